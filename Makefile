@@ -1,0 +1,62 @@
+# run · test · check · e2e · bench · gen · lock: each does its own set-up, on a fresh machine too.
+# Needs Python 3.11+, Node 20+, make and a C library; everything else is installed below this folder.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: run test check e2e gen lock clean
+
+run: .venv/.run node_modules/.ready  ## every room in one process, on port 7070
+	@exec $(BIN)/bunbase dev
+
+test: check  ## everything that must hold: lint, types, import rules, unit, contract and end-to-end tests
+	$(BIN)/pytest
+
+check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated files up to date
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	npm run --silent types
+	$(BIN)/python -m bunbase.house.generate --check
+
+e2e: .venv/.dev node_modules/.ready  ## only the journeys through real processes
+	$(BIN)/pytest -m e2e
+
+gen: .venv/.dev  ## write what is generated from the code: OpenAPI, the page of error codes
+	$(BIN)/python -m bunbase.house.generate
+
+lock: .venv/.dev  ## pin every dependency anew, by hash and without naming a registry
+	$(BIN)/uv lock
+	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra embedded \
+		--no-default-groups --group install -o requirements.lock
+	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra embedded \
+		--all-groups -o requirements-dev.lock
+
+clean:  ## forget all that was installed; data in .bunbase stays
+	rm -rf .venv node_modules
+
+.venv/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "BunBase needs Python 3.11 or newer; name one: make PYTHON=python3.12 run"; exit 1; }
+	@echo "· making a virtual environment in .venv"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "Python has no venv module here. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+
+.venv/.run: .venv/pyvenv.cfg requirements.lock pyproject.toml
+	@echo "· installing the server (pinned, checked by hash)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/.dev: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml
+	@echo "· installing the server and its tools (pinned, checked by hash)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@ .venv/.run
+
+node_modules/.ready: package.json package-lock.json
+	@echo "· installing Bun"
+	@npm ci --silent --no-progress
+	@touch $@

@@ -1,0 +1,159 @@
+"""BunAuth: accounts of the developers who use the platform."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.revocations import Revocation
+from bunbase.pkg.errors import Problem
+
+
+class InvalidCredentials(Problem):
+    status, code, title = 401, "invalid_credentials", "Email or password is wrong"
+
+
+class InvalidToken(Problem):
+    status, code, title = 401, "invalid_token", "This token is not valid; sign in again"
+
+
+class TokenExpired(Problem):
+    status, code, title = 401, "token_expired", "This token has expired; refresh it or sign in again"
+
+
+class TokenReused(Problem):
+    status, code, title = (
+        401,
+        "token_reused",
+        "This refresh token was used before; its session has been ended",
+    )
+
+
+class EmailTaken(Problem):
+    status, code, title = 409, "email_taken", "An account with this email exists"
+
+
+class SignupsClosed(Problem):
+    status, code, title = 403, "signups_closed", "This installation does not take new accounts"
+
+
+class Account(msgspec.Struct, frozen=True):
+    """`role`: "admin" for the instance's administrators, else "user"."""
+
+    id: str
+    email: str
+    name: str
+    role: str
+    created_at: datetime
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """`expires_in`: seconds until the access token expires."""
+
+    user: Account
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    token_type: str = "Bearer"
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """`claims`: those of the access token, or of a personal access token in the same names; empty if not valid."""
+
+    valid: bool
+    claims: dict[str, Any] = {}
+
+
+class PersonalToken(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`token` (`bpt_…`) is there only in the answer that created it."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    token: str | None = None
+
+
+class PersonalTokens(msgspec.Struct, frozen=True):
+    items: tuple[PersonalToken, ...]
+    next: str | None = None
+
+
+class ServiceToken(msgspec.Struct, frozen=True):
+    access_token: str
+    expires_in: int
+    token_type: str = "Bearer"
+
+
+class Jwks(msgspec.Struct, frozen=True):
+    """A JWK set (RFC 7517 §5)."""
+
+    keys: tuple[dict[str, str], ...]
+
+
+class SignupState(msgspec.Struct, frozen=True):
+    """`signups`: "open", "invite" or "closed"; `setup_complete`: an administrator exists."""
+
+    signups: str
+    setup_complete: bool
+
+
+class BunAuth(Protocol):
+    async def register(self, caller: Caller, email: str, password: str, name: str) -> SignedIn:
+        """Open an account; the first becomes the instance's administrator.
+
+        Raises: EmailTaken, SignupsClosed, InvalidInput.
+        """
+        ...
+
+    async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
+        """Raises: InvalidCredentials, alike and in like time for a wrong password and an unknown email."""
+        ...
+
+    async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
+        """Trade a refresh token for a new pair; the old one dies at once.
+
+        A retry within `reuse_grace_seconds` gets the same pair; later reuse ends the session (RFC 9700 §4.14.2).
+        Raises: InvalidToken, TokenExpired, TokenReused.
+        """
+        ...
+
+    async def logout(self, caller: Caller) -> None:
+        """End the caller's session; its access token stops working within a second everywhere."""
+        ...
+
+    async def me(self, caller: Caller) -> Account: ...
+
+    async def verify(self, token: str) -> Verified:
+        """Check an access token or a personal access token, revocation included."""
+        ...
+
+    async def jwks(self) -> Jwks: ...
+
+    async def create_token(
+        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+    ) -> PersonalToken: ...
+
+    async def tokens(self, caller: Caller) -> PersonalTokens:
+        """Give the caller's personal access tokens, newest first; an account has at most 100."""
+        ...
+
+    async def delete_token(self, caller: Caller, id: str) -> None: ...
+
+    async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
+        """Trade the instance's service secret for a short token that internal ports accept.
+
+        Raises: InvalidCredentials.
+        """
+        ...
+
+    async def signup_state(self) -> SignupState: ...
+
+    def revocations(self) -> AsyncIterator[Revocation]:
+        """Tell every ended session and deleted token that could still be in use, then READY, then news."""
+        ...

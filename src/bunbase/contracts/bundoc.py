@@ -1,0 +1,116 @@
+"""Bundoc: the document store.
+
+Documents cross this contract as JSON bytes, system fields in front: they are never parsed on the way out.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Problem
+
+
+class DocumentNotFound(Problem):
+    """Also the answer when a rule hides the document."""
+
+    status, code, title = 404, "document_not_found", "There is no such document"
+
+
+class DocumentExists(Problem):
+    status, code, title = 409, "document_exists", "A document with this id exists"
+
+
+class StaleRevision(Problem):
+    """`rev`: the revision stored now, 0 if there is no document."""
+
+    status, code, title = 412, "stale_revision", "The document has changed since you read it"
+
+
+class RuleDenied(Problem):
+    status, code, title = 403, "rule_denied", "No rule allows this"
+
+
+class InvalidDocument(Problem):
+    """`errors`: a list of `{"path": JSON Pointer, "message": str}`."""
+
+    status, code, title = 422, "invalid_document", "This is not a document that can be stored"
+
+
+class DocumentTooLarge(Problem):
+    status, code, title = 413, "document_too_large", "A document is at most 1 MiB"
+
+
+class InvalidQuery(Problem):
+    """`path`: where in the query the trouble is."""
+
+    status, code, title = 400, "invalid_query", "This query is not understood"
+
+
+class DataUnreadable(Problem):
+    """The project's file is damaged or was written under another key: nothing of it is served."""
+
+    status, code, title = 500, "data_unreadable", "The project's data cannot be read"
+
+
+class BundocBusy(Problem):
+    status, code, title = 503, "data_busy", "Too many writes are waiting for this project"
+
+
+class Document(msgspec.Struct, frozen=True):
+    """`body`: the whole JSON object, `_id`, `_rev`, `_created`, `_updated` first. `created`: this write made it."""
+
+    id: str
+    rev: int
+    body: bytes
+    created: bool = False
+
+
+class Page(msgspec.Struct, frozen=True):
+    """`body`: `{"items":[…],"next":…}` as JSON bytes."""
+
+    body: bytes
+
+
+class Precondition(msgspec.Struct, frozen=True):
+    """`rev`: only if this revision is stored (If-Match); `absent`: only if nothing is (If-None-Match: *)."""
+
+    rev: int | None = None
+    absent: bool = False
+
+
+NO_PRECONDITION = Precondition()
+
+
+class Bundoc(Protocol):
+    """Every call takes its project from the Caller and answers only once a write is on disk (fsync)."""
+
+    async def get(self, caller: Caller, collection: str, id: str) -> Document:
+        """Raises: DocumentNotFound, RuleDenied."""
+        ...
+
+    async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
+        """Raises: DocumentExists, InvalidDocument, DocumentTooLarge, RuleDenied."""
+        ...
+
+    async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
+        """Replace or create. Raises: StaleRevision, InvalidDocument, DocumentTooLarge, RuleDenied."""
+        ...
+
+    async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
+        """Apply a merge patch (RFC 7396). Raises: DocumentNotFound, StaleRevision, InvalidDocument, RuleDenied."""
+        ...
+
+    async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
+        """Raises: DocumentNotFound, StaleRevision, RuleDenied."""
+        ...
+
+    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
+        """Give documents by id, oldest id first. Raises: InvalidCursor, RuleDenied."""
+        ...
+
+    async def drop_project(self, project: str) -> None:
+        """Close and delete the files of a destroyed project; again is harmless."""
+        ...

@@ -1,0 +1,104 @@
+"""BunKMS: keys and secrets.
+
+An owner is a project id, or INSTANCE for the platform's own secrets. Each owner has one key-encryption key with
+numbered versions and one RS256 signing key; neither ever leaves BunKMS.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from bunbase.pkg.errors import Problem
+
+INSTANCE = "instance"
+
+
+class KeyNotFound(Problem):
+    status, code, title = 404, "key_not_found", "There is no such key"
+
+
+class KeyDestroyed(Problem):
+    status, code, title = (
+        410,
+        "key_destroyed",
+        "This key was destroyed; what it protected cannot be read again",
+    )
+
+
+class DecryptionFailed(Problem):
+    status, code, title = (
+        422,
+        "decryption_failed",
+        "This ciphertext does not belong to that key, owner and context",
+    )
+
+
+class DataKey(msgspec.Struct, frozen=True):
+    """`plaintext`: 32 bytes, memory only. `wrapped`: the form to store, `bunkms:v<version>:<base64>`."""
+
+    plaintext: bytes
+    wrapped: str
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """An RSASSA-PKCS1-v1_5 SHA-256 signature and the id of the key that made it."""
+
+    kid: str
+    signature: bytes
+
+
+class PublicKey(msgspec.Struct, frozen=True):
+    """A JWK (RFC 7517) of an RS256 key."""
+
+    kid: str
+    n: str
+    e: str
+    kty: str = "RSA"
+    alg: str = "RS256"
+    use: str = "sig"
+
+
+class Kms(Protocol):
+    async def create_keys(self, owner: str) -> None:
+        """Make the owner's keys; again is harmless. Raises: KeyDestroyed."""
+        ...
+
+    async def generate_data_key(self, owner: str, context: str) -> DataKey:
+        """Give a new data key, wrapped under the owner's newest key version and bound to `context`.
+
+        Raises: KeyNotFound, KeyDestroyed.
+        """
+        ...
+
+    async def unwrap_data_key(self, owner: str, context: str, wrapped: str) -> bytes:
+        """Give the 32 bytes of a data key. Callers may keep them for at most 15 minutes.
+
+        Raises: KeyNotFound, KeyDestroyed, DecryptionFailed.
+        """
+        ...
+
+    async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
+        """Encrypt a small secret (at most 64 KiB) for storage. Raises: KeyNotFound, KeyDestroyed."""
+        ...
+
+    async def unseal(self, owner: str, context: str, sealed: str) -> bytes:
+        """Raises: KeyNotFound, KeyDestroyed, DecryptionFailed."""
+        ...
+
+    async def sign(self, owner: str, message: bytes) -> Signature:
+        """Raises: KeyNotFound, KeyDestroyed."""
+        ...
+
+    async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
+        """Give every key that may have signed what is still valid, newest first. Raises: KeyNotFound, KeyDestroyed."""
+        ...
+
+    async def rotate(self, owner: str) -> int:
+        """Add a key version for all that is wrapped or sealed from now on; give its number."""
+        ...
+
+    async def destroy(self, owner: str) -> None:
+        """Destroy every key of the owner for good; again is harmless."""
+        ...

@@ -1,0 +1,76 @@
+"""Who is calling: the gateway turns keys and tokens into a Caller once, rooms trust only the Caller."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from bunbase.pkg.errors import Forbidden, Unauthenticated
+
+
+class CallerKind(StrEnum):
+    ANONYMOUS = "anonymous"  # nothing was sent; sign-in routes and public functions
+    DEVELOPER = "developer"  # an account of the platform
+    PUBLISHABLE = "publishable"  # a project's key that may be shown to the world: rules apply
+    SECRET = "secret"  # a project's key with full access, for servers only
+
+
+class Role(StrEnum):
+    """A developer's role in one project, strongest first."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    DEVELOPER = "developer"
+    VIEWER = "viewer"
+
+
+RANK = {role: rank for rank, role in enumerate(reversed(Role))}
+
+
+class Developer(msgspec.Struct, frozen=True):
+    """A platform account; `session` is empty when a personal access token was used."""
+
+    id: str
+    email: str
+    admin: bool
+    session: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+class EndUser(msgspec.Struct, frozen=True):
+    """A signed-in user of one project, as its access token says; `uid` is `auth.uid` in rules."""
+
+    uid: str
+    email: str | None
+    role: str
+    claims: dict[str, Any]
+    session: str
+
+
+class Caller(msgspec.Struct, frozen=True):
+    kind: CallerKind
+    project: str = ""
+    developer: Developer | None = None
+    role: Role | None = None
+    user: EndUser | None = None
+    ip: str = ""
+    agent: str = ""
+
+    def signed_in(self) -> Developer:
+        """Give the developer. Raises: Unauthenticated when there is none."""
+        if self.developer is None:
+            raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
+        return self.developer
+
+    def end_user(self) -> EndUser:
+        """Give the project's signed-in user. Raises: Unauthenticated when there is none."""
+        if self.user is None:
+            raise Unauthenticated("Send the signed-in user's access token: Authorization: Bearer <token>.")
+        return self.user
+
+    def need(self, role: Role) -> None:
+        """Let only members with `role` or a stronger one pass. Raises: Forbidden."""
+        if self.role is None or RANK[self.role] < RANK[role]:
+            raise Forbidden(f"This needs the role {role.value} in the project; ask an owner for it.")

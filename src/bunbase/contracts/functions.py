@@ -1,0 +1,223 @@
+"""Functions: deploy and run TypeScript on Bun."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Problem
+
+
+class FunctionNotFound(Problem):
+    status, code, title = 404, "function_not_found", "There is no such function"
+
+
+class VersionNotFound(Problem):
+    status, code, title = 404, "version_not_found", "This function has no such version"
+
+
+class VariableNotFound(Problem):
+    status, code, title = 404, "variable_not_found", "There is no such environment variable"
+
+
+class InvalidBundle(Problem):
+    status, code, title = 422, "invalid_bundle", "This bundle cannot be deployed"
+
+
+class FunctionError(Problem):
+    """Details are in the function's log, never in the answer."""
+
+    status, code, title = 500, "function_error", "The function failed"
+
+
+class FunctionCrashed(Problem):
+    status, code, title = 502, "function_crashed", "The function's worker died"
+
+
+class FunctionOverloaded(Problem):
+    status, code, title = 503, "function_overloaded", "Too many calls of this function are waiting"
+
+
+class FunctionTimeout(Problem):
+    status, code, title = 504, "function_timeout", "The function did not answer in time"
+
+
+class FunctionsUnavailable(Problem):
+    status, code, title = 503, "functions_unavailable", "Functions cannot run on this installation"
+
+
+class Access(StrEnum):
+    """Who may call a function over HTTP."""
+
+    PUBLIC = "public"  # anyone who can name the project
+    KEY = "key"  # any project key
+    USER = "user"  # a signed-in end user
+    SECRET = "secret"  # the secret key
+
+
+class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a version runs. `allow_net`: hosts that `fetch` may reach; `schedule`: a cron line (not run yet)."""
+
+    access: Access = Access.KEY
+    timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=300_000)] = 30_000
+    memory_mb: Annotated[int, msgspec.Meta(ge=64, le=1024)] = 256
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    allow_net: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
+    schedule: str | None = None
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """`code`: one CommonJS file as `bun build --target=bun --format=cjs` writes it."""
+
+    code: bytes
+    source_map: bytes | None
+    config: FunctionConfig
+
+
+class Version(msgspec.Struct, frozen=True):
+    """`sha256`: hex digest of the bundle; `size`: its bytes; `active`: new calls run it."""
+
+    name: str
+    version: int
+    sha256: str
+    size: int
+    config: FunctionConfig
+    active: bool
+    created_at: datetime
+    created_by: str
+
+
+class Versions(msgspec.Struct, frozen=True):
+    items: tuple[Version, ...]
+    next: str | None = None
+
+
+class Invocation(msgspec.Struct, frozen=True):
+    """`path`: from the function's own root, query included: `/a/b?c=d`. `headers`: lower-case names, repeats kept."""
+
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Head(msgspec.Struct, frozen=True, tag="head"):
+    """`queued_ms`: waited for a worker; `cold`: a worker was started for this call."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    version: int
+    invocation: str
+    queued_ms: float
+    cold: bool
+
+
+class Chunk(msgspec.Struct, frozen=True, tag="chunk"):
+    data: bytes
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """`seq`: grows in the order lines became visible; `truncated`: the line or its invocation said too much."""
+
+    seq: int
+    at: datetime
+    level: LogLevel
+    text: str
+    function: str
+    version: int
+    invocation: str
+    truncated: bool
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """Lines newest first; `next` goes back in time."""
+
+    items: tuple[LogLine, ...]
+    next: str | None
+
+
+class Variable(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`value` is there only when an owner or admin asked to reveal it."""
+
+    name: str
+    updated_at: datetime
+    value: str | None = None
+
+
+class Variables(msgspec.Struct, frozen=True):
+    items: tuple[Variable, ...]
+    next: str | None = None
+
+
+class Functions(Protocol):
+    """Every call takes its project from the Caller."""
+
+    async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:
+        """Store a new version and make it the active one. Raises: InvalidBundle, Forbidden."""
+        ...
+
+    async def functions(self, caller: Caller, limit: int, cursor: str | None) -> Versions:
+        """Give the active version of each function, by name. Raises: InvalidCursor."""
+        ...
+
+    async def function(self, caller: Caller, name: str) -> Version:
+        """Give the active version. Raises: FunctionNotFound."""
+        ...
+
+    async def delete_function(self, caller: Caller, name: str) -> None: ...
+
+    async def versions(self, caller: Caller, name: str, limit: int, cursor: str | None) -> Versions:
+        """Newest first. Raises: FunctionNotFound, InvalidCursor."""
+        ...
+
+    async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
+        """Make `version`, or the one before the active, active. Raises: VersionNotFound."""
+        ...
+
+    def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
+        """Run the active version: one Head, then the body in Chunks.
+
+        Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCrashed, FunctionOverloaded,
+        FunctionsUnavailable, Forbidden, Unauthenticated; after the Head only FunctionTimeout and FunctionCrashed.
+        """
+        ...
+
+    async def logs(self, caller: Caller, name: str, limit: int, cursor: str | None, invocation: str | None) -> LogPage:
+        """Raises: FunctionNotFound, InvalidCursor."""
+        ...
+
+    def follow_logs(self, caller: Caller, name: str, after: int | None) -> AsyncIterator[LogLine | None]:
+        """Give lines as they come, from just behind `after` (from now on if None); None says that all is quiet."""
+        ...
+
+    async def variables(self, caller: Caller, reveal: bool) -> Variables:
+        """Give the project's environment; `reveal` needs the role admin."""
+        ...
+
+    async def set_variable(self, caller: Caller, name: str, value: str) -> Variable:
+        """Seal and store a variable; running functions see it with their next call. Raises: InvalidInput."""
+        ...
+
+    async def delete_variable(self, caller: Caller, name: str) -> None:
+        """Raises: VariableNotFound."""
+        ...
+
+    async def sandbox_layers(self) -> tuple[str, ...]:
+        """Name the layers that confine functions here; empty while they run unconfined."""
+        ...
+
+    async def drop_project(self, project: str) -> None:
+        """Stop the workers and delete the functions of a destroyed project; again is harmless."""
+        ...

@@ -1,0 +1,132 @@
+"""Platform: the control plane: projects, their keys and their members."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.revocations import Revocation
+from bunbase.pkg.errors import Problem
+
+
+class ProjectNotFound(Problem):
+    """Also the answer to a developer who is no member: whether the project exists is not theirs to know."""
+
+    status, code, title = 404, "project_not_found", "There is no such project, or you are not a member of it"
+
+
+class ProjectKeyNotFound(Problem):
+    status, code, title = 404, "project_key_not_found", "This project has no such key"
+
+
+class ConfirmationNeeded(Problem):
+    status, code, title = 422, "confirmation_needed", "Say which project is to be deleted"
+
+
+class InvalidKey(Problem):
+    status, code, title = 401, "invalid_key", "This project key is not valid"
+
+
+class Key(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A project key. `key` is there only in the answer that created it; `hint` is its beginning, to tell keys apart."""
+
+    id: str
+    kind: CallerKind
+    name: str
+    hint: str
+    created_at: datetime
+    expires_at: datetime | None
+    key: str | None = None
+
+
+class Keys(msgspec.Struct, frozen=True):
+    items: tuple[Key, ...]
+    next: str | None = None
+
+
+class Project(msgspec.Struct, frozen=True):
+    """`role`: the caller's own in this project."""
+
+    id: str
+    name: str
+    slug: str
+    role: Role
+    created_at: datetime
+
+
+class NewProject(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    slug: str
+    role: Role
+    created_at: datetime
+    keys: tuple[Key, ...]
+
+
+class Projects(msgspec.Struct, frozen=True):
+    items: tuple[Project, ...]
+    next: str | None
+
+
+class KeyHolder(msgspec.Struct, frozen=True):
+    """What a key stands for; `expires_at`: Unix seconds, 0 for never."""
+
+    key_id: str
+    project: str
+    kind: CallerKind
+    expires_at: float = 0.0
+
+
+class Membership(msgspec.Struct, frozen=True):
+    project: str
+    slug: str
+    role: Role
+
+
+class Platform(Protocol):
+    async def create_project(self, caller: Caller, name: str) -> NewProject:
+        """Make a project with its own encryption key; the caller owns it. Raises: InvalidInput."""
+        ...
+
+    async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
+        """Give the caller's projects, newest first. Raises: InvalidCursor."""
+        ...
+
+    async def project(self, caller: Caller) -> Project: ...
+
+    async def rename_project(self, caller: Caller, name: str) -> Project: ...
+
+    async def delete_project(self, caller: Caller, confirm: str) -> None:
+        """Destroy the project's key and, soon after, everything it had; `confirm` is its slug.
+
+        Raises: ConfirmationNeeded, Forbidden.
+        """
+        ...
+
+    async def keys(self, caller: Caller) -> Keys:
+        """Give the project's keys, newest first; a project has at most 100."""
+        ...
+
+    async def create_key(self, caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key: ...
+
+    async def revoke_key(self, caller: Caller, id: str) -> None: ...
+
+    async def rotate_key(self, caller: Caller, id: str, grace_seconds: int) -> Key:
+        """Give a new key of the same kind and name; the old one works for `grace_seconds` more."""
+        ...
+
+    async def key_holder(self, key: str) -> KeyHolder:
+        """Say what a key stands for. Raises: InvalidKey."""
+        ...
+
+    async def membership(self, developer: str, project: str) -> Membership:
+        """Give a developer's place in a project named by id or slug. Raises: ProjectNotFound."""
+        ...
+
+    def revocations(self) -> AsyncIterator[Revocation]:
+        """Tell every revoked key and deleted project that a cache could still hold, then READY, then news."""
+        ...

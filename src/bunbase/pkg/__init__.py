@@ -1,0 +1,1 @@
+"""Shared libraries that know nothing of the product: any server could use them."""

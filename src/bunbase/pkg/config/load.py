@@ -1,0 +1,172 @@
+"""Fill every room's settings, and remember where each value came from.
+
+Sources, weakest first: the Struct's default; `[server.<room>]` in bunbase.toml; `BUNBASE_<ROOM>__<NAME>` in the
+environment; flags `<room>.<name>=<value>`. All mistakes are reported at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+PREFIX = "BUNBASE_"
+SECRET = re.compile(r"secret|password|master_key|database_url")
+MASK = "********"
+
+
+class ConfigError(Exception):
+    """Every mistake in the configuration, one per line."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One setting as it stands: `room.name`, its value, and the source that set it."""
+
+    room: str
+    name: str
+    value: Any
+    origin: str
+
+    @property
+    def shown(self) -> str:
+        """Give the value for human eyes: secrets masked, a password inside a URL too."""
+        if not self.value or not SECRET.search(self.name):
+            return msgspec.json.encode(self.value).decode()
+        return MASK
+
+
+class Config:
+    def __init__(self, sections: Mapping[str, msgspec.Struct], values: list[Value]) -> None:
+        self.sections = sections
+        self.values = values
+
+    def of(self, room: str, kind: type[S]) -> S:
+        section = self.sections[room]
+        if not isinstance(section, kind):
+            raise TypeError(f"the settings of {room} are {type(section).__name__}, not {kind.__name__}")
+        return section
+
+
+def load_config(
+    kinds: Mapping[str, type[msgspec.Struct]],
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> Config:
+    """Read the settings of every room in `kinds`. A missing file is an empty one.
+
+    Raises: ConfigError naming each wrong key or value, its source, and what is allowed.
+    """
+    environment = os.environ if environment is None else environment
+    mistakes: list[str] = []
+    given: dict[tuple[str, str], tuple[Any, str]] = {}
+    given |= _from_file(kinds, file, mistakes)
+    given |= _from_environment(kinds, environment, mistakes)
+    given |= _from_flags(kinds, flags or {}, mistakes)
+    sections, values = {}, []
+    for room, kind in kinds.items():
+        fields = _checked(room, kind, given, mistakes)
+        if mistakes:
+            continue
+        sections[room] = kind(**fields)
+        for name in kind.__struct_fields__:
+            origin = given[room, name][1] if (room, name) in given else "default"
+            values.append(Value(room, name, getattr(sections[room], name), origin))
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return Config(sections, values)
+
+
+Given = dict[tuple[str, str], tuple[Any, str]]
+
+
+def _from_file(kinds: Mapping[str, type[msgspec.Struct]], file: Path | None, mistakes: list[str]) -> Given:
+    if file is None or not file.exists():
+        return {}
+    try:
+        document = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        mistakes.append(f"{file}: this is not TOML: {error}")
+        return {}
+    given: Given = {}
+    server = document.get("server", {})
+    if not isinstance(server, dict):
+        mistakes.append(f"{file}: [server] is a table of tables, one per room")
+        return {}
+    for room, section in server.items():
+        where = f"{file} [server.{room}]"
+        if room not in kinds or not isinstance(section, dict):
+            mistakes.append(f"{where}: there is no such room; allowed: {', '.join(kinds)}")
+            continue
+        for name, value in section.items():
+            if name in kinds[room].__struct_fields__:
+                given[room, name] = (value, where)
+            else:
+                mistakes.append(_unknown(kinds[room], name, where))
+    return given
+
+
+def _from_environment(
+    kinds: Mapping[str, type[msgspec.Struct]], environment: Mapping[str, str], mistakes: list[str]
+) -> Given:
+    given: Given = {}
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX) or "__" not in variable:
+            continue
+        room, _, name = variable.removeprefix(PREFIX).lower().partition("__")
+        if room not in kinds:
+            mistakes.append(f"{variable}: there is no room {room}; allowed: {', '.join(kinds)}")
+        elif name not in kinds[room].__struct_fields__:
+            mistakes.append(_unknown(kinds[room], name, variable))
+        else:
+            given[room, name] = (_read(text, kinds[room], name), variable)
+    return given
+
+
+def _from_flags(kinds: Mapping[str, type[msgspec.Struct]], flags: Mapping[str, str], mistakes: list[str]) -> Given:
+    given: Given = {}
+    for flag, text in flags.items():
+        room, _, name = flag.partition(".")
+        if room in kinds and name in kinds[room].__struct_fields__:
+            given[room, name] = (_read(text, kinds[room], name), f"--set {flag}")
+        else:
+            allowed = _unknown(kinds[room], name, f"--set {flag}") if room in kinds else ""
+            mistakes.append(allowed or f"--set {flag}: there is no room {room}; allowed: {', '.join(kinds)}")
+    return given
+
+
+def _read(text: str, kind: type[msgspec.Struct], name: str) -> Any:
+    """Texts stand for themselves; lists and tables are written as JSON."""
+    if text[:1] in "[{":
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return text
+    return text
+
+
+def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list[str]) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    fields = {}
+    for (of, name), (value, origin) in given.items():
+        if of != room:
+            continue
+        try:
+            fields[name] = msgspec.convert(value, hints[name], strict=not isinstance(value, str))
+        except msgspec.ValidationError as error:
+            shown = MASK if SECRET.search(name) else repr(value)
+            mistakes.append(f"{origin}: {room}.{name} = {shown}: {error}")
+    return fields
+
+
+def _unknown(kind: type[msgspec.Struct], name: str, where: str) -> str:
+    return f"{where}: there is no setting {name}; allowed: {', '.join(kind.__struct_fields__) or 'none'}"

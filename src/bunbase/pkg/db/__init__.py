@@ -1,0 +1,1 @@
+"""PostgreSQL: a pool and a schema per room, plain SQL, rows as msgspec Structs."""

@@ -1,0 +1,91 @@
+"""Forward-only migrations: numbered SQL files, applied once, in order, under an advisory lock, never edited."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib import resources
+
+import asyncpg
+import msgspec
+
+FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+MIGRATE_SECONDS = 300.0
+
+LEDGER = """
+CREATE TABLE IF NOT EXISTS migrations (
+    number int PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)"""
+
+
+class MigrationEdited(Exception):
+    """A migration that was applied does not read as it did then."""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations_in(package: str) -> list[Migration]:
+    """Read a package's SQL files in order. Raises ValueError for a bad name or a gap in the numbers."""
+    found = []
+    for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".sql"):
+            continue
+        match = FILE_NAME.fullmatch(file.name)
+        if match is None:
+            raise ValueError(f"{package}/{file.name}: a migration is named 0001_what_it_does.sql")
+        found.append(Migration(int(match[1]), file.name, file.read_text("utf-8")))
+    if [one.number for one in found] != list(range(1, len(found) + 1)):
+        raise ValueError(f"{package}: migrations are numbered 0001, 0002, … without a gap")
+    return found
+
+
+async def migrate(url: str, schema: str, package: str) -> None:
+    """Bring a schema up to date; processes that start together wait for each other.
+
+    Raises: MigrationEdited, and what PostgreSQL says of a bad statement: then nothing of that file is applied.
+    """
+    await apply_migrations(url, schema, migrations_in(package))
+
+
+async def apply_migrations(url: str, schema: str, migrations: list[Migration]) -> None:
+    connection = await asyncpg.connect(
+        url, server_settings={"search_path": schema}, timeout=10.0, command_timeout=MIGRATE_SECONDS
+    )
+    lock = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], "big", signed=True)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", lock)
+        await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        await connection.execute(LEDGER)
+        applied = dict(await connection.fetch("SELECT number, checksum FROM migrations"))
+        for migration in migrations:
+            await _apply(connection, schema, migration, applied.get(migration.number))
+    finally:
+        await connection.close()  # lets go of the lock too
+
+
+async def _apply(connection: asyncpg.Connection, schema: str, migration: Migration, applied: str | None) -> None:
+    if applied == migration.checksum:
+        return
+    if applied is not None:
+        raise MigrationEdited(
+            f"{schema}/{migration.name} was edited after it was applied: restore it and add a new migration."
+        )
+    async with connection.transaction():
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)",
+            migration.number,
+            migration.name,
+            migration.checksum,
+        )

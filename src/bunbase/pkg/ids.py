@@ -1,0 +1,18 @@
+"""Ids: a prefix and a UUIDv7 in lower-case base 32, so that ids sort by creation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import uuid_utils
+
+CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+LENGTH: Final = 26  # 128 bits in groups of five
+PAIRS: Final = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
+
+
+def new_id(prefix: str = "") -> str:
+    """Give a new id such as `prj_06a1…`; within one process each sorts after the one before (RFC 9562 §5.7)."""
+    number = uuid_utils.uuid7().int
+    body = "".join([PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+    return f"{prefix}_{body}" if prefix else body

@@ -1,0 +1,81 @@
+"""Structured logs: for people in dev, one JSON object a line in production; secrets never, by the name of the key."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import structlog
+
+from bunbase.pkg import context
+
+SECRET_NAME = re.compile(
+    r"password|passwd|secret|token|authorization|cookie|api_?key|private|credential|master_key", re.I
+)
+REDACTED = "[redacted]"
+QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.access")
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Give the logger of a part of the program; `name` is the room or library."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger(room=name)
+    return bound
+
+
+def configure_logging(human: bool, level: str = "info") -> None:
+    """Send all logs, those of libraries included, to stderr."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if human else "iso", utc=not human),
+        _with_request_id,
+        redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    render: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        *([] if human else [structlog.processors.dict_tracebacks]),
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if human else structlog.processors.JSONRenderer(),
+    ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=render, foreign_pre_chain=shared))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(_number(level))
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace every value whose key names a secret, at any depth."""
+    for name, value in event.items():
+        event[name] = _redacted(name, value)
+    return event
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if SECRET_NAME.search(name) and value is not None and not isinstance(value, bool | int | float):
+        return REDACTED
+    if isinstance(value, Mapping):
+        return {key: _redacted(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted("", inner) for inner in value]
+    return value
+
+
+def _with_request_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if (request_id := context.request_id.get()) and "request_id" not in event:
+        event["request_id"] = request_id
+    return event
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]

@@ -1,0 +1,158 @@
+"""A stand-in for a room that runs elsewhere: the same Protocol, every call posted to its internal port."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from bunbase.pkg import context
+from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable, problem_from_body
+from bunbase.pkg.rpc import wire
+from bunbase.pkg.rpc.tokens import ServiceTokens
+
+T = TypeVar("T")
+
+CALL_SECONDS = 30.0
+CONNECT_SECONDS = 2.0
+STREAM_IDLE_SECONDS = 330.0  # a function may stay silent this long before its own timeout ends it
+POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
+
+
+class Line:
+    """A pool of connections to one internal port."""
+
+    def __init__(self, address: str, tokens: ServiceTokens, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.address = address
+        self.tokens = tokens
+        self.http = httpx.AsyncClient(base_url=address, limits=POOL, transport=transport, trust_env=False)
+        self.ids = itertools.count(1)
+
+    def request(self, method: str, body: bytes, seconds: float, read_seconds: float) -> httpx.Request:
+        headers = {
+            "content-type": wire.MSGPACK,
+            "authorization": f"Bearer {self.tokens.current()}",
+            wire.REQUEST_ID_HEADER: context.request_id.get(),
+            wire.DEADLINE_HEADER: str(int(seconds * 1000)),
+        }
+        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS, read=read_seconds)
+        return self.http.build_request("POST", "/rpc", content=body, headers=headers, timeout=timeout)
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+
+def remote(room: str, contract: type[T], line: Line) -> T:
+    """Build a stand-in for `contract`. Its calls raise the contract's own Problems, or Unreachable."""
+    make = {True: _streaming, False: _posting}
+    methods = {call.name: make[call.streams](f"{room}.{call.name}", call, line) for call in wire.calls_of(contract)}
+    stand_in: T = type(f"Remote{contract.__name__}", (), methods)()
+    return stand_in
+
+
+def _posting(method: str, call: wire.Call, line: Line) -> Callable[..., Any]:
+    decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_envelope(call, "result")).decode
+
+    async def post(self: Any, *args: Any, **kwargs: Any) -> Any:
+        seconds = _seconds_left(method)
+        request = line.request(method, _body(method, call, line, args, kwargs), seconds, seconds)
+        try:
+            reply = await line.http.send(request)
+        except httpx.TimeoutException as error:
+            raise _too_late(method, error) from error
+        except httpx.TransportError as error:
+            raise Unreachable(f"{method} could not be called: {error!r}.") from error
+        if reply.status_code != 200:
+            raise _refused(reply.status_code, reply.content)
+        envelope = decode(reply.content)
+        if envelope.error is not None:
+            raise _problem(envelope.error)
+        return envelope.result
+
+    return post
+
+
+def _streaming(method: str, call: wire.Call, line: Line) -> Callable[..., Any]:
+    decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_envelope(call, "item")).decode
+
+    async def stream(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        body = _body(method, call, line, args, kwargs)
+        request = line.request(method, body, STREAM_IDLE_SECONDS, STREAM_IDLE_SECONDS)
+        try:
+            reply = await line.http.send(request, stream=True)
+        except httpx.TransportError as error:
+            raise Unreachable(f"{method} could not be called: {error!r}.") from error
+        try:
+            if reply.status_code != 200:
+                raise _refused(reply.status_code, await reply.aread())
+            if reply.headers["content-type"] != wire.STREAM_MSGPACK:
+                raise _problem(decode(await reply.aread()).error)
+            async for frame in _frames(reply):
+                envelope = decode(frame)
+                if envelope.error is not None:
+                    raise _problem(envelope.error)
+                if envelope.end:
+                    return
+                yield envelope.item
+            raise Unreachable(f"{method} broke off.")
+        except httpx.TransportError as error:
+            raise Unreachable(f"{method} broke off: {error!r}.") from error
+        finally:
+            await reply.aclose()
+
+    return stream
+
+
+async def _frames(reply: httpx.Response) -> AsyncIterator[bytes]:
+    buffer = bytearray()
+    async for part in reply.aiter_raw():
+        buffer += part
+        while len(buffer) >= 4:
+            size = int.from_bytes(buffer[:4], "big")
+            if len(buffer) < 4 + size:
+                break
+            frame = bytes(buffer[4 : 4 + size])
+            del buffer[: 4 + size]
+            yield frame
+
+
+def _envelope(call: wire.Call, member: str) -> type[msgspec.Struct]:
+    fields = [(member, call.answer | None, None), ("error", wire.Error | None, None), ("end", bool, False)]
+    return msgspec.defstruct(f"{call.name}_envelope", fields)
+
+
+def _body(method: str, call: wire.Call, line: Line, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    request = {
+        "jsonrpc": "2.0",
+        "id": next(line.ids),
+        "method": method,
+        "params": call.arguments(*args, **kwargs),
+    }
+    return msgspec.msgpack.encode(request)
+
+
+def _seconds_left(method: str) -> float:
+    seconds = context.seconds_left(CALL_SECONDS)
+    if seconds <= 0:
+        raise DeadlineExceeded(f"No time was left to call {method}.")
+    return seconds
+
+
+def _too_late(method: str, error: httpx.TimeoutException) -> Problem:
+    if isinstance(error, httpx.ConnectTimeout):
+        return Unreachable(f"{method} could not be called: no connection within {CONNECT_SECONDS} s.")
+    return DeadlineExceeded(f"{method} did not answer in time.")
+
+
+def _refused(status: int, body: bytes) -> Problem:
+    try:
+        return problem_from_body(msgspec.json.decode(body, type=dict[str, Any]))
+    except msgspec.MsgspecError:
+        return Unreachable(f"The other side answered {status} without a problem document.")
+
+
+def _problem(error: wire.Error) -> Problem:
+    return problem_from_body(error.data) if error.data else Internal(error.message)

@@ -1,0 +1,138 @@
+"""JSON-RPC 2.0 (https://www.jsonrpc.org/specification): from the bytes of a request to the bytes of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from bunbase.pkg import context
+from bunbase.pkg.errors import Internal, Problem
+from bunbase.pkg.logger import logger
+from bunbase.pkg.rpc import wire
+from bunbase.pkg.rpc.wire import Call, Error
+
+log = logger("rpc")
+
+MISSING: Any = msgspec.UNSET
+
+
+class Method:
+    """A method that can be called by name: `target` takes the call's arguments by keyword."""
+
+    def __init__(self, call: Call, target: Callable[..., Any]) -> None:
+        self.call = call
+        self.target = target
+
+    def bind(self, params: Any) -> dict[str, Any]:
+        """Read named or positional params. Raises msgspec.ValidationError."""
+        fields = self.call.arguments.__struct_fields__
+        if isinstance(params, list):
+            if len(params) > len(fields):
+                raise msgspec.ValidationError(f"at most {len(fields)} params are expected")
+            params = dict(zip(fields, params, strict=False))
+        arguments = msgspec.convert(params, self.call.arguments)
+        return {field: getattr(arguments, field) for field in fields}
+
+
+def methods_of(room: str, contract: type, service: Any) -> dict[str, Method]:
+    """Give every method of a contract under the name `<room>.<method>`."""
+    return {f"{room}.{call.name}": Method(call, getattr(service, call.name)) for call in wire.calls_of(contract)}
+
+
+class Failed(Exception):
+    """A call that ends in a JSON-RPC error."""
+
+    def __init__(self, code: int, message: str, data: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.error = Error(code, message, data)
+
+
+class Dispatcher:
+    """Answers single calls, batches and notifications; streams are found by `stream()` first."""
+
+    def __init__(self, methods: Mapping[str, Method]) -> None:
+        self.methods = dict(methods)
+
+    async def answer(self, request: Any) -> Any:
+        """Give the answer envelope(s) for a decoded request; None when there is nothing to answer."""
+        if isinstance(request, list):
+            if not request or len(request) > wire.MAX_BATCH:
+                message = f"A batch holds 1 to {wire.MAX_BATCH} calls"
+                return _failure(None, Failed(wire.INVALID_REQUEST, message))
+            answers = await asyncio.gather(*(self._answer_one(one) for one in request))
+            return [answer for answer in answers if answer is not None] or None
+        return await self._answer_one(request)
+
+    def stream(self, request: Any) -> tuple[Any, Method, dict[str, Any]] | None:
+        """Give id, method and arguments if `request` calls a streaming method. Raises: Failed."""
+        if not isinstance(request, dict):
+            return None
+        method = self.methods.get(str(request.get("method")))
+        if method is None or not method.call.streams:
+            return None
+        return request.get("id"), method, _bound(method, request.get("params", {}))
+
+    async def _answer_one(self, request: Any) -> dict[str, Any] | None:
+        id = request.get("id", MISSING) if isinstance(request, dict) else None
+        try:
+            result = await self._call(request)
+        except Failed as failed:
+            malformed = failed.error.code == wire.INVALID_REQUEST
+            return None if id is MISSING and not malformed else _failure(id, failed)
+        return None if id is MISSING else {"jsonrpc": "2.0", "id": id, "result": result}
+
+    async def _call(self, request: Any) -> Any:
+        if not isinstance(request, dict) or request.get("jsonrpc") != "2.0":
+            raise Failed(wire.INVALID_REQUEST, 'A call is an object with "jsonrpc": "2.0"')
+        name, id = request.get("method"), request.get("id")
+        if not isinstance(name, str) or not isinstance(id, str | int | float | None) or isinstance(id, bool):
+            raise Failed(wire.INVALID_REQUEST, "`method` is a string and `id` a string, a number or null")
+        method = self.methods.get(name)
+        if method is None:
+            raise Failed(wire.METHOD_NOT_FOUND, f"There is no method {name}")
+        if method.call.streams:
+            raise Failed(wire.INVALID_REQUEST, f"{name} streams its answer: it cannot be part of a batch")
+        arguments = _bound(method, request.get("params", {}))
+        return await guarded(method.target(**arguments))
+
+
+async def guarded(call: Awaitable[Any]) -> Any:
+    """Await a call; whatever goes wrong becomes Failed, and a bug is logged, not told."""
+    try:
+        return await call
+    except Problem as problem:
+        raise failed_by(problem) from problem
+    except Exception as error:
+        log.exception("a call failed unexpectedly")
+        raise failed_by(Internal(f"Quote request {context.request_id.get()} when you report this.")) from error
+
+
+async def guarded_items(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """The same for a stream of items."""
+    while True:
+        try:
+            item = await guarded(anext(items, MISSING))
+        except Failed:
+            raise
+        if item is MISSING:
+            return
+        yield item
+
+
+def failed_by(problem: Problem) -> Failed:
+    code = wire.INTERNAL_ERROR if isinstance(problem, Internal) else wire.PROBLEM
+    return Failed(code, problem.title, problem.body(context.request_id.get()))
+
+
+def _bound(method: Method, params: Any) -> dict[str, Any]:
+    try:
+        return method.bind(params)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise Failed(wire.INVALID_PARAMS, f"{method.call.name}: {error}") from None
+
+
+def _failure(id: Any, failed: Failed) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": None if id is MISSING else id, "error": failed.error}

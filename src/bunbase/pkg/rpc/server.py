@@ -1,0 +1,167 @@
+"""The internal port: an ASGI app that answers `POST /rpc` to holders of a service token, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from bunbase.pkg import context
+from bunbase.pkg.errors import DeadlineExceeded, Malformed, MethodNotAllowed, NotFound, Problem, TooLarge
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.rpc import wire
+from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, Method, failed_by, guarded_items
+from bunbase.pkg.rpc.tokens import ServiceTokens
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+DEFAULT_DEADLINE_SECONDS = 60.0
+
+
+class RpcApp:
+    """`plain` answers GET requests that need no token, such as /metrics and /api/health, by path."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        tokens: ServiceTokens,
+        plain: dict[str, Callable[[], Awaitable[tuple[int, str, bytes]]]] | None = None,
+    ) -> None:
+        self.dispatcher = dispatcher
+        self.tokens = tokens
+        self.plain = plain or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        context.request_id.set(headers.get(wire.REQUEST_ID_HEADER) or new_id("req"))
+        try:
+            plain = self.plain.get(scope["path"])
+            if plain is not None:
+                await _respond(send, *await plain())
+                return
+            self._admit(scope, headers)
+            seconds = _deadline_seconds(headers)
+            await self._answer(headers.get("content-type", wire.JSON), await _body(receive), seconds, receive, send)
+        except Problem as problem:
+            answer = msgspec.json.encode(problem.body(context.request_id.get()))
+            await _respond(send, problem.status, "application/problem+json", answer)
+
+    def _admit(self, scope: Scope, headers: dict[str, str]) -> None:
+        if scope["path"] != "/rpc":
+            raise NotFound("Calls between services go to POST /rpc.")
+        if scope["method"] != "POST":
+            raise MethodNotAllowed("Calls between services go to POST /rpc.")
+        self.tokens.check(headers.get("authorization", "").removeprefix("Bearer "))
+
+    async def _answer(self, content_type: str, body: bytes, seconds: float, receive: Receive, send: Send) -> None:
+        packed = content_type == wire.MSGPACK
+        encode = msgspec.msgpack.encode if packed else msgspec.json.encode
+        try:
+            request = msgspec.msgpack.decode(body) if packed else msgspec.json.decode(body)
+            streaming = self.dispatcher.stream(request)
+        except msgspec.MsgspecError as error:
+            answer = _parse_error(Failed(wire.PARSE_ERROR, f"Parse error: {error}"))
+            return await _respond(send, 200, content_type, encode(answer))
+        except Failed as failed:
+            return await _respond(send, 200, content_type, encode(_parse_error(failed)))
+        if streaming is not None:
+            return await _while_connected(receive, _stream(send, packed, *streaming))
+        try:
+            with context.deadline_in(seconds):
+                async with asyncio.timeout(seconds):
+                    answer = await self.dispatcher.answer(request)
+        except TimeoutError:
+            raise DeadlineExceeded("The caller's deadline passed before the answer was ready.") from None
+        if answer is None:
+            return await _respond(send, 204, content_type, b"")
+        return await _respond(send, 200, content_type, encode(answer))
+
+
+def _parse_error(failed: Failed) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": None, "error": failed.error}
+
+
+def _deadline_seconds(headers: dict[str, str]) -> float:
+    try:
+        return int(headers[wire.DEADLINE_HEADER]) / 1000
+    except KeyError:
+        return DEFAULT_DEADLINE_SECONDS
+    except ValueError:
+        raise Malformed(f"{wire.DEADLINE_HEADER} is a whole number of milliseconds.") from None
+
+
+async def _body(receive: Receive) -> bytes:
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("The request ended before its body did.")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > wire.MAX_BODY_BYTES:
+            raise TooLarge(f"A call is at most {wire.MAX_BODY_BYTES} bytes.")
+        parts.append(part)
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def _respond(send: Send, status: int, content_type: str, body: bytes) -> None:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _while_connected(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work until it is done or the caller hangs up, which alone ends an endless stream."""
+
+    async def hung_up() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(hung_up())
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        if not working.done():
+            working.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)
+    if not working.cancelled():
+        working.result()
+
+
+async def _stream(send: Send, packed: bool, id: Any, method: Method, arguments: dict[str, Any]) -> None:
+    """Send one envelope per item. A failure before or amid the items is the last envelope."""
+    content_type = wire.STREAM_MSGPACK if packed else wire.STREAM_JSON
+    headers = [(b"content-type", content_type.encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def envelope(**members: Any) -> None:
+        await send({"type": "http.response.body", "body": _frame(packed, {"id": id, **members}), "more_body": True})
+
+    items = method.target(**arguments)
+    try:
+        async for item in guarded_items(items):
+            await envelope(item=item)
+        await envelope(end=True)
+    except Failed as failed:
+        await envelope(error=failed.error)
+    except Problem as problem:
+        await envelope(error=failed_by(problem).error)
+    finally:
+        await items.aclose()
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _frame(packed: bool, envelope: dict[str, Any]) -> bytes:
+    if not packed:
+        return msgspec.json.encode(envelope) + b"\n"
+    body = msgspec.msgpack.encode(envelope)
+    return struct.pack(">I", len(body)) + body

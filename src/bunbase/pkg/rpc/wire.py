@@ -1,0 +1,70 @@
+"""How calls look on the wire: JSON-RPC 2.0 envelopes, as JSON for any client or MessagePack between our own.
+
+A streaming method answers with length-prefixed MessagePack frames (or lines of JSON): one envelope per item, then
+an envelope with `end`. The method is `<room>.<name>`; params are named.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+JSON = "application/json"
+MSGPACK = "application/msgpack"
+STREAM_JSON = "application/jsonl"
+STREAM_MSGPACK = "application/vnd.bunbase.msgpack-stream"
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+PROBLEM = -32000  # `data` holds the problem+json body
+
+REQUEST_ID_HEADER = "x-request-id"
+DEADLINE_HEADER = "x-deadline-ms"  # milliseconds left when the call was sent
+
+MAX_BODY_BYTES = 32 << 20
+MAX_BATCH = 100
+
+
+class Error(msgspec.Struct, frozen=True, omit_defaults=True):
+    code: int
+    message: str
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One method of a contract: how its arguments and its answer look on the wire."""
+
+    name: str
+    arguments: type[msgspec.Struct]
+    answer: Any
+    streams: bool
+
+
+def calls_of(contract: type) -> list[Call]:
+    """List the public methods of a Protocol, each with its arguments as one Struct.
+
+    Raises TypeError for a method that is neither async nor gives an AsyncIterator.
+    """
+    return [
+        _call(name, method)
+        for name, method in inspect.getmembers(contract, inspect.isfunction)
+        if not name.startswith("_")
+    ]
+
+
+def _call(name: str, method: Any) -> Call:
+    hints = get_type_hints(method, include_extras=True)
+    answer = hints.pop("return")
+    streams = get_origin(answer) is AsyncIterator
+    if not streams and not inspect.iscoroutinefunction(method):
+        raise TypeError(f"{method.__qualname__} must be async or give an AsyncIterator")
+    arguments = msgspec.defstruct(f"{name}_arguments", list(hints.items()), forbid_unknown_fields=True, frozen=True)
+    return Call(name, arguments, get_args(answer)[0] if streams else answer, streams)

@@ -1,0 +1,62 @@
+"""Open a room for a test, in this process or behind a real internal port on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.caller import Caller, CallerKind, Developer, EndUser, Role
+from bunbase.pkg.clock import Clock, SystemClock
+from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.rpc.client import Line, remote
+from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
+from bunbase.pkg.rpc.server import RpcApp
+from bunbase.pkg.rpc.tokens import ServiceTokens
+from bunbase.pkg.serve import listen, serving
+
+TOKENS = ServiceTokens("a service secret for tests only", "tests")
+
+ANYONE = Caller(CallerKind.ANONYMOUS, ip="127.0.0.1", agent="tests")
+
+
+def site(data_dir: Path, database_url: str = "", clock: Clock | None = None) -> Site:
+    return Site("dev", data_dir, database_url, "http://127.0.0.1:7070", TOKENS, clock or SystemClock())
+
+
+def secret_caller(project: str, user: EndUser | None = None) -> Caller:
+    return Caller(CallerKind.SECRET, project=project, user=user, ip="127.0.0.1")
+
+
+def publishable_caller(project: str, user: EndUser | None = None) -> Caller:
+    return Caller(CallerKind.PUBLISHABLE, project=project, user=user, ip="127.0.0.1")
+
+
+def member_caller(project: str, role: Role = Role.OWNER, id: str = "usr_ada") -> Caller:
+    developer = Developer(id, "ada@example.com", admin=False)
+    return Caller(CallerKind.DEVELOPER, project=project, developer=developer, role=role, ip="127.0.0.1")
+
+
+@asynccontextmanager
+async def opened(
+    module: Module,
+    rooms: Rooms,
+    where: Site,
+    topology: str = "local",
+    settings: msgspec.Struct | None = None,
+) -> AsyncIterator[Any]:
+    """Give the room's service ("local") or a stand-in that reaches it over HTTP ("remote")."""
+    async with module.open(settings or module.settings(), rooms, where) as service:
+        if topology == "local":
+            yield service
+            return
+        app = RpcApp(Dispatcher(methods_of(module.name, module.provides, service)), TOKENS)
+        async with serving(app, listen("127.0.0.1", 0)) as address:
+            line = Line(address, TOKENS)
+            try:
+                yield remote(module.name, module.provides, line)
+            finally:
+                await line.close()
