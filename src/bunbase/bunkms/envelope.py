@@ -1,0 +1,64 @@
+"""AES-256-GCM envelopes: who may open one is bound into it, and what it is can be read from its first characters."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from typing import Final
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from bunbase.contracts.bunkms import DecryptionFailed
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12  # random: with 2^32 messages a key, a repeat has probability 2^-33 (NIST SP 800-38D §8.3)
+SEALED: Final = re.compile(r"bunkms:v([1-9][0-9]{0,8}):([A-Za-z0-9+/]+={0,2})")
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """A ciphertext and the version of the key-encryption key that made it."""
+
+    version: int
+    ciphertext: bytes
+
+    def text(self) -> str:
+        return f"bunkms:v{self.version}:{base64.b64encode(self.ciphertext).decode()}"
+
+
+def new_key() -> bytes:
+    return os.urandom(KEY_BYTES)
+
+
+def parse_sealed(text: str) -> Sealed:
+    """Raises: DecryptionFailed for anything that `Sealed.text` did not write."""
+    match = SEALED.fullmatch(text)
+    try:
+        if match is not None:
+            return Sealed(int(match[1]), base64.b64decode(match[2], validate=True))
+    except binascii.Error:
+        pass
+    raise DecryptionFailed("A sealed value reads bunkms:v<version>:<base64>.")
+
+
+def encrypt(key: bytes, plaintext: bytes, *bound_to: str) -> bytes:
+    """Give nonce and ciphertext. `bound_to` must be the same words, in order, to decrypt."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, _associated_data(bound_to))
+
+
+def decrypt(key: bytes, ciphertext: bytes, *bound_to: str) -> bytes:
+    """Raises: DecryptionFailed when the key, the words or a single bit differ."""
+    try:
+        return AESGCM(key).decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], _associated_data(bound_to))
+    except (InvalidTag, ValueError):
+        raise DecryptionFailed from None
+
+
+def _associated_data(words: tuple[str, ...]) -> bytes:
+    """Join words so that no two lists give the same bytes: each is led by its length."""
+    encoded = [word.encode() for word in words]
+    return b"".join(len(word).to_bytes(4, "big") + word for word in encoded)

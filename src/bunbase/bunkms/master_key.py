@@ -1,0 +1,54 @@
+"""Where the master key comes from: the environment, a file, or (in dev mode) a file made on the first start."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+
+from bunbase.bunkms.envelope import KEY_BYTES, new_key
+from bunbase.bunkms.settings import KmsSettings
+from bunbase.pkg.secret_files import create_secret_file
+
+FILE_NAME = "master.key"
+HOW_TO_MAKE_ONE = 'make one with: python3 -c "import os,base64; print(base64.b64encode(os.urandom(32)).decode())"'
+
+
+class MasterKeyMissing(Exception):
+    """BunKMS cannot open: there is no master key, or it is not one."""
+
+
+def load_master_key(settings: KmsSettings, data_dir: Path, dev: bool) -> bytes:
+    """Give the 32 bytes. Raises: MasterKeyMissing saying what to do."""
+    if settings.master_key:
+        return _decoded(settings.master_key, "BUNBASE_MASTER_KEY")
+    if settings.master_key_file:
+        return _from_file(Path(settings.master_key_file))
+    if not dev:
+        raise MasterKeyMissing(
+            "set BUNBASE_MASTER_KEY (or bunkms.master_key_file) to 32 bytes in base64 and keep a copy elsewhere: "
+            f"without it no data can ever be read again; {HOW_TO_MAKE_ONE}"
+        )
+    path = data_dir / FILE_NAME
+    create_secret_file(path, base64.b64encode(new_key()).decode())
+    return _from_file(path)
+
+
+def _from_file(path: Path) -> bytes:
+    try:
+        mode, text = path.stat().st_mode, path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MasterKeyMissing(f"the master key cannot be read from {path}: {error}") from error
+    if mode & 0o077:
+        raise MasterKeyMissing(f"others can read the master key: chmod 600 {path}")
+    return _decoded(text, str(path))
+
+
+def _decoded(text: str, where: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise MasterKeyMissing(f"{where} is not 32 bytes in base64; {HOW_TO_MAKE_ONE}")
+    return key

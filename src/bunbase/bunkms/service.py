@@ -1,0 +1,159 @@
+"""The rules of BunKMS: which key opens what, and that nothing opens once it is destroyed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from bunbase.bunkms import envelope, signing
+from bunbase.bunkms.envelope import Sealed
+from bunbase.bunkms.store import KeyStore, KeyVersion, SigningKey
+from bunbase.contracts.bunkms import (
+    INSTANCE,
+    DataKey,
+    DecryptionFailed,
+    KeyDestroyed,
+    KeyNotFound,
+    PublicKey,
+    Signature,
+)
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import InvalidInput, Problem
+
+MAX_SECRET_BYTES: Final = 64 << 10
+
+# what an envelope is bound to besides its owner, so that one kind can never be passed off as another
+KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data-key", "secret"
+
+
+class WrongMasterKey(Exception):
+    """BunKMS cannot open with this master key."""
+
+
+class KmsService:
+    """Keeps no key in memory but the master key: whoever calls may cache, for 15 minutes at most."""
+
+    def __init__(self, store: KeyStore, master_key: bytes) -> None:
+        self.store = store
+        self.master_key = master_key
+
+    async def prove_master_key(self) -> None:
+        """Refuse a master key that does not open the instance's own keys. Raises: WrongMasterKey."""
+        newest = await self.store.newest(INSTANCE)
+        try:
+            if newest is not None:
+                self._unwrapped(INSTANCE, newest)
+        except DecryptionFailed:
+            raise WrongMasterKey("this is not the master key that the stored keys were wrapped under") from None
+
+    async def create_keys(self, owner: str) -> None:
+        with counted("create_keys"):
+            if not await self.store.add_owner(owner, self._wrapped_version(owner, 1)):
+                await self._alive(owner)
+
+    async def generate_data_key(self, owner: str, context: str) -> DataKey:
+        with counted("generate_data_key"):
+            key = envelope.new_key()
+            return DataKey(key, await self._seal(owner, DATA_KEY, context, key))
+
+    async def unwrap_data_key(self, owner: str, context: str, wrapped: str) -> bytes:
+        with counted("unwrap_data_key"):
+            return await self._unseal(owner, DATA_KEY, context, wrapped)
+
+    async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
+        with counted("seal"):
+            if len(plaintext) > MAX_SECRET_BYTES:
+                raise InvalidInput(f"A secret is at most {MAX_SECRET_BYTES} bytes; use a data key for more.")
+            return await self._seal(owner, SECRET, context, plaintext)
+
+    async def unseal(self, owner: str, context: str, sealed: str) -> bytes:
+        with counted("unseal"):
+            return await self._unseal(owner, SECRET, context, sealed)
+
+    async def sign(self, owner: str, message: bytes) -> Signature:
+        with counted("sign"):
+            key = await self._signing_key(owner)
+            private = envelope.decrypt(self.master_key, key.wrapped, SIGNING_KEY, owner, key.kid)
+            return Signature(key.kid, signing.sign(private, message))
+
+    async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
+        with counted("public_keys"):
+            key = await self._signing_key(owner)
+            return (PublicKey(key.kid, key.n, key.e),)
+
+    async def rotate(self, owner: str) -> int:
+        with counted("rotate"):
+            newest = await self._newest(owner)
+            next = newest.version + 1
+            await self.store.add_version(owner, self._wrapped_version(owner, next))
+            return next
+
+    async def destroy(self, owner: str) -> None:
+        with counted("destroy"):
+            await self.store.destroy(owner)
+
+    async def _seal(self, owner: str, kind: str, context: str, plaintext: bytes) -> str:
+        newest = await self._newest(owner)
+        key = self._unwrapped(owner, newest)
+        ciphertext = envelope.encrypt(key, plaintext, kind, owner, str(newest.version), context)
+        return Sealed(newest.version, ciphertext).text()
+
+    async def _unseal(self, owner: str, kind: str, context: str, text: str) -> bytes:
+        sealed = envelope.parse_sealed(text)
+        found = await self.store.version(owner, sealed.version)
+        if found is None:
+            await self._alive(owner)
+            raise DecryptionFailed(f"{owner} has no key version {sealed.version}.")
+        key = self._unwrapped(owner, found)
+        return envelope.decrypt(key, sealed.ciphertext, kind, owner, str(sealed.version), context)
+
+    async def _newest(self, owner: str) -> KeyVersion:
+        newest = await self.store.newest(owner)
+        if newest is None:
+            await self._alive(owner)
+            raise KeyNotFound(f"{owner} has no key.")
+        return newest
+
+    async def _signing_key(self, owner: str) -> SigningKey:
+        """Give the owner's signing key; the first who asks has it made."""
+        key = await self.store.signing_key(owner)
+        if key is not None:
+            return key
+        await self._alive(owner)
+        new = await asyncio.to_thread(signing.new_signing_key)
+        wrapped = envelope.encrypt(self.master_key, new.private, SIGNING_KEY, owner, new.kid)
+        await self.store.add_signing_key(owner, SigningKey(new.kid, new.n, new.e, wrapped))
+        key = await self.store.signing_key(owner)  # another process may have been first: one key wins
+        if key is None:
+            raise KeyDestroyed(f"The keys of {owner} were destroyed.")
+        return key
+
+    async def _alive(self, owner: str) -> None:
+        known = await self.store.owner(owner)
+        if known is None:
+            raise KeyNotFound(f"{owner} has no key.")
+        if known.destroyed_at is not None:
+            raise KeyDestroyed(f"The keys of {owner} were destroyed.")
+
+    def _wrapped_version(self, owner: str, version: int) -> KeyVersion:
+        key = envelope.new_key()
+        return KeyVersion(version, envelope.encrypt(self.master_key, key, KEY_VERSION, owner, str(version)))
+
+    def _unwrapped(self, owner: str, key: KeyVersion) -> bytes:
+        return envelope.decrypt(self.master_key, key.wrapped, KEY_VERSION, owner, str(key.version))
+
+
+@contextmanager
+def counted(op: str) -> Iterator[None]:
+    """Count a key operation under its outcome: ok, or the Problem's code."""
+    outcome = "failed"
+    try:
+        yield
+        outcome = "ok"
+    except Problem as problem:
+        outcome = problem.code
+        raise
+    finally:
+        metrics.kms_ops.labels(op, outcome).inc()

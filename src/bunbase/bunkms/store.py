@@ -1,0 +1,90 @@
+"""Keys at rest: every one of them wrapped under the master key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from bunbase.pkg.db.database import Database
+
+OWNER = "SELECT owner, destroyed_at FROM owners WHERE owner = $1"
+ADD_OWNER = "INSERT INTO owners (owner) VALUES ($1) ON CONFLICT DO NOTHING"
+LOCK_OWNER = "SELECT owner, destroyed_at FROM owners WHERE owner = $1 FOR UPDATE"
+MARK_DESTROYED = "UPDATE owners SET destroyed_at = coalesce(destroyed_at, now()) WHERE owner = $1"
+
+NEWEST = "SELECT version, wrapped FROM key_versions WHERE owner = $1 ORDER BY version DESC LIMIT 1"
+VERSION = "SELECT version, wrapped FROM key_versions WHERE owner = $1 AND version = $2"
+ADD_VERSION = "INSERT INTO key_versions (owner, version, wrapped) VALUES ($1, $2, $3)"
+DELETE_VERSIONS = "DELETE FROM key_versions WHERE owner = $1"
+
+SIGNING = "SELECT kid, n, e, wrapped FROM signing_keys WHERE owner = $1"
+ADD_SIGNING = """
+INSERT INTO signing_keys (owner, kid, n, e, wrapped) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner) DO NOTHING"""
+DELETE_SIGNING = "DELETE FROM signing_keys WHERE owner = $1"
+
+
+class Owner(msgspec.Struct, frozen=True):
+    owner: str
+    destroyed_at: datetime | None
+
+
+class KeyVersion(msgspec.Struct, frozen=True):
+    version: int
+    wrapped: bytes
+
+
+class SigningKey(msgspec.Struct, frozen=True):
+    kid: str
+    n: str
+    e: str
+    wrapped: bytes
+
+
+class KeyStore:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def owner(self, owner: str) -> Owner | None:
+        return await self.db.one(Owner, OWNER, owner)
+
+    async def add_owner(self, owner: str, first: KeyVersion) -> bool:
+        """Give an owner its first key version; False if it had one, or once had."""
+        async with self.db.transaction():
+            if not await self.db.execute(ADD_OWNER, owner):
+                return False
+            await self.db.execute(ADD_VERSION, owner, first.version, first.wrapped)
+            return True
+
+    async def newest(self, owner: str) -> KeyVersion | None:
+        return await self.db.one(KeyVersion, NEWEST, owner)
+
+    async def version(self, owner: str, version: int) -> KeyVersion | None:
+        return await self.db.one(KeyVersion, VERSION, owner, version)
+
+    async def add_version(self, owner: str, next: KeyVersion) -> bool:
+        """Add a version unless another process just added the same; False then."""
+        async with self.db.transaction():
+            held = await self.db.one(Owner, LOCK_OWNER, owner)
+            newest = await self.newest(owner)
+            if held is None or newest is None or newest.version != next.version - 1:
+                return False
+            await self.db.execute(ADD_VERSION, owner, next.version, next.wrapped)
+            return True
+
+    async def signing_key(self, owner: str) -> SigningKey | None:
+        return await self.db.one(SigningKey, SIGNING, owner)
+
+    async def add_signing_key(self, owner: str, key: SigningKey) -> None:
+        """Add the owner's signing key unless there is one, or the owner is destroyed."""
+        async with self.db.transaction():
+            held = await self.db.one(Owner, LOCK_OWNER, owner)
+            if held is not None and held.destroyed_at is None:
+                await self.db.execute(ADD_SIGNING, owner, key.kid, key.n, key.e, key.wrapped)
+
+    async def destroy(self, owner: str) -> None:
+        async with self.db.transaction():
+            await self.db.execute(ADD_OWNER, owner)
+            await self.db.execute(MARK_DESTROYED, owner)
+            await self.db.execute(DELETE_VERSIONS, owner)
+            await self.db.execute(DELETE_SIGNING, owner)

@@ -1,0 +1,101 @@
+"""Who may call what, as names of parameters: a handler that takes `member` is answered to members only.
+
+anyone      no credentials needed; a developer's token is used if there is one
+developer   a developer's token
+member      a developer who is a member of the `{project}` in the path
+client      a project key, and a signed-in end user's token if there is one
+visitor     as client, or nobody at all with `?project=<id>`: for functions, which decide themselves
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from litestar import Request
+from litestar.di import Provide
+
+from bunbase.contracts.caller import Caller, CallerKind, Developer
+from bunbase.contracts.platform import InvalidKey
+from bunbase.gateway.credentials import PROJECT_PARAMETER, bearer_token, client_ip, project_key
+from bunbase.gateway.identity import Identity
+from bunbase.pkg.errors import Forbidden, Unauthenticated
+
+AnyRequest = Request[Any, Any, Any]
+
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_AGENT: Final = 200
+
+
+class Callers:
+    def __init__(self, identity: Identity, trusted_proxies: tuple[str, ...]) -> None:
+        self.identity = identity
+        self.trusted_proxies = trusted_proxies
+
+    def dependencies(self) -> dict[str, Provide]:
+        return {
+            "anyone": Provide(self.anyone),
+            "developer": Provide(self.developer),
+            "member": Provide(self.member),
+            "client": Provide(self.client),
+            "visitor": Provide(self.visitor),
+        }
+
+    async def anyone(self, request: AnyRequest) -> Caller:
+        token = bearer_token(request.headers)
+        if not token:
+            return Caller(CallerKind.ANONYMOUS, ip=self.ip(request), agent=_agent(request))
+        return await self.developer(request)
+
+    async def developer(self, request: AnyRequest) -> Caller:
+        developer = await self._developer(request)
+        return Caller(CallerKind.DEVELOPER, developer=developer, ip=self.ip(request), agent=_agent(request))
+
+    async def member(self, request: AnyRequest) -> Caller:
+        developer = await self._developer(request)
+        found = await self.identity.membership(developer.id, request.path_params["project"])
+        return Caller(
+            CallerKind.DEVELOPER,
+            project=found.project,
+            developer=developer,
+            role=found.role,
+            ip=self.ip(request),
+            agent=_agent(request),
+        )
+
+    async def client(self, request: AnyRequest) -> Caller:
+        key = project_key(request.headers, request.query_params)
+        if not key:
+            raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
+        return await self._keyed(request, key)
+
+    async def visitor(self, request: AnyRequest) -> Caller:
+        key = project_key(request.headers, request.query_params)
+        if key:
+            return await self._keyed(request, key)
+        project = request.query_params.get(PROJECT_PARAMETER, "")
+        if not project:
+            raise InvalidKey("Name the project: send its key as X-Bunbase-Key, or ?project=<id> for a public function.")
+        return Caller(CallerKind.ANONYMOUS, project=project, ip=self.ip(request), agent=_agent(request))
+
+    def ip(self, request: AnyRequest) -> str:
+        peer = request.client.host if request.client else ""
+        return client_ip(peer, request.headers, self.trusted_proxies)
+
+    async def _keyed(self, request: AnyRequest, key: str) -> Caller:
+        holder = await self.identity.key_holder(key)
+        token = bearer_token(request.headers)
+        user = await self.identity.end_user(holder.project, token) if token else None
+        return Caller(holder.kind, project=holder.project, user=user, ip=self.ip(request), agent=_agent(request))
+
+    async def _developer(self, request: AnyRequest) -> Developer:
+        token = bearer_token(request.headers)
+        if not token:
+            raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
+        developer = await self.identity.developer(token)
+        if not developer.session and "write" not in developer.scopes and request.method not in READING:
+            raise Forbidden("This personal access token may only read; make one with the scope write.")
+        return developer
+
+
+def _agent(request: AnyRequest) -> str:
+    return request.headers.get("user-agent", "")[:MAX_AGENT]

@@ -1,0 +1,162 @@
+"""From key and token to Caller. Cached, so that a warm request asks nobody; revoked within a second all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from bunbase.contracts.bunauth import BunAuth, InvalidToken, TokenExpired
+from bunbase.contracts.caller import Developer, EndUser
+from bunbase.contracts.platform import KeyHolder, Membership, Platform
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.gateway.keyring import Keyring
+from bunbase.gateway.revoked import Revoked
+from bunbase.pkg.cache import Cache
+from bunbase.pkg.opaque import fingerprint
+
+PERSONAL_PREFIX: Final = "bpt_"
+TTL_SECONDS: Final = 900.0
+MEMBERSHIP_TTL_SECONDS: Final = 60.0
+DEVELOPERS: Final = "developers"  # the one signer of developers' tokens
+READY_SECONDS: Final = 2.0
+
+
+class Identity:
+    def __init__(self, bunauth: BunAuth, platform: Platform, tenant_auth: TenantAuth, size: int) -> None:
+        self.bunauth = bunauth
+        self.platform = platform
+        self.tenant_auth = tenant_auth
+        self.developer_keys = Keyring(lambda _: bunauth.jwks())
+        self.user_keys = Keyring(tenant_auth.jwks)
+        self.developers: Cache[bytes, dict[str, Any]] = Cache(size, TTL_SECONDS)
+        self.users: Cache[tuple[str, bytes], dict[str, Any]] = Cache(size, TTL_SECONDS)
+        self.holders: Cache[bytes, KeyHolder] = Cache(size, TTL_SECONDS)
+        self.memberships: Cache[tuple[str, str], Membership] = Cache(size, MEMBERSHIP_TTL_SECONDS)
+        self.epoch = 0  # grows with every revocation: what was looked up before one is not cached after it
+        self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
+        self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
+        self.changed_projects = Revoked("platform", platform.revocations, self._drop)
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Follow the feeds of revocations while the block lasts; begins when all have told what stands."""
+        feeds = (self.ended_sessions, self.ended_user_sessions, self.changed_projects)
+        tasks = [asyncio.create_task(feed.run(), name=f"revocations of {feed.name}") for feed in feeds]
+        try:
+            waits = [asyncio.create_task(feed.ready.wait()) for feed in feeds]
+            _, late = await asyncio.wait(waits, timeout=READY_SECONDS)
+            for wait in late:
+                wait.cancel()  # that room is not up yet; until it is, its tokens are checked by asking it
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def developer(self, token: str) -> Developer:
+        """Raises: InvalidToken, TokenExpired, Unreachable."""
+        personal = token.startswith(PERSONAL_PREFIX)
+        if not personal and not self.ended_sessions.live():
+            claims = await self._verified(token)
+        else:
+            claims = await self._developer_claims(token, personal)
+        if claims["jti" if personal else "sid"] in self.ended_sessions:
+            raise InvalidToken
+        return Developer(
+            id=claims["sub"],
+            email=claims["email"],
+            admin=claims.get("role") == "admin",
+            session="" if personal else claims["sid"],
+            scopes=tuple(claims.get("scopes", ())),
+        )
+
+    async def end_user(self, project: str, token: str) -> EndUser:
+        """Raises: InvalidToken, TokenExpired, Unreachable."""
+        cached = (project, fingerprint(token))
+        claims = self.users.get(cached)
+        if claims is None:
+            claims = await self.user_keys.claims(project, token)
+            if claims.get("aud") != project or claims.get("type") != "user":
+                raise InvalidToken("This token belongs to another project or is no user's access token.")
+            self.users.put(cached, claims, _seconds_left(claims))
+        _check_expiry(claims)
+        session = claims["sid"]
+        if session in self.ended_user_sessions:
+            raise InvalidToken
+        if not self.ended_user_sessions.live() and not await self.tenant_auth.session_alive(project, session):
+            raise InvalidToken
+        return EndUser(claims["sub"], claims.get("email"), claims.get("role", ""), claims.get("claims", {}), session)
+
+    async def key_holder(self, key: str) -> KeyHolder:
+        """Raises: InvalidKey, Unreachable."""
+        holder = await self._cached(self.holders, fingerprint(key), lambda: self.platform.key_holder(key))
+        if holder.expires_at and holder.expires_at <= time.time():
+            self.holders.drop(fingerprint(key))
+            return await self.platform.key_holder(key)
+        return holder
+
+    async def membership(self, developer: str, project: str) -> Membership:
+        """Raises: ProjectNotFound, Unreachable."""
+        return await self._cached(
+            self.memberships, (developer, project), lambda: self.platform.membership(developer, project)
+        )
+
+    async def _cached(self, cache: Cache[Any, Any], key: Any, look_up: Callable[[], Any]) -> Any:
+        """Look up what the cache does not hold, or what nobody could have told us was revoked."""
+        live = self.changed_projects.live()
+        found = cache.get(key) if live else None
+        if found is None:
+            epoch = self.epoch
+            found = await look_up()
+            if live and epoch == self.epoch:
+                cache.put(key, found)
+        return found
+
+    async def _developer_claims(self, token: str, personal: bool) -> dict[str, Any]:
+        cached = fingerprint(token)
+        claims = self.developers.get(cached) if self.ended_sessions.live() else None
+        if claims is None:
+            claims = await self._verified(token) if personal else await self._checked(token)
+            self.developers.put(cached, claims, _seconds_left(claims))
+        _check_expiry(claims)
+        return claims
+
+    async def _checked(self, token: str) -> dict[str, Any]:
+        claims = await self.developer_keys.claims(DEVELOPERS, token)
+        if claims.get("type") != "access":
+            raise InvalidToken("This is not a developer's access token.")
+        return claims
+
+    async def _verified(self, token: str) -> dict[str, Any]:
+        verified = await self.bunauth.verify(token)
+        if not verified.valid:
+            raise InvalidToken
+        return verified.claims
+
+    def _drop(self, news: Revocation) -> None:
+        self.epoch += 1
+        match news.kind:
+            case RevokedKind.KEY:
+                self.holders.drop_where(lambda holder: holder.key_id == news.id)
+            case RevokedKind.PROJECT:
+                self.holders.drop_where(lambda holder: holder.project == news.id)
+                self.memberships.drop_where(lambda membership: membership.project == news.id)
+                self.user_keys.forget(news.id)
+            case RevokedKind.MEMBERSHIP:
+                project, _, developer = news.id.partition(":")
+                self.memberships.drop_where(lambda membership: membership.project == project)
+            case _:
+                pass  # sessions and personal tokens are looked up in Revoked with every request
+
+
+def _seconds_left(claims: dict[str, Any]) -> float:
+    return float(claims["exp"]) - time.time() if "exp" in claims else TTL_SECONDS
+
+
+def _check_expiry(claims: dict[str, Any]) -> None:
+    if "exp" in claims and claims["exp"] <= time.time():
+        raise TokenExpired

@@ -1,0 +1,44 @@
+"""Public keys to check tokens with: fetched once per signer, again when a token names a key not seen before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from bunbase.contracts.bunauth import InvalidToken, Jwks, TokenExpired
+from bunbase.pkg.cache import Cache
+from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier
+
+TTL_SECONDS: Final = 600.0
+REFETCH_SECONDS: Final = 5.0  # tokens with invented key ids must not make us ask more often than this
+SIZE: Final = 10_000
+
+
+class Keyring:
+    def __init__(self, fetch: Callable[[str], Awaitable[Jwks]]) -> None:
+        self.fetch = fetch
+        self.verifiers: Cache[str, tuple[float, Verifier]] = Cache(SIZE, TTL_SECONDS)
+
+    async def claims(self, signer: str, token: str) -> dict[str, Any]:
+        """Check signature and expiry and give the claims. Raises: InvalidToken, TokenExpired, Unreachable."""
+        try:
+            try:
+                return (await self._verifier(signer)).claims(token)
+            except UnknownKey:
+                return (await self._verifier(signer, again=True)).claims(token)
+        except ExpiredToken:
+            raise TokenExpired from None
+        except BadToken:
+            raise InvalidToken from None
+
+    def forget(self, signer: str) -> None:
+        self.verifiers.drop(signer)
+
+    async def _verifier(self, signer: str, again: bool = False) -> Verifier:
+        known = self.verifiers.get(signer)
+        if known is not None and not (again and time.monotonic() - known[0] > REFETCH_SECONDS):
+            return known[1]
+        verifier = Verifier(list((await self.fetch(signer)).keys))
+        self.verifiers.put(signer, (time.monotonic(), verifier))
+        return verifier

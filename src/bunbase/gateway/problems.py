@@ -1,0 +1,108 @@
+"""Everything that goes wrong, as problem+json: Problems as they are, the framework's refusals translated, bugs hidden."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotAuthorizedException,
+    NotFoundException,
+    SerializationException,
+    ValidationException,
+)
+
+from bunbase.pkg import context
+from bunbase.pkg.errors import (
+    Internal,
+    InvalidInput,
+    Malformed,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMedia,
+)
+from bunbase.pkg.logger import logger
+
+log = logger("gateway")
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+def problem_response(problem: Problem) -> Response[bytes]:
+    body = msgspec.json.encode(problem.body(context.request_id.get()))
+    return Response(body, status_code=problem.status, headers=problem.headers(), media_type=MEDIA_TYPE)
+
+
+def on_problem(_request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    return problem_response(problem)
+
+
+def on_refusal(request: Request[Any, Any, Any], refusal: HTTPException) -> Response[bytes]:
+    response = problem_response(_translated(request, refusal))
+    if allow := (refusal.headers or {}).get("Allow"):
+        response.headers["allow"] = allow
+    return response
+
+
+def on_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[bytes]:
+    log.error("a request failed unexpectedly", method=request.method, path=request.url.path, exc_info=bug)
+    return problem_response(Internal(f"Quote request {context.request_id.get()} when you report this."))
+
+
+HANDLERS: Final[dict[Any, Any]] = {Problem: on_problem, HTTPException: on_refusal, Exception: on_bug}
+
+
+def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Problem:
+    match refusal:
+        case NotFoundException():
+            return NotFound(f"There is nothing at {request.url.path}; see /api/openapi.json for what there is.")
+        case MethodNotAllowedException():
+            return MethodNotAllowed(f"{request.url.path} does not answer {request.method}.")
+        case NotAuthorizedException():
+            return Unauthenticated(refusal.detail)
+        case ValidationException():
+            return _invalid(refusal)
+        case SerializationException():
+            return Malformed("The body is not the JSON it says it is.")
+        case ClientException(status_code=413):
+            return TooLarge("The body is larger than this address accepts.")
+        case ClientException(status_code=415):
+            return UnsupportedMedia(refusal.detail)
+        case ClientException():
+            return Malformed(refusal.detail or "The request could not be read.")
+        case _:
+            return _by_status(refusal)
+
+
+def _invalid(refusal: ValidationException) -> Problem:
+    """A value that does not fit: say which, and what would."""
+    extra = refusal.extra if isinstance(refusal.extra, list) else []
+    errors = [{"path": _pointer(one), "message": str(one.get("message", ""))} for one in extra if isinstance(one, dict)]
+    if not errors:
+        return InvalidInput(refusal.detail)
+    first = errors[0]
+    return InvalidInput(f"{first['path']}: {first['message']}", errors=errors)
+
+
+def _pointer(error: dict[str, Any]) -> str:
+    key = str(error.get("key", ""))
+    source = error.get("source")
+    if source in ("query", "header", "cookie", "path"):
+        return f"{source}: {key}"
+    return "/" + key.removeprefix("data").lstrip(".").replace(".", "/")
+
+
+def _by_status(refusal: HTTPException) -> Problem:
+    by_status: dict[int, type[Problem]] = {413: TooLarge, 415: UnsupportedMedia, 400: Malformed, 404: NotFound}
+    kind = by_status.get(refusal.status_code)
+    if kind is None:
+        log.error("an unforeseen refusal", status=refusal.status_code, exc_info=refusal)
+        return Internal(f"Quote request {context.request_id.get()} when you report this.")
+    return kind(refusal.detail)

@@ -1,0 +1,71 @@
+"""What this process knows of revocations, and whether it can trust that to be all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.logger import logger
+
+log = logger("gateway")
+
+STALE_SECONDS: Final = 3.0  # a feed gives a sign of life every second
+RETRY_SECONDS: Final = 0.2
+PURGE_ABOVE: Final = 1000  # do not look for what can be forgotten in fewer
+
+
+class Revoked:
+    """Follows one room's feed. While `live()`, an id that is not in here stands; otherwise ask the room itself."""
+
+    def __init__(
+        self,
+        name: str,
+        follow: Callable[[], AsyncIterator[Revocation]],
+        on_news: Callable[[Revocation], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self.follow = follow
+        self.on_news = on_news
+        self.clock = clock
+        self.dead: dict[str, float] = {}
+        self.heard_at = 0.0
+        self.ready = asyncio.Event()
+
+    def live(self) -> bool:
+        return self.ready.is_set() and self.clock() - self.heard_at < STALE_SECONDS
+
+    def __contains__(self, id: str) -> bool:
+        return id in self.dead
+
+    async def run(self) -> None:
+        """Follow for ever; after a break, follow again."""
+        while True:
+            try:
+                async for told in self.follow():
+                    self._take(told)
+            except Problem as problem:
+                log.info("a revocation feed broke off", feed=self.name, reason=problem.detail)
+            except Exception:
+                log.exception("a revocation feed failed", feed=self.name)
+            self.ready.clear()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _take(self, told: Revocation) -> None:
+        self.heard_at = self.clock()
+        if told.kind is RevokedKind.READY:
+            self.ready.set()
+        elif told.kind is RevokedKind.ALIVE:
+            self._purge()
+        else:
+            self.dead[told.id] = told.until
+            self.on_news(told)
+
+    def _purge(self) -> None:
+        if len(self.dead) > PURGE_ABOVE:
+            now = self.clock()
+            self.dead = {id: until for id, until in self.dead.items() if until > now}

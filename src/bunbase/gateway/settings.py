@@ -1,0 +1,27 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
+class GatewaySettings(msgspec.Struct, frozen=True):
+    """`public_url`: how the world reaches this installation; empty: `http://<host>:<port>`.
+
+    `trusted_proxies`: addresses whose X-Forwarded-For is believed. `failed_logins_per_minute`: wrong passwords from
+    one address, or for one account, before sign-in there pauses.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 7070
+    public_url: str = ""
+    cors_origins: tuple[str, ...] = ("*",)
+    trusted_proxies: tuple[str, ...] = ()
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 2 << 20
+    failed_logins_per_minute: Count = 20
+    cached_credentials: Count = 50_000

@@ -1,0 +1,40 @@
+"""How Platform opens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions import Functions
+from bunbase.contracts.platform import Platform
+from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.pkg.db.database import open_database
+from bunbase.pkg.jobs import running
+from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.platform.jobs import forget_job, relay_job
+from bunbase.platform.routes import ROUTES
+from bunbase.platform.service import PlatformService
+from bunbase.platform.settings import PlatformSettings
+from bunbase.platform.store import PlatformStore
+
+
+@asynccontextmanager
+async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) -> AsyncIterator[Platform]:
+    async with open_database(site.database_url, "platform", "bunbase.platform.migrations") as db:
+        store = PlatformStore(db, site.clock)
+        relay = relay_job(store, rooms)
+        service = PlatformService(store, rooms[Kms], site.clock, settings, relay.nudge)
+        async with running(relay, forget_job(service)):
+            yield service
+
+
+MODULE = Module(
+    "platform",
+    provides=Platform,
+    needs=(Kms, TenantAuth, Bundoc, Functions),
+    settings=PlatformSettings,
+    open=open_platform,
+    routes=ROUTES,
+)

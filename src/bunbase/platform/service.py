@@ -1,0 +1,178 @@
+"""The rules of Platform: who may have which project, and what its keys are worth."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.platform import (
+    ConfirmationNeeded,
+    InvalidKey,
+    Key,
+    KeyHolder,
+    Keys,
+    Membership,
+    NewProject,
+    Project,
+    ProjectKeyNotFound,
+    ProjectNotFound,
+    Projects,
+)
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.cursors import decode_cursor, encode_cursor
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.opaque import fingerprint, hint, new_secret
+from bunbase.platform.settings import PlatformSettings
+from bunbase.platform.slugs import slug_of, with_suffix
+from bunbase.platform.store import NewKey, PlatformStore
+
+PREFIX: Final = {CallerKind.PUBLISHABLE: "pk", CallerKind.SECRET: "sk"}
+MAX_NAME_LENGTH: Final = 100
+SLUG_ATTEMPTS: Final = 5
+REMEMBER_SECONDS: Final = 3600  # longer than any cache of keys and memberships lives
+
+
+class PlatformService:
+    def __init__(
+        self,
+        store: PlatformStore,
+        kms: Kms,
+        clock: Clock,
+        settings: PlatformSettings,
+        tell_others: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`tell_others` wakes the job that relays the outbox."""
+        self.store = store
+        self.kms = kms
+        self.clock = clock
+        self.settings = settings
+        self.tell_others = tell_others
+
+    async def create_project(self, caller: Caller, name: str) -> NewProject:
+        developer = caller.signed_in()
+        name = _name(name, "A project's name")
+        limit = self.settings.max_projects_per_developer
+        if await self.store.count_projects(developer.id) >= limit:
+            raise InvalidInput(f"You have {limit} projects, the most an account can have here; delete one first.")
+        id, now = new_id("prj"), self.clock.now()
+        await self.kms.create_keys(id)  # first: a project without a key must never be seen
+        rows, keys = zip(*(self._new_key(kind, "default", None, now) for kind in PREFIX), strict=True)
+        slug = slug_of(name)
+        for _ in range(SLUG_ATTEMPTS):
+            project = Project(id, name, slug, Role.OWNER, now)
+            if await self.store.add_project(project, developer.id, list(rows)):
+                return NewProject(id, name, slug, Role.OWNER, now, keys)
+            slug = with_suffix(slug_of(name))
+        raise InvalidInput("No free slug was found for this name; choose another.")
+
+    async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
+        developer = caller.signed_in()
+        query = f"projects:{developer.id}"
+        after = decode_cursor(query, cursor, str) if cursor else ""
+        found = await self.store.projects(developer.id, limit + 1, after)
+        more = len(found) > limit
+        return Projects(tuple(found[:limit]), encode_cursor(query, found[limit - 1].id) if more else None)
+
+    async def project(self, caller: Caller) -> Project:
+        found = await self.store.project(caller.project, caller.signed_in().id)
+        if found is None:
+            raise ProjectNotFound
+        return found
+
+    async def rename_project(self, caller: Caller, name: str) -> Project:
+        caller.need(Role.ADMIN)
+        await self.store.rename(caller.project, _name(name, "A project's name"))
+        return await self.project(caller)
+
+    async def delete_project(self, caller: Caller, confirm: str) -> None:
+        caller.need(Role.OWNER)
+        project = await self.project(caller)
+        if confirm != project.slug:
+            raise ConfirmationNeeded(f'Send {{"confirm": "{project.slug}"}}: this cannot be undone.')
+        await self.store.delete_project(project.id, self._forget_at())
+        self.tell_others()
+        await self.kms.destroy(project.id)  # the outbox does it too, should this process die right here
+
+    async def keys(self, caller: Caller) -> Keys:
+        caller.need(Role.VIEWER)
+        return Keys(tuple(await self.store.keys(caller.project, self.settings.max_keys_per_project)))
+
+    async def create_key(self, caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key:
+        caller.need(Role.ADMIN)
+        if kind not in PREFIX:
+            raise InvalidInput("A key's kind is publishable or secret.")
+        await self._check_room_for_a_key(caller.project)
+        now = self.clock.now()
+        expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
+        row, key = self._new_key(kind, _name(name, "A key's name"), expires_at, now)
+        await self.store.add_key(caller.project, row)
+        return key
+
+    async def revoke_key(self, caller: Caller, id: str) -> None:
+        caller.need(Role.ADMIN)
+        if not await self.store.delete_key(caller.project, id, self._forget_at()):
+            raise ProjectKeyNotFound
+
+    async def rotate_key(self, caller: Caller, id: str, grace_seconds: int) -> Key:
+        caller.need(Role.ADMIN)
+        old = await self.store.key(caller.project, id)
+        if old is None:
+            raise ProjectKeyNotFound
+        await self._check_room_for_a_key(caller.project)
+        now = self.clock.now()
+        row, key = self._new_key(old.kind, old.name, old.expires_at, now)
+        await self.store.replace_key(
+            caller.project, id, row, now + timedelta(seconds=grace_seconds), self._forget_at() + grace_seconds
+        )
+        return key
+
+    async def key_holder(self, key: str) -> KeyHolder:
+        found = await self.store.key_by_hash(fingerprint(key))
+        if found is None:
+            raise InvalidKey("Check the key in X-Bunbase-Key: it is unknown or was revoked.")
+        if found.expires_at is not None and found.expires_at <= self.clock.now():
+            raise InvalidKey("This key has expired; make or rotate one in the project's settings.")
+        return KeyHolder(
+            found.id, found.project, found.kind, 0.0 if found.expires_at is None else found.expires_at.timestamp()
+        )
+
+    async def membership(self, developer: str, project: str) -> Membership:
+        found = await self.store.membership(developer, project)
+        if found is None:
+            raise ProjectNotFound
+        return found
+
+    async def revocations(self) -> AsyncIterator[Revocation]:
+        async for told in self.store.feed.follow(Revocation(RevokedKind.READY), Revocation(RevokedKind.ALIVE)):
+            yield told
+
+    async def forget(self) -> None:
+        """Delete what nobody needs any more: old revocations, keys that expired a day ago."""
+        await self.store.feed.forget()
+        await self.store.delete_expired_keys(self.clock.now() - timedelta(days=1))
+
+    async def _check_room_for_a_key(self, project: str) -> None:
+        limit = self.settings.max_keys_per_project
+        if len(await self.store.keys(project, limit)) >= limit:
+            raise InvalidInput(f"The project has {limit} keys, the most it can have; revoke one first.")
+
+    def _new_key(self, kind: CallerKind, name: str, expires_at: datetime | None, now: datetime) -> tuple[NewKey, Key]:
+        secret, id = new_secret(PREFIX[kind]), new_id("key")
+        row = NewKey(id, kind, name, hint(secret), fingerprint(secret), now, expires_at)
+        return row, Key(id, kind, name, hint(secret), now, expires_at, secret)
+
+    def _forget_at(self) -> float:
+        return self.clock.now().timestamp() + REMEMBER_SECONDS
+
+
+def _name(name: str, what: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+        message = f"{what} has 1 to {MAX_NAME_LENGTH} printable characters."
+        raise InvalidInput(message, errors=[{"path": "/name", "message": message}])
+    return name

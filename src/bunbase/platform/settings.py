@@ -1,0 +1,14 @@
+"""Settings of Platform."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
+class PlatformSettings(msgspec.Struct, frozen=True):
+    max_projects_per_developer: Count = 1000
+    max_keys_per_project: Annotated[int, msgspec.Meta(ge=2, le=100)] = 100

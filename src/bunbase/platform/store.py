@@ -1,0 +1,139 @@
+"""Projects, members and keys at rest."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from bunbase.contracts.caller import CallerKind, Role
+from bunbase.contracts.platform import Key, Membership, Project
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.feed import Feed
+from bunbase.pkg.db.outbox import Outbox
+
+PROJECT_DELETED = "project_deleted"
+
+ADD_PROJECT = "INSERT INTO projects (id, name, slug, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (slug) DO NOTHING"
+ADD_MEMBER = "INSERT INTO members (project, developer, role, created_at) VALUES ($1, $2, $3, $4)"
+COUNT_PROJECTS = """
+SELECT count(*) FROM members JOIN projects ON projects.id = project WHERE developer = $1 AND deleted_at IS NULL"""
+PROJECT = """
+SELECT id, name, slug, role, projects.created_at FROM projects JOIN members ON members.project = projects.id
+WHERE developer = $2 AND deleted_at IS NULL AND (id = $1 OR slug = $1)"""
+PROJECTS = """
+SELECT id, name, slug, role, projects.created_at FROM projects JOIN members ON members.project = projects.id
+WHERE developer = $1 AND deleted_at IS NULL AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"""
+RENAME = "UPDATE projects SET name = $2 WHERE id = $1 AND deleted_at IS NULL"
+MARK_DELETED = "UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL"
+DELETE_KEYS = "DELETE FROM keys WHERE project = $1"
+
+ADD_KEY = """
+INSERT INTO keys (id, project, kind, name, hint, hash, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
+KEYS = """
+SELECT id, kind, name, hint, created_at, expires_at FROM keys
+WHERE project = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id DESC LIMIT $3"""
+KEY = "SELECT id, kind, name, hint, created_at, expires_at FROM keys WHERE project = $1 AND id = $2"
+KEY_BY_HASH = "SELECT id, project, kind, expires_at FROM keys WHERE hash = $1"
+DELETE_KEY = "DELETE FROM keys WHERE project = $1 AND id = $2"
+EXPIRE_KEY = "UPDATE keys SET expires_at = least(coalesce(expires_at, $3), $3) WHERE project = $1 AND id = $2"
+DELETE_EXPIRED = """
+DELETE FROM keys WHERE id IN (SELECT id FROM keys WHERE expires_at < $1 LIMIT 1000)"""
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    id: str
+    project: str
+    kind: CallerKind
+    expires_at: datetime | None
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """`hash`: SHA-256 of the key."""
+
+    id: str
+    kind: CallerKind
+    name: str
+    hint: str
+    hash: bytes
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class PlatformStore:
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self.db = db
+        self.clock = clock
+        self.outbox = Outbox(db)
+        self.feed = Feed(db, Revocation, clock)
+
+    async def add_project(self, project: Project, developer: str, keys: list[NewKey]) -> bool:
+        """Add a project with its first member and keys; False if the slug is taken."""
+        async with self.db.transaction():
+            args = (project.id, project.name, project.slug, project.created_at)
+            if not await self.db.execute(ADD_PROJECT, *args):
+                return False
+            await self.db.execute(ADD_MEMBER, project.id, developer, project.role, project.created_at)
+            for key in keys:
+                await self.add_key(project.id, key)
+            return True
+
+    async def count_projects(self, developer: str) -> int:
+        count: int = await self.db.value(COUNT_PROJECTS, developer)
+        return count
+
+    async def project(self, ref: str, developer: str) -> Project | None:
+        """Give a project, named by id or slug, of which the developer is a member."""
+        return await self.db.one(Project, PROJECT, ref, developer)
+
+    async def projects(self, developer: str, limit: int, after: str) -> list[Project]:
+        return await self.db.all(Project, PROJECTS, developer, after, limit)
+
+    async def rename(self, project: str, name: str) -> None:
+        await self.db.execute(RENAME, project, name)
+
+    async def delete_project(self, project: str, forget_at: float) -> None:
+        """End a project for everyone and write down, in the same transaction, that the other rooms must hear."""
+        async with self.db.transaction():
+            if await self.db.execute(MARK_DELETED, project, self.clock.now()):
+                await self.db.execute(DELETE_KEYS, project)
+                await self.feed.publish(RevokedKind.PROJECT, project, forget_at)
+                await self.outbox.post(PROJECT_DELETED, {"project": project})
+
+    async def membership(self, developer: str, ref: str) -> Membership | None:
+        found = await self.project(ref, developer)
+        return None if found is None else Membership(found.id, found.slug, Role(found.role))
+
+    async def add_key(self, project: str, key: NewKey) -> None:
+        args = (key.id, project, key.kind, key.name, key.hint, key.hash, key.created_at, key.expires_at)
+        await self.db.execute(ADD_KEY, *args)
+
+    async def keys(self, project: str, limit: int) -> list[Key]:
+        return await self.db.all(Key, KEYS, project, self.clock.now(), limit)
+
+    async def key(self, project: str, id: str) -> Key | None:
+        return await self.db.one(Key, KEY, project, id)
+
+    async def key_by_hash(self, hash: bytes) -> KeyRow | None:
+        return await self.db.one(KeyRow, KEY_BY_HASH, hash)
+
+    async def delete_key(self, project: str, id: str, forget_at: float) -> bool:
+        async with self.db.transaction():
+            if not await self.db.execute(DELETE_KEY, project, id):
+                return False
+            await self.feed.publish(RevokedKind.KEY, id, forget_at)
+            return True
+
+    async def replace_key(
+        self, project: str, old: str, new: NewKey, old_expires_at: datetime, forget_at: float
+    ) -> None:
+        async with self.db.transaction():
+            await self.db.execute(EXPIRE_KEY, project, old, old_expires_at)
+            await self.add_key(project, new)
+            await self.feed.publish(RevokedKind.KEY, old, forget_at)
+
+    async def delete_expired_keys(self, before: datetime) -> int:
+        return await self.db.execute(DELETE_EXPIRED, before)
