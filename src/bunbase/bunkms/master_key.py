@@ -8,13 +8,14 @@ from pathlib import Path
 
 from bunbase.bunkms.envelope import KEY_BYTES, new_key
 from bunbase.bunkms.settings import KmsSettings
+from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.secret_files import create_secret_file
 
 FILE_NAME = "master.key"
 HOW_TO_MAKE_ONE = 'make one with: python3 -c "import os,base64; print(base64.b64encode(os.urandom(32)).decode())"'
 
 
-class MasterKeyMissing(Exception):
+class MasterKeyMissing(CannotStart):
     """BunKMS cannot open: there is no master key, or it is not one."""
 
 

@@ -20,7 +20,7 @@ from bunbase.contracts.bunkms import (
     Signature,
 )
 from bunbase.pkg import metrics
-from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.errors import CannotStart, InvalidInput, Problem
 
 MAX_SECRET_BYTES: Final = 64 << 10
 
@@ -28,7 +28,7 @@ MAX_SECRET_BYTES: Final = 64 << 10
 KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data-key", "secret"
 
 
-class WrongMasterKey(Exception):
+class WrongMasterKey(CannotStart):
     """BunKMS cannot open with this master key."""
 
 

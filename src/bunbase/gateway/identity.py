@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bunbase.contracts.bunauth import BunAuth, InvalidToken, TokenExpired
 from bunbase.contracts.caller import Developer, EndUser
@@ -17,6 +17,9 @@ from bunbase.gateway.keyring import Keyring
 from bunbase.gateway.revoked import Revoked
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.opaque import fingerprint
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 PERSONAL_PREFIX: Final = "bpt_"
 TTL_SECONDS: Final = 900.0
@@ -105,7 +108,7 @@ class Identity:
             self.memberships, (developer, project), lambda: self.platform.membership(developer, project)
         )
 
-    async def _cached(self, cache: Cache[Any, Any], key: Any, look_up: Callable[[], Any]) -> Any:
+    async def _cached(self, cache: Cache[K, V], key: K, look_up: Callable[[], Awaitable[V]]) -> V:
         """Look up what the cache does not hold, or what nobody could have told us was revoked."""
         live = self.changed_projects.live()
         found = cache.get(key) if live else None
@@ -147,7 +150,7 @@ class Identity:
                 self.memberships.drop_where(lambda membership: membership.project == news.id)
                 self.user_keys.forget(news.id)
             case RevokedKind.MEMBERSHIP:
-                project, _, developer = news.id.partition(":")
+                project, _, _ = news.id.partition(":")
                 self.memberships.drop_where(lambda membership: membership.project == project)
             case _:
                 pass  # sessions and personal tokens are looked up in Revoked with every request

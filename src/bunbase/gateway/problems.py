@@ -1,4 +1,4 @@
-"""Everything that goes wrong, as problem+json: Problems as they are, the framework's refusals translated, bugs hidden."""
+"""Everything that goes wrong, as problem+json: Problems as they are, refusals translated, bugs hidden."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("gateway")
 
+NO_BODY: Final = "'data'"  # how Litestar says that there is none
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -56,7 +57,18 @@ def on_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[bytes]:
     return problem_response(Internal(f"Quote request {context.request_id.get()} when you report this."))
 
 
-HANDLERS: Final[dict[Any, Any]] = {Problem: on_problem, HTTPException: on_refusal, Exception: on_bug}
+def on_unreadable(_request: Request[Any, Any, Any], _error: Exception) -> Response[bytes]:
+    """The JSON decoder's own way of refusing bytes that are no UTF-8, and brackets without end."""
+    return problem_response(Malformed("The body is not JSON in UTF-8, or nested too deeply."))
+
+
+HANDLERS: Final[dict[Any, Any]] = {
+    Problem: on_problem,
+    HTTPException: on_refusal,
+    UnicodeDecodeError: on_unreadable,
+    RecursionError: on_unreadable,
+    Exception: on_bug,
+}
 
 
 def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Problem:
@@ -83,7 +95,8 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
 
 def _invalid(refusal: ValidationException) -> Problem:
     """A value that does not fit: say which, and what would."""
-    extra = refusal.extra if isinstance(refusal.extra, list) else []
+    listed = refusal.extra if isinstance(refusal.extra, list) else []
+    extra = [one for one in listed if isinstance(one, dict)]
     errors = [{"path": _pointer(one), "message": str(one.get("message", ""))} for one in extra if isinstance(one, dict)]
     if not errors:
         return InvalidInput(refusal.detail)
@@ -93,9 +106,8 @@ def _invalid(refusal: ValidationException) -> Problem:
 
 def _pointer(error: dict[str, Any]) -> str:
     key = str(error.get("key", ""))
-    source = error.get("source")
-    if source in ("query", "header", "cookie", "path"):
-        return f"{source}: {key}"
+    if error.get("source") != "body":
+        return f"{error.get('source', 'request')}: {key}"
     return "/" + key.removeprefix("data").lstrip(".").replace(".", "/")
 
 

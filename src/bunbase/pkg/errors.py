@@ -23,6 +23,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+
+class CannotStart(Exception):
+    """BunBase cannot start as it was told to; the message is one line that says what to do."""
+
+
 CODES: dict[str, type[Problem]] = {}
 
 RESERVED = frozenset({"type", "title", "status", "code", "detail", "request_id"})

@@ -10,12 +10,14 @@ from typing import Any
 
 import uvicorn
 
+from bunbase.pkg.errors import CannotStart
+
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 DRAIN_SECONDS = 10  # what is under way may finish; then connections are closed
 
 
-class PortTaken(Exception):
+class PortTaken(CannotStart):
     """Something else listens on this address already."""
 
 
@@ -57,6 +59,7 @@ async def serving(app: Any, listener: socket.socket, **options: Any) -> AsyncIte
         server_header=False,
         lifespan="off",
         ws="none",
+        proxy_headers=False,  # whom to believe about addresses is the app's decision
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         **options,

@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import delete, get, patch, post
-from litestar.params import Parameter
 
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.platform import Key, Keys, NewProject, Platform, Project, Projects
-from bunbase.pkg.cursors import DEFAULT_LIMIT, MAX_LIMIT
+from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.http import Cursor, Injected, Limit
 
 TAGS = ["Projects"]
 
-Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT)]
 Lifetime = Annotated[int, msgspec.Meta(ge=60, le=10 * 366 * 86400)]
 Grace = Annotated[int, msgspec.Meta(ge=0, le=30 * 86400)]
 
@@ -44,55 +43,57 @@ class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @post("/api/projects", summary="Create a project", tags=TAGS)
-async def create_project(developer: Caller, platform: Platform, data: CreateProject) -> NewProject:
+async def create_project(developer: Injected[Caller], platform: Injected[Platform], data: CreateProject) -> NewProject:
     """Make a project owned by the caller. Its first two keys are in the answer: the secret one is shown only now."""
     return await platform.create_project(developer, data.name)
 
 
 @get("/api/projects", summary="List your projects", tags=TAGS)
 async def list_projects(
-    developer: Caller, platform: Platform, limit: Limit = DEFAULT_LIMIT, cursor: str | None = None
+    developer: Injected[Caller], platform: Injected[Platform], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Projects:
     return await platform.projects(developer, limit, cursor)
 
 
 @get("/api/projects/{project:str}", summary="Get a project", tags=TAGS)
-async def get_project(member: Caller, platform: Platform) -> Project:
+async def get_project(member: Injected[Caller], platform: Injected[Platform]) -> Project:
     """`{project}` is the project's id or slug."""
     return await platform.project(member)
 
 
 @patch("/api/projects/{project:str}", summary="Rename a project", tags=TAGS)
-async def rename_project(member: Caller, platform: Platform, data: RenameProject) -> Project:
+async def rename_project(member: Injected[Caller], platform: Injected[Platform], data: RenameProject) -> Project:
     """The slug stays: addresses that were given out keep working."""
     return await platform.rename_project(member, data.name)
 
 
 @delete("/api/projects/{project:str}", summary="Delete a project for good", tags=TAGS)
-async def delete_project(member: Caller, platform: Platform, data: DeleteProject) -> None:
+async def delete_project(member: Injected[Caller], platform: Injected[Platform], data: DeleteProject) -> None:
     """Destroys the project's encryption key: its data is unreadable from then on, in backups too."""
     await platform.delete_project(member, data.confirm)
 
 
 @get("/api/projects/{project:str}/keys", summary="List a project's keys", tags=TAGS)
-async def list_keys(member: Caller, platform: Platform) -> Keys:
+async def list_keys(member: Injected[Caller], platform: Injected[Platform]) -> Keys:
     return await platform.keys(member)
 
 
 @post("/api/projects/{project:str}/keys", summary="Create a key", tags=TAGS)
-async def create_key(member: Caller, platform: Platform, data: CreateKey) -> Key:
+async def create_key(member: Injected[Caller], platform: Injected[Platform], data: CreateKey) -> Key:
     """The key itself is in this answer and nowhere else."""
     return await platform.create_key(member, CallerKind(data.kind), data.name, data.expires_in_seconds)
 
 
 @delete("/api/projects/{project:str}/keys/{key_id:str}", summary="Revoke a key", tags=TAGS)
-async def revoke_key(member: Caller, platform: Platform, key_id: str) -> None:
+async def revoke_key(member: Injected[Caller], platform: Injected[Platform], key_id: str) -> None:
     """It stops working within a second, everywhere."""
     await platform.revoke_key(member, key_id)
 
 
 @post("/api/projects/{project:str}/keys/{key_id:str}/rotate", summary="Rotate a key", tags=TAGS)
-async def rotate_key(member: Caller, platform: Platform, key_id: str, data: RotateKey | None = None) -> Key:
+async def rotate_key(
+    member: Injected[Caller], platform: Injected[Platform], key_id: str, data: RotateKey | None = None
+) -> Key:
     """Gives a new key; the old one keeps working for `grace_seconds`."""
     return await platform.rotate_key(member, key_id, (data or RotateKey()).grace_seconds)
 

@@ -16,6 +16,8 @@ from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
+from bunbase.pkg.errors import CannotStart
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 PREFIX = "BUNBASE_"
@@ -23,7 +25,7 @@ SECRET = re.compile(r"secret|password|master_key|database_url")
 MASK = "********"
 
 
-class ConfigError(Exception):
+class ConfigError(CannotStart):
     """Every mistake in the configuration, one per line."""
 
 
@@ -61,8 +63,11 @@ def load_config(
     file: Path | None = None,
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, str] | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Config:
     """Read the settings of every room in `kinds`. A missing file is an empty one.
+
+    `aliases`: other names of variables, `{"BUNBASE_PORT": "BUNBASE_GATEWAY__PORT"}`; the full name wins.
 
     Raises: ConfigError naming each wrong key or value, its source, and what is allowed.
     """
@@ -70,7 +75,7 @@ def load_config(
     mistakes: list[str] = []
     given: dict[tuple[str, str], tuple[Any, str]] = {}
     given |= _from_file(kinds, file, mistakes)
-    given |= _from_environment(kinds, environment, mistakes)
+    given |= _from_environment(kinds, environment, aliases or {}, mistakes)
     given |= _from_flags(kinds, flags or {}, mistakes)
     sections, values = {}, []
     for room, kind in kinds.items():
@@ -116,13 +121,19 @@ def _from_file(kinds: Mapping[str, type[msgspec.Struct]], file: Path | None, mis
 
 
 def _from_environment(
-    kinds: Mapping[str, type[msgspec.Struct]], environment: Mapping[str, str], mistakes: list[str]
+    kinds: Mapping[str, type[msgspec.Struct]],
+    environment: Mapping[str, str],
+    aliases: Mapping[str, str],
+    mistakes: list[str],
 ) -> Given:
     given: Given = {}
-    for variable, text in environment.items():
-        if not variable.startswith(PREFIX) or "__" not in variable:
-            continue
-        room, _, name = variable.removeprefix(PREFIX).lower().partition("__")
+    short = [(variable, full) for variable, full in aliases.items() if full not in environment]
+    named = [(variable, variable) for variable in environment if variable.startswith(PREFIX) and "__" in variable]
+    for variable, full in [*short, *named]:
+        text = environment.get(variable, "")
+        if not text:
+            continue  # set to nothing is not set
+        room, _, name = full.removeprefix(PREFIX).lower().partition("__")
         if room not in kinds:
             mistakes.append(f"{variable}: there is no room {room}; allowed: {', '.join(kinds)}")
         elif name not in kinds[room].__struct_fields__:

@@ -74,10 +74,6 @@ class Database:
         async with self._connection() as connection:
             await connection.executemany(sql, rows)
 
-    async def ping(self) -> None:
-        """Raises: Unreachable, DatabaseBusy."""
-        await self.value("SELECT 1")
-
     @asynccontextmanager
     async def notifications(self, channel: str) -> AsyncIterator[asyncio.Queue[str | None]]:
         """Listen on a connection of its own; the queue gets each payload, and None when the connection is lost."""
@@ -149,6 +145,18 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
         yield Database(url, pool, schema)
     finally:
         await pool.close()
+
+
+async def ping(url: str) -> None:
+    """Ask PostgreSQL for an answer. Raises: Unreachable."""
+    try:
+        connection = await asyncpg.connect(url, timeout=ACQUIRE_SECONDS)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise Unreachable("PostgreSQL cannot be reached.") from error
+    try:
+        await connection.fetchval("SELECT 1")
+    finally:
+        await connection.close()
 
 
 def _to_json(value: Any) -> str:

@@ -9,6 +9,8 @@ from importlib import resources
 import asyncpg
 import msgspec
 
+from bunbase.pkg.errors import CannotStart
+
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 MIGRATE_SECONDS = 300.0
 
@@ -21,7 +23,7 @@ CREATE TABLE IF NOT EXISTS migrations (
 )"""
 
 
-class MigrationEdited(Exception):
+class MigrationEdited(CannotStart):
     """A migration that was applied does not read as it did then."""
 
 

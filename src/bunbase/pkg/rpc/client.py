@@ -41,6 +41,15 @@ class Line:
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS, read=read_seconds)
         return self.http.build_request("POST", "/rpc", content=body, headers=headers, timeout=timeout)
 
+    async def ask(self, path: str) -> None:
+        """GET an address of the other process that needs no token. Raises: Unreachable unless it answers 200."""
+        try:
+            reply = await self.http.get(path, timeout=CONNECT_SECONDS)
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self.address} cannot be reached.") from error
+        if reply.status_code != 200:
+            raise Unreachable(f"{self.address}{path} answered {reply.status_code}.")
+
     async def close(self) -> None:
         await self.http.aclose()
 

@@ -1,0 +1,83 @@
+"""The front door as one ASGI app: frame, sign-in guard, then every room's routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from bunbase import __version__
+from bunbase.gateway.callers import Callers
+from bunbase.gateway.frame import App, Frame
+from bunbase.gateway.identity import Identity
+from bunbase.gateway.login_guard import LoginGuard
+from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.problems import HANDLERS
+from bunbase.gateway.routes import ROUTES
+from bunbase.gateway.settings import GatewaySettings
+
+PREFLIGHT_SECONDS: Final = 600
+EXPOSED: Final = [
+    "ETag",
+    "Location",
+    "Retry-After",
+    "Server-Timing",
+    "X-Bunbase-Function-Version",
+    "X-Bunbase-Invocation",
+    "X-Request-Id",
+]
+
+OPENAPI: Final = OpenAPIConfig(
+    title="BunBase",
+    version=__version__,
+    description="Errors are `application/problem+json` (RFC 9457) with a stable `code`.",
+    path="/api",
+    render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+    use_handler_docstrings=True,
+)
+
+
+def front_door(
+    settings: GatewaySettings,
+    routes: Sequence[Any],
+    dependencies: dict[str, Any],
+    identity: Identity,
+    limits: LoginLimits,
+) -> App:
+    """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
+    app = rooms_app(
+        settings, routes, {**Callers(identity, settings.trusted_proxies).dependencies(), **given(dependencies)}
+    )
+    return Frame(LoginGuard(app, limits, settings.trusted_proxies))
+
+
+def rooms_app(settings: GatewaySettings, routes: Sequence[Any], dependencies: dict[str, Provide]) -> Litestar:
+    return Litestar(
+        [*ROUTES, *routes],
+        dependencies=dependencies,
+        exception_handlers=HANDLERS,
+        cors_config=CORSConfig(
+            allow_origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=PREFLIGHT_SECONDS
+        ),
+        openapi_config=OPENAPI,
+        request_max_body_size=settings.max_body_bytes,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def given(dependencies: dict[str, Any]) -> dict[str, Provide]:
+    """Wrap ready values as Litestar wants dependencies."""
+    return {name: Provide(_constant(value), sync_to_thread=False) for name, value in dependencies.items()}
+
+
+def _constant(value: Any) -> Any:
+    def give() -> Any:
+        return value
+
+    return give

@@ -1,0 +1,88 @@
+"""The gateway's own addresses: health, readiness, the instance, metrics and the public JSON-RPC."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, get, post
+
+from bunbase import __version__
+from bunbase.contracts.bunauth import BunAuth
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import Functions
+from bunbase.gateway import rpc
+from bunbase.pkg.errors import UnsupportedMedia
+from bunbase.pkg.http import Injected
+from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
+from bunbase.pkg.modules import Site
+from bunbase.pkg.ready import Readiness
+from bunbase.pkg.rpc.dispatch import Dispatcher, Failed
+from bunbase.pkg.rpc.wire import PARSE_ERROR
+
+TAGS: Final = ["Instance"]
+MAX_RPC_BYTES: Final = 256 << 10
+
+
+class Health(msgspec.Struct, frozen=True):
+    status: str
+    version: str
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """`sandbox.functions`: the layers that confine functions on this machine; empty: they run unconfined."""
+
+    version: str
+    mode: str
+    signups: str
+    setup_complete: bool
+    sandbox: dict[str, tuple[str, ...]]
+
+
+@get("/api/health", summary="Is the process alive?", tags=TAGS)
+async def health() -> Health:
+    return Health("ok", __version__)
+
+
+@get("/api/ready", summary="Can it serve?", tags=TAGS)
+async def ready(readiness: Injected[Readiness]) -> Response[dict[str, Any]]:
+    """Asks each dependency by name; 503 when one of them cannot be used."""
+    answer, good = await readiness.report()
+    return Response(answer, status_code=200 if good else 503)
+
+
+@get("/api/instance", summary="What is this installation?", tags=TAGS)
+async def instance(bunauth: Injected[BunAuth], functions: Injected[Functions], site: Injected[Site]) -> Instance:
+    state = await bunauth.signup_state()
+    layers = await functions.sandbox_layers()
+    return Instance(__version__, site.mode, state.signups, state.setup_complete, {"functions": layers})
+
+
+@get("/metrics", summary="Metrics for Prometheus", tags=TAGS, media_type="text/plain")
+async def metrics() -> Response[bytes]:
+    """In dev mode only: in production they are on the internal port."""
+    return Response(metrics_text(), media_type=TEXT_TYPE)
+
+
+@post("/rpc", summary="JSON-RPC 2.0", tags=["RPC"], status_code=200, request_max_body_size=MAX_RPC_BYTES)
+async def json_rpc(
+    anyone: Injected[Caller], dispatcher: Injected[Dispatcher], request: Request[Any, Any, Any]
+) -> Response[bytes]:
+    """Methods: `auth.login {email, password}`, `auth.verify {token}`, `service.exchange {client_id, client_secret}`."""
+    if request.content_type[0] not in ("application/json", ""):
+        raise UnsupportedMedia("Send JSON-RPC as application/json.")
+    rpc.caller.set(anyone)
+    try:
+        call = msgspec.json.decode(await request.body())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        failed = Failed(PARSE_ERROR, f"Parse error: {error}")
+        answer: Any = {"jsonrpc": "2.0", "id": None, "error": failed.error}
+    else:
+        answer = await dispatcher.answer(call)
+    if answer is None:
+        return Response(b"", status_code=204)
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+ROUTES = (health, ready, instance, json_rpc)
+DEV_ROUTES = (metrics,)

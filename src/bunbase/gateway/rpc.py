@@ -1,0 +1,59 @@
+"""The public face of `POST /rpc`: JSON-RPC 2.0 with three methods, for services that check who their users are."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Final
+
+from bunbase.contracts.bunauth import BunAuth, InvalidCredentials, ServiceToken, SignedIn, Verified
+from bunbase.contracts.caller import Caller
+from bunbase.gateway.login_limits import LoginLimits
+from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
+
+POOL: Final = "developers:rpc"
+
+caller: ContextVar[Caller] = ContextVar("rpc_caller")
+
+
+class AuthMethods:
+    """`auth.login` and `auth.verify`; wrong passwords count as they do at `/api/auth/login`."""
+
+    def __init__(self, bunauth: BunAuth, limits: LoginLimits) -> None:
+        self._bunauth = bunauth
+        self._limits = limits
+
+    async def login(self, email: str, password: str) -> SignedIn:
+        by = caller.get()
+        await self._limits.check(POOL, by.ip, email)
+        try:
+            return await self._bunauth.login(by, email, password)
+        except InvalidCredentials:
+            await self._limits.failed(POOL, by.ip, email)
+            raise
+
+    async def verify(self, token: str) -> Verified:
+        return await self._bunauth.verify(token)
+
+
+class ServiceMethods:
+    """`service.exchange`: the instance's service secret for a short token."""
+
+    def __init__(self, bunauth: BunAuth, limits: LoginLimits) -> None:
+        self._bunauth = bunauth
+        self._limits = limits
+
+    async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
+        by = caller.get()
+        await self._limits.check(POOL, by.ip, client_id)
+        try:
+            return await self._bunauth.exchange(client_id, client_secret)
+        except InvalidCredentials:
+            await self._limits.failed(POOL, by.ip, client_id)
+            raise
+
+
+def public_dispatcher(bunauth: BunAuth, limits: LoginLimits) -> Dispatcher:
+    return Dispatcher(
+        methods_of("auth", AuthMethods, AuthMethods(bunauth, limits))
+        | methods_of("service", ServiceMethods, ServiceMethods(bunauth, limits))
+    )

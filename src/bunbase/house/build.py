@@ -1,0 +1,75 @@
+"""Open rooms: the targeted ones here, a stand-in for each that is needed but runs elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from bunbase.house.modules import GATEWAY, MODULES
+from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.modules import Module, Rooms, Site, opening_order
+from bunbase.pkg.rpc.client import Line, remote
+from bunbase.pkg.rpc.dispatch import Dispatcher, Method, methods_of
+
+
+@dataclass
+class House:
+    """The rooms that this process can call, the methods it answers for others, the peers it depends on."""
+
+    rooms: Rooms = field(default_factory=Rooms)
+    methods: dict[str, Method] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+
+    def dispatcher(self) -> Dispatcher:
+        return Dispatcher(self.methods)
+
+
+@asynccontextmanager
+async def open_rooms(
+    targets: Sequence[str],
+    settings_of: Callable[[str], Any],
+    site: Site,
+    peers: dict[str, str],
+    modules: Sequence[Module] = MODULES,
+) -> AsyncIterator[House]:
+    """Open the rooms named in `targets`, each after those it needs; close them in reverse.
+
+    Raises: CannotStart naming a room that is needed, not targeted, and without an address in `peers`.
+    """
+    house = House()
+    needed = needed_by(targets, modules)
+    async with AsyncExitStack() as stack:
+        for module in opening_order(modules):
+            if module.name in targets:
+                service = await stack.enter_async_context(module.open(settings_of(module.name), house.rooms, site))
+                house.methods |= methods_of(module.name, module.provides, service)
+            elif module.provides in needed:
+                line = Line(_address(module.name, peers), site.service_tokens)
+                stack.push_async_callback(line.close)
+                house.lines[module.name] = line
+                service = remote(module.name, module.provides, line)
+            else:
+                continue
+            house.rooms.add(module.provides, service)
+        yield house
+
+
+def needed_by(targets: Sequence[str], modules: Sequence[Module] = MODULES) -> set[type]:
+    """Give the contracts that the targeted rooms call."""
+    if GATEWAY in targets:
+        return {module.provides for module in modules}
+    return {need for module in modules if module.name in targets for need in module.needs}
+
+
+def _address(room: str, peers: dict[str, str]) -> str:
+    try:
+        return peers[room]
+    except KeyError:
+        example = msgspec.json.encode({room: "http://127.0.0.1:7071"}).decode()
+        raise CannotStart(
+            f"{room} is needed here but runs elsewhere: name its internal address, BUNBASE_HOUSE__PEERS='{example}'"
+        ) from None

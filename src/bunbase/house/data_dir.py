@@ -1,0 +1,58 @@
+"""The data directory: made for its owner only, and held by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.secret_files import create_secret_file
+
+LOCK: Final = "lock"
+SERVICE_SECRET: Final = "service.secret"
+
+
+class DataDirectoryTaken(CannotStart):
+    """Another process holds this data directory."""
+
+
+class DataDirectory:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = -1
+
+    def hold(self) -> None:
+        """Make the directory if need be and lock it until `release` or the end of the process.
+
+        Raises: DataDirectoryTaken, CannotStart.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise CannotStart(f"the data directory {self.path} cannot be used: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(lock)
+            raise DataDirectoryTaken(
+                f"another BunBase (process {holder}) runs on {self.path}: stop it, or choose another BUNBASE_DATA_DIR"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        self._lock = lock
+
+    def release(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def service_secret(self) -> str:
+        """Give the secret that proves this installation's processes to each other; made on first use."""
+        path = self.path / SERVICE_SECRET
+        create_secret_file(path, secrets.token_urlsafe(32))
+        return path.read_text("ascii").strip()

@@ -1,0 +1,29 @@
+"""The internal port of a process: calls between rooms, and what operators' tools read."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bunbase import __version__
+from bunbase.house.build import House
+from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
+from bunbase.pkg.ready import Readiness
+from bunbase.pkg.rpc.server import RpcApp
+from bunbase.pkg.rpc.tokens import ServiceTokens
+
+JSON = "application/json"
+
+
+def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness) -> RpcApp:
+    async def health() -> tuple[int, str, bytes]:
+        return 200, JSON, msgspec.json.encode({"status": "ok", "version": __version__})
+
+    async def ready() -> tuple[int, str, bytes]:
+        answer, good = await readiness.report()
+        return 200 if good else 503, JSON, msgspec.json.encode(answer)
+
+    async def metrics() -> tuple[int, str, bytes]:
+        return 200, TEXT_TYPE, metrics_text()
+
+    plain = {"/api/health": health, "/api/ready": ready, "/metrics": metrics}
+    return RpcApp(house.dispatcher(), tokens, plain)

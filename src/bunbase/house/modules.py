@@ -1,0 +1,18 @@
+"""Every room of the house, on one page. Order does not matter here: each opens after the ones it needs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.bunauth.module import MODULE as bunauth
+from bunbase.bundoc.module import MODULE as bundoc
+from bunbase.bunkms.module import MODULE as bunkms
+from bunbase.functions.module import MODULE as functions
+from bunbase.platform.module import MODULE as platform
+from bunbase.tenant_auth.module import MODULE as tenant_auth
+
+MODULES: Final = (bunkms, bunauth, tenant_auth, bundoc, functions, platform)
+
+GATEWAY: Final = "gateway"  # the front door: needs every room, is needed by none
+
+ROOMS: Final = (*(module.name for module in MODULES), GATEWAY)

@@ -1,0 +1,186 @@
+"""Run BunBase: `bunbase dev` (everything, here, now) and `bunbase serve` (production: all rooms, or the named ones)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from bunbase.gateway.module import open_gateway
+from bunbase.gateway.settings import GatewaySettings
+from bunbase.house import banner
+from bunbase.house.build import House, open_rooms
+from bunbase.house.data_dir import DataDirectory
+from bunbase.house.internal import internal_app
+from bunbase.house.modules import GATEWAY, MODULES, ROOMS
+from bunbase.house.ready import readiness
+from bunbase.house.settings import HOUSE, HouseSettings, load_settings
+from bunbase.pkg.clock import SystemClock
+from bunbase.pkg.config.load import Config
+from bunbase.pkg.errors import CannotStart, Problem
+from bunbase.pkg.logger import configure_logging, logger
+from bunbase.pkg.modules import Site
+from bunbase.pkg.postgres.cluster import start_cluster
+from bunbase.pkg.rpc.tokens import ServiceTokens
+from bunbase.pkg.serve import listen, serving
+
+log = logger("house")
+
+DEV, PRODUCTION = "dev", "production"
+FAILED: Final = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What this process is to do."""
+
+    mode: str
+    targets: tuple[str, ...]
+    config: Config
+    house: HouseSettings
+    gateway: GatewaySettings
+
+    @property
+    def front(self) -> bool:
+        return GATEWAY in self.targets
+
+    @property
+    def whole(self) -> bool:
+        return set(self.targets) == set(ROOMS)
+
+    @property
+    def internal(self) -> bool:
+        return self.mode == PRODUCTION
+
+    @property
+    def needs_database(self) -> bool:
+        return any(module.needs_database for module in MODULES if module.name in self.targets)
+
+
+def run_dev(flags: dict[str, str] | None = None) -> int:
+    """Run every room in this process until Ctrl-C; give the exit code."""
+    return _run(DEV, ROOMS, flags or {})
+
+
+def run_serve(rooms: Sequence[str] = (), flags: dict[str, str] | None = None) -> int:
+    """Run all rooms, or the named ones, for production; give the exit code."""
+    unknown = [room for room in rooms if room not in ROOMS]
+    if unknown:
+        return _refuse(f"there is no room {unknown[0]}; choose from: {', '.join(ROOMS)}")
+    return _run(PRODUCTION, tuple(rooms) or ROOMS, flags or {})
+
+
+def _run(mode: str, targets: Sequence[str], flags: dict[str, str]) -> int:
+    started = time.monotonic()
+    try:
+        config = load_settings(flags)
+        house = config.of(HOUSE, HouseSettings)
+        plan = Plan(mode, tuple(targets), config, house, config.of(GATEWAY, GatewaySettings))
+        configure_logging(human=mode == DEV, level=house.log_level)
+        with ExitStack() as stack:
+            _prepare(plan, stack, started)
+    except CannotStart as reason:
+        return _refuse(str(reason))
+    except Problem as problem:
+        return _refuse(problem.detail)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"bunbase: {reason}\n")
+    return FAILED
+
+
+def _prepare(plan: Plan, stack: ExitStack, started: float) -> None:
+    """Do what must be done before there is a thread or an event loop, then serve."""
+    directory = DataDirectory(plan.house.data_path())
+    directory.hold()
+    stack.callback(directory.release)
+    listeners = {}
+    if plan.front:
+        listeners[GATEWAY] = stack.enter_context(listen(plan.gateway.host, plan.gateway.port))
+    if plan.internal:
+        listeners[HOUSE] = stack.enter_context(listen(plan.house.internal_host, plan.house.internal_port))
+    database_url = _database(plan, directory.path, stack)
+    tokens = ServiceTokens(_service_secret(plan, directory), "+".join(plan.targets))
+    host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
+    public_url = plan.gateway.public_url.rstrip("/") or f"http://{host}:{port}"
+    site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock())
+    uvloop.run(_serve(plan, site, listeners, started))
+
+
+def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> str:
+    if not plan.needs_database:
+        return ""
+    if plan.house.database_url:
+        return plan.house.database_url
+    if not plan.whole:
+        raise CannotStart("rooms in several processes share one PostgreSQL: set DATABASE_URL")
+    banner.step("starting PostgreSQL")
+    cluster = start_cluster(data_dir / "postgres")
+    stack.callback(cluster.stop)
+    return cluster.url
+
+
+def _service_secret(plan: Plan, directory: DataDirectory) -> str:
+    if plan.house.service_secret:
+        return plan.house.service_secret
+    if not plan.whole:
+        raise CannotStart(
+            "rooms in several processes prove themselves by one secret: set BUNBASE_HOUSE__SERVICE_SECRET"
+        )
+    return directory.service_secret()
+
+
+async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], started: float) -> None:
+    stop = _stop_signal()
+    async with _opened(plan, site, listeners):
+        if plan.front:
+            banner.ready(plan.mode, site, started)
+        log.info("ready", rooms=list(plan.targets), seconds=round(time.monotonic() - started, 2))
+        await stop.wait()
+        banner.step("stopping")
+        log.info("stopping")
+
+
+@asynccontextmanager
+async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIterator[House]:
+    """Open the rooms, then the ports; close the ports first, then the rooms."""
+    async with AsyncExitStack() as stack:
+        opening = open_rooms(plan.targets, plan.config.sections.__getitem__, site, plan.house.peers)
+        house = await stack.enter_async_context(opening)
+        checks = readiness(house, site.database_url)
+        if plan.internal:
+            app = internal_app(house, site.service_tokens, checks)
+            await stack.enter_async_context(serving(app, listeners[HOUSE]))
+        if plan.front:
+            door = open_gateway(plan.gateway, house.rooms, site, MODULES, checks)
+            await stack.enter_async_context(serving(await stack.enter_async_context(door), listeners[GATEWAY]))
+        yield house
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set at the first Ctrl-C or SIGTERM; a second ends the process on the spot."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        if stop.is_set():
+            logging.shutdown()
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal, number)
+    return stop

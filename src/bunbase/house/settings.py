@@ -1,0 +1,52 @@
+"""The house's own settings, and the settings of all rooms together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from bunbase.gateway.settings import GatewaySettings
+from bunbase.house.modules import GATEWAY, MODULES
+from bunbase.pkg.config.load import Config, load_config
+
+HOUSE: Final = "house"
+FILE: Final = "bunbase.toml"
+
+# short names that people type, for settings that people set
+ALIASES: Final = {
+    "BUNBASE_PORT": "BUNBASE_GATEWAY__PORT",
+    "BUNBASE_DATA_DIR": "BUNBASE_HOUSE__DATA_DIR",
+    "BUNBASE_MASTER_KEY": "BUNBASE_BUNKMS__MASTER_KEY",
+    "DATABASE_URL": "BUNBASE_HOUSE__DATABASE_URL",
+}
+
+
+class HouseSettings(msgspec.Struct, frozen=True):
+    """`database_url`: PostgreSQL 15 or newer; empty: one is run for you, in the data directory.
+
+    `peers`: the internal address of each room that runs in another process, `{"bunkms": "http://10.0.0.2:7071"}`.
+    `service_secret`: the same in every process of the installation; in one process it is made for you.
+    """
+
+    data_dir: str = ".bunbase"
+    database_url: str = ""
+    internal_host: str = "127.0.0.1"
+    internal_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 7071
+    peers: dict[str, str] = {}
+    service_secret: str = ""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def data_path(self) -> Path:
+        return Path(self.data_dir).absolute()
+
+
+def load_settings(flags: dict[str, str] | None = None, file: Path | None = None) -> Config:
+    """Read every room's settings: defaults < bunbase.toml in this directory < environment < flags.
+
+    Raises: ConfigError.
+    """
+    kinds: dict[str, type[msgspec.Struct]] = {HOUSE: HouseSettings, GATEWAY: GatewaySettings}
+    kinds |= {module.name: module.settings for module in MODULES}
+    return load_config(kinds, file or Path(FILE), flags=flags, aliases=ALIASES)

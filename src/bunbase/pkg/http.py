@@ -1,0 +1,18 @@
+"""What every room's routes share."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from litestar.params import Dependency, Parameter
+
+from bunbase.pkg.cursors import MAX_LIMIT
+
+T = TypeVar("T")
+
+# A parameter that the front door fills in by its name: a Caller, or a room's contract. Not checked against its type
+# with every request: contracts are Protocols, and looking through all their methods would cost more than the call.
+Injected = Annotated[T, Dependency(skip_validation=True)]
+
+Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="How many items to give at most.")]
+Cursor = Annotated[str | None, Parameter(max_length=2048, description="`next` of the page before.")]
