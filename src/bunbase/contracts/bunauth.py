@@ -41,6 +41,10 @@ class SignupsClosed(Problem):
     status, code, title = 403, "signups_closed", "This installation does not take new accounts"
 
 
+class TokenNotFound(Problem):
+    status, code, title = 404, "token_not_found", "You have no such personal access token"
+
+
 class Account(msgspec.Struct, frozen=True):
     """`role`: "admin" for the instance's administrators, else "user"."""
 
@@ -96,6 +100,17 @@ class Jwks(msgspec.Struct, frozen=True):
     keys: tuple[dict[str, str], ...]
 
 
+class Discovery(msgspec.Struct, frozen=True):
+    """What others need to check access tokens (OpenID Connect Discovery 1.0 §3); there is no authorization endpoint."""
+
+    issuer: str
+    jwks_uri: str
+    response_types_supported: tuple[str, ...] = ()
+    subject_types_supported: tuple[str, ...] = ("public",)
+    id_token_signing_alg_values_supported: tuple[str, ...] = ("RS256",)
+    claims_supported: tuple[str, ...] = ("iss", "sub", "aud", "iat", "exp", "jti", "sid", "type", "role", "email")
+
+
 class SignupState(msgspec.Struct, frozen=True):
     """`signups`: "open", "invite" or "closed"; `setup_complete`: an administrator exists."""
 
@@ -135,15 +150,24 @@ class BunAuth(Protocol):
 
     async def jwks(self) -> Jwks: ...
 
+    async def discovery(self) -> Discovery: ...
+
     async def create_token(
         self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
-    ) -> PersonalToken: ...
+    ) -> PersonalToken:
+        """Make a personal access token; only a signed-in session may. `scopes`: "read", "write" or both.
+
+        Raises: InvalidInput, Forbidden.
+        """
+        ...
 
     async def tokens(self, caller: Caller) -> PersonalTokens:
         """Give the caller's personal access tokens, newest first; an account has at most 100."""
         ...
 
-    async def delete_token(self, caller: Caller, id: str) -> None: ...
+    async def delete_token(self, caller: Caller, id: str) -> None:
+        """Raises: TokenNotFound."""
+        ...
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
         """Trade the instance's service secret for a short token that internal ports accept.

@@ -59,6 +59,10 @@ class BundocBusy(Problem):
     status, code, title = 503, "data_busy", "Too many writes are waiting for this project"
 
 
+class DiskFull(Problem):
+    status, code, title = 507, "disk_full", "The disk is full; nothing was written"
+
+
 class Document(msgspec.Struct, frozen=True):
     """`body`: the whole JSON object, `_id`, `_rev`, `_created`, `_updated` first. `created`: this write made it."""
 

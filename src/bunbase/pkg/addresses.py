@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 from bunbase.pkg.errors import InvalidInput
 
 MAX_LENGTH: Final = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
-ADDRESS: Final = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@[^\s@<>\"(),:;\\.]+(\.[^\s@<>\"(),:;\\.]+)*", re.ASCII | re.I)
+ADDRESS: Final = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@[^\s@<>\"(),:;\\.]+(\.[^\s@<>\"(),:;\\.]+)*")
 
 
 def normal_email(email: str) -> str:
-    """Give the form under which an account is stored and found: trimmed, lower case. Raises: InvalidInput."""
-    normal = email.strip().lower()
-    if len(normal) > MAX_LENGTH or not ADDRESS.fullmatch(normal):
+    """Give the form under which an account is stored and found: trimmed, composed, lower case. Raises: InvalidInput."""
+    normal = email_or_none(email)
+    if normal is None:
         message = "Give an email address such as ada@example.com."
         raise InvalidInput(message, errors=[{"path": "/email", "message": message}])
     return normal
+
+
+def email_or_none(email: str) -> str | None:
+    """Give the same form, or None for what no account can have: sign-in answers both alike."""
+    normal = unicodedata.normalize("NFC", email.strip().lower())
+    return normal if len(normal) <= MAX_LENGTH and normal.isprintable() and ADDRESS.fullmatch(normal) else None

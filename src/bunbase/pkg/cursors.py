@@ -30,7 +30,7 @@ def decode_cursor(query: str, cursor: str, position: type[T]) -> T:
     try:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         from_query, where = msgspec.json.decode(packed, type=tuple[str, position])  # type: ignore[valid-type]
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
+    except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         raise InvalidCursor("Send back `next` from the last page unchanged, or start without a cursor.") from None
     if from_query != query:
         raise InvalidCursor("This cursor came from another query; start again without it.")

@@ -45,11 +45,13 @@ class Problem(Exception):
 
     def __init_subclass__(cls) -> None:
         taken = CODES.get(cls.code)
-        if taken is not None and taken.__qualname__ != cls.__qualname__:
+        if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"{taken.__qualname__} and {cls.__qualname__} share the code {cls.code!r}")
         CODES[cls.code] = cls
 
     def __init__(self, detail: str = "", **extra: Any) -> None:
+        if taken := RESERVED & extra.keys():
+            raise TypeError(f"{', '.join(sorted(taken))} is a member of every problem already")
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.extra = extra

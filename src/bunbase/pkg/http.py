@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
 
 from bunbase.pkg.cursors import MAX_LIMIT
 
@@ -12,7 +13,7 @@ T = TypeVar("T")
 
 # A parameter that the front door fills in by its name: a Caller, or a room's contract. Not checked against its type
 # with every request: contracts are Protocols, and looking through all their methods would cost more than the call.
-Injected = Annotated[T, Dependency(skip_validation=True)]
+Injected = SkipValidation[NamedDependency[T]]
 
-Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="How many items to give at most.")]
-Cursor = Annotated[str | None, Parameter(max_length=2048, description="`next` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many items to give at most.")]
+Cursor = Annotated[str | None, QueryParameter(max_length=2048, description="`next` of the page before.")]

@@ -7,6 +7,7 @@ from typing import Final
 import uuid_utils
 
 CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+ID: Final = "^[a-z0-9_]{1,64}$"  # what any id looks like; PostgreSQL would choke on a NUL
 LENGTH: Final = 26  # 128 bits in groups of five
 PAIRS: Final = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
 

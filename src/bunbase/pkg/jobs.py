@@ -11,6 +11,7 @@ from bunbase.pkg.logger import logger
 log = logger("jobs")
 
 MAX_WAIT_SECONDS = 60.0
+MAX_DOUBLINGS = 16  # enough to reach that from a millisecond; many more would not fit into a float
 
 
 class Job:
@@ -35,12 +36,17 @@ class Job:
             except Exception:
                 failures += 1
                 log.exception("a job failed", job=self.name, failures=failures)
-            wait = min(self.every_seconds * 2**failures, max(self.every_seconds, MAX_WAIT_SECONDS))
             try:
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(wait_seconds(self.every_seconds, failures)):
                     await self._nudged.wait()
             except TimeoutError:
                 pass
+
+
+def wait_seconds(every_seconds: float, failures: int) -> float:
+    """Give how long to wait after so many failures in a row: twice as long each time, at most a minute or the usual."""
+    doubled: float = every_seconds * 2 ** min(failures, MAX_DOUBLINGS)
+    return min(doubled, max(every_seconds, MAX_WAIT_SECONDS))
 
 
 @asynccontextmanager

@@ -42,8 +42,7 @@ def configure_logging(human: bool, level: str = "info") -> None:
     )
     render: list[Any] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        *([] if human else [structlog.processors.dict_tracebacks]),
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if human else structlog.processors.JSONRenderer(),
+        *(_for_people() if human else _for_machines()),
     ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=render, foreign_pre_chain=shared))
@@ -52,6 +51,20 @@ def configure_logging(human: bool, level: str = "info") -> None:
     root.setLevel(_number(level))
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _for_people() -> list[Any]:
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # no local variables
+        )
+    ]
+
+
+def _for_machines() -> list[Any]:
+    traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # they hold passwords
+    return [structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer()]
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

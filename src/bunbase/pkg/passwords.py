@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import unicodedata
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
@@ -27,7 +30,11 @@ class SignInBusy(Problem):
 
 
 class Passwords:
-    """Hashes and checks passwords; at most QUEUE_LIMIT wait, the next is refused."""
+    """Hashes and checks passwords; at most QUEUE_LIMIT wait, the next is refused.
+
+    Passwords are composed first (NFKC, as NIST SP 800-63B §3.1.1.2 asks), so that keyboards that write é in two ways
+    agree.
+    """
 
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="argon2")
@@ -35,14 +42,20 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Give an encoded argon2id hash. Raises: InvalidInput, SignInBusy."""
+        password = _composed(password)
         check_password(password)
         return await self._run(functools.partial(HASHER.hash, password))
 
     async def matches(self, password: str, hash: str | None) -> bool:
         """Compare in the same time whether or not there is an account: without a hash, with a decoy."""
+        password = _composed(password)
         if len(password) > MAX_LENGTH:
             return False
         return await self._run(functools.partial(_matches, password, hash or decoy())) and hash is not None
+
+    async def make_decoy(self) -> None:
+        """Do it before the first sign-in, or that one would take twice the time."""
+        await self._run(functools.partial(decoy))
 
     def close(self) -> None:
         self.pool.shutdown(wait=False, cancel_futures=True)
@@ -57,6 +70,17 @@ class Passwords:
             self.waiting -= 1
 
 
+@asynccontextmanager
+async def open_passwords() -> AsyncIterator[Passwords]:
+    """Give a pool of threads that lasts as long as the block."""
+    passwords = Passwords()
+    try:
+        await passwords.make_decoy()
+        yield passwords
+    finally:
+        passwords.close()
+
+
 def check_password(password: str) -> None:
     """Raises: InvalidInput when a password is too short or too long (NIST SP 800-63B §3.1.1.2)."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
@@ -67,6 +91,12 @@ def check_password(password: str) -> None:
 @functools.cache
 def decoy() -> str:
     return HASHER.hash("nobody has this password")
+
+
+def _composed(password: str) -> str:
+    if len(password) > MAX_LENGTH * 4:  # composing a huge text would block everything else
+        return password
+    return unicodedata.normalize("NFKC", password)
 
 
 def _matches(password: str, hash: str) -> bool:

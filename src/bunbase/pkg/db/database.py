@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar, overload
 
 import asyncpg
 import msgspec
 
+from bunbase.pkg.db.connecting import CONNECT_SECONDS, LOST, as_problems, connect
 from bunbase.pkg.db.migrations import migrate
-from bunbase.pkg.errors import Problem, Unreachable
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 STATEMENT_SECONDS = 10.0
 ACQUIRE_SECONDS = 5.0
 POOL_SIZE = 10
-LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError)
-
-
-class DatabaseBusy(Problem):
-    status, code, title = 503, "database_busy", "The database has too much to do"
 
 
 class Database:
-    """Statements inside `transaction()` share its connection; outside, each takes one from the pool."""
+    """Statements inside `transaction()` share its connection; outside, each takes one from the pool.
+
+    All raise: Unreachable, DatabaseBusy.
+    """
 
     def __init__(self, url: str, pool: asyncpg.Pool, schema: str) -> None:
         self.url = url
@@ -41,12 +39,21 @@ class Database:
         if self._transaction.get() is not None:
             yield
             return
-        async with self._connection() as connection, connection.transaction():
+        async with self._pooled() as connection:
+            block = connection.transaction()
+            with as_problems():
+                await block.start()
             token = self._transaction.set(connection)
             try:
                 yield
+            except BaseException:
+                with suppress(asyncpg.InterfaceError, *LOST):  # with the connection, the transaction is gone too
+                    await block.rollback()
+                raise
             finally:
                 self._transaction.reset(token)
+            with as_problems():
+                await block.commit()
 
     async def all(self, row: type[T], sql: str, *args: Any) -> list[T]:
         async with self._connection() as connection:
@@ -78,32 +85,36 @@ class Database:
     async def notifications(self, channel: str) -> AsyncIterator[asyncio.Queue[str | None]]:
         """Listen on a connection of its own; the queue gets each payload, and None when the connection is lost."""
         queue: asyncio.Queue[str | None] = asyncio.Queue()
-        try:
-            connection = await asyncpg.connect(self.url, timeout=ACQUIRE_SECONDS)
-        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-            raise Unreachable("PostgreSQL cannot be reached; try again.") from error
+        connection = await connect(self.url)
         try:
             connection.add_termination_listener(lambda _: queue.put_nowait(None))
-            await connection.add_listener(channel, lambda *heard: queue.put_nowait(heard[3]))
+            with as_problems():
+                await connection.add_listener(channel, lambda *heard: queue.put_nowait(heard[3]))
             yield queue
         finally:
             connection.terminate()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
+        """For one statement, and nothing else: what goes wrong inside is taken for PostgreSQL's."""
         current = self._transaction.get()
         if current is not None:
-            yield current
+            with as_problems():
+                yield current
             return
-        try:
-            async with self.pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        async with self._pooled() as connection:
+            with as_problems():
                 yield connection
-        except TimeoutError as error:
-            raise DatabaseBusy("PostgreSQL did not answer in time; try again.") from error
-        except asyncpg.TooManyConnectionsError as error:
-            raise DatabaseBusy("PostgreSQL takes no more connections; try again.") from error
-        except LOST as error:
-            raise Unreachable("PostgreSQL cannot be reached; try again.") from error
+
+    @asynccontextmanager
+    async def _pooled(self) -> AsyncIterator[Any]:
+        with as_problems():
+            connection = await self.pool.acquire(timeout=ACQUIRE_SECONDS)
+        try:
+            yield connection
+        finally:
+            with as_problems():
+                await self.pool.release(connection)
 
 
 @overload
@@ -127,20 +138,18 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
                 kind, encoder=_to_json, decoder=msgspec.json.decode, schema="pg_catalog", format="text"
             )
 
-    try:
-        await migrate(url, schema, migrations)
+    await migrate(url, schema, migrations)
+    with as_problems():
         pool = await asyncpg.create_pool(
             url,
             min_size=1,
             max_size=POOL_SIZE,
             init=prepare,
             command_timeout=STATEMENT_SECONDS,
-            timeout=ACQUIRE_SECONDS,
+            timeout=CONNECT_SECONDS,
             max_inactive_connection_lifetime=60.0,
             server_settings={"search_path": schema, "application_name": f"bunbase-{schema}"},
         )
-    except (OSError, asyncpg.PostgresConnectionError, TimeoutError) as error:
-        raise Unreachable(f"PostgreSQL cannot be reached: {error}") from error
     try:
         yield Database(url, pool, schema)
     finally:
@@ -149,14 +158,12 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
 
 async def ping(url: str) -> None:
     """Ask PostgreSQL for an answer. Raises: Unreachable."""
+    connection = await connect(url)
     try:
-        connection = await asyncpg.connect(url, timeout=ACQUIRE_SECONDS)
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        raise Unreachable("PostgreSQL cannot be reached.") from error
-    try:
-        await connection.fetchval("SELECT 1")
+        with as_problems():
+            await connection.fetchval("SELECT 1")
     finally:
-        await connection.close()
+        connection.terminate()
 
 
 def _to_json(value: Any) -> str:

@@ -9,6 +9,7 @@ from importlib import resources
 import asyncpg
 import msgspec
 
+from bunbase.pkg.db.connecting import connect
 from bunbase.pkg.errors import CannotStart
 
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
@@ -55,15 +56,13 @@ def migrations_in(package: str) -> list[Migration]:
 async def migrate(url: str, schema: str, package: str) -> None:
     """Bring a schema up to date; processes that start together wait for each other.
 
-    Raises: MigrationEdited, and what PostgreSQL says of a bad statement: then nothing of that file is applied.
+    Raises: MigrationEdited, Unreachable, and what PostgreSQL says of a bad statement: nothing of its file is applied.
     """
     await apply_migrations(url, schema, migrations_in(package))
 
 
 async def apply_migrations(url: str, schema: str, migrations: list[Migration]) -> None:
-    connection = await asyncpg.connect(
-        url, server_settings={"search_path": schema}, timeout=10.0, command_timeout=MIGRATE_SECONDS
-    )
+    connection = await connect(url, server_settings={"search_path": schema}, command_timeout=MIGRATE_SECONDS)
     lock = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], "big", signed=True)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", lock)

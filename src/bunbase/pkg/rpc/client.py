@@ -38,7 +38,7 @@ class Line:
             wire.REQUEST_ID_HEADER: context.request_id.get(),
             wire.DEADLINE_HEADER: str(int(seconds * 1000)),
         }
-        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS, read=read_seconds)
+        timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), read=read_seconds)
         return self.http.build_request("POST", "/rpc", content=body, headers=headers, timeout=timeout)
 
     async def ask(self, path: str) -> None:

@@ -61,41 +61,42 @@ class Dispatcher:
         if isinstance(request, list):
             if not request or len(request) > wire.MAX_BATCH:
                 message = f"A batch holds 1 to {wire.MAX_BATCH} calls"
-                return _failure(None, Failed(wire.INVALID_REQUEST, message))
+                return failure(None, Failed(wire.INVALID_REQUEST, message))
             answers = await asyncio.gather(*(self._answer_one(one) for one in request))
             return [answer for answer in answers if answer is not None] or None
         return await self._answer_one(request)
 
-    def stream(self, request: Any) -> tuple[Any, Method, dict[str, Any]] | None:
-        """Give id, method and arguments if `request` calls a streaming method. Raises: Failed."""
+    def stream(self, request: Any) -> tuple[Any, Method, Any] | None:
+        """Give id, method and params if `request` calls a streaming method."""
         if not isinstance(request, dict):
             return None
         method = self.methods.get(str(request.get("method")))
         if method is None or not method.call.streams:
             return None
-        return request.get("id"), method, _bound(method, request.get("params", {}))
+        id = _id_of(request)
+        return None if id is MISSING else id, method, request.get("params", {})
 
     async def _answer_one(self, request: Any) -> dict[str, Any] | None:
-        id = request.get("id", MISSING) if isinstance(request, dict) else None
+        id = _id_of(request)
         try:
             result = await self._call(request)
         except Failed as failed:
             malformed = failed.error.code == wire.INVALID_REQUEST
-            return None if id is MISSING and not malformed else _failure(id, failed)
+            return None if id is MISSING and not malformed else failure(id, failed)
         return None if id is MISSING else {"jsonrpc": "2.0", "id": id, "result": result}
 
     async def _call(self, request: Any) -> Any:
         if not isinstance(request, dict) or request.get("jsonrpc") != "2.0":
             raise Failed(wire.INVALID_REQUEST, 'A call is an object with "jsonrpc": "2.0"')
-        name, id = request.get("method"), request.get("id")
-        if not isinstance(name, str) or not isinstance(id, str | int | float | None) or isinstance(id, bool):
+        name = request.get("method")
+        if not isinstance(name, str) or not _is_id(request.get("id")):
             raise Failed(wire.INVALID_REQUEST, "`method` is a string and `id` a string, a number or null")
         method = self.methods.get(name)
         if method is None:
             raise Failed(wire.METHOD_NOT_FOUND, f"There is no method {name}")
         if method.call.streams:
             raise Failed(wire.INVALID_REQUEST, f"{name} streams its answer: it cannot be part of a batch")
-        arguments = _bound(method, request.get("params", {}))
+        arguments = bound(method, request.get("params", {}))
         return await guarded(method.target(**arguments))
 
 
@@ -113,10 +114,7 @@ async def guarded(call: Awaitable[Any]) -> Any:
 async def guarded_items(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
     """The same for a stream of items."""
     while True:
-        try:
-            item = await guarded(anext(items, MISSING))
-        except Failed:
-            raise
+        item = await guarded(anext(items, MISSING))
         if item is MISSING:
             return
         yield item
@@ -127,12 +125,24 @@ def failed_by(problem: Problem) -> Failed:
     return Failed(code, problem.title, problem.body(context.request_id.get()))
 
 
-def _bound(method: Method, params: Any) -> dict[str, Any]:
+def bound(method: Method, params: Any) -> dict[str, Any]:
+    """Give the arguments that `params` stand for. Raises: Failed."""
     try:
         return method.bind(params)
     except (msgspec.ValidationError, TypeError) as error:
         raise Failed(wire.INVALID_PARAMS, f"{method.call.name}: {error}") from None
 
 
-def _failure(id: Any, failed: Failed) -> dict[str, Any]:
+def failure(id: Any, failed: Failed) -> dict[str, Any]:
+    """Give the envelope of an answer that is an error."""
     return {"jsonrpc": "2.0", "id": None if id is MISSING else id, "error": failed.error}
+
+
+def _id_of(request: Any) -> Any:
+    """Give the id to answer under: MISSING for a notification, None where no id can be made out."""
+    id = request.get("id", MISSING) if isinstance(request, dict) else None
+    return id if id is MISSING or _is_id(id) else None
+
+
+def _is_id(id: Any) -> bool:
+    return isinstance(id, str | int | float | None) and not isinstance(id, bool)

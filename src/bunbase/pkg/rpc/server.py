@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from bunbase.pkg import context
 from bunbase.pkg.errors import DeadlineExceeded, Malformed, MethodNotAllowed, NotFound, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.rpc import wire
-from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, Method, failed_by, guarded_items
+from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, Method, bound, failed_by, failure, guarded_items
 from bunbase.pkg.rpc.tokens import ServiceTokens
 
 Scope = dict[str, Any]
@@ -30,11 +30,11 @@ class RpcApp:
         self,
         dispatcher: Dispatcher,
         tokens: ServiceTokens,
-        plain: dict[str, Callable[[], Awaitable[tuple[int, str, bytes]]]] | None = None,
+        plain: Mapping[str, Callable[[], Awaitable[tuple[int, str, bytes]]]] | None = None,
     ) -> None:
         self.dispatcher = dispatcher
         self.tokens = tokens
-        self.plain = plain or {}
+        self.plain = dict(plain or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,30 +62,25 @@ class RpcApp:
 
     async def _answer(self, content_type: str, body: bytes, seconds: float, receive: Receive, send: Send) -> None:
         packed = content_type == wire.MSGPACK
-        encode = msgspec.msgpack.encode if packed else msgspec.json.encode
         try:
             request = msgspec.msgpack.decode(body) if packed else msgspec.json.decode(body)
-            streaming = self.dispatcher.stream(request)
-        except msgspec.MsgspecError as error:
-            answer = _parse_error(Failed(wire.PARSE_ERROR, f"Parse error: {error}"))
-            return await _respond(send, 200, content_type, encode(answer))
-        except Failed as failed:
-            return await _respond(send, 200, content_type, encode(_parse_error(failed)))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return await _reply(send, packed, failure(None, Failed(wire.PARSE_ERROR, f"Parse error: {error}")))
+        streaming = self.dispatcher.stream(request)
         if streaming is not None:
-            return await _while_connected(receive, _stream(send, packed, *streaming))
+            id, method, params = streaming
+            try:
+                arguments = bound(method, params)
+            except Failed as failed:
+                return await _reply(send, packed, failure(id, failed))
+            return await _while_connected(receive, _stream(send, packed, id, method, arguments))
         try:
             with context.deadline_in(seconds):
                 async with asyncio.timeout(seconds):
                     answer = await self.dispatcher.answer(request)
         except TimeoutError:
             raise DeadlineExceeded("The caller's deadline passed before the answer was ready.") from None
-        if answer is None:
-            return await _respond(send, 204, content_type, b"")
-        return await _respond(send, 200, content_type, encode(answer))
-
-
-def _parse_error(failed: Failed) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": None, "error": failed.error}
+        return await _reply(send, packed, answer)
 
 
 def _deadline_seconds(headers: dict[str, str]) -> float:
@@ -116,6 +111,15 @@ async def _respond(send: Send, status: int, content_type: str, body: bytes) -> N
     headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _reply(send: Send, packed: bool, answer: Any) -> None:
+    """Send the answer to a call or a batch; None, for notifications, is no content."""
+    content_type = wire.MSGPACK if packed else wire.JSON
+    if answer is None:
+        return await _respond(send, 204, content_type, b"")
+    encode = msgspec.msgpack.encode if packed else msgspec.json.encode
+    return await _respond(send, 200, content_type, encode(answer))
 
 
 async def _while_connected(receive: Receive, work: Coroutine[Any, Any, None]) -> None:

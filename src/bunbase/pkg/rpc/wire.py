@@ -66,5 +66,10 @@ def _call(name: str, method: Any) -> Call:
     streams = get_origin(answer) is AsyncIterator
     if not streams and not inspect.iscoroutinefunction(method):
         raise TypeError(f"{method.__qualname__} must be async or give an AsyncIterator")
-    arguments = msgspec.defstruct(f"{name}_arguments", list(hints.items()), forbid_unknown_fields=True, frozen=True)
+    defaults = {name: one.default for name, one in inspect.signature(method).parameters.items()}
+    fields = [
+        (name, hint) if defaults[name] is inspect.Parameter.empty else (name, hint, defaults[name])
+        for name, hint in hints.items()
+    ]
+    arguments = msgspec.defstruct(f"{name}_arguments", fields, forbid_unknown_fields=True, frozen=True)
     return Call(name, arguments, get_args(answer)[0] if streams else answer, streams)

@@ -1,0 +1,46 @@
+"""Access tokens of developers: what they say, and whether one can be believed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from bunbase.contracts.bunauth import Account, Jwks
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.jwt import SigningKey, Verifier
+
+AUDIENCE: Final = "bunbase"
+TYPE: Final = "access"
+REMEMBERED: Final = 1000
+
+
+class AccessTokens:
+    def __init__(self, keys: list[SigningKey], issuer: str, ttl_seconds: int, clock: Clock) -> None:
+        """`keys`: newest first; that one signs, all of them are believed."""
+        self.newest = keys[0]
+        self.issuer = issuer
+        self.ttl_seconds = ttl_seconds
+        self.jwks = Jwks(tuple(key.public_jwk() for key in keys))
+        self.verifier = Verifier(self.jwks.keys, lambda: clock.now().timestamp(), REMEMBERED)
+
+    def sign(self, account: Account, session: str, now: datetime) -> tuple[str, int]:
+        """Give an access token and the Unix second in which it expires."""
+        issued_at = int(now.timestamp())
+        claims = {
+            "iss": self.issuer,
+            "sub": account.id,
+            "aud": AUDIENCE,
+            "iat": issued_at,
+            "exp": issued_at + self.ttl_seconds,
+            "jti": new_id("jti"),
+            "sid": session,
+            "type": TYPE,
+            "role": account.role,
+            "email": account.email,
+        }
+        return self.newest.sign(claims), issued_at + self.ttl_seconds
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """Raises: BadToken. Whether the session still stands is another question."""
+        return self.verifier.claims(token, iss=self.issuer, aud=AUDIENCE, type=TYPE)

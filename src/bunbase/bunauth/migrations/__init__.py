@@ -1,0 +1,1 @@
+"""SQL of BunAuth, applied in order."""

@@ -1,0 +1,38 @@
+"""How BunAuth opens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.jobs import forget_jobs
+from bunbase.bunauth.routes import ROUTES
+from bunbase.bunauth.service import BunAuthService
+from bunbase.bunauth.settings import BunAuthSettings
+from bunbase.bunauth.signing_keys import load_signing_keys
+from bunbase.bunauth.store import BunAuthStore
+from bunbase.contracts.bunauth import BunAuth
+from bunbase.contracts.bunkms import Kms
+from bunbase.pkg.db.database import open_database
+from bunbase.pkg.jobs import running
+from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.passwords import open_passwords
+
+
+@asynccontextmanager
+async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> AsyncIterator[BunAuth]:
+    async with (
+        open_database(site.database_url, "bunauth", "bunbase.bunauth.migrations") as db,
+        open_passwords() as passwords,
+    ):
+        store = BunAuthStore(db, site.clock)
+        keys = await load_signing_keys(store, rooms[Kms], site.clock)
+        issuer = settings.issuer or site.public_url
+        access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)
+        service = BunAuthService(store, passwords, access, settings, site)
+        async with running(*forget_jobs(service)):
+            yield service
+
+
+MODULE = Module("bunauth", provides=BunAuth, needs=(Kms,), settings=BunAuthSettings, open=open_bunauth, routes=ROUTES)

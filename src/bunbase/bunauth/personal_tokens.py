@@ -1,0 +1,38 @@
+"""Personal access tokens: what may be asked for, and what they claim."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from bunbase.bunauth.store import TokenHolder
+from bunbase.pkg.errors import InvalidInput
+
+PREFIX: Final = "bpt"
+TYPE: Final = "personal"
+SCOPES: Final = ("read", "write")  # the gateway lets a token without "write" only read
+MAX_TOKENS: Final = 100
+
+
+def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """Give scopes in their usual order, each once. Raises: InvalidInput."""
+    if not scopes or not set(scopes) <= set(SCOPES):
+        message = f"Name at least one of the scopes: {', '.join(SCOPES)}."
+        raise InvalidInput(message, errors=[{"path": "/scopes", "message": message}])
+    return tuple(scope for scope in SCOPES if scope in scopes)
+
+
+def personal_claims(holder: TokenHolder, issuer: str) -> dict[str, Any]:
+    """Say of a personal access token what an access token says of itself, in the same names."""
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "sub": holder.user_id,
+        "iat": int(holder.created_at.timestamp()),
+        "jti": holder.id,
+        "type": TYPE,
+        "role": holder.role,
+        "email": holder.email,
+        "scopes": list(holder.scopes),
+    }
+    if holder.expires_at is not None:
+        claims["exp"] = int(holder.expires_at.timestamp())
+    return claims

@@ -1,0 +1,251 @@
+"""The rules of BunAuth: who gets an account, who gets in, and when a session ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+
+from bunbase.bunauth import personal_tokens
+from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.settings import BunAuthSettings, Signups
+from bunbase.bunauth.store import BunAuthStore, Credentials
+from bunbase.contracts.bunauth import (
+    Account,
+    Discovery,
+    EmailTaken,
+    InvalidCredentials,
+    InvalidToken,
+    Jwks,
+    PersonalToken,
+    PersonalTokens,
+    ServiceToken,
+    SignedIn,
+    SignupsClosed,
+    SignupState,
+    TokenExpired,
+    TokenNotFound,
+    TokenReused,
+    Verified,
+)
+from bunbase.contracts.caller import Caller, Developer
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg import metrics
+from bunbase.pkg.addresses import email_or_none, normal_email
+from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.jwt import BadToken
+from bunbase.pkg.modules import Site
+from bunbase.pkg.opaque import fingerprint, new_secret
+from bunbase.pkg.passwords import Passwords
+from bunbase.pkg.rpc.tokens import LIFETIME_SECONDS
+from bunbase.pkg.sessions import (
+    Pair,
+    RefreshToken,
+    Standing,
+    new_pair,
+    new_session,
+    opened_pair,
+    revoked_until,
+    standing,
+)
+
+POOL: Final = "developers"  # as metrics call it
+REFRESH_PREFIX: Final = "brt"
+MAX_NAME_LENGTH: Final = 100
+TOUCH_EVERY: Final = timedelta(minutes=1)  # a busy token must not cost a write with every request
+REMEMBER_SECONDS: Final = 3600  # longer than any cache of personal access tokens lives
+KEEP: Final = timedelta(days=1)  # what is over stays a day, so that a late client hears why it was refused
+
+
+class BunAuthService:
+    def __init__(
+        self, store: BunAuthStore, passwords: Passwords, access: AccessTokens, settings: BunAuthSettings, site: Site
+    ) -> None:
+        self.store = store
+        self.passwords = passwords
+        self.access = access
+        self.settings = settings
+        self.site = site
+        self.clock = site.clock
+        self.signups = settings.signups.on(site.dev)
+
+    async def register(self, caller: Caller, email: str, password: str, name: str) -> SignedIn:
+        email, name = normal_email(email), _name(name)
+        first = not await self.store.has_accounts()
+        if not first:
+            self._check_signups()  # before the costly hash
+        hash = await self.passwords.hash(password)
+        new = Credentials(new_id("usr"), email, name, "admin" if first else "user", self.clock.now(), hash)
+        if first and await self.store.add_first_account(new):
+            return await self._open_session(caller, new.account())
+        self._check_signups()  # somebody else was first meanwhile
+        new = Credentials(new.id, email, name, "user", new.created_at, hash)
+        if not await self.store.add_account(new):
+            raise EmailTaken("Sign in instead, or use another address.")
+        return await self._open_session(caller, new.account())
+
+    async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
+        normal = email_or_none(email)
+        found = None if normal is None else await self.store.credentials(normal)
+        matches = await self.passwords.matches(password, found.password_hash if found else None)
+        metrics.logins.labels(POOL, "ok" if matches else InvalidCredentials.code).inc()
+        if found is None or not matches:
+            raise InvalidCredentials
+        return await self._open_session(caller, found.account())
+
+    async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
+        hash, now = fingerprint(refresh_token), self.clock.now()
+        while True:
+            token = await self.store.refresh_token(hash)
+            if token is None:
+                raise InvalidToken
+            match standing(token, now, self.settings):
+                case Standing.FRESH:
+                    account = await self._account(token.user_id)
+                    pair = self._new_pair(account, token.session, token.session_expires_at, now)
+                    if await self.store.rotate(hash, now, pair, refresh_token):
+                        return self._signed_in(account, pair)
+                    # else a twin of this request was faster: look again, and give what it was given
+                case Standing.RETRY:
+                    account = await self._account(token.user_id)
+                    return self._signed_in(account, opened_pair(refresh_token, _sealed(token)))
+                case Standing.REUSED:
+                    await self._end_session(token.session)
+                    raise TokenReused("Sign in again; if this was not you, change your password.")
+                case Standing.EXPIRED:
+                    raise TokenExpired("Sign in again.")
+                case Standing.ENDED:
+                    raise InvalidToken
+                case other:
+                    assert_never(other)
+
+    async def logout(self, caller: Caller) -> None:
+        await self._end_session(_with_session(caller, "it has none to end; delete the token instead").session)
+
+    async def me(self, caller: Caller) -> Account:
+        return await self._account(caller.signed_in().id)
+
+    async def verify(self, token: str) -> Verified:
+        if token.startswith(f"{personal_tokens.PREFIX}_"):
+            return await self._verify_personal(token)
+        try:
+            claims = self.access.claims(token)
+        except BadToken:
+            return Verified(valid=False)
+        if not await self.store.session_alive(claims["sid"], self.clock.now()):
+            return Verified(valid=False)
+        return Verified(valid=True, claims=claims)
+
+    async def jwks(self) -> Jwks:
+        return self.access.jwks
+
+    async def discovery(self) -> Discovery:
+        return Discovery(self.access.issuer, f"{self.site.public_url}/.well-known/jwks.json")
+
+    async def create_token(
+        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+    ) -> PersonalToken:
+        developer = _with_session(caller, "it cannot make others: sign in with your password")
+        name, scopes, now = _name(name), personal_tokens.checked_scopes(scopes), self.clock.now()
+        if not name:
+            raise _invalid_name("Give the token a name that says where it is used.")
+        expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
+        secret = new_secret(personal_tokens.PREFIX)
+        token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret)
+        if not await self.store.add_token(developer.id, token, fingerprint(secret), personal_tokens.MAX_TOKENS):
+            raise InvalidInput(f"You have {personal_tokens.MAX_TOKENS} tokens, the most an account can; delete one.")
+        return token
+
+    async def tokens(self, caller: Caller) -> PersonalTokens:
+        return PersonalTokens(tuple(await self.store.tokens(caller.signed_in().id, personal_tokens.MAX_TOKENS)))
+
+    async def delete_token(self, caller: Caller, id: str) -> None:
+        until = self.clock.now().timestamp() + REMEMBER_SECONDS
+        if not await self.store.delete_token(caller.signed_in().id, id, until):
+            raise TokenNotFound
+
+    async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
+        if not self.site.service_tokens.is_secret(client_secret):
+            raise InvalidCredentials("Send the installation's service secret.")
+        return ServiceToken(self.site.service_tokens.mint(client_id), LIFETIME_SECONDS)
+
+    async def signup_state(self) -> SignupState:
+        return SignupState(self.signups.value, await self.store.has_admin())
+
+    async def revocations(self) -> AsyncIterator[Revocation]:
+        async for told in self.store.feed.follow(Revocation(RevokedKind.READY), Revocation(RevokedKind.ALIVE)):
+            yield told
+
+    async def forget_pairs(self) -> None:
+        """Delete what used refresh tokens were traded for, once no retry may ask for it."""
+        await self.store.forget_pairs(self.clock.now() - timedelta(seconds=self.settings.reuse_grace_seconds))
+
+    async def forget(self) -> None:
+        """Delete what nobody needs any more: old revocations, sessions and tokens that were over a day ago."""
+        await self.store.feed.forget()
+        await self.store.delete_over(self.clock.now() - KEEP)
+
+    def _check_signups(self) -> None:
+        match self.signups:
+            case Signups.OPEN:
+                return
+            case Signups.INVITE:
+                raise SignupsClosed("Ask an administrator of this installation for an invitation.")
+            case _:
+                raise SignupsClosed
+
+    async def _account(self, id: str) -> Account:
+        found = await self.store.account(id)
+        if found is None:
+            raise Unauthenticated("This account is no more.")
+        return found
+
+    async def _open_session(self, caller: Caller, account: Account) -> SignedIn:
+        now = self.clock.now()
+        session = new_session(account.id, caller.ip, caller.agent, now, self.settings)
+        pair = self._new_pair(account, session.id, session.expires_at, now)
+        await self.store.add_session(session, pair.stored())
+        return self._signed_in(account, pair)
+
+    async def _end_session(self, session: str) -> None:
+        now = self.clock.now()
+        await self.store.end_session(session, now, revoked_until(now, self.settings))
+
+    async def _verify_personal(self, token: str) -> Verified:
+        holder, now = await self.store.token_holder(fingerprint(token)), self.clock.now()
+        if holder is None or (holder.expires_at is not None and holder.expires_at <= now):
+            return Verified(valid=False)
+        if holder.last_used_at is None or now - holder.last_used_at >= TOUCH_EVERY:
+            await self.store.touch_token(holder.id, now)
+        return Verified(valid=True, claims=personal_tokens.personal_claims(holder, self.access.issuer))
+
+    def _new_pair(self, account: Account, session: str, session_expires_at: datetime, now: datetime) -> Pair:
+        access = self.access.sign(account, session, now)
+        return new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
+
+    def _signed_in(self, account: Account, pair: Pair) -> SignedIn:
+        return SignedIn(account, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))
+
+
+def _name(name: str) -> str:
+    name = name.strip()
+    if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise _invalid_name(f"A name has at most {MAX_NAME_LENGTH} printable characters.")
+    return name
+
+
+def _invalid_name(message: str) -> InvalidInput:
+    return InvalidInput(message, errors=[{"path": "/name", "message": message}])
+
+
+def _with_session(caller: Caller, why_not: str) -> Developer:
+    developer = caller.signed_in()
+    if not developer.session:
+        raise Forbidden(f"This is a personal access token: {why_not}.")
+    return developer
+
+
+def _sealed(token: RefreshToken) -> bytes:
+    assert token.sealed_pair is not None, "without one it would not stand as a retry"
+    return token.sealed_pair

@@ -1,0 +1,23 @@
+"""BunAuth's own signing keys: made once for the installation, stored sealed by BunKMS, held in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from bunbase.bunauth.store import BunAuthStore, SealedKey
+from bunbase.contracts.bunkms import INSTANCE, Kms
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.jwt import SigningKey, new_private_key
+
+CONTEXT: Final = "bunauth:signing-key"  # what the seal is bound to, beside the instance
+
+
+async def load_signing_keys(store: BunAuthStore, kms: Kms, clock: Clock) -> list[SigningKey]:
+    """Give the keys, newest first; the first process that asks makes the first one."""
+    await kms.create_keys(INSTANCE)
+    if not await store.signing_keys():
+        private = await asyncio.to_thread(new_private_key)
+        sealed = await kms.seal(INSTANCE, CONTEXT, private)
+        await store.add_first_key(SealedKey(SigningKey(private).kid, sealed, clock.now()))
+    return [SigningKey(await kms.unseal(INSTANCE, CONTEXT, key.sealed)) for key in await store.signing_keys()]

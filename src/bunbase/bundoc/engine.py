@@ -1,0 +1,47 @@
+"""What Bundoc asks of whatever keeps its documents. One conformance suite (tests/bundoc) holds for all engines."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import msgspec
+
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.writes import Write
+
+MAX_PAGE_BYTES: Final = 8 << 20
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """`more`: there are documents behind the last of these."""
+
+    items: tuple[Stored, ...]
+    more: bool
+
+
+class Engine(Protocol):
+    """Project first, names already checked. Every call may raise DataUnreadable, BundocBusy, DeadlineExceeded, and
+    what BunKMS says of the project's key.
+    """
+
+    async def get(self, project: str, collection: str, id: str) -> Stored | None: ...
+
+    async def write(self, project: str, collection: str, write: Write) -> Stored | None:
+        """Do what `writes.outcome` says, alone and whole; answer only when it survives a power cut.
+
+        A collection begins with its first document. Raises: also what `writes.outcome` raises, DiskFull,
+        InvalidInput when there would be too many collections.
+        """
+        ...
+
+    async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
+        """Give documents with ids after `after`, by id: at most `limit`, and not many more than MAX_PAGE_BYTES."""
+        ...
+
+    async def drop(self, project: str) -> None:
+        """Forget the project and delete what it had; again is harmless."""
+        ...
+
+    async def tend(self) -> None:
+        """Close what is idle, and ask BunKMS again before a key in memory gets too old."""
+        ...

@@ -1,0 +1,34 @@
+"""JSON Merge Patch (RFC 7396), on JSON text: what the patch leaves alone keeps its very digits."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bunbase.bundoc.documents import Fields, read_fields, write
+
+NULL = b"null"
+
+
+def merged(target: bytes, patch: bytes) -> bytes:
+    """Apply `patch` to `target`, both compact JSON values (§2). Depth is the caller's to bound."""
+    if not _is_object(patch):
+        return patch
+    return write(merged_fields(read_fields(target) if _is_object(target) else {}, read_fields(patch)))
+
+
+def merged_fields(target: Fields, patch: Fields) -> Fields:
+    """The same for objects; gives a new one."""
+    result = dict(target)
+    for name, value in patch.items():
+        text = bytes(value)
+        if text == NULL:
+            result.pop(name, None)
+        elif not _is_object(text):
+            result[name] = value
+        else:
+            result[name] = msgspec.Raw(merged(bytes(result.get(name, NULL)), text))
+    return result
+
+
+def _is_object(text: bytes) -> bool:
+    return text[:1] == b"{"

@@ -1,0 +1,65 @@
+"""How Bundoc's routes describe bodies that pass through as bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+
+from bunbase.bundoc.documents import MAX_BYTES, MAX_LEVELS
+
+PROBLEM: Final = "application/problem+json"
+
+WHY: Final = {
+    400: "The request could not be read, or asks for something that is not understood.",
+    403: "No rule allows this (`rule_denied`).",
+    404: "There is no such document (`document_not_found`).",
+    409: "A document with this id exists (`document_exists`).",
+    412: "The document has changed since it was read (`stale_revision`); `rev` is the revision stored now.",
+    413: f"A document is at most {MAX_BYTES} bytes (`document_too_large`).",
+    415: "The body is not JSON.",
+    422: "The body is JSON, but no document that can be stored (`invalid_document`), or a name is not valid.",
+}
+
+OBJECT: Final = Schema(
+    type=OpenAPIType.OBJECT,
+    additional_properties=True,
+    description=f"Any JSON object of at most {MAX_LEVELS} levels; names that begin with `_` belong to the system.",
+    examples=[{"title": "Hello", "views": 1}],
+)
+
+
+@dataclass
+class DocumentBody(Operation):
+    def __post_init__(self) -> None:
+        self.request_body = RequestBody({"application/json": OpenAPIMediaType(schema=OBJECT)}, required=True)
+
+
+@dataclass
+class PatchBody(Operation):
+    def __post_init__(self) -> None:
+        content = OpenAPIMediaType(schema=OBJECT)
+        self.request_body = RequestBody(
+            {"application/merge-patch+json": content, "application/json": content}, required=True
+        )
+
+
+def document_response(description: str) -> ResponseSpec:
+    return ResponseSpec(dict[str, Any], generate_examples=False, description=description)
+
+
+def page_response(description: str) -> ResponseSpec:
+    return ResponseSpec(dict[str, Any], generate_examples=False, description=description)
+
+
+def no_content(description: str) -> ResponseSpec:
+    return ResponseSpec(None, generate_examples=False, description=description)
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    return {
+        status: ResponseSpec(dict[str, Any], generate_examples=False, description=WHY[status], media_type=PROBLEM)
+        for status in statuses
+    }

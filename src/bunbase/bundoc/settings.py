@@ -1,0 +1,30 @@
+"""Settings of Bundoc."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Mebibytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
+
+
+class BundocSettings(msgspec.Struct, frozen=True):
+    """`cache_mib`: page cache of all open projects together; `project_cache_mib`: the most that one of them gets.
+
+    `queued_writes`, `queued_mib`: what may wait for one project's disk before the next write is refused.
+    `batch_writes`: how many writes share one fsync at most. `read_seconds`: after this a statement is stopped.
+    """
+
+    max_open_projects: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
+    close_idle_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 300
+    cache_mib: Mebibytes = 256
+    project_cache_mib: Mebibytes = 64
+    queued_writes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 4096
+    queued_mib: Mebibytes = 32
+    batch_writes: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    read_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
+    max_collections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
+    key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows no more than 15 minutes
+    renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600

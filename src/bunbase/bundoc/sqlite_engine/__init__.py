@@ -1,0 +1,10 @@
+"""Documents in one encrypted SQLite file per project (SQLite3 Multiple Ciphers, ChaCha20-Poly1305 pages).
+
+engine        the Engine: finds the project's file, translates faults
+open_files    which files are open, for how long, under which key
+project_file  one file: a reader in the event loop, a scanner and a writer in threads
+writer        group commit
+tables        all SQL on documents
+connection    how a connection is opened and keyed
+key_file      the wrapped data key beside the file
+"""

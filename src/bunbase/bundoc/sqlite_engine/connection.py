@@ -1,0 +1,65 @@
+"""How a connection to a project's file is opened, keyed and set up."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+DATABASE: Final = "data.db"
+BUSY_MS: Final = 1000  # waited only while another of our own connections recovers the log
+STEPS_BETWEEN_LOOKS: Final = 10_000  # a statement runs about 1 ms between looks at the clock
+MAX_LOG_BYTES: Final = 64 << 20  # a log that grew beyond is cut when it starts anew
+
+SETUP: Final = {
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "temp_store": "memory",  # a sort must never spill plaintext to disk
+    "trusted_schema": "off",
+    "cell_size_check": "on",
+    "journal_size_limit": MAX_LOG_BYTES,
+}
+
+
+def connect(path: Path, key: bytes, create: bool = False) -> apsw.Connection:
+    """Open the file. Raises apsw.NotADBError when the key is not its own, apsw.CorruptError when it is damaged."""
+    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
+    try:
+        connection.set_busy_timeout(BUSY_MS)
+        connection.pragma("cipher", "chacha20")
+        connection.pragma("key", f"raw:{key.hex()}")  # raw: no key derivation, 25 ms less
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # only this proves the key
+        for pragma, value in SETUP.items():
+            connection.pragma(pragma, value)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class TimeBound:
+    """Stops a connection's statements `seconds` after the last `start`: they end in apsw.InterruptError."""
+
+    def __init__(self, connection: apsw.Connection, seconds: float) -> None:
+        self.seconds = seconds
+        self.until = 0.0
+        connection.set_progress_handler(self._passed, STEPS_BETWEEN_LOOKS)
+
+    def start(self) -> None:
+        self.until = time.monotonic() + self.seconds
+
+    def _passed(self) -> bool:
+        return time.monotonic() > self.until
+
+
+def cache_share(total_mib: int, most_mib: int, files: int) -> int:
+    """Give the MiB of page cache for each of `files`: a power of two, so that it rarely changes."""
+    share = max(1, total_mib // max(1, files))
+    return int(min(most_mib, 1 << (share.bit_length() - 1)))
+
+
+def set_cache(connection: apsw.Connection, mib: int) -> None:
+    connection.pragma("cache_size", -1024 * mib)

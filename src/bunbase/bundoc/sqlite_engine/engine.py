@@ -1,0 +1,99 @@
+"""The Engine on encrypted SQLite files."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
+from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
+from bunbase.bundoc.writes import Write
+from bunbase.contracts.bunkms import Kms
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.logger import logger
+
+log = logger("bundoc")
+
+DESCRIPTORS_PER_FILE: Final = 7  # three connections with a file and a log each, and one shared index
+OTHER_DESCRIPTORS: Final = 1024
+
+
+class SqliteEngine:
+    def __init__(self, files: OpenFiles, writers: ThreadPoolExecutor, clock: Clock) -> None:
+        self.files = files
+        self.writers = writers
+        self.clock = clock
+
+    async def get(self, project: str, collection: str, id: str) -> Stored | None:
+        """Reads in the event loop; when the file is open this never waits."""
+        file = self.files.ready(project) or await self.files.opened(project)
+        try:
+            return file.get(collection, id)
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
+
+    async def write(self, project: str, collection: str, write: Write) -> Stored | None:
+        async with self.files.using(project) as file:
+            try:
+                return await file.write_with(self.writers, self.clock).submit(collection, write)
+            except apsw.Error as error:
+                raise self.files.fault(project, file, error) from error
+
+    async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
+        file = self.files.ready(project) or await self.files.opened(project)
+        try:
+            chunk = file.page_inline(collection, after, limit)
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
+        return chunk if chunk is not None else await self._scanned(project, collection, after, limit)
+
+    async def drop(self, project: str) -> None:
+        await self.files.drop(project)
+
+    async def tend(self) -> None:
+        await self.files.tend()
+
+    async def _scanned(self, project: str, collection: str, after: str, limit: int) -> Chunk:
+        async with self.files.using(project) as file:
+            scan = asyncio.get_running_loop().run_in_executor(self.files.pool, file.page, collection, after, limit)
+            try:
+                return await scan
+            except apsw.Error as error:
+                raise self.files.fault(project, file, error) from error
+
+
+@asynccontextmanager
+async def open_sqlite_engine(
+    directory: Path, kms: Kms, clock: Clock, settings: BundocSettings, now: Callable[[], float] = time.monotonic
+) -> AsyncIterator[SqliteEngine]:
+    """Open the engine on a directory of its own. Raises: DirectoryTaken."""
+    with directory_lock(directory):
+        _allow_descriptors(settings.max_open_projects * DESCRIPTORS_PER_FILE + OTHER_DESCRIPTORS)
+        files = OpenFiles(directory, kms, settings, now)
+        writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-writer")
+        try:
+            yield SqliteEngine(files, writers, clock)
+        finally:
+            await files.close()
+            writers.shutdown()
+
+
+def _allow_descriptors(wanted: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning("too few open files are allowed for max_open_projects", allowed=allowed, wanted=wanted)

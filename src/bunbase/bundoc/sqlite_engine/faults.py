@@ -1,0 +1,40 @@
+"""What SQLite's errors mean: to the caller, and to the trust that a file still deserves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+
+from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, DiskFull
+from bunbase.pkg.errors import DeadlineExceeded
+
+DAMAGE: Final = (apsw.NotADBError, apsw.CorruptError)  # wrong key, or pages that are not what was written
+DISTRUST: Final = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.ProtocolError)
+
+
+def is_damage(error: apsw.Error) -> bool:
+    """It will be the same after opening the file again."""
+    return isinstance(error, DAMAGE)
+
+
+def is_lasting(error: apsw.Error) -> bool:
+    """The open file cannot be worked with any more."""
+    return isinstance(error, (*DAMAGE, *DISTRUST))
+
+
+def problem_of(error: apsw.Error) -> Exception:
+    """Give the Problem to raise, or the error itself if it is a bug of ours."""
+    match error:
+        case apsw.NotADBError() | apsw.CorruptError():
+            return DataUnreadable("The project's file is damaged or was written under another key.")
+        case apsw.IOError() | apsw.ReadOnlyError() | apsw.ProtocolError():
+            return DataUnreadable("The disk did not read or write the project's file; nothing is confirmed.")
+        case apsw.FullError():
+            return DiskFull("Free some space, then try again.")
+        case apsw.InterruptError():
+            return DeadlineExceeded("This read took too long and was stopped; ask for less at once.")
+        case apsw.BusyError() | apsw.LockedError() | apsw.CantOpenError() | apsw.NoMemError():
+            return BundocBusy("Try again in a second.", retry_after_seconds=1)
+        case _:
+            return error

@@ -1,0 +1,260 @@
+"""Which projects' files are open: opened when first needed, the least recently used closed, no key kept too long.
+
+All of this runs in the event loop; a lock per project makes opening, proving the key, closing and deleting take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
+
+import apsw
+
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.connection import cache_share
+from bunbase.bundoc.sqlite_engine.faults import is_damage, is_lasting, problem_of
+from bunbase.bundoc.sqlite_engine.key_file import KeyFile, begin_key_file, complete_key_file, read_key_file
+from bunbase.bundoc.sqlite_engine.project_file import (
+    ProjectFile,
+    create_project_file,
+    delete_project,
+    open_project_file,
+)
+from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
+from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.logger import logger
+
+log = logger("bundoc")
+
+T = TypeVar("T")
+
+PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # it becomes the name of a directory
+REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # BunKMS has answered, and will not answer otherwise
+
+
+class OpenFiles:
+    """`now`: seconds on a clock that never goes back."""
+
+    def __init__(self, directory: Path, kms: Kms, settings: BundocSettings, now: Callable[[], float]) -> None:
+        self.directory = directory
+        self.kms = kms
+        self.settings = settings
+        self.now = now
+        self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-files")
+        self.files: OrderedDict[str, ProjectFile] = OrderedDict()
+        self.damaged: set[str] = set()
+        self.reserved = 0
+        self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    def ready(self, project: str) -> ProjectFile | None:
+        """Give the file if it is open under a key that may still be used; good until the caller next awaits."""
+        file = self.files.get(project)
+        if file is None or file.closing:
+            return None
+        now = self.now()
+        if now - file.key_proven_at >= self.settings.key_seconds:
+            return None
+        file.used_at = now
+        self.files.move_to_end(project)
+        return file
+
+    async def opened(self, project: str) -> ProjectFile:
+        """Give the file, opened if need be; good until the caller next awaits.
+
+        Raises: DataUnreadable, BundocBusy, and what BunKMS says of the key.
+        """
+        while (file := self.ready(project)) is None:
+            # a task of its own: whoever asked first may leave, the others still want it
+            await asyncio.shield(self._spawn(self._open(project)))
+        return file
+
+    @asynccontextmanager
+    async def using(self, project: str) -> AsyncIterator[ProjectFile]:
+        """Keep the file open while the block lasts, across awaits."""
+        file = self.ready(project) or await self.opened(project)
+        file.enter()
+        try:
+            yield file
+        finally:
+            file.leave()
+
+    def fault(self, project: str, file: ProjectFile, error: apsw.Error) -> Exception:
+        """Say what an error of SQLite means to the caller; a file that cannot be trusted is closed."""
+        if is_lasting(error):
+            self._condemn(project, error)
+            file.closing = True
+            self._spawn(self._close(project, file))
+        return problem_of(error)
+
+    async def drop(self, project: str) -> None:
+        directory = self._directory_of(project)
+        async with self._lock(project):
+            await self._close_now(project, self.files.get(project))
+            await self._in_thread(delete_project, directory)
+            self.damaged.discard(project)
+
+    async def tend(self) -> None:
+        """Close what nobody uses; prove each key again well before it gets too old."""
+        for project, file in list(self.files.items()):
+            idle = self.now() - file.used_at >= self.settings.close_idle_seconds
+            if idle and not file.users:
+                await self._close(project, file, only_idle=True)
+            elif self.now() - file.key_proven_at >= self.settings.renew_key_after_seconds:
+                await self._renew(project, file)
+
+    async def close(self) -> None:
+        """Finish every write, close every file."""
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+        await asyncio.gather(*(self._close(project, file) for project, file in list(self.files.items())))
+        self.pool.shutdown()
+
+    async def _open(self, project: str) -> None:
+        directory = self._directory_of(project)
+        async with self._lock(project):
+            if self.ready(project) is not None:
+                return
+            stale = self.files.get(project)
+            if stale is not None and not stale.closing:
+                await self._prove_or_close(project, stale)
+                return
+            await self._close_now(project, stale)
+            if project in self.damaged:
+                raise DataUnreadable("This project's file is damaged: restore it from a backup and restart.")
+            await self._make_room()
+            self.reserved += 1
+            try:
+                self.files[project] = await self._open_file(project, directory)
+            except DataUnreadable as unreadable:
+                log.error("a project's data cannot be read", project=project, reason=unreadable.detail)
+                raise
+            finally:
+                self.reserved -= 1
+            self._share_cache()
+
+    async def _open_file(self, project: str, directory: Path) -> ProjectFile:
+        asked_at = self.now()
+        key_file, key = await self._data_key(project, directory)
+        try:
+            if not key_file.complete:
+                await self._in_thread(create_project_file, directory, key)
+                await self._in_thread(complete_key_file, directory, key_file.wrapped)
+            file = await self._in_thread(open_project_file, directory, key, self.settings)
+        except apsw.Error as error:
+            if is_lasting(error):
+                self._condemn(project, error)
+            raise problem_of(error) from error
+        file.wrapped_key = key_file.wrapped
+        file.key_proven_at = asked_at
+        file.used_at = self.now()
+        return file
+
+    async def _data_key(self, project: str, directory: Path) -> tuple[KeyFile, bytes]:
+        """Give the project's data key; for a new project, a new one that is safely stored before it is used."""
+        key_file = await self._in_thread(read_key_file, directory)
+        if key_file is not None:
+            return key_file, await self._unwrapped(project, key_file.wrapped)
+        new = await self.kms.generate_data_key(project, _context(project))
+        return await self._in_thread(begin_key_file, directory, new.wrapped), new.plaintext
+
+    async def _unwrapped(self, project: str, wrapped: str) -> bytes:
+        try:
+            return await self.kms.unwrap_data_key(project, _context(project), wrapped)
+        except DecryptionFailed as error:
+            raise DataUnreadable("The project's data key was wrapped for another project, or is damaged.") from error
+
+    async def _renew(self, project: str, file: ProjectFile) -> None:
+        async with self._lock(project):
+            if self.files.get(project) is not file or file.closing:
+                return
+            try:
+                await self._prove_or_close(project, file)
+            except Problem as problem:
+                log.warning("a project's key was not confirmed", project=project, reason=problem.detail)
+
+    async def _prove_or_close(self, project: str, file: ProjectFile) -> None:
+        """Ask BunKMS whether the key may still be used. If it says no, or says nothing in time, the file is closed."""
+        asked_at = self.now()
+        try:
+            if await self._unwrapped(project, file.wrapped_key) != file.key:
+                raise DataUnreadable("The key file was changed while the project was open.")
+        except Problem as problem:
+            too_old = self.now() - file.key_proven_at >= self.settings.key_seconds
+            if too_old or isinstance(problem, (*REFUSED, DataUnreadable)):
+                await self._close_now(project, file)
+            raise
+        file.key_proven_at = asked_at
+
+    async def _make_room(self) -> None:
+        while len(self.files) + self.reserved >= self.settings.max_open_projects:
+            idle = next(((name, file) for name, file in self.files.items() if not file.users), None)
+            if idle is None:
+                raise BundocBusy("Too many projects are in use at once; try again.", retry_after_seconds=1)
+            await self._close(*idle, only_idle=True)
+
+    async def _close(self, project: str, file: ProjectFile, only_idle: bool = False) -> None:
+        async with self._lock(project):
+            if self.files.get(project) is file and not (only_idle and file.users):
+                await self._close_now(project, file)
+
+    async def _close_now(self, project: str, file: ProjectFile | None) -> None:
+        """Close under the project's lock: from here on nobody gets the file, and those who have it may finish."""
+        if file is None:
+            return
+        file.closing = True
+        await file.unused.wait()
+        try:
+            await self._in_thread(file.close)
+        except apsw.Error as error:
+            log.warning("a project's file closed with an error", project=project, error=repr(error))
+        finally:
+            del self.files[project]
+            self._share_cache()
+
+    def _condemn(self, project: str, error: apsw.Error) -> None:
+        if is_damage(error):
+            self.damaged.add(project)
+        log.error("a project's data cannot be read", project=project, reason=repr(error))
+
+    def _share_cache(self) -> None:
+        metrics.bundoc_open.set(len(self.files))
+        share = cache_share(self.settings.cache_mib, self.settings.project_cache_mib, len(self.files))
+        for file in self.files.values():
+            if not file.closing:
+                file.resize_cache(share)
+
+    def _directory_of(self, project: str) -> Path:
+        if not PROJECT.fullmatch(project):
+            raise InvalidInput("This is not a project's id.")
+        return self.directory / project
+
+    def _lock(self, project: str) -> asyncio.Lock:
+        return self.locks.setdefault(project, asyncio.Lock())
+
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to whoever waited, if anybody still did
+
+    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
+
+
+def _context(project: str) -> str:
+    return f"bundoc/{project}"

@@ -1,0 +1,169 @@
+"""One project's open file: a reader for the event loop, a scanner and a writer for threads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, set_cache
+from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
+from bunbase.bundoc.sqlite_engine.tables import FORMAT, Table, create_format, format_of, tables_of
+from bunbase.bundoc.sqlite_engine.writer import Writer
+from bunbase.contracts.bundoc import DataUnreadable
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.secret_files import sync_directory
+
+FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
+SMALLEST_BYTES: Final = 4096  # one page
+
+# what the event loop reads itself; a longer list would be felt by every other request, so a thread reads it
+INLINE_ITEMS: Final = 50
+INLINE_BYTES: Final = 256 << 10
+
+
+class ProjectFile:
+    """Made in a thread by `open_project_file`, used in the event loop, closed in a thread.
+
+    `users`: calls in progress, `unused` set while there are none; `closing`: no new ones may begin.
+    """
+
+    def __init__(self, path: Path, key: bytes, settings: BundocSettings) -> None:
+        self.path = path
+        self.key = key
+        self.settings = settings
+        self.cache_mib = 1
+        self.reader = connect(path, key)
+        self.reader_time = TimeBound(self.reader, settings.read_seconds)
+        self.scanner: apsw.Connection | None = None
+        self.scanning = threading.Lock()
+        self.writer: Writer | None = None
+        self.tables: dict[str, Table] = {}
+        self.users = 0
+        self.unused = asyncio.Event()
+        self.unused.set()
+        self.closing = False
+        self.used_at = 0.0
+        self.wrapped_key = ""
+        self.key_proven_at = 0.0
+
+    def enter(self) -> None:
+        self.users += 1
+        self.unused.clear()
+
+    def leave(self) -> None:
+        self.users -= 1
+        if not self.users:
+            self.unused.set()
+
+    def get(self, collection: str, id: str) -> Stored | None:
+        """Read in the event loop: handing a point read to a thread would halve its speed."""
+        table = self.tables.get(collection)
+        if table is None:
+            return None
+        self.reader_time.start()
+        return table.get(self.reader, id)
+
+    def page_inline(self, collection: str, after: str, limit: int) -> Chunk | None:
+        """Give the page if it is small enough to be read in the event loop, else None."""
+        table = self.tables.get(collection)
+        if table is None:
+            return Chunk((), more=False)
+        if limit > INLINE_ITEMS:
+            return None
+        self.reader_time.start()
+        chunk = table.page(self.reader, after, limit, INLINE_BYTES)
+        return None if chunk.more and len(chunk.items) < limit else chunk
+
+    def page(self, collection: str, after: str, limit: int) -> Chunk:
+        """Read in a thread."""
+        with self.scanning:
+            if self.scanner is None:
+                self.scanner = self._connect()
+                self.scanner_time = TimeBound(self.scanner, self.settings.read_seconds)
+            self.scanner_time.start()
+            return self.tables[collection].page(self.scanner, after, limit)
+
+    def write_with(self, pool: ThreadPoolExecutor, clock: Clock) -> Writer:
+        """Give the writer; call it in the event loop."""
+        if self.writer is None:
+            self.writer = Writer(self._connect, self.tables, pool, self.settings, clock)
+        return self.writer
+
+    def resize_cache(self, mib: int) -> None:
+        """Give the reader, which serves nearly all, its share; the others follow when they are opened."""
+        if mib != self.cache_mib:
+            self.cache_mib = mib
+            set_cache(self.reader, mib)
+
+    def close(self) -> None:
+        """Finish the queue, bring the log into the file, forget the key."""
+        try:
+            if self.writer is not None:
+                self.writer.close()
+        finally:
+            with self.scanning:
+                if self.scanner is not None:
+                    self.scanner.close()
+            self.reader.close()
+            self.key = b""
+
+    def _connect(self) -> apsw.Connection:
+        """Writer and scanner keep SQLite's own 2 MB of cache: nearly all reads are the reader's."""
+        return connect(self.path, self.key)
+
+
+def open_project_file(directory: Path, key: bytes, settings: BundocSettings) -> ProjectFile:
+    """Raises: DataUnreadable when the file is missing, cut short or of a newer format; apsw.Error otherwise."""
+    path = directory / DATABASE
+    if not path.exists() or path.stat().st_size < SMALLEST_BYTES:
+        raise DataUnreadable("The project's file is missing or empty.")
+    file = ProjectFile(path, key, settings)
+    try:
+        found = format_of(file.reader)
+        if found != FORMAT:
+            raise DataUnreadable(f"The project's file has format {found}; this version of BunBase reads {FORMAT}.")
+        file.tables.update(tables_of(file.reader))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def create_project_file(directory: Path, key: bytes) -> None:
+    """Make an empty file, on disk when this returns. What an unfinished attempt left behind is thrown away."""
+    delete_database(directory)
+    path = directory / DATABASE
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))  # SQLite gives its log the same mode
+    connection = connect(path, key, create=True)
+    try:
+        create_format(connection)
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    finally:
+        connection.close()
+    sync_directory(directory)
+
+
+def delete_database(directory: Path) -> None:
+    for name in FILES:
+        (directory / name).unlink(missing_ok=True)
+
+
+def delete_project(directory: Path) -> None:
+    """Delete everything; the key file last, so that after a crash in between BunKMS is still asked, and refuses."""
+    if not directory.exists():
+        return
+    delete_database(directory)
+    (directory / KEY_FILE).unlink(missing_ok=True)
+    for left_over in directory.iterdir():
+        left_over.unlink()
+    directory.rmdir()
+    sync_directory(directory.parent)

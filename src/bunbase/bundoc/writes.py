@@ -1,0 +1,93 @@
+"""What a write makes of a document, on whichever engine: a pure function from before to after."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+
+from bunbase.bundoc.documents import Fields, Stored, read_fields, stored_form
+from bunbase.bundoc.merge_patch import merged_fields
+from bunbase.contracts.bundoc import DocumentExists, DocumentNotFound, Precondition, StaleRevision
+
+
+class Create(msgspec.Struct, frozen=True):
+    id: str
+    body: bytes
+
+
+class Put(msgspec.Struct, frozen=True):
+    id: str
+    body: bytes
+    when: Precondition
+
+
+class Patch(msgspec.Struct, frozen=True):
+    id: str
+    changes: Fields
+    when: Precondition
+    size: int
+
+
+class Delete(msgspec.Struct, frozen=True):
+    id: str
+    when: Precondition
+
+
+Write = Create | Put | Patch | Delete
+
+
+def outcome(write: Write, before: Stored | None, now: str) -> Stored | None:
+    """Give the document after the write, None if it is gone.
+
+    Raises: DocumentExists, DocumentNotFound, StaleRevision, DocumentTooLarge.
+    """
+    match write:
+        case Create():
+            if before is not None:
+                raise DocumentExists(f"There is a document {write.id}; PUT replaces it, PATCH changes it.")
+            return Stored(write.id, 1, now, now, write.body)
+        case Put():
+            _check(write.when, before)
+            return _next(before, write.body, now) if before else Stored(write.id, 1, now, now, write.body)
+        case Patch():
+            found = _found(write.id, write.when, before)
+            return _next(found, stored_form(merged_fields(read_fields(found.body), write.changes)), now)
+        case Delete():
+            _found(write.id, write.when, before)
+            return None
+        case _:
+            assert_never(write)
+
+
+def size(write: Write) -> int:
+    """Give about how many bytes a waiting write holds in memory."""
+    match write:
+        case Create() | Put():
+            return len(write.body)
+        case Patch():
+            return write.size
+        case Delete():
+            return 0
+        case _:
+            assert_never(write)
+
+
+def _next(before: Stored, body: bytes, now: str) -> Stored:
+    return Stored(before.id, before.rev + 1, before.created, now, body)
+
+
+def _found(id: str, when: Precondition, before: Stored | None) -> Stored:
+    _check(when, before)
+    if before is None:
+        raise DocumentNotFound(f"There is no document {id} in this collection.")
+    return before
+
+
+def _check(when: Precondition, before: Stored | None) -> None:
+    rev = before.rev if before else 0
+    if when.absent and before is not None:
+        raise StaleRevision("There is a document already; send If-Match with its revision to replace it.", rev=rev)
+    if when.rev is not None and when.rev != rev:
+        now = f"Revision {rev} is stored now" if rev else "There is no such document now"
+        raise StaleRevision(f"{now}; read it again and repeat your change.", rev=rev)

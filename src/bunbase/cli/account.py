@@ -1,0 +1,170 @@
+"""`bunbase login`, `register`, `logout`, `whoami`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import msgspec
+from cyclopts import Parameter
+
+from bunbase.cli.address import is_loopback
+from bunbase.cli.errors import Failure, NotSignedIn, Usage
+from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
+from bunbase.cli.http import Call, decoded
+from bunbase.cli.output import Output
+from bunbase.cli.prompts import ask, ask_secret, secret_from_input
+from bunbase.cli.session import TOKEN, Session, keep_sign_in, open_session
+from bunbase.contracts.bunauth import Account, SignedIn
+
+PASSWORD: Final = "BUNBASE_PASSWORD"
+PERSONAL: Final = "bpt_"
+
+
+class Me(msgspec.Struct, frozen=True):
+    """`project`: the one chosen with `bunbase projects use`."""
+
+    user: Account
+    url: str = ""
+    project: str | None = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PasswordFlags:
+    email: Annotated[str, Parameter(show_default=False, help="Asked for if not given.")] = ""
+    password_stdin: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help=f"Read the password from stdin. Else {PASSWORD}, else asked."),
+    ] = False
+
+
+NO_PASSWORD_FLAGS: Final = PasswordFlags()
+
+
+def login(
+    *,
+    credentials: PasswordFlags = NO_PASSWORD_FLAGS,
+    token: Annotated[str, Parameter(show_default=False, help="Use this token instead, such as bpt_….")] = "",
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Sign in and remember it on this machine."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        if token:
+            _accept_token(session, token, out)
+        else:
+            _warn_of_plain_http(session.url, out)
+            email, password = _email(credentials), _password(credentials, again=False)
+            _enter(session, Call("POST", "/api/auth/login", json={"email": email, "password": password}), out)
+
+
+def register(
+    *,
+    credentials: PasswordFlags = NO_PASSWORD_FLAGS,
+    name: Annotated[str, Parameter(show_default=False, help="Your name.")] = "",
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Open an account; the first on a server becomes its administrator."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        _warn_of_plain_http(session.url, out)
+        account = {"email": _email(credentials), "password": _password(credentials, again=True), "name": name}
+        _enter(session, Call("POST", "/api/auth/register", json=account), out)
+        out.hint("Next: bunbase projects create <name>")
+
+
+def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """End the session, and forget what is kept of the server: the project keys too."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        session.token = ""  # what is kept is to be forgotten, not what the environment gives
+        if session.known().access_token:
+            _end(session, out)
+        with session.file.changing() as credentials:
+            credentials.servers.pop(session.url, None)
+            if credentials.current == session.url:
+                credentials.current = ""
+    if flags.json:
+        out.document({"url": session.url, "signed_in": False})
+    out.done(f"Signed out of {session.url}.")
+
+
+def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Show the account that commands act for."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        me = session.ask(Me, Call("GET", "/api/auth/me"))
+        chosen = session.known().project
+        _show(Me(me.user, session.url, chosen.slug if chosen else None), out)
+
+
+def _enter(session: Session, call: Call, out: Output) -> None:
+    with out.busy("signing in"):
+        signed_in = decoded(session.http.send(call), SignedIn)
+    with session.file.changing() as credentials:
+        credentials.current = session.url
+        keep_sign_in(credentials.server(session.url), signed_in)
+    _welcome(session, signed_in.user, out)
+
+
+def _accept_token(session: Session, token: str, out: Output) -> None:
+    session.token = token
+    user = session.ask(Me, Call("GET", "/api/auth/me")).user
+    with session.file.changing() as credentials:
+        credentials.current = session.url
+        credentials.server(session.url).sign_in(user.email, token)
+    _welcome(session, user, out)
+
+
+def _welcome(session: Session, user: Account, out: Output) -> None:
+    if out.json:
+        out.document({"user": user, "url": session.url})
+    out.done(f"Signed in to {session.url} as {user.email}{_rank(user)}.")
+    if os.environ.get(TOKEN, ""):
+        out.warn(f"{TOKEN} is set: commands use that in place of this sign-in.")
+
+
+def _end(session: Session, out: Output) -> None:
+    """A personal token is no session: it lives until it is deleted."""
+    if session.known().access_token.startswith(PERSONAL):
+        return
+    try:
+        decoded(session.send(Call("POST", "/api/auth/logout")), type(None))
+    except NotSignedIn:
+        return
+    except Failure as failure:
+        out.warn(f"The session may live on at the server until it expires: {failure.detail}")
+
+
+def _show(me: Me, out: Output) -> None:
+    if out.json:
+        out.document(me)
+        return
+    facts: list[tuple[str, Any]] = [("account", me.user.email + _rank(me.user)), ("id", me.user.id)]
+    out.table(("", ""), [*facts, ("server", me.url), ("project", me.project)])
+
+
+def _rank(user: Account) -> str:
+    return " (administrator)" if user.role == "admin" else ""
+
+
+def _email(given: PasswordFlags) -> str:
+    return given.email or ask("Email", "Say who you are: --email ada@example.com")
+
+
+def _password(given: PasswordFlags, again: bool) -> str:
+    if given.password_stdin:
+        return secret_from_input()
+    if password := os.environ.get(PASSWORD, ""):
+        return password
+    password = ask_secret("Password", f"Give the password: --password-stdin, or {PASSWORD} in the environment.")
+    if again and ask_secret("Password again", "") != password:
+        raise Usage("The two passwords differ.")
+    return password
+
+
+def _warn_of_plain_http(url: str, out: Output) -> None:
+    if url.startswith("http://") and not is_loopback(url):
+        out.warn(f"{url} is not encrypted: your password can be read on its way.")

@@ -1,0 +1,39 @@
+"""Which server a command speaks to."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from urllib.parse import urlsplit
+
+from bunbase.cli.errors import Usage
+
+DEFAULT_URL = "http://127.0.0.1:7070"
+VARIABLE = "BUNBASE_URL"
+
+
+def server_url(flag: str, last: str) -> str:
+    """Choose: the flag, BUNBASE_URL, the server of the last sign-in, else one on this machine. Raises: Usage."""
+    return normal_url(flag or os.environ.get(VARIABLE, "") or last or DEFAULT_URL)
+
+
+def normal_url(url: str) -> str:
+    """Give the form under which credentials are kept: no slash at the end, lower-case host. Raises: Usage."""
+    try:
+        parts = urlsplit(url.strip())
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment or parts.username:
+        raise Usage(f"{url!r} is not the address of a server; write it as {DEFAULT_URL}.")
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,145 @@
+"""The credentials file: tokens, the chosen project and project keys, per server, for this user's eyes only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from bunbase.cli.errors import Failure
+from bunbase.contracts.caller import CallerKind
+from bunbase.pkg.secret_files import OWNER_ONLY, replace_secret_file
+
+VARIABLE = "BUNBASE_CREDENTIALS"
+
+
+class ChosenProject(msgspec.Struct, frozen=True):
+    id: str
+    slug: str
+
+
+class StoredKey(msgspec.Struct, frozen=True):
+    """A project key, kept because it was shown only once."""
+
+    id: str
+    kind: CallerKind
+    key: str
+    project: ChosenProject
+
+
+class KnownServer(msgspec.Struct):
+    """What is known of one server. `expires_at`: when the access token dies, in Unix seconds; 0 if not known."""
+
+    email: str = ""
+    access_token: str = ""
+    refresh_token: str = ""
+    expires_at: float = 0.0
+    project: ChosenProject | None = None
+    keys: list[StoredKey] = []
+
+    def key_of(self, project: str) -> StoredKey | None:
+        """Give the key kept for a project named by id or slug."""
+        return next((kept for kept in self.keys if project in (kept.project.id, kept.project.slug)), None)
+
+    def keep(self, new: StoredKey) -> None:
+        """Keep one key per project; a secret one does more and stays until another secret one comes."""
+        old = self.key_of(new.project.id)
+        if old is not None and old.kind is CallerKind.SECRET and new.kind is not CallerKind.SECRET:
+            return
+        self.keys = [*(kept for kept in self.keys if kept is not old), new]
+
+    def forget_key(self, id: str) -> None:
+        self.keys = [kept for kept in self.keys if kept.id != id]
+
+    def forget_project(self, id: str) -> None:
+        self.keys = [kept for kept in self.keys if kept.project.id != id]
+        if self.project is not None and self.project.id == id:
+            self.project = None
+
+    def sign_in(self, email: str, access_token: str, refresh_token: str = "", expires_at: float = 0.0) -> None:
+        if email != self.email:
+            self.project, self.keys = None, []  # another person's
+        self.email = email
+        self.access_token, self.refresh_token, self.expires_at = access_token, refresh_token, expires_at
+
+    def sign_out(self) -> None:
+        self.access_token, self.refresh_token, self.expires_at = "", "", 0.0
+
+
+class Credentials(msgspec.Struct):
+    """`current`: the server of the last sign-in."""
+
+    current: str = ""
+    servers: dict[str, KnownServer] = {}
+
+    def server(self, url: str) -> KnownServer:
+        return self.servers.setdefault(url, KnownServer())
+
+
+class CredentialsFile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> Credentials:
+        """Give what the file says; a missing one says nothing. Raises: Failure."""
+        try:
+            with self.path.open("rb") as file:
+                if os.fstat(file.fileno()).st_mode & 0o077:
+                    os.fchmod(file.fileno(), OWNER_ONLY)
+                return msgspec.json.decode(file.read(), type=Credentials)
+        except FileNotFoundError:
+            return Credentials()
+        except (OSError, msgspec.MsgspecError) as error:
+            raise Failure(
+                "credentials_unreadable", f"{self.path} cannot be read ({error}): delete it and sign in again."
+            ) from error
+
+    @contextmanager
+    def changing(self) -> Iterator[Credentials]:
+        """Hold the file against other commands, give its content, and write back what the block made of it.
+
+        Raises: Failure.
+        """
+        with self._held():
+            credentials = self.read()
+            before = msgspec.json.encode(credentials)
+            yield credentials
+            if msgspec.json.encode(credentials) != before:
+                self._write(credentials)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """A lock in a file of its own, since the other is replaced; the kernel drops it when the holder dies."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _write(self, credentials: Credentials) -> None:
+        try:
+            replace_secret_file(self.path, msgspec.json.format(msgspec.json.encode(credentials), indent=2).decode())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> Failure:
+        return Failure(
+            "credentials_unwritable", f"{self.path} cannot be written ({error.strerror}): set {VARIABLE} to another."
+        )
+
+
+def credentials_file() -> CredentialsFile:
+    """Give this user's: BUNBASE_CREDENTIALS, else `bunbase/credentials.json` where configuration is kept."""
+    if named := os.environ.get(VARIABLE, ""):
+        return CredentialsFile(Path(named).expanduser())
+    base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"
+    return CredentialsFile(Path(base).expanduser() / "bunbase" / "credentials.json")

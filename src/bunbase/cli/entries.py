@@ -1,0 +1,63 @@
+"""Which functions a folder holds, and in which file each begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.cli.errors import Usage
+from bunbase.cli.project_file import FUNCTION_NAME, NAME, ProjectFile, name_rule
+
+FOLDER: Final = "functions"
+NOT_FUNCTIONS: Final = (".d.ts", ".test.ts", ".spec.ts")
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """`config`: what bunbase.toml says of the function."""
+
+    name: str
+    path: Path
+    config: dict[str, Any] = {}
+
+
+def entries(project: ProjectFile, only: Sequence[str] = (), root: Path | None = None) -> list[Entry]:
+    """Give the named functions, or all there are, by name.
+
+    They are functions/<name>.ts, functions/<name>/index.ts, and those with an `entry` in bunbase.toml; names that
+    begin with _ are shared code. Raises: Usage.
+    """
+    root = root or Path()
+    found = _in_folder(root / FOLDER)
+    for name, section in project.functions.items():
+        if section.entry is not None:
+            found[name] = [root / section.entry]
+    wanted = list(dict.fromkeys(only)) or sorted(found.keys() | project.functions.keys())
+    if not wanted:
+        raise Usage(f"There is no function here: write {FOLDER}/hello.ts, or run `bunbase init`.", "no_functions")
+    return [Entry(name, _only_path(name, found), project.configs.get(name, {})) for name in wanted]
+
+
+def _in_folder(folder: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in (*folder.glob("*.ts"), *folder.glob("*/index.ts")):
+        name = path.parent.name if path.name == "index.ts" and path.parent != folder else path.stem
+        if not name.startswith("_") and not path.name.endswith(NOT_FUNCTIONS):
+            found.setdefault(name, []).append(path)
+    return found
+
+
+def _only_path(name: str, found: dict[str, list[Path]]) -> Path:
+    if not FUNCTION_NAME.fullmatch(name):
+        raise Usage(f"{name_rule(name)}.".capitalize(), "invalid_function_name")
+    match found.get(name, []):
+        case []:
+            raise Usage(f"There is no {FOLDER}/{name}.ts and no {FOLDER}/{name}/index.ts.", "no_functions")
+        case [path] if not path.is_file():
+            raise Usage(f"{NAME} names {path} as the entry of {name}, but there is no such file.", "no_functions")
+        case [path]:
+            return path
+        case paths:
+            raise Usage(f"{' and '.join(map(str, paths))} are both called {name}: remove one.", "ambiguous_function")

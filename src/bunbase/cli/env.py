@@ -1,0 +1,73 @@
+"""`bunbase env`: the environment of a project's functions."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.errors import Usage
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.prompts import ask_secret, secret_from_input
+from bunbase.cli.session import Session, open_session
+from bunbase.contracts.functions import Variable, Variables
+
+Assignment = Annotated[
+    str, Parameter(help="NAME=VALUE; or only NAME: the value is asked for, or read from stdin if that is no terminal.")
+]
+
+app = App(name="env", help="The environment of a project's functions.")
+
+
+@app.command(name="set")
+def set_variable(variable: Assignment, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Set a variable; functions see it with their next call."""
+    name, equals, value = variable.partition("=")
+    if not name:
+        raise Usage("Write NAME=VALUE, or NAME alone to be asked for the value.")
+    if not equals:
+        value = ask_secret(f"Value of {name}", "") if sys.stdin.isatty() else secret_from_input()
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        stored = session.ask(Variable, Call("PUT", _path(flags, session, name), json={"value": value}))
+    if flags.json:
+        out.document(stored)
+    out.done(f"{name} is set.")
+
+
+@app.command(name="list")
+def list_variables(
+    *,
+    reveal: Annotated[bool, Parameter(negative="", show_default=False, help="Show values; admins only.")] = False,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Show the variables."""
+    out = Output(flags.json)
+    params = {"reveal": "true"} if reveal else {}
+    with open_session(flags) as session:
+        variables = session.ask(Variables, Call("GET", _path(flags, session), params=params))
+    if flags.json:
+        out.document(variables)
+    elif reveal:
+        out.table(("name", "value", "set"), [(v.name, v.value, v.updated_at) for v in variables.items])
+    else:
+        out.table(("name", "set"), [(v.name, v.updated_at) for v in variables.items])
+
+
+@app.command
+def unset(name: Annotated[str, Parameter(help="Its name.")], /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Remove a variable."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        session.ask(type(None), Call("DELETE", _path(flags, session, name)))
+    if flags.json:
+        out.document({"name": name, "unset": True})
+    out.done(f"{name} is unset.")
+
+
+def _path(flags: ProjectFlags, session: Session, *name: str) -> str:
+    return at("projects", needed_project(flags.project, session), "env", *name)

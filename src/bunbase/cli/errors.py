@@ -1,0 +1,70 @@
+"""How a command fails: each failure has an exit code, and a problem document for `--json`.
+
+Failure             1   something could not be done here
+├── Refused         1   the server said no
+├── Usage           2   the command was not understood, or lacks something
+├── NotSignedIn     3
+└── Unreachable     4   no answer
+Ctrl-C            130
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+OK: Final = 0
+INTERRUPTED: Final = 130
+
+
+class Failure(Exception):
+    """`detail` says what to do next."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.request_id = ""
+
+    def document(self) -> dict[str, Any]:
+        """Give what `--json` prints on stderr."""
+        return {"code": self.code, "detail": self.detail}
+
+
+class Refused(Failure):
+    """A problem document (RFC 9457) from the server."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(str(problem.get("code", "")), str(problem.get("detail", problem.get("title", ""))))
+        self.problem = problem
+        self.request_id = str(problem.get("request_id", ""))
+
+    def document(self) -> dict[str, Any]:
+        return self.problem
+
+
+class Usage(Failure):
+    exit_code = 2
+
+    def __init__(self, detail: str, code: str = "usage") -> None:
+        super().__init__(code, detail)
+
+
+class NotSignedIn(Failure):
+    exit_code = 3
+
+    def __init__(self, detail: str, request_id: str = "") -> None:
+        super().__init__("not_signed_in", detail)
+        self.request_id = request_id
+
+    def document(self) -> dict[str, Any]:
+        named = {"request_id": self.request_id} if self.request_id else {}
+        return super().document() | named
+
+
+class Unreachable(Failure):
+    exit_code = 4
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("unreachable", detail)

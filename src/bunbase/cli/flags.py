@@ -1,0 +1,37 @@
+"""Flags that many commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Flags:
+    json: Annotated[bool, Parameter(negative="", show_default=False, help="Print JSON for programs.")] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ServerFlags(Flags):
+    url: Annotated[str, Parameter(show_default=False, help="The server. Else BUNBASE_URL, else the last sign-in.")] = ""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ProjectFlags(ServerFlags):
+    project: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help="Id or slug. Else BUNBASE_PROJECT, else bunbase.toml, else the last `bunbase projects use`.",
+        ),
+    ] = ""
+
+
+FLAGS: Final = Flags()
+SERVER_FLAGS: Final = ServerFlags()
+PROJECT_FLAGS: Final = ProjectFlags()

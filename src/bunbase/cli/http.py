@@ -1,0 +1,150 @@
+"""HTTP to one server: connections, time limits, and what failures mean. Knows nothing of accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from bunbase import __version__
+from bunbase.cli.address import is_loopback
+from bunbase.cli.errors import Failure, Refused, Unreachable
+
+T = TypeVar("T")
+
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 30.0
+AGENT: Final = f"bunbase-cli/{__version__}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `seconds`: the longest silence to bear while waiting for the answer or its next part."""
+
+    method: str
+    path: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    content: bytes | None = None
+    files: Mapping[str, Any] | None = None
+    seconds: float = ANSWER_SECONDS
+
+
+class Http:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.client = httpx.Client(
+            base_url=url,
+            headers={"user-agent": AGENT},
+            trust_env=not is_loopback(url),  # a proxy cannot reach what is on this machine
+        )
+
+    def send(self, call: Call, token: str = "", stream: bool = False) -> httpx.Response:
+        """Give the answer, whatever its status; a GET that found no connection is tried once more.
+
+        Raises: Unreachable.
+        """
+        request = self._request(call, token)
+        try:
+            return self.client.send(request, stream=stream)
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+            if call.method != "GET":
+                raise self._unreachable(error) from error
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        try:
+            return self.client.send(request, stream=stream)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    @contextmanager
+    def parts(self, reply: httpx.Response) -> Iterator[Iterator[bytes]]:
+        """Give a streamed answer's body as it comes; close it at the end. Raises: Unreachable."""
+        try:
+            yield reply.iter_bytes()
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self.url} broke off its answer: {_reason(error)}.") from error
+        finally:
+            reply.close()
+
+    def close(self) -> None:
+        self.client.close()
+
+    def _request(self, call: Call, token: str) -> httpx.Request:
+        headers = dict(call.headers)
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        return self.client.build_request(
+            call.method,
+            call.path,
+            params=dict(call.params) or None,  # an empty one would wipe out the query of the path
+            headers=headers,
+            json=call.json,
+            content=call.content,
+            files=call.files,
+            timeout=httpx.Timeout(call.seconds, connect=CONNECT_SECONDS),
+        )
+
+    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+        advice = " Start one with: bunbase dev" if is_loopback(self.url) else ""
+        if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
+            return Unreachable(f"{self.url} did not answer in time.")
+        return Unreachable(f"{self.url} cannot be reached: {_reason(error)}.{advice}")
+
+
+def at(*segments: str) -> str:
+    """Give the path of something in the API, each segment as it is, whatever characters it has."""
+    return "/api/" + "/".join(quote(segment, safe="") for segment in segments)
+
+
+def decoded(reply: httpx.Response, kind: type[T]) -> T:
+    """Give a good answer's body. Raises: Refused, and Failure for what is no answer of BunBase."""
+    refuse(reply)
+    if kind is type(None):
+        return kind()
+    try:
+        return msgspec.json.decode(reply.content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise Failure(
+            "unexpected_answer", f"{_where(reply)} answered what this command cannot read: {error}."
+        ) from None
+
+
+def refuse(reply: httpx.Response) -> None:
+    """Raises: Refused, and Failure for what is no answer of BunBase."""
+    if reply.is_success:
+        return
+    problem = problem_in(reply)
+    if problem is None:
+        hint = f" to {reply.headers['location']}" if "location" in reply.headers else ""
+        raise Failure(
+            "unexpected_answer", f"{_where(reply)} answered {reply.status_code}{hint}: is this a BunBase server?"
+        )
+    raise Refused(problem)
+
+
+def problem_in(reply: httpx.Response) -> dict[str, Any] | None:
+    """Give the answer's problem document, its request id filled in."""
+    if not reply.headers.get("content-type", "").startswith("application/problem+json"):
+        return None
+    try:
+        problem = msgspec.json.decode(reply.read(), type=dict[str, Any])
+    except (msgspec.MsgspecError, httpx.TransportError):
+        return None
+    if request_id := reply.headers.get("x-request-id", ""):
+        problem.setdefault("request_id", request_id)
+    return problem
+
+
+def _where(reply: httpx.Response) -> str:
+    return str(reply.request.url.copy_with(query=None))
+
+
+def _reason(error: httpx.TransportError) -> str:
+    return str(error).rstrip(".") or type(error).__name__

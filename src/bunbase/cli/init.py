@@ -1,0 +1,55 @@
+"""`bunbase init`."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from bunbase.cli.address import server_url
+from bunbase.cli.credentials import ChosenProject, credentials_file
+from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
+from bunbase.cli.output import Output
+
+Directory = Annotated[Path, Parameter(help="Where; made if there is none.")]
+
+HERE: Final = Path()
+FILES: Final = {"bunbase.toml": "bunbase.toml", "functions/hello.ts": "hello.ts"}  # what to write: from which template
+
+
+def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Write bunbase.toml and functions/hello.ts; files that are there already are never touched."""
+    out = Output(flags.json)
+    taken = [name for name in FILES if (directory / name).exists()]
+    if taken:
+        raise Usage(f"{directory / taken[0]} is there already, and init overwrites nothing.", "file_exists")
+    credentials = credentials_file().read()
+    project = credentials.server(server_url(flags.url, credentials.current)).project
+    for name, template in FILES.items():
+        _write(directory / name, _filled(template, project))
+    if flags.json:
+        out.document({"directory": str(directory.absolute()), "files": list(FILES)})
+        return
+    for name in FILES:
+        out.line(str(directory / name))
+    step = "" if directory == HERE else f"cd {directory} && "
+    out.hint(f"Next: {step}bunbase deploy" if project else f"Next: {step}bunbase projects create <name>")
+
+
+def _filled(template: str, project: ChosenProject | None) -> str:
+    text = (resources.files("bunbase.cli") / "templates" / template).read_text("utf-8")
+    if project is None or template != "bunbase.toml":
+        return text
+    return f'[project]\nid = "{project.id}"\nslug = "{project.slug}"\n\n{text}'
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Failure("file_unwritable", f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,175 @@
+"""`bunbase invoke`."""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+import httpx
+import msgspec
+from cyclopts import Parameter
+
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.errors import OK, Failure, Usage
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call, refuse
+from bunbase.cli.output import Output
+from bunbase.cli.session import Session, open_session
+
+KEY: Final = "BUNBASE_KEY"
+ANSWER_SECONDS: Final = 330.0  # the longest time limit of a function, and some for the way
+VERSION_HEADER: Final = "x-bunbase-function-version"  # only what the function itself said has it
+INVOCATION_HEADER: Final = "x-bunbase-invocation"
+FUNCTION_FAILED: Final = 1
+
+
+def invoke(
+    name: Annotated[str, Parameter(help="The function's name.")],
+    /,
+    *,
+    method: Annotated[str, Parameter(show_default=False, help="GET, or POST if there is data.")] = "",
+    path: Annotated[str, Parameter(show_default=False, help="Path and query below the function.")] = "",
+    data: Annotated[str | None, Parameter(help="The body; @file reads a file, @- stdin.")] = None,
+    header: Annotated[
+        Sequence[str], Parameter(negative="", show_default=False, help="'Name: value'. Repeatable.")
+    ] = (),
+    key: Annotated[str, Parameter(show_default=False, help=f"The project's key. Else {KEY}, else the kept one.")] = "",
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> int:
+    """Call a function; its answer goes to stdout, the status to stderr. Fails if the status is 400 or more."""
+    out = Output(flags.json)
+    body = _body(data)
+    headers = _headers(header, body)
+    with open_session(flags) as session:
+        headers["x-bunbase-key"] = _key(key, flags, session)
+        url = f"/v1/functions/{quote(name, safe='')}{_below(path)}"
+        call = Call(
+            (method or ("GET" if body is None else "POST")).upper(),
+            url,
+            headers=headers,
+            content=body,
+            seconds=ANSWER_SECONDS,
+        )
+        started = time.monotonic()
+        reply = session.http.send(call, stream=True)
+        if VERSION_HEADER not in reply.headers:
+            raise _refusal(_whole(reply))
+        if flags.json:
+            _show_document(session, reply, out)
+        else:
+            _show(session, reply)
+        seconds = time.monotonic() - started
+    out.hint(_summary(name, reply, seconds))
+    return OK if reply.status_code < 400 else FUNCTION_FAILED
+
+
+def _key(flag: str, flags: ProjectFlags, session: Session) -> str:
+    if key := flag or os.environ.get(KEY, ""):
+        return key
+    project = needed_project(flags.project, session)
+    kept = session.known().key_of(project)
+    if kept is None:
+        raise Usage(
+            f"No key of project {project} is kept on this machine: give --key or {KEY}, or make one with "
+            "`bunbase keys create`, which keeps it.",
+            "no_project_key",
+        )
+    return kept.key
+
+
+def _body(data: str | None) -> bytes | None:
+    if data is None or not data.startswith("@"):
+        return None if data is None else data.encode()
+    if data == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(data[1:]).read_bytes()
+    except OSError as error:
+        raise Usage(f"--data {data}: {error.strerror}.") from error
+
+
+def _headers(lines: Sequence[str], body: bytes | None) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip() or not line.isascii() or not line.isprintable():
+            raise Usage(f"--header {line!r} is not understood; write --header 'Name: value'.")
+        headers[name.strip().lower()] = value.strip()
+    if body is not None:
+        headers.setdefault("content-type", "application/json" if _is_json(body) else "text/plain; charset=utf-8")
+    return headers
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
+def _below(path: str) -> str:
+    return path if not path or path.startswith(("/", "?")) else f"/{path}"
+
+
+def _refusal(reply: httpx.Response) -> Failure:
+    """Say why the answer is not the function's own."""
+    try:
+        refuse(reply)
+    except Failure as failure:
+        return failure
+    return Failure("unexpected_answer", f"{reply.request.url} did not answer as a function does: is it BunBase?")
+
+
+def _whole(reply: httpx.Response) -> httpx.Response:
+    try:
+        reply.read()
+    finally:
+        reply.close()
+    return reply
+
+
+def _show(session: Session, reply: httpx.Response) -> None:
+    """Pass on each part as it comes: a function may stream for minutes."""
+    last = b""
+    with session.http.parts(reply) as parts:
+        for last in parts:
+            sys.stdout.buffer.write(last)
+            sys.stdout.buffer.flush()
+    if sys.stdout.isatty() and last and not last.endswith(b"\n"):
+        sys.stdout.write("\n")
+
+
+def _show_document(session: Session, reply: httpx.Response, out: Output) -> None:
+    with session.http.parts(reply) as parts:
+        body = b"".join(parts)
+    out.document(
+        {
+            "status": reply.status_code,
+            "version": int(reply.headers[VERSION_HEADER]),
+            "invocation": reply.headers.get(INVOCATION_HEADER),
+            "headers": reply.headers.multi_items(),
+            **_shown_body(body, reply.headers.get("content-type", "")),
+        }
+    )
+
+
+def _shown_body(body: bytes, content_type: str) -> dict[str, Any]:
+    """Give the body as JSON if it says it is, else as text, else in base 64."""
+    if content_type.partition(";")[0].strip().endswith("json") and _is_json(body):
+        return {"body": msgspec.Raw(body)}
+    try:
+        return {"body": body.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"body_base64": base64.b64encode(body).decode()}
+
+
+def _summary(name: str, reply: httpx.Response, seconds: float) -> str:
+    version, invocation = reply.headers.get(VERSION_HEADER, ""), reply.headers.get(INVOCATION_HEADER, "")
+    return f"{reply.status_code} {reply.reason_phrase} · {name} v{version} · {seconds * 1000:.0f} ms · {invocation}"

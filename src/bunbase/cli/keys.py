@@ -1,0 +1,104 @@
+"""`bunbase keys`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.credentials import ChosenProject, StoredKey
+from bunbase.cli.errors import Failure
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.session import Session, open_session
+from bunbase.contracts.platform import Key, Keys, Project
+
+DAY_SECONDS = 86400
+
+KeyId = Annotated[str, Parameter(help="As `bunbase keys list` shows it.")]
+
+app = App(name="keys", help="List, create, rotate and revoke a project's keys.")
+
+
+@app.command(name="list")
+def list_keys(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Show a project's keys, newest first; their values are shown only when they are made."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        project = needed_project(flags.project, session)
+        keys = session.ask(Keys, Call("GET", at("projects", project, "keys")))
+    if flags.json:
+        out.document(keys)
+        return
+    rows = [(key.id, key.kind.value, key.name, key.hint, key.created_at, key.expires_at) for key in keys.items]
+    out.table(("id", "kind", "name", "begins", "created", "expires"), rows)
+
+
+@app.command
+def create(
+    *,
+    kind: Annotated[Literal["secret", "publishable"], Parameter(help="What it may do.")] = "secret",
+    name: Annotated[str, Parameter(help="What to call it.")] = "key",
+    expires_in_days: Annotated[int | None, Parameter(validator=Number(gte=1, lte=3660))] = None,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Make a key, show it this once, and keep it on this machine for `bunbase invoke`."""
+    body: dict[str, Any] = {"kind": kind, "name": name}
+    if expires_in_days is not None:
+        body["expires_in_seconds"] = expires_in_days * DAY_SECONDS
+    with open_session(flags) as session:
+        project = needed_project(flags.project, session)
+        new = session.ask(Key, Call("POST", at("projects", project, "keys"), json=body))
+        _show_new(session, new, project, flags)
+
+
+@app.command
+def rotate(
+    id: KeyId,
+    /,
+    *,
+    grace_seconds: Annotated[
+        int, Parameter(validator=Number(gte=0), help="How long the old one keeps working.")
+    ] = DAY_SECONDS,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Replace a key by a new one of the same kind, and show that this once."""
+    with open_session(flags) as session:
+        project = needed_project(flags.project, session)
+        body = {"grace_seconds": grace_seconds}
+        new = session.ask(Key, Call("POST", at("projects", project, "keys", id, "rotate"), json=body))
+        _show_new(session, new, project, flags, replaces=id)
+
+
+@app.command
+def revoke(id: KeyId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """End a key: it stops working within a second."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        project = needed_project(flags.project, session)
+        session.ask(type(None), Call("DELETE", at("projects", project, "keys", id)))
+        with session.changing() as known:
+            known.forget_key(id)
+    if flags.json:
+        out.document({"id": id, "revoked": True})
+    out.done(f"{id} no longer works.")
+
+
+def _show_new(session: Session, new: Key, of: str, flags: ProjectFlags, replaces: str = "") -> None:
+    out = Output(flags.json)
+    if flags.json:
+        out.document(new)
+    else:
+        out.table(("key", "id", "value"), [(new.kind.value, new.id, new.key)])
+    out.hint("It is shown only now.")
+    try:
+        project = session.ask(Project, Call("GET", at("projects", of)))
+        with session.changing() as known:
+            if replaces:
+                known.forget_key(replaces)
+            known.keep(StoredKey(new.id, new.kind, new.key or "", ChosenProject(project.id, project.slug)))
+    except Failure as failure:  # the key exists and was shown: that must not look like a failure
+        out.warn(f"The key was made, but could not be kept for `bunbase invoke`: {failure.detail}")

@@ -1,0 +1,97 @@
+"""What a command says: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bunbase.cli.errors import Failure
+
+PIPE_WIDTH: Final = 100_000  # in a pipe nothing is ever cut off or wrapped
+CONTROL: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+class Output:
+    """`json`: whether results are for programs."""
+
+    def __init__(self, json: bool) -> None:
+        self.json = json
+        self.results = _console(sys.stdout)
+        self.asides = _console(sys.stderr)
+
+    def document(self, document: Any) -> None:
+        """Print the one JSON document of a command, or one line of a stream of them."""
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+        sys.stdout.flush()
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for column in table.columns:
+            column.overflow = "fold"  # an id with its end cut off is of no use
+        for row in rows:
+            table.add_row(*(_cell(value) for value in row))
+        self.results.print(table)
+
+    def line(self, text: str, style: str = "") -> None:
+        self.results.print(Text(visible(text), style), soft_wrap=True)
+
+    def hint(self, text: str) -> None:
+        """Say what else is worth knowing, to people only."""
+        if not self.json:
+            self.asides.print(Text(text, "dim"), soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Say what must not be missed, even with `--json`."""
+        self.asides.print(Text(visible(text), "yellow"), soft_wrap=True)
+
+    def done(self, text: str) -> None:
+        if not self.json:
+            self.asides.print(Text.assemble(("✓ ", "green"), visible(text)), soft_wrap=True)
+
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Show that something is under way, where there is a terminal to show it on."""
+        if self.json or not self.asides.is_terminal:
+            yield
+            return
+        with self.asides.status(Text(text)):
+            yield
+
+
+def report(failure: Failure, json: bool) -> None:
+    """Say on stderr why a command failed."""
+    if json:
+        sys.stderr.write(msgspec.json.encode(failure.document()).decode() + "\n")
+        return
+    text = Text.assemble(("bunbase: ", "red"), visible(failure.detail))
+    if failure.request_id:
+        text.append(f"\n         request {failure.request_id}", "dim")
+    _console(sys.stderr).print(text, soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """Drop control characters: what a server or a function wrote must not steer the terminal."""
+    return text.translate(CONTROL)
+
+
+def _console(file: Any) -> Console:
+    return Console(file=file, highlight=False, width=None if file.isatty() else PIPE_WIDTH)
+
+
+def _cell(value: Any) -> Text:
+    match value:
+        case None | "":
+            return Text("–", "dim")
+        case datetime():
+            return Text(f"{value.astimezone():%Y-%m-%d %H:%M:%S}")
+        case _:
+            return Text(visible(str(value)))

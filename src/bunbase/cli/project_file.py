@@ -1,0 +1,127 @@
+"""bunbase.toml in the current folder: the project it belongs to and the settings of its functions.
+
+    [project]
+    id = "prj_…"                    # written by `bunbase projects use`
+    slug = "guestbook"
+
+    [functions.hello]
+    entry = "src/hello.ts"          # else functions/hello.ts or functions/hello/index.ts
+    access = "public"               # and all else that FunctionConfig knows
+
+`[server.…]` in the same file is the server's own configuration and none of ours.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from bunbase.cli.errors import Failure, Usage
+from bunbase.contracts.functions import FunctionConfig
+
+NAME: Final = "bunbase.toml"
+ALLOWED: Final = ("project", "functions", "server")
+FUNCTION_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class ProjectSection(msgspec.Struct, frozen=True):
+    id: str = ""
+    slug: str = ""
+
+
+class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
+    """`entry`: the function's file, from the folder of bunbase.toml; where the usual place is another."""
+
+    entry: str | None = None
+
+
+class ProjectFile(msgspec.Struct, frozen=True):
+    """`configs`: of each function in the file, what it says and nothing of the defaults: those are the server's."""
+
+    project: ProjectSection = ProjectSection()
+    functions: dict[str, FunctionSection] = {}
+    configs: dict[str, dict[str, Any]] = {}
+
+
+def read_project_file(path: Path | None = None) -> ProjectFile:
+    """Give what the file says; a missing one says nothing. Raises: Usage naming every mistake in it."""
+    path = path or Path(NAME)
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return ProjectFile()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Usage(f"{path} cannot be read as TOML: {error}", "invalid_project_file") from None
+    mistakes: list[str] = []
+    for name in document.keys() - set(ALLOWED):
+        mistakes.append(f"{path}: there is no [{name}]; allowed: {', '.join(ALLOWED)}")
+    project = _section(ProjectSection, document.get("project", {}), f"{path} [project]", mistakes)
+    functions = _functions(document.get("functions", {}), path, mistakes)
+    if mistakes:
+        raise Usage("\n".join(mistakes), "invalid_project_file")
+    configs = {name: _without_entry(document["functions"][name]) for name in functions}
+    return ProjectFile(project or ProjectSection(), functions, configs)
+
+
+def write_project(id: str, slug: str) -> None:
+    """Name the project in the file, if there is one here; all else in it, comments too, stays as it is."""
+    import tomlkit
+    from tomlkit.items import Table
+
+    path = Path(NAME)
+    try:
+        document = tomlkit.parse(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    section = document.get("project")
+    if not isinstance(section, Table):
+        section = tomlkit.table()
+        document["project"] = section
+    section["id"], section["slug"] = id, slug
+    try:
+        path.write_text(tomlkit.dumps(document), "utf-8")
+    except OSError as error:
+        raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _functions(tables: Any, path: Path, mistakes: list[str]) -> dict[str, FunctionSection]:
+    if not isinstance(tables, dict):
+        mistakes.append(f"{path}: [functions] is a table of tables, one per function: [functions.hello]")
+        return {}
+    found = {}
+    for name, table in tables.items():
+        if not FUNCTION_NAME.fullmatch(name):
+            mistakes.append(f"{path} [functions.{name}]: {name_rule(name)}")
+            continue
+        section = _section(FunctionSection, table, f"{path} [functions.{name}]", mistakes)
+        if section is not None:
+            found[name] = section
+    return found
+
+
+def name_rule(name: str) -> str:
+    return f"a function cannot be called {name!r}: lower-case letters, digits and -, a letter first, at most 63"
+
+
+def _section(kind: type[S], table: Any, where: str, mistakes: list[str]) -> S | None:
+    if not isinstance(table, dict):
+        mistakes.append(f"{where}: this is a table")
+        return None
+    allowed = kind.__struct_fields__
+    unknown = [name for name in table if name not in allowed]
+    mistakes += [f"{where}: there is no setting {name}; allowed: {', '.join(allowed)}" for name in unknown]
+    try:
+        return msgspec.convert({name: table[name] for name in table if name in allowed}, kind)
+    except msgspec.ValidationError as error:
+        mistakes.append(f"{where}: {error}")
+        return None
+
+
+def _without_entry(table: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name != "entry"}

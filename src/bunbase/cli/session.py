@@ -1,0 +1,121 @@
+"""One server as one account: sends what commands ask for, signed in, and keeps the tokens fresh."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import httpx
+import msgspec
+
+from bunbase.cli.address import server_url
+from bunbase.cli.credentials import KnownServer, CredentialsFile, credentials_file
+from bunbase.cli.errors import NotSignedIn
+from bunbase.cli.flags import ServerFlags
+from bunbase.cli.http import Call, Http, decoded, problem_in
+from bunbase.contracts.bunauth import SignedIn
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+TOKEN: Final = "BUNBASE_TOKEN"
+EARLY_SECONDS: Final = 30  # a token this close to its end is renewed first, which saves a refused request
+PAGE_LIMIT: Final = 500
+
+
+class Session:
+    """`token`: given from outside and used as it is, in place of the kept ones."""
+
+    def __init__(self, url: str, file: CredentialsFile, token: str = "") -> None:
+        self.url = url
+        self.file = file
+        self.token = token
+        self.http = Http(url)
+
+    def ask(self, kind: type[T], call: Call) -> T:
+        """Send as the signed-in developer. Raises: NotSignedIn, Refused, Unreachable."""
+        return decoded(self.send(call), kind)
+
+    def ask_all(self, kind: type[S], call: Call) -> S:
+        """Give every item of a list, as if it had one page only."""
+        items: list[Any] = []
+        params = {**call.params, "limit": PAGE_LIMIT}
+        while True:
+            page: Any = self.ask(kind, dataclasses.replace(call, params=params))
+            items += page.items
+            if page.next is None:
+                return kind(items=tuple(items), next=None)
+            params["cursor"] = page.next
+
+    def send(self, call: Call, stream: bool = False) -> httpx.Response:
+        """Give the answer, whatever its status but 401. Raises: NotSignedIn, Unreachable."""
+        token = self._current_token()
+        reply = self.http.send(call, token, stream)
+        if reply.status_code == 401 and not self.token and self.known().refresh_token:
+            reply.close()
+            reply = self.http.send(call, self._renewed(token), stream)
+        if reply.status_code == 401:
+            raise self._turned_away(reply)
+        return reply
+
+    def known(self) -> KnownServer:
+        """Give what is kept of this server."""
+        return self.file.read().server(self.url)
+
+    @contextmanager
+    def changing(self) -> Iterator[KnownServer]:
+        """Give what is kept of this server, to be changed."""
+        with self.file.changing() as credentials:
+            yield credentials.server(self.url)
+
+    def _current_token(self) -> str:
+        if self.token:
+            return self.token
+        known = self.known()
+        if not known.access_token:
+            raise NotSignedIn(f"You are not signed in to {self.url}. Run: bunbase login --url {self.url}")
+        if known.refresh_token and known.expires_at < time.time() + EARLY_SECONDS:
+            return self._renewed(known.access_token)
+        return known.access_token
+
+    def _renewed(self, stale: str) -> str:
+        """Trade the refresh token, unless another command has done so meanwhile: it works only once."""
+        with self.changing() as known:
+            if known.access_token != stale:
+                return known.access_token
+            call = Call("POST", "/api/auth/refresh", json={"refresh_token": known.refresh_token})
+            reply = self.http.send(call)
+            if reply.status_code == 401:
+                known.sign_out()
+            else:
+                keep_sign_in(known, decoded(reply, SignedIn))
+        if reply.status_code == 401:
+            raise self._turned_away(reply)
+        return known.access_token
+
+    def _turned_away(self, reply: httpx.Response) -> NotSignedIn:
+        problem = problem_in(reply) or {}
+        reply.close()
+        advice = f"set another {TOKEN}" if self.token else f"run: bunbase login --url {self.url}"
+        reason = str(problem.get("detail", "it does not accept this token")).rstrip(".")
+        return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", str(problem.get("request_id", "")))
+
+
+@contextmanager
+def open_session(flags: ServerFlags) -> Iterator[Session]:
+    """Give the session that the flags, the environment and the credentials file call for."""
+    file = credentials_file()
+    session = Session(server_url(flags.url, file.read().current), file, os.environ.get(TOKEN, ""))
+    try:
+        yield session
+    finally:
+        session.http.close()
+
+
+def keep_sign_in(known: KnownServer, signed_in: SignedIn) -> None:
+    expires_at = time.time() + signed_in.expires_in
+    known.sign_in(signed_in.user.email, signed_in.access_token, signed_in.refresh_token, expires_at)

@@ -1,0 +1,28 @@
+"""Who waits for new log lines: woken when another line of the project is visible, and now and then in any case."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Followers:
+    def __init__(self) -> None:
+        self.waiting: dict[str, set[asyncio.Event]] = {}
+
+    @contextmanager
+    def following(self, project: str) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever the project has new lines."""
+        event = asyncio.Event()
+        self.waiting.setdefault(project, set()).add(event)
+        try:
+            yield event
+        finally:
+            self.waiting[project].discard(event)
+            if not self.waiting[project]:
+                del self.waiting[project]
+
+    def wake(self, project: str) -> None:
+        for event in self.waiting.get(project, ()):
+            event.set()

@@ -1,0 +1,75 @@
+"""How Functions opens."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions import Functions, FunctionsUnavailable
+from bunbase.functions.jobs import jobs_of
+from bunbase.functions.routes import ROUTES
+from bunbase.functions.service import FunctionsService
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store import Stores
+from bunbase.pkg.bun import BunMissing, find_bun
+from bunbase.pkg.db.database import open_database
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.jobs import running
+from bunbase.pkg.logger import logger
+from bunbase.pkg.modules import Module, Rooms, Site
+
+log = logger("functions")
+
+
+@asynccontextmanager
+async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) -> AsyncIterator[FunctionsService]:
+    async with open_database(site.database_url, "functions", "bunbase.functions.migrations") as db:
+        service = FunctionsService(Stores(db), rooms[Kms], bun_finder(), site.clock, settings)
+        await _say_what_holds(service)
+        try:
+            async with running(*jobs_of(service)):
+                yield service
+        finally:
+            await _close(service)
+
+
+def bun_finder() -> functools._lru_cache_wrapper[Path]:
+    """Give a function that looks for Bun until it has found it; without Bun the rest of BunBase lives on."""
+
+    @functools.cache
+    def find() -> Path:
+        try:
+            return find_bun()
+        except BunMissing as missing:
+            raise FunctionsUnavailable(str(missing)) from None
+
+    return find
+
+
+async def _say_what_holds(service: FunctionsService) -> None:
+    try:
+        service.starter.find_bun()
+    except FunctionsUnavailable as missing:
+        log.warning("functions cannot run", reason=missing.detail)
+    if not await service.sandbox_layers():
+        log.warning("functions run unconfined: deploy only code that you trust; the sandbox does not exist yet")
+
+
+async def _close(service: FunctionsService) -> None:
+    try:
+        await service.close()
+    except Problem as problem:
+        log.warning("the last log lines of functions were lost", error=problem.detail)
+
+
+MODULE = Module(
+    "functions",
+    provides=Functions,
+    needs=(Kms,),
+    settings=FunctionsSettings,
+    open=open_functions,
+    routes=ROUTES,
+)

@@ -1,0 +1,77 @@
+"""A function's answer, streamed to the client as it comes; a client that leaves ends the call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from litestar.response import Response
+
+from bunbase.contracts.functions import Chunk, Head
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
+
+OURS: Final = frozenset({"x-bunbase-function-version", "x-bunbase-invocation", "server-timing"})
+
+
+class Answer(Response[None]):
+    """`parts` is one Head and then Chunks, as `Functions.invoke` gives them."""
+
+    def __init__(self, parts: AsyncIterator[Head | Chunk]) -> None:
+        super().__init__(None)
+        self.parts = parts
+
+    def to_asgi_response(self, *_args: Any, **_kwargs: Any) -> Any:
+        return self.send_all
+
+    async def send_all(self, _scope: Any, receive: Any, send: Any) -> None:
+        """Raises the Problem that came instead of a Head; a later one breaks the connection off."""
+        sending = asyncio.ensure_future(self._send(send))
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not sending.done():
+                sending.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+        if not sending.cancelled():
+            sending.result()
+
+    async def _send(self, send: Any) -> None:
+        began = time.perf_counter()
+        parts: Any = self.parts
+        try:
+            head = await anext(parts)
+            headers = [(name.encode(), value.encode("latin-1")) for name, value in head.headers if name not in OURS]
+            headers += _ours(head, (time.perf_counter() - began) * 1000)
+            await send({"type": "http.response.start", "status": head.status, "headers": headers})
+            try:
+                async for chunk in parts:
+                    await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
+            except Problem as problem:
+                log.warning("an answer was broken off", invocation=head.invocation, code=problem.code)
+                return  # without the last message: the server closes the connection, and the client sees that
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await parts.aclose()
+
+
+async def _left(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _ours(head: Head, total_ms: float) -> list[tuple[bytes, bytes]]:
+    run_ms = max(0.0, total_ms - head.queued_ms)
+    start = ';desc="cold"' if head.cold else ""
+    timing = f"queue;dur={head.queued_ms:.2f}{start}, function;dur={run_ms:.2f}"
+    return [
+        (b"x-bunbase-function-version", str(head.version).encode()),
+        (b"x-bunbase-invocation", head.invocation.encode()),
+        (b"server-timing", timing.encode()),
+    ]

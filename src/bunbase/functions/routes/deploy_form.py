@@ -1,0 +1,48 @@
+"""The multipart form of a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from litestar.datastructures import UploadFile
+
+from bunbase.contracts.functions import Bundle, FunctionConfig
+from bunbase.pkg.errors import InvalidInput
+
+PARTS: Final = ("bundle", "source_map", "config")
+
+
+async def bundle_of(form: Mapping[str, Any]) -> Bundle:
+    """Read the parts, each sent as a file or as a plain field. Raises: InvalidInput."""
+    for name in form:
+        if name not in PARTS:
+            raise _invalid(name, f"There is no part {name}; send {', '.join(PARTS)}.")
+    code = await _part(form, "bundle")
+    if code is None:
+        raise _invalid("bundle", "Send the bundled function as the part `bundle`.")
+    config = await _part(form, "config")
+    return Bundle(code, await _part(form, "source_map"), _config(config or b"{}"))
+
+
+async def _part(form: Mapping[str, Any], name: str) -> bytes | None:
+    part = form.get(name)
+    if part is None:
+        return None
+    if isinstance(part, UploadFile):
+        return await part.read()
+    if isinstance(part, str):
+        return part.encode()
+    raise _invalid(name, f"Send the part `{name}` once.")
+
+
+def _config(text: bytes) -> FunctionConfig:
+    try:
+        return msgspec.json.decode(text, type=FunctionConfig)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _invalid("config", f"The part `config` is not what it should be: {error}.") from None
+
+
+def _invalid(name: str, message: str) -> InvalidInput:
+    return InvalidInput(message, errors=[{"path": f"/{name}", "message": message}])

@@ -1,0 +1,38 @@
+"""`/api/projects/{project}/env`."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import delete, get, put
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import Functions, Variable, Variables
+from bunbase.pkg.http import Injected
+
+TAGS = ["Environment"]
+
+
+class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    value: str
+
+
+@get("/api/projects/{project:str}/env", summary="List environment variables", tags=TAGS)
+async def list_variables(member: Injected[Caller], functions: Injected[Functions], reveal: bool = False) -> Variables:
+    """Names only. `?reveal=true` adds the values, for owners and admins."""
+    return await functions.variables(member, reveal)
+
+
+@put("/api/projects/{project:str}/env/{name:str}", summary="Set an environment variable", tags=TAGS)
+async def set_variable(
+    member: Injected[Caller], functions: Injected[Functions], name: str, data: SetVariable
+) -> Variable:
+    """Functions see it with their next call, without a new deployment."""
+    return await functions.set_variable(member, name, data.value)
+
+
+@delete("/api/projects/{project:str}/env/{name:str}", summary="Unset an environment variable", tags=TAGS)
+async def delete_variable(member: Injected[Caller], functions: Injected[Functions], name: str) -> None:
+    await functions.delete_variable(member, name)
+
+
+ROUTES = (list_variables, set_variable, delete_variable)

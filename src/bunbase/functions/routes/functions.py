@@ -1,0 +1,86 @@
+"""`/api/projects/{project}/functions`: deploying and versions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import delete, get, post, put
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import Functions, Version, Versions
+from bunbase.functions.routes.deploy_form import bundle_of
+from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.http import Cursor, Injected, Limit
+
+TAGS = ["Functions"]
+
+MAX_DEPLOY_BYTES: Final = 31 << 20  # bundle, source map, config and the seams between them
+
+
+class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`version`: by default the one before the active."""
+
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
+
+
+@get("/api/projects/{project:str}/functions", summary="List functions", tags=TAGS)
+async def list_functions(
+    member: Injected[Caller], functions: Injected[Functions], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Versions:
+    """Gives the active version of each."""
+    return await functions.functions(member, limit, cursor)
+
+
+@put(
+    "/api/projects/{project:str}/functions/{name:str}",
+    summary="Deploy a function",
+    tags=TAGS,
+    status_code=201,
+    request_max_body_size=MAX_DEPLOY_BYTES,
+)
+async def deploy(
+    member: Injected[Caller],
+    functions: Injected[Functions],
+    name: str,
+    data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)],
+) -> Version:
+    """Parts: `bundle` (one CommonJS file, as `bun build --target=bun --format=cjs` writes it), `config` (JSON) and
+    `source_map`; only `bundle` is required. The new version is loaded once before it becomes the active one."""
+    return await functions.deploy(member, name, await bundle_of(data))
+
+
+@get("/api/projects/{project:str}/functions/{name:str}", summary="Get a function's active version", tags=TAGS)
+async def get_function(member: Injected[Caller], functions: Injected[Functions], name: str) -> Version:
+    return await functions.function(member, name)
+
+
+@delete("/api/projects/{project:str}/functions/{name:str}", summary="Delete a function", tags=TAGS)
+async def delete_function(member: Injected[Caller], functions: Injected[Functions], name: str) -> None:
+    """With all its versions and logs; calls under way come to their end."""
+    await functions.delete_function(member, name)
+
+
+@get("/api/projects/{project:str}/functions/{name:str}/versions", summary="List a function's versions", tags=TAGS)
+async def list_versions(
+    member: Injected[Caller],
+    functions: Injected[Functions],
+    name: str,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Versions:
+    """Newest first."""
+    return await functions.versions(member, name, limit, cursor)
+
+
+@post("/api/projects/{project:str}/functions/{name:str}/rollback", summary="Roll back", tags=TAGS, status_code=200)
+async def rollback(
+    member: Injected[Caller], functions: Injected[Functions], name: str, data: Rollback | None = None
+) -> Version:
+    """New calls run the older version at once; nothing is deleted."""
+    return await functions.rollback(member, name, (data or Rollback()).version)
+
+
+ROUTES = (list_functions, deploy, get_function, delete_function, list_versions, rollback)

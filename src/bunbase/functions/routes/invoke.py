@@ -1,0 +1,46 @@
+"""`/v1/functions/{name}[/{path}]`: calls."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+from litestar import HttpMethod, Request, route
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import Functions, Invocation
+from bunbase.functions.routes.answer import Answer
+from bunbase.pkg.http import Injected
+
+MAX_BODY_BYTES: Final = 10 << 20
+ROOT: Final = "/v1/functions/"
+METHODS: Final = list(HttpMethod)
+
+
+@route(
+    ["/v1/functions/{name:str}", "/v1/functions/{name:str}/{path:path}"],
+    http_method=METHODS,
+    status_code=200,
+    summary="Call a function",
+    tags=["Functions"],
+    request_max_body_size=MAX_BODY_BYTES,
+)
+async def invoke(
+    visitor: Injected[Caller], functions: Injected[Functions], request: Request[Any, Any, Any], name: str
+) -> Answer:
+    """Runs the active version. What comes back is the function's own answer."""
+    headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.scope["headers"])
+    invocation = Invocation(request.method, _path_below(request.scope), headers, await request.body())
+    return Answer(functions.invoke(visitor, name, invocation))
+
+
+def _path_below(scope: Any) -> str:
+    """Give what stands behind the function's name as it was sent, escapes kept, with the query."""
+    sent: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    path = sent.decode("latin-1").partition("?")[0].removeprefix(ROOT)
+    below = path.partition("/")[1:]
+    query = scope["query_string"].decode("latin-1")
+    return ("".join(below) or "/") + (f"?{query}" if query else "")
+
+
+ROUTES = (invoke,)

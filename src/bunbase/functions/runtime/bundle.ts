@@ -1,0 +1,46 @@
+/** Turns a bundle into its handler. */
+
+import { Script } from "node:vm";
+
+import type { Handler } from "./context.ts";
+
+const WRAPPED = "// @bun @bun-cjs"; // `bun build --format=cjs` writes a function expression under this mark
+
+type CommonJs = (
+  exports: object,
+  require: (name: string) => unknown,
+  module: { exports: unknown },
+  filename: string,
+  dirname: string,
+) => void;
+
+/** Runs the bundle's top level. Throws what it throws, and when there is no default export to call. */
+export function loadBundle(code: string, env: Record<string, string>): Handler {
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  Object.assign(process.env, env);
+  const source = code.startsWith(WRAPPED)
+    ? code
+    : `(function (exports, require, module, __filename, __dirname) {${code}\n})`;
+  const evaluate = new Script(source, { filename: "function.js" }).runInThisContext() as CommonJs;
+  const module: { exports: unknown } = { exports: {} };
+  evaluate(module.exports as object, builtin, module, "/function.js", "/");
+  return handlerOf(module.exports);
+}
+
+function handlerOf(exported: unknown): Handler {
+  const main = member(exported, "default") ?? exported;
+  if (typeof main === "function") return main as Handler;
+  const fetch = member(main, "fetch");
+  if (typeof fetch === "function") return fetch.bind(main) as Handler;
+  throw new Error("The bundle has no default export that can be called: export default (req, ctx) => new Response()");
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+function builtin(name: string): unknown {
+  const found: unknown = process.getBuiltinModule(name);
+  if (found === undefined) throw new Error(`Module not found: ${name}. A function is one file: bundle what it imports.`);
+  return found;
+}

@@ -1,0 +1,81 @@
+/** Captures everything a function prints, cut to what the host takes: a line, and a call's lines together. */
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import { formatWithOptions, inspect } from "node:util";
+
+import type { Channel } from "./channel.ts";
+import type { Level, Log } from "./context.ts";
+import { Frame } from "./frames.ts";
+
+// the host kills a worker that says more than this: keep in step with workers/limits.py
+const MAX_LINE_BYTES = 8 * 1024;
+const MAX_CALL_BYTES = 64 * 1024;
+const LINE_OVERHEAD_BYTES = 16;
+
+const LEVEL_NUMBER: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
+const LEVEL_OF = { debug: "debug", trace: "debug", log: "info", info: "info", warn: "warn", error: "error" } as const;
+const CUT = "… the rest of this call's log is not kept";
+const FORMAT = { colors: false, depth: 4 };
+
+/** One call's share of the log. `id` 0 is the worker's own, for what is said outside any call. */
+export class LogSource {
+  bytes = 0;
+  full = false;
+  ended = false;
+
+  constructor(readonly id: number) {}
+}
+
+export class Logs {
+  readonly current = new AsyncLocalStorage<LogSource>();
+  readonly #background = new LogSource(0);
+  readonly #encoder = new TextEncoder();
+  readonly #channel: Channel;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  write(level: Level, text: string): void {
+    const speaker = this.current.getStore();
+    const source = speaker === undefined || speaker.ended ? this.#background : speaker;
+    if (source.full) return;
+    const buffer = new Uint8Array(Math.min(MAX_LINE_BYTES, text.length * 3));
+    const { read, written } = this.#encoder.encodeInto(text, buffer);
+    source.bytes += written + LINE_OVERHEAD_BYTES;
+    source.full = source.bytes > MAX_CALL_BYTES;
+    if (source.full) return this.#send(source, level, this.#encoder.encode(CUT), true);
+    this.#send(source, level, buffer.subarray(0, written), read < text.length);
+  }
+
+  /** Takes the place of the global console and of standard output, of which nobody would read anything. */
+  capture(): Log {
+    const printer = (level: Level) => (...values: unknown[]) => this.write(level, formatWithOptions(FORMAT, ...values));
+    for (const [name, level] of Object.entries(LEVEL_OF)) {
+      Object.assign(console, { [name]: printer(level) });
+    }
+    console.dir = (value: unknown) => this.write("info", inspect(value, FORMAT));
+    console.table = (value: unknown) => this.write("info", Bun.inspect.table(value as object));
+    console.assert = (condition?: unknown, ...values: unknown[]) => {
+      if (!condition) this.write("error", `Assertion failed: ${formatWithOptions(FORMAT, ...values)}`);
+    };
+    process.stdout.write = this.#writer("info");
+    process.stderr.write = this.#writer("error");
+    return { debug: printer("debug"), info: printer("info"), warn: printer("warn"), error: printer("error") };
+  }
+
+  #writer(level: Level): typeof process.stdout.write {
+    return (data: Uint8Array | string): boolean => {
+      this.write(level, (typeof data === "string" ? data : new TextDecoder().decode(data)).replace(/\n$/, ""));
+      return true;
+    };
+  }
+
+  #send(source: LogSource, level: Level, text: Uint8Array, truncated: boolean): void {
+    const payload = new Uint8Array(2 + text.length);
+    payload[0] = LEVEL_NUMBER[level];
+    payload[1] = truncated ? 1 : 0;
+    payload.set(text, 2);
+    this.#channel.send(Frame.log, source.id, payload);
+  }
+}

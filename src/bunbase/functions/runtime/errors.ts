@@ -1,0 +1,25 @@
+/** What goes into the log of a function that failed. */
+
+import { inspect } from "node:util";
+
+const MAX_CHARACTERS = 4096;
+const MAX_CAUSES = 4;
+
+/** Gives message and stack, with those of the causes. */
+export function describe(error: unknown): string {
+  const texts: string[] = [];
+  for (let next = error; next !== undefined && texts.length < MAX_CAUSES; next = causeOf(next)) texts.push(textOf(next));
+  return texts.join("\nCaused by: ").slice(0, MAX_CHARACTERS);
+}
+
+function textOf(error: unknown): string {
+  if (typeof error === "string") return error;
+  if (!(error instanceof Error)) return inspect(error, { colors: false, depth: 2 });
+  const title = `${error.name}: ${error.message}`;
+  const stack = error.stack ?? "";
+  return stack.includes(error.message) ? stack : `${title}\n${stack}`;
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
+}

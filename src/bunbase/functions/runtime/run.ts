@@ -1,0 +1,116 @@
+/** One call of the function: from the host's request to the last byte of the answer. */
+
+import type { Channel } from "./channel.ts";
+import { type LogSource, type Logs } from "./console.ts";
+import type { Caller, Context, Handler } from "./context.ts";
+import { encodeText, Frame } from "./frames.ts";
+import { describe } from "./errors.ts";
+
+const MAX_CHUNK_BYTES = 64 * 1024;
+
+/** `credit`: bytes of the answer that the host takes before its reader has read any. */
+export type Invocation = {
+  invocation: string;
+  method: string;
+  path: string;
+  headers: [string, string][];
+  caller: Caller | null;
+  credit: number;
+};
+
+export class Run {
+  readonly #aborter = new AbortController();
+  #credit: number;
+  #wake: () => void = () => {};
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly logs: Logs,
+    private readonly source: LogSource,
+    private readonly invocation: Invocation,
+  ) {
+    this.#credit = invocation.credit;
+  }
+
+  grant(bytes: number): void {
+    this.#credit += bytes;
+    this.#wake();
+  }
+
+  cancel(reason: string): void {
+    this.#aborter.abort(new DOMException(reason, "AbortError"));
+    this.#wake();
+  }
+
+  /** Never throws: what goes wrong is sent to the host, which keeps it for the log. */
+  async answer(handler: Handler, base: Pick<Context, "project" | "function" | "env" | "log">, body: Uint8Array) {
+    const { id } = this.source;
+    await this.logs.current.run(this.source, async () => {
+      try {
+        const { invocation, caller } = this.invocation;
+        const context = { ...base, invocation: { id: invocation }, caller, signal: this.#aborter.signal };
+        await this.#send(responseOf(await handler(this.#request(body), context)));
+        this.channel.send(Frame.done, id);
+      } catch (error) {
+        this.channel.send(Frame.error, id, encodeText(describe(error)));
+      }
+    });
+    this.source.ended = true;
+  }
+
+  #request(body: Uint8Array): Request {
+    const { method, path, headers } = this.invocation;
+    const host = headers.find(([name]) => name === "host")?.[1] ?? "function";
+    return new Request(`http://${host}${path}`, {
+      method,
+      headers,
+      signal: this.#aborter.signal,
+      body: method === "GET" || method === "HEAD" || body.length === 0 ? null : (body as Uint8Array<ArrayBuffer>),
+    });
+  }
+
+  async #send(response: Response): Promise<void> {
+    const { id } = this.source;
+    const headers = [...response.headers].filter(([name]) => name !== "set-cookie");
+    for (const cookie of response.headers.getSetCookie()) headers.push(["set-cookie", cookie]);
+    this.channel.send(Frame.head, id, encodeText(JSON.stringify({ status: response.status, headers })));
+    if (response.body === null) return;
+    const reader = response.body.getReader();
+    const { signal } = this.#aborter;
+    const stop = () => void reader.cancel(signal.reason).catch(() => {});
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      await this.#sendBytes(bytesOf(part.value));
+    }
+  }
+
+  async #sendBytes(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      while (this.#credit <= 0 && !this.#aborter.signal.aborted) {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+      if (this.#aborter.signal.aborted) return;
+      const end = Math.min(at + MAX_CHUNK_BYTES, at + this.#credit, bytes.length);
+      this.channel.send(Frame.chunk, this.source.id, bytes.subarray(at, end));
+      this.#credit -= end - at;
+      at = end;
+    }
+  }
+}
+
+function responseOf(value: unknown): Response {
+  if (value instanceof Response) {
+    if (value.status < 200) throw new TypeError(`A function cannot answer with status ${value.status}.`);
+    return value;
+  }
+  return value === undefined ? new Response(null, { status: 204 }) : Response.json(value);
+}
+
+function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value === "string") return encodeText(value);
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  throw new TypeError(`A response body is made of bytes or text, not of ${typeof value}.`);
+}

@@ -1,0 +1,65 @@
+/**
+ * A worker: runs one version of one function for one project, as the host at the other end of the channel says.
+ *
+ * LOAD comes once; afterwards any number of calls run side by side.
+ */
+
+import { loadBundle } from "./bundle.ts";
+import { Channel } from "./channel.ts";
+import { Logs, LogSource } from "./console.ts";
+import type { Context, Handler } from "./context.ts";
+import { describe } from "./errors.ts";
+import { decodeText, encodeText, Frame, FrameReader, readUint32, splitPayload } from "./frames.ts";
+import { type Invocation, Run } from "./run.ts";
+
+type Load = { project: string; function: { name: string; version: number }; env: Record<string, string> };
+type Loaded = { handler: Handler; base: Pick<Context, "project" | "function" | "env" | "log"> };
+
+const channel = new Channel();
+const logs = new Logs(channel);
+const log = logs.capture();
+const runs = new Map<number, Run>();
+let loaded: Loaded | undefined;
+
+function load(payload: Uint8Array): void {
+  const { meta, rest } = splitPayload(payload);
+  const { project, function: of, env } = meta as Load;
+  try {
+    const handler = loadBundle(decodeText(rest), env);
+    loaded = { handler, base: Object.freeze({ project, function: of, env: Object.freeze(env), log }) };
+    channel.send(Frame.loaded, 0);
+  } catch (error) {
+    channel.send(Frame.failed, 0, encodeText(describe(error)));
+  }
+}
+
+async function invoke(id: number, payload: Uint8Array): Promise<void> {
+  if (loaded === undefined) return channel.send(Frame.error, id, encodeText("The function is not loaded."));
+  const { meta, rest } = splitPayload(payload);
+  const run = new Run(channel, logs, new LogSource(id), meta as Invocation);
+  runs.set(id, run);
+  await run.answer(loaded.handler, loaded.base, rest.slice());
+  runs.delete(id);
+}
+
+function onFrame(type: number, id: number, payload: Uint8Array): void {
+  switch (type) {
+    case Frame.load:
+      return load(payload);
+    case Frame.invoke:
+      return void invoke(id, payload);
+    case Frame.cancel:
+      return runs.get(id)?.cancel(decodeText(payload));
+    case Frame.credit:
+      return runs.get(id)?.grant(readUint32(payload, 0));
+    case Frame.ping:
+      return channel.send(Frame.pong, id);
+    default: // a newer host may know more types
+  }
+}
+
+process.on("uncaughtException", (error) => logs.write("error", `Uncaught: ${describe(error)}`));
+process.on("unhandledRejection", (error) => logs.write("error", `Unhandled rejection: ${describe(error)}`));
+
+await channel.open(new FrameReader(onFrame));
+channel.send(Frame.ready, 0);

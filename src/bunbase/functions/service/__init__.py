@@ -1,0 +1,16 @@
+"""The rules of Functions, one file per verb."""
+
+from __future__ import annotations
+
+from bunbase.functions.service.deploy import Deploying
+from bunbase.functions.service.environment import Environment
+from bunbase.functions.service.invoke import Invoking
+from bunbase.functions.service.logs import Logging
+from bunbase.functions.service.upkeep import Upkeep
+
+
+class FunctionsService(Deploying, Invoking, Logging, Environment, Upkeep):
+    """The whole contract."""
+
+    async def sandbox_layers(self) -> tuple[str, ...]:
+        return ()

@@ -1,0 +1,101 @@
+"""Versions: deploying, listing, rolling back, deleting."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.functions import Bundle, FunctionNotFound, InvalidBundle, Version, VersionNotFound, Versions
+from bunbase.functions.names import check_function_name
+from bunbase.functions.service.parts import Parts
+from bunbase.functions.store.functions import NewVersion
+from bunbase.functions.workers.deployment import Deployment, Program
+from bunbase.functions.workers.worker import LoadFailed
+from bunbase.pkg.cursors import decode_cursor, encode_cursor
+from bunbase.pkg.errors import InvalidInput, TooLarge
+
+MAX_BUNDLE_BYTES: Final = 20 << 20
+MAX_SOURCE_MAP_BYTES: Final = 10 << 20
+MAX_SCHEDULE_LENGTH: Final = 200
+NEWEST: Final = 2**31 - 1  # what PostgreSQL's int holds
+
+
+class Deploying(Parts):
+    async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:
+        caller.need(Role.DEVELOPER)
+        check_function_name(name)
+        _check(bundle)
+        sha256 = hashlib.sha256(bundle.code).hexdigest()
+        await self._try_load(Deployment(caller.project, name, 0, sha256, bundle.config, 0), bundle.code)
+        by = caller.signed_in().id
+        new = NewVersion(bundle.code, bundle.source_map, bundle.config, sha256, self.clock.now(), by)
+        limit = self.settings.max_functions_per_project
+        version = await self.stores.functions.add_version(caller.project, name, new, limit, self.settings.kept_versions)
+        if version is None:
+            raise InvalidInput(f"The project has {limit} functions, the most it can have; delete one first.")
+        await self.changed(caller.project, name)
+        return version
+
+    async def functions(self, caller: Caller, limit: int, cursor: str | None) -> Versions:
+        caller.need(Role.VIEWER)
+        query = f"functions:{caller.project}"
+        after = decode_cursor(query, cursor, str) if cursor else ""
+        found = await self.stores.functions.active_versions(caller.project, limit + 1, after)
+        more = len(found) > limit
+        return Versions(tuple(found[:limit]), encode_cursor(query, found[limit - 1].name) if more else None)
+
+    async def function(self, caller: Caller, name: str) -> Version:
+        caller.need(Role.VIEWER)
+        found = await self.stores.functions.active_version(caller.project, name)
+        if found is None:
+            raise FunctionNotFound(f"The project has no function {name}.")
+        return found
+
+    async def delete_function(self, caller: Caller, name: str) -> None:
+        caller.need(Role.DEVELOPER)
+        if not await self.stores.functions.delete(caller.project, name):
+            raise FunctionNotFound(f"The project has no function {name}.")
+        await self.changed(caller.project, name)
+        await self.stores.logs.delete_function(caller.project, name)
+
+    async def versions(self, caller: Caller, name: str, limit: int, cursor: str | None) -> Versions:
+        await self.function(caller, name)
+        query = f"versions:{caller.project}:{name}"
+        before = decode_cursor(query, cursor, int) if cursor else NEWEST
+        found = await self.stores.functions.versions(caller.project, name, limit + 1, before)
+        more = len(found) > limit
+        return Versions(tuple(found[:limit]), encode_cursor(query, found[limit - 1].version) if more else None)
+
+    async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
+        caller.need(Role.DEVELOPER)
+        await self.function(caller, name)
+        found = await self.stores.functions.activate(caller.project, name, version)
+        if found is None:
+            which = "version before the active one" if version is None else f"version {version}"
+            raise VersionNotFound(f"{name} has no {which}; see its list of versions.")
+        await self.changed(caller.project, name)
+        return found
+
+    async def _try_load(self, deployment: Deployment, code: bytes) -> None:
+        """Run the bundle's top level once, as a worker would. Raises: InvalidBundle."""
+        env = await self.environments.current(deployment.project)
+        try:
+            await self.starter.try_load(deployment, Program(code, env))
+        except LoadFailed as failure:
+            raise InvalidBundle(str(failure)) from None
+
+
+def _check(bundle: Bundle) -> None:
+    if len(bundle.code) > MAX_BUNDLE_BYTES:
+        raise TooLarge(f"A bundle is at most {MAX_BUNDLE_BYTES >> 20} MiB.")
+    if len(bundle.source_map or b"") > MAX_SOURCE_MAP_BYTES:
+        raise TooLarge(f"A source map is at most {MAX_SOURCE_MAP_BYTES >> 20} MiB.")
+    if not bundle.code.strip():
+        raise InvalidBundle("The bundle is empty.")
+    try:
+        bundle.code.decode()
+    except UnicodeDecodeError:
+        raise InvalidBundle("The bundle is not UTF-8 text.") from None
+    if len(bundle.config.schedule or "") > MAX_SCHEDULE_LENGTH:
+        raise InvalidInput(f"A schedule is at most {MAX_SCHEDULE_LENGTH} characters.")

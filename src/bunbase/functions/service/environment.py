@@ -1,0 +1,54 @@
+"""A project's variables."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.functions import Variable, VariableNotFound, Variables
+from bunbase.functions.names import check_variable_name
+from bunbase.functions.service.parts import Parts
+from bunbase.functions.store.variables import SealedVariable
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
+
+MAX_VALUE_BYTES: Final = 32 << 10
+
+
+class Environment(Parts):
+    async def variables(self, caller: Caller, reveal: bool) -> Variables:
+        caller.need(Role.ADMIN if reveal else Role.DEVELOPER)
+        sealed = await self.stores.variables.variables(caller.project)
+        if not reveal:
+            return Variables(tuple(Variable(one.name, one.updated_at) for one in sealed))
+        log.info("variables revealed", project=caller.project, developer=caller.signed_in().id)
+        values = await self.environments.unseal(caller.project, sealed)
+        return Variables(
+            tuple(Variable(one.name, one.updated_at, value) for one, value in zip(sealed, values, strict=True))
+        )
+
+    async def set_variable(self, caller: Caller, name: str, value: str) -> Variable:
+        caller.need(Role.DEVELOPER)
+        check_variable_name(name)
+        _check_value(value)
+        sealed = await self.environments.seal(caller.project, name, value)
+        row = SealedVariable(name, sealed, self.clock.now())
+        limit = self.settings.max_variables_per_project
+        if not await self.stores.variables.set(caller.project, row, limit):
+            raise InvalidInput(f"The project has {limit} variables, the most it can have; unset one first.")
+        await self.changed(caller.project)
+        return Variable(name, row.updated_at)
+
+    async def delete_variable(self, caller: Caller, name: str) -> None:
+        caller.need(Role.DEVELOPER)
+        if not await self.stores.variables.delete(caller.project, name):
+            raise VariableNotFound(f"The project has no variable {name}.")
+        await self.changed(caller.project)
+
+
+def _check_value(value: str) -> None:
+    if len(value.encode()) > MAX_VALUE_BYTES or "\0" in value:
+        message = f"A value has at most {MAX_VALUE_BYTES >> 10} KiB, and no NUL character."
+        raise InvalidInput(message, errors=[{"path": "/value", "message": message}])

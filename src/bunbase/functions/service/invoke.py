@@ -1,0 +1,63 @@
+"""Calls."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import Chunk, FunctionOverloaded, Head, Invocation
+from bunbase.functions.access import admit
+from bunbase.functions.service.parts import Parts
+from bunbase.functions.workers.answer_head import without_hop_by_hop
+from bunbase.functions.workers.call import Call
+from bunbase.functions.workers.deployment import Deployment, Request
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import InvalidInput, Problem, TooLarge
+from bunbase.pkg.ids import new_id
+
+MAX_BODY_BYTES: Final = 10 << 20
+MAX_PATH_LENGTH: Final = 16 << 10
+PATH: Final = re.compile(r"/[\x21-\x7e\x80-\uffff]*")
+METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"})
+CREDENTIALS: Final = frozenset({"authorization", "x-bunbase-key"})  # for us, not for the function
+
+
+class Invoking(Parts):
+    async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
+        deployment = await self.active.find(caller.project, name)
+        admit(caller, deployment.config.access)
+        request = _request(caller, invocation)
+        began = time.perf_counter()
+        call = await self._start(deployment, request)
+        queued_ms = (time.perf_counter() - began) * 1000
+        try:
+            head = await call.head()
+            yield Head(head.status, head.headers, deployment.version, request.invocation, queued_ms, call.cold)
+            while data := await call.read():
+                yield Chunk(data)
+        finally:
+            call.abandon()
+
+    async def _start(self, deployment: Deployment, request: Request) -> Call:
+        try:
+            return await self.pool.start(deployment, request)
+        except FunctionOverloaded:
+            metrics.invocations.labels("overloaded").inc()
+            raise
+        except Problem:
+            metrics.invocations.labels("unavailable").inc()
+            raise
+
+
+def _request(caller: Caller, invocation: Invocation) -> Request:
+    if invocation.method not in METHODS:
+        raise InvalidInput(f"A function is called with one of {', '.join(sorted(METHODS))}.")
+    if len(invocation.path) > MAX_PATH_LENGTH or not PATH.fullmatch(invocation.path):
+        raise InvalidInput(f"A path begins with / and has at most {MAX_PATH_LENGTH} characters, none of them blank.")
+    if len(invocation.body) > MAX_BODY_BYTES:
+        raise TooLarge(f"A function takes a body of at most {MAX_BODY_BYTES >> 20} MiB.")
+    headers = without_hop_by_hop(invocation.headers, also=CREDENTIALS)
+    return Request(new_id("inv"), invocation.method, invocation.path, headers, caller.user, invocation.body)

@@ -1,0 +1,45 @@
+"""What every verb works with."""
+
+from __future__ import annotations
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions import FunctionNotFound
+from bunbase.functions.active import ActiveVersions
+from bunbase.functions.environment import Environments
+from bunbase.functions.followers import Followers
+from bunbase.functions.log_buffer import LogBuffer
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store import Stores
+from bunbase.functions.workers.deployment import Deployment, Program
+from bunbase.functions.workers.pool import Pool
+from bunbase.functions.workers.starter import FindBun, Starter
+from bunbase.functions.workers.zygote import Zygote
+from bunbase.pkg.clock import Clock
+
+
+class Parts:
+    def __init__(self, stores: Stores, kms: Kms, find_bun: FindBun, clock: Clock, settings: FunctionsSettings) -> None:
+        self.stores = stores
+        self.clock = clock
+        self.settings = settings
+        self.environments = Environments(stores.variables, kms)
+        self.active = ActiveVersions(stores.functions.deployment)
+        self.log_lines = LogBuffer(stores.logs.add, clock)
+        self.followers = Followers()
+        self.starter = Starter(Zygote(), find_bun, self.log_lines.say, settings)
+        self.pool = Pool(self.starter, self.program, self.log_lines.say, settings)
+
+    async def program(self, deployment: Deployment) -> Program:
+        """Give what a new worker is to load. Raises: FunctionNotFound if the version was deleted meanwhile."""
+        env = await self.environments.values(deployment.project, deployment.environment)
+        code = await self.stores.functions.bundle(deployment.project, deployment.name, deployment.version)
+        if code is None:
+            raise FunctionNotFound("This version was deleted.")
+        return Program(code, env)
+
+    async def changed(self, project: str, name: str = "") -> None:
+        """Forget what was remembered, and let workers of what is no longer current end after their calls."""
+        self.active.forget(project, name)
+        for deployment in self.pool.deployments(project, name):
+            if await self.stores.functions.deployment(project, deployment.name) != deployment:
+                self.pool.retire(deployment)

@@ -1,0 +1,67 @@
+"""What happens without anybody asking: hearing of changes, ending workers, writing and deleting log lines."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from bunbase.functions.service.parts import Parts
+from bunbase.functions.store import functions, logs
+from bunbase.pkg.errors import Unreachable
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
+
+DELETE_BATCH: Final = 5000
+
+
+class Upkeep(Parts):
+    async def hear_changes(self) -> None:
+        """Follow what other processes change, until the connection to PostgreSQL is lost."""
+        try:
+            async for payload in self.stores.news.follow(functions.CHANNEL, self.active.listening):
+                project, _, name = payload.partition(" ")
+                await self.changed(project, name)
+        except Unreachable as lost:
+            log.warning("changes by other processes are not heard; every call looks for itself", error=lost.detail)
+        finally:
+            self.active.deaf()
+
+    async def hear_lines(self) -> None:
+        """Wake those who follow logs, until the connection to PostgreSQL is lost: then they look every second."""
+        try:
+            async for project in self.stores.news.follow(logs.CHANNEL, lambda: None):
+                self.followers.wake(project)
+        except Unreachable:
+            pass
+
+    async def watch_workers(self) -> None:
+        self.starter.watch_memory()
+        self.pool.end_idle()
+
+    async def write_logs(self) -> None:
+        await self.log_lines.flush()
+
+    async def delete_old_logs(self) -> None:
+        before = self.clock.now() - timedelta(days=self.settings.log_retention_days)
+        while await self.stores.logs.delete_old(before, DELETE_BATCH) == DELETE_BATCH:
+            pass
+        limit = self.settings.max_log_lines_per_project
+        for crowded in await self.stores.logs.crowded(limit):
+            surplus = crowded.lines - limit
+            while surplus > 0 and await self.stores.logs.delete_oldest(crowded.project, min(surplus, DELETE_BATCH)):
+                surplus -= DELETE_BATCH
+
+    async def drop_project(self, project: str) -> None:
+        await self.stores.functions.delete_all(project)
+        await self.stores.variables.delete_all(project)
+        self.active.forget(project)
+        self.environments.forget(project)
+        for deployment in self.pool.deployments(project):
+            self.pool.drop(deployment, "its project was deleted")
+        await self.log_lines.flush()
+        await self.stores.logs.delete_project(project)
+
+    async def close(self) -> None:
+        await self.pool.close()
+        await self.log_lines.flush()

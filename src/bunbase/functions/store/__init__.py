@@ -1,0 +1,17 @@
+"""All SQL of Functions: one file per kind of row."""
+
+from __future__ import annotations
+
+from bunbase.functions.store.functions import FunctionStore
+from bunbase.functions.store.logs import LogStore
+from bunbase.functions.store.news import News
+from bunbase.functions.store.variables import VariableStore
+from bunbase.pkg.db.database import Database
+
+
+class Stores:
+    def __init__(self, db: Database) -> None:
+        self.functions = FunctionStore(db)
+        self.variables = VariableStore(db)
+        self.logs = LogStore(db)
+        self.news = News(db)

@@ -1,0 +1,131 @@
+"""Functions and their versions at rest."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.functions import FunctionConfig, Version
+from bunbase.functions.workers.deployment import Deployment
+from bunbase.pkg.db.database import Database
+
+CHANNEL: Final = "functions_changed"  # payload: `<project> <name>`, or `<project> ` for all of its functions
+
+LOCK_PROJECT = "SELECT pg_advisory_xact_lock(hashtextextended('functions ' || $1, 0))"
+TELL = "SELECT pg_notify($1, $2)"
+
+EXISTS = "SELECT true FROM functions WHERE project = $1 AND name = $2"
+COUNT = "SELECT count(*) FROM functions WHERE project = $1"
+NEXT_VERSION = "SELECT coalesce(max(version), 0) + 1 FROM versions WHERE project = $1 AND name = $2"
+ADD_VERSION = """
+INSERT INTO versions (project, name, version, bundle, source_map, config, sha256, size, created_at, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+ACTIVATE = """
+INSERT INTO functions (project, name, active_version) VALUES ($1, $2, $3)
+ON CONFLICT (project, name) DO UPDATE SET active_version = excluded.active_version"""
+FORGET_OLD = """
+DELETE FROM versions v USING functions f
+WHERE v.project = $1 AND v.name = $2 AND f.project = v.project AND f.name = v.name AND v.version <> f.active_version
+AND v.version NOT IN (SELECT version FROM versions WHERE project = $1 AND name = $2 ORDER BY version DESC LIMIT $3)"""
+
+VERSION_COLUMNS = """
+SELECT v.name, v.version, v.sha256, v.size, v.config, v.version = f.active_version AS active, v.created_at, v.created_by
+FROM versions v JOIN functions f ON f.project = v.project AND f.name = v.name"""
+ACTIVE_VERSIONS = f"""{VERSION_COLUMNS}
+WHERE v.project = $1 AND v.version = f.active_version AND v.name > $2 ORDER BY v.name LIMIT $3"""
+ACTIVE_VERSION = f"{VERSION_COLUMNS} WHERE v.project = $1 AND v.name = $2 AND v.version = f.active_version"
+VERSION = f"{VERSION_COLUMNS} WHERE v.project = $1 AND v.name = $2 AND v.version = $3"
+VERSION_BEFORE = f"""{VERSION_COLUMNS}
+WHERE v.project = $1 AND v.name = $2 AND v.version < f.active_version ORDER BY v.version DESC LIMIT 1"""
+VERSIONS = f"""{VERSION_COLUMNS}
+WHERE v.project = $1 AND v.name = $2 AND v.version < $3 ORDER BY v.version DESC LIMIT $4"""
+
+DEPLOYMENT = """
+SELECT v.project, v.name, v.version, v.sha256, v.config, coalesce(e.revision, 0) AS environment
+FROM functions f
+JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
+LEFT JOIN environments e ON e.project = f.project
+WHERE f.project = $1 AND f.name = $2"""
+BUNDLE = "SELECT bundle FROM versions WHERE project = $1 AND name = $2 AND version = $3"
+DELETE_FUNCTION = "DELETE FROM functions WHERE project = $1 AND name = $2"
+DELETE_FUNCTIONS = "DELETE FROM functions WHERE project = $1"
+
+
+class NewVersion(msgspec.Struct, frozen=True):
+    bundle: bytes
+    source_map: bytes | None
+    config: FunctionConfig
+    sha256: str
+    created_at: datetime
+    created_by: str
+
+
+class FunctionStore:
+    """Each change of a project waits for the one before it, and is told on CHANNEL when it commits."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def add_version(
+        self, project: str, name: str, new: NewVersion, max_functions: int, keep: int
+    ) -> Version | None:
+        """Add a version and make it active; None if that would be one function too many."""
+        async with self._change(project, name):
+            new_function = not await self.db.value(EXISTS, project, name)
+            if new_function and await self.db.value(COUNT, project) >= max_functions:
+                return None
+            number: int = await self.db.value(NEXT_VERSION, project, name)
+            size = len(new.bundle)
+            row = (new.bundle, new.source_map, new.config, new.sha256, size, new.created_at, new.created_by)
+            await self.db.execute(ADD_VERSION, project, name, number, *row)
+            await self.db.execute(ACTIVATE, project, name, number)
+            await self.db.execute(FORGET_OLD, project, name, keep)
+        return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
+
+    async def activate(self, project: str, name: str, version: int | None) -> Version | None:
+        """Make a version active, by default the one before; None if there is no such version."""
+        async with self._change(project, name):
+            if version is None:
+                found = await self.db.one(Version, VERSION_BEFORE, project, name)
+            else:
+                found = await self.db.one(Version, VERSION, project, name, version)
+            if found is None:
+                return None
+            await self.db.execute(ACTIVATE, project, name, found.version)
+        return msgspec.structs.replace(found, active=True)
+
+    async def active_versions(self, project: str, limit: int, after: str) -> list[Version]:
+        return await self.db.all(Version, ACTIVE_VERSIONS, project, after, limit)
+
+    async def active_version(self, project: str, name: str) -> Version | None:
+        return await self.db.one(Version, ACTIVE_VERSION, project, name)
+
+    async def versions(self, project: str, name: str, limit: int, before: int) -> list[Version]:
+        return await self.db.all(Version, VERSIONS, project, name, before, limit)
+
+    async def deployment(self, project: str, name: str) -> Deployment | None:
+        """Give what a call of the function runs now."""
+        return await self.db.one(Deployment, DEPLOYMENT, project, name)
+
+    async def bundle(self, project: str, name: str, version: int) -> bytes | None:
+        code: bytes | None = await self.db.value(BUNDLE, project, name, version)
+        return code
+
+    async def delete(self, project: str, name: str) -> bool:
+        async with self._change(project, name):
+            return bool(await self.db.execute(DELETE_FUNCTION, project, name))
+
+    async def delete_all(self, project: str) -> None:
+        async with self._change(project, ""):
+            await self.db.execute(DELETE_FUNCTIONS, project)
+
+    @asynccontextmanager
+    async def _change(self, project: str, name: str) -> AsyncIterator[None]:
+        async with self.db.transaction():
+            await self.db.execute(LOCK_PROJECT, project)
+            yield
+            await self.db.execute(TELL, CHANNEL, f"{project} {name}")

@@ -1,0 +1,60 @@
+"""The head of a function's answer, as its worker sent it: checked, since it goes into HTTP as it is."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+import msgspec
+
+from bunbase.functions.workers.frames import BadFrame
+from bunbase.functions.workers.limits import MAX_HEADER_BYTES, MAX_HEADERS
+
+NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §5.6.2, lower case
+VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+# Of one connection only (RFC 9110 §7.6.1), or known better by the server that frames the answer.
+HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class AnswerHead(msgspec.Struct, frozen=True):
+    status: Annotated[int, msgspec.Meta(ge=200, le=599)]
+    headers: Headers
+
+
+def read_head(payload: bytes) -> AnswerHead:
+    """Raises: BadFrame for what could not stand in an HTTP answer."""
+    try:
+        head = msgspec.json.decode(payload, type=AnswerHead)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadFrame(f"a head that cannot be read: {error}") from None
+    if (
+        len(head.headers) > MAX_HEADERS
+        or sum(len(name) + len(value) for name, value in head.headers) > MAX_HEADER_BYTES
+    ):
+        raise BadFrame("too many headers")
+    if not all(NAME.fullmatch(name) and VALUE.fullmatch(value) for name, value in head.headers):
+        raise BadFrame("a header that HTTP does not allow")
+    return AnswerHead(head.status, without_hop_by_hop(head.headers))
+
+
+def without_hop_by_hop(headers: Headers, also: frozenset[str] = frozenset()) -> Headers:
+    """Drop the headers of one connection, those that `connection` names, and those in `also`; names in lower case."""
+    named = {token.strip().lower() for name, value in headers if name == "connection" for token in value.split(",")}
+    dropped = HOP_BY_HOP | named | also
+    return tuple(header for header in headers if header[0] not in dropped)

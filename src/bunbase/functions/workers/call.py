@@ -1,0 +1,132 @@
+"""One call in a worker, between the worker that answers and the reader that consumes: a head, bytes, the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from bunbase.contracts.functions import FunctionCrashed
+from bunbase.functions.workers.answer_head import AnswerHead
+from bunbase.functions.workers.deployment import Request
+from bunbase.functions.workers.frames import BadFrame
+from bunbase.functions.workers.limits import WINDOW_BYTES
+from bunbase.pkg.errors import Problem
+
+GRANT_BYTES: Final = WINDOW_BYTES // 2  # granting every little read would cost a frame each
+
+
+class Outcome(StrEnum):
+    OK = "ok"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CRASH = "crash"
+    CANCELLED = "cancelled"
+
+
+class Call:
+    """At most WINDOW_BYTES wait here: the worker sends on only as the reader reads.
+
+    `grant(bytes)` lets the worker send more; `cancel()` tells it that nobody reads any longer.
+    """
+
+    def __init__(
+        self, request: Request, cold: bool, max_bytes: int, grant: Callable[[int], None], cancel: Callable[[], None]
+    ) -> None:
+        self.request = request
+        self.cold = cold
+        self.max_bytes = max_bytes
+        self.logged_bytes = 0
+        self.abandoned = False
+        self._grant = grant
+        self._cancel = cancel
+        self._head: AnswerHead | None = None
+        self._buffer = bytearray()
+        self._window = WINDOW_BYTES
+        self._read_bytes = 0  # since the last grant
+        self._total_bytes = 0
+        self._ended = False
+        self._problem: Problem | None = None
+        self._reader: asyncio.Future[None] | None = None
+
+    # for the reader
+
+    async def head(self) -> AnswerHead:
+        """Wait for the head. Raises the Problem that came instead."""
+        while self._head is None:
+            if self._problem is not None:
+                raise self._problem
+            await self._news()
+        return self._head
+
+    async def read(self) -> bytes:
+        """Give what has come, b"" at the end. Raises the Problem that broke it off."""
+        while not self._buffer:
+            if self._problem is not None:
+                raise self._problem
+            if self._ended:
+                return b""
+            await self._news()
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        self._read_bytes += len(data)
+        if self._read_bytes >= GRANT_BYTES and not self._ended:
+            self._window += self._read_bytes
+            self._grant(self._read_bytes)
+            self._read_bytes = 0
+        return data
+
+    def abandon(self) -> None:
+        """Stop reading. The call keeps its place in the worker until the function has stopped."""
+        if not self._ended and not self.abandoned:
+            self.abandoned = True
+            self._buffer.clear()
+            self._cancel()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What has come and is not read yet."""
+        return len(self._buffer)
+
+    # for the worker
+
+    def begin_answer(self, head: AnswerHead) -> None:
+        if self._head is not None:
+            raise BadFrame("two heads of one answer")
+        self._head = head
+        self._tell()
+
+    def feed(self, data: bytes) -> None:
+        self._window -= len(data)
+        self._total_bytes += len(data)
+        if self._head is None or self._window < 0:
+            raise BadFrame("more of an answer than was asked for")
+        if self.abandoned:
+            return
+        self._buffer += data
+        self._tell()
+
+    @property
+    def too_long(self) -> bool:
+        return self._total_bytes > self.max_bytes
+
+    def end(self, problem: Problem | None = None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._problem = problem
+        if problem is None and self._head is None:
+            self._problem = FunctionCrashed("The worker gave no answer.")
+        self._tell()
+
+    async def _news(self) -> None:
+        self._reader = asyncio.get_running_loop().create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
+    def _tell(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)

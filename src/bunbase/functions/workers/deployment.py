@@ -1,0 +1,56 @@
+"""What a worker serves for life."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from bunbase.contracts.caller import EndUser
+from bunbase.contracts.functions import FunctionConfig, LogLevel
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """One version of one function with one state of its project's variables; equal ones may share workers.
+
+    `environment`: the revision of the variables.
+    """
+
+    project: str
+    name: str
+    version: int
+    sha256: str
+    config: FunctionConfig
+    environment: int
+
+
+class Program(msgspec.Struct, frozen=True):
+    """What is loaded into a worker."""
+
+    code: bytes
+    env: Mapping[str, str]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A call as the function will see it. `user`: the signed-in end user."""
+
+    invocation: str
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    user: EndUser | None
+    body: bytes
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A line for the log. `invocation` is empty for what a worker says outside any call."""
+
+    deployment: Deployment
+    invocation: str
+    level: LogLevel
+    text: str
+    truncated: bool = False
+
+
+Say = Callable[[Said], None]
+Fetch = Callable[[Deployment], Awaitable[Program]]

@@ -1,0 +1,73 @@
+"""Frames on a worker's channel, the twin of runtime/frames.ts.
+
+u32 length of the rest · u8 type · u32 id · payload, big-endian. Where a payload has two parts, the first (JSON) is led
+by its own u32 length. `id` is the call's number in this worker, 0 for what belongs to none.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any, Final
+
+import msgspec
+
+LENGTH: Final = struct.Struct(">I")
+HEADER: Final = struct.Struct(">IBI")
+REST_OF_HEADER: Final = HEADER.size - LENGTH.size
+
+
+class Frame(IntEnum):
+    LOAD = 1
+    INVOKE = 2
+    CANCEL = 3
+    CREDIT = 4
+    PING = 5
+    READY = 16
+    LOADED = 17
+    FAILED = 18
+    HEAD = 19
+    CHUNK = 20
+    DONE = 21
+    ERROR = 22
+    LOG = 23
+    PONG = 24
+
+
+class BadFrame(Exception):
+    """The other side sent what no runtime of ours sends."""
+
+
+def encode_frame(type: Frame, id: int, payload: bytes = b"") -> bytes:
+    return HEADER.pack(REST_OF_HEADER + len(payload), type, id) + payload
+
+
+def join_payload(meta: Any, rest: bytes) -> bytes:
+    """Make a payload of two parts: JSON, and the bytes behind it."""
+    first = msgspec.json.encode(meta)
+    return b"".join((LENGTH.pack(len(first)), first, rest))
+
+
+class FrameReader:
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.buffer = bytearray()
+
+    def push(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """Give type, id and payload of each frame that is now complete. Raises: BadFrame."""
+        buffer = self.buffer
+        buffer += data
+        at = 0
+        try:
+            while len(buffer) - at >= HEADER.size:
+                length, type, id = HEADER.unpack_from(buffer, at)
+                if not REST_OF_HEADER <= length <= self.max_bytes:
+                    raise BadFrame(f"a frame of {length} bytes")
+                end = at + LENGTH.size + length
+                if len(buffer) < end:
+                    break
+                yield type, id, bytes(buffer[at + HEADER.size : end])
+                at = end
+        finally:
+            del buffer[:at]

@@ -1,0 +1,73 @@
+"""The workers of one deployment, and the calls that wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from bunbase.functions.workers.call import Call
+from bunbase.functions.workers.deployment import Deployment, Request
+from bunbase.functions.workers.worker import Worker
+from bunbase.pkg.errors import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Waiter:
+    """A call in the queue: `started` becomes the call once a worker has it."""
+
+    request: Request
+    started: asyncio.Future[Call]
+
+
+class Group:
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.workers: set[Worker] = set()
+        self.starting = 0
+        self.queue: deque[Waiter] = deque()
+        self.retiring = False
+
+    @property
+    def size(self) -> int:
+        return len(self.workers) + self.starting
+
+    @property
+    def empty(self) -> bool:
+        return not self.size and not self.queue
+
+    @property
+    def wants_worker(self) -> bool:
+        """True while more calls wait than the workers under way will take."""
+        return len(self.queue) > self.starting * self.deployment.config.concurrency
+
+    def free_worker(self) -> Worker | None:
+        """Give the least busy worker that has room."""
+        free = [worker for worker in self.workers if worker.has_room]
+        return min(free, key=lambda worker: len(worker.calls), default=None)
+
+    def feed(self) -> None:
+        """Start waiting calls, first come first served, while there is room."""
+        while self.queue and (worker := self.free_worker()) is not None:
+            waiter = self.queue.popleft()
+            if not waiter.started.done():
+                waiter.started.set_result(worker.begin(waiter.request))
+        if self.retiring and not self.queue:
+            for worker in list(self.workers):
+                worker.retire()
+
+    def fail(self, problem: Problem) -> None:
+        """Turn every waiting call away."""
+        while self.queue:
+            waiter = self.queue.popleft()
+            if not waiter.started.done():
+                waiter.started.set_exception(problem)
+
+    def retire(self) -> None:
+        """Serve what waits, then end. A later call of the same deployment gets the group going again."""
+        self.retiring = True
+        self.feed()
+
+    def kill(self, why: str) -> None:
+        for worker in list(self.workers):
+            worker.kill(why)

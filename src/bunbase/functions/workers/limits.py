@@ -1,0 +1,19 @@
+"""What a worker may send; the runtime keeps to it, so a worker that does not is forging frames and is killed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_FRAME_BYTES: Final = 256 << 10
+WINDOW_BYTES: Final = 256 << 10  # of an answer, on its way or waiting for its reader
+MAX_HEADERS: Final = 128
+MAX_HEADER_BYTES: Final = 32 << 10  # of all headers together
+MAX_ERROR_BYTES: Final = 16 << 10
+
+# the runtime cuts at the same sizes: keep in step with runtime/console.ts
+MAX_LINE_BYTES: Final = 8 << 10
+MAX_CALL_LOG_BYTES: Final = 64 << 10
+LINE_OVERHEAD_BYTES: Final = 16  # what a line costs besides its text, so that empty lines come to an end too
+
+# Frames of calls that are over: what was under way when the host gave one up. More than that is a flood.
+MAX_STRAY_FRAMES: Final = 10_000

@@ -1,0 +1,80 @@
+"""Starts workers and loads bundles into them; knows every process that lives, watches their memory, ends them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.workers.deployment import Deployment, Program, Say
+from bunbase.functions.workers.launch import launch_of
+from bunbase.functions.workers.memory import resident_mb
+from bunbase.functions.workers.worker import RETIRED, Worker
+from bunbase.functions.workers.zygote import Zygote
+from bunbase.pkg import metrics
+
+MAX_TRIALS: Final = 2  # side by side, on top of max_workers
+
+FindBun = Callable[[], Path]
+
+
+class Starter:
+    """`find_bun` raises FunctionsUnavailable where there is none; asked each time, so an installation heals itself."""
+
+    def __init__(self, zygote: Zygote, find_bun: FindBun, say: Say, settings: FunctionsSettings) -> None:
+        self.zygote = zygote
+        self.find_bun = find_bun
+        self.say = say
+        self.settings = settings
+        self.alive: set[Worker] = set()
+        self.trials = asyncio.Semaphore(MAX_TRIALS)
+
+    async def start(
+        self,
+        deployment: Deployment,
+        program: Program,
+        on_free: Callable[[Worker], None] = lambda _: None,
+        on_death: Callable[[Worker], None] = lambda _: None,
+    ) -> Worker:
+        """Give a worker ready for calls. Raises: LoadFailed, FunctionsUnavailable."""
+
+        def gone(worker: Worker) -> None:
+            self.alive.discard(worker)
+            metrics.workers.set(len(self.alive))
+            on_death(worker)
+
+        process = await self.zygote.spawn(launch_of(self.find_bun(), deployment.config.memory_mb))
+        worker = Worker(process, deployment, self.settings.max_response_bytes, self.say, on_free, gone)
+        self.alive.add(worker)
+        metrics.workers.set(len(self.alive))
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=process.channel)
+            await worker.load(program, self.settings.load_seconds)
+        except BaseException as error:
+            worker.kill("it could not be loaded")
+            process.channel.close()
+            if isinstance(error, OSError):
+                raise FunctionsUnavailable(f"No worker could be started: {error!r}.") from error
+            raise
+        return worker
+
+    async def try_load(self, deployment: Deployment, program: Program) -> None:
+        """Load a bundle into a worker of its own, which then ends. Raises: LoadFailed, FunctionsUnavailable."""
+        async with self.trials:
+            worker = await self.start(deployment, program)
+            worker.kill(RETIRED)
+
+    def watch_memory(self) -> None:
+        """Kill each worker that holds more memory than its function may."""
+        for worker in list(self.alive):
+            limit = worker.deployment.config.memory_mb
+            if resident_mb(worker.pid) > limit + self.settings.memory_headroom_mb:
+                worker.kill(f"it used more than {limit} MB of memory")
+
+    async def close(self) -> None:
+        for worker in list(self.alive):
+            worker.kill("BunBase is shutting down")
+        await self.zygote.close()

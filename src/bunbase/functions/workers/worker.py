@@ -1,0 +1,269 @@
+"""One Bun process and the calls in it. It serves one deployment for life; nothing it sends is trusted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, cast
+
+from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionTimeout, LogLevel
+from bunbase.functions.workers.answer_head import read_head
+from bunbase.functions.workers.call import Call, Outcome
+from bunbase.functions.workers.deployment import Deployment, Program, Request, Said, Say
+from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload
+from bunbase.functions.workers.limits import (
+    LINE_OVERHEAD_BYTES,
+    MAX_CALL_LOG_BYTES,
+    MAX_ERROR_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_LINE_BYTES,
+    MAX_STRAY_FRAMES,
+    WINDOW_BYTES,
+)
+from bunbase.functions.workers.zygote import Spawned
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import Problem
+
+PONG_SECONDS: Final = 0.25
+LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
+RETIRED: Final = "retired"
+
+
+class LoadFailed(Exception):
+    """The bundle could not be loaded; the message is for its author."""
+
+
+class Worker(asyncio.Protocol):
+    """`on_free(worker)` when a call has ended, `on_death(worker)` once when the process is done with."""
+
+    def __init__(
+        self,
+        process: Spawned,
+        deployment: Deployment,
+        max_answer_bytes: int,
+        say: Say,
+        on_free: Callable[[Worker], None],
+        on_death: Callable[[Worker], None],
+    ) -> None:
+        self.pid = process.pid
+        self.deployment = deployment
+        self.calls: dict[int, Call] = {}
+        self.served = 0
+        self.idle_since = time.monotonic()
+        self.retiring = False
+        self.dead = ""  # why
+        self._pidfd = process.pidfd
+        self._max_answer_bytes = max_answer_bytes
+        self._say = say
+        self._on_free = on_free
+        self._on_death = on_death
+        self._loop = asyncio.get_running_loop()
+        self._reader = FrameReader(MAX_FRAME_BYTES)
+        self._transport: asyncio.WriteTransport | None = None
+        self._loaded: asyncio.Future[None] = self._loop.create_future()
+        self._deadlines: dict[int, asyncio.TimerHandle] = {}
+        self._pong_due: asyncio.TimerHandle | None = None
+        self._background_log_bytes = 0
+        self._stray_frames = 0
+
+    @property
+    def has_room(self) -> bool:
+        return not self.retiring and not self.dead and len(self.calls) < self.deployment.config.concurrency
+
+    @property
+    def idle(self) -> bool:
+        return not self.calls
+
+    async def load(self, program: Program, seconds: float) -> None:
+        """Hand over what is to run. Raises: LoadFailed."""
+        meta = {
+            "project": self.deployment.project,
+            "function": {"name": self.deployment.name, "version": self.deployment.version},
+            "env": program.env,
+        }
+        self._send(Frame.LOAD, 0, join_payload(meta, program.code))
+        try:
+            async with asyncio.timeout(seconds):
+                await self._loaded
+        except TimeoutError:
+            raise LoadFailed(f"It did not finish loading within {seconds:g} s.") from None
+
+    def begin(self, request: Request) -> Call:
+        """Start a call; its deadline runs from now."""
+        self.served += 1
+        number, timeout = self.served, self.deployment.config.timeout_ms / 1000
+        call = Call(
+            request,
+            cold=number == 1,
+            max_bytes=self._max_answer_bytes,
+            grant=lambda count: self._send(Frame.CREDIT, number, LENGTH.pack(count)),
+            cancel=lambda: self._send(Frame.CANCEL, number, b"The client has gone."),
+        )
+        self.calls[number] = call
+        self._deadlines[number] = self._loop.call_later(timeout, self._expire, number)
+        self._send(Frame.INVOKE, number, _invoke_payload(request))
+        return call
+
+    def retire(self) -> None:
+        """Take no more calls, and end after those that run."""
+        self.retiring = True
+        if self.idle:
+            self.kill(RETIRED)
+
+    def kill(self, why: str) -> None:
+        """End the process now; its calls crash."""
+        if self.dead:
+            return
+        self.dead = why
+        with suppress(ProcessLookupError):  # it was faster
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        os.close(self._pidfd)
+        if self._transport is not None:
+            self._transport.abort()
+        if self._pong_due is not None:
+            self._pong_due.cancel()
+        if not self._loaded.done():
+            self._loaded.set_exception(LoadFailed(f"The worker died while loading: {why}."))
+            self._loaded.exception()  # seen, should nobody wait
+        for number in list(self.calls):
+            self._log(self.calls[number], f"The worker died: {why}.")
+            crash = FunctionCrashed("The worker that ran this call died; the function's log says why.")
+            self._end(number, Outcome.CRASH, crash)
+        self._on_death(self)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's share no base class with asyncio's
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for type, id, payload in self._reader.push(data):
+                self._hear(type, id, payload)
+                if self.dead:
+                    return
+        except BadFrame as wrong:
+            self.kill(f"it broke the protocol: {wrong}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.kill("its process ended")
+
+    def _hear(self, type: int, id: int, payload: bytes) -> None:
+        match type:
+            case Frame.LOG:
+                self._hear_line(id, payload)
+            case Frame.LOADED if not self._loaded.done():
+                self._loaded.set_result(None)
+            case Frame.FAILED if not self._loaded.done():
+                self._loaded.set_exception(LoadFailed(_text(payload[:MAX_ERROR_BYTES])))
+            case Frame.PONG if self._pong_due is not None:
+                self._pong_due.cancel()
+                self._pong_due = None
+            case Frame.READY:
+                pass
+            case _ if id in self.calls:
+                self._hear_call(type, id, self.calls[id], payload)
+            case _:
+                self._stray()
+
+    def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
+        match type:
+            case Frame.HEAD:
+                call.begin_answer(read_head(payload))
+            case Frame.CHUNK:
+                call.feed(payload)
+                if call.too_long:
+                    self._give_up_long(id, call)
+            case Frame.DONE:
+                self._end(id, Outcome.CANCELLED if call.abandoned else Outcome.OK)
+            case Frame.ERROR if call.abandoned:
+                self._end(id, Outcome.CANCELLED)  # most likely the very error that our cancelling caused
+            case Frame.ERROR:
+                self._log(call, _text(payload[:MAX_ERROR_BYTES]))
+                self._end(id, Outcome.ERROR, FunctionError("The function threw an error; its log has the details."))
+            case _:
+                raise BadFrame(f"a frame of type {type}")
+
+    def _hear_line(self, id: int, payload: bytes) -> None:
+        size = len(payload) - 2 + LINE_OVERHEAD_BYTES
+        call = self.calls.get(id)
+        if id and call is None:
+            return self._stray()
+        if size > MAX_LINE_BYTES + LINE_OVERHEAD_BYTES or size < LINE_OVERHEAD_BYTES or payload[0] >= len(LEVELS):
+            raise BadFrame("a log line that cannot be")
+        if call is None:
+            self._background_log_bytes += size
+            logged = self._background_log_bytes
+        else:
+            call.logged_bytes += size
+            logged = call.logged_bytes
+        if logged > MAX_CALL_LOG_BYTES + MAX_LINE_BYTES:  # room for the mark that says where it was cut
+            raise BadFrame("more log than a call may write")
+        invocation = call.request.invocation if call else ""
+        self._say(Said(self.deployment, invocation, LEVELS[payload[0]], _text(payload[2:]), payload[1] != 0))
+        return None
+
+    def _stray(self) -> None:
+        self._stray_frames += 1
+        if self._stray_frames > MAX_STRAY_FRAMES:
+            raise BadFrame("a flood of frames that belong to no call")
+
+    def _expire(self, number: int) -> None:
+        """Answer at the deadline, then see whether the process still listens; it gets no new calls in either case."""
+        call = self.calls[number]
+        timeout_ms = self.deployment.config.timeout_ms
+        self._log(call, f"The call did not end within {timeout_ms} ms.")
+        self._send(Frame.CANCEL, number, b"The call has run out of time.")
+        self.retiring = True
+        self._end(number, Outcome.TIMEOUT, FunctionTimeout(f"It ran for {timeout_ms} ms, the longest it may."))
+        if not self.dead and self._pong_due is None:
+            self._send(Frame.PING, 0)
+            self._pong_due = self._loop.call_later(PONG_SECONDS, self.kill, "it no longer reacts")
+
+    def _give_up_long(self, number: int, call: Call) -> None:
+        self._log(call, f"The answer was longer than {self._max_answer_bytes} bytes.")
+        self._send(Frame.CANCEL, number, b"The answer is too long.")
+        self.retiring = True  # who knows whether the function stops
+        self._end(number, Outcome.ERROR, FunctionError("The answer was longer than this installation lets through."))
+
+    def _end(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
+        call = self.calls.pop(number)
+        self._deadlines.pop(number).cancel()
+        call.end(problem)
+        metrics.invocations.labels(outcome).inc()
+        if self.dead:
+            return
+        self.idle_since = time.monotonic()
+        if self.retiring and self.idle:
+            self.kill(RETIRED)
+        else:
+            self._on_free(self)
+
+    def _log(self, call: Call, text: str) -> None:
+        self._say(Said(self.deployment, call.request.invocation, LogLevel.ERROR, text))
+
+    def _send(self, type: Frame, id: int, payload: bytes = b"") -> None:
+        if self._transport is not None and not self.dead:
+            self._transport.write(encode_frame(type, id, payload))
+
+
+def _invoke_payload(request: Request) -> bytes:
+    user = request.user
+    meta = {
+        "invocation": request.invocation,
+        "method": request.method,
+        "path": request.path,
+        "headers": request.headers,
+        "caller": user and {"uid": user.uid, "email": user.email, "role": user.role, "claims": user.claims},
+        "credit": WINDOW_BYTES,
+    }
+    return join_payload(meta, request.body)
+
+
+def _text(payload: bytes) -> str:
+    """Read text that PostgreSQL can store: it knows no NUL."""
+    return payload.decode("utf-8", "replace").replace("\0", "\ufffd")

@@ -1,0 +1,163 @@
+"""The server's side of the zygote: starts it, asks it for workers, starts another when it has died."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
+
+PROGRAM: Final = Path(__file__).with_name("zygote_process.py")
+ANSWER_SECONDS: Final = 5.0
+EXIT_SECONDS: Final = 2.0
+MAX_MESSAGE_BYTES: Final = 4096
+KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)  # without it some Pythons do not start; workers never see it
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What to exec. `environment` is all that the process will have."""
+
+    program: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """A started process: `pidfd` and `channel` belong to whoever asked for it."""
+
+    pid: int
+    pidfd: int
+    channel: socket.socket
+
+
+class Zygote:
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self.control: socket.socket | None = None
+        self.waiting: deque[asyncio.Future[tuple[int, int]]] = deque()
+        self.closed = False
+
+    async def spawn(self, launch: Launch) -> Spawned:
+        """Start a process whose descriptor 3 is the other end of `channel`. Raises: FunctionsUnavailable."""
+        ours, theirs = socket.socketpair()
+        answered: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        try:
+            with theirs:
+                self._ask(launch, theirs, answered)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                pid, pidfd = await answered
+        except (OSError, TimeoutError) as error:
+            ours.close()
+            self._lose()
+            raise FunctionsUnavailable(f"No worker could be started: {error!r}.") from error
+        except BaseException:
+            ours.close()
+            answered.add_done_callback(_forget)  # a pidfd that arrives too late is nobody's
+            raise
+        ours.setblocking(False)
+        return Spawned(pid, pidfd, ours)
+
+    async def close(self) -> None:
+        """End the zygote, and with it every worker."""
+        self.closed = True
+        process = self.process
+        self._lose()
+        if process is not None:
+            await asyncio.to_thread(_wait, process)
+
+    def _ask(self, launch: Launch, theirs: socket.socket, answered: asyncio.Future[tuple[int, int]]) -> None:
+        message = {
+            "program": launch.program,
+            "arguments": launch.arguments,
+            "environment": dict(launch.environment),
+            "directory": launch.directory,
+        }
+        socket.send_fds(self._alive(), [json.dumps(message).encode()], [theirs.fileno()])
+        self.waiting.append(answered)
+
+    def _alive(self) -> socket.socket:
+        if self.closed:
+            raise FunctionsUnavailable("BunBase is shutting down.")
+        if self.control is None:
+            self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                # Returns once exec succeeded, within a millisecond. -I -S: nothing of our packages gets into it.
+                self.process = subprocess.Popen(  # noqa: S603 - every argument is our own
+                    [sys.executable, "-I", "-S", str(PROGRAM), str(theirs.fileno()), str(os.getpid())],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
+                    cwd="/",
+                    start_new_session=True,
+                )
+            self.control.setblocking(False)
+            asyncio.get_running_loop().add_reader(self.control.fileno(), self._hear, self.control)
+        return self.control
+
+    def _hear(self, control: socket.socket) -> None:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, descriptors = b"", []
+        if not message:
+            self._died()
+            return
+        told: dict[str, Any] = json.loads(message)
+        answered = self.waiting.popleft()
+        if "error" in told:
+            if not answered.done():
+                answered.set_exception(FunctionsUnavailable(f"No worker could be started: {told['error']}."))
+        elif answered.done():
+            os.close(descriptors[0])  # nobody waits any more: its channel is closed, so it ends by itself
+        else:
+            answered.set_result((told["pid"], descriptors[0]))
+
+    def _died(self) -> None:
+        if not self.closed:
+            log.error("the zygote died, and all workers with it; the next call starts another")
+        self._lose()
+
+    def _lose(self) -> None:
+        """Give up the zygote that there is; its socket's end is its own."""
+        control, self.control = self.control, None
+        process, self.process = self.process, None
+        if control is not None:
+            asyncio.get_running_loop().remove_reader(control.fileno())
+            control.close()
+        if process is not None and process.poll() is None and not self.closed:
+            process.kill()
+            process.wait()
+        while self.waiting:
+            answered = self.waiting.popleft()
+            if not answered.done():
+                answered.set_exception(ConnectionError("the zygote is gone"))
+
+
+def _forget(answered: asyncio.Future[tuple[int, int]]) -> None:
+    if not answered.cancelled() and answered.exception() is None:
+        os.close(answered.result()[1])
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(EXIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,128 @@
+"""The zygote: a small process that does nothing but start workers. Run by file path; imports the standard library only.
+
+A server with threads, an event loop and open connections must not fork: the child would inherit all of it in the
+middle of whatever the threads were doing. So the server starts this one process first and asks it over a SEQPACKET
+socket, whose descriptor is the first argument (the second is the server's pid): one JSON message with the worker's
+channel by SCM_RIGHTS, answered by `{"pid"}` with a pidfd, or by `{"error"}`.
+
+It ends when the server does, however that ends: then the socket does. And PR_SET_PDEATHSIG takes every worker along,
+even one that is stuck in an endless loop and would never see its own channel close.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+CHANNEL_FD = 3
+MAX_MESSAGE_BYTES = 64 * 1024
+LAUNCH_FAILED = 127
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def serve(control: socket.socket) -> None:
+    """Start what is asked for until the server is gone."""
+    woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # a handler of any kind, so that the pipe is written to
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(woken, select.POLLIN)
+    while True:
+        ready = {fd for fd, _ in poll.poll()}
+        if woken in ready:
+            os.read(woken, 512)
+            reap()
+        if control.fileno() in ready and not answer(control):
+            return
+
+
+def answer(control: socket.socket) -> bool:
+    """Answer one message; False when the server is gone."""
+    message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1)
+    if not message:
+        return False
+    try:
+        pid = fork_worker(json.loads(message), descriptors[0])
+        pidfd = os.pidfd_open(pid)  # cannot miss: children are reaped in `serve` only
+    except OSError as error:
+        return tell(control, {"error": str(error)}, [])
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    try:
+        return tell(control, {"pid": pid}, [pidfd])
+    finally:
+        os.close(pidfd)
+
+
+def tell(control: socket.socket, message: dict[str, Any], descriptors: list[int]) -> bool:
+    try:
+        socket.send_fds(control, [json.dumps(message).encode()], descriptors)
+    except OSError:
+        return False
+    return True
+
+
+def reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        pass
+
+
+def fork_worker(wanted: dict[str, Any], channel: int) -> int:
+    zygote = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            become_worker(wanted, channel, zygote)
+        finally:  # whatever happened: never go on as a second zygote
+            os._exit(LAUNCH_FAILED)
+    return pid
+
+
+def become_worker(wanted: dict[str, Any], channel: int, zygote: int) -> None:
+    """Shed everything of the zygote and exec. Confinement will stand here, between the last close and exec."""
+    os.setsid()
+    if not die_with_parent(zygote):
+        return
+    channel = os.dup(channel)  # above the standard descriptors and 3, whatever it was before
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.dup2(channel, CHANNEL_FD)
+    os.closerange(CHANNEL_FD + 1, os.sysconf("SC_OPEN_MAX"))
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)  # exec keeps what is ignored
+    os.chdir(wanted["directory"])
+    os.execve(wanted["program"], wanted["arguments"], wanted["environment"])  # noqa: S606 - that is what this is for
+
+
+def die_with_parent(parent: int) -> bool:
+    """Have the kernel kill this process when its parent dies; False if that has happened already."""
+    libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    return os.getppid() == parent
+
+
+def main() -> None:
+    # The socket's end says the same; but a copy of it in some other child of the server would keep it open.
+    if not die_with_parent(int(sys.argv[2])):
+        return
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the server alone ends it, after the calls
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        serve(control)
+
+
+if __name__ == "__main__":
+    main()

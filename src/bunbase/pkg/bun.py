@@ -1,0 +1,56 @@
+"""Where Bun is: BUNBASE_BUN, else on PATH, else in a node_modules above this folder or above this package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+VARIABLE: Final = "BUNBASE_BUN"
+IN_NODE_MODULES: Final = (".bin/bun", "bun/bin/bun.exe", "@oven/bun-*/bin/bun")
+NATIVE: Final = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")  # Linux, macOS, macOS for two processors
+
+
+class BunMissing(Exception):
+    """There is no Bun here; the message says what to do."""
+
+
+def find_bun(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Path:
+    """Give Bun's real executable, never a script that starts it: it must also run with an empty environment.
+
+    `environment` and `folder` are those of this process unless given. Raises: BunMissing.
+    """
+    environment = os.environ if environment is None else environment
+    if named := environment.get(VARIABLE, ""):
+        return _named(Path(named))
+    for candidate in _candidates(environment, folder or Path.cwd()):
+        if _is_bun(candidate):
+            return candidate.resolve()
+    raise BunMissing(f"Bun is not installed here: run `npm install bun`, or set {VARIABLE} to its executable.")
+
+
+def _named(path: Path) -> Path:
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        raise BunMissing(f"{VARIABLE} is {path}, which is no executable file: correct or unset it.")
+    return path.resolve()
+
+
+def _candidates(environment: Mapping[str, str], folder: Path) -> Iterator[Path]:
+    if on_path := shutil.which("bun", path=environment.get("PATH", "")):
+        yield Path(on_path)
+    for start in (folder.absolute(), Path(__file__)):
+        for above in (start, *start.parents):
+            for pattern in IN_NODE_MODULES:
+                yield from sorted((above / "node_modules").glob(pattern))
+
+
+def _is_bun(path: Path) -> bool:
+    """The npm package holds a text in Bun's place until its install script has run; version managers have shims."""
+    try:
+        real = path.resolve(strict=True)
+        with real.open("rb") as file:
+            return real.name.startswith("bun") and os.access(real, os.X_OK) and file.read(4) in NATIVE
+    except OSError:
+        return False

@@ -1,0 +1,122 @@
+"""RS256 JSON Web Tokens (RFC 7519): signing them and checking them. No other algorithm is ever accepted.
+
+What can be wrong with one:
+
+    BadToken          not a token of ours, or not as we signed it
+    ├── UnknownKey    it names a key that is not in the set: fetch the set again
+    └── ExpiredToken  it was good once
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet, RSAKey
+
+from bunbase.pkg.cache import Cache
+
+ALGORITHM: Final = "RS256"
+KEY_BITS: Final = 2048
+MAX_LENGTH: Final = 8192  # characters; no token of ours is longer
+REMEMBER_SECONDS: Final = 3600.0
+
+
+class BadToken(Exception): ...
+
+
+class UnknownKey(BadToken): ...
+
+
+class ExpiredToken(BadToken): ...
+
+
+class SigningKey:
+    """A private key in memory; `kid` is its thumbprint (RFC 7638), so the same key has the same id everywhere."""
+
+    def __init__(self, private: bytes) -> None:
+        """`private`: PKCS #8 DER, as `new_private_key` gives it."""
+        self._key = RSAKey.import_key(private)
+        self.kid = self._key.thumbprint()
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """Give the compact token; 360 µs of work."""
+        header = {"alg": ALGORITHM, "kid": self.kid}
+        return jwt.encode(header, dict(claims), self._key, algorithms=[ALGORITHM])
+
+    def public_jwk(self) -> dict[str, str]:
+        public = self._key.as_dict(private=False)
+        return {"kid": self.kid, "alg": ALGORITHM, "use": "sig"} | {
+            name: str(public[name]) for name in ("kty", "n", "e")
+        }
+
+
+def new_private_key() -> bytes:
+    """Make a key: 50 to 300 ms of work, so call it in a thread."""
+    return RSAKey.generate_key(KEY_BITS).as_der(private=True)
+
+
+def signing_input(kid: str, claims: Mapping[str, Any]) -> bytes:
+    """Give the bytes to sign where the key lives elsewhere (RFC 7515 §5.1)."""
+    header = {"typ": "JWT", "alg": ALGORITHM, "kid": kid}
+    return b".".join(_base64(msgspec.json.encode(part)) for part in (header, claims))
+
+
+def compact(signed: bytes, signature: bytes) -> str:
+    """Put a token together from its signing input and the signature over it."""
+    return (signed + b"." + _base64(signature)).decode("ascii")
+
+
+class Verifier:
+    """Checks tokens against a set of public keys (RFC 7517), each named by its `kid`.
+
+    `remember`: how many good tokens are kept, to be spared the 45 µs of a signature when they come again.
+    """
+
+    def __init__(
+        self, keys: Iterable[Mapping[str, str]], now: Callable[[], float] = time.time, remember: int = 0
+    ) -> None:
+        self._keys = KeySet([RSAKey.import_key(dict(key)) for key in keys])
+        self._now = now
+        self._known: Cache[str, dict[str, Any]] = Cache(remember, REMEMBER_SECONDS)
+
+    def claims(self, token: str, **expected: str) -> dict[str, Any]:
+        """Check signature and expiry, without leeway, and that the claims `expected` are just so.
+
+        Raises: UnknownKey, ExpiredToken, BadToken.
+        """
+        claims = self._known.get(token)
+        if claims is None:
+            claims = self._signed_claims(token)
+            self._known.put(token, claims)
+        if claims["exp"] <= self._now():
+            raise ExpiredToken("the token has expired")
+        for name, value in expected.items():
+            if claims.get(name) != value:
+                raise BadToken(f"the claim {name} is not {value}")
+        return dict(claims)
+
+    def _signed_claims(self, token: str) -> dict[str, Any]:
+        if len(token) > MAX_LENGTH:
+            raise BadToken("no token of ours is that long")
+        try:
+            checked = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
+        except InvalidKeyIdError as error:
+            raise UnknownKey(str(error)) from None
+        except (JoseError, ValueError, RecursionError) as error:
+            raise BadToken(str(error)) from None
+        claims: Any = checked.claims
+        if "kid" not in checked.header or not isinstance(claims, dict):
+            raise BadToken("a token names its key and holds an object of claims")
+        if isinstance(claims.get("exp"), bool) or not isinstance(claims.get("exp"), int | float):
+            raise BadToken("a token says when it expires")
+        return claims
+
+
+def _base64(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")

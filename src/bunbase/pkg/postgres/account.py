@@ -1,0 +1,78 @@
+"""Which operating-system user PostgreSQL runs as: never root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bunbase.pkg.postgres.errors import PostgresUnavailable
+
+UNPRIVILEGED: Final = ("postgres", "nobody")  # in this order, when we are root
+
+
+@dataclass(frozen=True)
+class Account:
+    """The user PostgreSQL runs as, and the one who calls it."""
+
+    name: str
+    uid: int
+    gid: int
+    caller: str
+
+    @property
+    def drops_root(self) -> bool:
+        return os.geteuid() == 0
+
+    @property
+    def become(self) -> dict[str, Any]:
+        """Give what makes `subprocess` run a program as this user."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": ()} if self.drops_root else {}
+
+    def can_enter(self, directory: Path) -> bool:
+        """Tell whether this user may pass through a directory and every one above it."""
+        return all(self._may_pass(one) for one in (directory, *directory.parents))
+
+    def _may_pass(self, directory: Path) -> bool:
+        status = directory.stat()
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & 0o100)
+        if status.st_gid == self.gid:
+            return bool(status.st_mode & 0o010)
+        return bool(status.st_mode & 0o001)
+
+
+def account_for(data: Path) -> Account:
+    """Give ourselves; for root, the user who owns the data already, else an unprivileged one.
+
+    Raises: PostgresUnavailable when there is no such user.
+    """
+    caller = _by_id(os.geteuid())
+    if caller.pw_uid != 0:
+        return _account(caller, caller)
+    if data.exists() and (owner := data.stat().st_uid) != 0:
+        return _account(_by_id(owner), caller)
+    for name in UNPRIVILEGED:
+        try:
+            return _account(pwd.getpwnam(name), caller)
+        except KeyError:
+            continue
+    raise PostgresUnavailable(
+        f"PostgreSQL does not run as root, and there is no user {' or '.join(UNPRIVILEGED)}: "
+        "add one, or set DATABASE_URL"
+    )
+
+
+def _by_id(uid: int) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwuid(uid)
+    except KeyError:
+        raise PostgresUnavailable(
+            f"user id {uid} has no entry in /etc/passwd, which PostgreSQL needs: add one, or set DATABASE_URL"
+        ) from None
+
+
+def _account(user: pwd.struct_passwd, caller: pwd.struct_passwd) -> Account:
+    return Account(user.pw_name, user.pw_uid, user.pw_gid, caller.pw_name)

@@ -1,0 +1,58 @@
+"""A new cluster's data: what `initdb` makes, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from bunbase.pkg.postgres.binaries import Binaries
+from bunbase.pkg.postgres.configuration import ROLE
+from bunbase.pkg.postgres.errors import PostgresUnavailable
+from bunbase.pkg.postgres.place import Place, hand_over
+from bunbase.pkg.postgres.process import spawn
+from bunbase.pkg.secret_files import sync_directory
+
+INIT_SECONDS: Final = 120.0
+
+
+def initialise(place: Place, binaries: Binaries, durable: bool) -> None:
+    """Raises: PostgresUnavailable."""
+    draft = place.home / "data.new"
+    if draft.exists():
+        shutil.rmtree(draft)  # an earlier attempt that was killed
+    hand_over(draft, place.account)
+    with tempfile.TemporaryFile() as output:
+        process = spawn(_initdb(binaries, draft, durable), place.account, draft, output)
+        try:
+            failed = process.wait(INIT_SECONDS) != 0
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if failed:
+            output.seek(0)
+            said = output.read().decode("utf-8", "replace").strip()
+            raise PostgresUnavailable(f"PostgreSQL could not set up {place.home}: {said}")
+    draft.rename(place.data)
+    sync_directory(place.home)
+
+
+def _initdb(binaries: Binaries, draft: Path, durable: bool) -> list[str | Path]:
+    # Text sorts by code point, alike on every machine; 15 and 16 bring no locale of their own but C.
+    own_locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if binaries.major >= 17 else []
+    return [
+        binaries.bin / "initdb",
+        "--pgdata",
+        draft,
+        f"--username={ROLE}",
+        "--encoding=UTF8",
+        "--locale=C",
+        *own_locale,
+        "--auth-local=peer",
+        "--auth-host=reject",
+        "--data-checksums",
+        "--no-instructions",
+        *([] if durable else ["--no-sync"]),
+    ]

@@ -1,0 +1,139 @@
+"""Where a cluster's files lie.
+
+    <home>/data              what initdb makes and PostgreSQL writes
+    <home>/socket            the socket, unless its path would be too long for the kernel
+    <home>/postgresql.conf   written by us at each start, like pg_hba.conf and pg_ident.conf
+    <home>/postgres.log
+
+For root, everything but data and socket belongs to root: we never write where another user could plant a link.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.postgres.account import Account, account_for
+from bunbase.pkg.postgres.errors import PostgresUnavailable
+from bunbase.pkg.secret_files import replace_secret_file
+
+SHARED: Final = Path("/var/lib/bunbase")
+NOTE: Final = "moved.txt"
+OWNER: Final = "belongs-to.txt"
+MAX_SOCKET_DIRECTORY: Final = 85  # bytes; sockaddr_un holds 108, `/.s.PGSQL.5432.lock` comes on top
+
+
+@dataclass(frozen=True)
+class Place:
+    home: Path
+    account: Account
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "postgres.log"
+
+
+def place_for(data_dir: Path, shared: Path = SHARED) -> Place:
+    """Give the home of the cluster of `data_dir`: there, or below `shared` where root's files are closed to others.
+
+    Raises: PostgresUnavailable.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_dir = data_dir.resolve()
+    account = account_for(data_dir / "data")
+    if not account.drops_root:
+        return Place(data_dir, account)
+    if (data_dir / NOTE).exists():
+        home = _noted(data_dir)
+        return Place(home, account_for(home / "data"))
+    if account.can_enter(data_dir.parent):
+        return Place(_opened_to(account, data_dir), account)
+    if (data_dir / "data").exists():
+        raise PostgresUnavailable(
+            f"the data in {data_dir} belong to {account.name}, who may no longer enter {data_dir.parent}: "
+            "let that user in, or move the data directory"
+        )
+    return Place(_moved(data_dir, account, shared), account)
+
+
+def socket_directory(place: Place) -> Path:
+    """Give a directory that only PostgreSQL's user (and root) can enter, short enough to hold a socket."""
+    near = place.home / "socket"
+    if len(os.fsencode(near)) <= MAX_SOCKET_DIRECTORY:
+        near.mkdir(mode=0o700, exist_ok=True)
+        directory = near
+    else:
+        directory = Path(tempfile.mkdtemp(prefix="bunbase-", dir="/tmp"))  # new, 0700, and short
+    if place.account.drops_root:
+        os.chown(directory, place.account.uid, place.account.gid, follow_symlinks=False)
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != place.account.uid or status.st_mode & 0o077:
+        raise PostgresUnavailable(f"{directory} is not a directory of {place.account.name} alone: remove it")
+    return directory
+
+
+def hand_over(directory: Path, account: Account) -> None:
+    """Make a directory for PostgreSQL's user alone."""
+    directory.mkdir(mode=0o700)
+    if account.drops_root:
+        os.chown(directory, account.uid, account.gid)
+
+
+def _opened_to(account: Account, home: Path) -> Path:
+    """Let the account's group pass through its home, which stays root's."""
+    if home.stat().st_uid == 0:
+        os.chown(home, 0, account.gid)
+        home.chmod(0o750)
+    return home
+
+
+def _moved(data_dir: Path, account: Account, shared: Path) -> Path:
+    """Make a home elsewhere. Not named after the data directory's path: a new one there must not find old data."""
+    try:
+        shared.mkdir(mode=0o755, parents=True, exist_ok=True)
+        status = shared.stat()
+        if status.st_uid != 0 or status.st_mode & 0o022 or not account.can_enter(shared):
+            raise PostgresUnavailable(f"{shared} must belong to root, be open to all and writable only by root")
+        name = hashlib.sha256(f"{data_dir} {new_id()}".encode()).hexdigest()[:16]
+        home = shared / f"postgres-{name}"
+        home.mkdir(mode=0o700)
+    except OSError as error:
+        raise PostgresUnavailable(
+            f"the user {account.name} may not enter {data_dir.parent}, and {shared} cannot be used "
+            f"({error.strerror}): choose a BUNBASE_DATA_DIR that is open to that user, or set DATABASE_URL"
+        ) from error
+    replace_secret_file(home / OWNER, f"{data_dir}\n")
+    replace_secret_file(
+        data_dir / NOTE,
+        f"{home}\n\nPostgreSQL runs as the user {account.name}, who may not enter {data_dir.parent}.\n"
+        "Its data therefore lie in the directory named above, and are as much a part of this one: back up both.\n",
+    )
+    return _opened_to(account, home)
+
+
+def _noted(data_dir: Path) -> Path:
+    """Read where the data lie, and make sure that it is not another data directory's note, copied along."""
+    note, home = data_dir / NOTE, _noted_home(data_dir)
+    if not home.is_dir():
+        raise PostgresUnavailable(f"{note} says the data lie in {home}, which is missing: put it back")
+    owner = Path((home / OWNER).read_text("utf-8").strip())
+    if owner != data_dir and (owner / NOTE).exists() and _noted_home(owner) == home:
+        raise PostgresUnavailable(
+            f"{data_dir} is a copy of {owner}, and {home} belongs to that one: copy it too, and name the copy in {note}"
+        )
+    replace_secret_file(home / OWNER, f"{data_dir}\n")
+    return home
+
+
+def _noted_home(data_dir: Path) -> Path:
+    return Path((data_dir / NOTE).read_text("utf-8").partition("\n")[0])

@@ -1,0 +1,1 @@
+"""SQL of tenant-auth, applied in order."""

@@ -1,0 +1,42 @@
+"""How tenant-auth opens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.pkg.db.database import open_database
+from bunbase.pkg.jobs import running
+from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.passwords import open_passwords
+from bunbase.tenant_auth.access_tokens import UserTokens
+from bunbase.tenant_auth.jobs import forget_jobs
+from bunbase.tenant_auth.routes import ROUTES
+from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.settings import TenantAuthSettings
+from bunbase.tenant_auth.store import TenantAuthStore
+
+
+@asynccontextmanager
+async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Site) -> AsyncIterator[TenantAuth]:
+    async with (
+        open_database(site.database_url, "tenant_auth", "bunbase.tenant_auth.migrations") as db,
+        open_passwords() as passwords,
+    ):
+        store = TenantAuthStore(db, site.clock)
+        access = UserTokens(rooms[Kms], site.public_url, settings.access_ttl_seconds)
+        service = TenantAuthService(store, passwords, access, settings, site.clock)
+        async with running(*forget_jobs(service)):
+            yield service
+
+
+MODULE = Module(
+    "tenant_auth",
+    provides=TenantAuth,
+    needs=(Kms,),
+    settings=TenantAuthSettings,
+    open=open_tenant_auth,
+    routes=ROUTES,
+)

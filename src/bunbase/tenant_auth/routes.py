@@ -1,0 +1,98 @@
+"""Public HTTP of tenant-auth: `/v1/auth`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import get, patch, post
+from litestar.datastructures import CacheControlHeader
+from litestar.params import QueryParameter
+
+from bunbase.contracts.bunauth import Jwks
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth import TenantAuth, User, UserSignedIn
+from bunbase.pkg.http import Injected
+from bunbase.pkg.ids import ID
+
+TAGS = ["End users"]
+PUBLIC_FOR_A_WHILE: Final = CacheControlHeader(public=True, max_age=60)
+
+ProjectId = Annotated[str, QueryParameter(pattern=ID)]
+
+
+class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`data`: the user's own, at most 16 KiB of JSON."""
+
+    email: str
+    password: str
+    data: dict[str, Any] = {}
+
+
+class UserLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    email: str
+    password: str
+
+
+class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    refresh_token: str
+
+
+class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    data: dict[str, Any]
+
+
+class UserMe(msgspec.Struct, frozen=True):
+    user: User
+
+
+@post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS)
+async def signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
+    """An email that is taken answers 409: who may sign up can find out who has, as with any form that does not wait
+    for a mail."""
+    return await tenant_auth.signup(client, data.email, data.password, data.data)
+
+
+@post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200)
+async def user_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLogin) -> UserSignedIn:
+    """A wrong password and an unknown email answer alike, in like time."""
+    return await tenant_auth.login(client, data.email, data.password)
+
+
+@post("/v1/auth/refresh", summary="Trade a refresh token for a new pair", tags=TAGS, status_code=200)
+async def user_refresh(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserRefresh) -> UserSignedIn:
+    """Each refresh token works once; a retry within ten seconds gets the same pair, later reuse ends the session."""
+    return await tenant_auth.refresh(client, data.refresh_token)
+
+
+@post("/v1/auth/logout", summary="End the session", tags=TAGS, status_code=204)
+async def user_logout(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
+    """Its access token stops working within a second, everywhere."""
+    await tenant_auth.logout(client)
+
+
+@get("/v1/auth/me", summary="The signed-in user", tags=TAGS)
+async def user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
+    return UserMe(await tenant_auth.me(client))
+
+
+@patch("/v1/auth/me", summary="Replace the user's own data", tags=TAGS)
+async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UpdateMe) -> UserMe:
+    return UserMe(await tenant_auth.update_me(client, data.data))
+
+
+@get("/v1/auth/jwks.json", summary="A project's public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
+async def project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) -> Jwks:
+    """The RS256 keys to check the project's users' tokens with (RFC 7517); `project` is its id."""
+    return await tenant_auth.jwks(project)
+
+
+ROUTES = (
+    signup,
+    user_login,
+    user_refresh,
+    user_logout,
+    user_me,
+    update_user_me,
+    project_jwks,
+)

@@ -1,0 +1,27 @@
+"""Developers for tests, and the Callers that the gateway would make of their tokens."""
+
+from __future__ import annotations
+
+from bunbase.contracts.bunauth import BunAuth, SignedIn
+from bunbase.contracts.caller import Caller, CallerKind, Developer
+from tests.rooms import ANYONE
+
+PASSWORD = "correct horse battery"
+
+
+async def registered(bunauth: BunAuth, email: str = "ada@example.com") -> SignedIn:
+    return await bunauth.register(ANYONE, email, PASSWORD, "Ada")
+
+
+async def caller_with(bunauth: BunAuth, access_token: str) -> Caller:
+    verified = await bunauth.verify(access_token)
+    assert verified.valid
+    claims = verified.claims
+    developer = Developer(
+        claims["sub"],
+        claims["email"],
+        claims["role"] == "admin",
+        claims.get("sid", ""),
+        tuple(claims.get("scopes", ())),
+    )
+    return Caller(CallerKind.DEVELOPER, developer=developer, ip="127.0.0.1")

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from joserfc import jwt as joserfc_jwt
+from joserfc.jwk import RSAKey
+
+from bunbase.bunauth.service import BunAuthService
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.jwt import SigningKey, new_private_key
+from tests.bunauth.people import registered
+from tests.bunauth.tampering import FORGERIES
+
+
+async def test_an_access_token_says_what_the_api_promises(bunauth: BunAuthService, clock: ManualClock) -> None:
+    signed_in = await registered(bunauth)
+
+    claims = (await bunauth.verify(signed_in.access_token)).claims
+
+    assert set(claims) == {"iss", "sub", "aud", "iat", "exp", "jti", "sid", "type", "role", "email"}
+    assert claims["iss"] == "http://127.0.0.1:7070"
+    assert claims["aud"] == "bunbase"
+    assert claims["sub"] == signed_in.user.id
+    assert claims["exp"] - claims["iat"] == signed_in.expires_in == 900
+    assert claims["iat"] == clock.now().timestamp()
+    assert (claims["type"], claims["role"], claims["email"]) == ("access", "admin", "ada@example.com")
+
+
+async def test_anyone_with_the_public_keys_can_check_a_token(bunauth: BunAuthService) -> None:
+    signed_in = await registered(bunauth)
+
+    (jwk,) = (await bunauth.jwks()).keys
+    checked = joserfc_jwt.decode(signed_in.access_token, RSAKey.import_key(dict(jwk)), algorithms=["RS256"])
+
+    assert set(jwk) == {"kty", "kid", "alg", "use", "n", "e"}
+    assert checked.header["kid"] == jwk["kid"] == RSAKey.import_key(dict(jwk)).thumbprint()
+    assert checked.claims["sub"] == signed_in.user.id
+
+
+async def test_discovery_names_the_issuer_and_the_keys(bunauth: BunAuthService) -> None:
+    found = await bunauth.discovery()
+
+    assert found.issuer == "http://127.0.0.1:7070"
+    assert found.jwks_uri == "http://127.0.0.1:7070/.well-known/jwks.json"
+
+
+async def test_an_access_token_dies_the_second_it_expires(bunauth: BunAuthService, clock: ManualClock) -> None:
+    token = (await registered(bunauth)).access_token
+    clock.advance(899)
+    assert (await bunauth.verify(token)).valid
+    clock.advance(1)
+
+    assert not (await bunauth.verify(token)).valid
+
+
+async def test_no_forged_token_is_valid(bunauth: BunAuthService) -> None:
+    token = (await registered(bunauth)).access_token
+    (jwk,) = (await bunauth.jwks()).keys
+
+    believed = [forge.__name__ for forge in FORGERIES if (await bunauth.verify(forge(token, jwk))).valid]
+
+    assert believed == []
+
+
+async def test_a_token_meant_for_something_else_is_not_valid(bunauth: BunAuthService) -> None:
+    claims = (await bunauth.verify((await registered(bunauth)).access_token)).claims
+    resigned = bunauth.access.newest.sign
+
+    assert (await bunauth.verify(resigned(claims))).valid
+    for change in ({"aud": "other"}, {"iss": "http://elsewhere"}, {"type": "user"}, {"type": "service"}, {"exp": None}):
+        assert not (await bunauth.verify(resigned(claims | change))).valid, change
+
+
+async def test_a_token_signed_by_another_key_is_not_valid(bunauth: BunAuthService) -> None:
+    claims = (await bunauth.verify((await registered(bunauth)).access_token)).claims
+
+    assert not (await bunauth.verify(SigningKey(new_private_key()).sign(claims))).valid

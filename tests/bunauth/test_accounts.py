@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from bunbase.bunauth.module import MODULE
+from bunbase.bunauth.service import BunAuthService
+from bunbase.bunauth.settings import BunAuthSettings, Signups
+from bunbase.contracts.bunauth import EmailTaken, InvalidCredentials, SignedIn, SignupsClosed, SignupState
+from bunbase.pkg import passwords as passwords_module
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.modules import Rooms, Site
+from tests.bunauth.people import PASSWORD, caller_with, registered
+from tests.rooms import ANYONE, opened
+
+
+async def test_the_first_account_is_the_administrator_and_the_second_is_not(bunauth: BunAuthService) -> None:
+    assert await bunauth.signup_state() == SignupState("open", setup_complete=False)
+
+    first = await registered(bunauth, "ada@example.com")
+    second = await registered(bunauth, "bob@example.com")
+
+    assert (first.user.role, second.user.role) == ("admin", "user")
+    assert await bunauth.signup_state() == SignupState("open", setup_complete=True)
+
+
+async def test_of_ten_who_register_at_once_one_is_the_administrator(bunauth: BunAuthService) -> None:
+    everyone = await asyncio.gather(*(registered(bunauth, f"dev{n}@example.com") for n in range(10)))
+
+    assert Counter(one.user.role for one in everyone) == {"admin": 1, "user": 9}
+
+
+async def test_one_email_registered_ten_times_at_once_is_one_account(bunauth: BunAuthService) -> None:
+    answers = await asyncio.gather(*(registered(bunauth) for _ in range(10)), return_exceptions=True)
+
+    assert Counter(type(answer) for answer in answers) == {SignedIn: 1, EmailTaken: 9}
+
+
+@pytest.mark.parametrize("signups", [Signups.INVITE, Signups.CLOSED])
+async def test_without_open_signups_only_the_first_account_is_taken(rooms: Rooms, here: Site, signups: Signups) -> None:
+    async with opened(MODULE, rooms, here, settings=BunAuthSettings(signups=signups)) as bunauth:
+        everyone = await asyncio.gather(
+            *(registered(bunauth, f"dev{n}@example.com") for n in range(5)), return_exceptions=True
+        )
+
+        admins = [one for one in everyone if isinstance(one, SignedIn)]
+        assert [admin.user.role for admin in admins] == ["admin"]
+        assert Counter(type(one) for one in everyone)[SignupsClosed] == 4
+        assert await bunauth.signup_state() == SignupState(signups.value, setup_complete=True)
+
+
+@pytest.mark.parametrize(("dev", "expected"), [(True, Signups.OPEN), (False, Signups.INVITE)])
+def test_signups_are_open_in_dev_and_by_invitation_in_production(dev: bool, expected: Signups) -> None:
+    assert Signups.AUTO.on(dev) is expected
+    assert Signups.CLOSED.on(dev) is Signups.CLOSED
+
+
+async def test_a_taken_email_is_refused_however_it_is_written(bunauth: BunAuthService) -> None:
+    await registered(bunauth, "ada@example.com")
+
+    with pytest.raises(EmailTaken):
+        await registered(bunauth, "  ADA@Example.COM ")
+
+
+async def test_what_cannot_be_an_account_is_refused_by_name(bunauth: BunAuthService) -> None:
+    for email, password, name, path in (
+        ("not an address", PASSWORD, "", "/email"),
+        ("nul\0@example.com", PASSWORD, "", "/email"),
+        ("ada@example.com", "short", "", "/password"),
+        ("ada@example.com", "x" * 257, "", "/password"),
+        ("ada@example.com", PASSWORD, "x" * 101, "/name"),
+        ("ada@example.com", PASSWORD, "nul\0", "/name"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            await bunauth.register(ANYONE, email, password, name)
+        assert refused.value.extra["errors"][0]["path"] == path
+
+    assert (await bunauth.signup_state()).setup_complete is False
+
+
+async def test_a_registered_developer_signs_in_and_is_known(bunauth: BunAuthService) -> None:
+    account = (await registered(bunauth)).user
+
+    signed_in = await bunauth.login(ANYONE, "Ada@example.com", PASSWORD)
+
+    assert signed_in.user == account
+    assert signed_in.token_type == "Bearer"
+    assert signed_in.expires_in == 900
+    assert await bunauth.me(await caller_with(bunauth, signed_in.access_token)) == account
+
+
+async def test_whatever_is_wrong_sign_in_answers_alike_and_hashes_once(
+    bunauth: BunAuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await registered(bunauth)
+    hashed: list[str] = []
+    really = passwords_module._matches
+
+    def counting(password: str, hash: str) -> bool:
+        hashed.append(hash)
+        return really(password, hash)
+
+    monkeypatch.setattr(passwords_module, "_matches", counting)
+
+    for email, password in (
+        ("ada@example.com", "wrong horse battery"),
+        ("nobody@example.com", PASSWORD),
+        ("not an address", PASSWORD),
+        ("nul\0@example.com", PASSWORD),
+        ("ada@example.com", ""),
+    ):
+        hashed.clear()
+        with pytest.raises(InvalidCredentials) as refused:
+            await bunauth.login(ANYONE, email, password)
+        assert refused.value.body() == InvalidCredentials().body()
+        assert len(hashed) == 1, email
+        assert hashed[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")  # the decoy costs what an account's hash does
+
+
+async def test_passwords_are_nowhere_in_the_database(bunauth: BunAuthService) -> None:
+    await registered(bunauth)
+
+    stored = await bunauth.store.db.value("SELECT string_agg(users::text, '') FROM users")
+
+    assert "$argon2id$" in stored
+    assert PASSWORD not in stored

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from bunbase.bunauth.service import BunAuthService
+from bunbase.contracts.bunauth import TokenNotFound
+from bunbase.contracts.revocations import RevokedKind
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.errors import Forbidden, InvalidInput
+from tests.bunauth.feeds import feed_of
+from tests.bunauth.people import caller_with, registered
+
+BOTH = ("read", "write")
+
+
+async def test_a_personal_token_is_shown_once_and_stored_only_hashed(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+
+    made = await bunauth.create_token(caller, "laptop", BOTH, None)
+
+    assert made.token is not None
+    assert made.token.startswith("bpt_")
+    listed = (await bunauth.tokens(caller)).items
+    assert [(one.id, one.name, one.scopes) for one in listed] == [(made.id, "laptop", BOTH)]
+    assert b"bpt_" not in msgspec.json.encode(listed)
+    stored = await bunauth.store.db.value("SELECT string_agg(personal_tokens::text, '') FROM personal_tokens")
+    assert made.token not in stored
+
+
+async def test_a_personal_token_claims_what_an_access_token_does(bunauth: BunAuthService, clock: ManualClock) -> None:
+    signed_in = await registered(bunauth)
+    caller = await caller_with(bunauth, signed_in.access_token)
+    made = await bunauth.create_token(caller, "ci", ("read",), 3600)
+    assert made.token is not None
+
+    verified = await bunauth.verify(made.token)
+
+    now = int(clock.now().timestamp())
+    assert verified.valid
+    assert verified.claims == {
+        "iss": "http://127.0.0.1:7070",
+        "sub": signed_in.user.id,
+        "iat": now,
+        "exp": now + 3600,
+        "jti": made.id,
+        "type": "personal",
+        "role": "admin",
+        "email": "ada@example.com",
+        "scopes": ["read"],
+    }
+
+
+async def test_a_personal_token_expires_only_if_it_was_to(bunauth: BunAuthService, clock: ManualClock) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    short = await bunauth.create_token(caller, "short", BOTH, 60)
+    endless = await bunauth.create_token(caller, "endless", BOTH, None)
+    clock.advance(60)
+
+    assert short.token is not None
+    assert endless.token is not None
+    assert not (await bunauth.verify(short.token)).valid
+    assert "exp" not in (await bunauth.verify(endless.token)).claims
+
+
+async def test_a_deleted_token_is_dead_and_told(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    made = await bunauth.create_token(caller, "lost", BOTH, None)
+    assert made.token is not None
+    async with feed_of(bunauth) as feed:
+        assert (await feed.next()).kind is RevokedKind.READY
+
+        await bunauth.delete_token(caller, made.id)
+
+        news = await feed.next()
+    assert (news.kind, news.id) == (RevokedKind.TOKEN, made.id)
+    assert not (await bunauth.verify(made.token)).valid
+    with pytest.raises(TokenNotFound):
+        await bunauth.delete_token(caller, made.id)
+
+
+async def test_nobody_sees_or_deletes_anothers_token(bunauth: BunAuthService) -> None:
+    ada = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    bob = await caller_with(bunauth, (await registered(bunauth, "bob@example.com")).access_token)
+    made = await bunauth.create_token(ada, "hers", BOTH, None)
+
+    with pytest.raises(TokenNotFound):
+        await bunauth.delete_token(bob, made.id)
+
+    assert (await bunauth.tokens(bob)).items == ()
+    assert len((await bunauth.tokens(ada)).items) == 1
+
+
+async def test_a_personal_token_cannot_make_others_or_log_out(bunauth: BunAuthService) -> None:
+    ada = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    made = await bunauth.create_token(ada, "ci", BOTH, None)
+    assert made.token is not None
+    with_token = await caller_with(bunauth, made.token)
+
+    with pytest.raises(Forbidden):
+        await bunauth.create_token(with_token, "another", BOTH, None)
+    with pytest.raises(Forbidden):
+        await bunauth.logout(with_token)
+    assert (await bunauth.me(with_token)).email == "ada@example.com"
+
+
+async def test_last_use_is_written_at_most_once_a_minute(bunauth: BunAuthService, clock: ManualClock) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    token = (await bunauth.create_token(caller, "ci", BOTH, None)).token
+    assert token is not None
+    last_used = "SELECT last_used_at FROM personal_tokens"
+    await bunauth.verify(token)
+    first = clock.now()
+    clock.advance(59)
+    await bunauth.verify(token)
+    assert await bunauth.store.db.value(last_used) == first
+    clock.advance(1)
+
+    await bunauth.verify(token)
+
+    assert await bunauth.store.db.value(last_used) == clock.now()
+
+
+async def test_an_account_has_at_most_a_hundred_tokens(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    for number in range(100):
+        await bunauth.create_token(caller, f"token {number}", BOTH, None)
+
+    with pytest.raises(InvalidInput):
+        await bunauth.create_token(caller, "one more", BOTH, None)
+
+    listed = (await bunauth.tokens(caller)).items
+    assert len(listed) == 100
+    assert listed[0].name == "token 99"
+
+
+async def test_a_token_needs_a_name_and_known_scopes(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+
+    for name, scopes in (("", BOTH), ("  ", BOTH), ("x" * 101, BOTH), ("ci", ()), ("ci", ("admin",))):
+        with pytest.raises(InvalidInput):
+            await bunauth.create_token(caller, name, scopes, None)
+
+    assert (await bunauth.tokens(caller)).items == ()
+
+
+async def test_an_unknown_personal_token_is_not_valid(bunauth: BunAuthService) -> None:
+    for token in ("bpt_", "bpt_unknown", "bpt_\0"):
+        assert not (await bunauth.verify(token)).valid

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bunbase.bunauth.service import BunAuthService
+from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.opaque import fingerprint
+from tests.bunauth.feeds import feed_of
+from tests.bunauth.people import caller_with, registered
+from tests.rooms import ANYONE
+
+DAY = 86400
+
+
+async def test_a_refresh_token_is_traded_for_a_new_pair(bunauth: BunAuthService, clock: ManualClock) -> None:
+    first = await registered(bunauth)
+    clock.advance(600)
+
+    second = await bunauth.refresh(ANYONE, first.refresh_token)
+
+    assert second.user == first.user
+    assert {second.access_token, second.refresh_token}.isdisjoint({first.access_token, first.refresh_token})
+    assert second.expires_in == 900
+    session = (await bunauth.verify(first.access_token)).claims["sid"]
+    assert (await bunauth.verify(second.access_token)).claims["sid"] == session
+
+
+async def test_a_retry_within_the_grace_gets_the_very_same_pair(bunauth: BunAuthService, clock: ManualClock) -> None:
+    first = await registered(bunauth)
+    second = await bunauth.refresh(ANYONE, first.refresh_token)
+    clock.advance(9)
+
+    again = await bunauth.refresh(ANYONE, first.refresh_token)
+
+    assert (again.access_token, again.refresh_token) == (second.access_token, second.refresh_token)
+    assert again.expires_in == 900 - 9
+    assert (await bunauth.refresh(ANYONE, again.refresh_token)).user == first.user
+
+
+async def test_two_refreshes_at_once_get_the_very_same_pair(bunauth: BunAuthService) -> None:
+    first = await registered(bunauth)
+
+    twins = await asyncio.gather(*(bunauth.refresh(ANYONE, first.refresh_token) for _ in range(8)))
+
+    assert len({(twin.access_token, twin.refresh_token) for twin in twins}) == 1
+
+
+async def test_a_reused_refresh_token_ends_the_session(bunauth: BunAuthService, clock: ManualClock) -> None:
+    first = await registered(bunauth)
+    second = await bunauth.refresh(ANYONE, first.refresh_token)
+    clock.advance(10)
+
+    with pytest.raises(TokenReused):
+        await bunauth.refresh(ANYONE, first.refresh_token)
+
+    assert not (await bunauth.verify(second.access_token)).valid
+    with pytest.raises(InvalidToken):
+        await bunauth.refresh(ANYONE, second.refresh_token)
+    with pytest.raises(TokenReused):
+        await bunauth.refresh(ANYONE, first.refresh_token)
+
+
+async def test_reuse_leaves_other_sessions_alone(bunauth: BunAuthService, clock: ManualClock) -> None:
+    first = await registered(bunauth)
+    other = await bunauth.login(ANYONE, "ada@example.com", "correct horse battery")
+    await bunauth.refresh(ANYONE, first.refresh_token)
+    clock.advance(10)
+
+    with pytest.raises(TokenReused):
+        await bunauth.refresh(ANYONE, first.refresh_token)
+
+    assert (await bunauth.verify(other.access_token)).valid
+
+
+async def test_a_refresh_token_expires(bunauth: BunAuthService, clock: ManualClock) -> None:
+    first = await registered(bunauth)
+    clock.advance(30 * DAY)
+
+    with pytest.raises(TokenExpired):
+        await bunauth.refresh(ANYONE, first.refresh_token)
+
+
+async def test_a_session_ends_however_often_it_was_refreshed(bunauth: BunAuthService, clock: ManualClock) -> None:
+    token = (await registered(bunauth)).refresh_token
+    for _ in range(8):
+        clock.advance(20 * DAY)
+        token = (await bunauth.refresh(ANYONE, token)).refresh_token
+    clock.advance(20 * DAY)
+
+    with pytest.raises(TokenExpired):
+        await bunauth.refresh(ANYONE, token)
+
+
+async def test_an_unknown_refresh_token_is_invalid(bunauth: BunAuthService) -> None:
+    for token in ("", "brt_unknown", "bpt_unknown", "nul\0"):
+        with pytest.raises(InvalidToken):
+            await bunauth.refresh(ANYONE, token)
+
+
+async def test_logout_ends_the_session_at_once(bunauth: BunAuthService) -> None:
+    signed_in = await registered(bunauth)
+    caller = await caller_with(bunauth, signed_in.access_token)
+
+    await bunauth.logout(caller)
+    await bunauth.logout(caller)
+
+    assert not (await bunauth.verify(signed_in.access_token)).valid
+    with pytest.raises(InvalidToken):
+        await bunauth.refresh(ANYONE, signed_in.refresh_token)
+
+
+async def test_logout_is_told_to_every_process_and_to_those_that_come_later(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    assert caller.developer is not None
+    expected = Revocation(RevokedKind.SESSION, caller.developer.session, clock.now().timestamp() + 960)
+    async with feed_of(bunauth) as feed:
+        assert (await feed.next()).kind is RevokedKind.READY
+
+        await bunauth.logout(caller)
+
+        assert await feed.next() == expected
+    async with feed_of(bunauth) as late:
+        assert [await late.next(), await late.next()] == [expected, Revocation(RevokedKind.READY)]
+
+
+async def test_the_server_alone_cannot_read_what_a_token_was_traded_for(bunauth: BunAuthService) -> None:
+    first = await registered(bunauth)
+    second = await bunauth.refresh(ANYONE, first.refresh_token)
+
+    stored = await bunauth.store.db.value(
+        "SELECT string_agg(encode(hash || coalesce(sealed_pair, ''), 'escape'), '') FROM refresh_tokens"
+    )
+    sealed = await bunauth.store.db.value(
+        "SELECT sealed_pair FROM refresh_tokens WHERE hash = $1", fingerprint(first.refresh_token)
+    )
+
+    for secret in (first.refresh_token, second.refresh_token, second.access_token):
+        assert secret not in stored
+    assert len(sealed) > len(second.refresh_token) + len(second.access_token)
+
+
+async def test_the_pair_is_forgotten_after_the_grace(bunauth: BunAuthService, clock: ManualClock) -> None:
+    first = await registered(bunauth)
+    await bunauth.refresh(ANYONE, first.refresh_token)
+    kept = "SELECT count(*) FROM refresh_tokens WHERE sealed_pair IS NOT NULL"
+    await bunauth.forget_pairs()
+    assert await bunauth.store.db.value(kept) == 1
+    clock.advance(10)
+
+    await bunauth.forget_pairs()
+
+    assert await bunauth.store.db.value(kept) == 0
+    with pytest.raises(TokenReused):
+        await bunauth.refresh(ANYONE, first.refresh_token)
+
+
+async def test_what_is_long_over_is_deleted_and_what_lives_stays(bunauth: BunAuthService, clock: ManualClock) -> None:
+    over = await registered(bunauth)
+    await bunauth.logout(await caller_with(bunauth, over.access_token))
+    clock.advance(2 * DAY)
+    living = await bunauth.login(ANYONE, "ada@example.com", "correct horse battery")
+
+    await bunauth.forget()
+
+    assert await bunauth.store.db.value("SELECT count(*) FROM sessions") == 1
+    assert await bunauth.store.db.value("SELECT count(*) FROM refresh_tokens") == 1
+    assert await bunauth.store.db.value("SELECT count(*) FROM revocations") == 0
+    assert (await bunauth.refresh(ANYONE, living.refresh_token)).user == living.user

@@ -1,0 +1,37 @@
+"""A room's routes on their own: Callers are given, Problems become status and code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import httpx
+from litestar import Litestar, Response
+from litestar.di import Provide
+
+from bunbase.pkg.errors import Problem
+from tests.rooms import ANYONE
+
+
+def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
+    """Give a client. `given`: what handlers take by name; a Caller that is not given is nobody."""
+    given = {"anyone": ANYONE, "developer": ANYONE, "client": ANYONE} | given
+    app = Litestar(
+        list(routes),
+        dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in given.items()},
+        exception_handlers={Problem: _answer},
+        logging_config=None,
+    )
+    transport = httpx.ASGITransport(cast(Any, app))  # Litestar types ASGI's messages more closely than httpx does
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+def _giving(value: Any) -> Any:
+    def give() -> Any:
+        return value
+
+    return give
+
+
+def _answer(_request: Any, problem: Problem) -> Response[dict[str, Any]]:
+    return Response(problem.body(), status_code=problem.status, headers=problem.headers())

@@ -1,0 +1,30 @@
+"""Open engines as tests need them: small, and with a clock of their own."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine, open_sqlite_engine
+from bunbase.pkg.clock import SystemClock
+from tests.fakes import FakeKms
+
+
+class Seconds:
+    """A monotonic clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def sqlite_engine(
+    directory: Path, kms: FakeKms, settings: BundocSettings | None = None, now: Seconds | None = None
+) -> AbstractAsyncContextManager[SqliteEngine]:
+    return open_sqlite_engine(directory, kms, SystemClock(), settings or BundocSettings(), now or Seconds())

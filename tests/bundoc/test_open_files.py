@@ -1,0 +1,201 @@
+"""Which files are open: no more than allowed, no key older than allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.connection import cache_share
+from bunbase.bundoc.sqlite_engine.directory_lock import DirectoryTaken
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.bundoc.writes import Create
+from bunbase.contracts.bundoc import BundocBusy
+from bunbase.contracts.bunkms import KeyDestroyed
+from bunbase.pkg.errors import InvalidInput, Unreachable
+from tests.bundoc.engines import Seconds, sqlite_engine
+from tests.fakes import FakeKms
+
+P, C = "prj_a", "posts"
+SETTINGS = BundocSettings(max_open_projects=3, close_idle_seconds=60, key_seconds=900, renew_key_after_seconds=600)
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+async def engine(tmp_path: Path, kms: FakeKms, seconds: Seconds) -> AsyncIterator[SqliteEngine]:
+    async with sqlite_engine(tmp_path / "bundoc", kms, SETTINGS, seconds) as engine:
+        yield engine
+
+
+async def begun(engine: SqliteEngine, *projects: str) -> None:
+    for project in projects:
+        await engine.write(project, C, Create("d1", f'{{"of":"{project}"}}'.encode()))
+
+
+async def test_the_least_recently_used_is_closed_and_opens_again(engine: SqliteEngine) -> None:
+    projects = [f"prj_{number}" for number in range(10)]
+    await begun(engine, *projects)
+    assert set(engine.files.files) == set(projects[7:])
+
+    await engine.get(projects[7], C, "d1")
+    for project in projects[:2]:
+        stored = await engine.get(project, C, "d1")
+        assert stored is not None
+        assert stored.body == f'{{"of":"{project}"}}'.encode()
+
+    assert list(engine.files.files) == [projects[7], *projects[:2]]
+
+
+async def test_many_projects_at_once_take_turns(engine: SqliteEngine) -> None:
+    async def visit(project: str) -> None:
+        while True:
+            try:
+                await engine.write(project, C, Create("d1", b"{}"))
+                return
+            except BundocBusy:
+                await asyncio.sleep(0.001)
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(visit(f"prj_{number}") for number in range(40)))
+
+    assert len(engine.files.files) <= 3
+    for number in range(40):
+        assert await engine.get(f"prj_{number}", C, "d1") is not None
+
+
+async def test_when_all_are_in_use_another_is_refused(engine: SqliteEngine) -> None:
+    await begun(engine, "prj_1", "prj_2", "prj_3")
+    files = engine.files
+
+    async with files.using("prj_1"), files.using("prj_2"), files.using("prj_3"):
+        with pytest.raises(BundocBusy):
+            await engine.get("prj_4", C, "d1")
+
+    assert await engine.get("prj_4", C, "d1") is None
+
+
+async def test_what_is_idle_is_closed_and_what_is_not_stays(engine: SqliteEngine, seconds: Seconds) -> None:
+    await begun(engine, "prj_1", "prj_2")
+
+    seconds.advance(59)
+    await engine.get("prj_2", C, "d1")
+    seconds.advance(2)
+    await engine.tend()
+
+    assert list(engine.files.files) == ["prj_2"]
+    assert await engine.get("prj_1", C, "d1") is not None
+
+
+async def test_a_cold_project_asked_by_many_at_once_is_opened_once(engine: SqliteEngine, kms: FakeKms) -> None:
+    await asyncio.gather(*(engine.get(P, C, "d1") for _ in range(50)))
+
+    assert kms.calls == ["generate_data_key"]
+
+
+async def test_whoever_asked_first_may_leave(engine: SqliteEngine) -> None:
+    first = asyncio.create_task(engine.get(P, C, "d1"))
+    second = asyncio.create_task(engine.get(P, C, "d1"))
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert await second is None
+
+
+async def test_a_key_is_proven_again_before_it_is_too_old(engine: SqliteEngine, kms: FakeKms, seconds: Seconds) -> None:
+    await begun(engine, P)
+    kms.calls.clear()
+
+    for _ in range(40):  # an hour of steady use
+        seconds.advance(30)
+        await engine.get(P, C, "d1")
+        await engine.tend()
+
+    assert kms.calls == ["unwrap_data_key"] * 2
+
+
+async def test_an_old_key_is_proven_by_whoever_needs_it(engine: SqliteEngine, kms: FakeKms, seconds: Seconds) -> None:
+    await begun(engine, P)
+    kms.calls.clear()
+
+    seconds.advance(901)
+    assert await engine.get(P, C, "d1") is not None
+    assert await engine.get(P, C, "d1") is not None
+
+    assert kms.calls == ["unwrap_data_key"]
+
+
+async def test_a_destroyed_key_closes_an_open_project(engine: SqliteEngine, kms: FakeKms, seconds: Seconds) -> None:
+    await begun(engine, P)
+    await kms.destroy(P)
+
+    seconds.advance(599)
+    await engine.get(P, C, "d1")
+    seconds.advance(2)
+    await engine.tend()
+
+    assert P not in engine.files.files
+    with pytest.raises(KeyDestroyed):
+        await engine.get(P, C, "d1")
+
+
+async def test_without_the_kms_data_is_served_for_15_minutes_and_no_longer(
+    engine: SqliteEngine, kms: FakeKms, seconds: Seconds
+) -> None:
+    await begun(engine, P)
+    kms.reachable = False
+
+    for _ in range(29):
+        seconds.advance(30)
+        assert await engine.get(P, C, "d1") is not None
+        await engine.tend()
+    seconds.advance(31)
+    with pytest.raises(Unreachable):
+        await engine.get(P, C, "d1")
+    assert P not in engine.files.files
+
+    kms.reachable = True
+    assert await engine.get(P, C, "d1") is not None
+
+
+async def test_a_project_in_use_is_dropped_once_its_writes_are_done(engine: SqliteEngine, tmp_path: Path) -> None:
+    writes = [asyncio.create_task(engine.write(P, C, Create(f"d{n}", b"{}"))) for n in range(100)]
+    await asyncio.sleep(0)
+    await engine.write(P, C, Create("last", b"{}"))
+
+    await engine.drop(P)
+
+    assert all(not isinstance(result, Exception) for result in await asyncio.gather(*writes, return_exceptions=True))
+    assert not (tmp_path / "bundoc" / P).exists()
+
+
+@pytest.mark.parametrize(
+    "project", ["", ".", "..", "../prj_a", "prj_a/..", "prj_", "prj_A", "PRJ_a", "prj_a\n", "x", "a/b"]
+)
+async def test_what_is_no_project_never_becomes_a_path(engine: SqliteEngine, tmp_path: Path, project: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(InvalidInput):
+        await engine.get(project, C, "d1")
+    with pytest.raises(InvalidInput):
+        await engine.drop(project)
+
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+async def test_a_second_process_is_refused_by_the_name_of_the_directory(engine: SqliteEngine, tmp_path: Path) -> None:
+    with pytest.raises(DirectoryTaken, match=f"{tmp_path}/bundoc .*process {os.getpid()}"):
+        async with sqlite_engine(tmp_path / "bundoc", FakeKms()):
+            pass
+
+
+@pytest.mark.parametrize(("files", "share"), [(0, 64), (1, 64), (4, 64), (5, 32), (100, 2), (256, 1), (10_000, 1)])
+def test_open_files_share_the_cache(files: int, share: int) -> None:
+    assert cache_share(256, 64, files) == share

@@ -1,0 +1,262 @@
+"""Bundoc's public HTTP, with the gateway's way of telling problems and a caller chosen by the test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar, Request
+from litestar.di import Provide
+
+from bunbase.bundoc.documents import MAX_BYTES
+from bunbase.bundoc.routes import ROUTES
+from bunbase.bundoc.service import BundocService
+from bunbase.contracts.caller import Caller
+from bunbase.gateway.app import OPENAPI, given
+from bunbase.gateway.problems import HANDLERS
+from tests.rooms import member_caller, publishable_caller, secret_caller
+
+URL = "/v1/data/posts"
+
+CALLERS = {
+    "secret": secret_caller("prj_a"),
+    "other": secret_caller("prj_b"),
+    "publishable": publishable_caller("prj_a"),
+    "member": member_caller("prj_a"),
+}
+
+
+async def client_of(request: Request[Any, Any, Any]) -> Caller:
+    return CALLERS[request.headers.get("x-test-caller", "secret")]
+
+
+@pytest.fixture
+async def http(service: BundocService) -> AsyncIterator[httpx.AsyncClient]:
+    dependencies = {"client": Provide(client_of), **given({"bundoc": service})}
+    app = Litestar(ROUTES, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
+    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["content-type"].startswith("application/problem+json")
+    return response.status_code, response.json()["code"]
+
+
+async def test_a_document_from_birth_to_death(http: httpx.AsyncClient) -> None:
+    created = await http.post(URL, json={"_id": "d1", "title": "Hello", "tags": {"a": 1}})
+    assert created.status_code == 201
+    assert created.headers["location"] == f"{URL}/d1"
+    assert created.headers["etag"] == '"1"'
+    assert created.headers["content-type"].startswith("application/json")
+    assert list(created.json()) == ["_id", "_rev", "_created", "_updated", "title", "tags"]
+
+    patched = await http.patch(
+        f"{URL}/d1", content=b'{"tags":{"a":null,"b":2}}', headers={"content-type": "application/merge-patch+json"}
+    )
+    assert (patched.status_code, patched.headers["etag"]) == (200, '"2"')
+    assert patched.json()["tags"] == {"b": 2}
+
+    replaced = await http.put(f"{URL}/d1", json={**patched.json(), "title": "Bye"}, headers={"if-match": '"2"'})
+    assert (replaced.status_code, replaced.headers["etag"]) == (200, '"3"')
+    assert "location" not in replaced.headers
+
+    got = await http.get(f"{URL}/d1")
+    assert got.status_code == 200
+    assert got.content == replaced.content
+
+    gone = await http.delete(f"{URL}/d1", headers={"if-match": '"3"'})
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert problem(await http.get(f"{URL}/d1")) == (404, "document_not_found")
+    assert problem(await http.delete(f"{URL}/d1")) == (404, "document_not_found")
+
+
+async def test_a_document_that_has_not_changed_is_not_sent_again(http: httpx.AsyncClient) -> None:
+    await http.put(f"{URL}/d1", json={"a": 1})
+
+    for tag in ('"1"', 'W/"1"', '"7", "1"', "*"):
+        response = await http.get(f"{URL}/d1", headers={"if-none-match": tag})
+        assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", '"1"')
+
+    assert (await http.get(f"{URL}/d1", headers={"if-none-match": '"2"'})).status_code == 200
+    assert problem(await http.get(f"{URL}/d1", headers={"if-none-match": "1"})) == (400, "malformed_request")
+
+
+async def test_put_creates_and_replaces_as_the_condition_says(http: httpx.AsyncClient) -> None:
+    created = await http.put(f"{URL}/d1", json={}, headers={"if-none-match": "*"})
+    assert (created.status_code, created.headers["location"]) == (201, f"{URL}/d1")
+
+    again = await http.put(f"{URL}/d1", json={}, headers={"if-none-match": "*"})
+    assert problem(again) == (412, "stale_revision")
+    assert again.json()["rev"] == 1
+
+    for method in ("PUT", "PATCH", "DELETE"):
+        body = b"{}" if method != "DELETE" else None
+        stale = await http.request(method, f"{URL}/d1", content=body, headers={"if-match": '"9"'})
+        assert problem(stale) == (412, "stale_revision")
+        unread = await http.request(method, f"{URL}/d1", content=body, headers={"if-match": "*"})
+        assert problem(unread) == (400, "malformed_request")
+    assert (await http.get(f"{URL}/d1")).headers["etag"] == '"1"'
+
+
+async def test_an_id_is_created_once(http: httpx.AsyncClient) -> None:
+    await http.post(URL, json={"_id": "d1"})
+
+    assert problem(await http.post(URL, json={"_id": "d1"})) == (409, "document_exists")
+
+
+async def test_pages_follow_each_other(http: httpx.AsyncClient) -> None:
+    for number in range(45):
+        await http.put(f"{URL}/d{number:02}", json={"n": number})
+
+    found: list[int] = []
+    url: str | None = URL
+    while url:
+        page = (await http.get(url)).json()
+        assert len(page["items"]) <= 20
+        found += [item["n"] for item in page["items"]]
+        url = page["next"] and f"{URL}?cursor={page['next']}"
+
+    assert found == list(range(45))
+    assert (await http.get("/v1/data/nothing_here")).json() == {"items": [], "next": None}
+
+
+async def test_a_cursor_is_worth_nothing_elsewhere(http: httpx.AsyncClient) -> None:
+    for number in range(2):
+        await http.put(f"{URL}/d{number}", json={})
+    cursor = (await http.get(f"{URL}?limit=1")).json()["next"]
+
+    assert problem(await http.get(f"/v1/data/notes?cursor={cursor}")) == (400, "invalid_cursor")
+    assert problem(await http.get(f"{URL}?cursor=nonsense")) == (400, "invalid_cursor")
+    assert problem(await http.get(f"{URL}?cursor=")) == (400, "invalid_cursor")
+
+
+@pytest.mark.parametrize("parameter", ["where={}", "sort=a", "select=a", "count=true", "Limit=1", "limits=3"])
+async def test_what_is_not_understood_in_a_query_is_never_ignored(http: httpx.AsyncClient, parameter: str) -> None:
+    listed = await http.get(f"{URL}?{parameter}")
+
+    assert problem(listed) == (400, "invalid_query")
+    assert "limit and cursor" in listed.json()["detail"]
+    assert problem(await http.get(f"{URL}/d1?{parameter}")) == (400, "invalid_query")
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "-1", "x", "1e3"])
+async def test_a_limit_that_is_none_is_refused(http: httpx.AsyncClient, limit: str) -> None:
+    response = await http.get(f"{URL}?limit={limit}")
+
+    assert response.status_code in (400, 422)
+    problem(response)
+
+
+async def test_the_key_may_ride_in_the_query(http: httpx.AsyncClient) -> None:
+    assert (await http.get(f"{URL}?key=sk_x")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        pytest.param(b"", 400, "malformed_request", id="nothing"),
+        pytest.param(b"{", 400, "malformed_request", id="half an object"),
+        pytest.param(b'{"a":NaN}', 400, "malformed_request", id="NaN"),
+        pytest.param(b'{"a":"\xff"}', 400, "malformed_request", id="no UTF-8"),
+        pytest.param(b"[]", 422, "invalid_document", id="no object"),
+        pytest.param(b'{"_secret":1}', 422, "invalid_document", id="system field"),
+        pytest.param(b'{"a":1e999}', 422, "invalid_document", id="infinite"),
+        pytest.param(b'{"a":' * 40 + b"1" + b"}" * 40, 422, "invalid_document", id="deep"),
+        pytest.param(b'{"a":' + b"[" * 100_000, 422, "invalid_document", id="very deep"),
+        pytest.param(b'{"a":"%b"}' % (b"x" * MAX_BYTES), 413, "document_too_large", id="large"),
+    ],
+)
+async def test_what_cannot_be_stored_is_refused_alike_everywhere(
+    http: httpx.AsyncClient, body: bytes, status: int, code: str
+) -> None:
+    await http.put(f"{URL}/d1", json={"a": 1})
+
+    for method, url in (("POST", URL), ("PUT", f"{URL}/d1"), ("PATCH", f"{URL}/d1")):
+        refused = await http.request(method, url, content=body, headers={"content-type": "application/json"})
+        assert problem(refused) == (status, code), method
+
+    assert (await http.get(f"{URL}/d1")).json()["_rev"] == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+@pytest.mark.parametrize(
+    "media", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "json"]
+)
+async def test_other_content_types_are_refused(http: httpx.AsyncClient, method: str, media: str) -> None:
+    url = URL if method == "POST" else f"{URL}/d1"
+
+    refused = await http.request(method, url, content=b"{}", headers={"content-type": media})
+
+    assert problem(refused) == (415, "unsupported_media_type")
+
+
+async def test_a_body_without_a_type_is_json(http: httpx.AsyncClient) -> None:
+    for headers in ({}, {"content-type": "application/json; charset=UTF-8"}):
+        created = await http.post(URL, content=b'{"a":1}', headers=headers)
+        assert created.status_code == 201
+
+
+async def test_update_operators_are_not_taken_for_fields(http: httpx.AsyncClient) -> None:
+    await http.put(f"{URL}/d1", json={"n": 1})
+
+    refused = await http.patch(f"{URL}/d1", json={"$inc": {"n": 1}})
+
+    assert problem(refused) == (422, "invalid_document")
+    assert refused.json()["errors"][0]["path"] == "/$inc"
+
+
+@pytest.mark.parametrize(
+    "url", ["/v1/data/Posts", "/v1/data/a-b", "/v1/data/posts/a%20b", f"/v1/data/posts/{'a' * 65}"]
+)
+async def test_names_are_checked(http: httpx.AsyncClient, url: str) -> None:
+    assert problem(await http.get(url)) == (422, "invalid_input")
+
+
+REQUESTS = [
+    ("POST", URL),
+    ("GET", URL),
+    ("GET", f"{URL}/d1"),
+    ("PUT", f"{URL}/d1"),
+    ("PATCH", f"{URL}/d1"),
+    ("DELETE", f"{URL}/d1"),
+]
+
+
+@pytest.mark.parametrize("caller", ["publishable", "member"])
+@pytest.mark.parametrize(("method", "url"), REQUESTS)
+async def test_only_the_secret_key_is_let_in(http: httpx.AsyncClient, caller: str, method: str, url: str) -> None:
+    await http.put(f"{URL}/d1", json={"a": 1})
+
+    refused = await http.request(method, url, content=b'{"a":2}', headers={"x-test-caller": caller})
+
+    assert problem(refused) == (403, "rule_denied")
+    assert (await http.get(f"{URL}/d1")).json()["a"] == 1
+
+
+@pytest.mark.parametrize(("method", "url"), REQUESTS)
+async def test_another_projects_key_never_sees_the_data(http: httpx.AsyncClient, method: str, url: str) -> None:
+    await http.put(f"{URL}/d1", json={"a": "mine"})
+
+    answer = await http.request(method, url, content=b'{"b":1}', headers={"x-test-caller": "other"})
+
+    assert b"mine" not in answer.content
+    assert msgspec.json.decode((await http.get(f"{URL}/d1")).content)["a"] == "mine"
+
+
+async def test_the_openapi_document_describes_bodies_and_answers(http: httpx.AsyncClient) -> None:
+    paths = (await http.get("/api/openapi.json")).json()["paths"]
+
+    create = paths["/v1/data/{collection}"]["post"]
+    assert create["requestBody"]["content"]["application/json"]["schema"]["type"] == "object"
+    assert {"201", "400", "403", "409", "413", "415", "422"} <= create["responses"].keys()
+    document = paths["/v1/data/{collection}/{id}"]
+    assert {"200", "304", "404"} <= document["get"]["responses"].keys()
+    assert {"200", "201", "412"} <= document["put"]["responses"].keys()
+    assert "application/merge-patch+json" in document["patch"]["requestBody"]["content"]
+    assert "204" in document["delete"]["responses"]
+    assert all(operation["summary"] for path in paths.values() for operation in path.values())

@@ -1,0 +1,99 @@
+"""A home of its own for each test: no credentials, no project, and nothing of the developer's environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.cli.credentials import Credentials, credentials_file
+from bunbase.cli.main import run
+from tests.cli.server import EMAIL, PASSWORD, FakeApi, running
+
+EXECUTABLE = Path(sys.executable).with_name("bunbase")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command did: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Give the one JSON document on stdout."""
+        assert self.code == 0, self.err
+        return msgspec.json.decode(self.out)
+
+    @property
+    def problem(self) -> Any:
+        """Give the JSON document on stderr."""
+        return msgspec.json.decode(self.err)
+
+
+Bunbase = Callable[..., Said]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("BUNBASE_") and name != "BUNBASE_BUN"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    with running(FakeApi()) as api:
+        monkeypatch.setenv("BUNBASE_URL", api.url)
+        yield api
+
+
+@pytest.fixture
+def bunbase(capsys: pytest.CaptureFixture[str]) -> Bunbase:
+    """Run a command in this process."""
+
+    def bunbase(*words: str) -> Said:
+        capsys.readouterr()
+        code = run(words)
+        return Said(code, *capsys.readouterr())
+
+    return bunbase
+
+
+@pytest.fixture
+def signed_in(api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    with monkeypatch.context() as patch:
+        patch.setenv("BUNBASE_PASSWORD", PASSWORD)
+        assert bunbase("login", "--email", EMAIL).code == 0
+    return api
+
+
+@pytest.fixture
+def in_project(signed_in: FakeApi, bunbase: Bunbase) -> FakeApi:
+    assert bunbase("projects", "create", "Guestbook").code == 0
+    return signed_in
+
+
+def executable(*words: str, input: str = "") -> Said:
+    """Run the real `bunbase` in a process of its own."""
+    done = subprocess.run([EXECUTABLE, *words], input=input, capture_output=True, text=True, timeout=60, check=False)
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def kept() -> Credentials:
+    """Give what the credentials file says."""
+    return credentials_file().read()

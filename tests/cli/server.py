@@ -1,0 +1,364 @@
+"""A small server that speaks as much of BunBase's API as the command needs, in memory, on a real port."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import queue
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request, Response, delete, get, post, put, route
+from litestar.datastructures import UploadFile
+from litestar.di import Provide
+from litestar.params import FromPath, FromQuery
+from litestar.response import Stream
+
+from bunbase.contracts.bunauth import Account, InvalidCredentials, InvalidToken, SignedIn, TokenExpired, TokenReused
+from bunbase.contracts.caller import CallerKind, Role
+from bunbase.contracts.functions import (
+    FunctionConfig,
+    FunctionError,
+    FunctionNotFound,
+    LogLevel,
+    LogLine,
+    LogPage,
+    Variable,
+    VariableNotFound,
+    Variables,
+    Version,
+)
+from bunbase.contracts.platform import (
+    ConfirmationNeeded,
+    InvalidKey,
+    Key,
+    Keys,
+    NewProject,
+    Project,
+    ProjectNotFound,
+    Projects,
+)
+from bunbase.pkg.errors import Problem, Unauthenticated
+from bunbase.pkg.http import Injected
+from bunbase.pkg.serve import listen, serving
+
+AnyRequest = Request[Any, Any, Any]
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EMAIL, PASSWORD = "ada@example.com", "correct horse"
+REQUEST_ID = "req_test"
+LINES_A_CONNECTION = 2  # then the log stream breaks off, as it does when a server restarts
+
+
+class Upload(msgspec.Struct):
+    code: bytes
+    source_map: bytes
+    config: dict[str, Any]
+
+
+class FakeApi:
+    """What the server knows, for tests to look at and to change."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.access: set[str] = set()
+        self.fresh: set[str] = set()
+        self.spent: set[str] = set()
+        self.issued = 0
+        self.refreshes = 0
+        self.access_seconds = 900
+        self.projects: dict[str, Project] = {}
+        self.keys: dict[str, tuple[str, Key]] = {}
+        self.uploads: dict[str, list[Upload]] = {}
+        self.variables: dict[str, str] = {}
+        self.lines: list[LogLine] = []
+        self.follows: list[int] = []
+        self.agents: set[str] = set()
+        self.page = 2
+        self.busy = 0
+
+    def sign_in(self, email: str) -> SignedIn:
+        self.issued += 1
+        access, refresh = f"at_{self.issued}", f"rt_{self.issued}"
+        self.access.add(access)
+        self.fresh.add(refresh)
+        return SignedIn(self.account(email), access, refresh, self.access_seconds)
+
+    def account(self, email: str = EMAIL) -> Account:
+        return Account("usr_ada", email, "Ada", "admin", NOW)
+
+    def expire(self) -> None:
+        self.access.clear()
+
+    def signed_in(self, request: AnyRequest) -> None:
+        self.agents.add(request.headers.get("user-agent", ""))
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not token:
+            raise Unauthenticated
+        if token not in self.access:
+            raise TokenExpired
+
+    def project(self, name: FromPath[str]) -> Project:
+        for project in self.projects.values():
+            if name in (project.id, project.slug):
+                return project
+        raise ProjectNotFound
+
+    def new_key(self, project: FromPath[str], kind: CallerKind, name: str = "key") -> Key:
+        number = len(self.keys) + 1
+        value = f"{'sk' if kind is CallerKind.SECRET else 'pk'}_{number}"
+        self.keys[value] = (project, Key(f"key_{number}", kind, name, value[:4], NOW, None))
+        return msgspec.structs.replace(self.keys[value][1], key=value)
+
+    def say(self, *texts: str, invocation: str = "inv_1") -> None:
+        for text in texts:
+            seq = len(self.lines) + 1
+            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, "hello", 1, invocation, False))
+
+
+@post("/api/auth/{verb:str}")
+async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str]) -> Response[Any]:
+    body = await request.json() if verb != "logout" else {}
+    match verb:
+        case "login" | "register":
+            if body["password"] != PASSWORD:
+                raise InvalidCredentials
+            return Response(api.sign_in(body["email"]), status_code=200 if verb == "login" else 201)
+        case "refresh":
+            return Response(refreshed(api, body["refresh_token"]), status_code=200)
+        case _:
+            api.signed_in(request)
+            api.access.clear()
+            api.fresh.clear()
+            return Response(None, status_code=204)
+
+
+def refreshed(api: FakeApi, token: str) -> SignedIn:
+    """Less patient than the real one: a token that is used twice ends the session at once."""
+    api.refreshes += 1
+    if token in api.spent:
+        api.access.clear()
+        api.fresh.clear()
+        raise TokenReused
+    if token not in api.fresh:
+        raise InvalidToken
+    api.fresh.discard(token)
+    api.spent.add(token)
+    return api.sign_in(EMAIL)
+
+
+@get("/api/auth/me")
+async def me(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Account]:
+    api.signed_in(request)
+    return {"user": api.account()}
+
+
+@get("/api/projects")
+async def list_projects(api: Injected[FakeApi], request: AnyRequest, cursor: FromQuery[int] = 0) -> Projects:
+    api.signed_in(request)
+    items = tuple(api.projects.values())[cursor : cursor + api.page]
+    after = cursor + api.page
+    return Projects(items, str(after) if after < len(api.projects) else None)
+
+
+@post("/api/projects")
+async def create_project(api: Injected[FakeApi], request: AnyRequest) -> NewProject:
+    api.signed_in(request)
+    name = (await request.json())["name"]
+    project = Project(f"prj_{len(api.projects) + 1}", name, name.lower(), Role.OWNER, NOW)
+    api.projects[project.id] = project
+    keys = tuple(api.new_key(project.id, kind) for kind in (CallerKind.PUBLISHABLE, CallerKind.SECRET))
+    return NewProject(project.id, name, project.slug, Role.OWNER, NOW, keys)
+
+
+@get("/api/projects/{project:str}")
+async def get_project(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> Project:
+    api.signed_in(request)
+    return api.project(project)
+
+
+@delete("/api/projects/{project:str}", status_code=204)
+async def delete_project(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> None:
+    api.signed_in(request)
+    found = api.project(project)
+    if (await request.json())["confirm"] != found.slug:
+        raise ConfirmationNeeded(f"Send the project's slug: {found.slug}.")
+    del api.projects[found.id]
+
+
+@get("/api/projects/{project:str}/keys")
+async def list_keys(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> Keys:
+    api.signed_in(request)
+    return Keys(tuple(key for of, key in api.keys.values() if of == api.project(project).id))
+
+
+@post("/api/projects/{project:str}/keys")
+async def create_key(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> Key:
+    api.signed_in(request)
+    body = await request.json()
+    return api.new_key(api.project(project).id, CallerKind(body["kind"]), body["name"])
+
+
+@post("/api/projects/{project:str}/keys/{id:str}/rotate")
+async def rotate_key(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str], id: FromPath[str]) -> Key:
+    api.signed_in(request)
+    old = next(key for _, key in api.keys.values() if key.id == id)
+    return api.new_key(api.project(project).id, old.kind, old.name)
+
+
+@delete("/api/projects/{project:str}/keys/{id:str}", status_code=204)
+async def revoke_key(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    api.keys = {value: found for value, found in api.keys.items() if found[1].id != id}
+
+
+@put("/api/projects/{project:str}/functions/{name:str}", status_code=201)
+async def deploy(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str], name: FromPath[str]) -> Version:
+    api.signed_in(request)
+    api.project(project)
+    form = await request.form()
+    code, config = await content(form["bundle"]), msgspec.json.decode(await content(form["config"]))
+    versions = api.uploads.setdefault(name, [])
+    versions.append(Upload(code, await content(form["source_map"]), config))
+    sha256 = hashlib.sha256(code).hexdigest()
+    used = msgspec.convert(config, FunctionConfig)
+    return Version(name, len(versions), sha256, len(code), used, True, NOW, "usr_ada")
+
+
+async def content(part: Any) -> bytes:
+    """Litestar gives a part without a file name as text, or as the JSON it looks like."""
+    if isinstance(part, UploadFile):
+        return await part.read()
+    return part.encode() if isinstance(part, str) else msgspec.json.encode(part)
+
+
+@get("/api/projects/{project:str}/functions/{name:str}/logs")
+async def logs(
+    api: Injected[FakeApi],
+    request: AnyRequest,
+    name: FromPath[str],
+    limit: FromQuery[int] = 20,
+    follow: FromQuery[bool] = False,
+    after: FromQuery[int] = 0,
+) -> Any:
+    api.signed_in(request)
+    if name != "hello":
+        raise FunctionNotFound
+    if not follow:
+        wanted = request.query_params.get("invocation")
+        lines = [line for line in reversed(api.lines) if wanted in (None, line.invocation)]
+        return LogPage(tuple(lines[:limit]), None)
+    if api.busy:
+        api.busy -= 1
+        return Response(b"restarting", status_code=502, media_type="text/plain")
+    api.follows.append(after)
+    return Stream(stream_lines(api, after), media_type="text/event-stream")
+
+
+async def stream_lines(api: FakeApi, after: int) -> AsyncIterator[bytes]:
+    yield b": welcome\n\n"
+    for line in api.lines[after : after + LINES_A_CONNECTION]:
+        yield b"id: %d\ndata: %s\n\n" % (line.seq, msgspec.json.encode(line))
+
+
+@get("/api/projects/{project:str}/env")
+async def list_env(api: Injected[FakeApi], request: AnyRequest, reveal: FromQuery[bool] = False) -> Variables:
+    api.signed_in(request)
+    return Variables(tuple(Variable(name, NOW, value if reveal else None) for name, value in api.variables.items()))
+
+
+@put("/api/projects/{project:str}/env/{name:str}")
+async def set_env(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> Variable:
+    api.signed_in(request)
+    api.variables[name] = (await request.json())["value"]
+    return Variable(name, NOW)
+
+
+@delete("/api/projects/{project:str}/env/{name:str}", status_code=204)
+async def unset_env(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> None:
+    api.signed_in(request)
+    if api.variables.pop(name, None) is None:
+        raise VariableNotFound
+
+
+@route(
+    ["/v1/functions/{name:str}", "/v1/functions/{name:str}/{path:path}"],
+    http_method=["GET", "POST", "PUT", "DELETE"],
+)
+async def invoke(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> Any:
+    if request.headers.get("x-bunbase-key", "") not in api.keys:
+        raise InvalidKey("This project key is not valid.")
+    said = {"x-bunbase-function-version": "1", "x-bunbase-invocation": "inv_1"}
+    match name:
+        case "broken":
+            raise FunctionError("Its log says why.")
+        case "teapot":
+            return Response({"short": "stout"}, status_code=418, headers=said)
+        case "bytes":
+            return Response(b"\xff\x00", headers=said, media_type="application/octet-stream")
+        case _:
+            body = (await request.body()).decode()
+            query = request.scope["query_string"].decode()
+            told = {"method": request.method, "path": request.url.path, "query": query, "body": body}
+            return Response(told | {"type": request.headers.get("content-type")}, status_code=200, headers=said)
+
+
+def on_problem(_request: AnyRequest, problem: Problem) -> Response[bytes]:
+    body = msgspec.json.encode(problem.body(REQUEST_ID))
+    return Response(body, status_code=problem.status, media_type="application/problem+json")
+
+
+ROUTES = (
+    auth,
+    me,
+    list_projects,
+    create_project,
+    get_project,
+    delete_project,
+    list_keys,
+    create_key,
+    rotate_key,
+    revoke_key,
+    deploy,
+    logs,
+    list_env,
+    set_env,
+    unset_env,
+    invoke,
+)
+
+
+def app(api: FakeApi) -> Litestar:
+    return Litestar(
+        ROUTES,
+        dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
+        exception_handlers={Problem: on_problem},
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+@contextmanager
+def running(api: FakeApi) -> Iterator[FakeApi]:
+    """Serve on a free port, in a thread, as long as the block lasts."""
+    served, stop = app(api), asyncio.Event()
+    up: queue.Queue[asyncio.AbstractEventLoop] = queue.Queue()
+
+    async def serve() -> None:
+        async with serving(served, listener) as api.url:
+            up.put(asyncio.get_running_loop())
+            await stop.wait()
+
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=asyncio.run, args=(serve(),))
+        thread.start()
+        loop = up.get(timeout=10)
+        try:
+            yield api
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join()

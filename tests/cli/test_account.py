@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bunbase import __version__
+from bunbase.cli.credentials import KnownServer, credentials_file
+from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
+from tests.cli.server import EMAIL, PASSWORD, REQUEST_ID, FakeApi
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def forget_expiry(api: FakeApi) -> None:
+    """Let the command learn from a 401 that its token is dead, not from its clock."""
+    with credentials_file().changing() as credentials:
+        credentials.server(api.url).expires_at = time.time() + 3600
+
+
+def test_login_keeps_the_tokens_for_their_owner_only(api: FakeApi, tmp_path: Path) -> None:
+    said = executable("login", "--email", EMAIL, "--password-stdin", "--json", input=PASSWORD + "\n")
+
+    assert said.document == {"user": msgspec.to_builtins(api.account()), "url": api.url}
+    assert mode(tmp_path / "config/bunbase/credentials.json") == 0o600
+    assert mode(tmp_path / "config/bunbase") == 0o700
+    assert kept().server(api.url).access_token == "at_1"
+    assert "at_1" not in said.out + said.err
+
+
+def test_a_credentials_file_that_others_could_read_is_closed_to_them(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    path = credentials_file().path
+    path.chmod(0o644)
+
+    bunbase("whoami")
+
+    assert mode(path) == 0o600
+
+
+def test_the_password_may_come_from_the_environment(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
+
+    said = bunbase("register", "--email", EMAIL, "--name", "Ada")
+
+    assert said.code == 0
+    assert f"Signed in to {api.url} as {EMAIL} (administrator)" in said.err
+
+
+def test_without_a_terminal_login_says_how_to_give_the_password(api: FakeApi) -> None:
+    said = executable("login", "--email", EMAIL)
+
+    assert said.code == 2
+    assert "--password-stdin" in said.err
+    assert "BUNBASE_PASSWORD" in said.err
+
+
+def test_a_wrong_password_is_the_servers_refusal_with_its_request_id(api: FakeApi) -> None:
+    said = executable("login", "--email", EMAIL, "--password-stdin", input="wrong")
+
+    assert said.code == 1
+    assert "Email or password is wrong" in said.err
+    assert REQUEST_ID in said.err
+    assert said.out == ""
+
+
+def test_with_json_a_refusal_is_the_problem_document_on_stderr(api: FakeApi) -> None:
+    said = executable("login", "--email", EMAIL, "--password-stdin", "--json", input="wrong")
+
+    assert said.code == 1
+    assert said.out == ""
+    assert said.problem["code"] == "invalid_credentials"
+    assert said.problem["request_id"] == REQUEST_ID
+
+
+def test_who_is_not_signed_in_gets_exit_code_3(api: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("whoami", "--json")
+
+    assert said.code == 3
+    assert said.problem["code"] == "not_signed_in"
+    assert "bunbase login" in said.problem["detail"]
+
+
+def test_a_server_that_does_not_answer_is_exit_code_4(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUNBASE_TOKEN", "at_1")
+
+    said = bunbase("whoami", "--url", "http://127.0.0.1:9")
+
+    assert said.code == 4
+    assert "cannot be reached" in said.err
+    assert "bunbase dev" in said.err
+
+
+def test_whoami_shows_account_server_and_project(in_project: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("whoami", "--json")
+
+    assert said.document["user"]["email"] == EMAIL
+    assert said.document["url"] == in_project.url
+    assert said.document["project"] == "guestbook"
+    assert EMAIL in bunbase("whoami").out
+
+
+def test_the_server_of_the_last_login_is_the_one_spoken_to(
+    signed_in: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BUNBASE_URL")
+
+    assert bunbase("whoami", "--json").document["url"] == signed_in.url
+
+
+def test_requests_name_the_command_and_its_version(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    bunbase("whoami")
+
+    assert signed_in.agents == {f"bunbase-cli/{__version__}"}
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
+    signed_in: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+    assert bunbase("whoami").code == 0
+
+
+def test_a_dead_access_token_is_renewed_and_the_command_goes_on(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    signed_in.expire()
+    forget_expiry(signed_in)
+
+    said = bunbase("whoami")
+
+    assert said.code == 0
+    assert signed_in.refreshes == 1
+    assert kept().server(signed_in.url).refresh_token == "rt_2"
+
+
+def test_an_access_token_about_to_die_is_renewed_before_it_is_used(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    with credentials_file().changing() as credentials:
+        credentials.server(signed_in.url).expires_at = time.time() + 5
+
+    assert bunbase("whoami").code == 0
+
+    assert signed_in.refreshes == 1
+
+
+def test_commands_at_the_same_time_spend_the_refresh_token_once(signed_in: FakeApi) -> None:
+    signed_in.expire()
+    forget_expiry(signed_in)
+
+    commands = [subprocess.Popen([EXECUTABLE, "whoami", "--json"], stdout=subprocess.PIPE) for _ in range(4)]
+    answers = [command.communicate(timeout=60)[0] for command in commands]
+
+    assert [command.returncode for command in commands] == [0, 0, 0, 0]
+    assert all(msgspec.json.decode(answer)["user"]["email"] == EMAIL for answer in answers)
+    assert signed_in.refreshes == 1
+
+
+def test_when_the_session_is_over_the_dead_tokens_are_forgotten_and_the_keys_kept(
+    in_project: FakeApi, bunbase: Bunbase
+) -> None:
+    in_project.expire()
+    in_project.fresh.clear()
+    forget_expiry(in_project)
+
+    said = bunbase("whoami", "--json")
+
+    assert said.code == 3
+    assert said.problem["request_id"] == REQUEST_ID
+    known = kept().server(in_project.url)
+    assert (known.access_token, known.refresh_token) == ("", "")
+    assert known.key_of("guestbook") is not None
+
+
+def test_a_token_can_be_used_in_place_of_a_password(api: FakeApi, bunbase: Bunbase) -> None:
+    api.access.add("bpt_1")
+
+    assert bunbase("login", "--token", "bpt_1").code == 0
+
+    assert kept().server(api.url) == KnownServer(email=EMAIL, access_token="bpt_1")
+    assert bunbase("whoami").code == 0
+
+
+def test_a_refused_token_is_not_kept(api: FakeApi, bunbase: Bunbase) -> None:
+    assert bunbase("login", "--token", "bpt_wrong").code == 3
+
+    assert kept().server(api.url).access_token == ""
+
+
+def test_a_token_from_the_environment_needs_no_credentials_file(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.access.add("bpt_ci")
+    monkeypatch.setenv("BUNBASE_TOKEN", "bpt_ci")
+
+    assert bunbase("whoami").code == 0
+
+    assert not credentials_file().path.exists()
+
+
+def test_logout_ends_the_session_and_forgets_everything_of_the_server(in_project: FakeApi, bunbase: Bunbase) -> None:
+    assert bunbase("logout", "--json").document == {"url": in_project.url, "signed_in": False}
+
+    assert in_project.access == set()
+    assert in_project.url not in kept().servers
+    assert bunbase("whoami").code == 3
+
+
+def test_logout_of_a_server_that_is_gone_still_forgets_its_tokens(bunbase: Bunbase) -> None:
+    url = "http://127.0.0.1:9"
+    with credentials_file().changing() as credentials:
+        credentials.server(url).sign_in(EMAIL, "at_1", "rt_1", time.time() + 3600)
+
+    said = bunbase("logout", "--url", url)
+
+    assert said.code == 0
+    assert "may live on" in said.err
+    assert url not in kept().servers
+
+
+def test_another_persons_login_does_not_inherit_projects_and_keys(in_project: FakeApi) -> None:
+    executable("login", "--email", "bob@example.com", "--password-stdin", input=PASSWORD)
+
+    known = kept().server(in_project.url)
+    assert known.project is None
+    assert known.keys == []
+
+
+def test_a_damaged_credentials_file_is_named(bunbase: Bunbase) -> None:
+    path = credentials_file().path
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+
+    said = bunbase("whoami")
+
+    assert said.code == 1
+    assert str(path) in said.err

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from bunbase import __version__
+from bunbase.cli.main import COMMANDS
+from tests.cli.conftest import EXECUTABLE, Bunbase, executable
+
+HEAVY = ("httpx", "litestar", "uvicorn", "asyncpg", "tomlkit", "cryptography", "bunbase.house")
+SUB_COMMANDS = [
+    *("projects list", "projects create", "projects use", "projects delete"),
+    *("keys list", "keys create", "keys rotate", "keys revoke"),
+    *("env set", "env list", "env unset"),
+]
+NO_JSON = {"dev", "serve", "projects", "keys", "env"}
+
+
+@pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])
+def test_every_command_has_help(bunbase: Bunbase, words: str) -> None:
+    said = bunbase(*words.split(), "--help")
+
+    assert said.code == 0
+    assert said.out.startswith(f"Usage: bunbase {words}".rstrip())
+    assert ("--json" in said.out) == (words not in NO_JSON and words != "")
+
+
+def test_without_a_word_the_command_shows_what_it_can() -> None:
+    said = executable()
+
+    assert said.code == 0
+    for _, word, _, purpose in COMMANDS:
+        assert word in said.out
+        assert purpose in said.out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from bunbase.cli.main import run; run(['--help']);"
+        f"sys.exit(', '.join(name for name in {HEAVY} if name in sys.modules))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["frobnicate"],
+        ["projects", "frobnicate"],
+        ["whoami", "--frobnicate"],
+        ["projects", "use"],
+        ["logs", "hello", "--limit", "501"],
+        ["dev", "--set", "port"],
+        ["whoami", "--url", "ftp://example.com"],
+        ["invoke", "hello", "--header", "nothing"],
+        ["invoke", "hello", "--data", "@nowhere"],
+    ],
+)
+def test_what_is_not_understood_is_exit_code_2(bunbase: Bunbase, words: list[str]) -> None:
+    said = bunbase(*words)
+
+    assert said.code == 2
+    assert said.out == ""
+    assert said.err.startswith("bunbase: ")
+
+
+def test_with_json_a_usage_error_is_json_too(bunbase: Bunbase) -> None:
+    assert bunbase("whoami", "--json", "--frobnicate").problem["code"] == "usage"
+
+
+def test_version(bunbase: Bunbase) -> None:
+    assert executable("version").out == f"bunbase {__version__}\n"
+    assert executable("--version").out == f"bunbase {__version__}\n"
+    assert bunbase("version", "--json").document == {"version": __version__}
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    process = subprocess.Popen([EXECUTABLE, "version"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+
+    errors = process.stderr.read()
+    process.stderr.close()
+
+    assert (process.wait(30), errors) == (0, b"")

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.cli.flags import SERVER_FLAGS
+from bunbase.cli.logs import followed
+from bunbase.cli.output import Output
+from bunbase.cli.project_file import read_project_file
+from bunbase.cli.session import open_session
+from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
+from tests.cli.server import REQUEST_ID, FakeApi
+
+HANDLER = "export default () => new Response('hi');\n"
+
+
+def write(path: Path, text: str = HANDLER) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_init_deploy_and_invoke_work_with_the_real_executable(in_project: FakeApi, home: Path) -> None:
+    assert executable("init", "--json").document == {
+        "directory": str(home),
+        "files": ["bunbase.toml", "functions/hello.ts"],
+    }
+    deployed = executable("deploy", "--json").document
+    answer = executable("invoke", "hello", "--path", "?name=Ada")
+
+    assert deployed["project"] == "prj_1"
+    assert [(version["name"], version["version"]) for version in deployed["items"]] == [("hello", 1)]
+    upload = in_project.uploads["hello"][0]
+    assert upload.code.startswith(b"// @bun @bun-cjs")
+    assert b"greeting" in upload.source_map
+    assert upload.config == {"access": "key", "timeout_ms": 10_000}
+    assert answer.code == 0
+    assert msgspec.json.decode(answer.out)["query"] == "name=Ada"
+    assert answer.err.startswith("200 OK · hello v1 · ")
+
+
+def test_init_pins_the_chosen_project_and_its_file_is_valid(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    assert bunbase("init", "app").code == 0
+
+    file = read_project_file(home / "app/bunbase.toml")
+    assert (file.project.id, file.project.slug) == ("prj_1", "guestbook")
+    assert file.functions["hello"].timeout_ms == 10_000
+
+
+@pytest.mark.parametrize("taken", ["bunbase.toml", "functions/hello.ts"])
+def test_init_overwrites_nothing(bunbase: Bunbase, home: Path, taken: str) -> None:
+    write(home / taken, "mine")
+
+    said = bunbase("init", "--json")
+
+    assert said.code == 2
+    assert taken in said.problem["detail"]
+    assert [path.read_text() for path in home.rglob("*") if path.is_file()] == ["mine"]
+
+
+def test_every_function_of_the_folder_is_deployed(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    write(home / "functions/one.ts", "import { text } from './_shared'; export default () => new Response(text);")
+    write(home / "functions/_shared.ts", "export const text = 'shared text';")
+    write(home / "functions/two/index.ts")
+    write(home / "functions/two/part.ts")
+    write(home / "functions/one.test.ts")
+    write(home / "src/three.ts")
+    write(home / "bunbase.toml", '[functions.three]\nentry = "src/three.ts"\nallow_net = ["api.example.com"]\n')
+
+    deployed = bunbase("deploy", "--json").document
+
+    assert [version["name"] for version in deployed["items"]] == ["one", "three", "two"]
+    assert b"shared text" in in_project.uploads["one"][0].code
+    assert in_project.uploads["three"][0].config == {"allow_net": ["api.example.com"]}
+    assert in_project.uploads["two"][0].config == {}
+
+
+def test_only_named_functions_are_deployed(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    write(home / "functions/one.ts")
+    write(home / "functions/two.ts")
+
+    said = bunbase("deploy", "two", "--project", "guestbook")
+
+    assert said.code == 0
+    assert list(in_project.uploads) == ["two"]
+    assert "deployed two as version 1" in said.err
+
+
+def test_a_function_that_cannot_be_bundled_stops_all_uploads(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    write(home / "functions/bad.ts", "export default (")
+    write(home / "functions/good.ts")
+
+    said = bunbase("deploy", "--json")
+
+    assert said.code == 1
+    assert said.problem["code"] == "bundle_failed"
+    assert "bad.ts:1:17" in said.problem["detail"]
+    assert in_project.uploads == {}
+
+
+def test_nothing_of_this_machines_environment_goes_into_a_bundle(
+    in_project: FakeApi, bunbase: Bunbase, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "from the shell")
+    write(home / ".env", "OTHER_SECRET=from the file")
+    write(
+        home / "functions/hello.ts",
+        "const { SECRET, OTHER_SECRET } = process.env;\n"
+        "export default () => new Response(`${process.env.SECRET}${OTHER_SECRET}${process.env.NODE_ENV}`);",
+    )
+
+    assert bunbase("deploy").code == 0
+
+    code = in_project.uploads["hello"][0].code
+    assert b"from the" not in code
+    assert b"production" in code
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([], "There is no function here"),
+        (["functions/Hello.ts"], "lower-case letters"),
+        (["functions/hello.ts", "functions/hello/index.ts"], "remove one"),
+    ],
+)
+def test_a_folder_that_is_not_clear_is_a_usage_error(
+    in_project: FakeApi, bunbase: Bunbase, home: Path, files: list[str], told: str
+) -> None:
+    for file in files:
+        write(home / file)
+
+    said = bunbase("deploy")
+
+    assert said.code == 2
+    assert told in said.err
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        (
+            "[functions.hello]\ntimeout = 5",
+            "there is no setting timeout; allowed: access, timeout_ms",
+        ),
+        ('[functions.hello]\naccess = "nobody"', "Invalid enum value 'nobody'"),
+        ("[functions.hello]\nmemory_mb = 1", "Expected `int` >= 64"),
+        ("[functions.Hello]", "lower-case letters"),
+        ("[function.hello]", "there is no [function]; allowed: project, functions, server"),
+        ("[project]\nname = 'x'", "[project]: there is no setting name; allowed: id, slug"),
+        ("functions = 1", "a table of tables"),
+        ("[project", "cannot be read as TOML"),
+        ('[functions.hello]\nentry = "nowhere.ts"', "no such file"),
+    ],
+)
+def test_mistakes_in_bunbase_toml_are_named(
+    in_project: FakeApi, bunbase: Bunbase, home: Path, toml: str, told: str
+) -> None:
+    write(home / "bunbase.toml", toml)
+
+    said = bunbase("deploy")
+
+    assert said.code == 2
+    assert told in said.err
+    assert "bunbase.toml" in said.err
+
+
+def test_the_servers_own_configuration_is_none_of_the_commands_business(home: Path) -> None:
+    write(home / "bunbase.toml", "[server.gateway]\nanything = 1\n")
+
+    assert read_project_file().functions == {}
+
+
+def test_invoke_sends_method_path_headers_and_body(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    write(home / "body.json", '{"a": 1}')
+
+    said = bunbase(
+        "invoke", "echo", "--method", "put", "--path", "a/b?c=d&e", "--data", "@body.json", "--header", "X-A: b"
+    )
+
+    assert msgspec.json.decode(said.out) == {
+        "method": "PUT",
+        "path": "/v1/functions/echo/a/b",
+        "query": "c=d&e",
+        "body": '{"a": 1}',
+        "type": "application/json",
+    }
+
+
+def test_invoke_with_data_posts_it_as_what_it_is(in_project: FakeApi) -> None:
+    said = executable("invoke", "echo", "--data", "@-", input="plain words")
+
+    told = msgspec.json.decode(said.out)
+    assert (told["method"], told["body"], told["type"]) == ("POST", "plain words", "text/plain; charset=utf-8")
+
+
+def test_invoke_with_json_is_one_document_with_status_and_body(in_project: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("invoke", "teapot", "--json")
+
+    answer = msgspec.json.decode(said.out)
+    assert said.code == 1
+    assert (answer["status"], answer["version"], answer["invocation"]) == (418, 1, "inv_1")
+    assert answer["body"] == {"short": "stout"}
+    assert bunbase("invoke", "bytes", "--json").document["body_base64"] == "/wA="
+
+
+def test_bytes_pass_through_invoke_unchanged(in_project: FakeApi) -> None:
+    done = subprocess.run([EXECUTABLE, "invoke", "bytes"], capture_output=True, timeout=60, check=False)
+
+    assert done.stdout == b"\xff\x00"
+
+
+def test_the_functions_own_error_is_its_answer_and_exit_code_1(in_project: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("invoke", "teapot")
+
+    assert said.code == 1
+    assert said.out == '{"short":"stout"}'
+    assert "418" in said.err
+
+
+def test_a_function_that_failed_is_a_refusal_with_request_id(in_project: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("invoke", "broken")
+
+    assert said.code == 1
+    assert "Its log says why." in said.err
+    assert REQUEST_ID in said.err
+    assert said.out == ""
+
+
+def test_invoke_without_a_kept_key_says_how_to_get_one(
+    in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = kept().server(in_project.url).keys[0].key
+    bunbase("logout")
+    bunbase("projects", "use", "guestbook")
+
+    said = bunbase("invoke", "echo", "--project", "guestbook")
+
+    assert said.code == 2
+    assert "--key" in said.err
+    assert "bunbase keys create" in said.err
+    assert bunbase("invoke", "echo", "--key", key).code == 0
+    monkeypatch.setenv("BUNBASE_KEY", "sk_wrong")
+    assert "not valid" in bunbase("invoke", "echo").err
+
+
+def test_logs_are_shown_oldest_first(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.say("one", "two", "three\x1b]0;title\x07")
+
+    assert [line.split()[-1] for line in bunbase("logs", "hello", "--limit", "2").out.splitlines()] == [
+        "two",
+        "three]0;title",
+    ]
+    assert [line["text"] for line in bunbase("logs", "hello", "--json").document["items"]][::-1][:2] == ["one", "two"]
+
+
+def test_logs_of_one_invocation_only(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.say("mine", invocation="inv_a")
+    in_project.say("another's", invocation="inv_b")
+
+    said = bunbase("logs", "hello", "--invocation", "inv_a", "--json")
+
+    assert [line["text"] for line in said.document["items"]] == ["mine"]
+
+
+def test_logs_of_an_unknown_function_are_refused(in_project: FakeApi, bunbase: Bunbase) -> None:
+    assert bunbase("logs", "nobody").code == 1
+    assert bunbase("logs", "nobody", "-f").code == 1
+
+
+def test_following_goes_on_over_broken_connections_with_no_line_lost_or_twice(in_project: FakeApi) -> None:
+    in_project.say("0", "1", "2", "3", "4")
+    in_project.busy = 1
+    waits: list[float] = []
+    path = "/api/projects/prj_1/functions/hello/logs"
+
+    with open_session(SERVER_FLAGS) as session:
+        lines = followed(session, path, 1, Output(json=True), waits.append)
+        seen = [next(lines).text for _ in range(4)]
+
+    assert seen == ["1", "2", "3", "4"]
+    assert in_project.follows == [1, 3]
+    assert len(waits) == 2
+
+
+def test_ctrl_c_ends_following_with_130(in_project: FakeApi) -> None:
+    in_project.say("one")
+    command = [str(EXECUTABLE), "logs", "hello", "-f", "--json"]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first: Any = msgspec.json.decode(process.stdout.readline())
+        in_project.say("two")
+        second: Any = msgspec.json.decode(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        code = process.wait(30)
+
+    assert (first["text"], second["text"]) == ("one", "two")
+    assert code == 130

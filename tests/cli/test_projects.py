@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bunbase.contracts.caller import CallerKind
+from tests.cli.conftest import Bunbase, executable, kept
+from tests.cli.server import FakeApi
+
+
+def test_a_new_project_shows_its_keys_once_and_keeps_the_secret_one(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("projects", "create", "Guestbook", "--json")
+
+    assert [key["kind"] for key in said.document["keys"]] == ["publishable", "secret"]
+    kept_key = kept().server(signed_in.url).key_of("prj_1")
+    assert kept_key is not None
+    assert (kept_key.kind, kept_key.key) == (CallerKind.SECRET, "sk_2")
+
+
+def test_a_new_projects_keys_are_shown_even_if_they_cannot_be_kept(
+    signed_in: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    (home / "file").touch()
+    monkeypatch.setenv("BUNBASE_TOKEN", "at_1")
+    monkeypatch.setenv("BUNBASE_CREDENTIALS", str(home / "file" / "credentials.json"))
+
+    said = bunbase("projects", "create", "Guestbook")
+
+    assert said.code == 0
+    assert "sk_2" in said.out
+    assert "could not be remembered" in said.err
+
+
+def test_the_list_has_every_project_of_every_page_and_marks_the_chosen_one(
+    signed_in: FakeApi, bunbase: Bunbase
+) -> None:
+    for name in ("One", "Two", "Three", "Four", "Five"):
+        bunbase("projects", "create", name)
+
+    listed = bunbase("projects", "list", "--json").document
+
+    assert [project["slug"] for project in listed["items"]] == ["one", "two", "three", "four", "five"]
+    assert listed["next"] is None
+    starred = [line for line in bunbase("projects", "list").out.splitlines() if line.startswith("*")]
+    assert len(starred) == 1
+    assert "five" in starred[0]
+
+
+def test_no_projects_is_an_empty_list_and_a_hint(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    assert bunbase("projects", "list", "--json").document == {"items": [], "next": None}
+    assert "bunbase projects create" in bunbase("projects", "list").err
+
+
+@pytest.mark.parametrize("named", ["prj_1", "one"])
+def test_use_chooses_by_id_or_slug(signed_in: FakeApi, bunbase: Bunbase, named: str) -> None:
+    bunbase("projects", "create", "One")
+    bunbase("projects", "create", "Two")
+
+    assert bunbase("projects", "use", named, "--json").document["id"] == "prj_1"
+
+    assert bunbase("whoami", "--json").document["project"] == "one"
+
+
+def test_use_of_an_unknown_project_is_refused(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("projects", "use", "../auth/me", "--json")
+
+    assert said.code == 1
+    assert said.problem["status"] == 404
+
+
+def test_use_writes_the_project_into_bunbase_toml_and_leaves_the_rest(
+    in_project: FakeApi, bunbase: Bunbase, home: Path
+) -> None:
+    (home / "bunbase.toml").write_text('# mine\n[server.gateway]\nport = 1  # as it is\n\n[project]\nid = "prj_old"\n')
+
+    bunbase("projects", "use", "guestbook")
+
+    assert (home / "bunbase.toml").read_text() == (
+        '# mine\n[server.gateway]\nport = 1  # as it is\n\n[project]\nid = "prj_1"\nslug = "guestbook"\n'
+    )
+
+
+def test_a_broken_bunbase_toml_stops_a_project_before_it_is_made(
+    signed_in: FakeApi, bunbase: Bunbase, home: Path
+) -> None:
+    (home / "bunbase.toml").write_text("[project")
+
+    assert bunbase("projects", "create", "Guestbook").code == 2
+
+    assert signed_in.projects == {}
+
+
+def test_the_project_is_chosen_by_flag_then_environment_then_file_then_last_use(
+    signed_in: FakeApi, bunbase: Bunbase, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("One", "Two", "Three", "Four"):
+        bunbase("projects", "create", name)
+
+    def keys_of(*flags: str) -> str:
+        return str(bunbase("keys", "list", "--json", *flags).document["items"][0]["id"])
+
+    assert keys_of() == "key_7"
+    (home / "bunbase.toml").write_text('[project]\nslug = "three"\n')
+    assert keys_of() == "key_5"
+    monkeypatch.setenv("BUNBASE_PROJECT", "two")
+    assert keys_of() == "key_3"
+    assert keys_of("--project", "one") == "key_1"
+
+
+def test_without_a_project_the_command_says_how_to_choose_one(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("env", "list", "--json")
+
+    assert said.code == 2
+    assert said.problem["code"] == "no_project"
+
+
+def test_delete_needs_the_slug_and_forgets_the_key(in_project: FakeApi, bunbase: Bunbase) -> None:
+    assert executable("projects", "delete", "guestbook").code == 2
+    assert bunbase("projects", "delete", "guestbook", "--confirm", "other").code == 1
+    assert "prj_1" in in_project.projects
+
+    said = bunbase("projects", "delete", "guestbook", "--confirm", "guestbook", "--json")
+
+    assert said.document == {"id": "prj_1", "deleted": True}
+    assert in_project.projects == {}
+    assert kept().server(in_project.url).key_of("prj_1") is None
+    assert kept().server(in_project.url).project is None
+
+
+def test_a_new_secret_key_replaces_the_kept_one_and_a_publishable_one_does_not(
+    in_project: FakeApi, bunbase: Bunbase
+) -> None:
+    def kept_key() -> str | None:
+        found = kept().server(in_project.url).key_of("prj_1")
+        return found.key if found else None
+
+    assert bunbase("keys", "create", "--kind", "publishable", "--json").document["key"] == "pk_3"
+    assert kept_key() == "sk_2"
+    assert bunbase("keys", "create", "--name", "ci", "--expires-in-days", "30", "--json").document["key"] == "sk_4"
+    assert kept_key() == "sk_4"
+    assert bunbase("keys", "rotate", "key_4", "--json").document["key"] == "sk_5"
+    assert kept_key() == "sk_5"
+    assert bunbase("keys", "revoke", "key_5", "--json").document == {"id": "key_5", "revoked": True}
+    assert kept_key() is None
+
+
+def test_keys_are_listed_without_their_values(in_project: FakeApi, bunbase: Bunbase) -> None:
+    listed = bunbase("keys", "list", "--json").document
+
+    assert [key["id"] for key in listed["items"]] == ["key_1", "key_2"]
+    assert all("key" not in key for key in listed["items"])
+    assert "key_2" in bunbase("keys", "list").out
+
+
+@pytest.mark.parametrize(
+    ("words", "input", "value"),
+    [
+        (["GREETING=Hi=there"], "", "Hi=there"),
+        (["GREETING="], "", ""),
+        (["GREETING"], "two\nlines\n", "two\nlines"),
+    ],
+)
+def test_a_variable_is_set_from_the_command_line_or_stdin(
+    in_project: FakeApi, words: list[str], input: str, value: str
+) -> None:
+    said = executable("env", "set", *words, "--json", input=input)
+
+    assert said.document["name"] == "GREETING"
+    assert in_project.variables == {"GREETING": value}
+
+
+def test_values_are_shown_only_when_revealed(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.variables["TOKEN"] = "hush"
+
+    assert "hush" not in bunbase("env", "list").out
+    assert "value" not in bunbase("env", "list", "--json").document["items"][0]
+    assert "hush" in bunbase("env", "list", "--reveal").out
+    assert bunbase("env", "list", "--reveal", "--json").document["items"][0]["value"] == "hush"
+
+
+def test_a_variable_is_unset_once(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.variables["TOKEN"] = "hush"
+
+    assert bunbase("env", "unset", "TOKEN", "--json").document == {"name": "TOKEN", "unset": True}
+    assert bunbase("env", "unset", "TOKEN").code == 1

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bunbase.bunauth.module import MODULE
+from bunbase.contracts.bunauth import (
+    BunAuth,
+    EmailTaken,
+    InvalidCredentials,
+    InvalidToken,
+    SignupState,
+    TokenNotFound,
+)
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.revocations import RevokedKind
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.modules import Rooms
+from tests.bunauth.feeds import feed_of
+from tests.bunauth.people import PASSWORD, caller_with, registered
+from tests.fakes import FakeKms
+from tests.rooms import ANYONE, TOKENS, opened, site
+
+
+@pytest_asyncio.fixture(params=["local", "remote"])
+async def bunauth(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> AsyncIterator[BunAuth]:
+    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url), request.param) as service:
+        yield service
+
+
+async def test_from_registration_to_logout(bunauth: BunAuth) -> None:
+    first = await registered(bunauth)
+    second = await bunauth.login(ANYONE, "ada@example.com", PASSWORD)
+    third = await bunauth.refresh(ANYONE, second.refresh_token)
+    caller = await caller_with(bunauth, third.access_token)
+    assert await bunauth.me(caller) == first.user
+
+    await bunauth.logout(caller)
+
+    assert not (await bunauth.verify(third.access_token)).valid
+    assert (await bunauth.verify(first.access_token)).valid
+
+
+async def test_problems_keep_their_class(bunauth: BunAuth) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+
+    with pytest.raises(EmailTaken):
+        await registered(bunauth)
+    with pytest.raises(InvalidCredentials):
+        await bunauth.login(ANYONE, "ada@example.com", "wrong horse battery")
+    with pytest.raises(InvalidToken):
+        await bunauth.refresh(ANYONE, "brt_unknown")
+    with pytest.raises(TokenNotFound):
+        await bunauth.delete_token(caller, "tok_unknown")
+    with pytest.raises(InvalidInput) as refused:
+        await bunauth.register(ANYONE, "bob@example.com", "short", "")
+    assert refused.value.extra["errors"][0]["path"] == "/password"
+
+
+async def test_personal_tokens_are_made_listed_and_deleted(bunauth: BunAuth) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+
+    made = await bunauth.create_token(caller, "ci", ("read",), None)
+
+    assert made.token is not None
+    assert (await bunauth.verify(made.token)).claims["scopes"] == ["read"]
+    assert [token.id for token in (await bunauth.tokens(caller)).items] == [made.id]
+    await bunauth.delete_token(caller, made.id)
+    assert (await bunauth.tokens(caller)).items == ()
+
+
+async def test_keys_discovery_and_state_are_told_to_anyone(bunauth: BunAuth) -> None:
+    assert [key["alg"] for key in (await bunauth.jwks()).keys] == ["RS256"]
+    assert (await bunauth.discovery()).jwks_uri.endswith("/.well-known/jwks.json")
+    assert await bunauth.signup_state() == SignupState("open", setup_complete=False)
+
+
+async def test_the_service_secret_buys_a_token_for_internal_ports(bunauth: BunAuth) -> None:
+    bought = await bunauth.exchange("billing", "a service secret for tests only")
+
+    TOKENS.check(bought.access_token)
+    with pytest.raises(InvalidCredentials):
+        await bunauth.exchange("billing", "guessed")
+
+
+async def test_an_ended_session_is_told_within_a_second(bunauth: BunAuth) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    assert caller.developer is not None
+    async with feed_of(bunauth) as feed:
+        assert (await feed.next()).kind is RevokedKind.READY
+
+        await bunauth.logout(caller)
+
+        news = await feed.next()
+    assert (news.kind, news.id) == (RevokedKind.SESSION, caller.developer.session)

@@ -1,0 +1,162 @@
+"""What other rooms and the gateway may rely on, in this process and behind an internal port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.module import MODULE
+from bunbase.contracts.bundoc import (
+    NO_PRECONDITION,
+    Bundoc,
+    DocumentExists,
+    DocumentNotFound,
+    DocumentTooLarge,
+    InvalidDocument,
+    Precondition,
+    RuleDenied,
+    StaleRevision,
+)
+from bunbase.contracts.bunkms import KeyDestroyed, Kms
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.errors import InvalidInput, Malformed
+from bunbase.pkg.metrics import metrics_text
+from bunbase.pkg.modules import Rooms
+from tests.fakes import FakeKms
+from tests.rooms import ANYONE, member_caller, opened, publishable_caller, secret_caller, site
+
+CALLER = secret_caller("prj_a")
+
+
+@pytest.fixture
+def kms() -> FakeKms:
+    return FakeKms()
+
+
+@pytest.fixture(params=["local", "remote"])
+async def bundoc(request: pytest.FixtureRequest, tmp_path: Path, kms: FakeKms) -> AsyncIterator[Bundoc]:
+    async with opened(MODULE, Rooms({Kms: kms}), site(tmp_path), request.param) as service:
+        yield service
+
+
+async def test_a_document_is_created_read_changed_and_deleted(bundoc: Bundoc) -> None:
+    created = await bundoc.create(CALLER, "posts", b'{"title":"Hello","n":1.0}')
+    assert (created.rev, created.created) == (1, True)
+    assert created.body.startswith(f'{{"_id":"{created.id}","_rev":1,"_created":"2'.encode())
+    assert created.body.endswith(b'"title":"Hello","n":1.0}')
+
+    got = await bundoc.get(CALLER, "posts", created.id)
+    assert (got.body, got.created) == (created.body, False)
+
+    patched = await bundoc.patch(CALLER, "posts", created.id, b'{"title":null}', Precondition(rev=1))
+    assert patched.rev == 2
+    assert patched.body.endswith(b'"n":1.0}')
+
+    await bundoc.delete(CALLER, "posts", created.id, NO_PRECONDITION)
+    with pytest.raises(DocumentNotFound):
+        await bundoc.get(CALLER, "posts", created.id)
+
+
+async def test_put_says_whether_it_created(bundoc: Bundoc) -> None:
+    first = await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
+    second = await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
+
+    assert (first.created, second.created) == (True, False)
+
+
+async def test_every_refusal_arrives_as_itself(bundoc: Bundoc) -> None:
+    await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
+
+    with pytest.raises(DocumentExists):
+        await bundoc.create(CALLER, "posts", b'{"_id":"d1"}')
+    with pytest.raises(StaleRevision) as stale:
+        await bundoc.put(CALLER, "posts", "d1", b"{}", Precondition(absent=True))
+    assert stale.value.extra["rev"] == 1
+    with pytest.raises(InvalidDocument) as invalid:
+        await bundoc.create(CALLER, "posts", b'{"_mine":1}')
+    assert invalid.value.extra["errors"][0]["path"] == "/_mine"
+    with pytest.raises(DocumentTooLarge):
+        await bundoc.create(CALLER, "posts", b'{"a":"%b"}' % (b"x" * (1 << 20)))
+    with pytest.raises(Malformed):
+        await bundoc.create(CALLER, "posts", b"{")
+    with pytest.raises(InvalidInput):
+        await bundoc.get(CALLER, "Posts", "d1")
+    with pytest.raises(InvalidCursor):
+        await bundoc.list(CALLER, "posts", 20, "nonsense")
+    with pytest.raises(InvalidInput):
+        await bundoc.list(CALLER, "posts", 501, None)
+
+
+async def test_a_walk_through_a_collection_meets_every_document(bundoc: Bundoc) -> None:
+    for number in range(25):
+        await bundoc.put(CALLER, "posts", f"d{number:02}", b"{}", NO_PRECONDITION)
+
+    found, cursor = [], None
+    for _ in range(3):
+        page = msgspec.json.decode((await bundoc.list(CALLER, "posts", 10, cursor)).body)
+        found += [item["_id"] for item in page["items"]]
+        cursor = page["next"]
+
+    assert found == [f"d{number:02}" for number in range(25)]
+    assert cursor is None
+
+
+@pytest.mark.parametrize("caller", [publishable_caller("prj_a"), member_caller("prj_a"), ANYONE])
+async def test_without_rules_only_the_secret_key_is_let_in(bundoc: Bundoc, caller: Caller) -> None:
+    calls = (
+        bundoc.get(caller, "posts", "d1"),
+        bundoc.create(caller, "posts", b"{}"),
+        bundoc.put(caller, "posts", "d1", b"{}", NO_PRECONDITION),
+        bundoc.patch(caller, "posts", "d1", b"{}", NO_PRECONDITION),
+        bundoc.delete(caller, "posts", "d1", NO_PRECONDITION),
+        bundoc.list(caller, "posts", 20, None),
+    )
+
+    for call in calls:
+        with pytest.raises(RuleDenied):
+            await call
+
+
+async def test_two_projects_never_see_each_other(bundoc: Bundoc) -> None:
+    await bundoc.put(CALLER, "posts", "d1", b'{"a":1}', NO_PRECONDITION)
+    other = secret_caller("prj_b")
+
+    with pytest.raises(DocumentNotFound):
+        await bundoc.get(other, "posts", "d1")
+    assert (await bundoc.list(other, "posts", 20, None)).body == b'{"items":[],"next":null}'
+
+
+async def test_a_dropped_project_is_refused_by_its_key(bundoc: Bundoc, kms: FakeKms, tmp_path: Path) -> None:
+    await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
+    await kms.destroy("prj_a")
+
+    await bundoc.drop_project("prj_a")
+    await bundoc.drop_project("prj_a")
+
+    assert not (tmp_path / "bundoc" / "prj_a").exists()
+    with pytest.raises(KeyDestroyed):
+        await bundoc.get(CALLER, "posts", "d1")
+
+
+async def test_operations_are_counted_by_their_outcome(bundoc: Bundoc) -> None:
+    await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
+    with pytest.raises(DocumentNotFound):
+        await bundoc.get(CALLER, "posts", "d2")
+
+    text = metrics_text().decode()
+    assert 'bundoc_ops_total{op="put",outcome="ok"}' in text
+    assert 'bundoc_ops_total{op="get",outcome="document_not_found"}' in text
+    assert "bundoc_active_instances 1.0" in text
+
+
+async def test_documents_outlive_the_process_that_wrote_them(tmp_path: Path, kms: FakeKms) -> None:
+    rooms = Rooms({Kms: kms})
+    async with opened(MODULE, rooms, site(tmp_path)) as bundoc:
+        written = await bundoc.put(CALLER, "posts", "d1", b'{"a":1}', NO_PRECONDITION)
+
+    async with opened(MODULE, rooms, site(tmp_path)) as bundoc:
+        assert (await bundoc.get(CALLER, "posts", "d1")).body == written.body

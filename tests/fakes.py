@@ -1,0 +1,124 @@
+"""Stand-ins that keep the promises of a contract, in memory."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, PublicKey, Signature
+from bunbase.pkg.errors import Unreachable
+
+NONCE_BYTES = 12
+
+
+class FakeKms:
+    """BunKMS without a database: real AES-GCM and RS256, keys derived from `secret` so that a new one with the same
+    secret opens what an old one wrapped.
+
+    `lazy`: owners come into being when first asked for. `reachable = False`: every call ends in Unreachable.
+    `calls`: the names of the methods called so far.
+    """
+
+    def __init__(self, secret: bytes | None = None, lazy: bool = True) -> None:
+        self.secret = secret or os.urandom(32)
+        self.lazy = lazy
+        self.reachable = True
+        self.calls: list[str] = []
+        self.versions: dict[str, int] = {}
+        self.destroyed: set[str] = set()
+        self.signing: dict[str, rsa.RSAPrivateKey] = {}
+
+    async def create_keys(self, owner: str) -> None:
+        self._called("create_keys")
+        self._refuse_destroyed(owner)
+        self.versions.setdefault(owner, 1)
+
+    async def generate_data_key(self, owner: str, context: str) -> DataKey:
+        self._called("generate_data_key")
+        key = os.urandom(32)
+        return DataKey(key, self._sealed(owner, f"data key/{context}", key))
+
+    async def unwrap_data_key(self, owner: str, context: str, wrapped: str) -> bytes:
+        self._called("unwrap_data_key")
+        return self._unsealed(owner, f"data key/{context}", wrapped)
+
+    async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
+        self._called("seal")
+        return self._sealed(owner, f"secret/{context}", plaintext)
+
+    async def unseal(self, owner: str, context: str, sealed: str) -> bytes:
+        self._called("unseal")
+        return self._unsealed(owner, f"secret/{context}", sealed)
+
+    async def sign(self, owner: str, message: bytes) -> Signature:
+        self._called("sign")
+        signature = self._signing_key(owner).sign(message, padding.PKCS1v15(), hashes.SHA256())
+        return Signature(f"{owner}-1", signature)
+
+    async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
+        self._called("public_keys")
+        numbers = self._signing_key(owner).public_key().public_numbers()
+        return (PublicKey(f"{owner}-1", _base64url(numbers.n), _base64url(numbers.e)),)
+
+    async def rotate(self, owner: str) -> int:
+        self._called("rotate")
+        self.versions[owner] = self._version(owner) + 1
+        return self.versions[owner]
+
+    async def destroy(self, owner: str) -> None:
+        self._called("destroy")
+        self.destroyed.add(owner)
+        self.signing.pop(owner, None)
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if not self.reachable:
+            raise Unreachable("BunKMS cannot be reached.")
+
+    def _refuse_destroyed(self, owner: str) -> None:
+        if owner in self.destroyed:
+            raise KeyDestroyed(f"The keys of {owner} were destroyed.")
+
+    def _version(self, owner: str) -> int:
+        self._refuse_destroyed(owner)
+        if self.lazy:
+            self.versions.setdefault(owner, 1)
+        if owner not in self.versions:
+            raise KeyNotFound(f"{owner} has no key.")
+        return self.versions[owner]
+
+    def _sealed(self, owner: str, context: str, plaintext: bytes) -> str:
+        version = self._version(owner)
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = nonce + self._key(owner, version).encrypt(nonce, plaintext, context.encode())
+        return f"bunkms:v{version}:{base64.b64encode(sealed).decode()}"
+
+    def _unsealed(self, owner: str, context: str, text: str) -> bytes:
+        self._version(owner)
+        try:
+            _, version, encoded = text.split(":")
+            sealed = base64.b64decode(encoded, validate=True)
+            key = self._key(owner, int(version[1:]))
+            return key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context.encode())
+        except (ValueError, InvalidTag):
+            raise DecryptionFailed from None
+
+    def _key(self, owner: str, version: int) -> AESGCM:
+        return AESGCM(hashlib.sha256(b"%b/%b/%d" % (self.secret, owner.encode(), version)).digest())
+
+    def _signing_key(self, owner: str) -> rsa.RSAPrivateKey:
+        self._version(owner)
+        if owner not in self.signing:
+            self.signing[owner] = rsa.generate_private_key(65537, 2048)
+        return self.signing[owner]
+
+
+def _base64url(number: int) -> str:
+    packed = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()

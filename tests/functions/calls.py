@@ -1,0 +1,80 @@
+"""Deploying and calling in as few words as a test should need."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import Bundle, Chunk, FunctionConfig, Functions, Head, Invocation, LogLine, Version
+from tests.rooms import member_caller, secret_caller
+
+PROJECT = "prj_one"
+MEMBER = member_caller(PROJECT)
+SERVER = secret_caller(PROJECT)
+DEADLINE_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    head: Head
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+def bundle(body: str, **config: Any) -> Bundle:
+    """Give a bundle whose handler is `(req, ctx) => …`."""
+    return Bundle(f"module.exports.default = {body}".encode(), None, msgspec.convert(config, FunctionConfig))
+
+
+def returning(text: str) -> str:
+    return f"() => new Response({text!r})"
+
+
+async def deploy(functions: Functions, name: str, body: str, **config: Any) -> Version:
+    return await functions.deploy(MEMBER, name, bundle(body, **config))
+
+
+def request(path: str = "/", method: str = "GET", body: bytes = b"", **headers: str) -> Invocation:
+    named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Invocation(method, path, named, body)
+
+
+def invoke(
+    functions: Functions, name: str, what: Invocation | None = None, caller: Caller = SERVER
+) -> AsyncGenerator[Head | Chunk, None]:
+    """Give the parts; a generator, so that a test can close it as a client does who leaves."""
+    return cast("AsyncGenerator[Head | Chunk, None]", functions.invoke(caller, name, what or request()))
+
+
+async def call(functions: Functions, name: str, what: Invocation | None = None, caller: Caller = SERVER) -> Answer:
+    parts = invoke(functions, name, what, caller)
+    head = await anext(parts)
+    assert isinstance(head, Head)
+    body = b""
+    async for part in parts:
+        assert isinstance(part, Chunk)
+        body += part.data
+    return Answer(head, body)
+
+
+async def log_of(functions: Functions, name: str, invocation: str | None = None) -> list[LogLine]:
+    """Give the lines, oldest first."""
+    page = await functions.logs(MEMBER, name, 500, None, invocation)
+    return list(reversed(page.items))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Poll until the condition holds."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        await asyncio.sleep(0.01)

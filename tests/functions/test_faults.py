@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from bunbase.contracts.functions import Chunk, FunctionCrashed, FunctionError, FunctionOverloaded, FunctionTimeout
+from bunbase.functions.service import FunctionsService
+from bunbase.functions.settings import FunctionsSettings
+from tests.functions.calls import Answer, call, deploy, invoke, log_of, request, until
+
+BY_PATH = """async (req, ctx) => {
+    const path = new URL(req.url).pathname;
+    console.log("in " + path);
+    if (path === "/forever") await new Promise(() => {});
+    if (path === "/loop") { await Bun.sleep(50); for (;;); }
+    if (path === "/exit") { await Bun.sleep(50); process.exit(3); }
+    if (path === "/abort") process.abort();
+    if (path === "/slow") await Bun.sleep(700);
+    return path;
+}"""
+
+
+@pytest.fixture
+def settings() -> FunctionsSettings:
+    return FunctionsSettings(max_workers_per_function=1, max_waiting=2, wait_seconds=5.0, max_response_bytes=1 << 20)
+
+
+async def in_flight(functions: FunctionsService, name: str, path: str) -> asyncio.Task[Answer]:
+    """Start a call and wait until its function runs."""
+    task = asyncio.create_task(call(functions, name, request(path)))
+    await until(lambda: any(line.text == f"in {path}" for line in functions.log_lines.lines) or task.done())
+    return task
+
+
+async def test_waiting_forever_times_out_and_spares_the_neighbours(functions: FunctionsService) -> None:
+    await deploy(functions, "f", BY_PATH, timeout_ms=1000)
+    forever = await in_flight(functions, "f", "/forever")
+    [worker] = functions.starter.alive
+    await asyncio.sleep(0.5)  # so that the neighbour's own deadline comes later
+    slow = await in_flight(functions, "f", "/slow")
+
+    with pytest.raises(FunctionTimeout):
+        await forever
+    fresh = asyncio.create_task(call(functions, "f", request("/fresh")))
+    assert (await slow).json == "/slow"
+
+    assert (await fresh).json == "/fresh"
+    assert worker.dead == "retired"
+    lines = await log_of(functions, "f")
+    assert [line.text for line in lines if line.level == "error"] == ["The call did not end within 1000 ms."]
+
+
+async def test_an_endless_loop_times_out_and_takes_its_neighbours_along(functions: FunctionsService) -> None:
+    await deploy(functions, "f", BY_PATH, timeout_ms=1000)
+    loop = await in_flight(functions, "f", "/loop")
+    await asyncio.sleep(0.5)  # so that the neighbour's own deadline comes later
+    neighbour = asyncio.create_task(call(functions, "f", request("/slow")))
+
+    with pytest.raises(FunctionTimeout):
+        await loop
+    with pytest.raises(FunctionCrashed):
+        await neighbour
+
+    assert (await call(functions, "f", request("/next"))).json == "/next"
+    errors = [line.text for line in await log_of(functions, "f") if line.level == "error"]
+    assert errors == ["The call did not end within 1000 ms.", "The worker died: it no longer reacts."]
+
+
+async def test_a_timeout_breaks_off_an_answer_under_way(functions: FunctionsService) -> None:
+    await deploy(
+        functions, "f", "() => new Response(new ReadableStream({ start(c) { c.enqueue('x') } }))", timeout_ms=300
+    )
+    parts = invoke(functions, "f")
+    await anext(parts)
+    assert await anext(parts) == Chunk(b"x")
+
+    with pytest.raises(FunctionTimeout):
+        await anext(parts)
+
+
+@pytest.mark.parametrize("path", ["/exit", "/abort"])
+async def test_a_crash_fails_what_runs_and_the_next_call_gets_a_new_worker(
+    functions: FunctionsService, path: str
+) -> None:
+    await deploy(functions, "f", BY_PATH)
+    neighbour = await in_flight(functions, "f", "/slow")
+
+    with pytest.raises(FunctionCrashed):
+        await call(functions, "f", request(path))
+    with pytest.raises(FunctionCrashed):
+        await neighbour
+
+    again = await call(functions, "f", request("/again"))
+    assert (again.json, again.head.cold) == ("/again", True)
+    errors = [line.text for line in await log_of(functions, "f") if line.level == "error"]
+    assert errors == ["The worker died: its process ended."] * 2
+
+
+async def test_a_killed_worker_is_replaced(functions: FunctionsService) -> None:
+    await deploy(functions, "f", BY_PATH)
+    running = await in_flight(functions, "f", "/forever")
+    [worker] = functions.starter.alive
+
+    os.kill(worker.pid, signal.SIGKILL)
+
+    with pytest.raises(FunctionCrashed):
+        await running
+    assert (await call(functions, "f")).json == "/"
+
+
+async def test_a_killed_zygote_is_replaced(functions: FunctionsService) -> None:
+    await deploy(functions, "f", BY_PATH)
+    running = await in_flight(functions, "f", "/forever")
+    zygote = functions.starter.zygote.process
+    assert zygote is not None
+
+    zygote.kill()
+
+    with pytest.raises(FunctionCrashed):
+        await running
+    assert (await call(functions, "f")).json == "/"
+    assert functions.starter.zygote.process is not zygote
+
+
+async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> None:
+    await deploy(
+        functions,
+        "f",
+        """async (req) => {
+            const held = [];
+            while (req.url.endsWith("/eat")) { held.push(new Uint8Array(8 << 20).fill(1)); await Bun.sleep(1) }
+            return 1;
+        }""",
+        memory_mb=64,
+    )
+
+    with pytest.raises(FunctionCrashed):
+        await call(functions, "f", request("/eat"))
+
+    assert (await call(functions, "f")).json == 1
+    [line] = await log_of(functions, "f")
+    assert line.text == "The worker died: it used more than 64 MB of memory."
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "[255, 255, 255, 255, 19, 0, 0, 0, 1]",  # four gigabytes
+        "[0, 0, 0, 0]",  # shorter than its own header
+        "[0, 0, 0, 6, 19, 0, 0, 0, 1, 123]",  # a head that is no JSON
+        "[0, 0, 0, 6, 18 + 2, 0, 0, 0, 1, 65]",  # body before head
+        "[0, 0, 0, 7, 23, 0, 0, 0, 1, 9, 0]",  # a log level that does not exist
+        "[0, 0, 0, 5, 77, 0, 0, 0, 1]",  # a type that does not exist, for a call that does
+    ],
+)
+async def test_frames_that_no_runtime_sends_end_the_worker(functions: FunctionsService, frame: str) -> None:
+    await deploy(
+        functions,
+        "f",
+        f"""async (req) => {{
+            if (req.url.endsWith("/forge")) require("fs").writeSync(3, new Uint8Array({frame}));
+            await Bun.sleep(1000);
+            return 1;
+        }}""",
+        timeout_ms=5000,
+    )
+
+    with pytest.raises(FunctionCrashed):
+        await call(functions, "f", request("/forge"))
+
+    [line] = await log_of(functions, "f")
+    assert line.text.startswith("The worker died: it broke the protocol: ")
+
+
+async def test_frames_for_calls_that_do_not_exist_are_ignored(functions: FunctionsService) -> None:
+    await deploy(
+        functions,
+        "f",
+        """() => {
+            for (const type of [18, 19, 20, 21, 22, 23, 24]) {
+                require("fs").writeSync(3, new Uint8Array([0, 0, 0, 7, type, 0, 0, 9, 9, 0, 0]));
+            }
+            return 1;
+        }""",
+    )
+
+    assert (await call(functions, "f")).json == 1
+
+
+async def test_an_answer_that_is_too_long_is_broken_off(functions: FunctionsService) -> None:
+    await deploy(functions, "f", "() => new Response(new Uint8Array(2 << 20))")
+    parts = invoke(functions, "f")
+    await anext(parts)
+
+    with pytest.raises(FunctionError):
+        async for _ in parts:
+            pass
+
+
+async def test_an_answer_that_fails_half_way_is_broken_off(functions: FunctionsService) -> None:
+    await deploy(
+        functions,
+        "f",
+        """() => new Response(new ReadableStream({ pull(c) {
+            if (globalThis.sent) throw new Error("half way"); globalThis.sent = true; c.enqueue("x") } }))""",
+    )
+    parts = invoke(functions, "f")
+    await anext(parts)
+
+    with pytest.raises(FunctionError):
+        async for _ in parts:
+            pass
+    [line] = await log_of(functions, "f")
+    assert "half way" in line.text
+
+
+async def test_calls_beyond_the_queue_are_turned_away(functions: FunctionsService) -> None:
+    await deploy(functions, "f", BY_PATH, concurrency=1)
+    running = await in_flight(functions, "f", "/slow")
+    waiting = [asyncio.create_task(call(functions, "f", request("/queued"))) for _ in range(2)]
+    [group] = functions.pool.groups.values()
+    await until(lambda: len(group.queue) == 2)
+
+    with pytest.raises(FunctionOverloaded) as refused:
+        await call(functions, "f")
+
+    assert refused.value.headers()["retry-after"] == "1"
+    await running
+    assert [answer.json for answer in await asyncio.gather(*waiting)] == ["/queued"] * 2
+
+
+async def test_a_call_that_stops_waiting_leaves_the_queue(functions: FunctionsService) -> None:
+    await deploy(functions, "f", BY_PATH, concurrency=1)
+    running = await in_flight(functions, "f", "/slow")
+    waiting = asyncio.create_task(call(functions, "f"))
+    [group] = functions.pool.groups.values()
+    await until(lambda: len(group.queue) == 1)
+
+    waiting.cancel()
+
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert not group.queue
+    await running

@@ -1,0 +1,29 @@
+"""PostgreSQL servers of a test's own, to be killed at will."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bunbase.pkg.postgres.cluster import Cluster, start_cluster
+from tests.conftest import roomy
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """Give a directory with a path short enough for sockets, open to PostgreSQL's user."""
+    directory = Path(tempfile.mkdtemp(prefix="bunbase-", dir=roomy()))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def own_postgres(short: Path) -> Iterator[Cluster]:
+    cluster = start_cluster(short / "pg", durable=False)
+    yield cluster
+    cluster.stop()

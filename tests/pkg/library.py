@@ -1,0 +1,108 @@
+"""A contract to be called here and from afar."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from bunbase.pkg import context
+from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.passwords import SignInBusy
+from bunbase.pkg.rpc.client import Line, remote
+from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
+from bunbase.pkg.rpc.server import RpcApp
+from bunbase.pkg.rpc.tokens import ServiceTokens
+from bunbase.pkg.serve import listen, serving
+
+TOKENS = ServiceTokens("a service secret for tests only", "tests")
+
+
+class Book(msgspec.Struct, frozen=True):
+    title: str
+    pages: int
+    cover: bytes
+    printed: datetime | None = None
+
+
+class Library(Protocol):
+    async def book(self, title: str) -> Book: ...
+    async def lend(self, title: str, days: int = 14) -> str: ...
+    async def shelve(self, book: Book) -> None: ...
+    async def seconds_left(self) -> float: ...
+    async def request_id(self) -> str: ...
+    async def wait_forever(self) -> None: ...
+    async def stumble(self) -> None: ...
+    def read(self, title: str, lines: int) -> AsyncIterator[str]: ...
+    def ring(self) -> AsyncIterator[int]: ...
+
+
+class Shelves:
+    """The library itself. `listeners` counts the endless streams that are open."""
+
+    def __init__(self) -> None:
+        self.books: dict[str, Book] = {}
+        self.listeners = 0
+        self.waiting = asyncio.Event()
+
+    async def book(self, title: str) -> Book:
+        if title not in self.books:
+            raise InvalidCursor("There is no such book.", book=title, tried=[1, {"deep": None}])
+        return self.books[title]
+
+    async def lend(self, title: str, days: int = 14) -> str:
+        return f"{title} for {days} days"
+
+    async def shelve(self, book: Book) -> None:
+        self.books[book.title] = book
+
+    async def seconds_left(self) -> float:
+        return context.seconds_left(1000)
+
+    async def request_id(self) -> str:
+        return context.request_id.get()
+
+    async def wait_forever(self) -> None:
+        self.waiting.set()
+        await asyncio.Event().wait()
+
+    async def stumble(self) -> None:
+        raise KeyError("a detail that nobody outside may see")
+
+    async def read(self, title: str, lines: int) -> AsyncIterator[str]:
+        if not title:
+            raise SignInBusy("Later.", retry_after_seconds=3)
+        for number in range(lines):
+            if number == 3:
+                raise InvalidCursor("The fourth page is missing.", page=4)
+            yield f"{title} {number}"
+
+    async def ring(self) -> AsyncIterator[int]:
+        self.listeners += 1
+        try:
+            for number in range(10**9):
+                yield number
+                await asyncio.sleep(0.001)
+        finally:
+            self.listeners -= 1
+
+
+@asynccontextmanager
+async def serving_library(shelves: Shelves, tokens: ServiceTokens = TOKENS) -> AsyncIterator[str]:
+    """Give the address of an internal port that answers for `shelves`."""
+    app = RpcApp(Dispatcher(methods_of("library", Library, shelves)), tokens)
+    async with serving(app, listen("127.0.0.1", 0)) as address:
+        yield address
+
+
+@asynccontextmanager
+async def calling(address: str, tokens: ServiceTokens = TOKENS) -> AsyncIterator[Library]:
+    line = Line(address, tokens)
+    try:
+        yield remote("library", Library, line)
+    finally:
+        await line.close()

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bunbase.pkg.jobs import Job, running, wait_seconds
+from tests.pkg.waiting import eventually
+
+
+class Counted:
+    def __init__(self, failures: int = 0) -> None:
+        self.runs = 0
+        self.failures = failures
+
+    async def __call__(self) -> None:
+        self.runs += 1
+        if self.runs <= self.failures:
+            raise RuntimeError("not yet")
+
+
+async def test_a_job_runs_at_once_and_again() -> None:
+    work = Counted()
+
+    async with running(Job("count", work, every_seconds=0.001)):
+        await eventually(lambda: work.runs >= 3)
+
+
+async def test_a_nudge_is_not_lost_while_the_job_works() -> None:
+    started, go_on, runs = asyncio.Event(), asyncio.Event(), []
+
+    async def work() -> None:
+        runs.append(1)
+        started.set()
+        await go_on.wait()
+
+    job = Job("slow", work, every_seconds=3600)
+    async with running(job):
+        await started.wait()
+        job.nudge()
+        go_on.set()
+        await eventually(lambda: len(runs) == 2)
+
+
+async def test_a_failure_is_survived() -> None:
+    work = Counted(failures=3)
+
+    async with running(Job("stumbles", work, every_seconds=0.001)):
+        await eventually(lambda: work.runs >= 5)
+
+
+@pytest.mark.parametrize(
+    ("every_seconds", "failures", "waits"),
+    [(1, 0, 1), (1, 1, 2), (1, 5, 32), (1, 6, 60), (3600, 9, 3600), (0.001, 100_000, 60)],
+)
+def test_failures_in_a_row_are_waited_out_ever_longer(every_seconds: float, failures: int, waits: float) -> None:
+    assert wait_seconds(every_seconds, failures) == waits
+
+
+async def test_jobs_end_with_the_block() -> None:
+    cancelled = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async with running(Job("waits", work, every_seconds=1)):
+        await asyncio.sleep(0)
+
+    assert cancelled.is_set()

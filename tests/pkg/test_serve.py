@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import httpx
+import pytest
+
+from bunbase.pkg.serve import PortTaken, listen, serving
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def test_it_answers_while_the_block_lasts() -> None:
+    async with serving(hello, listen("127.0.0.1", 0)) as address, httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(address)).text == "hello"
+
+    async with httpx.AsyncClient(trust_env=False) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(address)
+
+
+async def test_a_taken_port_is_named() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+
+        with pytest.raises(PortTaken, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+            listen("127.0.0.1", port)
+
+
+async def test_an_address_that_is_not_ours_is_named() -> None:
+    with pytest.raises(PortTaken, match=r"192\.0\.2\.1:0"):
+        listen("192.0.2.1", 0)
+
+
+async def test_several_servers_share_a_process() -> None:
+    async with (
+        serving(hello, listen("127.0.0.1", 0)) as one,
+        serving(hello, listen("127.0.0.1", 0)) as other,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        assert one != other
+        assert [(await client.get(address)).text for address in (one, other)] == ["hello", "hello"]
+
+
+async def test_what_is_under_way_may_finish() -> None:
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        arrived.set()
+        await go_on.wait()
+        await hello(scope, receive, send)
+
+    async with httpx.AsyncClient(trust_env=False) as client:
+        async with serving(slow, listen("127.0.0.1", 0)) as address:
+            answer = asyncio.ensure_future(client.get(address))
+            await arrived.wait()
+            asyncio.get_running_loop().call_later(0.05, go_on.set)
+
+        assert (await answer).text == "hello"
+
+
+async def test_an_ipv6_address_is_written_in_brackets() -> None:
+    try:
+        listener = listen("::1", 0)
+    except PortTaken:
+        pytest.skip("this machine has no IPv6")
+    assert listener.family == socket.AF_INET6
+
+    async with serving(hello, listener) as address:
+        assert address.startswith("http://[::1]:")

@@ -1,0 +1,34 @@
+"""Two projects, their end users, and the Callers that the gateway would make of their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.caller import Caller, EndUser
+from bunbase.contracts.tenant_auth import TenantAuth, UserSignedIn
+from bunbase.pkg.jwt import Verifier
+from tests.rooms import publishable_caller
+
+BAKERY, LIBRARY = "prj_bakery", "prj_library"
+AT_BAKERY, AT_LIBRARY = publishable_caller(BAKERY), publishable_caller(LIBRARY)
+PASSWORD = "correct horse battery"
+
+
+async def signed_up(
+    room: TenantAuth, caller: Caller = AT_BAKERY, email: str = "eve@example.com", **data: Any
+) -> UserSignedIn:
+    return await room.signup(caller, email, PASSWORD, data)
+
+
+async def claims_of(room: TenantAuth, project: str, token: str, now: Callable[[], float]) -> dict[str, Any]:
+    """Check a token as the gateway does: with the project's public keys. Raises: BadToken."""
+    return Verifier((await room.jwks(project)).keys, now).claims(token, aud=project, type="user")
+
+
+async def as_user(room: TenantAuth, caller: Caller, token: str, now: Callable[[], float]) -> Caller:
+    claims = await claims_of(room, caller.project, token, now)
+    user = EndUser(claims["sub"], claims["email"], claims["role"], claims["claims"], claims["sid"])
+    return msgspec.structs.replace(caller, user=user)
