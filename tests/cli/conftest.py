@@ -15,7 +15,7 @@ import pytest
 
 from bunbase.cli.credentials import Credentials, credentials_file
 from bunbase.cli.main import run
-from tests.cli.server import EMAIL, PASSWORD, FakeApi, running
+from tests.cli.server import EMAIL, PASSWORD, FakeApi, FakeServer, running
 
 EXECUTABLE = Path(sys.executable).with_name("bunbase")
 
@@ -55,11 +55,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return work
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[FakeServer]:
+    with running() as server:
+        yield server
+
+
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
-    with running(FakeApi()) as api:
-        monkeypatch.setenv("BUNBASE_URL", api.url)
-        yield api
+def api(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    """Give a server that knows nothing yet."""
+    server.api = FakeApi(server.api.url)
+    monkeypatch.setenv("BUNBASE_URL", server.api.url)
+    return server.api
 
 
 @pytest.fixture

@@ -63,8 +63,8 @@ class Upload(msgspec.Struct):
 class FakeApi:
     """What the server knows, for tests to look at and to change."""
 
-    def __init__(self) -> None:
-        self.url = ""
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.access: set[str] = set()
         self.fresh: set[str] = set()
         self.spent: set[str] = set()
@@ -102,13 +102,13 @@ class FakeApi:
         if token not in self.access:
             raise TokenExpired
 
-    def project(self, name: FromPath[str]) -> Project:
+    def project(self, name: str) -> Project:
         for project in self.projects.values():
             if name in (project.id, project.slug):
                 return project
         raise ProjectNotFound
 
-    def new_key(self, project: FromPath[str], kind: CallerKind, name: str = "key") -> Key:
+    def new_key(self, project: str, kind: CallerKind, name: str = "key") -> Key:
         number = len(self.keys) + 1
         value = f"{'sk' if kind is CallerKind.SECRET else 'pk'}_{number}"
         self.keys[value] = (project, Key(f"key_{number}", kind, name, value[:4], NOW, None))
@@ -262,7 +262,7 @@ async def logs(
 async def stream_lines(api: FakeApi, after: int) -> AsyncIterator[bytes]:
     yield b": welcome\n\n"
     for line in api.lines[after : after + LINES_A_CONNECTION]:
-        yield b"id: %d\ndata: %s\n\n" % (line.seq, msgspec.json.encode(line))
+        yield b"id: %d\nevent: log\ndata: %s\n\n" % (line.seq, msgspec.json.encode(line))
 
 
 @get("/api/projects/{project:str}/env")
@@ -332,24 +332,28 @@ ROUTES = (
 )
 
 
-def app(api: FakeApi) -> Litestar:
-    return Litestar(
-        ROUTES,
-        dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
-        exception_handlers={Problem: on_problem},
-        openapi_config=None,
-        logging_config=None,
-    )
+class FakeServer:
+    """A server whose knowledge can be put in its place; starting one for every test would take a minute."""
+
+    def __init__(self) -> None:
+        self.api = FakeApi("")
+        self.app = Litestar(
+            ROUTES,
+            dependencies={"api": Provide(lambda: self.api, sync_to_thread=False)},
+            exception_handlers={Problem: on_problem},
+            openapi_config=None,
+            logging_config=None,
+        )
 
 
 @contextmanager
-def running(api: FakeApi) -> Iterator[FakeApi]:
+def running() -> Iterator[FakeServer]:
     """Serve on a free port, in a thread, as long as the block lasts."""
-    served, stop = app(api), asyncio.Event()
+    server, stop = FakeServer(), asyncio.Event()
     up: queue.Queue[asyncio.AbstractEventLoop] = queue.Queue()
 
     async def serve() -> None:
-        async with serving(served, listener) as api.url:
+        async with serving(server.app, listener) as server.api.url:
             up.put(asyncio.get_running_loop())
             await stop.wait()
 
@@ -358,7 +362,7 @@ def running(api: FakeApi) -> Iterator[FakeApi]:
         thread.start()
         loop = up.get(timeout=10)
         try:
-            yield api
+            yield server
         finally:
             loop.call_soon_threadsafe(stop.set)
             thread.join()

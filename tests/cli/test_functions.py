@@ -98,7 +98,7 @@ def test_a_function_that_cannot_be_bundled_stops_all_uploads(in_project: FakeApi
 
     assert said.code == 1
     assert said.problem["code"] == "bundle_failed"
-    assert "bad.ts:1:17" in said.problem["detail"]
+    assert "bad.ts:1:" in said.problem["detail"]
     assert in_project.uploads == {}
 
 

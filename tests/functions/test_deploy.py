@@ -28,8 +28,8 @@ export default async (req: Request): Promise<Answer> => ({ greeting: `hello ${ne
 
 async def test_what_bun_builds_runs(functions: FunctionsService, tmp_path: Path) -> None:
     (tmp_path / "hello.ts").write_text(TYPESCRIPT)
-    build = [find_bun(), "build", "--target=bun", "--format=cjs", tmp_path / "hello.ts"]
-    code = subprocess.run(build, check=True, capture_output=True, timeout=30).stdout
+    build = [str(find_bun()), "build", "--target=bun", "--format=cjs", "hello.ts"]
+    code = subprocess.run(build, cwd=tmp_path, check=True, capture_output=True, timeout=30).stdout
 
     version = await functions.deploy(MEMBER, "hello", Bundle(code, None, FunctionConfig()))
     answer = await call(functions, "hello")

@@ -65,7 +65,10 @@ async def test_names_are_listed_and_values_revealed_to_admins_only(functions: Fu
 
     assert [(one.name, one.value) for one in named.items] == [("A", None), ("B", None)]
     assert [(one.name, one.value) for one in revealed.items] == [("A", "one"), ("B", "two")]
-    for caller, reveal in ((member_caller(PROJECT, Role.DEVELOPER), True), (member_caller(PROJECT, Role.VIEWER), False)):
+    for caller, reveal in (
+        (member_caller(PROJECT, Role.DEVELOPER), True),
+        (member_caller(PROJECT, Role.VIEWER), False),
+    ):
         with pytest.raises(Forbidden):
             await functions.variables(caller, reveal)
     for caller in (SERVER, member_caller(PROJECT, Role.VIEWER)):

@@ -10,7 +10,19 @@ from bunbase.functions.service import FunctionsService
 from bunbase.functions.workers.limits import WINDOW_BYTES
 from bunbase.functions.workers.memory import resident_mb
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge, Unauthenticated
-from tests.functions.calls import MEMBER, PROJECT, SERVER, bundle, call, deploy, invoke, log_of, request, returning, until
+from tests.functions.calls import (
+    MEMBER,
+    PROJECT,
+    SERVER,
+    bundle,
+    call,
+    deploy,
+    invoke,
+    log_of,
+    request,
+    returning,
+    until,
+)
 from tests.rooms import member_caller, publishable_caller, secret_caller
 
 ADA = EndUser("usr_ada", "ada@example.com", "editor", {"team": "one"}, "ses_1")
@@ -24,7 +36,9 @@ ECHO = """async (req) => ({
 async def test_a_function_gets_the_request_as_it_was_sent(functions: FunctionsService) -> None:
     await deploy(functions, "echo", ECHO)
 
-    sent = request("/a/b%2F?c=d&c=e", "POST", "grüße".encode(), host="api.example.com", content_type="text/plain", x_a="1")
+    sent = request(
+        "/a/b%2F?c=d&c=e", "POST", "grüße".encode(), host="api.example.com", content_type="text/plain", x_a="1"
+    )
     answer = (await call(functions, "echo", sent)).json
 
     assert answer["method"] == "POST"
@@ -37,7 +51,12 @@ async def test_credentials_and_connection_headers_stay_outside(functions: Functi
     await deploy(functions, "echo", ECHO)
 
     sent = request(
-        authorization="Bearer t", x_bunbase_key="sk_x", connection="x-private, close", x_private="1", te="x", cookie="a=b"
+        authorization="Bearer t",
+        x_bunbase_key="sk_x",
+        connection="x-private, close",
+        x_private="1",
+        te="x",
+        cookie="a=b",
     )
     headers = dict((await call(functions, "echo", sent)).json["headers"])
 
@@ -158,9 +177,7 @@ async def test_a_body_of_ten_megabytes_arrives_whole(functions: FunctionsService
 
 
 async def test_an_error_is_told_to_the_log_and_not_to_the_caller(functions: FunctionsService) -> None:
-    await deploy(
-        functions, "f", "() => { throw new TypeError('the secret is 42', { cause: new Error('deep down') }) }"
-    )
+    await deploy(functions, "f", "() => { throw new TypeError('the secret is 42', { cause: new Error('deep down') }) }")
 
     with pytest.raises(FunctionError) as failed:
         await call(functions, "f")
@@ -305,7 +322,9 @@ async def test_every_call_is_answered_while_versions_change(functions: Functions
     assert (await call(functions, "f", caller=MEMBER)).json == 6
 
 
-async def test_a_worker_sees_nothing_of_the_server(functions: FunctionsService, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_sees_nothing_of_the_server(
+    functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BUNBASE_MARKER", "of the server")
     await deploy(
         functions,

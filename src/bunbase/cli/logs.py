@@ -86,7 +86,7 @@ def _stream(session: Session, path: str, after: int) -> Iterator[LogLine]:
             reply.read()
             refuse(reply)
         for event in events(parts):
-            if event.kind == "message":
+            if event.kind == "log":
                 yield _line(event.data)
 
 

@@ -42,6 +42,8 @@ COMMANDS: Final = (
     (FUNCTIONS, "logs", "logs:logs", "Show what a function wrote to its console."),
 )
 
+CUT_SHORT: Final = 1  # as rich has it
+
 
 def main() -> None:
     sys.exit(run(sys.argv[1:]))
@@ -66,7 +68,7 @@ def run(words: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return CUT_SHORT
     return result if isinstance(result, int) else OK
 
 

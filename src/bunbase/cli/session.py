@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from bunbase.cli.address import server_url
-from bunbase.cli.credentials import KnownServer, CredentialsFile, credentials_file
+from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
 from bunbase.cli.errors import NotSignedIn
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decoded, problem_in

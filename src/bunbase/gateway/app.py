@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from litestar import Litestar
+from litestar import Litestar, MediaType, Response
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -20,6 +20,7 @@ from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.problems import HANDLERS
 from bunbase.gateway.routes import ROUTES
 from bunbase.gateway.settings import GatewaySettings
+from bunbase.pkg.api_json import api_json
 
 PREFLIGHT_SECONDS: Final = 600
 EXPOSED: Final = [
@@ -56,6 +57,15 @@ def front_door(
     return Frame(LoginGuard(app, limits, settings.trusted_proxies))
 
 
+class ApiResponse(Response[Any]):
+    """An answer as the API writes it; what is bytes already stays as it is."""
+
+    def render(self, content: Any, media_type: str, enc_hook: Any = None) -> bytes:
+        if media_type != MediaType.JSON or isinstance(content, bytes):
+            return super().render(content, media_type, enc_hook)
+        return api_json(content)
+
+
 def rooms_app(settings: GatewaySettings, routes: Sequence[Any], dependencies: dict[str, Provide]) -> Litestar:
     return Litestar(
         [*ROUTES, *routes],
@@ -65,6 +75,7 @@ def rooms_app(settings: GatewaySettings, routes: Sequence[Any], dependencies: di
             allow_origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=PREFLIGHT_SECONDS
         ),
         openapi_config=OPENAPI,
+        response_class=ApiResponse,
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
         debug=False,

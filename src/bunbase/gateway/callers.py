@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from litestar import Request
 from litestar.di import Provide
 
@@ -36,15 +37,13 @@ class Callers:
             "anyone": Provide(self.anyone),
             "developer": Provide(self.developer),
             "member": Provide(self.member),
+            "keyed": Provide(self.keyed),
             "client": Provide(self.client),
             "visitor": Provide(self.visitor),
         }
 
     async def anyone(self, request: AnyRequest) -> Caller:
-        token = bearer_token(request.headers)
-        if not token:
-            return Caller(CallerKind.ANONYMOUS, ip=self.ip(request), agent=_agent(request))
-        return await self.developer(request)
+        return Caller(CallerKind.ANONYMOUS, ip=self.ip(request), agent=_agent(request))
 
     async def developer(self, request: AnyRequest) -> Caller:
         developer = await self._developer(request)
@@ -62,16 +61,24 @@ class Callers:
             agent=_agent(request),
         )
 
-    async def client(self, request: AnyRequest) -> Caller:
+    async def keyed(self, request: AnyRequest) -> Caller:
         key = project_key(request.headers, request.query_params)
         if not key:
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
-        return await self._keyed(request, key)
+        holder = await self.identity.key_holder(key)
+        return Caller(holder.kind, project=holder.project, ip=self.ip(request), agent=_agent(request))
+
+    async def client(self, request: AnyRequest) -> Caller:
+        caller = await self.keyed(request)
+        token = bearer_token(request.headers)
+        if not token:
+            return caller
+        return msgspec.structs.replace(caller, user=await self.identity.end_user(caller.project, token))
 
     async def visitor(self, request: AnyRequest) -> Caller:
         key = project_key(request.headers, request.query_params)
         if key:
-            return await self._keyed(request, key)
+            return await self.client(request)
         project = request.query_params.get(PROJECT_PARAMETER, "")
         if not project:
             raise InvalidKey("Name the project: send its key as X-Bunbase-Key, or ?project=<id> for a public function.")
@@ -80,12 +87,6 @@ class Callers:
     def ip(self, request: AnyRequest) -> str:
         peer = request.client.host if request.client else ""
         return client_ip(peer, request.headers, self.trusted_proxies)
-
-    async def _keyed(self, request: AnyRequest, key: str) -> Caller:
-        holder = await self.identity.key_holder(key)
-        token = bearer_token(request.headers)
-        user = await self.identity.end_user(holder.project, token) if token else None
-        return Caller(holder.kind, project=holder.project, user=user, ip=self.ip(request), agent=_agent(request))
 
     async def _developer(self, request: AnyRequest) -> Developer:
         token = bearer_token(request.headers)

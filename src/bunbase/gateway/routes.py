@@ -12,6 +12,7 @@ from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions
 from bunbase.gateway import rpc
+from bunbase.pkg.api_json import api_json
 from bunbase.pkg.errors import UnsupportedMedia
 from bunbase.pkg.http import Injected
 from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
@@ -81,7 +82,7 @@ async def json_rpc(
         answer = await dispatcher.answer(call)
     if answer is None:
         return Response(b"", status_code=204)
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    return Response(api_json(answer), media_type="application/json")
 
 
 ROUTES = (health, ready, instance, json_rpc)

@@ -6,14 +6,17 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import delete, get, patch, post
+from litestar.params import PathParameter
 
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.platform import Key, Keys, NewProject, Platform, Project, Projects
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.ids import ID
 
 TAGS = ["Projects"]
 
+KeyId = Annotated[str, PathParameter(pattern=ID)]
 Lifetime = Annotated[int, msgspec.Meta(ge=60, le=10 * 366 * 86400)]
 Grace = Annotated[int, msgspec.Meta(ge=0, le=30 * 86400)]
 
@@ -85,14 +88,14 @@ async def create_key(member: Injected[Caller], platform: Injected[Platform], dat
 
 
 @delete("/api/projects/{project:str}/keys/{key_id:str}", summary="Revoke a key", tags=TAGS)
-async def revoke_key(member: Injected[Caller], platform: Injected[Platform], key_id: str) -> None:
+async def revoke_key(member: Injected[Caller], platform: Injected[Platform], key_id: KeyId) -> None:
     """It stops working within a second, everywhere."""
     await platform.revoke_key(member, key_id)
 
 
 @post("/api/projects/{project:str}/keys/{key_id:str}/rotate", summary="Rotate a key", tags=TAGS)
 async def rotate_key(
-    member: Injected[Caller], platform: Injected[Platform], key_id: str, data: RotateKey | None = None
+    member: Injected[Caller], platform: Injected[Platform], key_id: KeyId, data: RotateKey | None = None
 ) -> Key:
     """Gives a new key; the old one keeps working for `grace_seconds`."""
     return await platform.rotate_key(member, key_id, (data or RotateKey()).grace_seconds)

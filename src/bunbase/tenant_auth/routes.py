@@ -47,22 +47,22 @@ class UserMe(msgspec.Struct, frozen=True):
 
 
 @post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS)
-async def signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
+async def signup(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
     """An email that is taken answers 409: who may sign up can find out who has, as with any form that does not wait
     for a mail."""
-    return await tenant_auth.signup(client, data.email, data.password, data.data)
+    return await tenant_auth.signup(keyed, data.email, data.password, data.data)
 
 
 @post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200)
-async def user_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLogin) -> UserSignedIn:
+async def user_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLogin) -> UserSignedIn:
     """A wrong password and an unknown email answer alike, in like time."""
-    return await tenant_auth.login(client, data.email, data.password)
+    return await tenant_auth.login(keyed, data.email, data.password)
 
 
 @post("/v1/auth/refresh", summary="Trade a refresh token for a new pair", tags=TAGS, status_code=200)
-async def user_refresh(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserRefresh) -> UserSignedIn:
+async def user_refresh(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserRefresh) -> UserSignedIn:
     """Each refresh token works once; a retry within ten seconds gets the same pair, later reuse ends the session."""
-    return await tenant_auth.refresh(client, data.refresh_token)
+    return await tenant_auth.refresh(keyed, data.refresh_token)
 
 
 @post("/v1/auth/logout", summary="End the session", tags=TAGS, status_code=204)

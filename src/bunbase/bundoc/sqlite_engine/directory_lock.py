@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.secret_files import sync_directory
 
 
-class DirectoryTaken(Exception):
+class DirectoryTaken(CannotStart):
     """Another process works in this directory."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from litestar import delete, get, put
+from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, Variable, Variables
@@ -17,21 +18,23 @@ class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @get("/api/projects/{project:str}/env", summary="List environment variables", tags=TAGS)
-async def list_variables(member: Injected[Caller], functions: Injected[Functions], reveal: bool = False) -> Variables:
+async def list_variables(
+    member: Injected[Caller], functions: Injected[Functions], reveal: FromQuery[bool] = False
+) -> Variables:
     """Names only. `?reveal=true` adds the values, for owners and admins."""
     return await functions.variables(member, reveal)
 
 
 @put("/api/projects/{project:str}/env/{name:str}", summary="Set an environment variable", tags=TAGS)
 async def set_variable(
-    member: Injected[Caller], functions: Injected[Functions], name: str, data: SetVariable
+    member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: SetVariable
 ) -> Variable:
     """Functions see it with their next call, without a new deployment."""
     return await functions.set_variable(member, name, data.value)
 
 
 @delete("/api/projects/{project:str}/env/{name:str}", summary="Unset an environment variable", tags=TAGS)
-async def delete_variable(member: Injected[Caller], functions: Injected[Functions], name: str) -> None:
+async def delete_variable(member: Injected[Caller], functions: Injected[Functions], name: FromPath[str]) -> None:
     await functions.delete_variable(member, name)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import delete, get, post, put
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, FromPath
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, Version, Versions
@@ -44,7 +44,7 @@ async def list_functions(
 async def deploy(
     member: Injected[Caller],
     functions: Injected[Functions],
-    name: str,
+    name: FromPath[str],
     data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)],
 ) -> Version:
     """Parts: `bundle` (one CommonJS file, as `bun build --target=bun --format=cjs` writes it), `config` (JSON) and
@@ -53,12 +53,12 @@ async def deploy(
 
 
 @get("/api/projects/{project:str}/functions/{name:str}", summary="Get a function's active version", tags=TAGS)
-async def get_function(member: Injected[Caller], functions: Injected[Functions], name: str) -> Version:
+async def get_function(member: Injected[Caller], functions: Injected[Functions], name: FromPath[str]) -> Version:
     return await functions.function(member, name)
 
 
 @delete("/api/projects/{project:str}/functions/{name:str}", summary="Delete a function", tags=TAGS)
-async def delete_function(member: Injected[Caller], functions: Injected[Functions], name: str) -> None:
+async def delete_function(member: Injected[Caller], functions: Injected[Functions], name: FromPath[str]) -> None:
     """With all its versions and logs; calls under way come to their end."""
     await functions.delete_function(member, name)
 
@@ -67,7 +67,7 @@ async def delete_function(member: Injected[Caller], functions: Injected[Function
 async def list_versions(
     member: Injected[Caller],
     functions: Injected[Functions],
-    name: str,
+    name: FromPath[str],
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Versions:
@@ -77,7 +77,7 @@ async def list_versions(
 
 @post("/api/projects/{project:str}/functions/{name:str}/rollback", summary="Roll back", tags=TAGS, status_code=200)
 async def rollback(
-    member: Injected[Caller], functions: Injected[Functions], name: str, data: Rollback | None = None
+    member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: Rollback | None = None
 ) -> Version:
     """New calls run the older version at once; nothing is deleted."""
     return await functions.rollback(member, name, (data or Rollback()).version)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from litestar import HttpMethod, Request, route
+from litestar.params import FromPath
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, Invocation
@@ -26,7 +27,7 @@ METHODS: Final = list(HttpMethod)
     request_max_body_size=MAX_BODY_BYTES,
 )
 async def invoke(
-    visitor: Injected[Caller], functions: Injected[Functions], request: Request[Any, Any, Any], name: str
+    visitor: Injected[Caller], functions: Injected[Functions], request: Request[Any, Any, Any], name: FromPath[str]
 ) -> Answer:
     """Runs the active version. What comes back is the function's own answer."""
     headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.scope["headers"])

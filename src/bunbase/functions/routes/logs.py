@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
-import msgspec
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Response, Stream
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, LogLine, LogPage
+from bunbase.pkg.api_json import api_json
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.http import Cursor, Injected, Limit
@@ -31,12 +31,12 @@ async def read_logs(
     member: Injected[Caller],
     functions: Injected[Functions],
     request: Request[Any, Any, Any],
-    name: str,
+    name: FromPath[str],
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-    invocation: Annotated[str | None, Parameter(max_length=64)] = None,
-    follow: bool = False,
-    after: Annotated[int | None, Parameter(ge=0, le=MAX_SEQ)] = None,
+    invocation: Annotated[str | None, QueryParameter(max_length=64)] = None,
+    follow: FromQuery[bool] = False,
+    after: Annotated[int | None, QueryParameter(ge=0, le=MAX_SEQ)] = None,
 ) -> Response[LogPage] | Stream:
     """Newest first. `?follow=true` streams lines as server-sent events: those behind `after` or Last-Event-ID, else
     from now on; each event's id is the line's `seq`."""
@@ -68,7 +68,7 @@ async def _events(first: LogLine | None, lines: AsyncIterator[LogLine | None]) -
 def _event(line: LogLine | None) -> bytes:
     if line is None:
         return QUIET
-    return b"id: %d\nevent: log\ndata: %b\n\n" % (line.seq, msgspec.json.encode(line))
+    return b"id: %d\nevent: log\ndata: %b\n\n" % (line.seq, api_json(line))
 
 
 ROUTES = (read_logs,)

@@ -38,7 +38,8 @@ export class Run {
   }
 
   cancel(reason: string): void {
-    this.#aborter.abort(new DOMException(reason, "AbortError"));
+    // what the function's listeners print is this call's
+    this.logs.current.run(this.source, () => this.#aborter.abort(new DOMException(reason, "AbortError")));
     this.#wake();
   }
 

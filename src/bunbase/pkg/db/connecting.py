@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from bunbase.pkg.errors import Problem, Unreachable
+from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 
 CONNECT_SECONDS = 5.0
 
@@ -35,6 +35,8 @@ def as_problems() -> Iterator[None]:
         raise DatabaseBusy("PostgreSQL did not answer in time; try again.") from error
     except asyncpg.TooManyConnectionsError as error:
         raise DatabaseBusy("PostgreSQL takes no more connections; try again.") from error
+    except asyncpg.CharacterNotInRepertoireError as error:
+        raise InvalidInput("Texts must not hold the character U+0000.") from error
     except LOST as error:
         raise Unreachable("PostgreSQL cannot be reached; try again.") from error
     except asyncpg.InterfaceError as error:  # most say that we called it wrongly

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions import (
+    Chunk,
+    FunctionCrashed,
+    FunctionError,
+    FunctionNotFound,
+    Functions,
+    FunctionTimeout,
+    InvalidBundle,
+    VariableNotFound,
+    VersionNotFound,
+)
+from bunbase.functions.module import MODULE
+from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
+from bunbase.pkg.modules import Rooms
+from tests.fakes import FakeKms
+from tests.functions.calls import (
+    DEADLINE_SECONDS,
+    MEMBER,
+    PROJECT,
+    SERVER,
+    call,
+    deploy,
+    invoke,
+    log_of,
+    request,
+    returning,
+)
+from tests.rooms import ANYONE, opened, publishable_caller, site
+
+
+@pytest_asyncio.fixture(params=["local", "remote"])
+async def functions(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> AsyncIterator[Functions]:
+    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url), request.param) as service:
+        yield service
+
+
+async def test_from_deployment_to_deletion(functions: Functions) -> None:
+    first = await deploy(functions, "f", returning("one"), access="public", allow_net=["api.example.com"])
+    second = await deploy(functions, "f", returning("two"))
+    answer = await call(functions, "f")
+
+    assert (answer.body, answer.head.version, answer.head.status) == (b"two", 2, 200)
+    assert await functions.function(MEMBER, "f") == second
+    assert (await functions.functions(MEMBER, 20, None)).items == (second,)
+    rolled = await functions.rollback(MEMBER, "f", None)
+    assert rolled == first
+    assert [one.active for one in (await functions.versions(MEMBER, "f", 20, None)).items] == [False, True]
+    assert (await call(functions, "f")).body == b"one"
+    await functions.delete_function(MEMBER, "f")
+    with pytest.raises(FunctionNotFound):
+        await call(functions, "f")
+
+
+async def test_an_answer_streams(functions: Functions) -> None:
+    await deploy(
+        functions,
+        "events",
+        """(req) => {
+            if (req.url.endsWith("/go")) return globalThis.go();
+            const more = new Promise(go => globalThis.go = go);
+            return new Response(new ReadableStream({
+                async start(c) { c.enqueue("one"); await more; c.enqueue("two"); c.close() },
+            }));
+        }""",
+    )
+    parts = invoke(functions, "events")
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await anext(parts)
+        assert await anext(parts) == Chunk(b"one")
+        await call(functions, "events", request("/go"))
+        assert [part async for part in parts] == [Chunk(b"two")]
+
+
+async def test_a_long_answer_comes_whole(functions: Functions) -> None:
+    await deploy(functions, "long", "() => new Response(new Uint8Array(20 << 20).fill(7))")
+
+    answer = await call(functions, "long")
+
+    assert answer.body == b"\x07" * (20 << 20)
+
+
+async def test_a_reader_that_leaves_ends_the_call(functions: Functions) -> None:
+    await deploy(
+        functions,
+        "f",
+        """(req, ctx) => new Response(new ReadableStream({
+            start(c) { c.enqueue("x"); ctx.signal.addEventListener("abort", () => console.log("aborted")) },
+        }))""",
+    )
+    parts = invoke(functions, "f")
+    head = await anext(parts)
+    await anext(parts)
+
+    await parts.aclose()
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await log_of(functions, "f", getattr(head, "invocation", "")):
+            await asyncio.sleep(0.01)
+
+
+async def test_problems_keep_their_class(functions: Functions) -> None:
+    await deploy(
+        functions,
+        "f",
+        """(req) => {
+            if (req.url.endsWith("/error")) throw new Error("no");
+            if (req.url.endsWith("/exit")) process.exit(1);
+            return new Promise(() => {});
+        }""",
+        timeout_ms=300,
+        access="user",
+    )
+
+    for path, problem in (("/error", FunctionError), ("/wait", FunctionTimeout), ("/exit", FunctionCrashed)):
+        with pytest.raises(problem):
+            await call(functions, "f", request(path))
+    with pytest.raises(Unauthenticated):
+        await call(functions, "f", caller=publishable_caller(PROJECT))
+    with pytest.raises(FunctionNotFound):
+        await call(functions, "f", caller=ANYONE)
+    with pytest.raises(InvalidBundle, match="no default export"):
+        await deploy(functions, "f", "1")
+    with pytest.raises(Forbidden):
+        await functions.function(SERVER, "f")
+    with pytest.raises(VersionNotFound):
+        await functions.rollback(MEMBER, "f", 7)
+    with pytest.raises(InvalidCursor):
+        await functions.versions(MEMBER, "f", 20, "x")
+    with pytest.raises(VariableNotFound):
+        await functions.delete_variable(MEMBER, "NOPE")
+    with pytest.raises(InvalidInput) as refused:
+        await functions.set_variable(MEMBER, "nope", "x")
+    assert refused.value.extra["errors"][0]["path"] == "/name"
+
+
+async def test_logs_are_read_and_followed(functions: Functions) -> None:
+    await deploy(functions, "f", "(req) => console.warn(new URL(req.url).pathname)")
+    await call(functions, "f", request("/one"))
+    lines = functions.follow_logs(MEMBER, "f", 0)
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert await anext(lines) is None
+        first = await anext(lines)
+        while first is None:
+            first = await anext(lines)
+    [read] = await log_of(functions, "f")
+
+    assert first == read
+    assert (read.text, read.level, read.truncated) == ("/one", "warn", False)
+
+
+async def test_variables_are_set_listed_and_revealed(functions: Functions) -> None:
+    await functions.set_variable(MEMBER, "TOKEN", "one")
+
+    [named] = (await functions.variables(MEMBER, False)).items
+    [revealed] = (await functions.variables(MEMBER, True)).items
+
+    assert (named.name, named.value, revealed.value) == ("TOKEN", None, "one")
+    await functions.delete_variable(MEMBER, "TOKEN")
+    assert (await functions.variables(MEMBER, False)).items == ()
+
+
+async def test_nothing_confines_functions_yet(functions: Functions) -> None:
+    assert await functions.sandbox_layers() == ()
+
+
+async def test_a_dropped_project_is_gone(functions: Functions) -> None:
+    await deploy(functions, "f", returning("one"))
+
+    await functions.drop_project(PROJECT)
+
+    with pytest.raises(FunctionNotFound):
+        await call(functions, "f")

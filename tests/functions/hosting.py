@@ -1,0 +1,38 @@
+"""A process that hosts Functions, for tests that kill it: `python -m tests.functions.hosting <database> <directory>`.
+
+Once a function is in an endless loop it prints the pids of the zygote and of every worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import uvloop
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.functions.module import MODULE
+from bunbase.pkg.modules import Rooms
+from tests.fakes import FakeKms
+from tests.functions.calls import call, deploy, log_of, until
+from tests.rooms import opened, site
+
+SECRET = b"the same in every process of one test"
+
+
+async def host(database_url: str, directory: Path) -> None:
+    async with opened(MODULE, Rooms({Kms: FakeKms(SECRET)}), site(directory, database_url)) as functions:
+        await deploy(functions, "loop", "() => { console.log('in'); for (;;); }", timeout_ms=60_000)
+        await deploy(functions, "idle", "() => 'still here'")
+        await call(functions, "idle")
+        await log_of(functions, "idle")
+        looping = asyncio.create_task(call(functions, "loop"))
+        await until(lambda: any(worker.calls for worker in functions.starter.alive))
+        pids = [functions.starter.zygote.process.pid, *(worker.pid for worker in functions.starter.alive)]
+        print(*pids, flush=True)
+        await looping
+
+
+if __name__ == "__main__":
+    uvloop.run(host(sys.argv[1], Path(sys.argv[2])))

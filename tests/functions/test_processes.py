@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.functions.module import MODULE
+from bunbase.pkg.modules import Rooms
+from tests.fakes import FakeKms
+from tests.functions.calls import MEMBER, call, deploy, log_of, until
+from tests.functions.hosting import SECRET
+from tests.rooms import opened, site
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def alive(pid: int) -> bool:
+    """A zombie that nobody has waited for yet is dead enough."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_nothing_outlives_a_killed_server_and_the_next_one_goes_on(
+    database_url: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.functions.hosting", database_url, str(tmp_path),
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": f"src{os.pathsep}."}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        pids: list[int] = []
+        while not pids:  # its log goes to the same place
+            line = await asyncio.wait_for(server.stdout.readline(), 30)
+            assert line
+            pids = [int(word) for word in line.split()] if line.split()[0].isdigit() else []
+        assert len(pids) == 3
+        assert all(alive(pid) for pid in pids)
+    finally:
+        server.send_signal(number)
+        await server.wait()
+
+    await until(lambda: not any(alive(pid) for pid in pids))
+    async with opened(MODULE, Rooms({Kms: FakeKms(SECRET)}), site(tmp_path, database_url)) as functions:
+        assert (await call(functions, "idle")).json == "still here"
+
+
+async def test_closing_the_room_ends_every_process(database_url: str, tmp_path: Path) -> None:
+    async with opened(MODULE, Rooms({Kms: FakeKms(SECRET)}), site(tmp_path, database_url)) as functions:
+        await deploy(functions, "f", "() => { console.log('last words'); return 1 }")
+        await call(functions, "f")
+        pids = [worker.pid for worker in functions.starter.alive] + [functions.starter.zygote.process.pid]
+
+    await until(lambda: not any(alive(pid) for pid in pids))
+    async with opened(MODULE, Rooms({Kms: FakeKms(SECRET)}), site(tmp_path, database_url)) as functions:
+        assert [line.text for line in await log_of(functions, "f")] == ["last words"]
+
+
+async def test_another_process_hears_of_changes(database_url: str, tmp_path: Path) -> None:
+
+    rooms = Rooms({Kms: FakeKms(SECRET)})
+    async with (
+        opened(MODULE, rooms, site(tmp_path, database_url)) as one,
+        opened(MODULE, rooms, site(tmp_path, database_url)) as other,
+    ):
+        await until(lambda: one.active.live and other.active.live)
+        await deploy(one, "f", "(req, ctx) => [ctx.function.version, ctx.env.A ?? null]")
+        assert (await call(other, "f")).json == [1, None]
+
+        async def sees(expected: list[object]) -> None:
+            async with asyncio.timeout(1):
+                while (await call(other, "f")).json != expected:
+                    pass
+
+        await deploy(one, "f", "(req, ctx) => [ctx.function.version, ctx.env.A ?? null]")
+        await sees([2, None])
+        await one.set_variable(MEMBER, "A", "x")
+        await sees([2, "x"])

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+
+from bunbase.contracts.functions import Functions
+from bunbase.functions.service import FunctionsService
+from tests.functions.calls import MEMBER, SERVER, deploy, until
+from tests.functions.web import served
+
+CONTROL = "/api/projects/prj_one"
+ECHO = "async (req) => ({ method: req.method, url: req.url, body: await req.text(), names: [...req.headers.keys()] })"
+CODE = b"module.exports.default = () => new Response('deployed')"
+
+
+@pytest_asyncio.fixture
+async def web(functions: FunctionsService) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(functions, MEMBER, SERVER) as client:
+        yield client
+
+
+async def test_from_deployment_to_deletion(web: httpx.AsyncClient) -> None:
+    path = f"{CONTROL}/functions/hello"
+    form: dict[str, Any] = {"bundle": ("hello.js", CODE), "source_map": ("hello.js.map", b"{}")}
+
+    deployed = await web.put(path, files=form, data={"config": '{"access": "public", "timeout_ms": 1000}'})
+    assert (deployed.status_code, deployed.json()["version"]) == (201, 1)
+    assert set(deployed.json()) >= {"name", "version", "sha256", "size", "config", "active", "created_at"}
+    assert deployed.json()["config"]["timeout_ms"] == 1000
+    assert (await web.put(path, files={"bundle": ("x", CODE)})).json()["version"] == 2
+
+    answer = await web.get("/v1/functions/hello")
+    assert (answer.status_code, answer.text) == (200, "deployed")
+    assert answer.headers["x-bunbase-function-version"] == "2"
+    assert answer.headers["x-bunbase-invocation"].startswith("inv_")
+    assert "function;dur=" in answer.headers["server-timing"]
+
+    assert (await web.get(path)).json()["version"] == 2
+    assert [one["version"] for one in (await web.get(f"{path}/versions")).json()["items"]] == [2, 1]
+    assert (await web.post(f"{path}/rollback")).json()["version"] == 1
+    assert (await web.post(f"{path}/rollback", json={"version": 2})).json()["version"] == 2
+    assert [one["name"] for one in (await web.get(f"{CONTROL}/functions")).json()["items"]] == ["hello"]
+    assert (await web.delete(path)).status_code == 204
+    assert (await web.get(path)).json()["code"] == "function_not_found"
+    assert (await web.get("/v1/functions/hello")).json()["code"] == "function_not_found"
+
+
+@pytest.mark.parametrize(
+    ("files", "data", "code"),
+    [
+        ({}, {"config": "{}"}, "invalid_input"),
+        ({"bundle": ("x", CODE)}, {"config": '{"memory": 1}'}, "invalid_input"),
+        ({"bundle": ("x", CODE)}, {"config": '{"timeout_ms": 1}'}, "invalid_input"),
+        ({"bundle": ("x", CODE)}, {"config": "not json"}, "invalid_input"),
+        ({"bundle": ("x", CODE)}, {"confg": "{}"}, "invalid_input"),
+        ({"bundle": ("x", b"((")}, {}, "invalid_bundle"),
+        ({"bundle": ("x", b" " * (32 << 20))}, {}, "payload_too_large"),
+    ],
+)
+async def test_a_bad_deployment_says_what_is_wrong(
+    web: httpx.AsyncClient, files: dict[str, Any], data: dict[str, str], code: str
+) -> None:
+    refused = await web.put(f"{CONTROL}/functions/hello", files=files or {"other": b""}, data=data)
+
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["code"] == code
+
+
+async def test_what_is_no_multipart_is_refused(web: httpx.AsyncClient) -> None:
+    refused = await web.put(f"{CONTROL}/functions/hello", json={"bundle": "x"})
+
+    assert refused.status_code in (400, 415, 422)
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_any_method_reaches_the_function_with_the_path_below_it(
+    functions: FunctionsService, web: httpx.AsyncClient, method: str
+) -> None:
+    await deploy(functions, "echo", ECHO)
+    body = b"" if method in ("GET", "OPTIONS") else b"hello"
+
+    answer = await web.request(
+        method, "/v1/functions/echo/a%20b//c/?x=%2F&x=2", content=body, headers={"x-bunbase-key": "sk_1", "host": "h"}
+    )
+
+    seen = answer.json()
+    assert (seen["method"], seen["url"], seen["body"]) == (method, "http://h/a%20b//c/?x=%2F&x=2", body.decode())
+    assert "x-bunbase-key" not in seen["names"]
+
+
+async def test_the_root_of_a_function_has_a_slash(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+    await deploy(functions, "echo", ECHO)
+
+    assert (await web.get("/v1/functions/echo", headers={"host": "h"})).json()["url"] == "http://h/"
+    assert (await web.get("/v1/functions/echo/?a=1", headers={"host": "h"})).json()["url"] == "http://h/?a=1"
+
+
+async def test_head_is_answered_without_a_body(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+    await deploy(functions, "f", "(req) => new Response('body', { headers: { 'x-method': req.method } })")
+
+    answer = await web.head("/v1/functions/f")
+
+    assert (answer.status_code, answer.content, answer.headers["x-method"]) == (200, b"", "HEAD")
+
+
+async def test_cookies_repeats_and_encodings_come_through(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+    await deploy(
+        functions,
+        "f",
+        """() => new Response(Bun.gzipSync("hello"), { headers: [
+            ["set-cookie", "a=1"], ["set-cookie", "b=2"], ["content-encoding", "gzip"], ["connection", "upgrade"],
+        ] })""",
+    )
+
+    async with web.stream("GET", "/v1/functions/f") as answer:
+        raw = b"".join([part async for part in answer.aiter_raw()])
+
+    assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+    assert gzip.decompress(raw) == b"hello"
+    assert answer.headers.get("connection", "") != "upgrade"
+
+
+@pytest.mark.parametrize(
+    ("handler", "status", "code"),
+    [
+        ("() => { throw new Error('secret') }", 500, "function_error"),
+        ("() => new Promise(() => {})", 504, "function_timeout"),
+        ("() => process.exit(1)", 502, "function_crashed"),
+    ],
+)
+async def test_a_failure_before_the_answer_is_a_problem(
+    functions: FunctionsService, web: httpx.AsyncClient, handler: str, status: int, code: str
+) -> None:
+    await deploy(functions, "f", handler, timeout_ms=200)
+
+    answer = await web.get("/v1/functions/f")
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert "secret" not in answer.text
+
+
+async def test_a_failure_amid_the_answer_breaks_the_connection(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
+    await deploy(
+        functions, "f", "() => new Response(new ReadableStream({ start(c) { c.enqueue('x') } }))", timeout_ms=300
+    )
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await web.get("/v1/functions/f")
+
+
+async def test_a_client_that_hangs_up_ends_the_call(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+    await deploy(functions, "f", "(req, ctx) => new Promise((_, no) => ctx.signal.addEventListener('abort', no))")
+    waiting = asyncio.create_task(web.get("/v1/functions/f"))
+    await until(lambda: any(worker.calls for worker in functions.starter.alive))
+
+    waiting.cancel()
+
+    await until(lambda: all(worker.idle for worker in functions.starter.alive))
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_a_body_that_is_too_large_is_refused(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+    await deploy(functions, "size", "async (req) => (await req.bytes()).length")
+
+    assert (await web.post("/v1/functions/size", content=b"x" * (10 << 20))).json() == 10 << 20
+    assert (await web.post("/v1/functions/size", content=b"x" * ((10 << 20) + 1))).json()["code"] == "payload_too_large"
+
+
+async def test_variables_over_http(web: httpx.AsyncClient) -> None:
+    assert (await web.put(f"{CONTROL}/env/TOKEN", json={"value": "one"})).status_code == 200
+
+    listed = (await web.get(f"{CONTROL}/env")).json()["items"]
+    revealed = (await web.get(f"{CONTROL}/env", params={"reveal": "true"})).json()["items"]
+
+    assert [set(one) for one in listed] == [{"name", "updated_at"}]
+    assert [one["value"] for one in revealed] == ["one"]
+    assert (await web.put(f"{CONTROL}/env/token", json={"value": "x"})).json()["code"] == "invalid_input"
+    assert (await web.delete(f"{CONTROL}/env/TOKEN")).status_code == 204
+    assert (await web.delete(f"{CONTROL}/env/TOKEN")).json()["code"] == "variable_not_found"
+
+
+async def test_logs_are_read_and_followed_over_http(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+    await deploy(functions, "f", "(req) => console.log(new URL(req.url).pathname)")
+    await web.get("/v1/functions/f/one")
+    path = f"{CONTROL}/functions/f/logs"
+
+    page = (await web.get(path)).json()
+    assert [line["text"] for line in page["items"]] == ["/one"]
+
+    async with web.stream("GET", path, params={"follow": "true", "after": "0"}) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        events = events_of(stream)
+        first = await anext(events)
+        await web.get("/v1/functions/f/two")
+        second = await anext(events)
+    assert [first["text"], second["text"]] == ["/one", "/two"]
+
+    resume = {"last-event-id": str(first["seq"])}
+    async with web.stream("GET", path, params={"follow": "true"}, headers=resume) as stream:
+        assert (await anext(events_of(stream)))["seq"] == second["seq"]
+    await until(lambda: not functions.followers.waiting)
+
+
+async def test_following_nothing_is_a_problem_and_no_stream(web: httpx.AsyncClient) -> None:
+    missing = await web.get(f"{CONTROL}/functions/nothing/logs", params={"follow": "true"})
+    assert missing.json()["code"] == "function_not_found"
+
+
+async def events_of(stream: httpx.Response) -> AsyncIterator[Any]:
+    """Give the data of each event, having checked that its id is its seq."""
+    id = ""
+    async for line in stream.aiter_lines():
+        name, _, value = line.partition(": ")
+        if name == "id":
+            id = value
+        if name == "data":
+            event = msgspec.json.decode(value)
+            assert event["seq"] == int(id)
+            yield event
+
+
+def test_the_service_keeps_the_contract() -> None:
+    contract: type[Functions] = FunctionsService
+    assert contract

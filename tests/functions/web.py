@@ -1,0 +1,37 @@
+"""The routes of Functions behind a real server on loopback; Callers are given by the test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from litestar import Litestar
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import Functions
+from bunbase.functions.routes import ROUTES
+from bunbase.gateway.app import given
+from bunbase.gateway.problems import HANDLERS
+from bunbase.pkg.serve import listen, serving
+
+DEADLINE_SECONDS = 20.0
+
+
+@asynccontextmanager
+async def served(functions: Functions, member: Caller, visitor: Caller) -> AsyncIterator[httpx.AsyncClient]:
+    app = Litestar(
+        [*ROUTES],
+        dependencies=given({"functions": functions, "member": member, "visitor": visitor}),
+        exception_handlers=HANDLERS,
+        request_max_body_size=2 << 20,
+        openapi_config=None,
+        logging_config=None,
+    )
+    listener: Any = listen("127.0.0.1", 0)
+    async with (
+        serving(app, listener) as address,
+        httpx.AsyncClient(base_url=address, timeout=DEADLINE_SECONDS, trust_env=False) as client,
+    ):
+        yield client
