@@ -18,6 +18,7 @@ from bunbase.pkg.postgres.cluster import start_cluster
 EXTERNAL = "BUNBASE_TEST_DATABASE_URL"  # a PostgreSQL to use instead of our own; its user may create databases
 MEMORY = Path("/dev/shm")  # a new database takes 5 ms here, 80 ms on disk
 ENOUGH_BYTES = 1 << 30
+PREFIX = "bunbase-tests-"
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,8 @@ def postgres() -> Iterator[str]:
     if external:
         yield external
         return
-    home = Path(tempfile.mkdtemp(prefix="bunbase-tests-", dir=roomy()))
+    sweep()
+    home = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=roomy()))
     try:
         cluster = start_cluster(home, durable=False)
         try:
@@ -56,3 +58,11 @@ def roomy() -> Path:
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
         return MEMORY
     return Path("/tmp")
+
+
+def sweep() -> None:
+    """Remove what test runs left behind that were killed: in memory, it would cost until the next boot."""
+    for left in roomy().glob(f"{PREFIX}*"):
+        pid = left.name.removeprefix(PREFIX).partition("-")[0]
+        if not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)

@@ -10,6 +10,7 @@ import pytest
 
 from bunbase import __version__
 from bunbase.cli.credentials import KnownServer, credentials_file
+from bunbase.pkg.api_json import api_json
 from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
 from tests.cli.server import EMAIL, PASSWORD, REQUEST_ID, FakeApi
 
@@ -27,7 +28,7 @@ def forget_expiry(api: FakeApi) -> None:
 def test_login_keeps_the_tokens_for_their_owner_only(api: FakeApi, tmp_path: Path) -> None:
     said = executable("login", "--email", EMAIL, "--password-stdin", "--json", input=PASSWORD + "\n")
 
-    assert said.document == {"user": msgspec.to_builtins(api.account()), "url": api.url}
+    assert said.document == {"user": msgspec.json.decode(api_json(api.account())), "url": api.url}
     assert mode(tmp_path / "config/bunbase/credentials.json") == 0o600
     assert mode(tmp_path / "config/bunbase") == 0o700
     assert kept().server(api.url).access_token == "at_1"

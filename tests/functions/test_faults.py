@@ -6,10 +6,19 @@ import signal
 
 import pytest
 
-from bunbase.contracts.functions import Chunk, FunctionCrashed, FunctionError, FunctionOverloaded, FunctionTimeout
+from bunbase.contracts.functions import (
+    Bundle,
+    Chunk,
+    FunctionConfig,
+    FunctionCrashed,
+    FunctionError,
+    FunctionOverloaded,
+    FunctionTimeout,
+    InvalidBundle,
+)
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
-from tests.functions.calls import Answer, call, deploy, invoke, log_of, request, until
+from tests.functions.calls import MEMBER, Answer, call, deploy, invoke, log_of, request, until
 
 BY_PATH = """async (req, ctx) => {
     const path = new URL(req.url).pathname;
@@ -25,7 +34,9 @@ BY_PATH = """async (req, ctx) => {
 
 @pytest.fixture
 def settings() -> FunctionsSettings:
-    return FunctionsSettings(max_workers_per_function=1, max_waiting=2, wait_seconds=5.0, max_response_bytes=1 << 20)
+    return FunctionsSettings(
+        max_workers_per_function=1, max_waiting=2, wait_seconds=5.0, max_response_bytes=1 << 20, load_seconds=1.0
+    )
 
 
 async def in_flight(functions: FunctionsService, name: str, path: str) -> asyncio.Task[Answer]:
@@ -123,6 +134,13 @@ async def test_a_killed_zygote_is_replaced(functions: FunctionsService) -> None:
         await running
     assert (await call(functions, "f")).json == "/"
     assert functions.starter.zygote.process is not zygote
+
+
+async def test_a_bundle_that_never_finishes_loading_is_refused(functions: FunctionsService) -> None:
+    with pytest.raises(InvalidBundle, match="did not finish loading"):
+        await functions.deploy(MEMBER, "f", Bundle(b"for (;;);", None, FunctionConfig()))
+
+    assert not functions.starter.alive
 
 
 async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> None:

@@ -96,6 +96,29 @@ async def test_any_method_reaches_the_function_with_the_path_below_it(
     assert "x-bunbase-key" not in seen["names"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/functions/a%00b",
+        "/v1/functions/%F0%9F%92%A5",
+        f"{CONTROL}/functions/a%00b",
+        f"{CONTROL}/functions/a%00b/versions",
+        f"{CONTROL}/functions/a%00b/logs",
+    ],
+)
+async def test_a_name_that_cannot_be_is_not_found(web: httpx.AsyncClient, path: str) -> None:
+    assert (await web.get(path)).json()["code"] == "function_not_found"
+
+
+async def test_odd_hosts_and_filters_do_no_harm(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+    await deploy(functions, "echo", ECHO)
+
+    assert (await web.get("/v1/functions/echo/x", headers={"host": "a b"})).json()["url"] == "http://function/x"
+    assert (await web.get(f"{CONTROL}/functions/echo/logs?invocation=%00")).json()["items"] == []
+    assert (await web.delete(f"{CONTROL}/env/A%00")).json()["code"] == "variable_not_found"
+    assert (await web.request("TRACE", "/v1/functions/echo")).json()["code"] == "method_not_allowed"
+
+
 async def test_the_root_of_a_function_has_a_slash(functions: FunctionsService, web: httpx.AsyncClient) -> None:
     await deploy(functions, "echo", ECHO)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from bunbase.pkg.postgres.cluster import Cluster, start_cluster
-from tests.conftest import roomy
+from tests.conftest import PREFIX, roomy
 
 
 @pytest.fixture
 def short() -> Iterator[Path]:
     """Give a directory with a path short enough for sockets, open to PostgreSQL's user."""
-    directory = Path(tempfile.mkdtemp(prefix="bunbase-", dir=roomy()))
+    directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=roomy()))
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)

@@ -130,7 +130,6 @@ async def test_a_wrong_argument_is_a_bug_and_no_outage(db: Database) -> None:
 
 
 async def test_a_pool_that_is_used_up_says_busy(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_module, "ACQUIRE_SECONDS", 0.05)
     full, done = asyncio.Barrier(database_module.POOL_SIZE + 1), asyncio.Event()
 
     async def hold() -> None:
@@ -139,13 +138,16 @@ async def test_a_pool_that_is_used_up_says_busy(db: Database, monkeypatch: pytes
             await done.wait()
 
     holding = [asyncio.create_task(hold()) for _ in range(database_module.POOL_SIZE)]
-    await full.wait()
+    async with asyncio.timeout(30):
+        await full.wait()
+    monkeypatch.setattr(database_module, "ACQUIRE_SECONDS", 0.05)
 
     with pytest.raises(DatabaseBusy):
         await db.value("SELECT 1")
 
     done.set()
     await asyncio.gather(*holding)
+    monkeypatch.undo()
     assert await db.value("SELECT 1") == 1
 
 

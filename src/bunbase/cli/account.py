@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from cyclopts import Parameter
@@ -142,8 +142,8 @@ def _show(me: Me, out: Output) -> None:
     if out.json:
         out.document(me)
         return
-    facts: list[tuple[str, Any]] = [("account", me.user.email + _rank(me.user)), ("id", me.user.id)]
-    out.table(("", ""), [*facts, ("server", me.url), ("project", me.project)])
+    account = me.user.email + _rank(me.user)
+    out.facts([("account", account), ("id", me.user.id), ("server", me.url), ("project", me.project)])
 
 
 def _rank(user: Account) -> str:

@@ -162,9 +162,9 @@ def _show_document(session: Session, reply: httpx.Response, out: Output) -> None
 
 def _shown_body(body: bytes, content_type: str) -> dict[str, Any]:
     """Give the body as JSON if it says it is, else as text, else in base 64."""
-    if content_type.partition(";")[0].strip().endswith("json") and _is_json(body):
-        return {"body": msgspec.Raw(body)}
     try:
+        if content_type.partition(";")[0].strip().endswith("json") and _is_json(body):
+            return {"body": msgspec.json.decode(body)}
         return {"body": body.decode("utf-8")}
     except UnicodeDecodeError:
         return {"body_base64": base64.b64encode(body).decode()}

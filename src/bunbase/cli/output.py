@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bunbase.cli.errors import Failure
+from bunbase.pkg.api_json import api_json
 
 PIPE_WIDTH: Final = 100_000  # in a pipe nothing is ever cut off or wrapped
 CONTROL: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
@@ -30,19 +31,20 @@ class Output:
 
     def document(self, document: Any) -> None:
         """Print the one JSON document of a command, or one line of a stream of them."""
-        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+        sys.stdout.write(api_json(document).decode() + "\n")
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for column in table.columns:
-            column.overflow = "fold"  # an id with its end cut off is of no use
-        for row in rows:
-            table.add_row(*(_cell(value) for value in row))
-        self.results.print(table)
+        self._fill(table, rows)
 
-    def line(self, text: str, style: str = "") -> None:
-        self.results.print(Text(visible(text), style), soft_wrap=True)
+    def facts(self, facts: Sequence[tuple[str, Any]]) -> None:
+        """Print what is known of one thing, a line each."""
+        table = Table("", "", box=None, pad_edge=False, show_header=False)
+        self._fill(table, facts)
+
+    def line(self, text: str) -> None:
+        self.results.print(Text(visible(text)), soft_wrap=True)
 
     def hint(self, text: str) -> None:
         """Say what else is worth knowing, to people only."""
@@ -65,6 +67,13 @@ class Output:
             return
         with self.asides.status(Text(text)):
             yield
+
+    def _fill(self, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+        for column in table.columns:
+            column.overflow = "fold"  # an id with its end cut off is of no use
+        for row in rows:
+            table.add_row(*(_cell(value) for value in row))
+        self.results.print(table)
 
 
 def report(failure: Failure, json: bool) -> None:

@@ -100,7 +100,7 @@ class Session:
     def _turned_away(self, reply: httpx.Response) -> NotSignedIn:
         problem = problem_in(reply) or {}
         reply.close()
-        advice = f"set another {TOKEN}" if self.token else f"run: bunbase login --url {self.url}"
+        advice = "give another token" if self.token else f"run: bunbase login --url {self.url}"
         reason = str(problem.get("detail", "it does not accept this token")).rstrip(".")
         return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", str(problem.get("request_id", "")))
 

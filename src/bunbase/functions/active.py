@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.functions import FunctionNotFound
+from bunbase.functions.names import could_be_function
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache
 
@@ -38,6 +39,8 @@ class ActiveVersions:
 
     async def find(self, project: str, name: str) -> Deployment:
         """Raises: FunctionNotFound."""
+        if not could_be_function(name) or "\0" in project:
+            raise FunctionNotFound("No function can have this name.")
         remembered = self.cache.get((project, name)) if self.live else None
         if remembered is None:
             epoch = self.epoch

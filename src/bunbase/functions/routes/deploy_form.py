@@ -7,11 +7,20 @@ from typing import Any, Final
 
 import msgspec
 from litestar.datastructures import UploadFile
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIType, Schema
 
 from bunbase.contracts.functions import Bundle, FunctionConfig
 from bunbase.pkg.errors import InvalidInput
 
 PARTS: Final = ("bundle", "source_map", "config")
+FORM: Final = {
+    "properties": {
+        "bundle": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY),
+        "source_map": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY),
+        "config": Schema(type=OpenAPIType.STRING, description="A FunctionConfig as JSON."),
+    },
+    "required": ["bundle"],
+}
 
 
 async def bundle_of(form: Mapping[str, Any]) -> Bundle:

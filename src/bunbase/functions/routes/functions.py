@@ -11,7 +11,7 @@ from litestar.params import Body, FromPath
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, Version, Versions
-from bunbase.functions.routes.deploy_form import bundle_of
+from bunbase.functions.routes.deploy_form import FORM, bundle_of
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
 
@@ -45,7 +45,7 @@ async def deploy(
     member: Injected[Caller],
     functions: Injected[Functions],
     name: FromPath[str],
-    data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)],
+    data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART, schema_extra=FORM)],
 ) -> Version:
     """Parts: `bundle` (one CommonJS file, as `bun build --target=bun --format=cjs` writes it), `config` (JSON) and
     `source_map`; only `bundle` is required. The new version is loaded once before it becomes the active one."""

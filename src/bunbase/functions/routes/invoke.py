@@ -15,7 +15,15 @@ from bunbase.pkg.http import Injected
 
 MAX_BODY_BYTES: Final = 10 << 20
 ROOT: Final = "/v1/functions/"
-METHODS: Final = list(HttpMethod)
+METHODS: Final = [
+    HttpMethod.GET,
+    HttpMethod.POST,
+    HttpMethod.PUT,
+    HttpMethod.PATCH,
+    HttpMethod.DELETE,
+    HttpMethod.OPTIONS,
+    HttpMethod.HEAD,
+]
 
 
 @route(

@@ -61,8 +61,9 @@ export class Run {
 
   #request(body: Uint8Array): Request {
     const { method, path, headers } = this.invocation;
-    const host = headers.find(([name]) => name === "host")?.[1] ?? "function";
-    return new Request(`http://${host}${path}`, {
+    const host = headers.find(([name]) => name === "host")?.[1] ?? "";
+    const origin = URL.canParse(`http://${host}/`) ? `http://${host}` : "http://function";
+    return new Request(origin + path, {
       method,
       headers,
       signal: this.#aborter.signal,

@@ -6,7 +6,7 @@ import hashlib
 from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.functions import Bundle, FunctionNotFound, InvalidBundle, Version, VersionNotFound, Versions
+from bunbase.contracts.functions import Bundle, InvalidBundle, Version, VersionNotFound, Versions
 from bunbase.functions.names import check_function_name
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.store.functions import NewVersion
@@ -47,15 +47,12 @@ class Deploying(Parts):
 
     async def function(self, caller: Caller, name: str) -> Version:
         caller.need(Role.VIEWER)
-        found = await self.stores.functions.active_version(caller.project, name)
-        if found is None:
-            raise FunctionNotFound(f"The project has no function {name}.")
-        return found
+        return await self.existing(caller.project, name)
 
     async def delete_function(self, caller: Caller, name: str) -> None:
         caller.need(Role.DEVELOPER)
-        if not await self.stores.functions.delete(caller.project, name):
-            raise FunctionNotFound(f"The project has no function {name}.")
+        await self.existing(caller.project, name)
+        await self.stores.functions.delete(caller.project, name)
         await self.changed(caller.project, name)
         await self.stores.logs.delete_function(caller.project, name)
 

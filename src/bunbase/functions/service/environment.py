@@ -6,7 +6,7 @@ from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.functions import Variable, VariableNotFound, Variables
-from bunbase.functions.names import check_variable_name
+from bunbase.functions.names import check_variable_name, could_be_variable
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.store.variables import SealedVariable
 from bunbase.pkg.errors import InvalidInput
@@ -43,7 +43,7 @@ class Environment(Parts):
 
     async def delete_variable(self, caller: Caller, name: str) -> None:
         caller.need(Role.DEVELOPER)
-        if not await self.stores.variables.delete(caller.project, name):
+        if not (could_be_variable(name) and await self.stores.variables.delete(caller.project, name)):
             raise VariableNotFound(f"The project has no variable {name}.")
         await self.changed(caller.project)
 

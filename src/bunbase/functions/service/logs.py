@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.functions import FunctionNotFound, LogLine, LogPage
+from bunbase.contracts.functions import LogLine, LogPage
 from bunbase.functions.service.parts import Parts
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
@@ -18,7 +18,10 @@ QUIET_SECONDS: Final = 1.0  # also how late a line is when its NOTIFY was lost
 
 class Logging(Parts):
     async def logs(self, caller: Caller, name: str, limit: int, cursor: str | None, invocation: str | None) -> LogPage:
-        await self._check_reader(caller, name)
+        caller.need(Role.VIEWER)
+        await self.existing(caller.project, name)
+        if invocation is not None and not invocation.isprintable():  # PostgreSQL takes no NUL
+            return LogPage((), None)
         await self.log_lines.flush()
         query = f"logs:{caller.project}:{name}:{invocation}"
         before = decode_cursor(query, cursor, int) if cursor else NEWEST
@@ -27,7 +30,8 @@ class Logging(Parts):
         return LogPage(tuple(found[:limit]), encode_cursor(query, found[limit - 1].seq) if more else None)
 
     async def follow_logs(self, caller: Caller, name: str, after: int | None) -> AsyncIterator[LogLine | None]:
-        await self._check_reader(caller, name)
+        caller.need(Role.VIEWER)
+        await self.existing(caller.project, name)
         with self.followers.following(caller.project) as news:
             seen = await self.stores.logs.newest(caller.project, name) if after is None else after
             yield None  # from here on nothing is missed
@@ -39,11 +43,6 @@ class Logging(Parts):
                     seen = line.seq
                 if len(lines) < BATCH_LINES and not await _within(QUIET_SECONDS, news):
                     yield None
-
-    async def _check_reader(self, caller: Caller, name: str) -> None:
-        caller.need(Role.VIEWER)
-        if await self.stores.functions.active_version(caller.project, name) is None:
-            raise FunctionNotFound(f"The project has no function {name}.")
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

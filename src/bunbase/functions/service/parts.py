@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.functions import FunctionNotFound
+from bunbase.contracts.functions import FunctionNotFound, Version
 from bunbase.functions.active import ActiveVersions
 from bunbase.functions.environment import Environments
 from bunbase.functions.followers import Followers
 from bunbase.functions.log_buffer import LogBuffer
+from bunbase.functions.names import could_be_function
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
 from bunbase.functions.workers.deployment import Deployment, Program
@@ -26,8 +27,15 @@ class Parts:
         self.active = ActiveVersions(stores.functions.deployment)
         self.log_lines = LogBuffer(stores.logs.add, clock)
         self.followers = Followers()
-        self.starter = Starter(Zygote(), find_bun, self.log_lines.say, settings)
+        self.starter = Starter(Zygote(), find_bun, settings)
         self.pool = Pool(self.starter, self.program, self.log_lines.say, settings)
+
+    async def existing(self, project: str, name: str) -> Version:
+        """Give the function's active version. Raises: FunctionNotFound."""
+        found = await self.stores.functions.active_version(project, name) if could_be_function(name) else None
+        if found is None:
+            raise FunctionNotFound(f"The project has no function {name}.")
+        return found
 
     async def program(self, deployment: Deployment) -> Program:
         """Give what a new worker is to load. Raises: FunctionNotFound if the version was deleted meanwhile."""

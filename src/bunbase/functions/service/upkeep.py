@@ -23,7 +23,8 @@ class Upkeep(Parts):
                 project, _, name = payload.partition(" ")
                 await self.changed(project, name)
         except Unreachable as lost:
-            log.warning("changes by other processes are not heard; every call looks for itself", error=lost.detail)
+            if self.active.live:  # once, not with every attempt to listen again
+                log.warning("changes by other processes are not heard; every call looks for itself", error=lost.detail)
         finally:
             self.active.deaf()
 

@@ -60,13 +60,14 @@ class FrameReader:
         buffer += data
         at = 0
         try:
-            while len(buffer) - at >= HEADER.size:
-                length, type, id = HEADER.unpack_from(buffer, at)
+            while len(buffer) - at >= LENGTH.size:
+                (length,) = LENGTH.unpack_from(buffer, at)
                 if not REST_OF_HEADER <= length <= self.max_bytes:
                     raise BadFrame(f"a frame of {length} bytes")
                 end = at + LENGTH.size + length
                 if len(buffer) < end:
                     break
+                _, type, id = HEADER.unpack_from(buffer, at)
                 yield type, id, bytes(buffer[at + HEADER.size : end])
                 at = end
         finally:

@@ -118,7 +118,7 @@ class Pool:
         problem: Problem | None = None
         try:
             program = await self.fetch(deployment)
-            worker = await self.starter.start(deployment, program, self._freed, self._died)
+            worker = await self.starter.start(deployment, program, self.say, self._freed, self._died)
             if not worker.dead:
                 group.workers.add(worker)
         except LoadFailed as failure:

@@ -24,10 +24,9 @@ FindBun = Callable[[], Path]
 class Starter:
     """`find_bun` raises FunctionsUnavailable where there is none; asked each time, so an installation heals itself."""
 
-    def __init__(self, zygote: Zygote, find_bun: FindBun, say: Say, settings: FunctionsSettings) -> None:
+    def __init__(self, zygote: Zygote, find_bun: FindBun, settings: FunctionsSettings) -> None:
         self.zygote = zygote
         self.find_bun = find_bun
-        self.say = say
         self.settings = settings
         self.alive: set[Worker] = set()
         self.trials = asyncio.Semaphore(MAX_TRIALS)
@@ -36,6 +35,7 @@ class Starter:
         self,
         deployment: Deployment,
         program: Program,
+        say: Say,
         on_free: Callable[[Worker], None] = lambda _: None,
         on_death: Callable[[Worker], None] = lambda _: None,
     ) -> Worker:
@@ -47,7 +47,7 @@ class Starter:
             on_death(worker)
 
         process = await self.zygote.spawn(launch_of(self.find_bun(), deployment.config.memory_mb))
-        worker = Worker(process, deployment, self.settings.max_response_bytes, self.say, on_free, gone)
+        worker = Worker(process, deployment, self.settings.max_response_bytes, say, on_free, gone)
         self.alive.add(worker)
         metrics.workers.set(len(self.alive))
         try:
@@ -64,7 +64,7 @@ class Starter:
     async def try_load(self, deployment: Deployment, program: Program) -> None:
         """Load a bundle into a worker of its own, which then ends. Raises: LoadFailed, FunctionsUnavailable."""
         async with self.trials:
-            worker = await self.start(deployment, program)
+            worker = await self.start(deployment, program, say=lambda _: None)  # it is no version of anything yet
             worker.kill(RETIRED)
 
     def watch_memory(self) -> None:

@@ -20,7 +20,7 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 PROGRAM: Final = Path(__file__).with_name("zygote_process.py")
-ANSWER_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 10.0  # it takes a millisecond; then the zygote is given up, and its workers with it
 EXIT_SECONDS: Final = 2.0
 MAX_MESSAGE_BYTES: Final = 4096
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)  # without it some Pythons do not start; workers never see it
@@ -111,7 +111,7 @@ class Zygote:
 
     def _hear(self, control: socket.socket) -> None:
         try:
-            message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1)
+            message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError:

@@ -47,7 +47,7 @@ def serve(control: socket.socket) -> None:
 
 def answer(control: socket.socket) -> bool:
     """Answer one message; False when the server is gone."""
-    message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1)
+    message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
     if not message:
         return False
     try:
