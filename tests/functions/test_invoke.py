@@ -47,6 +47,12 @@ async def test_a_function_gets_the_request_as_it_was_sent(functions: FunctionsSe
     assert ["x-a", "1"] in answer["headers"]
 
 
+async def test_a_host_that_cannot_be_does_no_harm(functions: FunctionsService) -> None:
+    await deploy(functions, "echo", ECHO)
+
+    assert (await call(functions, "echo", request("/x", host="a b"))).json["url"] == "http://function/x"
+
+
 async def test_credentials_and_connection_headers_stay_outside(functions: FunctionsService) -> None:
     await deploy(functions, "echo", ECHO)
 

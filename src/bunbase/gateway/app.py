@@ -1,4 +1,4 @@
-"""The front door as one ASGI app: frame, sign-in guard, then every room's routes."""
+"""The front door as one ASGI app: the frame around every room's routes, the guard before those that sign in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 from litestar import Litestar, MediaType, Response
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -51,10 +52,9 @@ def front_door(
     limits: LoginLimits,
 ) -> App:
     """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
-    app = rooms_app(
-        settings, routes, {**Callers(identity, settings.trusted_proxies).dependencies(), **given(dependencies)}
-    )
-    return Frame(LoginGuard(app, limits, settings.trusted_proxies))
+    callers = Callers(identity, settings.trusted_proxies).dependencies()
+    guard = DefineMiddleware(LoginGuard, limits=limits, trusted_proxies=settings.trusted_proxies)
+    return Frame(rooms_app(settings, routes, {**callers, **given(dependencies)}, [guard]))
 
 
 class ApiResponse(Response[Any]):
@@ -66,10 +66,16 @@ class ApiResponse(Response[Any]):
         return api_json(content)
 
 
-def rooms_app(settings: GatewaySettings, routes: Sequence[Any], dependencies: dict[str, Provide]) -> Litestar:
+def rooms_app(
+    settings: GatewaySettings,
+    routes: Sequence[Any],
+    dependencies: dict[str, Provide],
+    middleware: Sequence[DefineMiddleware] = (),
+) -> Litestar:
     return Litestar(
         [*ROUTES, *routes],
         dependencies=dependencies,
+        middleware=middleware,
         exception_handlers=HANDLERS,
         cors_config=CORSConfig(
             allow_origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=PREFLIGHT_SECONDS

@@ -1,6 +1,6 @@
 """Who may call what, as names of parameters: a handler that takes `member` is answered to members only.
 
-anyone      no credentials needed; a developer's token is used if there is one
+anyone      no credentials needed, and none read: a stale token must not keep anybody from signing in
 developer   a developer's token
 member      a developer who is a member of the `{project}` in the path
 client      a project key, and a signed-in end user's token if there is one
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
 from litestar import Request
 from litestar.di import Provide
 
 from bunbase.contracts.caller import Caller, CallerKind, Developer
 from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.credentials import PROJECT_PARAMETER, bearer_token, client_ip, project_key
+from bunbase.gateway.frame import CALLER
 from bunbase.gateway.identity import Identity
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 
@@ -43,50 +43,45 @@ class Callers:
         }
 
     async def anyone(self, request: AnyRequest) -> Caller:
-        return Caller(CallerKind.ANONYMOUS, ip=self.ip(request), agent=_agent(request))
+        return self._caller(request, CallerKind.ANONYMOUS)
 
     async def developer(self, request: AnyRequest) -> Caller:
-        developer = await self._developer(request)
-        return Caller(CallerKind.DEVELOPER, developer=developer, ip=self.ip(request), agent=_agent(request))
+        return self._caller(request, CallerKind.DEVELOPER, developer=await self._developer(request))
 
     async def member(self, request: AnyRequest) -> Caller:
         developer = await self._developer(request)
         found = await self.identity.membership(developer.id, request.path_params["project"])
-        return Caller(
-            CallerKind.DEVELOPER,
-            project=found.project,
-            developer=developer,
-            role=found.role,
-            ip=self.ip(request),
-            agent=_agent(request),
-        )
+        return self._caller(request, CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
 
     async def keyed(self, request: AnyRequest) -> Caller:
         key = project_key(request.headers, request.query_params)
         if not key:
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
         holder = await self.identity.key_holder(key)
-        return Caller(holder.kind, project=holder.project, ip=self.ip(request), agent=_agent(request))
+        return self._caller(request, holder.kind, project=holder.project)
 
     async def client(self, request: AnyRequest) -> Caller:
         caller = await self.keyed(request)
         token = bearer_token(request.headers)
         if not token:
             return caller
-        return msgspec.structs.replace(caller, user=await self.identity.end_user(caller.project, token))
+        user = await self.identity.end_user(caller.project, token)
+        return self._caller(request, caller.kind, project=caller.project, user=user)
 
     async def visitor(self, request: AnyRequest) -> Caller:
-        key = project_key(request.headers, request.query_params)
-        if key:
+        if project_key(request.headers, request.query_params):
             return await self.client(request)
         project = request.query_params.get(PROJECT_PARAMETER, "")
         if not project:
             raise InvalidKey("Name the project: send its key as X-Bunbase-Key, or ?project=<id> for a public function.")
-        return Caller(CallerKind.ANONYMOUS, project=project, ip=self.ip(request), agent=_agent(request))
+        return self._caller(request, CallerKind.ANONYMOUS, project=project)
 
-    def ip(self, request: AnyRequest) -> str:
-        peer = request.client.host if request.client else ""
-        return client_ip(peer, request.headers, self.trusted_proxies)
+    def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
+        """Give the Caller, and let the log line of this request say who it was."""
+        ip, agent = client_ip(request, self.trusted_proxies), request.headers.get("user-agent", "")[:MAX_AGENT]
+        caller = Caller(kind, **known, ip=ip, agent=agent)
+        request.scope["state"][CALLER] = caller
+        return caller
 
     async def _developer(self, request: AnyRequest) -> Developer:
         token = bearer_token(request.headers)
@@ -96,7 +91,3 @@ class Callers:
         if not developer.session and "write" not in developer.scopes and request.method not in READING:
             raise Forbidden("This personal access token may only read; make one with the scope write.")
         return developer
-
-
-def _agent(request: AnyRequest) -> str:
-    return request.headers.get("user-agent", "")[:MAX_AGENT]

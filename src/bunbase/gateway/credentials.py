@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from litestar import Request
+
 from bunbase.contracts.bunauth import InvalidToken
 from bunbase.contracts.platform import InvalidKey
 
 KEY_HEADER: Final = "x-bunbase-key"
+FORWARDED_HEADER: Final = "x-forwarded-for"
 KEY_PARAMETER: Final = "key"
 PROJECT_PARAMETER: Final = "project"
 SECRET_PREFIX: Final = "sk_"
@@ -39,9 +42,14 @@ def project_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
     return key[:MAX_LENGTH]
 
 
-def client_ip(peer: str, headers: Mapping[str, str], trusted_proxies: tuple[str, ...]) -> str:
-    """Give the caller's address: the last one in X-Forwarded-For that no trusted proxy of ours added."""
+def client_ip(request: Request[Any, Any, Any], trusted_proxies: tuple[str, ...]) -> str:
+    """Give the caller's address: the last one in X-Forwarded-For that no trusted proxy of ours added.
+
+    A proxy may add a header line of its own below the one a caller made up: all of them count, in order.
+    """
+    peer = request.client.host if request.client else ""
     if peer not in trusted_proxies:
         return peer
-    hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+    lines = request.headers.getall(FORWARDED_HEADER, [])
+    hops = [hop.strip() for hop in ",".join(lines).split(",") if hop.strip()]
     return next((hop for hop in reversed(hops) if hop not in trusted_proxies), peer)

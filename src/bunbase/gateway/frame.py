@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from bunbase.contracts.caller import Caller
 from bunbase.pkg import context, metrics
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
@@ -23,6 +24,7 @@ ACCEPTED_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{8,128}")
 UNMATCHED: Final = "unmatched"  # one label for all addresses that do not exist: strangers must not make up labels
 QUIET: Final = frozenset({"/api/health", "/api/ready", "/metrics"})
 CLIENT_GONE: Final = 499
+CALLER: Final = "caller"  # where in the scope's state the front door leaves it for the log
 
 
 class Frame:
@@ -67,5 +69,14 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     metrics.http_seconds.labels(method, route).observe(seconds)
     if route in QUIET:
         return
-    seen: dict[str, Any] = scope.get("state", {}).get("seen", {})
-    log.info(f"{method} {route}", status=status, duration_ms=round(seconds * 1000, 2), **seen)
+    duration_ms = round(seconds * 1000, 2)
+    log.info(f"{method} {route}", status=status, duration_ms=duration_ms, **_who(scope.get("state", {}).get(CALLER)))
+
+
+def _who(caller: Caller | None) -> dict[str, str]:
+    """Give what the log says of the caller: ids, never an address or an email."""
+    if caller is None:
+        return {}
+    id = caller.developer.id if caller.developer else caller.user.uid if caller.user else ""
+    who = f"{caller.kind.value} {id}".rstrip()
+    return {"caller": who, "project": caller.project} if caller.project else {"caller": who}

@@ -63,10 +63,7 @@ class Identity:
     async def developer(self, token: str) -> Developer:
         """Raises: InvalidToken, TokenExpired, Unreachable."""
         personal = token.startswith(PERSONAL_PREFIX)
-        if not personal and not self.ended_sessions.live():
-            claims = await self._verified(token)
-        else:
-            claims = await self._developer_claims(token, personal)
+        claims = await self._developer_claims(token, personal)
         if claims["jti" if personal else "sid"] in self.ended_sessions:
             raise InvalidToken
         return Developer(
@@ -120,8 +117,10 @@ class Identity:
         return found
 
     async def _developer_claims(self, token: str, personal: bool) -> dict[str, Any]:
+        if not self.ended_sessions.live():
+            return await self._verified(token)
         cached = fingerprint(token)
-        claims = self.developers.get(cached) if self.ended_sessions.live() else None
+        claims = self.developers.get(cached)
         if claims is None:
             claims = await self._verified(token) if personal else await self._checked(token)
             self.developers.put(cached, claims, _seconds_left(claims))

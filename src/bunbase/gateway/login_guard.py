@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from litestar import Request
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from bunbase.gateway.credentials import KEY_HEADER, client_ip
-from bunbase.gateway.frame import App, Message, Receive, Scope, Send
-from bunbase.gateway.login_limits import LoginLimits
-from bunbase.gateway.problems import MEDIA_TYPE
-from bunbase.pkg import context
-from bunbase.pkg.errors import RateLimited
+from bunbase.gateway.credentials import client_ip, project_key
+from bunbase.gateway.login_limits import DEVELOPERS, LoginLimits, users_of
 from bunbase.pkg.opaque import fingerprint
 
-POOLS: Final = {"/api/auth/login": "developers", "/v1/auth/login": "users"}
+DEVELOPERS_LOGIN: Final = "/api/auth/login"
+USERS_LOGIN: Final = "/v1/auth/login"
 MAX_PEEK_BYTES: Final = 64 << 10  # no sign-in is longer; what is goes on unread and is refused for its size
 
 
@@ -23,54 +22,60 @@ class _Email(msgspec.Struct, frozen=True):
 
 
 class LoginGuard:
-    def __init__(self, app: App, limits: LoginLimits, trusted_proxies: tuple[str, ...]) -> None:
+    """Middleware of the app, so that requests are routed already: no other spelling of an address slips past."""
+
+    def __init__(self, app: ASGIApp, limits: LoginLimits, trusted_proxies: tuple[str, ...]) -> None:
         self.app = app
         self.limits = limits
         self.trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pool = POOLS.get(scope["path"]) if scope["method"] == "POST" else None
-        if pool is None:
+        if scope["type"] != "http" or scope["method"] != "POST" or not _signs_in(scope["path_template"]):
             await self.app(scope, receive, send)
             return
+        request: Request[Any, Any, Any] = Request(scope)
+        pool, ip = _pool(request), client_ip(request, self.trusted_proxies)
         messages = await _peeked(receive)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        who = (
-            f"{pool}:{fingerprint(headers.get(KEY_HEADER, '')).hex()[:16]}",
-            client_ip((scope.get("client") or ("",))[0], headers, self.trusted_proxies),
-            _email(b"".join(message.get("body", b"") for message in messages)),
-        )
-        try:
-            await self.limits.check(*who)
-        except RateLimited as limited:
-            scope["path_template"] = scope["path"]
-            await _refuse(send, limited)
-            return
+        email = _email(b"".join(message.get("body", b"") for message in messages if message["type"] == "http.request"))
+        async with self.limits.attempt(pool, ip, email) as attempt:
 
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 401:
-                await self.limits.failed(*who)
-            await send(message)
+            async def watched(message: Message) -> None:
+                if message["type"] == "http.response.start" and message["status"] == 401:
+                    attempt.failed = True
+                await send(message)
 
-        await self.app(scope, _replaying(messages, receive), counted)
+            await self.app(scope, _replaying(messages, receive), watched)
 
 
-async def _peeked(receive: Receive) -> list[Message]:
+def _signs_in(route: str) -> bool:
+    return route in (DEVELOPERS_LOGIN, USERS_LOGIN)
+
+
+def _pool(request: Request[Any, Any, Any]) -> str:
+    if request.scope["path_template"] == DEVELOPERS_LOGIN:
+        return DEVELOPERS
+    return users_of(fingerprint(project_key(request.headers, request.query_params)))
+
+
+async def _peeked(receive: Receive) -> list[Any]:
     """Read the body up to a bound; give the messages that held it."""
-    messages, size = [], 0
+    messages: list[Any] = []
+    size = 0
     while size <= MAX_PEEK_BYTES:
         message = await receive()
         messages.append(message)
+        if message["type"] != "http.request":
+            break
         size += len(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body", False):
+        if not message.get("more_body", False):
             break
     return messages
 
 
-def _replaying(messages: list[Message], receive: Receive) -> Receive:
+def _replaying(messages: list[Any], receive: Receive) -> Receive:
     waiting = iter(messages)
 
-    async def replay() -> Message:
+    async def replay() -> Any:
         return next(waiting, None) or await receive()
 
     return replay
@@ -81,11 +86,3 @@ def _email(body: bytes) -> str:
         return msgspec.json.decode(body, type=_Email).email
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""  # the room will say what is wrong with it
-
-
-async def _refuse(send: Send, problem: RateLimited) -> None:
-    body = msgspec.json.encode(problem.body(context.request_id.get()))
-    headers: list[Any] = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    headers += [(name.encode(), value.encode()) for name, value in problem.headers().items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

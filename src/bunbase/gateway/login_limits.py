@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from limits import RateLimitItemPerMinute
@@ -12,8 +17,17 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from bunbase.pkg.errors import RateLimited
 
+DEVELOPERS: Final = "developers"
+SERVICES: Final = "services"
 ADDRESS, ACCOUNT = "address", "account"
 MAX_EMAIL: Final = 254
+
+Name = tuple[str, str, str]
+
+
+@dataclass
+class Attempt:
+    failed: bool = False
 
 
 class LoginLimits:
@@ -22,19 +36,49 @@ class LoginLimits:
     def __init__(self, failures_per_minute: int) -> None:
         self.item = RateLimitItemPerMinute(failures_per_minute)
         self.limiter = MovingWindowRateLimiter(MemoryStorage())
+        self.under_way: Counter[Name] = Counter()
+        self.settled = asyncio.Condition()
 
-    async def check(self, pool: str, ip: str, email: str) -> None:
-        """Raises: RateLimited with `retry_after_seconds`, alike whether or not the account exists."""
-        for names in _names(pool, ip, email):
-            if not await self.limiter.test(self.item, *names):
-                window = await self.limiter.get_window_stats(self.item, *names)
+    @asynccontextmanager
+    async def attempt(self, pool: str, ip: str, email: str) -> AsyncIterator[Attempt]:
+        """Sign in inside the block, and say if it failed.
+
+        Never are more attempts under way than may still fail: the others wait their turn, or a thousand guesses sent
+        at once would all be let in before the first is found wrong.
+        Raises: RateLimited with `retry_after_seconds`, alike whether or not the account exists.
+        """
+        names = ((ADDRESS, pool, ip), (ACCOUNT, pool, email.strip().lower()[:MAX_EMAIL]))
+        async with self.settled:
+            while not await self._may_begin(names):
+                await self.settled.wait()
+            self.under_way.update(names)
+        attempt = Attempt()
+        try:
+            yield attempt
+        finally:
+            async with self.settled:
+                await self._settle(names, attempt)
+                self.settled.notify_all()
+
+    async def _may_begin(self, names: tuple[Name, ...]) -> bool:
+        """Raises: RateLimited."""
+        for name in names:
+            window = await self.limiter.get_window_stats(self.item, *name)
+            if window.remaining <= 0:
                 wait = max(1, math.ceil(window.reset_time - time.time()))
                 raise RateLimited(f"Too many wrong passwords; try again in {wait} s.", retry_after_seconds=wait)
+            if window.remaining <= self.under_way[name]:
+                return False
+        return True
 
-    async def failed(self, pool: str, ip: str, email: str) -> None:
-        for names in _names(pool, ip, email):
-            await self.limiter.hit(self.item, *names)
+    async def _settle(self, names: tuple[Name, ...], attempt: Attempt) -> None:
+        self.under_way.subtract(names)
+        self.under_way += Counter()  # forget those at zero
+        if attempt.failed:
+            for name in names:
+                await self.limiter.hit(self.item, *name)
 
 
-def _names(pool: str, ip: str, email: str) -> tuple[tuple[str, str, str], ...]:
-    return ((ADDRESS, pool, ip), (ACCOUNT, pool, email.strip().lower()[:MAX_EMAIL]))
+def users_of(key: bytes) -> str:
+    """Give the name of the pool of end users that a project key, here as its fingerprint, opens."""
+    return f"users:{key.hex()[:16]}"

@@ -53,7 +53,7 @@ def on_refusal(request: Request[Any, Any, Any], refusal: HTTPException) -> Respo
 
 
 def on_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[bytes]:
-    log.error("a request failed unexpectedly", method=request.method, path=request.url.path, exc_info=bug)
+    log.error("a request failed unexpectedly", method=request.method, path=request.scope["path"], exc_info=bug)
     return problem_response(Internal(f"Quote request {context.request_id.get()} when you report this."))
 
 
@@ -74,9 +74,9 @@ HANDLERS: Final[dict[Any, Any]] = {
 def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Problem:
     match refusal:
         case NotFoundException():
-            return NotFound(f"There is nothing at {request.url.path}; see /api/openapi.json for what there is.")
+            return NotFound(f"There is nothing at {request.scope['path']}; see /api/openapi.json for what there is.")
         case MethodNotAllowedException():
-            return MethodNotAllowed(f"{request.url.path} does not answer {request.method}.")
+            return MethodNotAllowed(f"{request.scope['path']} does not answer {request.method}.")
         case NotAuthorizedException():
             return Unauthenticated(refusal.detail)
         case ValidationException():
@@ -96,8 +96,9 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
 def _invalid(refusal: ValidationException) -> Problem:
     """A value that does not fit: say which, and what would."""
     listed = refusal.extra if isinstance(refusal.extra, list) else []
-    extra = [one for one in listed if isinstance(one, dict)]
-    errors = [{"path": _pointer(one), "message": str(one.get("message", ""))} for one in extra if isinstance(one, dict)]
+    errors = [
+        {"path": _pointer(one), "message": str(one.get("message", ""))} for one in listed if isinstance(one, dict)
+    ]
     if not errors:
         return InvalidInput(refusal.detail)
     first = errors[0]

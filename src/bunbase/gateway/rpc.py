@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Final
 
 from bunbase.contracts.bunauth import BunAuth, InvalidCredentials, ServiceToken, SignedIn, Verified
 from bunbase.contracts.caller import Caller
-from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.login_limits import DEVELOPERS, SERVICES, LoginLimits
 from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
-
-POOL: Final = "developers:rpc"
 
 caller: ContextVar[Caller] = ContextVar("rpc_caller")
 
@@ -24,12 +21,12 @@ class AuthMethods:
 
     async def login(self, email: str, password: str) -> SignedIn:
         by = caller.get()
-        await self._limits.check(POOL, by.ip, email)
-        try:
-            return await self._bunauth.login(by, email, password)
-        except InvalidCredentials:
-            await self._limits.failed(POOL, by.ip, email)
-            raise
+        async with self._limits.attempt(DEVELOPERS, by.ip, email) as attempt:
+            try:
+                return await self._bunauth.login(by, email, password)
+            except InvalidCredentials:
+                attempt.failed = True
+                raise
 
     async def verify(self, token: str) -> Verified:
         return await self._bunauth.verify(token)
@@ -44,12 +41,12 @@ class ServiceMethods:
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
         by = caller.get()
-        await self._limits.check(POOL, by.ip, client_id)
-        try:
-            return await self._bunauth.exchange(client_id, client_secret)
-        except InvalidCredentials:
-            await self._limits.failed(POOL, by.ip, client_id)
-            raise
+        async with self._limits.attempt(SERVICES, by.ip, client_id) as attempt:
+            try:
+                return await self._bunauth.exchange(client_id, client_secret)
+            except InvalidCredentials:
+                attempt.failed = True
+                raise
 
 
 def public_dispatcher(bunauth: BunAuth, limits: LoginLimits) -> Dispatcher:

@@ -16,7 +16,7 @@ SECRET_NAME = re.compile(
     r"password|passwd|secret|token|authorization|cookie|api_?key|private|credential|master_key", re.I
 )
 REDACTED = "[redacted]"
-QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.access")
+QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.access", "uvicorn.error")  # their news is ours already
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -1,0 +1,72 @@
+"""Real instances of BunBase, one per topology and test file."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from bunbase.pkg.ids import new_id
+from tests.e2e.instance import Instance
+
+TOPOLOGIES = ("one", "five")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """Give a directory with a short path, since a socket's may have no more than 107 bytes."""
+    path = Path(tempfile.mkdtemp(prefix="bb-e2e-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", params=TOPOLOGIES)
+def instance(request: pytest.FixtureRequest, home: Path, postgres: str) -> Iterator[Instance]:
+    topology: str = request.param
+    place = home / topology
+    place.mkdir()
+    running = Instance(topology, place, _new_database(postgres) if topology == "five" else "")
+    try:
+        yield running.start()
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Give a `bunbase dev` that is not started yet, for tests that start and kill it themselves."""
+    place = Path(tempfile.mkdtemp(prefix="bb-dev-", dir="/tmp"))
+    place.chmod(0o755)
+    instance = Instance("one", place)
+    try:
+        yield instance
+    finally:
+        instance.close()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _new_database(url: str) -> str:
+    name = new_id("e2e")
+
+    async def create() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(f'CREATE DATABASE "{name}"')
+        finally:
+            await connection.close()
+
+    asyncio.run(create())
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

@@ -1,0 +1,193 @@
+"""A real BunBase in processes of its own: all rooms in one (`bunbase dev`), or five that serve each other."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+BUNBASE = Path(sys.executable).with_name("bunbase")
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+GOES_FIRST = ("bunkms",)  # the others ask it for keys while they open
+
+FIVE = {
+    "bunkms": ("bunkms",),
+    "accounts": ("bunauth", "platform"),
+    "data": ("tenant_auth", "bundoc"),
+    "functions": ("functions",),
+    "front": ("gateway",),
+}
+
+
+def poll(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
+    """Give the first true answer. Raises AssertionError when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def descendants(pid: int) -> list[int]:
+    """Give the ids of all processes below `pid`."""
+    found = []
+    for child in _children(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")
+
+
+def _children(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            yield from map(int, task.read_text().split())
+        except OSError:
+            continue
+
+
+class Instance:
+    """`home` holds the data, the logs and the credentials of the `bunbase` command."""
+
+    def __init__(self, topology: str, home: Path, database_url: str = "") -> None:
+        self.home = home
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.commands = self._one() if topology == "one" else self._five(database_url)
+        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+
+    def start(self) -> Instance:
+        first = [name for name in self.commands if name in GOES_FIRST]
+        for name in (*first, *(name for name in self.commands if name not in first)):
+            self._spawn(name)
+        poll(self._ready, START_SECONDS, "ready; see the logs:\n" + str(self.home))
+        return self
+
+    def stop(self) -> None:
+        """Ask every process to stop, in reverse, and see that it does."""
+        for name in reversed(list(self.processes)):
+            process = self.processes.pop(name)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(STOP_SECONDS) == 0, self.log(name)
+
+    def kill(self) -> list[int]:
+        """End every process with kill -9; give the ids of all that they had started."""
+        below = [pid for process in self.processes.values() for pid in descendants(process.pid)]
+        for process in self.processes.values():
+            process.kill()
+            process.wait(STOP_SECONDS)
+        self.processes.clear()
+        return below
+
+    def close(self) -> None:
+        self.http.close()
+        with ExitStack() as stack:
+            for process in self.processes.values():
+                stack.callback(process.wait, STOP_SECONDS)
+                process.terminate()
+
+    def log(self, name: str = "") -> str:
+        names = [name] if name else list(self.commands)
+        return "\n".join((self.home / f"{one}.log").read_text("utf-8", "replace") for one in names)
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment of a person who uses the command line here."""
+        return {
+            "PATH": f"{BUNBASE.parent}:{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "BUNBASE_URL": self.url,
+            "BUNBASE_CREDENTIALS": str(self.home / "credentials.json"),
+            "BUNBASE_PASSWORD": "correct horse battery",
+        }
+
+    def bunbase(self, *args: str, cwd: Path | None = None, code: int = 0) -> str:
+        """Run the `bunbase` command; give its standard output."""
+        done = subprocess.run(
+            [BUNBASE, *args],
+            cwd=cwd or self.home,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, f"bunbase {args}: {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.log()}"
+        return done.stdout
+
+    def bunbase_json(self, *args: str, cwd: Path | None = None) -> Any:
+        return msgspec.json.decode(self.bunbase(*args, "--json", cwd=cwd))
+
+    def _spawn(self, name: str) -> None:
+        args, environment = self.commands[name]
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [BUNBASE, *args],
+                cwd=self.home,
+                env={"PATH": os.environ["PATH"], "HOME": str(self.home)} | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _ready(self) -> bool:
+        for name, process in self.processes.items():
+            assert process.poll() is None, f"{name} ended with {process.returncode}:\n{self.log(name)}"
+        try:
+            return self.http.get("/api/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _one(self) -> dict[str, tuple[list[str], dict[str, str]]]:
+        return {"dev": (["dev"], {"BUNBASE_PORT": str(self.port), "BUNBASE_DATA_DIR": str(self.home / "data")})}
+
+    def _five(self, database_url: str) -> dict[str, tuple[list[str], dict[str, str]]]:
+        ports = {name: free_port() for name in FIVE}
+        peers = {room: f"http://127.0.0.1:{ports[name]}" for name, rooms in FIVE.items() for room in rooms}
+        common = {
+            "DATABASE_URL": database_url,
+            "BUNBASE_HOUSE__SERVICE_SECRET": "of these five processes only",
+            "BUNBASE_HOUSE__PEERS": msgspec.json.encode(peers).decode(),
+            "BUNBASE_BUNAUTH__SIGNUPS": "open",
+            "BUNBASE_PORT": str(self.port),
+            "BUNBASE_GATEWAY__PUBLIC_URL": self.url,
+        }
+        master_key = base64.b64encode(os.urandom(32)).decode()
+        commands = {}
+        for name, rooms in FIVE.items():
+            own = {
+                "BUNBASE_DATA_DIR": str(self.home / f"data-{name}"),
+                "BUNBASE_HOUSE__INTERNAL_PORT": str(ports[name]),
+            }
+            key = {"BUNBASE_MASTER_KEY": master_key} if name == "bunkms" else {}
+            commands[name] = (["serve", *rooms], common | own | key)
+        return commands

@@ -1,0 +1,164 @@
+"""Login → deploy → invoke, and all that a newcomer does on the first day, in both topologies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.instance import Instance, poll
+
+EMAIL = "ada@example.com"
+
+
+@pytest.fixture(scope="module")
+def app(instance: Instance) -> Path:
+    """Give the folder of an application that is registered, created and deployed."""
+    instance.bunbase("register", "--email", EMAIL)
+    folder = instance.home / "shop"
+    instance.bunbase("init", str(folder))
+    instance.bunbase("projects", "create", "Shop", cwd=folder)
+    instance.bunbase("deploy", cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def keys(instance: Instance, app: Path) -> dict[str, str]:
+    """Give a secret and a publishable key."""
+    kinds = ("secret", "publishable")
+    return {kind: instance.bunbase_json("keys", "create", "--kind", kind, cwd=app)["key"] for kind in kinds}
+
+
+def test_the_first_account_is_the_administrator(instance: Instance, app: Path) -> None:
+    state = instance.http.get("/api/instance").json()
+    me = instance.bunbase_json("whoami")
+
+    assert state["setup_complete"]
+    assert state["sandbox"] == {"functions": []}
+    assert me["user"]["role"] == "admin"
+
+
+def test_signing_out_ends_the_access_token_within_a_second(instance: Instance, app: Path) -> None:
+    body = {"email": EMAIL, "password": "correct horse battery"}
+    token = instance.http.post("/api/auth/login", json=body).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert instance.http.get("/api/auth/me", headers=headers).status_code == 200
+
+    assert instance.http.post("/api/auth/logout", headers=headers).status_code == 204
+
+    poll(lambda: instance.http.get("/api/auth/me", headers=headers).status_code == 401, 1.0)
+    assert instance.http.get("/api/projects", headers=headers).json()["code"] == "invalid_token"
+
+
+def test_the_rpc_signs_in_and_verifies(instance: Instance, app: Path) -> None:
+    params = {"email": EMAIL, "password": "correct horse battery"}
+    login = {"jsonrpc": "2.0", "id": 1, "method": "auth.login", "params": params}
+    token = instance.http.post("/rpc", json=login).json()["result"]["access_token"]
+
+    verify = {"jsonrpc": "2.0", "id": 2, "method": "auth.verify", "params": {"token": token}}
+    answer = instance.http.post("/rpc", json=verify).json()
+
+    assert answer["id"] == 2
+    assert answer["result"]["valid"] is True
+    assert answer["result"]["claims"]["email"] == EMAIL
+
+
+def test_end_users_sign_up_and_in(instance: Instance, keys: dict[str, str]) -> None:
+    public = {"X-Bunbase-Key": keys["publishable"]}
+    account = {"email": "eve@example.com", "password": "apples and pears"}
+
+    signed_up = instance.http.post("/v1/auth/signup", json=account, headers=public)
+    signed_in = instance.http.post("/v1/auth/login", json=account, headers=public).json()
+    token = {"Authorization": f"Bearer {signed_in['access_token']}"}
+    me = instance.http.get("/v1/auth/me", headers=public | token)
+
+    assert signed_up.status_code == 201
+    assert me.json()["user"]["id"] == signed_up.json()["user"]["id"]
+
+    assert instance.http.post("/v1/auth/logout", headers=public | token).status_code == 204
+    poll(lambda: instance.http.get("/v1/auth/me", headers=public | token).status_code == 401, 1.0)
+
+
+def test_documents_are_written_read_patched_listed_and_deleted(instance: Instance, keys: dict[str, str]) -> None:
+    secret, public = ({"X-Bunbase-Key": keys[kind]} for kind in ("secret", "publishable"))
+
+    created = instance.http.post("/v1/data/posts", json={"title": "One", "tags": ["a"]}, headers=secret)
+    path = f"/v1/data/posts/{created.json()['_id']}"
+    patched = instance.http.patch(path, json={"title": "Two"}, headers=secret | {"If-Match": '"1"'})
+    stale = instance.http.put(path, json={"title": "Three"}, headers=secret | {"If-Match": '"1"'})
+    read = instance.http.get(path, headers=secret)
+    unchanged = instance.http.get(path, headers=secret | {"If-None-Match": read.headers["etag"]})
+    denied = instance.http.get(path, headers=public)
+    listed = instance.http.get("/v1/data/posts", headers=secret).json()
+    gone = instance.http.delete(path, headers=secret)
+
+    assert created.status_code == 201
+    assert created.headers["location"].endswith(path)
+    assert patched.json()["_rev"] == 2
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_revision")
+    assert read.json() | {"title": "Two", "tags": ["a"]} == read.json()
+    assert unchanged.status_code == 304
+    assert (denied.status_code, denied.json()["code"]) == (403, "rule_denied")
+    assert [item["title"] for item in listed["items"]] == ["Two"]
+    assert gone.status_code == 204
+    assert instance.http.get(path, headers=secret).json()["code"] == "document_not_found"
+
+
+def test_a_function_is_invoked_and_its_console_is_in_the_log(instance: Instance, app: Path) -> None:
+    answer = instance.bunbase("invoke", "hello", "--path", "/?name=Ada", cwd=app)
+
+    assert answer == "Hello, Ada!\n"
+    poll(lambda: "greeting Ada" in instance.bunbase("logs", "hello", cwd=app))
+
+
+def test_a_variable_is_seen_by_the_next_call(instance: Instance, app: Path) -> None:
+    instance.bunbase("env", "set", "GREETING=Ahoy", cwd=app)
+
+    poll(lambda: instance.bunbase("invoke", "hello", cwd=app) == "Ahoy, world!\n", 2.0)
+    assert "Ahoy" not in instance.bunbase("env", "list", cwd=app)
+
+
+def test_metrics_count_what_happened(instance: Instance, app: Path) -> None:
+    one = "dev" in instance.commands
+    text = instance.http.get("/metrics").text if one else _internal_metrics(instance)
+
+    for name in ("http_requests_total", "http_request_duration_seconds_bucket", "bundoc_ops_total", "kms_ops_total"):
+        assert f"{name}{{" in text, name
+    assert 'auth_login_total{outcome="ok",pool="users"}' in text
+    assert 'fn_invocations_total{outcome="ok"}' in text
+    assert 'route="/v1/data/{collection' in text
+    assert instance.http.get("/metrics").status_code == (200 if one else 404)
+
+
+def test_everything_is_still_there_after_a_restart(instance: Instance, app: Path, keys: dict[str, str]) -> None:
+    secret = {"X-Bunbase-Key": keys["secret"]}
+    instance.http.put("/v1/data/notes/kept", json={"text": "still here"}, headers=secret).raise_for_status()
+    (app / "functions" / "hello.ts").write_text('export default () => new Response("second version");\n')
+    instance.bunbase("deploy", cwd=app)
+    instance.bunbase("env", "set", "KEPT=yes", cwd=app)
+
+    instance.stop()
+    instance.start()
+
+    assert instance.http.get("/v1/data/notes/kept", headers=secret).json()["text"] == "still here"
+    assert instance.bunbase("invoke", "hello", cwd=app) == "second version"
+    assert [one["name"] for one in instance.bunbase_json("env", "list", cwd=app)["items"]] == ["GREETING", "KEPT"]
+    assert "greeting Ada" in instance.bunbase("logs", "hello", cwd=app)
+
+
+def test_a_deleted_project_is_gone_at_once(instance: Instance, app: Path) -> None:
+    made = instance.bunbase_json("projects", "create", "Short-lived", cwd=instance.home)
+    secret = {"X-Bunbase-Key": next(key["key"] for key in made["keys"] if key["kind"] == "secret")}
+    instance.http.put("/v1/data/notes/n", json={"text": "soon gone"}, headers=secret).raise_for_status()
+
+    instance.bunbase("projects", "delete", made["slug"], "--confirm", made["slug"], cwd=instance.home)
+
+    poll(lambda: instance.http.get("/v1/data/notes/n", headers=secret).status_code == 401, 1.0)
+    files = [place for place in instance.home.glob("data*/bundoc/*") if place.name == made["id"]]
+    poll(lambda: not any(place.exists() for place in files), 10.0, "the project's files are deleted")
+
+
+def _internal_metrics(instance: Instance) -> str:
+    ports = [settings["BUNBASE_HOUSE__INTERNAL_PORT"] for _, settings in instance.commands.values()]
+    return "".join(httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text for port in ports)

@@ -1,0 +1,169 @@
+"""Starting, stopping and being killed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.instance import BUNBASE, Instance, alive, descendants, poll
+
+WRITERS = 64
+WRITES = 1000
+KILL_AFTER = 200  # acknowledged writes, so that the kill comes amid the storm
+
+ENDLESS = "export default () => { for (;;) {} };\n"
+
+
+def a_project(dev: Instance) -> tuple[Path, dict[str, str]]:
+    """Register, make a project with a folder; give the folder and the headers of its secret key."""
+    dev.bunbase("register", "--email", "ada@example.com")
+    folder = dev.home / "app"
+    dev.bunbase("init", str(folder))
+    made = dev.bunbase_json("projects", "create", "Storm", cwd=folder)
+    return folder, {"X-Bunbase-Key": next(key["key"] for key in made["keys"] if key["kind"] == "secret")}
+
+
+def test_ctrl_c_leaves_no_process_behind(dev: Instance) -> None:
+    dev.start()
+    folder, _ = a_project(dev)
+    dev.bunbase("deploy", cwd=folder)
+    dev.bunbase("invoke", "hello", cwd=folder)
+    process = dev.processes.pop("dev")
+    below = descendants(process.pid)
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(20) == 0, dev.log()
+    assert len(below) > 3  # PostgreSQL and its helpers, the zygote, a worker
+    assert not [pid for pid in below if alive(pid)]
+    assert "Traceback" not in dev.log()
+
+
+def test_kill_9_leaves_no_process_behind_not_even_an_endless_function(dev: Instance) -> None:
+    dev.start()
+    folder, secret = a_project(dev)
+    (folder / "functions" / "endless.ts").write_text(ENDLESS)
+    dev.bunbase("deploy", cwd=folder)
+    call = subprocess.Popen(
+        [BUNBASE, "invoke", "endless"],
+        cwd=folder,
+        env=dev.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    poll(lambda: _workers(dev), 10)
+
+    below = dev.kill()
+
+    poll(lambda: not [pid for pid in below if alive(pid)], 15, "every process below the server is gone")
+    call.wait(20)
+    dev.start()
+    assert dev.http.get("/v1/data/none", headers=secret).json()["items"] == []
+
+
+def test_kill_9_amid_a_thousand_inserts_loses_nothing_that_was_answered(dev: Instance) -> None:
+    dev.start()
+    _, secret = a_project(dev)
+
+    answered = asyncio.run(_storm(dev, secret))
+    dev.start()
+
+    kept = {item["_id"] for item in _all(dev, secret)}
+    assert len(answered) >= KILL_AFTER
+    assert answered <= kept
+    assert all(item == {**item, "n": int(item["_id"][1:])} for item in _all(dev, secret))
+
+
+def test_a_second_instance_on_the_same_data_is_refused(dev: Instance) -> None:
+    dev.start()
+
+    second = _run(dev, BUNBASE_PORT="0")
+
+    assert second.returncode == 1
+    assert f"another BunBase (process {dev.processes['dev'].pid}) runs on" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert dev.http.get("/api/ready").status_code == 200
+
+
+def test_a_taken_port_is_refused_before_anything_is_started(dev: Instance) -> None:
+    dev.start()
+
+    second = _run(dev, BUNBASE_DATA_DIR=str(dev.home / "other"))
+
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{dev.port}: Address already in use" in second.stderr
+    assert not (dev.home / "other" / "postgres").exists()
+
+
+def test_mistakes_in_the_configuration_are_told_all_at_once(dev: Instance) -> None:
+    (dev.home / "bunbase.toml").write_text("[server.gateway]\nprot = 1\n")
+
+    refused = _run(dev, BUNBASE_BUNAUTH__ACCESS_TTL_SECONDS="soon")
+
+    assert refused.returncode == 1
+    assert "there is no setting prot" in refused.stderr
+    assert "BUNBASE_BUNAUTH__ACCESS_TTL_SECONDS" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_data_directory_is_for_its_owner_only(dev: Instance) -> None:
+    dev.start()
+
+    assert (dev.home / "data").stat().st_mode & 0o077 == 0
+    assert (dev.home / "data" / "master.key").stat().st_mode & 0o777 == 0o600
+
+
+def _workers(dev: Instance) -> list[int]:
+    return [pid for pid in descendants(dev.processes["dev"].pid) if _command(pid).startswith("bun")]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def _run(dev: Instance, **environment: str) -> subprocess.CompletedProcess[str]:
+    _, own = dev.commands["dev"]
+    env = dev.environment() | own | environment
+    return subprocess.run(
+        [BUNBASE, "dev"], cwd=dev.home, env=env, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+async def _storm(dev: Instance, secret: dict[str, str]) -> set[str]:
+    """Insert from many connections, kill the server amid it; give the ids whose insert was answered 201."""
+    answered: set[str] = set()
+    numbers = iter(range(WRITES))
+
+    async def write(http: httpx.AsyncClient) -> None:
+        for n in numbers:
+            try:
+                reply = await http.post("/v1/data/storm", json={"_id": f"n{n}", "n": n}, headers=secret)
+            except httpx.TransportError:
+                return
+            if reply.status_code == 201:
+                answered.add(f"n{n}")
+            if len(answered) == KILL_AFTER and dev.processes:
+                dev.kill()
+
+    limits = httpx.Limits(max_connections=WRITERS)
+    async with httpx.AsyncClient(base_url=dev.url, limits=limits, timeout=20, trust_env=False) as http:
+        await asyncio.gather(*(write(http) for _ in range(WRITERS)))
+    return answered
+
+
+def _all(dev: Instance, secret: dict[str, str]) -> list[dict[str, object]]:
+    items: list[dict[str, object]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        query = {"limit": "500"} | ({"cursor": cursor} if cursor else {})
+        page = dev.http.get("/v1/data/storm", params=query, headers=secret).json()
+        items += page["items"]
+        cursor = page["next"]
+    return items
