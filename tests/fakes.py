@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, PublicKey, Signature
-from bunbase.pkg.errors import Unreachable
+from bunbase.pkg.errors import InvalidInput, Unreachable
 
 NONCE_BYTES = 12
+MAX_SECRET_BYTES = 64 << 10
 
 
 class FakeKms:
@@ -50,6 +51,8 @@ class FakeKms:
 
     async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
         self._called("seal")
+        if len(plaintext) > MAX_SECRET_BYTES:
+            raise InvalidInput("A secret is small; use a data key for more.")
         return self._sealed(owner, f"secret/{context}", plaintext)
 
     async def unseal(self, owner: str, context: str, sealed: str) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -113,8 +115,23 @@ def test_mistakes_in_the_configuration_are_told_all_at_once(dev: Instance) -> No
 def test_the_data_directory_is_for_its_owner_only(dev: Instance) -> None:
     dev.start()
 
-    assert (dev.home / "data").stat().st_mode & 0o077 == 0
-    assert (dev.home / "data" / "master.key").stat().st_mode & 0o777 == 0o600
+    assert (dev.home / "data").stat().st_mode & 0o066 == 0
+    for place in (dev.home / "data").iterdir():
+        assert place.stat().st_mode & (0o007 if place.name == "postgres" else 0o077) == 0, place
+
+
+def test_when_postgresql_dies_the_server_ends_and_the_next_start_recovers(dev: Instance) -> None:
+    dev.start()
+    dev.bunbase("register", "--email", "ada@example.com")
+    process = dev.processes.pop("dev")
+    postgres = next(pid for pid in descendants(process.pid) if "postgres --config-file" in _command(pid))
+
+    os.kill(postgres, signal.SIGKILL)
+
+    assert process.wait(20) == 1, dev.log()
+    assert "PostgreSQL has ended" in dev.log()
+    dev.start()
+    assert dev.bunbase_json("whoami")["user"]["email"] == "ada@example.com"
 
 
 def _workers(dev: Instance) -> list[int]:
@@ -158,8 +175,8 @@ async def _storm(dev: Instance, secret: dict[str, str]) -> set[str]:
     return answered
 
 
-def _all(dev: Instance, secret: dict[str, str]) -> list[dict[str, object]]:
-    items: list[dict[str, object]] = []
+def _all(dev: Instance, secret: dict[str, str]) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
     cursor: str | None = ""
     while cursor is not None:
         query = {"limit": "500"} | ({"cursor": cursor} if cursor else {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from pathlib import Path
 
 from bunbase.bunkms.envelope import KEY_BYTES, new_key
@@ -48,7 +47,7 @@ def _from_file(path: Path) -> bytes:
 def _decoded(text: str, where: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:  # letters beyond ASCII, too
         key = b""
     if len(key) != KEY_BYTES:
         raise MasterKeyMissing(f"{where} is not 32 bytes in base64; {HOW_TO_MAKE_ONE}")

@@ -46,7 +46,9 @@ class KmsService:
             if newest is not None:
                 self._unwrapped(INSTANCE, newest)
         except DecryptionFailed:
-            raise WrongMasterKey("this is not the master key that the stored keys were wrapped under") from None
+            raise WrongMasterKey(
+                "this is not the master key that the stored keys were wrapped under: bring back the one they were"
+            ) from None
 
     async def create_keys(self, owner: str) -> None:
         with counted("create_keys"):
@@ -87,7 +89,8 @@ class KmsService:
         with counted("rotate"):
             newest = await self._newest(owner)
             next = newest.version + 1
-            await self.store.add_version(owner, self._wrapped_version(owner, next))
+            if not await self.store.add_version(owner, self._wrapped_version(owner, next)):
+                await self._alive(owner)  # destroyed meanwhile, or another process added the same version: fine
             return next
 
     async def destroy(self, owner: str) -> None:

@@ -3,6 +3,7 @@
 anyone      no credentials needed, and none read: a stale token must not keep anybody from signing in
 developer   a developer's token
 member      a developer who is a member of the `{project}` in the path
+keyed       a project key
 client      a project key, and a signed-in end user's token if there is one
 visitor     as client, or nobody at all with `?project=<id>`: for functions, which decide themselves
 """

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from bunbase.gateway.credentials import client_ip, project_key
@@ -30,7 +31,7 @@ class LoginGuard:
         self.trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or not _signs_in(scope["path_template"]):
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "POST" or not _signs_in(scope["path_template"]):
             await self.app(scope, receive, send)
             return
         request: Request[Any, Any, Any] = Request(scope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 from bunbase import __version__
 from bunbase.pkg.modules import Site
@@ -13,12 +14,15 @@ def step(what: str) -> None:
     _say(f"· {what}")
 
 
-def ready(mode: str, site: Site, started: float) -> None:
+def ready(mode: str, site: Site, database: Path | None, started: float) -> None:
+    """`database`: where our own PostgreSQL keeps its files."""
+    elsewhere = database is not None and site.data_dir not in database.parents
+    also = f"            and {database}\n" if elsewhere else ""
     _say(
         f"\n  BunBase {__version__} ({mode}) is ready after {time.monotonic() - started:.1f} s\n"
         f"\n"
         f"  address   {site.public_url}\n"
-        f"  data      {site.data_dir}\n"
+        f"  data      {site.data_dir}\n{also}"
         f"  next      bunbase register --url {site.public_url}\n"
         f"  stop      Ctrl-C\n"
     )

@@ -11,6 +11,8 @@ from typing import Final
 from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.secret_files import create_secret_file
 
+CLOSED: Final = 0o700
+THROUGH: Final = 0o711  # root's: PostgreSQL's own user must get through to its files; nobody can look around
 LOCK: Final = "lock"
 SERVICE_SECRET: Final = "service.secret"
 
@@ -30,7 +32,7 @@ class DataDirectory:
         Raises: DataDirectoryTaken, CannotStart.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.mkdir(mode=THROUGH if os.geteuid() == 0 else CLOSED, parents=True, exist_ok=True)
             lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise CannotStart(f"the data directory {self.path} cannot be used: {error.strerror}") from error

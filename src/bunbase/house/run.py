@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,7 @@ from bunbase.pkg.config.load import Config
 from bunbase.pkg.errors import CannotStart, Problem
 from bunbase.pkg.logger import configure_logging, logger
 from bunbase.pkg.modules import Site
-from bunbase.pkg.postgres.cluster import start_cluster
+from bunbase.pkg.postgres.cluster import Cluster, start_cluster
 from bunbase.pkg.rpc.tokens import ServiceTokens
 from bunbase.pkg.serve import listen, serving
 
@@ -37,6 +37,7 @@ log = logger("house")
 
 DEV, PRODUCTION = "dev", "production"
 FAILED: Final = 1
+WATCH_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -112,25 +113,26 @@ def _prepare(plan: Plan, stack: ExitStack, started: float) -> None:
         listeners[GATEWAY] = stack.enter_context(listen(plan.gateway.host, plan.gateway.port))
     if plan.internal:
         listeners[HOUSE] = stack.enter_context(listen(plan.house.internal_host, plan.house.internal_port))
-    database_url = _database(plan, directory.path, stack)
+    database_url, cluster = _database(plan, directory.path, stack)
     tokens = ServiceTokens(_service_secret(plan, directory), "+".join(plan.targets))
     host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
     public_url = plan.gateway.public_url.rstrip("/") or f"http://{host}:{port}"
     site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock())
-    uvloop.run(_serve(plan, site, listeners, started))
+    uvloop.run(_serve(plan, site, listeners, cluster, started))
 
 
-def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> str:
+def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluster | None]:
+    """Give the address of PostgreSQL, and the server itself where it is ours to run."""
     if not plan.needs_database:
-        return ""
+        return "", None
     if plan.house.database_url:
-        return plan.house.database_url
+        return plan.house.database_url, None
     if not plan.whole:
         raise CannotStart("rooms in several processes share one PostgreSQL: set DATABASE_URL")
     banner.step("starting PostgreSQL")
     cluster = start_cluster(data_dir / "postgres")
     stack.callback(cluster.stop)
-    return cluster.url
+    return cluster.url, cluster
 
 
 def _service_secret(plan: Plan, directory: DataDirectory) -> str:
@@ -143,15 +145,25 @@ def _service_secret(plan: Plan, directory: DataDirectory) -> str:
     return directory.service_secret()
 
 
-async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], started: float) -> None:
+async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Cluster | None, started: float) -> None:
     stop = _stop_signal()
     async with _opened(plan, site, listeners):
         if plan.front:
-            banner.ready(plan.mode, site, started)
+            banner.ready(plan.mode, site, cluster.data_dir if cluster else None, started)
         log.info("ready", rooms=list(plan.targets), seconds=round(time.monotonic() - started, 2))
-        await stop.wait()
+        await _told_to_stop(stop, cluster)
         banner.step("stopping")
         log.info("stopping")
+
+
+async def _told_to_stop(stop: asyncio.Event, cluster: Cluster | None) -> None:
+    """Raises: CannotStart when our PostgreSQL is gone: a fresh start recovers, and finds all that was answered."""
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_SECONDS):
+                await stop.wait()
+        if cluster is not None and not cluster.running:
+            raise CannotStart(f"PostgreSQL has ended (see {cluster.log}): start BunBase again, nothing is lost")
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from bunbase.contracts.bundoc import Bundoc
@@ -22,10 +23,16 @@ def relay_job(store: PlatformStore, rooms: Rooms) -> Job:
         if topic != PROJECT_DELETED:
             raise ValueError(f"nobody knows what to do with {topic}")
         project = payload["project"]
-        await rooms[Kms].destroy(project)
-        await rooms[TenantAuth].drop_project(project)
-        await rooms[Functions].drop_project(project)
-        await rooms[Bundoc].drop_project(project)
+        told = (
+            rooms[Kms].destroy(project),
+            rooms[TenantAuth].drop_project(project),
+            rooms[Functions].drop_project(project),
+            rooms[Bundoc].drop_project(project),
+        )
+        # one that is down must not keep the others from hearing; all of them hear it again then
+        failures = [heard for heard in await asyncio.gather(*told, return_exceptions=True) if heard is not None]
+        if failures:
+            raise failures[0]
 
     async def relay() -> None:
         await store.outbox.relay(deliver)

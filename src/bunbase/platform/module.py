@@ -23,7 +23,7 @@ from bunbase.platform.store import PlatformStore
 @asynccontextmanager
 async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) -> AsyncIterator[Platform]:
     async with open_database(site.database_url, "platform", "bunbase.platform.migrations") as db:
-        store = PlatformStore(db, site.clock)
+        store = PlatformStore(db, site.clock, settings.max_keys_per_project)
         relay = relay_job(store, rooms)
         service = PlatformService(store, rooms[Kms], site.clock, settings, relay.nudge)
         async with running(relay, forget_job(service)):

@@ -24,12 +24,15 @@ from bunbase.contracts.platform import (
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.logger import logger
 from bunbase.pkg.opaque import fingerprint, hint, new_secret
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.slugs import slug_of, with_suffix
 from bunbase.platform.store import NewKey, PlatformStore
+
+log = logger("platform")
 
 PREFIX: Final = {CallerKind.PUBLISHABLE: "pk", CallerKind.SECRET: "sk"}
 MAX_NAME_LENGTH: Final = 100
@@ -96,21 +99,24 @@ class PlatformService:
             raise ConfirmationNeeded(f'Send {{"confirm": "{project.slug}"}}: this cannot be undone.')
         await self.store.delete_project(project.id, self._forget_at())
         self.tell_others()
-        await self.kms.destroy(project.id)  # the outbox does it too, should this process die right here
+        try:
+            await self.kms.destroy(project.id)
+        except Problem as problem:  # the project is gone all the same, and the outbox destroys the key until it is
+            log.warning("a deleted project's key is not destroyed yet", project=project.id, reason=problem.detail)
 
     async def keys(self, caller: Caller) -> Keys:
         caller.need(Role.VIEWER)
-        return Keys(tuple(await self.store.keys(caller.project, self.settings.max_keys_per_project)))
+        return Keys(tuple(await self.store.keys(caller.project)))
 
     async def create_key(self, caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key:
         caller.need(Role.ADMIN)
         if kind not in PREFIX:
             raise InvalidInput("A key's kind is publishable or secret.")
-        await self._check_room_for_a_key(caller.project)
         now = self.clock.now()
         expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
         row, key = self._new_key(kind, _name(name, "A key's name"), expires_at, now)
-        await self.store.add_key(caller.project, row)
+        if not await self.store.add_key(caller.project, row):
+            raise self._no_room_for_a_key()
         return key
 
     async def revoke_key(self, caller: Caller, id: str) -> None:
@@ -123,12 +129,11 @@ class PlatformService:
         old = await self.store.key(caller.project, id)
         if old is None:
             raise ProjectKeyNotFound
-        await self._check_room_for_a_key(caller.project)
         now = self.clock.now()
         row, key = self._new_key(old.kind, old.name, old.expires_at, now)
-        await self.store.replace_key(
-            caller.project, id, row, now + timedelta(seconds=grace_seconds), self._forget_at() + grace_seconds
-        )
+        old_expires_at, forget_at = now + timedelta(seconds=grace_seconds), self._forget_at() + grace_seconds
+        if not await self.store.replace_key(caller.project, id, row, old_expires_at, forget_at):
+            raise self._no_room_for_a_key()
         return key
 
     async def key_holder(self, key: str) -> KeyHolder:
@@ -156,10 +161,9 @@ class PlatformService:
         await self.store.feed.forget()
         await self.store.delete_expired_keys(self.clock.now() - timedelta(days=1))
 
-    async def _check_room_for_a_key(self, project: str) -> None:
-        limit = self.settings.max_keys_per_project
-        if len(await self.store.keys(project, limit)) >= limit:
-            raise InvalidInput(f"The project has {limit} keys, the most it can have; revoke one first.")
+    def _no_room_for_a_key(self) -> InvalidInput:
+        most = self.settings.max_keys_per_project
+        return InvalidInput(f"The project has {most} keys, the most it can have; revoke one first.")
 
     def _new_key(self, kind: CallerKind, name: str, expires_at: datetime | None, now: datetime) -> tuple[NewKey, Key]:
         secret, id = new_secret(PREFIX[kind]), new_id("key")

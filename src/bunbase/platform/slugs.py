@@ -15,8 +15,10 @@ SUFFIX_LENGTH: Final = 5
 def slug_of(name: str) -> str:
     """Give the slug a name asks for: `Ada's Café` → `adas-cafe`; `project` where nothing is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower().replace("'", "")
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_LENGTH].rstrip("-")
-    return slug if slug and not slug.startswith("prj-") else f"project-{slug}".rstrip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if not slug or slug.startswith("prj-"):  # an id begins with prj_: nobody shall take one for the other
+        slug = f"project-{slug}"
+    return slug[:MAX_LENGTH].rstrip("-")
 
 
 def with_suffix(slug: str) -> str:

@@ -27,6 +27,7 @@ PROJECTS = """
 SELECT id, name, slug, role, projects.created_at FROM projects JOIN members ON members.project = projects.id
 WHERE developer = $1 AND deleted_at IS NULL AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"""
 RENAME = "UPDATE projects SET name = $2 WHERE id = $1 AND deleted_at IS NULL"
+LOCK_PROJECT = "SELECT true FROM projects WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 MARK_DELETED = "UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL"
 DELETE_KEYS = "DELETE FROM keys WHERE project = $1"
 
@@ -36,7 +37,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
 KEYS = """
 SELECT id, kind, name, hint, created_at, expires_at FROM keys
 WHERE project = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id DESC LIMIT $3"""
-KEY = "SELECT id, kind, name, hint, created_at, expires_at FROM keys WHERE project = $1 AND id = $2"
+COUNT_KEYS = "SELECT count(*) FROM keys WHERE project = $1 AND (expires_at IS NULL OR expires_at > $2)"
+KEY = """
+SELECT id, kind, name, hint, created_at, expires_at FROM keys
+WHERE project = $1 AND id = $2 AND (expires_at IS NULL OR expires_at > $3)"""
 KEY_BY_HASH = "SELECT id, project, kind, expires_at FROM keys WHERE hash = $1"
 DELETE_KEY = "DELETE FROM keys WHERE project = $1 AND id = $2"
 EXPIRE_KEY = "UPDATE keys SET expires_at = least(coalesce(expires_at, $3), $3) WHERE project = $1 AND id = $2"
@@ -64,9 +68,10 @@ class NewKey(msgspec.Struct, frozen=True):
 
 
 class PlatformStore:
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, max_keys_per_project: int) -> None:
         self.db = db
         self.clock = clock
+        self.max_keys = max_keys_per_project
         self.outbox = Outbox(db)
         self.feed = Feed(db, Revocation, clock)
 
@@ -78,7 +83,7 @@ class PlatformStore:
                 return False
             await self.db.execute(ADD_MEMBER, project.id, developer, project.role, project.created_at)
             for key in keys:
-                await self.add_key(project.id, key)
+                await self._insert_key(project.id, key)
             return True
 
     async def count_projects(self, developer: str) -> int:
@@ -107,15 +112,20 @@ class PlatformStore:
         found = await self.project(ref, developer)
         return None if found is None else Membership(found.id, found.slug, Role(found.role))
 
-    async def add_key(self, project: str, key: NewKey) -> None:
-        args = (key.id, project, key.kind, key.name, key.hint, key.hash, key.created_at, key.expires_at)
-        await self.db.execute(ADD_KEY, *args)
+    async def add_key(self, project: str, key: NewKey) -> bool:
+        """Add a key; False if the project has as many as it may, or is deleted."""
+        async with self.db.transaction():
+            if not await self._has_room(project):
+                return False
+            await self._insert_key(project, key)
+            return True
 
-    async def keys(self, project: str, limit: int) -> list[Key]:
-        return await self.db.all(Key, KEYS, project, self.clock.now(), limit)
+    async def keys(self, project: str) -> list[Key]:
+        return await self.db.all(Key, KEYS, project, self.clock.now(), self.max_keys)
 
     async def key(self, project: str, id: str) -> Key | None:
-        return await self.db.one(Key, KEY, project, id)
+        """Give a key that works."""
+        return await self.db.one(Key, KEY, project, id, self.clock.now())
 
     async def key_by_hash(self, hash: bytes) -> KeyRow | None:
         return await self.db.one(KeyRow, KEY_BY_HASH, hash)
@@ -129,11 +139,25 @@ class PlatformStore:
 
     async def replace_key(
         self, project: str, old: str, new: NewKey, old_expires_at: datetime, forget_at: float
-    ) -> None:
+    ) -> bool:
+        """Add a key and let an old one end; False if the project has as many as it may, or is deleted."""
         async with self.db.transaction():
+            if not await self._has_room(project):
+                return False
             await self.db.execute(EXPIRE_KEY, project, old, old_expires_at)
-            await self.add_key(project, new)
+            await self._insert_key(project, new)
             await self.feed.publish(RevokedKind.KEY, old, forget_at)
+            return True
 
     async def delete_expired_keys(self, before: datetime) -> int:
         return await self.db.execute(DELETE_EXPIRED, before)
+
+    async def _has_room(self, project: str) -> bool:
+        """Say whether one more key may be added; until the transaction ends, nobody else can add one."""
+        alive = await self.db.value(LOCK_PROJECT, project)
+        count: int = await self.db.value(COUNT_KEYS, project, self.clock.now())
+        return bool(alive) and count < self.max_keys
+
+    async def _insert_key(self, project: str, key: NewKey) -> None:
+        args = (key.id, project, key.kind, key.name, key.hint, key.hash, key.created_at, key.expires_at)
+        await self.db.execute(ADD_KEY, *args)

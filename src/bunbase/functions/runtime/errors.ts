@@ -16,8 +16,13 @@ function textOf(error: unknown): string {
   if (typeof error === "string") return error;
   if (!(error instanceof Error)) return inspect(error, { colors: false, depth: 2 });
   const title = `${error.name}: ${error.message}`;
-  const stack = error.stack ?? "";
+  const stack = (error.stack ?? "").split("\n").filter(ofTheFunction).join("\n");
   return stack.includes(error.message) ? stack : `${title}\n${stack}`;
+}
+
+/** Leaves out the frames of the runtime: they help nobody, and their paths are the server's own. */
+function ofTheFunction(line: string): boolean {
+  return !/^\s+at /.test(line) || line.includes("function.js");
 }
 
 function causeOf(error: unknown): unknown {

@@ -10,6 +10,7 @@ import { Logs, LogSource } from "./console.ts";
 import type { Context, Handler } from "./context.ts";
 import { describe } from "./errors.ts";
 import { decodeText, encodeText, Frame, FrameReader, readUint32, splitPayload } from "./frames.ts";
+import { standardResponse } from "./response.ts";
 import { type Invocation, Run } from "./run.ts";
 
 type Load = { project: string; function: { name: string; version: number }; env: Record<string, string> };
@@ -61,5 +62,6 @@ function onFrame(type: number, id: number, payload: Uint8Array): void {
 process.on("uncaughtException", (error) => logs.write("error", `Uncaught: ${describe(error)}`));
 process.on("unhandledRejection", (error) => logs.write("error", `Unhandled rejection: ${describe(error)}`));
 
+standardResponse();
 await channel.open(new FrameReader(onFrame));
 channel.send(Frame.ready, 0);

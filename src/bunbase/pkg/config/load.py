@@ -11,8 +11,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -175,8 +176,17 @@ def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list
             fields[name] = msgspec.convert(value, hints[name], strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
             shown = MASK if SECRET.search(name) else repr(value)
-            mistakes.append(f"{origin}: {room}.{name} = {shown}: {error}")
+            mistakes.append(f"{origin}: {room}.{name} = {shown}: {error}{_choices(hints[name])}")
     return fields
+
+
+def _choices(hint: Any) -> str:
+    """Say what is allowed where a setting is one of a few words; msgspec only says that it is none of them."""
+    if get_origin(hint) is Literal:
+        return f"; allowed: {', '.join(map(str, get_args(hint)))}"
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return f"; allowed: {', '.join(str(one.value) for one in hint)}"
+    return ""
 
 
 def _unknown(kind: type[msgspec.Struct], name: str, where: str) -> str:

@@ -37,6 +37,7 @@ class Cluster:
 
     def __init__(self, place: Place, version: str, socket: Path, process: subprocess.Popen[bytes]) -> None:
         self.data_dir = place.home
+        self.log = place.log
         self.version = version
         self.socket = socket
         self.process = process

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from bunbase.bunkms.module import MODULE
+from bunbase.bunkms.service import MAX_SECRET_BYTES, KmsService, WrongMasterKey
+from bunbase.bunkms.settings import KmsSettings
+from bunbase.bunkms.signing import new_signing_key
+from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, PublicKey
+from bunbase.pkg.metrics import kms_ops
+from bunbase.pkg.modules import Rooms, Site
+from tests.bunkms.conftest import BAKERY, LIBRARY
+from tests.rooms import opened
+from tests.tables import everything_in
+
+MARKER = b"the marker that nobody may find"
+
+
+def verify(key: PublicKey, signature: bytes, message: bytes) -> None:
+    """Raises: InvalidSignature."""
+    n, e = (int.from_bytes(base64.urlsafe_b64decode(number + "=="), "big") for number in (key.n, key.e))
+    rsa.RSAPublicNumbers(e, n).public_key().verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+
+
+async def test_a_data_key_opens_with_its_owner_and_context_only(kms: KmsService) -> None:
+    made = await kms.generate_data_key(BAKERY, "documents")
+
+    assert len(made.plaintext) == 32
+    assert made.wrapped.startswith("bunkms:v1:")
+    assert await kms.unwrap_data_key(BAKERY, "documents", made.wrapped) == made.plaintext
+    for owner, context in ((LIBRARY, "documents"), (BAKERY, "files"), (BAKERY, "")):
+        with pytest.raises(DecryptionFailed):
+            await kms.unwrap_data_key(owner, context, made.wrapped)
+
+
+async def test_every_data_key_is_another(kms: KmsService) -> None:
+    keys = {(await kms.generate_data_key(BAKERY, "documents")).plaintext for _ in range(20)}
+
+    assert len(keys) == 20
+
+
+@pytest.mark.parametrize("secret", [b"", b"\0", MARKER, os.urandom(MAX_SECRET_BYTES)])
+async def test_a_sealed_secret_comes_back(kms: KmsService, secret: bytes) -> None:
+    assert await kms.unseal(BAKERY, "env", await kms.seal(BAKERY, "env", secret)) == secret
+
+
+async def test_a_data_key_cannot_be_read_as_a_secret_nor_the_other_way_round(kms: KmsService) -> None:
+    key, secret = await kms.generate_data_key(BAKERY, "x"), await kms.seal(BAKERY, "x", os.urandom(32))
+
+    with pytest.raises(DecryptionFailed):
+        await kms.unseal(BAKERY, "x", key.wrapped)
+    with pytest.raises(DecryptionFailed):
+        await kms.unwrap_data_key(BAKERY, "x", secret)
+
+
+async def test_what_older_versions_wrapped_stays_readable(kms: KmsService) -> None:
+    first = await kms.generate_data_key(BAKERY, "documents")
+
+    assert [await kms.rotate(BAKERY), await kms.rotate(BAKERY)] == [2, 3]
+
+    third = await kms.generate_data_key(BAKERY, "documents")
+    assert third.wrapped.startswith("bunkms:v3:")
+    for key in (first, third):
+        assert await kms.unwrap_data_key(BAKERY, "documents", key.wrapped) == key.plaintext
+    assert (await kms.seal(LIBRARY, "env", b"")).startswith("bunkms:v1:")
+
+
+async def test_a_version_is_bound_to_what_it_wrapped(kms: KmsService) -> None:
+    await kms.rotate(BAKERY)
+    sealed = await kms.seal(BAKERY, "env", MARKER)
+
+    with pytest.raises(DecryptionFailed):
+        await kms.unseal(BAKERY, "env", sealed.replace("bunkms:v2:", "bunkms:v1:"))
+
+
+async def test_ten_rotations_at_once_leave_every_version_readable(kms: KmsService) -> None:
+    sealed = await kms.seal(BAKERY, "env", MARKER)
+
+    versions = await asyncio.gather(*(kms.rotate(BAKERY) for _ in range(10)))
+
+    newest = await kms.store.newest(BAKERY)
+    assert newest is not None
+    assert newest.version == max(versions)
+    assert await kms.unseal(BAKERY, "env", sealed) == MARKER
+
+
+USES: dict[str, Callable[[KmsService, str], Awaitable[object]]] = {
+    "create_keys": lambda kms, owner: kms.create_keys(owner),
+    "generate_data_key": lambda kms, owner: kms.generate_data_key(owner, "x"),
+    "unwrap_data_key": lambda kms, owner: kms.unwrap_data_key(owner, "x", "bunkms:v1:AAAA"),
+    "seal": lambda kms, owner: kms.seal(owner, "x", b""),
+    "unseal": lambda kms, owner: kms.unseal(owner, "x", "bunkms:v1:AAAA"),
+    "sign": lambda kms, owner: kms.sign(owner, b"x"),
+    "public_keys": lambda kms, owner: kms.public_keys(owner),
+    "rotate": lambda kms, owner: kms.rotate(owner),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_nothing_works_after_destruction(kms: KmsService, use: str) -> None:
+    await kms.sign(BAKERY, b"x")
+
+    await kms.destroy(BAKERY)
+    await kms.destroy(BAKERY)
+
+    with pytest.raises(KeyDestroyed):
+        await USES[use](kms, BAKERY)
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use != "create_keys"])
+async def test_an_owner_that_never_was_has_no_key(kms: KmsService, use: str) -> None:
+    with pytest.raises(KeyNotFound):
+        await USES[use](kms, "prj_nobody")
+
+
+async def test_an_owner_that_never_was_can_be_destroyed_before_it_is_made(kms: KmsService) -> None:
+    await kms.destroy("prj_unborn")
+
+    with pytest.raises(KeyDestroyed):
+        await kms.create_keys("prj_unborn")
+
+
+async def test_destruction_leaves_no_key_behind_and_nobody_else_notices(kms: KmsService, here: Site) -> None:
+    sealed = await kms.seal(LIBRARY, "env", MARKER)
+    await kms.sign(BAKERY, b"x")
+
+    await kms.destroy(BAKERY)
+
+    connection = await asyncpg.connect(here.database_url)
+    for table in ("key_versions", "signing_keys"):
+        assert await connection.fetchval(f"SELECT count(*) FROM bunkms.{table} WHERE owner = $1", BAKERY) == 0
+    await connection.close()
+    assert await kms.unseal(LIBRARY, "env", sealed) == MARKER
+
+
+async def test_making_keys_again_changes_nothing(kms: KmsService) -> None:
+    sealed = await kms.seal(BAKERY, "env", MARKER)
+
+    await asyncio.gather(*(kms.create_keys(BAKERY) for _ in range(5)))
+
+    assert await kms.unseal(BAKERY, "env", sealed) == MARKER
+
+
+async def test_the_signing_key_is_made_once_however_many_ask_first(kms: KmsService, here: Site) -> None:
+    async with opened(MODULE, Rooms(), here) as other:
+        signatures = await asyncio.gather(*((kms, other)[n % 2].sign(BAKERY, b"message") for n in range(10)))
+
+    (key,) = await kms.public_keys(BAKERY)
+    assert {signature.kid for signature in signatures} == {key.kid}
+    for signature in signatures:
+        verify(key, signature.signature, b"message")
+    with pytest.raises(InvalidSignature):
+        verify(key, signatures[0].signature, b"another message")
+
+
+async def test_every_owner_signs_with_a_key_of_its_own(kms: KmsService) -> None:
+    signature = await kms.sign(BAKERY, b"message")
+    (key,) = await kms.public_keys(LIBRARY)
+
+    assert key.kid != signature.kid
+    with pytest.raises(InvalidSignature):
+        verify(key, signature.signature, b"message")
+
+
+def test_the_id_of_a_signing_key_is_its_thumbprint() -> None:
+    from joserfc.jwk import RSAKey
+
+    new = new_signing_key()
+
+    assert RSAKey.import_key({"kty": "RSA", "n": new.n, "e": new.e}).thumbprint() == new.kid
+
+
+async def test_two_processes_open_what_the_other_sealed(kms: KmsService, here: Site) -> None:
+    async with opened(MODULE, Rooms(), here) as other:
+        mine, theirs = await kms.seal(BAKERY, "env", b"mine"), await other.seal(BAKERY, "env", b"theirs")
+
+        assert await other.unseal(BAKERY, "env", mine) == b"mine"
+        assert await kms.unseal(BAKERY, "env", theirs) == b"theirs"
+        await other.destroy(BAKERY)
+
+    with pytest.raises(KeyDestroyed):
+        await kms.unseal(BAKERY, "env", mine)
+
+
+async def test_keys_are_still_there_after_a_restart(here: Site) -> None:
+    async with opened(MODULE, Rooms(), here) as first:
+        await first.create_keys(BAKERY)
+        sealed, signed = await first.seal(BAKERY, "env", MARKER), await first.sign(BAKERY, b"message")
+
+    async with opened(MODULE, Rooms(), here) as second:
+        assert await second.unseal(BAKERY, "env", sealed) == MARKER
+        assert (await second.public_keys(BAKERY))[0].kid == signed.kid
+
+
+async def test_a_wrong_master_key_is_refused_at_the_door(kms: KmsService, here: Site) -> None:
+    wrong = KmsSettings(master_key=base64.b64encode(os.urandom(32)).decode())
+
+    with pytest.raises(WrongMasterKey, match="not the master key"):
+        async with opened(MODULE, Rooms(), here, settings=wrong):
+            pass
+
+
+async def test_no_key_lies_in_the_tables_in_the_clear(kms: KmsService, here: Site) -> None:
+    data_key = await kms.generate_data_key(BAKERY, "documents")
+    await kms.sign(BAKERY, MARKER)
+    await kms.seal(BAKERY, "env", MARKER)
+    newest, signing = await kms.store.newest(BAKERY), await kms.store.signing_key(BAKERY)
+    assert newest is not None
+    assert signing is not None
+
+    stored = await everything_in(here.database_url, "bunkms")
+
+    for secret in (MARKER, data_key.plaintext, kms._unwrapped(BAKERY, newest), kms.master_key):
+        assert secret not in stored
+        assert base64.b64encode(secret) not in stored
+    assert newest.wrapped in stored  # so the search does find what is there
+    assert signing.wrapped in stored
+
+
+async def test_a_secret_is_small(kms: KmsService) -> None:
+    from bunbase.pkg.errors import InvalidInput
+
+    with pytest.raises(InvalidInput, match="use a data key"):
+        await kms.seal(BAKERY, "env", bytes(MAX_SECRET_BYTES + 1))
+
+
+async def test_operations_are_counted_by_outcome(kms: KmsService) -> None:
+    def count(outcome: str) -> float:
+        return kms_ops.labels("unseal", outcome)._value.get()
+
+    good, bad = count("ok"), count("decryption_failed")
+    await kms.unseal(BAKERY, "env", await kms.seal(BAKERY, "env", b""))
+    with pytest.raises(DecryptionFailed):
+        await kms.unseal(BAKERY, "env", "nonsense")
+
+    assert (count("ok"), count("decryption_failed")) == (good + 1, bad + 1)

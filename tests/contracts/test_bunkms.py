@@ -1,0 +1,131 @@
+"""BunKMS here, from afar, and the fake that other rooms are tested with: all three keep the same promises."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from bunbase.bunkms.module import MODULE
+from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.modules import Rooms
+from tests.fakes import FakeKms
+from tests.rooms import opened, site
+
+OWNER, OTHER = "prj_bakery", "prj_library"
+
+
+@pytest_asyncio.fixture(params=["local", "remote", "fake"])
+async def kms(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> AsyncIterator[Kms]:
+    if request.param == "fake":
+        fake = FakeKms(lazy=False)
+        await made(fake)
+        yield fake
+        return
+    async with opened(MODULE, Rooms(), site(tmp_path, database_url), request.param) as service:
+        await made(service)
+        yield service
+
+
+async def made(kms: Kms) -> None:
+    for owner in (OWNER, OTHER):
+        await kms.create_keys(owner)
+
+
+async def test_data_keys_and_secrets_come_back(kms: Kms) -> None:
+    key, sealed = await kms.generate_data_key(OWNER, "documents"), await kms.seal(OWNER, "env", b"\0secret")
+
+    assert len(key.plaintext) == 32
+    assert key.wrapped.startswith("bunkms:v1:")
+    assert await kms.unwrap_data_key(OWNER, "documents", key.wrapped) == key.plaintext
+    assert await kms.unseal(OWNER, "env", sealed) == b"\0secret"
+
+
+async def test_owner_context_and_kind_are_bound(kms: Kms) -> None:
+    key, sealed = await kms.generate_data_key(OWNER, "x"), await kms.seal(OWNER, "x", os.urandom(32))
+
+    for refused in (
+        kms.unwrap_data_key(OTHER, "x", key.wrapped),
+        kms.unwrap_data_key(OWNER, "y", key.wrapped),
+        kms.unwrap_data_key(OWNER, "x", sealed),
+        kms.unseal(OTHER, "x", sealed),
+        kms.unseal(OWNER, "y", sealed),
+        kms.unseal(OWNER, "x", key.wrapped),
+    ):
+        with pytest.raises(DecryptionFailed):
+            await refused
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "a:b:c", "bunkms:v1:%", "bunkms:v9:AAAA", "bunkms:vx:AAAA"])
+async def test_what_was_never_sealed_cannot_be_opened(kms: Kms, text: str) -> None:
+    with pytest.raises(DecryptionFailed):
+        await kms.unseal(OWNER, "x", text)
+    with pytest.raises(DecryptionFailed):
+        await kms.unwrap_data_key(OWNER, "x", text)
+
+
+async def test_rotation_counts_and_keeps_what_was_sealed_readable(kms: Kms) -> None:
+    sealed = await kms.seal(OWNER, "env", b"old")
+
+    assert await kms.rotate(OWNER) == 2
+
+    assert (await kms.seal(OWNER, "env", b"new")).startswith("bunkms:v2:")
+    assert await kms.unseal(OWNER, "env", sealed) == b"old"
+
+
+async def test_signatures_verify_with_the_public_key_of_that_id(kms: Kms) -> None:
+    signatures = await asyncio.gather(*(kms.sign(OWNER, b"message") for _ in range(3)))
+
+    keys = {key.kid: key for key in await kms.public_keys(OWNER)}
+    for signature in signatures:
+        key = keys[signature.kid]
+        n, e = (int.from_bytes(base64.urlsafe_b64decode(number + "=="), "big") for number in (key.n, key.e))
+        public = rsa.RSAPublicNumbers(e, n).public_key()
+        public.verify(signature.signature, b"message", padding.PKCS1v15(), hashes.SHA256())
+        assert (key.kty, key.alg, key.use) == ("RSA", "RS256", "sig")
+    assert keys.keys().isdisjoint({key.kid for key in await kms.public_keys(OTHER)})
+
+
+USES: list[Callable[[Kms, str], Awaitable[Any]]] = [
+    lambda kms, owner: kms.generate_data_key(owner, "x"),
+    lambda kms, owner: kms.unwrap_data_key(owner, "x", "bunkms:v1:AAAA"),
+    lambda kms, owner: kms.seal(owner, "x", b""),
+    lambda kms, owner: kms.unseal(owner, "x", "bunkms:v1:AAAA"),
+    lambda kms, owner: kms.sign(owner, b""),
+    lambda kms, owner: kms.public_keys(owner),
+    lambda kms, owner: kms.rotate(owner),
+]
+
+
+async def test_an_unknown_owner_has_no_key(kms: Kms) -> None:
+    for use in USES:
+        with pytest.raises(KeyNotFound):
+            await use(kms, "prj_nobody")
+
+
+async def test_destruction_is_final(kms: Kms) -> None:
+    await kms.create_keys(OWNER)
+    await kms.destroy(OWNER)
+    await kms.destroy(OWNER)
+    await kms.destroy("prj_unborn")
+
+    for owner in (OWNER, "prj_unborn"):
+        for use in (*USES, lambda kms, owner: kms.create_keys(owner)):
+            with pytest.raises(KeyDestroyed):
+                await use(kms, owner)
+    assert await kms.unseal(OTHER, "x", await kms.seal(OTHER, "x", b"safe")) == b"safe"
+
+
+async def test_a_secret_is_at_most_64_kib(kms: Kms) -> None:
+    assert await kms.unseal(OWNER, "x", await kms.seal(OWNER, "x", bytes(64 << 10))) == bytes(64 << 10)
+    with pytest.raises(InvalidInput):
+        await kms.seal(OWNER, "x", bytes((64 << 10) + 1))

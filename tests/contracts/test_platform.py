@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bunbase.contracts.caller import CallerKind, Role
+from bunbase.contracts.platform import (
+    ConfirmationNeeded,
+    InvalidKey,
+    Platform,
+    ProjectKeyNotFound,
+    ProjectNotFound,
+)
+from bunbase.contracts.revocations import RevokedKind
+from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.errors import Forbidden, InvalidInput
+from bunbase.platform.module import MODULE
+from tests.bunauth.feeds import feed_of
+from tests.platform.others import Others
+from tests.platform.people import ADA, ADA_ID, BOB_ID, at, value_of
+from tests.rooms import opened, site
+
+
+@pytest_asyncio.fixture(params=["local", "remote"])
+async def platform(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> AsyncIterator[Platform]:
+    async with opened(MODULE, Others().rooms(), site(tmp_path, database_url), request.param) as service:
+        yield service
+
+
+async def test_a_project_from_birth_to_death(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    found = await platform.project(at(made))
+    assert (found.id, found.name, found.slug, found.role) == (made.id, "Bakery", "bakery", Role.OWNER)
+    assert found.created_at == made.created_at
+    assert (await platform.projects(ADA, 20, None)).items == (found,)
+    assert (await platform.rename_project(at(made), "Patisserie")).name == "Patisserie"
+    assert (await platform.membership(ADA_ID, "bakery")).project == made.id
+
+    await platform.delete_project(at(made), "bakery")
+
+    assert (await platform.projects(ADA, 20, None)).items == ()
+
+
+async def test_keys_are_made_listed_rotated_and_revoked(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    new = await platform.create_key(at(made), CallerKind.SECRET, "ci", 3600)
+    rotated = await platform.rotate_key(at(made), new.id, 60)
+
+    assert (await platform.key_holder(value_of(rotated))).kind is CallerKind.SECRET
+    listed = (await platform.keys(at(made))).items
+    assert [key.id for key in listed] == [rotated.id, new.id, made.keys[1].id, made.keys[0].id]
+    assert listed[0].expires_at == new.expires_at
+    await platform.revoke_key(at(made), rotated.id)
+    with pytest.raises(InvalidKey):
+        await platform.key_holder(value_of(rotated))
+
+
+async def test_problems_keep_their_class(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    for problem, attempt in (
+        (InvalidInput, platform.create_project(ADA, "")),
+        (InvalidCursor, platform.projects(ADA, 20, "nonsense")),
+        (ProjectNotFound, platform.membership(BOB_ID, made.id)),
+        (ConfirmationNeeded, platform.delete_project(at(made), "")),
+        (Forbidden, platform.delete_project(at(made, Role.ADMIN), "bakery")),
+        (ProjectKeyNotFound, platform.revoke_key(at(made), "key_unknown")),
+        (ProjectKeyNotFound, platform.rotate_key(at(made), "key_unknown", 0)),
+        (InvalidKey, platform.key_holder("sk_unknown")),
+    ):
+        with pytest.raises(problem):
+            await attempt
+
+
+async def test_a_revoked_key_is_told_within_a_second(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    async with feed_of(platform) as feed:
+        assert (await feed.next()).kind is RevokedKind.READY
+
+        await platform.revoke_key(at(made), made.keys[0].id)
+
+        news = await feed.next()
+    assert (news.kind, news.id) == (RevokedKind.KEY, made.keys[0].id)

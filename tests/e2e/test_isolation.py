@@ -1,0 +1,239 @@
+"""One project can never see, change or even name another's data, through any route there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from bunbase.house.generate import openapi_document
+from tests.e2e.instance import Instance, poll
+
+MARKER = "only-for-the-owner-4711"
+FUNCTION = f'export default () => {{ console.log("{MARKER}"); return new Response("{MARKER}"); }};\n'
+OPEN_TO_ALL = ("/api/health", "/api/ready", "/api/instance", "/rpc", "/api/auth/", "/.well-known/")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project with one of everything; `developer` and `user` are Authorization headers."""
+
+    id: str
+    slug: str
+    secret: dict[str, str]
+    public: dict[str, str]
+    developer: dict[str, str]
+    user: dict[str, str]
+    refresh_token: str
+    key_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Try:
+    """A request that must not reach the other project. `allowed`: statuses that show nothing and change nothing there.
+
+    `as_who`: "key" (the stranger's own project key), "developer" (the stranger's own account).
+    """
+
+    method: str
+    route: str
+    path: str
+    as_who: str
+    allowed: tuple[int, ...]
+    json: Any = None
+    files: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def projects(instance: Instance) -> Iterator[tuple[Project, Project]]:
+    """Give the owner's project, full of markers, and the stranger's."""
+    return _project(instance, "owner"), _project(instance, "stranger")
+
+
+def tries(owner: Project) -> list[Try]:
+    """Every route that serves a project, tried by somebody from another."""
+    found = []
+    for ref in (owner.id, owner.slug):
+        at = f"/api/projects/{ref}"
+        route = "/api/projects/{project}"
+        key = f"/keys/{owner.key_ids[0]}"
+        form = {"bundle": ("b.js", b"exports.default = () => 1"), "config": (None, b"{}")}
+        developer = [
+            ("GET", "", "", None, {}),
+            ("PATCH", "", "", {"name": "Mine now"}, {}),
+            ("DELETE", "", "", {"confirm": owner.slug}, {}),
+            ("GET", "/keys", "/keys", None, {}),
+            ("POST", "/keys", "/keys", {"kind": "secret", "name": "mine"}, {}),
+            ("DELETE", "/keys/{key_id}", key, None, {}),
+            ("POST", "/keys/{key_id}/rotate", f"{key}/rotate", {"grace_seconds": 0}, {}),
+            ("GET", "/env", "/env?reveal=true", None, {}),
+            ("PUT", "/env/{name}", "/env/MARKER", {"value": "mine"}, {}),
+            ("DELETE", "/env/{name}", "/env/MARKER", None, {}),
+            ("GET", "/functions", "/functions", None, {}),
+            ("GET", "/functions/{name}", "/functions/shared", None, {}),
+            ("PUT", "/functions/{name}", "/functions/shared", None, form),
+            ("DELETE", "/functions/{name}", "/functions/shared", None, {}),
+            ("GET", "/functions/{name}/logs", "/functions/shared/logs", None, {}),
+            ("GET", "/functions/{name}/versions", "/functions/shared/versions", None, {}),
+            ("POST", "/functions/{name}/rollback", "/functions/shared/rollback", {}, {}),
+        ]
+        found += [
+            Try(method, route + template, at + path, "developer", (404,), json, files)
+            for method, template, path, json, files in developer
+        ]
+    account = {"email": "user@owner.example", "password": "apples and pears"}
+    found += [
+        Try("POST", "/v1/auth/login", "/v1/auth/login", "key", (401,), account),
+        Try("POST", "/v1/auth/signup", "/v1/auth/signup", "key", (201,), account),
+        Try("POST", "/v1/auth/refresh", "/v1/auth/refresh", "key", (401,), {"refresh_token": owner.refresh_token}),
+        Try("GET", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
+        Try("PATCH", "/v1/auth/me", "/v1/auth/me", "key", (401,), {"data": {}}, headers=owner.user),
+        Try("POST", "/v1/auth/logout", "/v1/auth/logout", "key", (401,), headers=owner.user),
+        Try("GET", "/v1/auth/jwks.json", f"/v1/auth/jwks.json?project={owner.id}", "key", (200,)),  # public keys
+        Try("GET", "/v1/data/{collection}", "/v1/data/papers", "key", (200,)),
+        Try("POST", "/v1/data/{collection}", "/v1/data/papers", "key", (201,), {"_id": "paper", "of": "the stranger"}),
+        Try("GET", "/v1/data/{collection}/{id}", "/v1/data/papers/other", "key", (404,)),
+        Try("PUT", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"of": "the stranger"}),
+        Try("PATCH", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"more": 1}),
+        Try("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (204,)),
+    ]
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
+        for template, path in (("", ""), ("/{path}", "/deeper")):
+            route, at = f"/v1/functions/{{name}}{template}", f"/v1/functions/shared{path}"
+            found.append(Try(method, route, at, "key", (404,)))
+            found.append(Try(method, route, f"{at}?project={owner.id}", "nobody", (401, 403, 404)))
+    return found
+
+
+def test_no_route_shows_one_project_to_another(instance: Instance, projects: tuple[Project, Project]) -> None:
+    owner, stranger = projects
+    for one in tries(owner):
+        who = {"key": stranger.secret, "developer": stranger.developer, "nobody": {}}[one.as_who]
+
+        reply = instance.http.request(
+            one.method, one.path, json=one.json, files=one.files or None, headers=who | one.headers
+        )
+
+        assert reply.status_code in one.allowed, f"{one.method} {one.path}: {reply.status_code} {reply.text}"
+        assert MARKER not in reply.text + str(reply.headers), f"{one.method} {one.path}"
+
+    assert _everything(instance, owner) == OWNED
+
+
+def test_the_table_of_routes_is_complete() -> None:
+    document = msgspec.json.decode(openapi_document())
+    served = {
+        (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if not path.startswith(OPEN_TO_ALL)
+    }
+    nobody = Project("prj_x", "x", {}, {}, {}, {}, "", ("key_x",))
+
+    tried = {(one.method, one.route) for one in tries(nobody)} | OF_THE_CALLER
+
+    assert served - tried == set()
+
+
+def test_a_developer_lists_only_their_own_projects(instance: Instance, projects: tuple[Project, Project]) -> None:
+    _owner, stranger = projects
+
+    seen = instance.http.get("/api/projects", headers=stranger.developer).json()["items"]
+
+    assert [project["id"] for project in seen] == [stranger.id]
+
+
+def test_keys_and_tokens_of_one_kind_are_worthless_as_another(
+    instance: Instance, projects: tuple[Project, Project]
+) -> None:
+    owner, _ = projects
+    key = owner.secret["X-Bunbase-Key"]
+
+    def status(path: str, **headers: str) -> int:
+        return instance.http.get(path, headers=headers).status_code
+
+    assert status("/api/projects", Authorization=owner.user["Authorization"]) == 401
+    assert status("/api/projects", Authorization=f"Bearer {key}") == 401
+    assert status(f"/api/projects/{owner.id}/keys", **owner.secret) == 401
+    assert status("/v1/auth/me", **owner.public, Authorization=owner.developer["Authorization"]) == 401
+    assert status("/v1/data/papers", **{"X-Bunbase-Key": owner.developer["Authorization"][7:]}) == 401
+    assert status(f"/v1/data/papers?key={key}") == 401
+    assert status("/v1/data/papers") == 401
+
+
+OF_THE_CALLER = {("GET", "/api/projects"), ("POST", "/api/projects")}  # they name no project
+
+OWNED = {
+    "papers": ["other", "paper"],
+    "text": MARKER,
+    "name": "owner",
+    "env": MARKER,
+    "functions": [("shared", 1)],
+    "answer": MARKER,
+    "user": MARKER,
+    "keys": 2,
+}
+
+
+def _everything(instance: Instance, owner: Project) -> dict[str, Any]:
+    """Give what the owner sees of the project."""
+
+    def get(path: str, headers: dict[str, str]) -> httpx.Response:
+        return instance.http.get(path, headers=headers).raise_for_status()
+
+    at = f"/api/projects/{owner.id}"
+    return {
+        "papers": [item["_id"] for item in get("/v1/data/papers", owner.secret).json()["items"]],
+        "text": get("/v1/data/papers/paper", owner.secret).json()["text"],
+        "name": get(at, owner.developer).json()["name"],
+        "env": get(f"{at}/env?reveal=true", owner.developer).json()["items"][0]["value"],
+        "functions": [(f["name"], f["version"]) for f in get(f"{at}/functions", owner.developer).json()["items"]],
+        "answer": get("/v1/functions/shared", owner.secret).text,
+        "user": get("/v1/auth/me", owner.public | owner.user).json()["user"]["data"]["note"],
+        "keys": len(get(f"{at}/keys", owner.developer).json()["items"]),
+    }
+
+
+def _project(instance: Instance, name: str) -> Project:
+    """Register a developer and fill a project; only the owner's holds markers."""
+    note = MARKER if name == "owner" else "nothing"
+    http = instance.http
+
+    def post(path: str, headers: dict[str, str], body: Any) -> Any:
+        return http.post(path, json=body, headers=headers).raise_for_status().json()
+
+    account = post("/api/auth/register", {}, {"email": f"dev@{name}.example", "password": "correct horse battery"})
+    developer = {"Authorization": f"Bearer {account['access_token']}"}
+    made = post("/api/projects", developer, {"name": name})
+    keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in made["keys"]}
+    user = post(
+        "/v1/auth/signup",
+        keys["publishable"],
+        {"email": f"user@{name}.example", "password": "apples and pears", "data": {"note": note}},
+    )
+    if name == "owner":
+        for id in ("paper", "other"):
+            post("/v1/data/papers", keys["secret"], {"_id": id, "text": note})
+        at = f"/api/projects/{made['id']}"
+        http.put(f"{at}/env/MARKER", json={"value": note}, headers=developer).raise_for_status()
+        bundle = f"exports.default = {FUNCTION.removeprefix('export default ').rstrip().rstrip(';')};"
+        files: dict[str, Any] = {"bundle": ("shared.js", bundle.encode()), "config": (None, b"{}")}
+        http.put(f"{at}/functions/shared", files=files, headers=developer).raise_for_status()
+        assert http.get("/v1/functions/shared", headers=keys["secret"]).text == MARKER
+        logs = f"{at}/functions/shared/logs"
+        poll(lambda: http.get(logs, headers=developer).json()["items"])
+    return Project(
+        id=made["id"],
+        slug=made["slug"],
+        secret=keys["secret"],
+        public=keys["publishable"],
+        developer=developer,
+        user={"Authorization": f"Bearer {user['access_token']}"},
+        refresh_token=user["refresh_token"],
+        key_ids=tuple(key["id"] for key in made["keys"]),
+    )

@@ -1,0 +1,79 @@
+"""The whole front door with every room's real routes, among fakes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from bunbase.contracts.bunauth import BunAuth
+from bunbase.contracts.bundoc import Bundoc, Page
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import Functions
+from bunbase.contracts.platform import Platform
+from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.gateway.module import open_gateway
+from bunbase.gateway.settings import GatewaySettings
+from bunbase.house.modules import MODULES
+from bunbase.pkg.modules import Rooms
+from bunbase.pkg.ready import Readiness
+from tests.fakes import FakeKms
+from tests.gateway.others import FakeBunAuth, FakePlatform, FakeTenantAuth
+from tests.rooms import site
+
+BUG = "a detail that nobody outside may see"
+
+
+class FakeBundoc:
+    """`seen`: the Callers of every list; every other method has a bug."""
+
+    def __init__(self) -> None:
+        self.seen: list[Caller] = []
+
+    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
+        self.seen.append(caller)
+        return Page(b'{"items":[],"next":null}')
+
+    async def create(self, *_: Any) -> Any:
+        raise KeyError(BUG)
+
+
+class FakeFunctions:
+    async def sandbox_layers(self) -> tuple[str, ...]:
+        return ()
+
+
+@dataclass
+class Door:
+    http: httpx.AsyncClient
+    bunauth: FakeBunAuth
+    platform: FakePlatform
+    tenant_auth: FakeTenantAuth
+    bundoc: FakeBundoc
+    checks: dict[str, Any] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def door_of(settings: GatewaySettings | None = None, peer: str = "127.0.0.1") -> AsyncIterator[Door]:
+    bunauth, platform, tenant_auth, bundoc = FakeBunAuth(), FakePlatform(), FakeTenantAuth(), FakeBundoc()
+    rooms = Rooms(
+        {
+            BunAuth: bunauth,
+            Platform: platform,
+            TenantAuth: tenant_auth,
+            Bundoc: bundoc,
+            Functions: FakeFunctions(),
+            Kms: FakeKms(),
+        }
+    )
+    readiness = Readiness({})
+    where = site(Path("unused"))
+    async with open_gateway(settings or GatewaySettings(), rooms, where, MODULES, readiness) as app:
+        transport = httpx.ASGITransport(cast(Any, app), client=(peer, 50000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            yield Door(http, bunauth, platform, tenant_auth, bundoc, cast(dict[str, Any], readiness.checks))

@@ -1,0 +1,180 @@
+"""The rooms that the gateway asks, reduced to what it asks them; tokens are really signed."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from bunbase.contracts.bunauth import (
+    Account,
+    InvalidCredentials,
+    Jwks,
+    ServiceToken,
+    SignedIn,
+    SignupState,
+    Verified,
+)
+from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.tenant_auth import User, UserSignedIn
+from bunbase.pkg.errors import Unreachable
+from bunbase.pkg.jwt import BadToken, SigningKey, Verifier, new_private_key
+
+ADA, BAKERY, LIBRARY = "usr_ada", "prj_bakery", "prj_library"
+PUBLISHABLE, SECRET, LIBRARYS = "pk_bakery", "sk_bakery", "pk_library"
+PASSWORD = "correct horse battery"
+LONG = 4_000_000_000.0  # Unix seconds, in the year 2096
+
+
+@functools.cache
+def signing_key(signer: str) -> SigningKey:
+    """Give a signer's key; made once, because that takes a while."""
+    return SigningKey(new_private_key())
+
+
+class Room:
+    """Tells revocations. `calls`: how often each method was called; `reachable = False`: nothing answers."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+        self.reachable = True
+        self.told: list[Revocation] = []
+        self.followers: list[asyncio.Queue[Revocation | None]] = []
+
+    async def revocations(self) -> AsyncIterator[Revocation]:
+        if not self.reachable:
+            raise Unreachable("This room is down.")
+        queue: asyncio.Queue[Revocation | None] = asyncio.Queue()
+        self.followers.append(queue)
+        for told in self.told:
+            yield told
+        yield Revocation(RevokedKind.READY)
+        while (told_now := await queue.get()) is not None:
+            yield told_now
+        raise Unreachable("The feed broke off.")
+
+    def tell(self, kind: RevokedKind, id: str) -> None:
+        news = Revocation(kind, id, LONG)
+        self.told.append(news)
+        for follower in self.followers:
+            follower.put_nowait(news)
+
+    def break_off(self) -> None:
+        """End every feed; nobody can follow again until `reachable`. Calls are still answered."""
+        self.reachable = False
+        for follower in self.followers:
+            follower.put_nowait(None)
+        self.followers.clear()
+
+
+class FakeBunAuth(Room):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: set[str] = set()
+        self.personal: dict[str, dict[str, Any]] = {}
+
+    def token(self, session: str = "ses_1", seconds: float = 900, **claims: Any) -> str:
+        said = {"sub": ADA, "sid": session, "type": "access", "role": "user", "email": "ada@example.com"}
+        return signing_key("developers").sign(said | {"exp": time.time() + seconds} | claims)
+
+    def personal_token(self, *scopes: str) -> str:
+        token = f"bpt_{len(self.personal)}"
+        self.personal[token] = {"sub": ADA, "jti": f"tok_{token}", "email": "ada@example.com", "scopes": list(scopes)}
+        return token
+
+    async def jwks(self) -> Jwks:
+        self.calls["jwks"] += 1
+        return Jwks((signing_key("developers").public_jwk(),))
+
+    async def verify(self, token: str) -> Verified:
+        self.calls["verify"] += 1
+        if token.startswith("bpt_"):
+            claims = self.personal.get(token)
+            return Verified(valid=False) if claims is None else Verified(valid=True, claims=claims)
+        try:
+            claims = Verifier((signing_key("developers").public_jwk(),)).claims(token)
+        except BadToken:
+            return Verified(valid=False)
+        return Verified(claims["sid"] not in self.ended, claims)
+
+    async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
+        self.calls["login"] += 1
+        if password != PASSWORD:
+            raise InvalidCredentials
+        account = Account(ADA, email, "Ada", "user", datetime(2026, 1, 1, tzinfo=UTC))
+        return SignedIn(account, "access", "refresh", 900)
+
+    async def me(self, caller: Caller) -> Account:
+        developer = caller.signed_in()
+        return Account(developer.id, developer.email, caller.ip, "user", datetime(2026, 1, 1, tzinfo=UTC))
+
+    async def logout(self, caller: Caller) -> None:
+        self.calls["logout"] += 1
+
+    async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
+        if client_secret != PASSWORD:
+            raise InvalidCredentials
+        return ServiceToken("service", 300)
+
+    async def signup_state(self) -> SignupState:
+        return SignupState("open", setup_complete=True)
+
+
+class FakePlatform(Room):
+    def __init__(self) -> None:
+        super().__init__()
+        self.holders = {
+            PUBLISHABLE: KeyHolder("key_p", BAKERY, CallerKind.PUBLISHABLE),
+            SECRET: KeyHolder("key_s", BAKERY, CallerKind.SECRET),
+            LIBRARYS: KeyHolder("key_l", LIBRARY, CallerKind.PUBLISHABLE),
+        }
+        self.members = {(ADA, ref): Membership(BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
+        self.answering = asyncio.Event()  # cleared: look-ups have read, but do not answer yet
+        self.answering.set()
+
+    async def key_holder(self, key: str) -> KeyHolder:
+        self.calls["key_holder"] += 1
+        found = self.holders.get(key)
+        await self.answering.wait()
+        if found is None:
+            raise InvalidKey
+        return found
+
+    async def membership(self, developer: str, project: str) -> Membership:
+        self.calls["membership"] += 1
+        found = self.members.get((developer, project))
+        await self.answering.wait()
+        if found is None:
+            raise ProjectNotFound
+        return found
+
+
+class FakeTenantAuth(Room):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: set[str] = set()
+
+    def token(self, project: str = BAKERY, session: str = "ses_u", seconds: float = 900, **claims: Any) -> str:
+        said = {"sub": "usr_eve", "aud": project, "sid": session, "type": "user", "role": "user", "email": None}
+        return signing_key(project).sign(said | {"claims": {}, "exp": time.time() + seconds} | claims)
+
+    async def jwks(self, project: str) -> Jwks:
+        self.calls["jwks"] += 1
+        return Jwks((signing_key(project).public_jwk(),))
+
+    async def session_alive(self, project: str, session: str) -> bool:
+        self.calls["session_alive"] += 1
+        return session not in self.ended
+
+    async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
+        self.calls["login"] += 1
+        if password != PASSWORD:
+            raise InvalidCredentials
+        user = User("usr_eve", email, False, "user", {}, {}, datetime(2026, 1, 1, tzinfo=UTC))
+        return UserSignedIn(user, "access", "refresh", 900)

@@ -1,0 +1,37 @@
+"""Platform opened for a test among fakes of the rooms it calls, on a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.modules import Site
+from bunbase.platform.module import MODULE
+from bunbase.platform.service import PlatformService
+from tests.platform.others import Others
+from tests.rooms import opened, site
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def others() -> Others:
+    return Others()
+
+
+@pytest.fixture
+def here(tmp_path: Path, database_url: str, clock: ManualClock) -> Site:
+    return site(tmp_path, database_url, clock)
+
+
+@pytest_asyncio.fixture
+async def platform(others: Others, here: Site) -> AsyncIterator[PlatformService]:
+    async with opened(MODULE, others.rooms(), here) as service:
+        yield service

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bunbase.contracts.caller import CallerKind
+from bunbase.contracts.platform import InvalidKey, NewProject, ProjectKeyNotFound
+from bunbase.contracts.revocations import RevokedKind
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.modules import Site
+from bunbase.platform.module import MODULE
+from bunbase.platform.service import PlatformService
+from bunbase.platform.settings import PlatformSettings
+from tests.bunauth.feeds import feed_of
+from tests.platform.others import Others
+from tests.platform.people import ADA, BOB, at, value_of
+from tests.rooms import opened
+from tests.tables import everything_in
+
+
+async def bakery(platform: PlatformService) -> NewProject:
+    return await platform.create_project(ADA, "Bakery")
+
+
+async def works(platform: PlatformService, key: str) -> bool:
+    try:
+        await platform.key_holder(key)
+    except InvalidKey:
+        return False
+    return True
+
+
+async def test_a_key_is_shown_once(platform: PlatformService) -> None:
+    made = await bakery(platform)
+
+    new = await platform.create_key(at(made), CallerKind.SECRET, " ci ", None)
+
+    listed = (await platform.keys(at(made))).items
+    assert [key.id for key in listed] == [new.id, made.keys[1].id, made.keys[0].id]
+    assert [key.key for key in listed] == [None, None, None]
+    assert (new.name, new.hint) == ("ci", f"{value_of(new)[:7]}…")
+
+
+async def test_no_key_lies_in_the_tables(platform: PlatformService, here: Site) -> None:
+    made = await bakery(platform)
+    new = await platform.rotate_key(at(made), made.keys[1].id, 60)
+
+    stored = await everything_in(here.database_url, "platform")
+
+    for key in (*made.keys, new):
+        assert value_of(key).encode() not in stored
+        assert value_of(key)[len("sk_") :].encode() not in stored
+        assert key.id.encode() in stored  # so the search does find what is there
+
+
+@pytest.mark.parametrize("key", ["", "sk_", "sk_unknown", "pk_" + "a" * 43, "é\0", "x" * 8192])
+async def test_what_was_never_given_out_opens_nothing(platform: PlatformService, key: str) -> None:
+    await bakery(platform)
+
+    assert not await works(platform, key)
+
+
+async def test_a_key_ends_when_it_was_to_end(platform: PlatformService, clock: ManualClock) -> None:
+    made = await bakery(platform)
+    key = await platform.create_key(at(made), CallerKind.PUBLISHABLE, "short", 60)
+    holder = await platform.key_holder(value_of(key))
+    assert holder.expires_at == clock.now().timestamp() + 60
+
+    clock.advance(59.999)
+    assert await works(platform, value_of(key))
+    clock.advance(0.001)
+
+    assert not await works(platform, value_of(key))
+    assert key.id not in {one.id for one in (await platform.keys(at(made))).items}
+    with pytest.raises(ProjectKeyNotFound):
+        await platform.rotate_key(at(made), key.id, 0)
+
+
+async def test_rotation_keeps_the_old_key_for_a_while(platform: PlatformService, clock: ManualClock) -> None:
+    made = await bakery(platform)
+    old = made.keys[1]
+
+    new = await platform.rotate_key(at(made), old.id, 60)
+
+    assert (new.kind, new.name, new.expires_at) == (old.kind, old.name, None)
+    assert new.id != old.id
+    assert await works(platform, value_of(new))
+    clock.advance(59)
+    assert await works(platform, value_of(old))
+    clock.advance(1)
+    assert not await works(platform, value_of(old))
+    assert await works(platform, value_of(new))
+
+
+async def test_rotation_without_grace_ends_the_old_key_at_once(platform: PlatformService) -> None:
+    made = await bakery(platform)
+
+    new = await platform.rotate_key(at(made), made.keys[1].id, 0)
+
+    assert not await works(platform, value_of(made.keys[1]))
+    assert await works(platform, value_of(new))
+
+
+async def test_rotation_never_makes_a_key_live_longer(platform: PlatformService, clock: ManualClock) -> None:
+    made = await bakery(platform)
+    old = await platform.create_key(at(made), CallerKind.SECRET, "short", 100)
+
+    new = await platform.rotate_key(at(made), old.id, 86400)
+    clock.advance(100)
+
+    assert not await works(platform, value_of(old))
+    assert not await works(platform, value_of(new))
+
+
+async def test_a_rotated_key_is_told_so_that_caches_learn_its_end(platform: PlatformService) -> None:
+    made = await bakery(platform)
+    async with feed_of(platform) as feed:
+        assert (await feed.next()).kind is RevokedKind.READY
+
+        await platform.rotate_key(at(made), made.keys[0].id, 60)
+        rotated = await feed.next()
+        await platform.revoke_key(at(made), made.keys[1].id)
+        revoked = await feed.next()
+
+    assert (rotated.kind, rotated.id) == (RevokedKind.KEY, made.keys[0].id)
+    assert (revoked.kind, revoked.id) == (RevokedKind.KEY, made.keys[1].id)
+
+
+async def test_a_revoked_key_is_dead_at_once(platform: PlatformService) -> None:
+    made = await bakery(platform)
+
+    await platform.revoke_key(at(made), made.keys[1].id)
+
+    assert not await works(platform, value_of(made.keys[1]))
+    assert await works(platform, value_of(made.keys[0]))
+    with pytest.raises(ProjectKeyNotFound):
+        await platform.revoke_key(at(made), made.keys[1].id)
+
+
+async def test_another_projects_key_can_be_neither_revoked_nor_rotated(platform: PlatformService) -> None:
+    made, bobs = await bakery(platform), await platform.create_project(BOB, "Library")
+
+    for attempt in (
+        platform.revoke_key(at(made), bobs.keys[0].id),
+        platform.rotate_key(at(made), bobs.keys[0].id, 0),
+    ):
+        with pytest.raises(ProjectKeyNotFound):
+            await attempt
+
+    assert await works(platform, value_of(bobs.keys[0]))
+    assert {key.id for key in (await platform.keys(at(made))).items} == {key.id for key in made.keys}
+
+
+async def test_only_two_kinds_of_keys_are_made(platform: PlatformService) -> None:
+    made = await bakery(platform)
+
+    with pytest.raises(InvalidInput):
+        await platform.create_key(at(made), CallerKind.DEVELOPER, "x", None)
+
+
+async def test_a_project_has_so_many_keys_and_no_more_however_many_ask_at_once(
+    others: Others, here: Site, clock: ManualClock
+) -> None:
+    async with opened(MODULE, others.rooms(), here, settings=PlatformSettings(max_keys_per_project=5)) as platform:
+        made = await bakery(platform)
+        short = await platform.create_key(at(made), CallerKind.SECRET, "short", 60)
+
+        asked = [platform.create_key(at(made), CallerKind.SECRET, "x", None) for _ in range(6)]
+        asked += [platform.rotate_key(at(made), short.id, 60) for _ in range(3)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+
+        assert sum(isinstance(answer, InvalidInput) for answer in answers) == 7
+        assert len((await platform.keys(at(made))).items) == 5
+        clock.advance(60)
+        assert await platform.create_key(at(made), CallerKind.SECRET, "in its place", None)
+
+
+async def test_long_expired_keys_are_forgotten(platform: PlatformService, clock: ManualClock, here: Site) -> None:
+    made = await bakery(platform)
+    key = await platform.create_key(at(made), CallerKind.SECRET, "short", 60)
+
+    clock.advance(86400 + 61)
+    await platform.forget()
+
+    assert key.id.encode() not in await everything_in(here.database_url, "platform")
+    assert await works(platform, value_of(made.keys[0]))

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bunbase.contracts.bunkms import KeyDestroyed
+from bunbase.contracts.caller import CallerKind, Role
+from bunbase.contracts.platform import ConfirmationNeeded, InvalidKey, ProjectNotFound
+from bunbase.contracts.revocations import RevokedKind
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated, Unreachable
+from bunbase.pkg.modules import Site
+from bunbase.platform.module import MODULE
+from bunbase.platform.service import PlatformService
+from bunbase.platform.settings import PlatformSettings
+from tests.bunauth.feeds import feed_of
+from tests.pkg.waiting import PATIENCE_SECONDS, eventually
+from tests.platform.others import Others
+from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, at, value_of
+from tests.rooms import ANYONE, member_caller, opened
+
+
+async def test_a_new_project_has_an_owner_a_key_of_its_own_and_two_project_keys(
+    platform: PlatformService, others: Others, clock: ManualClock
+) -> None:
+    made = await platform.create_project(ADA, "  Ada's Bakery ")
+
+    assert (made.name, made.slug, made.role, made.created_at) == ("Ada's Bakery", "adas-bakery", Role.OWNER, clock.now())
+    assert made.id in others.kms.versions
+    assert [key.kind for key in made.keys] == [CallerKind.PUBLISHABLE, CallerKind.SECRET]
+    for key, prefix in zip(made.keys, ("pk_", "sk_"), strict=True):
+        holder = await platform.key_holder(value_of(key))
+        assert value_of(key).startswith(prefix)
+        assert (holder.key_id, holder.project, holder.kind, holder.expires_at) == (key.id, made.id, key.kind, 0.0)
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a" * 101, "line\nbreak", "nul\0"])
+async def test_a_name_is_short_and_printable(platform: PlatformService, name: str) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    for refused in (platform.create_project(ADA, name), platform.rename_project(at(made), name)):
+        with pytest.raises(InvalidInput) as problem:
+            await refused
+        assert problem.value.extra["errors"][0]["path"] == "/name"
+
+
+async def test_only_a_signed_in_developer_makes_projects(platform: PlatformService) -> None:
+    with pytest.raises(Unauthenticated):
+        await platform.create_project(ANYONE, "Bakery")
+
+
+async def test_without_bunkms_there_is_no_project(platform: PlatformService, others: Others) -> None:
+    others.kms.reachable = False
+
+    with pytest.raises(Unreachable):
+        await platform.create_project(ADA, "Bakery")
+
+    assert (await platform.projects(ADA, 20, None)).items == ()
+
+
+async def test_projects_of_the_same_name_have_different_slugs(platform: PlatformService) -> None:
+    made = await asyncio.gather(*(platform.create_project(ADA, "Bakery") for _ in range(8)))
+
+    slugs = sorted((one.slug for one in made), key=len)
+    assert slugs[0] == "bakery"
+    assert all(slug.startswith("bakery-") for slug in slugs[1:])
+    assert len(set(slugs)) == 8
+
+
+async def test_an_account_has_so_many_projects_and_no_more(others: Others, here: Site) -> None:
+    async with opened(MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)) as platform:
+        first = await platform.create_project(ADA, "One")
+        await platform.create_project(ADA, "Two")
+
+        with pytest.raises(InvalidInput, match="delete one first"):
+            await platform.create_project(ADA, "Three")
+
+        assert await platform.create_project(BOB, "Three")
+        await platform.delete_project(at(first), "one")
+        assert await platform.create_project(ADA, "Three")
+
+
+async def test_pages_hold_every_project_once_while_others_come_and_go(platform: PlatformService) -> None:
+    made = [await platform.create_project(ADA, f"Project {number}") for number in range(5)]
+    await platform.create_project(BOB, "Not Ada's")
+
+    first = await platform.projects(ADA, 2, None)
+    await platform.create_project(ADA, "Newer than all")
+    await platform.delete_project(at(made[3]), made[3].slug)  # on the first page
+    second = await platform.projects(ADA, 2, first.next)
+    third = await platform.projects(ADA, 2, second.next)
+
+    pages = [[project.name for project in page.items] for page in (first, second, third)]
+    assert pages == [["Project 4", "Project 3"], ["Project 2", "Project 1"], ["Project 0"]]
+    assert third.next is None
+
+
+async def test_a_full_last_page_is_the_last(platform: PlatformService) -> None:
+    for number in range(2):
+        await platform.create_project(ADA, f"Project {number}")
+
+    assert (await platform.projects(ADA, 2, None)).next is None
+
+
+async def test_a_cursor_serves_its_own_list_only(platform: PlatformService) -> None:
+    for number in range(2):
+        await platform.create_project(ADA, f"Project {number}")
+    adas = (await platform.projects(ADA, 1, None)).next
+
+    for developer, cursor in ((BOB, adas), (ADA, "nonsense"), (ADA, "%00"), (ADA, "[]")):
+        with pytest.raises(InvalidCursor):
+            await platform.projects(developer, 1, cursor)
+
+
+async def test_a_new_name_leaves_the_slug_alone(platform: PlatformService) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    renamed = await platform.rename_project(at(made), "Patisserie")
+
+    assert (renamed.name, renamed.slug) == ("Patisserie", "bakery")
+    assert await platform.project(at(made)) == renamed
+
+
+async def test_a_project_is_found_by_id_and_by_slug_by_its_members_only(platform: PlatformService) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    for ref in (made.id, "bakery"):
+        assert (await platform.membership(ADA_ID, ref)).project == made.id
+        assert (await platform.membership(ADA_ID, ref)).role is Role.OWNER
+        with pytest.raises(ProjectNotFound):
+            await platform.membership(BOB_ID, ref)
+    for ref in ("", "BAKERY", "prj_unknown"):
+        with pytest.raises(ProjectNotFound):
+            await platform.membership(ADA_ID, ref)
+
+
+async def test_a_slug_that_looks_like_another_projects_id_does_not_lead_there(platform: PlatformService) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    bobs = await platform.create_project(BOB, made.id)
+
+    assert bobs.slug != made.id
+    assert (await platform.membership(ADA_ID, made.id)).project == made.id
+
+
+ROLES_THAT_MAY = {
+    "project": {Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.VIEWER},
+    "keys": {Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.VIEWER},
+    "rename": {Role.OWNER, Role.ADMIN},
+    "create_key": {Role.OWNER, Role.ADMIN},
+    "rotate_key": {Role.OWNER, Role.ADMIN},
+    "revoke_key": {Role.OWNER, Role.ADMIN},
+    "delete": {Role.OWNER},
+}
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("act", ROLES_THAT_MAY)
+async def test_what_a_member_may_depends_on_the_role(platform: PlatformService, role: Role, act: str) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    caller, key = at(made, role), made.keys[0].id
+    doing = {
+        "project": lambda: platform.project(caller),
+        "keys": lambda: platform.keys(caller),
+        "rename": lambda: platform.rename_project(caller, "New"),
+        "create_key": lambda: platform.create_key(caller, CallerKind.SECRET, "new", None),
+        "rotate_key": lambda: platform.rotate_key(caller, key, 0),
+        "revoke_key": lambda: platform.revoke_key(caller, key),
+        "delete": lambda: platform.delete_project(caller, made.slug),
+    }[act]
+
+    if role in ROLES_THAT_MAY[act]:
+        await doing()
+    else:
+        with pytest.raises(Forbidden):
+            await doing()
+
+
+@pytest.mark.parametrize("confirm", ["", "Bakery", "bakery ", "another"])
+async def test_deleting_wants_the_slug(platform: PlatformService, confirm: str) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    with pytest.raises(ConfirmationNeeded, match='"confirm": "bakery"'):
+        await platform.delete_project(at(made), confirm)
+
+    assert await platform.project(at(made))
+
+
+async def test_a_deleted_project_is_gone_at_once_for_everybody(platform: PlatformService, others: Others) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    await platform.delete_project(at(made), "bakery")
+
+    for key in made.keys:
+        with pytest.raises(InvalidKey):
+            await platform.key_holder(value_of(key))
+    with pytest.raises(KeyDestroyed):
+        await others.kms.seal(made.id, "env", b"")
+    with pytest.raises(ProjectNotFound):
+        await platform.membership(ADA_ID, made.id)
+    with pytest.raises(ProjectNotFound):
+        await platform.project(at(made))
+    with pytest.raises(ProjectNotFound):
+        await platform.rename_project(at(made), "Back again")
+    with pytest.raises(InvalidInput):
+        await platform.create_key(at(made), CallerKind.SECRET, "late", None)
+    assert (await platform.projects(ADA, 20, None)).items == ()
+
+
+async def test_a_deleted_projects_slug_is_never_given_again(platform: PlatformService) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    await platform.delete_project(at(made), "bakery")
+
+    assert (await platform.create_project(BOB, "Bakery")).slug.startswith("bakery-")
+
+
+async def test_deletion_is_told_within_a_second(platform: PlatformService) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    async with feed_of(platform) as feed:
+        assert (await feed.next()).kind is RevokedKind.READY
+
+        await platform.delete_project(at(made), "bakery")
+
+        news = await feed.next()
+    assert (news.kind, news.id) == (RevokedKind.PROJECT, made.id)
+
+
+@pytest.mark.parametrize("down", ["kms", "tenant_auth", "bundoc", "functions"])
+async def test_every_room_hears_of_a_deletion_even_one_that_was_down(
+    platform: PlatformService, others: Others, down: str
+) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    room = getattr(others, down)
+    room.reachable = False
+
+    await platform.delete_project(at(made), "bakery")
+
+    rest = [hearing for hearing in (others.tenant_auth, others.bundoc, others.functions) if hearing is not room]
+    await eventually(lambda: all(made.id in hearing.dropped for hearing in rest))
+    assert not others.have_heard(made.id)
+    room.reachable = True
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not others.have_heard(made.id):
+            await platform.store.db.execute("UPDATE outbox SET due_at = now()")  # not to wait for the next attempt
+            platform.tell_others()
+            await asyncio.sleep(0.01)
+
+
+async def test_a_deletion_is_told_after_a_restart_too(others: Others, here: Site) -> None:
+    async with opened(MODULE, others.rooms(), here) as platform:
+        made = await platform.create_project(ADA, "Bakery")
+        platform.tell_others = lambda: None  # killed before it could
+        await platform.delete_project(at(made), "bakery")
+
+    async with opened(MODULE, others.rooms(), here):
+        await eventually(lambda: others.have_heard(made.id))
+
+
+async def test_a_stranger_gets_nothing_even_with_a_callers_id_made_up(platform: PlatformService) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    with pytest.raises(ProjectNotFound):
+        await platform.project(member_caller(made.id, Role.OWNER, BOB_ID))

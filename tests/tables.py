@@ -1,0 +1,20 @@
+"""Everything that PostgreSQL holds of one room, to search it for what must not be there."""
+
+from __future__ import annotations
+
+import asyncpg
+
+
+async def everything_in(database_url: str, schema: str) -> bytes:
+    """Give every value of every column of every table of the schema, bytes as they are and the rest as text."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", schema)
+        assert tables, f"there is no schema {schema}"
+        found = []
+        for (table,) in tables:
+            rows = await connection.fetch(f'SELECT * FROM "{schema}"."{table}"')
+            found += [v if isinstance(v, bytes) else str(v).encode() for row in rows for v in row.values()]
+        return b"\n".join(found)
+    finally:
+        await connection.close()
