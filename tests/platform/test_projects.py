@@ -27,7 +27,12 @@ async def test_a_new_project_has_an_owner_a_key_of_its_own_and_two_project_keys(
 ) -> None:
     made = await platform.create_project(ADA, "  Ada's Bakery ")
 
-    assert (made.name, made.slug, made.role, made.created_at) == ("Ada's Bakery", "adas-bakery", Role.OWNER, clock.now())
+    assert (made.name, made.slug, made.role, made.created_at) == (
+        "Ada's Bakery",
+        "adas-bakery",
+        Role.OWNER,
+        clock.now(),
+    )
     assert made.id in others.kms.versions
     assert [key.kind for key in made.keys] == [CallerKind.PUBLISHABLE, CallerKind.SECRET]
     for key, prefix in zip(made.keys, ("pk_", "sk_"), strict=True):
@@ -70,7 +75,9 @@ async def test_projects_of_the_same_name_have_different_slugs(platform: Platform
 
 
 async def test_an_account_has_so_many_projects_and_no_more(others: Others, here: Site) -> None:
-    async with opened(MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)) as platform:
+    async with opened(
+        MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)
+    ) as platform:
         first = await platform.create_project(ADA, "One")
         await platform.create_project(ADA, "Two")
 

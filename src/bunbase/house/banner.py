@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -23,9 +24,17 @@ def ready(mode: str, site: Site, database: Path | None, started: float) -> None:
         f"\n"
         f"  address   {site.public_url}\n"
         f"  data      {site.data_dir}\n{also}"
-        f"  next      bunbase register --url {site.public_url}\n"
+        f"  next      {_command()} register --url {site.public_url}\n"
         f"  stop      Ctrl-C\n"
     )
+
+
+def _command() -> str:
+    """Give what a person here must type for `bunbase`."""
+    if shutil.which("bunbase"):
+        return "bunbase"
+    path = Path(sys.argv[0]).absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _say(text: str) -> None:
