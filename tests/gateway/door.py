@@ -14,7 +14,7 @@ from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.bundoc import Bundoc, Page
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions import Chunk, Functions, Head, Invocation
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.module import open_gateway
@@ -46,6 +46,10 @@ class FakeBundoc:
 class FakeFunctions:
     async def sandbox_layers(self) -> tuple[str, ...]:
         return ()
+
+    async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
+        yield Head(200, (("content-type", "text/plain"),), 1, "inv_1", 0.0, False)
+        yield Chunk(f"{caller.kind} {caller.project}".encode())
 
 
 @dataclass

@@ -20,7 +20,7 @@ from bunbase.contracts.bunauth import (
     Verified,
 )
 from bunbase.contracts.caller import Caller, CallerKind, Role
-from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound
+from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.tenant_auth import User, UserSignedIn
 from bunbase.pkg.errors import Unreachable
@@ -137,6 +137,9 @@ class FakePlatform(Room):
         self.members = {(ADA, ref): Membership(BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
         self.answering = asyncio.Event()  # cleared: look-ups have read, but do not answer yet
         self.answering.set()
+
+    async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
+        return Projects((), None)
 
     async def key_holder(self, key: str) -> KeyHolder:
         self.calls["key_holder"] += 1

@@ -41,18 +41,20 @@ class SettingFlags:
 NO_SETTINGS: Final = SettingFlags()
 
 
-def dev(*, settings: SettingFlags = NO_SETTINGS) -> int:
+def dev(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> int:
     """Run everything on this machine, for development."""
     from bunbase.house.run import run_dev
 
-    return run_dev(settings.settings())
+    return run_dev(settings.settings(), flags.json)
 
 
-def serve(*rooms: Annotated[str, Parameter(name="ROOM")], settings: SettingFlags = NO_SETTINGS) -> int:
+def serve(
+    *rooms: Annotated[str, Parameter(name="ROOM")], settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS
+) -> int:
     """Run for production: every room, or only the named ones."""
     from bunbase.house.run import run_serve
 
-    return run_serve(list(rooms), settings.settings())
+    return run_serve(list(rooms), settings.settings(), flags.json)
 
 
 def config(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> None:

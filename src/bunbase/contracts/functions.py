@@ -190,7 +190,8 @@ class Functions(Protocol):
         """Run the active version: one Head, then the body in Chunks.
 
         Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCrashed, FunctionOverloaded,
-        FunctionsUnavailable, Forbidden, Unauthenticated; after the Head only FunctionError, FunctionTimeout and FunctionCrashed.
+        FunctionsUnavailable, Forbidden, Unauthenticated; after the Head only FunctionError, FunctionTimeout and
+        FunctionCrashed.
         """
         ...
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, Final
 
-from litestar import Litestar, MediaType, Response
+from litestar import Litestar, MediaType, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.routes import BaseRoute
 
 from bunbase import __version__
 from bunbase.gateway.callers import Callers
@@ -18,12 +20,14 @@ from bunbase.gateway.frame import App, Frame
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.media import check_media
 from bunbase.gateway.problems import HANDLERS
 from bunbase.gateway.routes import ROUTES
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.pkg.api_json import api_json
 
 PREFLIGHT_SECONDS: Final = 600
+NOT_FOUND_PATH: Final = "/{path:str}"
 EXPOSED: Final = [
     "ETag",
     "Location",
@@ -66,6 +70,20 @@ class ApiResponse(Response[Any]):
         return api_json(content)
 
 
+class DocumentOnly(Router):
+    """Where the OpenAPI document is, without the page in HTML that Litestar adds for all other addresses beside it."""
+
+    def register(self, value: Any) -> list[BaseRoute]:
+        return [] if NOT_FOUND_PATH in value.paths else super().register(value)
+
+
+def openapi() -> OpenAPIConfig:
+    """Give the configuration for one app: its router cannot be shared."""
+    config = copy(OPENAPI)
+    config.openapi_router = DocumentOnly("/api", route_handlers=[], include_in_schema=False)
+    return config
+
+
 def rooms_app(
     settings: GatewaySettings,
     routes: Sequence[Any],
@@ -76,11 +94,12 @@ def rooms_app(
         [*ROUTES, *routes],
         dependencies=dependencies,
         middleware=middleware,
+        before_request=check_media,
         exception_handlers=HANDLERS,
         cors_config=CORSConfig(
             allow_origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=PREFLIGHT_SECONDS
         ),
-        openapi_config=OPENAPI,
+        openapi_config=openapi(),
         response_class=ApiResponse,
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,

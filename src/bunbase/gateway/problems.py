@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
+from litestar.enums import ParamType
 from litestar.exceptions import (
     ClientException,
     HTTPException,
@@ -47,7 +48,7 @@ def on_problem(_request: Request[Any, Any, Any], problem: Problem) -> Response[b
 
 def on_refusal(request: Request[Any, Any, Any], refusal: HTTPException) -> Response[bytes]:
     response = problem_response(_translated(request, refusal))
-    if allow := (refusal.headers or {}).get("Allow"):
+    if allow := (refusal.headers or {}).get("allow"):
         response.headers["allow"] = allow
     return response
 
@@ -90,7 +91,8 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
         case ClientException():
             return Malformed(refusal.detail or "The request could not be read.")
         case _:
-            return _by_status(refusal)
+            log.error("an unforeseen refusal", status=refusal.status_code, exc_info=refusal)
+            return Internal(f"Quote request {context.request_id.get()} when you report this.")
 
 
 def _invalid(refusal: ValidationException) -> Problem:
@@ -102,20 +104,14 @@ def _invalid(refusal: ValidationException) -> Problem:
     if not errors:
         return InvalidInput(refusal.detail)
     first = errors[0]
+    if first["message"] == NO_BODY:
+        return InvalidInput("Send a JSON body.")
     return InvalidInput(f"{first['path']}: {first['message']}", errors=errors)
 
 
 def _pointer(error: dict[str, Any]) -> str:
-    key = str(error.get("key", ""))
-    if error.get("source") != "body":
-        return f"{error.get('source', 'request')}: {key}"
+    """Give a JSON Pointer for what stands in the body, and words such as `query limit` for what stands elsewhere."""
+    key, source = str(error.get("key", "")), error.get("source")
+    if isinstance(source, ParamType):
+        return f"{source.value} {key}"
     return "/" + key.removeprefix("data").lstrip(".").replace(".", "/")
-
-
-def _by_status(refusal: HTTPException) -> Problem:
-    by_status: dict[int, type[Problem]] = {413: TooLarge, 415: UnsupportedMedia, 400: Malformed, 404: NotFound}
-    kind = by_status.get(refusal.status_code)
-    if kind is None:
-        log.error("an unforeseen refusal", status=refusal.status_code, exc_info=refusal)
-        return Internal(f"Quote request {context.request_id.get()} when you report this.")
-    return kind(refusal.detail)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,13 +15,13 @@ import uvloop
 
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
-from bunbase.house import banner
 from bunbase.house.build import House, open_rooms
 from bunbase.house.data_dir import DataDirectory
 from bunbase.house.internal import internal_app
 from bunbase.house.modules import GATEWAY, MODULES, ROOMS
 from bunbase.house.ready import readiness
 from bunbase.house.settings import HOUSE, HouseSettings, load_settings
+from bunbase.house.terminal import Terminal
 from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.config.load import Config
 from bunbase.pkg.errors import CannotStart, Problem
@@ -49,6 +47,7 @@ class Plan:
     config: Config
     house: HouseSettings
     gateway: GatewaySettings
+    terminal: Terminal
 
     @property
     def front(self) -> bool:
@@ -67,43 +66,43 @@ class Plan:
         return any(module.needs_database for module in MODULES if module.name in self.targets)
 
 
-def run_dev(flags: dict[str, str] | None = None) -> int:
-    """Run every room in this process until Ctrl-C; give the exit code."""
-    return _run(DEV, ROOMS, flags or {})
+def run_dev(flags: dict[str, str] | None = None, json: bool = False) -> int:
+    """Run every room in this process until Ctrl-C; give the exit code. `json`: speak to a program."""
+    return _run(DEV, ROOMS, flags or {}, Terminal(json))
 
 
-def run_serve(rooms: Sequence[str] = (), flags: dict[str, str] | None = None) -> int:
+def run_serve(rooms: Sequence[str] = (), flags: dict[str, str] | None = None, json: bool = False) -> int:
     """Run all rooms, or the named ones, for production; give the exit code."""
-    unknown = [room for room in rooms if room not in ROOMS]
-    if unknown:
-        return _refuse(f"there is no room {unknown[0]}; choose from: {', '.join(ROOMS)}")
-    return _run(PRODUCTION, tuple(rooms) or ROOMS, flags or {})
+    return _run(PRODUCTION, tuple(rooms) or ROOMS, flags or {}, Terminal(json))
 
 
-def _run(mode: str, targets: Sequence[str], flags: dict[str, str]) -> int:
-    started = time.monotonic()
+def _run(mode: str, targets: Sequence[str], flags: dict[str, str], terminal: Terminal) -> int:
     try:
+        _check_rooms(targets)
         config = load_settings(flags)
         house = config.of(HOUSE, HouseSettings)
-        plan = Plan(mode, tuple(targets), config, house, config.of(GATEWAY, GatewaySettings))
-        configure_logging(human=mode == DEV, level=house.log_level)
+        plan = Plan(mode, tuple(targets), config, house, config.of(GATEWAY, GatewaySettings), terminal)
+        configure_logging(human=mode == DEV and not terminal.json, level=house.log_level)
         with ExitStack() as stack:
-            _prepare(plan, stack, started)
+            _prepare(plan, stack)
     except CannotStart as reason:
-        return _refuse(str(reason))
+        terminal.refuse(str(reason))
+        return FAILED
     except Problem as problem:
-        return _refuse(problem.detail)
+        terminal.refuse(problem.detail)
+        return FAILED
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _refuse(reason: str) -> int:
-    sys.stderr.write(f"bunbase: {reason}\n")
-    return FAILED
+def _check_rooms(targets: Sequence[str]) -> None:
+    unknown = [room for room in targets if room not in ROOMS]
+    if unknown:
+        raise CannotStart(f"there is no room {unknown[0]}; choose from: {', '.join(ROOMS)}")
 
 
-def _prepare(plan: Plan, stack: ExitStack, started: float) -> None:
+def _prepare(plan: Plan, stack: ExitStack) -> None:
     """Do what must be done before there is a thread or an event loop, then serve."""
     directory = DataDirectory(plan.house.data_path())
     directory.hold()
@@ -118,7 +117,7 @@ def _prepare(plan: Plan, stack: ExitStack, started: float) -> None:
     host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
     public_url = plan.gateway.public_url.rstrip("/") or f"http://{host}:{port}"
     site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock())
-    uvloop.run(_serve(plan, site, listeners, cluster, started))
+    uvloop.run(_serve(plan, site, listeners, cluster))
 
 
 def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluster | None]:
@@ -129,7 +128,7 @@ def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluste
         return plan.house.database_url, None
     if not plan.whole:
         raise CannotStart("rooms in several processes share one PostgreSQL: set DATABASE_URL")
-    banner.step("starting PostgreSQL")
+    plan.terminal.step("starting PostgreSQL")
     cluster = start_cluster(data_dir / "postgres")
     stack.callback(cluster.stop)
     return cluster.url, cluster
@@ -145,14 +144,14 @@ def _service_secret(plan: Plan, directory: DataDirectory) -> str:
     return directory.service_secret()
 
 
-async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Cluster | None, started: float) -> None:
+async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Cluster | None) -> None:
     stop = _stop_signal()
     async with _opened(plan, site, listeners):
         if plan.front:
-            banner.ready(plan.mode, site, cluster.data_dir if cluster else None, started)
-        log.info("ready", rooms=list(plan.targets), seconds=round(time.monotonic() - started, 2))
+            plan.terminal.ready(plan.mode, site, cluster.data_dir if cluster else None)
+        log.info("ready", rooms=list(plan.targets), seconds=plan.terminal.seconds)
         await _told_to_stop(stop, cluster)
-        banner.step("stopping")
+        plan.terminal.step("stopping")
         log.info("stopping")
 
 

@@ -1,0 +1,68 @@
+"""What is said in the terminal: progress, then the address, where the data lies, what to type next.
+
+For people as text; for programs (`--json`) as one JSON object a line, on standard output too.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bunbase import __version__
+from bunbase.pkg.modules import Site
+
+
+class Terminal:
+    def __init__(self, json: bool) -> None:
+        self.json = json
+        self.started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return round(time.monotonic() - self.started, 2)
+
+    def step(self, what: str) -> None:
+        self._say(f"· {what}", event="step", what=what)
+
+    def ready(self, mode: str, site: Site, database: Path | None) -> None:
+        """`database`: where our own PostgreSQL keeps its files."""
+        elsewhere = database is not None and site.data_dir not in database.parents
+        also = f"            and {database}\n" if elsewhere else ""
+        self._say(
+            f"\n  BunBase {__version__} ({mode}) is ready after {self.seconds:.1f} s\n"
+            f"\n"
+            f"  address   {site.public_url}\n"
+            f"  data      {site.data_dir}\n{also}"
+            f"  next      {_command()} register --url {site.public_url}\n"
+            f"  stop      Ctrl-C\n",
+            event="ready",
+            url=site.public_url,
+            mode=mode,
+            data_dir=str(site.data_dir),
+            version=__version__,
+            seconds=self.seconds,
+        )
+
+    def refuse(self, reason: str) -> None:
+        """Say why BunBase does not start, on standard error."""
+        text = (
+            msgspec.json.encode({"event": "refused", "detail": reason}).decode() if self.json else f"bunbase: {reason}"
+        )
+        sys.stderr.write(text + "\n")
+
+    def _say(self, text: str, **event: Any) -> None:
+        sys.stdout.write((msgspec.json.encode(event).decode() if self.json else text) + "\n")
+        sys.stdout.flush()
+
+
+def _command() -> str:
+    """Give what a person here must type for `bunbase`."""
+    if shutil.which("bunbase"):
+        return "bunbase"
+    path = Path(sys.argv[0]).absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
