@@ -10,12 +10,14 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from joserfc.jwk import RSAKey
 
 from bunbase.bunkms.module import MODULE
 from bunbase.bunkms.service import MAX_SECRET_BYTES, KmsService, WrongMasterKey
 from bunbase.bunkms.settings import KmsSettings
 from bunbase.bunkms.signing import new_signing_key
 from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, PublicKey
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.metrics import kms_ops
 from bunbase.pkg.modules import Rooms, Site
 from tests.bunkms.conftest import BAKERY, LIBRARY
@@ -172,8 +174,6 @@ async def test_every_owner_signs_with_a_key_of_its_own(kms: KmsService) -> None:
 
 
 def test_the_id_of_a_signing_key_is_its_thumbprint() -> None:
-    from joserfc.jwk import RSAKey
-
     new = new_signing_key()
 
     assert RSAKey.import_key({"kty": "RSA", "n": new.n, "e": new.e}).thumbprint() == new.kid
@@ -227,15 +227,14 @@ async def test_no_key_lies_in_the_tables_in_the_clear(kms: KmsService, here: Sit
 
 
 async def test_a_secret_is_small(kms: KmsService) -> None:
-    from bunbase.pkg.errors import InvalidInput
-
     with pytest.raises(InvalidInput, match="use a data key"):
         await kms.seal(BAKERY, "env", bytes(MAX_SECRET_BYTES + 1))
 
 
 async def test_operations_are_counted_by_outcome(kms: KmsService) -> None:
     def count(outcome: str) -> float:
-        return kms_ops.labels("unseal", outcome)._value.get()
+        value: float = kms_ops.labels("unseal", outcome)._value.get()
+        return value
 
     good, bad = count("ok"), count("decryption_failed")
     await kms.unseal(BAKERY, "env", await kms.seal(BAKERY, "env", b""))

@@ -15,7 +15,7 @@ SUB_COMMANDS = [
     *("keys list", "keys create", "keys rotate", "keys revoke"),
     *("env set", "env list", "env unset"),
 ]
-NO_JSON = {"dev", "serve", "projects", "keys", "env"}
+NO_JSON = {"projects", "keys", "env"}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])

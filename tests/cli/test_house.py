@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.cli.conftest import Bunbase
@@ -36,3 +37,11 @@ def test_config_names_every_mistake(bunbase: Bunbase) -> None:
     assert said.problem["code"] == "invalid_config"
     assert "gateway.prot" in said.problem["detail"] or "prot" in said.problem["detail"]
     assert "nowhere" in said.problem["detail"]
+
+
+def test_serve_tells_a_program_why_it_does_not_start(bunbase: Bunbase) -> None:
+    said = bunbase("serve", "attic", "--json")
+
+    assert said.code == 1
+    assert msgspec.json.decode(said.err)["event"] == "refused"
+    assert "attic" in said.err

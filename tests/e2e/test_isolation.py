@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +49,7 @@ class Try:
 
 
 @pytest.fixture(scope="module")
-def projects(instance: Instance) -> Iterator[tuple[Project, Project]]:
+def projects(instance: Instance) -> tuple[Project, Project]:
     """Give the owner's project, full of markers, and the stranger's."""
     return _project(instance, "owner"), _project(instance, "stranger")
 

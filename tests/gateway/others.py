@@ -76,12 +76,13 @@ class Room:
 class FakeBunAuth(Room):
     def __init__(self) -> None:
         super().__init__()
+        self.signer = "developers"
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
 
     def token(self, session: str = "ses_1", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": ADA, "sid": session, "type": "access", "role": "user", "email": "ada@example.com"}
-        return signing_key("developers").sign(said | {"exp": time.time() + seconds} | claims)
+        return signing_key(self.signer).sign(said | {"exp": time.time() + seconds} | claims)
 
     def personal_token(self, *scopes: str) -> str:
         token = f"bpt_{len(self.personal)}"
@@ -90,7 +91,7 @@ class FakeBunAuth(Room):
 
     async def jwks(self) -> Jwks:
         self.calls["jwks"] += 1
-        return Jwks((signing_key("developers").public_jwk(),))
+        return Jwks((signing_key(self.signer).public_jwk(),))
 
     async def verify(self, token: str) -> Verified:
         self.calls["verify"] += 1
@@ -98,7 +99,7 @@ class FakeBunAuth(Room):
             claims = self.personal.get(token)
             return Verified(valid=False) if claims is None else Verified(valid=True, claims=claims)
         try:
-            claims = Verifier((signing_key("developers").public_jwk(),)).claims(token)
+            claims = Verifier((signing_key(self.signer).public_jwk(),)).claims(token)
         except BadToken:
             return Verified(valid=False)
         return Verified(claims["sid"] not in self.ended, claims)

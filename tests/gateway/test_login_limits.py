@@ -37,7 +37,10 @@ async def test_so_many_wrong_passwords_and_no_more_from_one_address() -> None:
 async def test_so_many_wrong_passwords_and_no_more_for_one_account() -> None:
     limits = LoginLimits(3)
 
-    let_in = [await fail(limits, ip=f"1.1.1.{number}", email=email) for number, email in enumerate((ADA, " ADA@example.com", ADA, ADA))]
+    let_in = [
+        await fail(limits, ip=f"1.1.1.{number}", email=email)
+        for number, email in enumerate((ADA, " ADA@example.com", ADA, ADA))
+    ]
 
     assert let_in == [True, True, True, False]
     assert await fail(limits, ip="1.1.1.9", email=BOB)

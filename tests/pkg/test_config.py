@@ -98,7 +98,7 @@ def test_every_mistake_is_told_at_once_with_its_source_and_what_is_allowed(tmp_p
         [
             f"{file} [server.door]: there is no setting prot; allowed: {settings}",
             f"{file} [server.attic]: there is no such room; allowed: door, safe",
-            f"{file} [server.door]: door.mode = 'ajar': Invalid enum value 'ajar'",
+            f"{file} [server.door]: door.mode = 'ajar': Invalid enum value 'ajar'; allowed: open, closed",
             "BUNBASE_DOOR__PORT: door.port = '65536': Expected `int` <= 65535",
             "BUNBASE_CELLAR__WINE: there is no room cellar; allowed: door, safe",
             "BUNBASE_SAFE__KEY: there is no setting key; allowed: master_key, database_url, peers",

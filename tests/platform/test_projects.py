@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -168,7 +169,7 @@ ROLES_THAT_MAY = {
 async def test_what_a_member_may_depends_on_the_role(platform: PlatformService, role: Role, act: str) -> None:
     made = await platform.create_project(ADA, "Bakery")
     caller, key = at(made, role), made.keys[0].id
-    doing = {
+    doing: Callable[[], Awaitable[object]] = {
         "project": lambda: platform.project(caller),
         "keys": lambda: platform.keys(caller),
         "rename": lambda: platform.rename_project(caller, "New"),

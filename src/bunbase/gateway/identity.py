@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 from bunbase.contracts.bunauth import BunAuth, InvalidToken, TokenExpired
@@ -50,10 +50,9 @@ class Identity:
         feeds = (self.ended_sessions, self.ended_user_sessions, self.changed_projects)
         tasks = [asyncio.create_task(feed.run(), name=f"revocations of {feed.name}") for feed in feeds]
         try:
-            waits = [asyncio.create_task(feed.ready.wait()) for feed in feeds]
-            _, late = await asyncio.wait(waits, timeout=READY_SECONDS)
-            for wait in late:
-                wait.cancel()  # that room is not up yet; until it is, its tokens are checked by asking it
+            with suppress(TimeoutError):  # a room is not up yet; until it is, its tokens are checked by asking it
+                async with asyncio.timeout(READY_SECONDS):
+                    await asyncio.gather(*(feed.ready.wait() for feed in feeds))
             yield
         finally:
             for task in tasks:

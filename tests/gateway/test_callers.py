@@ -1,0 +1,106 @@
+"""Who is let in where, through the real routes."""
+
+from __future__ import annotations
+
+import pytest
+
+from bunbase.contracts.caller import CallerKind
+from bunbase.gateway.settings import GatewaySettings
+from tests.gateway.door import Door, door_of
+from tests.gateway.others import BAKERY, LIBRARYS, PUBLISHABLE, SECRET
+
+DATA = "/v1/data/posts"
+
+
+async def test_a_project_key_becomes_the_caller(door: Door) -> None:
+    for key in (PUBLISHABLE, SECRET):
+        await door.http.get(DATA, headers={"x-bunbase-key": key, "user-agent": "a" * 300})
+
+    publishable, secret = door.bundoc.seen
+    assert (publishable.kind, publishable.project, publishable.user) == (CallerKind.PUBLISHABLE, BAKERY, None)
+    assert (secret.kind, secret.project) == (CallerKind.SECRET, BAKERY)
+    assert (secret.ip, secret.agent) == ("127.0.0.1", "a" * 200)
+
+
+async def test_an_end_users_token_is_added_to_it(door: Door) -> None:
+    headers = {"x-bunbase-key": PUBLISHABLE, "authorization": f"Bearer {door.tenant_auth.token()}"}
+
+    await door.http.get(DATA, headers=headers)
+
+    (caller,) = door.bundoc.seen
+    assert caller.user is not None
+    assert (caller.user.uid, caller.user.session, caller.user.claims) == ("usr_eve", "ses_u", {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "status", "code"),
+    [
+        ({}, DATA, 401, "unauthenticated"),
+        ({"x-bunbase-key": "sk_unknown"}, DATA, 401, "invalid_key"),
+        ({"x-bunbase-key": PUBLISHABLE, "authorization": "Bearer x"}, DATA, 401, "invalid_token"),
+        ({"x-bunbase-key": PUBLISHABLE, "authorization": "Basic x"}, DATA, 401, "invalid_token"),
+        ({}, f"{DATA}?key={SECRET}", 401, "invalid_key"),
+        ({}, f"{DATA}?key={PUBLISHABLE}", 200, ""),
+        ({"x-bunbase-key": SECRET}, "/api/auth/me", 401, "unauthenticated"),
+        ({"x-bunbase-key": SECRET}, f"/api/projects/{BAKERY}", 401, "unauthenticated"),
+        ({}, "/v1/functions/hello", 401, "invalid_key"),
+        ({}, f"/v1/functions/hello?project={BAKERY}", 200, ""),
+        ({"x-bunbase-key": "sk_unknown"}, f"/v1/functions/hello?project={BAKERY}", 401, "invalid_key"),
+    ],
+)
+async def test_who_sends_the_wrong_thing_is_told_so(
+    door: Door, headers: dict[str, str], path: str, status: int, code: str
+) -> None:
+    answer = await door.http.get(path, headers=headers)
+
+    assert answer.status_code == status
+    if code:
+        assert answer.json()["code"] == code
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_users_token_of_another_project_is_refused(door: Door) -> None:
+    headers = {"x-bunbase-key": LIBRARYS, "authorization": f"Bearer {door.tenant_auth.token(BAKERY)}"}
+
+    answer = await door.http.get(DATA, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    assert not door.bundoc.seen
+
+
+async def test_a_stranger_and_a_project_that_is_not_there_look_alike(door: Door) -> None:
+    stranger = {"authorization": f"Bearer {door.bunauth.token(sub='usr_bob')}"}
+
+    answers = [await door.http.get(f"/api/projects/{ref}", headers=stranger) for ref in (BAKERY, "prj_unknown")]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "project_not_found")] * 2
+    assert answers[0].json()["detail"] == answers[1].json()["detail"]
+
+
+@pytest.mark.parametrize("scopes", [("read",), ("read", "write")])
+async def test_a_personal_token_writes_only_with_that_scope(door: Door, scopes: tuple[str, ...]) -> None:
+    headers = {"authorization": f"Bearer {door.bunauth.personal_token(*scopes)}"}
+
+    read = await door.http.get("/api/auth/me", headers=headers)
+    wrote = await door.http.post("/api/auth/logout", headers=headers)
+
+    assert read.status_code == 200
+    assert wrote.status_code == (204 if "write" in scopes else 403)
+
+
+async def test_a_stale_token_does_not_keep_anybody_from_signing_in(door: Door) -> None:
+    answer = await door.http.post(
+        "/api/auth/login",
+        json={"email": "ada@example.com", "password": "correct horse battery"},
+        headers={"authorization": "Bearer long.since.stale"},
+    )
+
+    assert answer.status_code == 200
+
+
+async def test_behind_a_trusted_proxy_the_caller_has_the_address_it_came_from() -> None:
+    async with door_of(GatewaySettings(trusted_proxies=("10.0.0.1",)), peer="10.0.0.1") as door:
+        headers = {"x-forwarded-for": "1.2.3.4, 203.0.113.7", "x-bunbase-key": SECRET}
+        await door.http.get(DATA, headers=headers)
+
+    assert door.bundoc.seen[0].ip == "203.0.113.7"

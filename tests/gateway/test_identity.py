@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from bunbase.contracts.bunauth import InvalidToken, TokenExpired
+from bunbase.contracts.caller import CallerKind
+from bunbase.contracts.platform import InvalidKey, KeyHolder, ProjectNotFound
+from bunbase.contracts.revocations import RevokedKind
+from bunbase.gateway.identity import Identity
+from bunbase.gateway.revoked import Revoked
+from bunbase.pkg.jwt import SigningKey, new_private_key
+from tests.gateway.others import (
+    ADA,
+    BAKERY,
+    LIBRARY,
+    SECRET,
+    FakeBunAuth,
+    FakePlatform,
+    FakeTenantAuth,
+    signing_key,
+)
+from tests.pkg.waiting import eventually
+
+
+class Asking:
+    """An identity that follows its feeds, and the rooms it asks."""
+
+    def __init__(self) -> None:
+        self.bunauth, self.platform, self.tenant_auth = FakeBunAuth(), FakePlatform(), FakeTenantAuth()
+        rooms: tuple[Any, Any, Any] = self.bunauth, self.platform, self.tenant_auth
+        self.identity = Identity(*rooms, size=1000)
+
+    async def refused(self, token: str) -> bool:
+        try:
+            await self.identity.developer(token)
+        except InvalidToken:
+            return True
+        return False
+
+    async def refused_user(self, token: str) -> bool:
+        try:
+            await self.identity.end_user(BAKERY, token)
+        except InvalidToken:
+            return True
+        return False
+
+    async def refused_key(self, key: str) -> bool:
+        try:
+            await self.identity.key_holder(key)
+        except InvalidKey:
+            return True
+        return False
+
+
+@pytest_asyncio.fixture
+async def asking() -> AsyncIterator[Asking]:
+    asking = Asking()
+    async with asking.identity.following():
+        yield asking
+
+
+async def test_a_developers_token_says_who_it_is_and_the_second_time_nobody_is_asked(asking: Asking) -> None:
+    token = asking.bunauth.token(role="admin")
+
+    developer = await asking.identity.developer(token)
+    asking.bunauth.calls.clear()
+
+    assert await asking.identity.developer(token) == developer
+    assert (developer.id, developer.email, developer.admin, developer.session) == (
+        ADA,
+        "ada@example.com",
+        True,
+        "ses_1",
+    )
+    assert not asking.bunauth.calls
+
+
+async def test_new_tokens_of_known_signers_ask_nobody(asking: Asking) -> None:
+    await asking.identity.developer(asking.bunauth.token("ses_1"))
+    await asking.identity.end_user(BAKERY, asking.tenant_auth.token(session="ses_a"))
+
+    await asking.identity.developer(asking.bunauth.token("ses_2"))
+    await asking.identity.end_user(BAKERY, asking.tenant_auth.token(session="ses_b"))
+
+    assert (asking.bunauth.calls, asking.tenant_auth.calls) == ({"jwks": 1}, {"jwks": 1})
+
+
+async def test_a_key_and_a_membership_are_asked_for_once(asking: Asking) -> None:
+    for _ in range(3):
+        assert (await asking.identity.key_holder(SECRET)).kind is CallerKind.SECRET
+        assert (await asking.identity.membership(ADA, "bakery")).project == BAKERY
+
+    assert asking.platform.calls == {"key_holder": 1, "membership": 1}
+
+
+async def test_what_is_unknown_is_not_remembered(asking: Asking) -> None:
+    with pytest.raises(InvalidKey):
+        await asking.identity.key_holder("sk_new")
+    with pytest.raises(ProjectNotFound):
+        await asking.identity.membership("usr_new", BAKERY)
+    asking.platform.holders["sk_new"] = asking.platform.holders[SECRET]
+    asking.platform.members["usr_new", BAKERY] = asking.platform.members[ADA, BAKERY]
+
+    assert await asking.identity.key_holder("sk_new")
+    assert await asking.identity.membership("usr_new", BAKERY)
+
+
+async def test_an_ended_session_is_refused_once_it_is_told(asking: Asking) -> None:
+    token, other = asking.bunauth.token("ses_1"), asking.bunauth.token("ses_2")
+    await asking.identity.developer(token)
+
+    asking.bunauth.tell(RevokedKind.SESSION, "ses_1")
+
+    await eventually(lambda: "ses_1" in asking.identity.ended_sessions)
+    assert await asking.refused(token)
+    assert not await asking.refused(other)
+
+
+async def test_an_ended_session_of_a_user_is_refused_once_it_is_told(asking: Asking) -> None:
+    token = asking.tenant_auth.token(session="ses_u")
+    await asking.identity.end_user(BAKERY, token)
+
+    asking.tenant_auth.tell(RevokedKind.SESSION, "ses_u")
+
+    await eventually(lambda: "ses_u" in asking.identity.ended_user_sessions)
+    assert await asking.refused_user(token)
+
+
+async def test_a_deleted_personal_token_is_refused_once_it_is_told(asking: Asking) -> None:
+    token = asking.bunauth.personal_token("read")
+    developer = await asking.identity.developer(token)
+    await asking.identity.developer(token)
+    assert (developer.session, developer.scopes, asking.bunauth.calls["verify"]) == ("", ("read",), 1)
+
+    asking.bunauth.tell(RevokedKind.TOKEN, f"tok_{token}")
+
+    await eventually(lambda: f"tok_{token}" in asking.identity.ended_sessions)
+    assert await asking.refused(token)
+
+
+async def test_a_revoked_key_is_forgotten_once_it_is_told_and_no_other(asking: Asking) -> None:
+    await asking.identity.key_holder(SECRET)
+    await asking.identity.key_holder("pk_bakery")
+    del asking.platform.holders[SECRET]
+
+    asking.platform.tell(RevokedKind.KEY, "key_s")
+
+    await eventually(lambda: asking.identity.epoch == 1)
+    assert await asking.refused_key(SECRET)
+    await asking.identity.key_holder("pk_bakery")
+    assert asking.platform.calls["key_holder"] == 3
+
+
+async def test_a_deleted_project_takes_its_keys_and_members_with_it(asking: Asking) -> None:
+    await asking.identity.key_holder(SECRET)
+    await asking.identity.key_holder("pk_library")
+    await asking.identity.membership(ADA, "bakery")
+    asking.platform.holders = {key: one for key, one in asking.platform.holders.items() if one.project != BAKERY}
+    asking.platform.members.clear()
+
+    asking.platform.tell(RevokedKind.PROJECT, BAKERY)
+
+    await eventually(lambda: asking.identity.epoch == 1)
+    assert await asking.refused_key(SECRET)
+    assert not await asking.refused_key("pk_library")
+    with pytest.raises(ProjectNotFound):
+        await asking.identity.membership(ADA, "bakery")
+
+
+async def test_a_lost_member_is_forgotten_once_it_is_told(asking: Asking) -> None:
+    await asking.identity.membership(ADA, BAKERY)
+    asking.platform.members.clear()
+
+    asking.platform.tell(RevokedKind.MEMBERSHIP, f"{BAKERY}:{ADA}")
+
+    await eventually(lambda: asking.identity.epoch == 1)
+    with pytest.raises(ProjectNotFound):
+        await asking.identity.membership(ADA, BAKERY)
+
+
+async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(asking: Asking) -> None:
+    asking.platform.answering.clear()
+    slow = asyncio.create_task(asking.identity.key_holder(SECRET))
+    await eventually(lambda: asking.platform.calls["key_holder"])  # it has read, but not answered yet
+
+    del asking.platform.holders[SECRET]
+    asking.platform.tell(RevokedKind.KEY, "key_s")
+    await eventually(lambda: asking.identity.epoch == 1)
+    asking.platform.answering.set()
+    await slow
+
+    assert await asking.refused_key(SECRET)
+
+
+async def test_while_a_feed_is_broken_the_room_itself_is_asked(asking: Asking) -> None:
+    developer, user = asking.bunauth.token(), asking.tenant_auth.token()
+    await asking.identity.developer(developer)
+    await asking.identity.end_user(BAKERY, user)
+    await asking.identity.key_holder(SECRET)
+    for room in (asking.bunauth, asking.tenant_auth, asking.platform):
+        room.break_off()
+    await eventually(lambda: not any(feed.live() for feed in feeds(asking)))
+    assert not await asking.refused(developer)
+    assert not await asking.refused_user(user)
+    assert not await asking.refused_key(SECRET)
+
+    asking.bunauth.ended.add("ses_1")
+    asking.tenant_auth.ended.add("ses_u")
+    del asking.platform.holders[SECRET]
+
+    assert await asking.refused(developer)
+    assert await asking.refused_user(user)
+    assert await asking.refused_key(SECRET)
+
+
+async def test_what_was_revoked_while_a_feed_was_broken_is_refused_afterwards(asking: Asking) -> None:
+    token = asking.bunauth.token()
+    await asking.identity.developer(token)
+    await asking.identity.key_holder(SECRET)
+    asking.bunauth.break_off()
+    asking.platform.break_off()
+    await eventually(lambda: not asking.identity.ended_sessions.live())
+    asking.bunauth.tell(RevokedKind.SESSION, "ses_1")
+    asking.platform.tell(RevokedKind.KEY, "key_s")
+    del asking.platform.holders[SECRET]
+
+    asking.bunauth.reachable = asking.platform.reachable = True
+
+    await eventually(lambda: all(feed.live() for feed in feeds(asking)))
+    assert await asking.refused(token)
+    assert await asking.refused_key(SECRET)
+
+
+async def test_a_gateway_opens_even_where_a_room_is_not_up_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bunbase.gateway.identity.READY_SECONDS", 0.01)
+    asking = Asking()
+    asking.bunauth.reachable = False
+
+    async with asking.identity.following():
+        assert not await asking.refused(asking.bunauth.token())
+        assert asking.bunauth.calls == {"verify": 1}
+
+
+async def test_a_token_is_refused_once_it_has_expired_cached_or_not(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, user = asking.bunauth.token(seconds=60), asking.tenant_auth.token(seconds=60)
+    await asking.identity.developer(token)
+    await asking.identity.end_user(BAKERY, user)
+    for expired in (
+        asking.identity.developer(asking.bunauth.token(seconds=-1)),
+        asking.identity.end_user(BAKERY, asking.tenant_auth.token(seconds=-1)),
+    ):
+        with pytest.raises(TokenExpired):
+            await expired
+
+    now = time.time()
+    monkeypatch.setattr("bunbase.gateway.identity.time.time", lambda: now + 61)
+
+    with pytest.raises(TokenExpired):
+        await asking.identity.developer(token)
+    with pytest.raises(TokenExpired):
+        await asking.identity.end_user(BAKERY, user)
+
+
+async def test_a_key_that_ends_while_it_is_cached_is_asked_for_again(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    asking.platform.holders["sk_short"] = KeyHolder("key_x", BAKERY, CallerKind.SECRET, now + 60)
+    await asking.identity.key_holder("sk_short")
+    del asking.platform.holders["sk_short"]
+    assert not await asking.refused_key("sk_short")
+
+    monkeypatch.setattr("bunbase.gateway.identity.time.time", lambda: now + 61)
+
+    assert await asking.refused_key("sk_short")
+
+
+async def test_a_users_token_is_worth_nothing_in_another_project(asking: Asking) -> None:
+    at_library = asking.tenant_auth.token(LIBRARY)
+    await asking.identity.end_user(LIBRARY, at_library)
+
+    assert await asking.refused_user(at_library)
+    forged = signing_key(BAKERY).sign({"sub": "usr_eve", "aud": LIBRARY, "sid": "s", "type": "user", "exp": 4e9})
+    assert await asking.refused_user(forged)  # and were the keys the same, the audience would not be
+
+
+async def test_a_token_of_one_kind_is_none_of_another(asking: Asking) -> None:
+    assert await asking.refused(asking.bunauth.token(type="refresh"))
+    assert await asking.refused_user(asking.tenant_auth.token(type="access"))
+    assert await asking.refused(asking.tenant_auth.token())
+    assert await asking.refused_user(asking.bunauth.token())
+    assert await asking.refused("bpt_unknown")
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "é.é.é", "x" * 9000, "bpt_"])
+async def test_nonsense_is_no_token(asking: Asking, token: str) -> None:
+    assert await asking.refused(token)
+    assert await asking.refused_user(token)
+
+
+async def test_a_token_of_an_unknown_key_does_not_make_us_ask_again_and_again(asking: Asking) -> None:
+    stranger = SigningKey(new_private_key())
+    token = stranger.sign({"sub": ADA, "sid": "s", "type": "access", "role": "admin", "email": "", "exp": 4e9})
+
+    for _ in range(20):
+        assert await asking.refused(token)
+
+    assert asking.bunauth.calls["jwks"] == 1
+
+
+async def test_a_new_key_of_a_signer_is_fetched_when_a_token_names_it(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bunbase.gateway.keyring.REFETCH_SECONDS", -1.0)
+    await asking.identity.developer(asking.bunauth.token())
+
+    asking.bunauth.signer = "developers, after a rotation"
+
+    assert not await asking.refused(asking.bunauth.token())
+    assert asking.bunauth.calls["jwks"] == 2
+
+
+def feeds(asking: Asking) -> tuple[Revoked, ...]:
+    identity = asking.identity
+    return identity.ended_sessions, identity.ended_user_sessions, identity.changed_projects

@@ -1,0 +1,230 @@
+"""Whatever is sent, the answer is problem+json with the right status: never a traceback, never a 500."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.gateway.door import BUG, Door
+from tests.gateway.others import SECRET
+
+JSON = {"content-type": "application/json"}
+KEY = {"x-bunbase-key": SECRET}
+LOGIN, DATA = "/api/auth/login", "/v1/data/posts"
+GOOD = b'{"email": "ada@example.com", "password": "x"}'
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    body = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(body) >= {"type", "title", "status", "code", "detail", "request_id"}
+    assert body["status"] == answer.status_code
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert not re.search(r"Traceback|File \"|\.py\b|ParamType|litestar|msgspec", answer.text)
+    return answer.status_code, body["code"]
+
+
+BODIES: dict[str, tuple[bytes, int]] = {
+    "cut off": (b'{"email":', 400),
+    "not JSON": (b"email=ada", 400),
+    "not UTF-8": (b'{"email": "\xff\xfe", "password": "x"}', 400),
+    "UTF-16": ('{"email": "a"}'.encode("utf-16"), 400),
+    "byte order mark": (b"\xef\xbb\xbf" + GOOD, 400),
+    "half a surrogate": (b'{"email": "\\ud800", "password": "x"}', 400),
+    "100k brackets": (b"[" * 100_000, 400),
+    "100k braces": (b'{"a":' * 100_000, 400),
+    "number beyond all range": (b"1e999999", 400),
+    "two documents": (GOOD + GOOD, 400),
+    "nothing": (b"", 422),
+    "null": (b"null", 422),
+    "a list": (b"[]", 422),
+    "a text": (b'"x"', 422),
+    "wrong type": (b'{"email": 1, "password": "x"}', 422),
+    "nested wrong type": (b'{"email": {"$gt": ""}, "password": {"$gt": ""}}', 422),
+    "unknown field": (GOOD[:-1] + b', "admin": true}', 422),
+    "missing field": (b'{"email": "ada@example.com"}', 422),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("path", [LOGIN, "/api/projects", "/v1/auth/signup", "/api/auth/refresh"])
+async def test_a_body_that_cannot_be_read_or_does_not_fit(door: Door, path: str, name: str) -> None:
+    body, status = BODIES[name]
+    headers = JSON | KEY | {"authorization": f"Bearer {door.bunauth.token()}"}
+
+    answer = await door.http.post(path, content=body, headers=headers)
+
+    assert problem(answer) == (status, {400: "malformed_request", 422: "invalid_input"}[status])
+
+
+async def test_what_does_not_fit_is_named(door: Door) -> None:
+    wrong = await door.http.post(LOGIN, content=b'{"email": 1, "password": "x"}', headers=JSON)
+    nothing = await door.http.post(LOGIN, headers=JSON)
+    unknown = await door.http.post(LOGIN, content=GOOD[:-1] + b', "admin": true}', headers=JSON)
+
+    assert wrong.json()["errors"] == [{"path": "/email", "message": "Expected `str`, got `int`"}]
+    assert nothing.json()["detail"] == "Send a JSON body."
+    assert "admin" in unknown.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "nonsense;;;="]
+)
+async def test_a_body_that_calls_itself_something_else(door: Door, media: str) -> None:
+    answer = await door.http.post(LOGIN, content=GOOD, headers={"content-type": media})
+
+    assert problem(answer) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("media", ["application/json", "APPLICATION/JSON; charset=utf-8", None])
+async def test_json_by_name_or_without_one_is_read(door: Door, media: str | None) -> None:
+    answer = await door.http.post(LOGIN, content=GOOD, headers={"content-type": media} if media else {})
+
+    assert problem(answer) == (401, "invalid_credentials")
+
+
+@pytest.mark.parametrize(
+    ("media", "status"),
+    [("application/json", 415), ("multipart/form-data", 400), ("multipart/form-data; boundary=x", 400)],
+)
+async def test_a_deployment_that_is_no_form(door: Door, media: str, status: int) -> None:
+    headers = {"authorization": f"Bearer {door.bunauth.token()}", "content-type": media}
+
+    answer = await door.http.put("/api/projects/bakery/functions/hello", content=b"junk", headers=headers)
+
+    assert problem(answer)[0] == status
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "NONSENSE"])
+async def test_a_method_that_is_not_answered(door: Door, method: str) -> None:
+    answer = await door.http.request(method, LOGIN)
+
+    assert problem(answer) == (405, "method_not_allowed")
+    assert {allowed.strip() for allowed in answer.headers["allow"].split(",")} == {"POST", "OPTIONS"}
+
+
+async def test_head_is_answered_without_a_body(door: Door) -> None:
+    answer = await door.http.head(LOGIN)
+
+    assert (answer.status_code, "POST" in answer.headers["allow"]) == (405, True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/nothing",
+        "/api/nothing",
+        "/api/openapi.yaml",
+        "/v1",
+        "/v1/data/a/b/c",
+        "/%00",
+        "/%ff%fe",
+        "/" + "a" * 5000,
+    ],
+)
+async def test_an_address_that_does_not_exist(door: Door, path: str) -> None:
+    assert problem(await door.http.get(path, headers=KEY)) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/api/projects/%00", "/api/projects/%00/keys", "/api/projects/" + "a" * 5000])
+async def test_a_project_that_cannot_be(door: Door, path: str) -> None:
+    answer = await door.http.get(path, headers={"authorization": f"Bearer {door.bunauth.token()}"})
+
+    assert problem(answer) == (404, "project_not_found")
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "501", "9" * 30, "1.5", "abc", "", "%00", "%ff", "true", "NaN", "1%00"])
+@pytest.mark.parametrize("path", [DATA, "/api/projects"])
+async def test_a_limit_out_of_range(door: Door, path: str, limit: str) -> None:
+    headers = KEY | {"authorization": f"Bearer {door.tenant_auth.token()}"}
+    if path != DATA:
+        headers["authorization"] = f"Bearer {door.bunauth.token()}"
+
+    answer = await door.http.get(f"{path}?limit={limit}", headers=headers)
+
+    assert problem(answer) == (422, "invalid_input")
+    assert answer.json()["errors"][0]["path"] == "query limit"
+
+
+@pytest.mark.parametrize("query", ["limit=1&limit=2", "cursor=a&cursor=b", "limit=1&limit=2&cursor=%00", "limit=500"])
+async def test_parameters_that_come_twice_are_no_trouble(door: Door, query: str) -> None:
+    assert (await door.http.get(f"{DATA}?{query}", headers=KEY)).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["cursor=" + "x" * 2049, "limit=1&limit=x", "limit=x&limit=1"])
+async def test_parameters_that_do_not_fit(door: Door, query: str) -> None:
+    answer = await door.http.get(f"{DATA}?{query}", headers=KEY)
+
+    assert answer.status_code in (200, 422)
+    if answer.status_code == 422:
+        problem(answer)
+
+
+async def test_a_huge_body_is_refused_whether_or_not_it_says_so(door: Door) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(300):
+            yield b" " * 10_000
+
+    for content, extra in (
+        (b" " * (3 << 20), {}),
+        (chunks(), {}),
+        (b"{}", {"content-length": "99999999999"}),
+    ):
+        answer = await door.http.post(LOGIN, content=content, headers=JSON | extra)
+        assert problem(answer) == (413, "payload_too_large")
+
+
+async def test_a_length_that_is_no_number(door: Door) -> None:
+    answer = await door.http.post(LOGIN, content=b"{}", headers=JSON | {"content-length": "abc"})
+
+    assert problem(answer) == (400, "malformed_request")
+
+
+@pytest.mark.parametrize("headers", [{}, {"host": "[::bad"}, {"accept": "nonsense/;;;"}, {"cookie": "===;;;"}])
+async def test_of_a_bug_only_the_request_id_gets_out(door: Door, headers: dict[str, str]) -> None:
+    answer = await door.http.post(DATA, content=b"{}", headers=JSON | KEY | headers)
+
+    assert problem(answer) == (500, "internal")
+    assert answer.json()["request_id"] in answer.json()["detail"]
+    assert BUG not in answer.text
+    assert "KeyError" not in answer.text
+
+
+async def test_a_host_that_cannot_be_is_malformed(door: Door) -> None:
+    assert problem(await door.http.get("/api/health", headers={"host": "a b<c>"})) == (400, "malformed_request")
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
+ANY_HEADER = st.binary(min_size=1, max_size=40).map(lambda data: bytes(byte for byte in data if byte >= 32))
+
+
+@given(
+    path=TEXT,
+    query=TEXT,
+    body=st.binary(max_size=60),
+    headers=st.dictionaries(
+        st.sampled_from(["authorization", "x-bunbase-key", "x-request-id", "cookie", "origin", "accept", "host"]),
+        ANY_HEADER,
+        max_size=4,
+    ),
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_request_whatsoever_is_answered_with_a_server_error(door: Door, **sent: Any) -> None:
+    for path in (f"/{sent['path']}", "/api/projects", "/v1/auth/login"):
+        url = f"http://test{quote(path)}?{quote(sent['query'], safe='=&')}"
+        headers = {name.encode(): value for name, value in sent["headers"].items()}
+
+        answer = await door.http.request(sent["method"], url, content=sent["body"], headers=headers)
+
+        assert answer.status_code < 500, answer.text
+        if answer.status_code >= 400 and sent["method"] != "OPTIONS":  # a browser does not read what it asked before
+            problem(answer)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from bunbase.gateway.settings import GatewaySettings
+from tests.gateway.door import Door, door_of
+from tests.gateway.others import ADA, PASSWORD
+
+LOGIN = {"email": "ada@example.com", "password": PASSWORD}
+
+
+@pytest_asyncio.fixture
+async def door() -> AsyncIterator[Door]:
+    async with door_of(GatewaySettings(failed_logins_per_minute=3)) as opened:
+        yield opened
+
+
+def call(method: Any, params: Any, **members: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params} | members
+
+
+async def rpc(door: Door, body: Any) -> Any:
+    answer = await door.http.post("/rpc", json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    return answer.json()
+
+
+async def test_signing_in_gives_tokens_and_times_with_milliseconds(door: Door) -> None:
+    answer = await rpc(door, call("auth.login", LOGIN))
+
+    assert (answer["jsonrpc"], answer["id"]) == ("2.0", 1)
+    assert answer["result"]["access_token"] == "access"
+    assert answer["result"]["user"]["created_at"] == "2026-01-01T00:00:00.000Z"
+
+
+async def test_params_may_be_positional(door: Door) -> None:
+    assert "result" in await rpc(door, call("auth.login", list(LOGIN.values())))
+
+
+async def test_a_token_is_verified(door: Door) -> None:
+    good = await rpc(door, call("auth.verify", {"token": door.bunauth.token()}))
+    bad = await rpc(door, call("auth.verify", {"token": "nonsense"}))
+
+    assert (good["result"]["valid"], good["result"]["claims"]["sub"]) == (True, ADA)
+    assert bad["result"] == {"valid": False, "claims": {}}
+
+
+async def test_the_service_secret_is_exchanged(door: Door) -> None:
+    good = await rpc(door, call("service.exchange", {"client_id": "billing", "client_secret": PASSWORD}))
+    bad = await rpc(door, call("service.exchange", {"client_id": "billing", "client_secret": "x"}))
+
+    assert good["result"] == {"access_token": "service", "expires_in": 300, "token_type": "Bearer"}
+    assert (bad["error"]["code"], bad["error"]["data"]["code"]) == (-32000, "invalid_credentials")
+
+
+async def test_a_batch_is_answered_call_by_call_and_notifications_not_at_all(door: Door) -> None:
+    batch = [
+        call("auth.verify", {"token": "x"}, id="a"),
+        {"jsonrpc": "2.0", "method": "auth.verify", "params": {"token": "x"}},
+        call("nothing", {}, id="b"),
+        1,
+    ]
+
+    answers = {str(answer["id"]): answer for answer in await rpc(door, batch)}
+
+    assert answers["a"]["result"]["valid"] is False
+    assert answers["b"]["error"]["code"] == -32601
+    assert answers["None"]["error"]["code"] == -32600
+    assert len(answers) == 3
+
+
+async def test_a_lone_notification_has_no_answer(door: Door) -> None:
+    answer = await door.http.post("/rpc", json={"jsonrpc": "2.0", "method": "auth.verify", "params": {"token": "x"}})
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert door.bunauth.calls["verify"] == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"nonsense"])
+async def test_what_is_no_json_is_a_parse_error(door: Door, body: bytes) -> None:
+    answer = await door.http.post("/rpc", content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code == 200
+    assert (answer.json()["id"], answer.json()["error"]["code"]) == (None, -32700)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ([], -32600),
+        ([call("auth.verify", {"token": "x"})] * 101, -32600),
+        (1, -32600),
+        ({}, -32600),
+        (call("auth.verify", {"token": "x"}, jsonrpc="1.0"), -32600),
+        (call(7, {"token": "x"}), -32600),
+        (call("auth.verify", {"token": "x"}, id={}), -32600),
+        (call("auth.register", LOGIN), -32601),
+        (call("auth.logout", {}), -32601),
+        (call("bunkms.unwrap_data_key", {}), -32601),
+        (call("auth._bunauth", {}), -32601),
+        (call("auth.verify", {}), -32602),
+        (call("auth.verify", {"token": 1}), -32602),
+        (call("auth.verify", {"token": "x", "more": 1}), -32602),
+        (call("auth.verify", ["x", "y"]), -32602),
+        (call("auth.verify", "x"), -32602),
+    ],
+)
+async def test_what_is_no_good_call_has_its_code(door: Door, body: Any, code: int) -> None:
+    assert (await rpc(door, body))["error"]["code"] == code
+
+
+async def test_wrong_passwords_are_counted_in_a_batch_too(door: Door) -> None:
+    guesses = [call("auth.login", LOGIN | {"password": f"guess {n}"}, id=n) for n in range(50)]
+
+    answers = await rpc(door, guesses)
+
+    codes = [answer["error"]["data"]["code"] for answer in answers]
+    assert (codes.count("invalid_credentials"), codes.count("rate_limited")) == (3, 47)
+    assert door.bunauth.calls["login"] == 3
+    refused = await rpc(door, call("auth.login", LOGIN))
+    assert refused["error"]["data"]["retry_after_seconds"] >= 1
+
+
+async def test_a_call_is_json_and_not_too_large(door: Door) -> None:
+    def posted(content: bytes, media: str) -> Any:
+        return door.http.post("/rpc", content=content, headers={"content-type": media})
+
+    assert problem(await posted(b"{}", "text/plain")) == (415, "unsupported_media_type")
+    assert problem(await posted(b" " * (300 << 10), "application/json")) == (413, "payload_too_large")
+    assert problem(await door.http.get("/rpc")) == (405, "method_not_allowed")
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import msgspec
+import pytest
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.house.build import needed_by, open_rooms
+from bunbase.house.internal import internal_app
+from bunbase.house.modules import GATEWAY, MODULES, ROOMS
+from bunbase.house.ready import readiness
+from bunbase.pkg.errors import CannotStart, Unreachable
+from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.serve import listen, serving
+from tests.rooms import TOKENS, site
+
+
+class Cellar(Protocol):
+    async def fetch(self, what: str) -> str: ...
+
+
+class Hall(Protocol):
+    async def serve(self, what: str) -> str: ...
+
+
+class Attic(Protocol):
+    async def dust(self) -> str: ...
+
+
+class Settings(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class Story:
+    """Three fake rooms, and what happened to them in order. `broken`: the room that cannot open."""
+
+    def __init__(self, broken: str = "") -> None:
+        self.happened: list[str] = []
+        self.broken = broken
+        self.modules = (
+            self.module("attic", Attic, Hall, Cellar),
+            self.module("hall", Hall, Cellar),
+            self.module("cellar", Cellar),
+        )
+
+    def module(self, name: str, provides: type, *needs: type) -> Module:
+        @asynccontextmanager
+        async def opening(settings: Settings, rooms: Rooms, _site: Site) -> AsyncIterator[Any]:
+            assert settings.name == name
+            if name == self.broken:
+                raise CannotStart(f"{name} is broken")
+            self.happened.append(f"{name} opens")
+            try:
+                yield Servant(rooms)
+            finally:
+                self.happened.append(f"{name} closes")
+
+        return Module(name, provides, needs, Settings, opening)
+
+
+class Servant:
+    """Implements all three contracts."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.rooms = rooms
+
+    async def fetch(self, what: str) -> str:
+        return f"{what} from the cellar"
+
+    async def serve(self, what: str) -> str:
+        return f"{await self.rooms[Cellar].fetch(what)}, served"
+
+    async def dust(self) -> str:
+        return "dust"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Site:
+    return site(tmp_path)
+
+
+async def test_rooms_open_after_those_they_need_and_close_in_reverse(here: Site) -> None:
+    story = Story()
+
+    async with open_rooms(["attic", "hall", "cellar"], Settings, here, {}, story.modules) as house:
+        assert await house.rooms[Hall].serve("wine") == "wine from the cellar, served"
+        assert set(house.methods) == {"cellar.fetch", "hall.serve", "attic.dust"}
+
+    assert story.happened == [
+        "cellar opens",
+        "hall opens",
+        "attic opens",
+        "attic closes",
+        "hall closes",
+        "cellar closes",
+    ]
+
+
+async def test_when_one_cannot_open_those_before_it_are_closed(here: Site) -> None:
+    story = Story(broken="attic")
+
+    with pytest.raises(CannotStart, match="attic is broken"):
+        async with open_rooms(["attic", "hall", "cellar"], Settings, here, {}, story.modules):
+            pass
+
+    assert story.happened == ["cellar opens", "hall opens", "hall closes", "cellar closes"]
+
+
+async def test_a_room_that_runs_elsewhere_is_called_there(here: Site) -> None:
+    there, story = Story(), Story()
+    async with (
+        open_rooms(["cellar"], Settings, here, {}, there.modules) as elsewhere,
+        serving(internal_app(elsewhere, TOKENS, readiness(elsewhere, "")), listen("127.0.0.1", 0)) as address,
+        open_rooms(["hall"], Settings, here, {"cellar": address}, story.modules) as house,
+    ):
+        assert await house.rooms[Hall].serve("wine") == "wine from the cellar, served"
+        assert (there.happened, story.happened) == (["cellar opens"], ["hall opens"])
+        assert set(house.methods) == {"hall.serve"}
+        assert Attic not in house.rooms
+
+
+async def test_a_needed_room_without_an_address_is_named_with_the_setting(here: Site) -> None:
+    with pytest.raises(CannotStart, match=r"""^cellar is needed here .*BUNBASE_HOUSE__PEERS='\{"cellar":"http"""):
+        async with open_rooms(["hall"], Settings, here, {"attic": "http://127.0.0.1:1"}, Story().modules):
+            pass
+
+
+async def test_readiness_names_the_peer_that_is_dead_and_the_one_that_lives(here: Site) -> None:
+    there, story = Story(), Story()
+    async with (
+        open_rooms(["cellar"], Settings, here, {}, there.modules) as elsewhere,
+        serving(internal_app(elsewhere, TOKENS, readiness(elsewhere, "")), listen("127.0.0.1", 0)) as address,
+    ):
+        with listen("127.0.0.1", 0) as taken:
+            nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        peers = {"cellar": address, "hall": nobody}
+        async with open_rooms(["attic"], Settings, here, peers, story.modules) as house:
+            report, good = await readiness(house, "").report()
+
+            with pytest.raises(Unreachable):
+                await house.rooms[Hall].serve("wine")
+
+    assert not good
+    assert report == {
+        "status": "unavailable",
+        "checks": {
+            "cellar": {"status": "ok"},
+            "hall": {"status": "unavailable", "detail": f"{nobody} cannot be reached."},
+        },
+    }
+
+
+async def test_readiness_asks_postgresql_where_it_is_used(here: Site, database_url: str) -> None:
+    async with open_rooms(["cellar"], Settings, here, {}, Story().modules) as house:
+        well = await readiness(house, database_url).report()
+        ill = await readiness(house, "postgresql://nobody@127.0.0.1:1/none").report()
+
+    assert well == ({"status": "ok", "checks": {"postgres": {"status": "ok"}}}, True)
+    assert ill[0]["checks"]["postgres"]["status"] == "unavailable"
+
+
+async def test_the_internal_port_tells_health_readiness_and_metrics_without_a_token(here: Site) -> None:
+    async with (
+        open_rooms(["cellar"], Settings, here, {}, Story().modules) as house,
+        serving(internal_app(house, TOKENS, readiness(house, "")), listen("127.0.0.1", 0)) as address,
+        httpx.AsyncClient(base_url=address, trust_env=False) as http,
+    ):
+        answers = {path: await http.get(path) for path in ("/api/health", "/api/ready", "/metrics", "/rpc")}
+        called = await http.post("/rpc", json={"jsonrpc": "2.0", "id": 1, "method": "cellar.fetch", "params": ["x"]})
+
+    assert {path: answer.status_code for path, answer in answers.items()} == {
+        "/api/health": 200,
+        "/api/ready": 200,
+        "/metrics": 200,
+        "/rpc": 405,
+    }
+    assert answers["/api/health"].json()["status"] == "ok"
+    assert "http_requests_total" in answers["/metrics"].text
+    assert called.status_code == 401
+
+
+def test_the_gateway_needs_every_room_and_a_room_what_it_says() -> None:
+    assert needed_by([GATEWAY]) == {module.provides for module in MODULES}
+    assert needed_by(["bunkms"]) == set()
+    assert needed_by(["bunauth"]) == {Kms}
+    assert needed_by(["hall", "attic"], Story().modules) == {Hall, Cellar}
+
+
+def test_every_room_is_on_the_page_once() -> None:
+    assert set(ROOMS) == {"bunkms", "bunauth", "tenant_auth", "bundoc", "functions", "platform", "gateway"}
+    assert len(set(ROOMS)) == len(ROOMS)

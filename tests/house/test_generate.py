@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bunbase.house import generate
+from bunbase.pkg.errors import CODES
+
+
+@pytest.fixture
+def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that is written to, in place of the real one."""
+    monkeypatch.setattr(generate, "REFERENCE", tmp_path / "reference")
+    return tmp_path / "reference"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["generate", *arguments])
+    return generate.main()
+
+
+def test_check_fails_on_what_is_missing_or_stale_and_writes_nothing(
+    reference: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--check") == 1
+    assert not reference.exists()
+    assert run(monkeypatch) == 0
+    assert run(monkeypatch, "--check") == 0
+
+    (reference / "errors.md").write_text("stale")
+    capsys.readouterr()
+
+    assert run(monkeypatch, "--check") == 1
+    assert capsys.readouterr().err == (
+        f"{reference / 'errors.md'} is not what the code says: run `make gen` and commit it\n"
+    )
+    assert (reference / "errors.md").read_text() == "stale"
+
+
+def test_what_is_up_to_date_is_not_written_again(
+    reference: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch)
+    assert capsys.readouterr().out.count("wrote ") == 2
+
+    run(monkeypatch)
+
+    assert capsys.readouterr().out == ""
+
+
+def test_the_document_is_openapi_3_1_and_the_same_every_time() -> None:
+    document = msgspec.json.decode(generate.openapi_document())
+
+    assert document["openapi"].startswith("3.1")
+    assert {"/api/projects", "/v1/data/{collection}", "/api/auth/login", "/rpc"} <= set(document["paths"])
+    assert generate.openapi_document() == generate.openapi_document()
+
+
+def test_the_page_of_errors_lists_every_code_that_the_product_has() -> None:
+    page = generate.error_codes()
+
+    for problem in CODES.values():
+        if problem.__module__.startswith("bunbase."):
+            assert f"| {problem.status} | `{problem.code}` | {problem.title} |" in page

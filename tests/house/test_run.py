@@ -1,0 +1,87 @@
+"""What keeps BunBase from starting is told in one line, before anything is begun."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bunbase.house.data_dir import DataDirectory
+from bunbase.house.modules import ROOMS
+from bunbase.house.run import run_dev, run_serve
+from bunbase.house.settings import ALIASES
+from bunbase.pkg.serve import listen
+
+ANY_PORT = {"gateway.port": "0", "house.internal_port": "0", "house.data_dir": "data"}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_place_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bunbase.house.run.configure_logging", lambda **_: None)
+    for name in (*ALIASES, *ALIASES.values()):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_unknown_room_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_serve(["bunkms", "cellar"]) == 1
+    assert capsys.readouterr().err == f"bunbase: there is no room cellar; choose from: {', '.join(ROOMS)}\n"
+
+
+def test_mistakes_in_the_settings_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_dev({"gateway.port": "many"}) == 1
+    assert capsys.readouterr().err.startswith("bunbase: --set gateway.port: gateway.port = 'many': ")
+    assert not Path("data").exists()
+
+
+def test_a_data_directory_in_use_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    holder = DataDirectory(Path("data"))
+    holder.hold()
+
+    assert run_dev(ANY_PORT) == 1
+
+    assert f"another BunBase (process {os.getpid()}) runs on" in capsys.readouterr().err
+    holder.release()
+
+
+def test_a_taken_port_is_refused_and_the_data_directory_free_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        assert run_dev(ANY_PORT | {"gateway.port": str(port)}) == 1
+
+    assert capsys.readouterr().err == f"bunbase: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    again = DataDirectory(Path("data"))
+    again.hold()
+    again.release()
+
+
+def test_rooms_in_several_processes_need_one_postgresql_and_one_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_serve(["bunkms"], ANY_PORT) == 1
+    assert capsys.readouterr().err.endswith("share one PostgreSQL: set DATABASE_URL\n")
+
+    with_database = ANY_PORT | {"house.database_url": "postgresql://nobody@127.0.0.1:1/none"}
+    assert run_serve(["bunkms"], with_database) == 1
+    assert capsys.readouterr().err.endswith("one secret: set BUNBASE_HOUSE__SERVICE_SECRET\n")
+
+
+def test_production_does_not_start_without_a_master_key(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = ANY_PORT | {"house.database_url": "postgresql://nobody@127.0.0.1:1/none", "house.service_secret": "s" * 32}
+
+    assert run_serve(["bunkms"], alone) == 1
+
+    assert "set BUNBASE_MASTER_KEY" in capsys.readouterr().err
+
+
+def test_a_postgresql_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = ANY_PORT | {
+        "house.database_url": "postgresql://nobody:hidden@127.0.0.1:1/none",
+        "house.service_secret": "s" * 32,
+        "bunkms.master_key": "A" * 43 + "=",
+    }
+
+    assert run_serve(["bunkms"], alone) == 1
+
+    error = capsys.readouterr().err
+    assert error.startswith("bunbase: PostgreSQL cannot be reached: ")
+    assert "hidden" not in error

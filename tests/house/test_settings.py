@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bunbase.gateway.settings import GatewaySettings
+from bunbase.house.modules import GATEWAY, MODULES
+from bunbase.house.settings import ALIASES, HOUSE, HouseSettings, load_settings
+from bunbase.pkg.config.load import MASK, Config, ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (*ALIASES, *ALIASES.values(), "BUNBASE_HOUSE__LOG_LEVEL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def port(config: Config) -> tuple[int, str]:
+    """Give the gateway's port and who set it."""
+    (value,) = (value for value in config.values if (value.room, value.name) == (GATEWAY, "port"))
+    assert config.of(GATEWAY, GatewaySettings).port == value.value
+    return value.value, value.origin
+
+
+def test_the_stronger_source_wins_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert port(load_settings()) == (7070, "default")
+    Path("bunbase.toml").write_text("[server.gateway]\nport = 1\n")
+    assert port(load_settings()) == (1, "bunbase.toml [server.gateway]")
+    monkeypatch.setenv("BUNBASE_PORT", "2")
+    assert port(load_settings()) == (2, "BUNBASE_PORT")
+    monkeypatch.setenv("BUNBASE_GATEWAY__PORT", "3")
+    assert port(load_settings()) == (3, "BUNBASE_GATEWAY__PORT")
+    assert port(load_settings({"gateway.port": "4"})) == (4, "--set gateway.port")
+
+
+def test_short_names_stand_for_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUNBASE_DATA_DIR", "/var/lib/bunbase")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:password@host/db")
+    monkeypatch.setenv("BUNBASE_MASTER_KEY", "a secret")
+
+    config = load_settings()
+
+    house = config.of(HOUSE, HouseSettings)
+    assert house.data_path() == Path("/var/lib/bunbase")
+    assert house.database_url == "postgresql://user:password@host/db"
+    shown = {f"{value.room}.{value.name}": value.shown for value in config.values}
+    assert shown["bunkms.master_key"] == shown["house.database_url"] == MASK
+
+
+def test_every_short_name_stands_for_a_setting_that_exists() -> None:
+    names = {f"BUNBASE_{value.room}__{value.name}".upper() for value in load_settings().values}
+
+    assert set(ALIASES.values()) <= names
+
+
+def test_every_room_has_settings_and_all_defaults_are_good() -> None:
+    config = load_settings()
+
+    assert set(config.sections) == {HOUSE, GATEWAY, *(module.name for module in MODULES)}
+    assert config.of(HOUSE, HouseSettings).data_path() == Path.cwd() / ".bunbase"
+
+
+def test_peers_and_lists_are_written_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUNBASE_HOUSE__PEERS", '{"bunkms": "http://10.0.0.2:7071"}')
+    monkeypatch.setenv("BUNBASE_GATEWAY__CORS_ORIGINS", '["https://a.example.com"]')
+
+    config = load_settings()
+
+    assert config.of(HOUSE, HouseSettings).peers == {"bunkms": "http://10.0.0.2:7071"}
+    assert config.of(GATEWAY, GatewaySettings).cors_origins == ("https://a.example.com",)
+
+
+def test_all_mistakes_are_told_at_once_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("bunbase.toml").write_text("[server.gateway]\nprot = 1\n\n[server.nowhere]\nx = 1\n")
+    monkeypatch.setenv("BUNBASE_PORT", "70000")
+    monkeypatch.setenv("BUNBASE_HOUSE__LOG_LEVEL", "loud")
+
+    with pytest.raises(ConfigError) as mistakes:
+        load_settings({"bunauth.signups": "perhaps"})
+
+    gateway, nowhere, port, level, signups = sorted(str(mistakes.value).splitlines(), key=_by_subject)
+    assert "there is no setting prot; allowed: host, port" in gateway
+    assert "there is no such room; allowed: house, gateway" in nowhere
+    assert "BUNBASE_PORT: gateway.port = '70000': Expected `int` <= 65535" in port
+    assert level.endswith("allowed: debug, info, warning, error")
+    assert signups.endswith("allowed: auto, open, invite, closed")
+
+
+def _by_subject(mistake: str) -> int:
+    return next(n for n, word in enumerate(("prot;", "nowhere", "70000", "loud", "perhaps")) if word in mistake)
