@@ -16,7 +16,6 @@ from litestar import Request
 from litestar.di import Provide
 
 from bunbase.contracts.caller import Caller, CallerKind, Developer
-from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.credentials import PROJECT_PARAMETER, bearer_token, client_ip, project_key
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.identity import Identity
@@ -74,7 +73,9 @@ class Callers:
             return await self.client(request)
         project = request.query_params.get(PROJECT_PARAMETER, "")
         if not project:
-            raise InvalidKey("Name the project: send its key as X-Bunbase-Key, or ?project=<id> for a public function.")
+            raise Unauthenticated(
+                "Name the project: send its key as X-Bunbase-Key, or ?project=<id> for a public function."
+            )
         return self._caller(request, CallerKind.ANONYMOUS, project=project)
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
