@@ -45,7 +45,7 @@ async def test_an_end_users_token_is_added_to_it(door: Door) -> None:
         ({"x-bunbase-key": SECRET}, f"/api/projects/{BAKERY}", 401, "unauthenticated"),
         ({}, "/v1/functions/hello", 401, "unauthenticated"),
         ({}, f"/v1/functions/hello?project={BAKERY}", 200, ""),
-        ({"x-bunbase-key": "sk_unknown"}, f"/v1/functions/hello?project={BAKERY}", 401, "unauthenticated"),
+        ({"x-bunbase-key": "sk_unknown"}, f"/v1/functions/hello?project={BAKERY}", 401, "invalid_key"),
     ],
 )
 async def test_who_sends_the_wrong_thing_is_told_so(
