@@ -57,6 +57,9 @@ async def walk(engine: Engine) -> None:
     while more:
         chunk = await engine.page(P, C, after, 500)
         after, more = chunk.items[-1].id, chunk.more
+    since = -1
+    while since != (changes := await engine.changes(P, max(since, 0), 500)).next:
+        since = changes.next
 
 
 @pytest.mark.parametrize("page", [0, 2, 3, 40, -1])

@@ -17,7 +17,7 @@ from bunbase.pkg.ids import new_id
 MAX_WRITES: Final = 500
 MAX_COMMIT_BYTES: Final = 8 << 20
 
-Revision = Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
+Revision = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class SentWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

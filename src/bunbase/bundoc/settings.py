@@ -10,8 +10,8 @@ Mebibytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
 
 class BundocSettings(msgspec.Struct, frozen=True):
-    """`change_days`, `changes`: how long, and how many, changes are kept in a project's log. `waiting_for_changes`: calls
-    that may wait for news at once.
+    """`change_days`, `changes`: how long, and how many, changes are kept in a project's log.
+    `waiting_for_changes`: calls that may wait for news at once.
 
     `cache_mib`: page cache of all open projects together; `project_cache_mib`: the most that one of them gets.
 

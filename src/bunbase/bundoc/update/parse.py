@@ -56,9 +56,7 @@ def invalid(at: Path, message: str) -> InvalidUpdate:
 
 def _check_operator(name: str) -> None:
     if not name.startswith("$"):
-        raise invalid(
-            (name,), f"{name} is a plain name among update operators: put it into $set, or send no operators."
-        )
+        raise invalid((name,), f"{name} is a plain name among update operators: put it into $set.")
     if name not in OPERATORS:
         raise invalid((name,), f"{name} is not an update operator; there are {', '.join(OPERATORS)}.")
 
