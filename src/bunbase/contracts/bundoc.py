@@ -123,7 +123,7 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Precondition(msgspec.Struct, frozen=True):
-    """`rev`: only if this revision is stored (If-Match), 0: nothing; `absent`: only if nothing is (If-None-Match: *)."""
+    """`rev`: only if this revision is stored (If-Match), 0: nothing; `absent`: only if none is (If-None-Match: *)."""
 
     rev: int | None = None
     absent: bool = False
