@@ -1,12 +1,13 @@
 // Applies MongoDB updates with mingo: lines of {document, update} in, lines of {document} or {error} out.
 const { readFileSync } = require("node:fs");
-const { update } = require("mingo/updater");
+const { updateOne } = require("mingo/updater");
 
 for (const line of readFileSync(0, "utf8").split("\n").filter(Boolean)) {
   const { document, update: operators } = JSON.parse(line);
   try {
-    update(document, operators);
-    console.log(JSON.stringify({ document }));
+    const documents = [document];
+    updateOne(documents, {}, operators);
+    console.log(JSON.stringify({ document: documents[0] }));
   } catch (error) {
     console.log(JSON.stringify({ error: String(error) }));
   }
