@@ -1,4 +1,4 @@
-"""A process that works on a few documents in every way at once and says what it asks and what it was told, until killed.
+"""Works on a few documents in every way at once and says what it asks and what it is told, until it is killed.
 
 python -m tests.bundoc.history_writer <directory> <hex secret of the KMS> <round>
 
