@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.connection import connect
+from bunbase.bundoc.sqlite_engine.tables import FORMAT
 from bunbase.bundoc.writes import Create
 from bunbase.contracts.bundoc import DataUnreadable
 from bunbase.pkg.errors import DeadlineExceeded
@@ -56,6 +57,9 @@ async def walk(engine: Engine) -> None:
     while more:
         chunk = await engine.page(P, C, after, 500)
         after, more = chunk.items[-1].id, chunk.more
+    since = -1
+    while since != (changes := await engine.changes(P, max(since, 0), 500)).next:
+        since = changes.next
 
 
 @pytest.mark.parametrize("page", [0, 2, 3, 40, -1])
@@ -129,7 +133,7 @@ async def test_a_newer_format_is_refused(directory: Path, kms: FakeKms) -> None:
         assert file is not None
         key = file.key
     connection = connect(directory / P / "data.db", key)
-    connection.pragma("user_version", 2)
+    connection.pragma("user_version", FORMAT + 1)
     connection.close()
 
     await refused(directory, kms)

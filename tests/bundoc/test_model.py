@@ -38,6 +38,7 @@ operations = st.one_of(
     st.tuples(st.just("create"), ids, bodies),
     st.tuples(st.just("put"), ids, bodies, conditions),
     st.tuples(st.just("patch"), ids, bodies, conditions),
+    st.tuples(st.just("inc"), ids, st.integers(-3, 3), conditions),
     st.tuples(st.just("delete"), ids, conditions),
     st.tuples(st.just("get"), ids),
     st.tuples(st.just("list"), st.integers(1, 3)),
@@ -71,6 +72,9 @@ async def done(service: BundocService, operation: tuple[Any, ...]) -> Any:
                 return plain(await service.put(CALLER, "things", id, msgspec.json.encode(body), when))
             case ("patch", id, body, when):
                 return plain(await service.patch(CALLER, "things", id, msgspec.json.encode(body), when))
+            case ("inc", id, by, when):
+                update = msgspec.json.encode({"$inc": {"n": by}})
+                return plain(await service.patch(CALLER, "things", id, update, when))
             case ("delete", id, when):
                 return await service.delete(CALLER, "things", id, when)
             case ("get", id):
@@ -112,6 +116,9 @@ def expected(model: Model, operation: tuple[Any, ...]) -> Any:
     if kind == "delete":
         del model[id]
         return None
+    if kind == "inc":
+        model[id] = (rev + 1, {**before, "n": before.get("n", 0) + operation[2]})
+        return (id, *model[id])
     model[id] = (rev + 1, operation[2] if kind == "put" else by_the_rfc(before, operation[2]))
     return (id, *model[id])
 

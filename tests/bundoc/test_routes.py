@@ -201,13 +201,78 @@ async def test_a_body_without_a_type_is_json(http: httpx.AsyncClient) -> None:
         assert created.status_code == 201
 
 
-async def test_update_operators_are_not_taken_for_fields(http: httpx.AsyncClient) -> None:
+async def test_update_operators_change_what_is_stored(http: httpx.AsyncClient) -> None:
+    await http.put(f"{URL}/d1", json={"n": 1, "tags": ["a"]})
+
+    changed = await http.patch(
+        f"{URL}/d1", json={"$inc": {"n": 2}, "$push": {"tags": "b"}}, headers={"if-match": '"1"'}
+    )
+
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
+    assert (changed.json()["n"], changed.json()["tags"]) == (3, ["a", "b"])
+
+
+async def test_operators_and_plain_names_do_not_mix(http: httpx.AsyncClient) -> None:
     await http.put(f"{URL}/d1", json={"n": 1})
 
-    refused = await http.patch(f"{URL}/d1", json={"$inc": {"n": 1}})
+    refused = await http.patch(f"{URL}/d1", json={"$inc": {"n": 1}, "title": "x"})
 
-    assert problem(refused) == (422, "invalid_document")
-    assert refused.json()["errors"][0]["path"] == "/$inc"
+    assert problem(refused) == (422, "invalid_update")
+    assert refused.json()["errors"][0]["path"] == "/title"
+
+
+async def test_a_commit_is_done_whole_or_not_at_all(http: httpx.AsyncClient) -> None:
+    create = {"op": "create", "collection": "posts", "id": "d1", "data": {"n": 1}}
+    stale = {"op": "patch", "collection": "posts", "id": "d1", "data": {"$inc": {"n": 1}}, "if_rev": 9}
+
+    refused = await http.post("/v1/commit", json={"writes": [create, stale]})
+    assert problem(refused) == (412, "stale_revision")
+    assert refused.json()["write"] == 1
+    assert problem(await http.get(f"{URL}/d1")) == (404, "document_not_found")
+
+    done = await http.post("/v1/commit", json={"writes": [create, {**stale, "if_rev": 1}]})
+    assert done.status_code == 200
+    assert done.json() == {"seq": 2, "results": [{"id": "d1", "rev": 1}, {"id": "d1", "rev": 2}]}
+
+
+@pytest.mark.parametrize(
+    ("writes", "status", "code"),
+    [
+        ([], 422, "invalid_input"),
+        ([{"op": "check", "collection": "posts", "id": "d1", "if_rev": 0}] * 501, 422, "invalid_input"),
+        ([{"op": "drop", "collection": "posts"}], 422, "invalid_input"),
+        ([{"op": "put", "collection": "posts", "data": {}}], 422, "invalid_input"),
+        ([{"op": "put", "collection": "posts", "id": "d1"}], 422, "invalid_input"),
+        ([{"op": "check", "collection": "posts", "id": "d1"}], 422, "invalid_input"),
+        ([{"op": "delete", "collection": "posts", "id": "d1", "data": {}}], 422, "invalid_input"),
+        ([{"op": "create", "collection": "Posts", "data": {}}], 422, "invalid_input"),
+        ([{"op": "create", "collection": "posts", "data": {}, "if_rev": 3}], 422, "invalid_input"),
+        ([{"op": "create", "collection": "posts", "data": {"_mine": 1}}], 422, "invalid_document"),
+        ([{"op": "patch", "collection": "posts", "id": "d1", "data": {"$inc": {"n": "1"}}}], 422, "invalid_update"),
+    ],
+)
+async def test_a_commit_that_makes_no_sense_is_refused(
+    http: httpx.AsyncClient, writes: list[Any], status: int, code: str
+) -> None:
+    refused = await http.post("/v1/commit", json={"writes": writes})
+
+    assert problem(refused) == (status, code)
+
+
+async def test_changes_are_read_from_where_the_reader_stands(http: httpx.AsyncClient) -> None:
+    await http.put(f"{URL}/d1", json={})
+    await http.patch(f"{URL}/d1", json={"a": 1})
+    await http.delete(f"{URL}/d1")
+
+    first = (await http.get("/v1/changes?limit=2")).json()
+    rest = (await http.get(f"/v1/changes?since={first['next']}")).json()
+
+    told = [(one["seq"], one["op"], one["id"], one["rev"]) for one in first["items"] + rest["items"]]
+    assert told == [(1, "create", "d1", 1), (2, "update", "d1", 2), (3, "delete", "d1", 2)]
+    assert rest["next"] == 3
+    assert (await http.get("/v1/changes?since=3")).json() == {"items": [], "next": 3}
+    assert problem(await http.get("/v1/changes?since=4")) == (410, "resync_required")
+    assert problem(await http.get("/v1/changes", headers={"x-test-caller": "publishable"})) == (403, "rule_denied")
 
 
 @pytest.mark.parametrize(

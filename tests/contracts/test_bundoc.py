@@ -12,11 +12,15 @@ from bunbase.bundoc.module import MODULE
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     Bundoc,
+    Commit,
+    CommitResult,
     DocumentExists,
     DocumentNotFound,
     DocumentTooLarge,
     InvalidDocument,
+    InvalidUpdate,
     Precondition,
+    ResyncRequired,
     RuleDenied,
     StaleRevision,
 )
@@ -91,6 +95,26 @@ async def test_every_refusal_arrives_as_itself(bundoc: Bundoc) -> None:
         await bundoc.list(CALLER, "posts", 501, None)
 
 
+async def test_a_commit_and_the_changes_it_made(bundoc: Bundoc) -> None:
+    create = '{"op":"create","collection":"posts","id":"d1","data":{"n":1.50}}'
+    count = '{"op":"patch","collection":"posts","id":"d1","data":{"$inc":{"n":1}},"if_rev":1}'
+
+    done = await bundoc.commit(CALLER, f'{{"writes":[{create},{count}]}}'.encode())
+    with pytest.raises(StaleRevision) as stale:
+        await bundoc.commit(CALLER, f'{{"writes":[{count}]}}'.encode())
+    with pytest.raises(InvalidUpdate):
+        await bundoc.patch(CALLER, "posts", "d1", b'{"$inc":{"n":"1"}}', NO_PRECONDITION)
+
+    assert done == Commit(2, (CommitResult("d1", 1), CommitResult("d1", 2)))
+    assert stale.value.extra["write"] == 0
+    assert (await bundoc.get(CALLER, "posts", "d1")).body.endswith(b'"n":2.5}')
+    changes = await bundoc.changes(CALLER, 0, 1, 0.0)
+    assert [(one.seq, one.op, one.id) for one in changes.items] == [(1, "create", "d1")]
+    assert (await bundoc.changes(CALLER, 2, 10, 0.01)).items == ()
+    with pytest.raises(ResyncRequired):
+        await bundoc.changes(CALLER, 3, 10, 0.0)
+
+
 async def test_a_walk_through_a_collection_meets_every_document(bundoc: Bundoc) -> None:
     for number in range(25):
         await bundoc.put(CALLER, "posts", f"d{number:02}", b"{}", NO_PRECONDITION)
@@ -114,6 +138,8 @@ async def test_without_rules_only_the_secret_key_is_let_in(bundoc: Bundoc, calle
         bundoc.patch(caller, "posts", "d1", b"{}", NO_PRECONDITION),
         bundoc.delete(caller, "posts", "d1", NO_PRECONDITION),
         bundoc.list(caller, "posts", 20, None),
+        bundoc.commit(caller, b"{}"),
+        bundoc.changes(caller, 0, 20, 0.0),
     )
 
     for call in calls:

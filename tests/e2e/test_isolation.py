@@ -100,6 +100,15 @@ def tries(owner: Project) -> list[Try]:
         Try("PUT", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"of": "the stranger"}),
         Try("PATCH", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"more": 1}),
         Try("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (204,)),
+        Try("GET", "/v1/changes", "/v1/changes", "key", (200,)),
+        Try(
+            "POST",
+            "/v1/commit",
+            "/v1/commit",
+            "key",
+            (404,),
+            {"writes": [{"op": "patch", "collection": "papers", "id": "paper", "data": {"of": "the stranger"}}]},
+        ),
     ]
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
         for template, path in (("", ""), ("/{path}", "/deeper")):

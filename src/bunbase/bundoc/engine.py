@@ -7,7 +7,8 @@ from typing import Final, Protocol
 import msgspec
 
 from bunbase.bundoc.documents import Stored
-from bunbase.bundoc.writes import Write
+from bunbase.bundoc.writes import Committed, Step, Write
+from bunbase.contracts.bundoc import Changes
 
 MAX_PAGE_BYTES: Final = 8 << 20
 
@@ -34,6 +35,21 @@ class Engine(Protocol):
         """
         ...
 
+    async def commit(self, project: str, steps: tuple[Step, ...]) -> Committed:
+        """Do all steps in their order, or none of them.
+
+        Raises: as `write`; a Problem of one step carries its number as `write`.
+        """
+        ...
+
+    async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:
+        """Give what was changed after `since`, oldest first; when nothing was, wait so long for something.
+
+        Each write that changes a document has a number of its own in the project's log, without gaps, in the order in
+        which they came to be. Raises: ResyncRequired, and BundocBusy when too many wait.
+        """
+        ...
+
     async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
         """Give documents with ids after `after`, by id: at most `limit`, and not many more than MAX_PAGE_BYTES."""
         ...
@@ -43,5 +59,7 @@ class Engine(Protocol):
         ...
 
     async def tend(self) -> None:
-        """Close what is idle, and ask BunKMS again before a key in memory gets too old."""
+        """Close what is idle, ask BunKMS again before a key in memory gets too old, and delete in open projects
+        the changes that are kept no longer.
+        """
         ...

@@ -17,6 +17,7 @@ WHY: Final = {
     403: "No rule allows this (`rule_denied`).",
     404: "There is no such document (`document_not_found`).",
     409: "A document with this id exists (`document_exists`).",
+    410: "These changes are not kept any more, or do not exist (`resync_required`).",
     412: "The document has changed since it was read (`stale_revision`); `rev` is the revision stored now.",
     413: f"A document is at most {MAX_BYTES} bytes (`document_too_large`).",
     415: "The body is not JSON.",
@@ -44,6 +45,29 @@ class PatchBody(Operation):
         self.request_body = RequestBody(
             {"application/merge-patch+json": content, "application/json": content}, required=True
         )
+
+
+@dataclass
+class CommitBody(Operation):
+    def __post_init__(self) -> None:
+        text = Schema(type=OpenAPIType.STRING)
+        write = Schema(
+            type=OpenAPIType.OBJECT,
+            required=["op", "collection"],
+            properties={
+                "op": Schema(type=OpenAPIType.STRING, enum=["create", "put", "patch", "delete", "check"]),
+                "collection": text,
+                "id": text,
+                "data": OBJECT,
+                "if_rev": Schema(type=OpenAPIType.INTEGER, minimum=0),
+            },
+        )
+        body = Schema(
+            type=OpenAPIType.OBJECT,
+            required=["writes"],
+            properties={"writes": Schema(type=OpenAPIType.ARRAY, items=write, min_items=1, max_items=500)},
+        )
+        self.request_body = RequestBody({"application/json": OpenAPIMediaType(schema=body)}, required=True)
 
 
 def document_response(description: str) -> ResponseSpec:

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, delete, get, patch, post, put
-from litestar.params import HeaderParameter, PathParameter
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from bunbase.bundoc.openapi import (
+    CommitBody,
     DocumentBody,
     PatchBody,
     document_response,
@@ -17,7 +19,7 @@ from bunbase.bundoc.openapi import (
     problems,
 )
 from bunbase.bundoc.preconditions import etag, precondition, unchanged
-from bunbase.contracts.bundoc import Bundoc, Document, InvalidQuery
+from bunbase.contracts.bundoc import Bundoc, Changes, Commit, Document, InvalidQuery
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import UnsupportedMedia
@@ -32,6 +34,10 @@ KEY: Final = "key"  # the front door's: the project key of those who cannot set 
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
 DocumentId = Annotated[str, PathParameter(description="1 to 64 letters, digits, `_` or `-`.")]
+Since = Annotated[int, QueryParameter(ge=0, description="`seq` of the last change you know; 0 at the beginning.")]
+WaitSeconds = Annotated[
+    float, QueryParameter(ge=0, le=30, description="How long to wait when there is nothing new yet.")
+]
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description='Only if this is still the revision, such as `"3"`.')
 ]
@@ -159,7 +165,12 @@ async def patch_document(
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[bytes]:
-    """Applies a JSON Merge Patch (RFC 7396): objects are merged, `null` removes, everything else replaces."""
+    """Applies a JSON Merge Patch (RFC 7396): objects are merged, `null` removes, everything else replaces.
+
+    When its names begin with `$` it holds update operators instead, with MongoDB's meaning and dotted paths: `$set`
+    `$unset` `$inc` `$mul` `$min` `$max` `$push` (`$each`, `$position`, `$slice`) `$addToSet` `$pull` `$now`. They are
+    applied to what is stored when their turn comes: increments from many clients all count.
+    """
     _check_query(request, ())
     _check_media(request, JSON, MERGE_PATCH)
     return _answer(await bundoc.patch(client, collection, id, body, precondition(if_match, if_none_match)))
@@ -182,6 +193,50 @@ async def delete_document(
 ) -> None:
     _check_query(request, ())
     await bundoc.delete(client, collection, id, precondition(if_match, if_none_match))
+
+
+@post(
+    "/v1/commit",
+    summary="Write several documents, all or none",
+    tags=TAGS,
+    status_code=200,
+    operation_class=CommitBody,
+    responses={200: ResponseSpec(Commit, generate_examples=False), **problems(400, 403, 404, 409, 412, 413, 415, 422)},
+)
+async def commit_writes(
+    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
+) -> Response[Commit]:
+    """Does at most 500 writes in their order. If one fails, nothing was done, and `write` in the problem numbers it.
+
+    `op` is create, put, patch, delete, or check, which changes nothing and fails unless `if_rev` is stored: with one
+    for each document that was read, a commit is a transaction. `if_rev` 0 means: only if there is no such document.
+    `rev` in the answer is the revision stored now, 0 if there is no document.
+    """
+    _check_query(request, ())
+    _check_media(request, JSON)
+    return Response(await bundoc.commit(client, body), media_type=JSON)
+
+
+@get(
+    "/v1/changes",
+    summary="Changes of documents",
+    tags=TAGS,
+    responses={200: ResponseSpec(Changes, generate_examples=False), **problems(400, 403, 410, 422)},
+)
+async def list_changes(
+    client: Injected[Caller],
+    bundoc: Injected[Bundoc],
+    request: AnyRequest,
+    since: Since = 0,
+    limit: Limit = DEFAULT_LIMIT,
+    wait_seconds: WaitSeconds = 0.0,
+) -> Response[Changes]:
+    """Gives what was changed in the project after `since`, oldest first; `seq` has no gaps. Go on with `since=<next>`.
+
+    After 410 `resync_required`, note its `last`, read the collections again, then go on from there.
+    """
+    _check_query(request, ("since", "limit", "wait_seconds"))
+    return Response(await bundoc.changes(client, since, limit, wait_seconds), media_type=JSON)
 
 
 def _answer(document: Document, headers: dict[str, str] | None = None) -> Response[bytes]:
@@ -212,4 +267,13 @@ def _check_media(request: AnyRequest, *accepted: str) -> None:
         raise UnsupportedMedia(f"Send {' or '.join(accepted)} in UTF-8.")
 
 
-ROUTES = (create_document, list_documents, get_document, put_document, patch_document, delete_document)
+ROUTES = (
+    create_document,
+    list_documents,
+    get_document,
+    put_document,
+    patch_document,
+    delete_document,
+    commit_writes,
+    list_changes,
+)

@@ -9,25 +9,31 @@ from typing import TypeVar
 import msgspec
 
 from bunbase.bundoc import documents
+from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.documents import Stored, check_collection, check_id, document, fields_at, seen
+from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.writes import Create, Delete, Patch, Put
+from bunbase.bundoc.writes import Create, Delete, Put
 from bunbase.contracts.bundoc import (
+    Changes,
+    Commit,
+    CommitResult,
     Document,
     DocumentNotFound,
-    InvalidDocument,
     Page,
     Precondition,
     RuleDenied,
 )
 from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
 
 T = TypeVar("T")
 
+MAX_WAIT_SECONDS = 30.0
+ANSWER_SECONDS = 2.0  # of a call's deadline are left for the answer
 LARGE_BYTES = 16 << 10  # many small objects cost 65 µs a KiB to check: beyond 1 ms every other request would feel it
 
 
@@ -67,9 +73,7 @@ class BundocService:
             _allow(caller)
             check_collection(collection)
             check_id(id)
-            changes = await _parsed(patch, lambda sent: fields_at(id, sent))
-            _refuse_operators(changes)
-            write = Patch(id, changes, when, len(patch))
+            write = await _parsed(patch, lambda sent: patch_of(id, sent, when))
             return document(_kept(await self.engine.write(caller.project, collection, write)))
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
@@ -78,6 +82,22 @@ class BundocService:
             check_collection(collection)
             check_id(id)
             await self.engine.write(caller.project, collection, Delete(id, when))
+
+    async def commit(self, caller: Caller, body: bytes) -> Commit:
+        with counted("commit"):
+            _allow(caller)
+            steps = await _parsed(body, steps_of)
+            done = await self.engine.commit(caller.project, steps)
+            pairs = zip(steps, done.results, strict=True)
+            return Commit(done.seq, tuple(CommitResult(step.write.id, kept.rev if kept else 0) for step, kept in pairs))
+
+    async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
+        with counted("changes"):
+            _allow(caller)
+            _check_changes(since, wait_seconds)
+            _check_limit(limit)
+            seconds = min(wait_seconds, max(0.0, seconds_left(MAX_WAIT_SECONDS + ANSWER_SECONDS) - ANSWER_SECONDS))
+            return await self.engine.changes(caller.project, since, limit, seconds)
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
         with counted("list"):
@@ -119,15 +139,17 @@ def _kept(written: Stored | None) -> Stored:
     return written
 
 
-def _refuse_operators(changes: documents.Fields) -> None:
-    """`$inc` and the like will have a meaning: until then they must not become fields."""
-    operators = [name for name in changes if name.startswith("$")]
-    if operators:
-        message = "Update operators are not understood yet: send a merge patch (RFC 7396)."
-        raise InvalidDocument(message, errors=[{"path": f"/{name}", "message": message} for name in operators])
+def _check_changes(since: int, wait_seconds: float) -> None:
+    if not 0 <= since < 1 << 63:
+        raise _invalid("since", "since is the seq of the last change you know, 0 at the beginning.")
+    if not 0 <= wait_seconds <= MAX_WAIT_SECONDS:
+        raise _invalid("wait_seconds", f"wait_seconds is 0 to {MAX_WAIT_SECONDS:g}.")
 
 
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_LIMIT:
-        message = f"limit is 1 to {MAX_LIMIT}."
-        raise InvalidInput(message, errors=[{"path": "/limit", "message": message}])
+        raise _invalid("limit", f"limit is 1 to {MAX_LIMIT}.")
+
+
+def _invalid(name: str, message: str) -> InvalidInput:
+    return InvalidInput(message, errors=[{"path": f"/{name}", "message": message}])

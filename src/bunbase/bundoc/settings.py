@@ -10,7 +10,10 @@ Mebibytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
 
 class BundocSettings(msgspec.Struct, frozen=True):
-    """`cache_mib`: page cache of all open projects together; `project_cache_mib`: the most that one of them gets.
+    """`change_days`, `changes`: how long, and how many, changes are kept in a project's log.
+    `waiting_for_changes`: calls that may wait for news at once.
+
+    `cache_mib`: page cache of all open projects together; `project_cache_mib`: the most that one of them gets.
 
     `queued_writes`, `queued_mib`: what may wait for one project's disk before the next write is refused.
     `batch_writes`: how many writes share one fsync at most. `read_seconds`: after this a statement is stopped.
@@ -26,5 +29,8 @@ class BundocSettings(msgspec.Struct, frozen=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     read_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
     max_collections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
+    change_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 7.0
+    changes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
+    waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows no more than 15 minutes
     renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600

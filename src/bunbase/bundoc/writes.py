@@ -8,6 +8,8 @@ import msgspec
 
 from bunbase.bundoc.documents import Fields, Stored, read_fields, stored_form
 from bunbase.bundoc.merge_patch import merged_fields
+from bunbase.bundoc.update.apply import updated
+from bunbase.bundoc.update.parse import Change
 from bunbase.contracts.bundoc import DocumentExists, DocumentNotFound, Precondition, StaleRevision
 
 
@@ -29,18 +31,48 @@ class Patch(msgspec.Struct, frozen=True):
     size: int
 
 
+class Update(msgspec.Struct, frozen=True):
+    """A patch of update operators."""
+
+    id: str
+    changes: tuple[Change, ...]
+    when: Precondition
+    size: int
+
+
 class Delete(msgspec.Struct, frozen=True):
     id: str
     when: Precondition
 
 
-Write = Create | Put | Patch | Delete
+class Check(msgspec.Struct, frozen=True):
+    """Changes nothing: what was read is still so."""
+
+    id: str
+    when: Precondition
+
+
+Write = Create | Put | Patch | Update | Delete | Check
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One write of a commit."""
+
+    collection: str
+    write: Write
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """`seq`: of the last change in the log when the commit was done. `results`: a document for each step, or None."""
+
+    seq: int
+    results: tuple[Stored | None, ...]
 
 
 def outcome(write: Write, before: Stored | None, now: str) -> Stored | None:
     """Give the document after the write, None if it is gone.
 
-    Raises: DocumentExists, DocumentNotFound, StaleRevision, DocumentTooLarge.
+    Raises: DocumentExists, DocumentNotFound, StaleRevision, InvalidUpdate, DocumentTooLarge.
     """
     match write:
         case Create():
@@ -53,9 +85,15 @@ def outcome(write: Write, before: Stored | None, now: str) -> Stored | None:
         case Patch():
             found = _found(write.id, write.when, before)
             return _next(found, stored_form(merged_fields(read_fields(found.body), write.changes)), now)
+        case Update():
+            found = _found(write.id, write.when, before)
+            return _next(found, stored_form(updated(read_fields(found.body), write.changes, now)), now)
         case Delete():
             _found(write.id, write.when, before)
             return None
+        case Check():
+            _check(write.when, before)
+            return before
         case _:
             assert_never(write)
 
@@ -65,9 +103,9 @@ def size(write: Write) -> int:
     match write:
         case Create() | Put():
             return len(write.body)
-        case Patch():
+        case Patch() | Update():
             return write.size
-        case Delete():
+        case Delete() | Check():
             return 0
         case _:
             assert_never(write)

@@ -39,6 +39,18 @@ class InvalidDocument(Problem):
     status, code, title = 422, "invalid_document", "This is not a document that can be stored"
 
 
+class InvalidUpdate(Problem):
+    """`errors`: as of InvalidDocument."""
+
+    status, code, title = 422, "invalid_update", "These update operators cannot be applied"
+
+
+class ResyncRequired(Problem):
+    """`first`: the least `since` that can be answered; `last`: the newest change there is."""
+
+    status, code, title = 410, "resync_required", "These changes are not kept any more"
+
+
 class DocumentTooLarge(Problem):
     status, code, title = 413, "document_too_large", "A document is at most 1 MiB"
 
@@ -78,8 +90,40 @@ class Page(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class CommitResult(msgspec.Struct, frozen=True):
+    """`rev`: the revision stored now, 0 if there is no document."""
+
+    id: str
+    rev: int
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """`seq`: of the newest change in the log of the project when this was done."""
+
+    seq: int
+    results: tuple[CommitResult, ...]
+
+
+class ChangeEntry(msgspec.Struct, frozen=True):
+    """`op`: create, update or delete. `rev`: the revision written; for a delete the last there was. `at`: RFC 3339."""
+
+    seq: int
+    op: str
+    collection: str
+    id: str
+    rev: int
+    at: str
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """`next`: the `since` to ask with next; it is never null, for there will be more."""
+
+    items: tuple[ChangeEntry, ...]
+    next: int
+
+
 class Precondition(msgspec.Struct, frozen=True):
-    """`rev`: only if this revision is stored (If-Match); `absent`: only if nothing is (If-None-Match: *)."""
+    """`rev`: only if this revision is stored (If-Match), 0: nothing; `absent`: only if none is (If-None-Match: *)."""
 
     rev: int | None = None
     absent: bool = False
@@ -104,11 +148,28 @@ class Bundoc(Protocol):
         ...
 
     async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
-        """Apply a merge patch (RFC 7396). Raises: DocumentNotFound, StaleRevision, InvalidDocument, RuleDenied."""
+        """Apply a merge patch (RFC 7396), or update operators when its names begin with `$`.
+
+        Raises: DocumentNotFound, StaleRevision, InvalidDocument, InvalidUpdate, DocumentTooLarge, RuleDenied.
+        """
         ...
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
         """Raises: DocumentNotFound, StaleRevision, RuleDenied."""
+        ...
+
+    async def commit(self, caller: Caller, body: bytes) -> Commit:
+        """Do `{"writes":[…]}` in its order, all or nothing; `write` in a Problem numbers the one that failed.
+
+        Raises: InvalidInput, Malformed, and all that the single writes raise.
+        """
+        ...
+
+    async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
+        """Give changes of documents after `since`, oldest first; wait so long when there are none yet.
+
+        Raises: ResyncRequired, BundocBusy, RuleDenied.
+        """
         ...
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:

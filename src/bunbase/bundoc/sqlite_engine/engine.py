@@ -13,14 +13,19 @@ from typing import Final
 
 import apsw
 
+from bunbase.bundoc.changes import Waiters
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
-from bunbase.bundoc.writes import Write
+from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.bundoc.sqlite_engine.writer import Writer
+from bunbase.bundoc.writes import Committed, Step, Write
+from bunbase.contracts.bundoc import Changes
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
@@ -34,6 +39,7 @@ class SqliteEngine:
         self.files = files
         self.writers = writers
         self.clock = clock
+        self.waiters = Waiters(files.settings.waiting_for_changes)
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None:
         """Reads in the event loop; when the file is open this never waits."""
@@ -44,11 +50,34 @@ class SqliteEngine:
             raise self.files.fault(project, file, error) from error
 
     async def write(self, project: str, collection: str, write: Write) -> Stored | None:
+        try:
+            return (await self.commit(project, (Step(collection, write),))).results[0]
+        except Problem as problem:
+            problem.extra.pop("write", None)  # there was but one
+            raise
+
+    async def commit(self, project: str, steps: tuple[Step, ...]) -> Committed:
         async with self.files.using(project) as file:
             try:
-                return await file.write_with(self.writers, self.clock).submit(collection, write)
+                return await self._writer(project, file).commit(steps)
             except apsw.Error as error:
                 raise self.files.fault(project, file, error) from error
+
+    async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:
+        found = await self._changes(project, since, limit)
+        if found.items or wait_seconds <= 0:
+            return found
+        news = self.waiters.enter(project)
+        try:
+            found = await self._changes(project, since, limit)  # what came before this call had entered
+            if not found.items:
+                async with asyncio.timeout(wait_seconds):
+                    await news
+        except TimeoutError:
+            return found
+        finally:
+            self.waiters.leave(project, news)
+        return found if found.items else await self._changes(project, since, limit)
 
     async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
         file = self.files.ready(project) or await self.files.opened(project)
@@ -63,6 +92,34 @@ class SqliteEngine:
 
     async def tend(self) -> None:
         await self.files.tend()
+        for project in list(self.files.files):
+            await self._prune(project)
+
+    async def _changes(self, project: str, since: int, limit: int) -> Changes:
+        file = self.files.ready(project) or await self.files.opened(project)
+        try:
+            return file.changes(since, limit)
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
+
+    async def _prune(self, project: str) -> None:
+        """In batches, other writes between them. Only a project that was written to has anything to lose."""
+        file = self.files.ready(project)
+        if file is None or file.writer is None:
+            return
+        file.enter()
+        try:
+            while await file.writer.prune():
+                pass
+        except apsw.Error as error:
+            log.warning("changes were not pruned", project=project, reason=repr(self.files.fault(project, file, error)))
+        except Problem as problem:
+            log.warning("changes were not pruned", project=project, reason=problem.detail)
+        finally:
+            file.leave()
+
+    def _writer(self, project: str, file: ProjectFile) -> Writer:
+        return file.write_with(self.writers, self.clock, lambda: self.waiters.changed(project))
 
     async def _scanned(self, project: str, collection: str, after: str, limit: int) -> Chunk:
         async with self.files.using(project) as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -14,11 +15,13 @@ import apsw
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.change_log import changes_since
 from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, set_cache
+from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
 from bunbase.bundoc.sqlite_engine.tables import FORMAT, Table, create_format, format_of, tables_of
 from bunbase.bundoc.sqlite_engine.writer import Writer
-from bunbase.contracts.bundoc import DataUnreadable
+from bunbase.contracts.bundoc import Changes, DataUnreadable
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.secret_files import sync_directory
 
@@ -72,6 +75,11 @@ class ProjectFile:
         self.reader_time.start()
         return table.get(self.reader, id)
 
+    def changes(self, since: int, limit: int) -> Changes:
+        """Read in the event loop: a change takes a microsecond. Raises: ResyncRequired."""
+        self.reader_time.start()
+        return changes_since(self.reader, since, limit)
+
     def page_inline(self, collection: str, after: str, limit: int) -> Chunk | None:
         """Give the page if it is small enough to be read in the event loop, else None."""
         table = self.tables.get(collection)
@@ -92,10 +100,10 @@ class ProjectFile:
             self.scanner_time.start()
             return self.tables[collection].page(self.scanner, after, limit)
 
-    def write_with(self, pool: ThreadPoolExecutor, clock: Clock) -> Writer:
-        """Give the writer; call it in the event loop."""
+    def write_with(self, pool: ThreadPoolExecutor, clock: Clock, changed: Callable[[], None]) -> Writer:
+        """Give the writer; call it in the event loop. `changed`: called there after each commit."""
         if self.writer is None:
-            self.writer = Writer(self._connect, self.tables, pool, self.settings, clock)
+            self.writer = Writer(self._connect, self.tables, pool, self.settings, clock, changed)
         return self.writer
 
     def resize_cache(self, mib: int) -> None:
@@ -128,6 +136,8 @@ def open_project_file(directory: Path, key: bytes, settings: BundocSettings) -> 
         raise DataUnreadable("The project's file is missing or empty.")
     file = ProjectFile(path, key, settings)
     try:
+        if is_older(file.reader):
+            bring_up(file.reader)
         found = format_of(file.reader)
         if found != FORMAT:
             raise DataUnreadable(f"The project's file has format {found}; this version of BunBase reads {FORMAT}.")

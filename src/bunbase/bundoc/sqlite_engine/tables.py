@@ -11,8 +11,9 @@ import apsw
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
+from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
 
-FORMAT: Final = 1  # PRAGMA user_version; the next format gets a step that brings files up to it when they are opened
+FORMAT: Final = 2  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
 
 CREATE_FORMAT: Final = f"""
 CREATE TABLE collections (
@@ -20,6 +21,7 @@ CREATE TABLE collections (
     name TEXT NOT NULL UNIQUE,
     created TEXT NOT NULL
 );
+{CREATE_LOG}
 PRAGMA user_version = {FORMAT};"""
 
 COLLECTIONS: Final = "SELECT name, id FROM collections"

@@ -11,18 +11,20 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final, cast
 
 import apsw
 
 from bunbase.bundoc import writes
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
-from bunbase.bundoc.writes import Write
-from bunbase.contracts.bundoc import BundocBusy
+from bunbase.bundoc.writes import Committed, Step, Write
+from bunbase.contracts.bundoc import BundocBusy, ChangeEntry
 from bunbase.pkg.clock import Clock, rfc3339
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
@@ -45,19 +47,18 @@ FATAL: Final = (
     MemoryError,
 )
 
-Result = Stored | None | Exception
+Work = Callable[["Transaction"], Any]  # what one savepoint holds
 
 
 class Waiting:
-    """A write in the queue, and who waits for it."""
+    """A piece of work in the queue, and who waits for it."""
 
-    __slots__ = ("answer", "collection", "size", "write")
+    __slots__ = ("answer", "size", "work")
 
-    def __init__(self, collection: str, write: Write, answer: asyncio.Future[Stored | None]) -> None:
-        self.collection = collection
-        self.write = write
+    def __init__(self, work: Work, size: int, answer: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.size = size
         self.answer = answer
-        self.size = writes.size(write)
 
 
 class Writer:
@@ -70,12 +71,14 @@ class Writer:
         pool: ThreadPoolExecutor,
         settings: BundocSettings,
         clock: Clock,
+        changed: Callable[[], None],
     ) -> None:
         self.connect = connect
         self.tables = tables
         self.pool = pool
         self.settings = settings
         self.clock = clock
+        self.changed = changed
         self.loop = asyncio.get_running_loop()
         self.connection: apsw.Connection | None = None
         self.log_pages = 0
@@ -84,9 +87,20 @@ class Writer:
         self.draining = False
         self.lock = threading.Condition()
 
-    def submit(self, collection: str, write: Write) -> asyncio.Future[Stored | None]:
-        """Queue a write; its future is done when it is on disk. Raises: BundocBusy."""
-        waiting = Waiting(collection, write, self.loop.create_future())
+    async def commit(self, steps: tuple[Step, ...]) -> Committed:
+        """Do all steps or none; done when they are on disk. Raises: BundocBusy, and what is wrong with a step."""
+        size = sum([writes.size(step.write) for step in steps])
+        return cast(Committed, await self.submit(lambda transaction: transaction.do(steps), size))
+
+    async def prune(self) -> int:
+        """Delete some changes that are kept no longer; give how many. Raises: BundocBusy."""
+        not_before = rfc3339(self.clock.now() - timedelta(days=self.settings.change_days))
+        most = self.settings.changes
+        return cast(int, await self.submit(lambda work: change_log.prune(work.connection, most, not_before), 0))
+
+    def submit(self, work: Work, size: int) -> asyncio.Future[Any]:
+        """Queue a piece of work; its future is done when it is on disk. Raises: BundocBusy."""
+        waiting = Waiting(work, size, self.loop.create_future())
         with self.lock:
             full = self.queued_bytes + waiting.size > self.settings.queued_mib << 20
             if len(self.queue) >= self.settings.queued_writes or (full and self.queue):
@@ -112,7 +126,7 @@ class Writer:
         try:
             batch = self._take()
             results = self._committed(batch)
-            self.loop.call_soon_threadsafe(_answer, list(zip(batch, results, strict=True)))
+            self.loop.call_soon_threadsafe(self._answer, list(zip(batch, results, strict=True)))
             if self.log_pages >= CHECKPOINT_PAGES:
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
         finally:
@@ -132,12 +146,12 @@ class Writer:
             self.queued_bytes -= sum(waiting.size for waiting in batch)
         return [waiting for waiting in batch if not waiting.answer.cancelled()]
 
-    def _committed(self, batch: list[Waiting]) -> list[Result]:
+    def _committed(self, batch: list[Waiting]) -> list[Any]:
         """Do the batch in one transaction. If that fails, it fails for all: none of it is on disk."""
         try:
             connection = self._connected()
-            transaction = Transaction(connection, self.tables, self.settings.max_collections, rfc3339(self.clock.now()))
             connection.execute("BEGIN IMMEDIATE")
+            transaction = Transaction(connection, self.tables, self.settings.max_collections, rfc3339(self.clock.now()))
             results = [transaction.attempt(waiting) for waiting in batch]
             connection.execute("COMMIT")
         except Exception as error:
@@ -170,9 +184,22 @@ class Writer:
         except apsw.Error as error:  # the log keeps what is not yet in the file
             log.warning("a checkpoint failed", error=repr(error))
 
+    def _answer(self, results: list[tuple[Waiting, Any]]) -> None:
+        for waiting, result in results:
+            if waiting.answer.done():
+                continue
+            if isinstance(result, Exception):
+                waiting.answer.set_exception(result)
+            else:
+                waiting.answer.set_result(result)
+        self.changed()
+
 
 class Transaction:
-    """The writes of one batch, each in a savepoint of its own. `begun`: collections that did not exist before."""
+    """The work of one batch, each piece in a savepoint of its own.
+
+    `begun`: collections that did not exist before; `seq`: the newest change.
+    """
 
     def __init__(self, connection: apsw.Connection, tables: dict[str, Table], max_tables: int, now: str) -> None:
         self.connection = connection
@@ -180,28 +207,43 @@ class Transaction:
         self.max_tables = max_tables
         self.now = now
         self.begun: dict[str, Table] = {}
+        self.seq = change_log.ends(connection)[1]
 
-    def attempt(self, waiting: Waiting) -> Result:
-        """Do one write; what is wrong with it alone is its result, and it leaves no trace."""
-        known = len(self.begun)
+    def attempt(self, waiting: Waiting) -> Any:
+        """Do one piece of work; what is wrong with it alone is its result, and it leaves no trace."""
+        begun, seq = len(self.begun), self.seq
         self.connection.execute("SAVEPOINT one")
         try:
-            result = self._do(waiting.collection, waiting.write)
+            result = waiting.work(self)
         except FATAL:
             raise
         except Exception as error:
             self.connection.execute("ROLLBACK TO one")
             self.connection.execute("RELEASE one")
-            if len(self.begun) > known:
+            self.seq = seq
+            while len(self.begun) > begun:
                 self.begun.popitem()
             return error
         self.connection.execute("RELEASE one")
         return result
 
+    def do(self, steps: tuple[Step, ...]) -> Committed:
+        """Raises: what is wrong with the first bad step, its number as `write`."""
+        results: list[Stored | None] = []
+        for step in steps:
+            try:
+                results.append(self._do(step.collection, step.write))
+            except Problem as problem:
+                problem.extra["write"] = len(results)
+                raise
+        return Committed(self.seq, tuple(results))
+
     def _do(self, collection: str, write: Write) -> Stored | None:
         table = self.tables.get(collection) or self.begun.get(collection)
         before = table.get(self.connection, write.id) if table is not None else None
         after = writes.outcome(write, before, self.now)
+        if after is before:
+            return after
         if table is None:
             table = self._begin(collection)
         if after is None:
@@ -210,7 +252,15 @@ class Transaction:
             table.insert(self.connection, after)
         else:
             table.update(self.connection, after)
+        self._log(collection, before, after)
         return after
+
+    def _log(self, collection: str, before: Stored | None, after: Stored | None) -> None:
+        self.seq += 1
+        op = "delete" if after is None else "create" if before is None else "update"
+        left = after or before
+        assert left is not None
+        change_log.append(self.connection, ChangeEntry(self.seq, op, collection, left.id, left.rev, self.now))
 
     def _begin(self, collection: str) -> Table:
         if len(self.tables) + len(self.begun) >= self.max_tables:
@@ -218,13 +268,3 @@ class Transaction:
             raise InvalidInput(message, errors=[{"path": "/collection", "message": message}])
         table = self.begun[collection] = add_table(self.connection, collection, self.now)
         return table
-
-
-def _answer(results: list[tuple[Waiting, Result]]) -> None:
-    for waiting, result in results:
-        if waiting.answer.done():
-            continue
-        if isinstance(result, Exception):
-            waiting.answer.set_exception(result)
-        else:
-            waiting.answer.set_result(result)

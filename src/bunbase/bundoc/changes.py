@@ -1,0 +1,39 @@
+"""Who waits for news of a project, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from bunbase.contracts.bundoc import BundocBusy
+
+
+class Waiters:
+    """Bounded in number: each is a request that is held open."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self.count = 0
+
+    def enter(self, project: str) -> asyncio.Future[None]:
+        """Give what is done with the project's next change; leave with it afterwards. Raises: BundocBusy."""
+        if self.count >= self.most:
+            raise BundocBusy("Too many calls wait for changes; ask without waiting.", retry_after_seconds=1)
+        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting[project].add(news)
+        self.count += 1
+        return news
+
+    def leave(self, project: str, news: asyncio.Future[None]) -> None:
+        self.count -= 1
+        waiting = self.waiting[project]
+        waiting.discard(news)
+        if not waiting:
+            del self.waiting[project]
+
+    def changed(self, project: str) -> None:
+        """Wake all who wait for this project."""
+        for news in self.waiting.get(project, ()):
+            if not news.done():
+                news.set_result(None)

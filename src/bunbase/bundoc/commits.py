@@ -1,0 +1,120 @@
+"""Reading the body of a commit: every write checked as it would be at an address of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal, NoReturn
+
+import msgspec
+
+from bunbase.bundoc.documents import check_collection, check_id, document_at, fields_at, new_document
+from bunbase.bundoc.update.parse import has_operators, parse_update
+from bunbase.bundoc.writes import Check, Create, Delete, Patch, Put, Step, Update, Write
+from bunbase.contracts.bundoc import Precondition
+from bunbase.pkg.errors import InvalidInput, Malformed, Problem, TooLarge
+from bunbase.pkg.ids import new_id
+
+MAX_WRITES: Final = 500
+MAX_COMMIT_BYTES: Final = 8 << 20
+
+Revision = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+
+
+class SentWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`if_rev`: only if this revision is stored; 0: only if there is no document."""
+
+    op: Literal["create", "put", "patch", "delete", "check"]
+    collection: str
+    id: str | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    if_rev: Revision | None = None
+
+
+class SentCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    writes: list[SentWrite]
+
+
+read_commit: Final = msgspec.json.Decoder(SentCommit).decode
+
+
+def steps_of(sent: bytes) -> tuple[Step, ...]:
+    """Raises: Malformed, TooLarge, InvalidInput, and what is wrong with a document, its number as `write`."""
+    commit = _read(sent)
+    if not 1 <= len(commit.writes) <= MAX_WRITES:
+        _refuse("writes", f"A commit holds 1 to {MAX_WRITES} writes; this has {len(commit.writes)}.")
+    return tuple(_steps(commit.writes))
+
+
+def patch_of(id: str, sent: bytes, when: Precondition) -> Patch | Update:
+    """Read a merge patch, or update operators when its names begin with `$`. Raises: as `fields_at`, InvalidUpdate."""
+    changes = fields_at(id, sent)
+    if has_operators(changes):
+        return Update(id, parse_update(changes), when, len(sent))
+    return Patch(id, changes, when, len(sent))
+
+
+def _read(sent: bytes) -> SentCommit:
+    if len(sent) > MAX_COMMIT_BYTES:
+        raise TooLarge(f"A commit is at most {MAX_COMMIT_BYTES} bytes; send it in parts.")
+    try:
+        return read_commit(sent)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"This is not a commit: {error}.", errors=[{"path": "", "message": str(error)}]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
+
+
+def _steps(sent: list[SentWrite]) -> Iterator[Step]:
+    for number, one in enumerate(sent):
+        try:
+            check_collection(one.collection)
+            yield Step(one.collection, _write(one))
+        except Problem as problem:
+            problem.extra["write"] = number
+            raise
+
+
+def _write(sent: SentWrite) -> Write:
+    if sent.op == "create":
+        return _create(sent)
+    if sent.id is None:
+        _refuse("id", f"{sent.op} needs the id of a document.")
+    check_id(sent.id)
+    when = Precondition(rev=sent.if_rev)
+    match sent.op:
+        case "put":
+            return Put(sent.id, document_at(sent.id, _data(sent)), when)
+        case "patch":
+            return patch_of(sent.id, _data(sent), when)
+        case "delete":
+            _no_data(sent)
+            return Delete(sent.id, when)
+    _no_data(sent)
+    if sent.if_rev is None:
+        _refuse("if_rev", "check needs the revision that was read, 0 if there was no document.")
+    return Check(sent.id, when)
+
+
+def _create(sent: SentWrite) -> Create:
+    if sent.if_rev not in (None, 0):
+        _refuse("if_rev", "What is created has no revision yet: leave if_rev out.")
+    if sent.id is None:
+        claimed, body = new_document(_data(sent))
+        return Create(claimed or new_id(), body)
+    check_id(sent.id)
+    return Create(sent.id, document_at(sent.id, _data(sent)))
+
+
+def _data(sent: SentWrite) -> bytes:
+    if isinstance(sent.data, msgspec.UnsetType):
+        _refuse("data", f"{sent.op} needs data, a JSON object.")
+    return bytes(sent.data)
+
+
+def _no_data(sent: SentWrite) -> None:
+    if not isinstance(sent.data, msgspec.UnsetType):
+        _refuse("data", f"{sent.op} takes no data.")
+
+
+def _refuse(name: str, message: str) -> NoReturn:
+    raise InvalidInput(message, errors=[{"path": f"/{name}", "message": message}])

@@ -1,0 +1,37 @@
+"""Bringing the file of an older BunBase up to today's format: a step for each, in one transaction with its number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import apsw
+
+from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
+from bunbase.bundoc.sqlite_engine.tables import FORMAT, format_of
+
+OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # one begins with its first document
+
+
+def bring_up(connection: apsw.Connection) -> None:
+    """Do the steps that are missing. A file of a newer or unknown format stays as it is."""
+    with connection:
+        while (found := format_of(connection)) in STEPS:
+            STEPS[found](connection)
+            connection.pragma("user_version", found + 1)
+
+
+def is_older(connection: apsw.Connection) -> bool:
+    return format_of(connection) in STEPS
+
+
+def _begin_change_log(connection: apsw.Connection) -> None:
+    """What is there already was never logged: whoever asks from the beginning must read the collections first."""
+    for _ in connection.execute(CREATE_LOG):
+        pass
+    if connection.execute(OF_ANY_DOCUMENT).get:
+        connection.execute("UPDATE log SET floor = 1")
+
+
+STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {1: _begin_change_log}
+assert max(STEPS) + 1 == FORMAT

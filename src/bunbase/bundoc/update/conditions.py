@@ -1,0 +1,88 @@
+"""Which elements `$pull` takes out: those equal to a value, or those that meet a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.bundoc.documents import read_all
+from bunbase.bundoc.update.order import compare, rank, same
+from bunbase.contracts.bundoc import InvalidUpdate
+
+Condition = Callable[[Any], bool]
+
+OPERATORS: Final = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin")
+
+MISSING: Final = object()
+
+
+def condition(sent: msgspec.Raw, at: tuple[str, ...]) -> Condition:
+    """Comparisons never cross types. An object without operators names fields that an element must have.
+
+    Raises: InvalidUpdate.
+    """
+    value = read_all(sent)
+    if not isinstance(value, dict):
+        return lambda element: same(element, value)
+    if any(name.startswith("$") for name in value):
+        return _all_of(value, at)
+    fields = {name: _field(name, wanted, (*at, name)) for name, wanted in value.items()}
+    return lambda element: (
+        isinstance(element, dict) and all(meets(element.get(name, MISSING)) for name, meets in fields.items())
+    )
+
+
+def _field(name: str, wanted: Any, at: tuple[str, ...]) -> Condition:
+    if "." in name:
+        raise _invalid(at, "Dotted paths are not supported in the condition of $pull.")
+    if isinstance(wanted, dict) and any(inner.startswith("$") for inner in wanted):
+        return _all_of(wanted, at)
+    return lambda found: _equals(found, wanted)
+
+
+def _all_of(operators: dict[str, Any], at: tuple[str, ...]) -> Condition:
+    meets = [_operator(name, operand, (*at, name)) for name, operand in operators.items()]
+    return lambda found: all(one(found) for one in meets)
+
+
+def _operator(name: str, operand: Any, at: tuple[str, ...]) -> Condition:
+    if name in ("$in", "$nin") and not isinstance(operand, list):
+        raise _invalid(at, f"{name} takes an array.")
+    match name:
+        case "$eq":
+            return lambda found: _equals(found, operand)
+        case "$ne":
+            return lambda found: not _equals(found, operand)
+        case "$in":
+            return lambda found: any(_equals(found, one) for one in operand)
+        case "$nin":
+            return lambda found: not any(_equals(found, one) for one in operand)
+        case "$gt":
+            return lambda found: _ordered(found, operand, (1,))
+        case "$gte":
+            return lambda found: _ordered(found, operand, (0, 1))
+        case "$lt":
+            return lambda found: _ordered(found, operand, (-1,))
+        case "$lte":
+            return lambda found: _ordered(found, operand, (-1, 0))
+    raise _invalid(at, f"{name} is not understood in $pull; there are {', '.join(OPERATORS)}.")
+
+
+def _equals(found: Any, wanted: Any) -> bool:
+    """A missing field equals null, an array also what one of its elements equals."""
+    if found is MISSING:
+        return wanted is None
+    return same(found, wanted) or (isinstance(found, list) and any(same(element, wanted) for element in found))
+
+
+def _ordered(found: Any, operand: Any, orders: tuple[int, ...]) -> bool:
+    if isinstance(found, list) and not isinstance(operand, list):
+        return any(_ordered(element, operand, orders) for element in found)
+    return found is not MISSING and rank(found) == rank(operand) and compare(found, operand) in orders
+
+
+def _invalid(at: tuple[str, ...], message: str) -> InvalidUpdate:
+    pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in at)
+    return InvalidUpdate(message, errors=[{"path": pointer, "message": message}])

@@ -1,0 +1,38 @@
+"""Equality of JSON values, and their total order: null, numbers, strings, objects, arrays, booleans (as in MongoDB)."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+RANKS: Final[dict[type, int]] = {type(None): 0, int: 1, float: 1, str: 2, dict: 3, list: 4, bool: 5}
+
+
+def rank(value: Any) -> int:
+    return RANKS[type(value)]
+
+
+def same(left: Any, right: Any) -> bool:
+    """1 equals 1.0 but not true; the order of an object's names does not matter."""
+    if rank(left) != rank(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return cast(bool, left == right)
+
+
+def compare(left: Any, right: Any) -> int:
+    """Give -1, 0 or 1."""
+    if rank(left) != rank(right):
+        return -1 if rank(left) < rank(right) else 1
+    if isinstance(left, dict):
+        return compare(_pairs(left), _pairs(right))
+    if isinstance(left, list):
+        unequal = (order for order in map(compare, left, right) if order)
+        return next(unequal, (len(left) > len(right)) - (len(left) < len(right)))
+    return 0 if left is None else (left > right) - (left < right)
+
+
+def _pairs(value: dict[str, Any]) -> list[Any]:
+    return [part for name in sorted(value) for part in (name, value[name])]

@@ -1,0 +1,76 @@
+"""Works on a few documents in every way at once and says what it asks and what it is told, until it is killed.
+
+python -m tests.bundoc.history_writer <directory> <hex secret of the KMS> <round>
+
+Lines of JSON: `{"call":n,"writes":[[id,op,mark]…]}` before a commit is asked for, `{"ok":n,"seq":s,"revs":[…]}` after
+its answer, `{"no":n}` after a refusal. Each write leaves a mark of its own, so that whoever reads knows who wrote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bunbase.bundoc.commits import steps_of
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.pkg.errors import Problem
+from tests.bundoc.engines import sqlite_engine
+from tests.fakes import FakeKms
+
+WORKERS = 48
+DOCUMENTS = 12
+PROJECT, COLLECTION = "prj_a", "things"
+
+
+def say(line: dict[str, Any]) -> None:
+    os.write(1, msgspec.json.encode(line) + b"\n")  # unbuffered: what is said here was said before the kill
+
+
+def chosen(mark: str) -> list[tuple[str, str, str]]:
+    """Give some writes: id, op, mark."""
+    ids = random.sample(range(DOCUMENTS), random.choice((1, 1, 1, 2, 4)))
+    ops = random.choices(("create", "put", "patch", "inc", "delete"), (2, 2, 2, 4, 1), k=len(ids))
+    return [(f"d{id}", op, f"{mark}.{at}") for at, (id, op) in enumerate(zip(ids, ops, strict=True))]
+
+
+def body_of(writes: list[tuple[str, str, str]]) -> bytes:
+    def sent(id: str, op: str, mark: str) -> dict[str, Any]:
+        base = {"op": "patch" if op == "inc" else op, "collection": COLLECTION, "id": id}
+        match op:
+            case "delete":
+                return base
+            case "inc":
+                return {**base, "data": {"$inc": {"n": 1}, "$set": {"mark": mark}}}
+            case "patch":
+                return {**base, "data": {"mark": mark}}
+        return {**base, "data": {"mark": mark, "n": 0}}
+
+    return msgspec.json.encode({"writes": [sent(*write) for write in writes]})
+
+
+async def work(engine: SqliteEngine, round: str, worker: int) -> None:
+    for number in range(1_000_000):
+        call = f"{round}-{worker}-{number}"
+        writes = chosen(call)
+        say({"call": call, "writes": writes})
+        try:
+            done = await engine.commit(PROJECT, steps_of(body_of(writes)))
+        except Problem:
+            say({"no": call})
+        else:
+            say({"ok": call, "seq": done.seq, "revs": [kept.rev if kept else 0 for kept in done.results]})
+
+
+async def main(directory: str, secret: str, round: str) -> None:
+    async with sqlite_engine(Path(directory), FakeKms(bytes.fromhex(secret))) as engine:
+        await asyncio.gather(*(work(engine, round, worker) for worker in range(WORKERS)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

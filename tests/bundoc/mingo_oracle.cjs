@@ -1,0 +1,14 @@
+// Applies MongoDB updates with mingo: lines of {document, update} in, lines of {document} or {error} out.
+const { readFileSync } = require("node:fs");
+const { updateOne } = require("mingo/updater");
+
+for (const line of readFileSync(0, "utf8").split("\n").filter(Boolean)) {
+  const { document, update: operators } = JSON.parse(line);
+  try {
+    const documents = [document];
+    updateOne(documents, {}, operators);
+    console.log(JSON.stringify({ document: documents[0] }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+  }
+}

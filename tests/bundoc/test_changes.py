@@ -1,0 +1,180 @@
+"""Commits and the change log, on whichever engine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from bunbase.bundoc.documents import fields_of
+from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine import change_log
+from bunbase.bundoc.sqlite_engine.connection import connect
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.bundoc.update.parse import parse_update
+from bunbase.bundoc.writes import Check, Create, Delete, Put, Step, Update
+from bunbase.contracts.bundoc import (
+    NO_PRECONDITION,
+    BundocBusy,
+    DocumentExists,
+    Precondition,
+    ResyncRequired,
+    StaleRevision,
+)
+from tests.bundoc.engines import sqlite_engine
+from tests.fakes import FakeKms
+
+P, C = "prj_a", "posts"
+
+
+def create(id: str) -> Step:
+    return Step(C, Create(id, b"{}"))
+
+
+async def test_a_commit_sees_what_it_did_itself(engine: Engine) -> None:
+    done = await engine.commit(P, (create("d1"), Step(C, Delete("d1", Precondition(rev=1))), create("d1")))
+
+    assert [kept.rev if kept else 0 for kept in done.results] == [1, 0, 1]
+    assert done.seq == 3
+
+
+async def test_a_failed_commit_leaves_no_document_no_collection_and_no_gap(engine: Engine) -> None:
+    await engine.commit(P, (create("d1"),))
+
+    refused = await asyncio.gather(
+        engine.commit(P, (Step("fresh", Create("x", b"{}")), create("d1"))),
+        engine.commit(P, (create("d2"),)),
+        return_exceptions=True,
+    )
+
+    assert isinstance(refused[0], DocumentExists)
+    assert refused[0].extra["write"] == 1
+    assert await engine.get(P, "fresh", "x") is None
+    assert [(one.seq, one.id) for one in (await engine.changes(P, 0, 10)).items] == [(1, "d1"), (2, "d2")]
+
+
+async def test_a_check_changes_nothing_and_holds_a_commit_to_what_was_read(engine: Engine) -> None:
+    await engine.commit(P, (create("read"),))
+
+    await engine.commit(P, (Step(C, Check("read", Precondition(rev=1))), Step(C, Check("no", Precondition(rev=0)))))
+    with pytest.raises(StaleRevision) as stale:
+        await engine.commit(P, (create("d1"), Step(C, Check("read", Precondition(rev=2)))))
+
+    assert stale.value.extra == {"rev": 1, "write": 1}
+    assert await engine.get(P, C, "d1") is None
+    assert (await engine.changes(P, 0, 10)).next == 1
+
+
+async def test_of_64_tasks_that_count_at_once_none_is_lost(engine: Engine) -> None:
+    await engine.write(P, C, Create("counter", b'{"n":0}'))
+    changes = parse_update(fields_of(b'{"$inc":{"n":1}}'))
+
+    async def count() -> None:
+        for _ in range(20):
+            await engine.write(P, C, Update("counter", changes, NO_PRECONDITION, 16))
+
+    await asyncio.gather(*(count() for _ in range(64)))
+
+    counter = await engine.get(P, C, "counter")
+    assert counter is not None
+    assert (counter.body, counter.rev) == (b'{"n":1280}', 1281)
+    assert (await engine.changes(P, 1281, 1)).next == 1281
+
+
+async def test_a_reader_who_waits_is_told_of_the_next_change_and_of_no_other_project(engine: Engine) -> None:
+    await engine.write(P, C, Create("d1", b"{}"))
+    waiting = asyncio.create_task(engine.changes(P, 1, 10, wait_seconds=20))
+    await engine.write("prj_b", C, Create("d1", b"{}"))
+    assert not waiting.done()
+
+    await engine.write(P, C, Create("d2", b"{}"))
+
+    assert [one.id for one in (await waiting).items] == ["d2"]
+
+
+async def test_a_wait_ends_and_there_are_only_so_many(tmp_path: Path) -> None:
+    async with sqlite_engine(tmp_path / "bundoc", FakeKms(), BundocSettings(waiting_for_changes=1)) as engine:
+        await engine.write(P, C, Create("d1", b"{}"))
+        first, second = await asyncio.gather(
+            *(engine.changes(P, 1, 10, wait_seconds=0.05) for _ in range(2)), return_exceptions=True
+        )
+
+        assert not isinstance(first, BaseException)
+        assert (first.items, first.next) == ((), 1)
+        assert isinstance(second, BundocBusy)
+        assert engine.waiters.count == 0
+
+
+async def test_old_changes_are_pruned_and_numbers_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(change_log, "PRUNED_AT_ONCE", 7)
+    async with sqlite_engine(tmp_path / "bundoc", FakeKms(), BundocSettings(changes=10)) as engine:
+        await asyncio.gather(*(engine.write(P, C, Create(f"d{n}", b"{}")) for n in range(40)))
+
+        await engine.tend()
+
+        with pytest.raises(ResyncRequired) as gone:
+            await engine.changes(P, 29, 10)
+        assert gone.value.extra == {"first": 30, "last": 40}
+        assert [one.seq for one in (await engine.changes(P, 30, 50)).items] == list(range(31, 41))
+
+    kms = FakeKms()
+    async with sqlite_engine(tmp_path / "aged", kms, BundocSettings(change_days=1e-9)) as engine:
+        await engine.write(P, C, Create("d1", b"{}"))
+        while (await engine.changes(P, 1, 1)).next == 1:
+            await engine.tend()
+            try:
+                await engine.changes(P, 0, 1)
+            except ResyncRequired:
+                break
+        await engine.write(P, C, Create("d2", b"{}"))
+        assert [one.seq for one in (await engine.changes(P, 1, 10)).items] == [2]
+
+
+async def test_a_file_of_the_first_format_is_brought_up_and_asks_readers_to_begin_anew(
+    tmp_path: Path, kms: FakeKms
+) -> None:
+    async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
+        await engine.write(P, C, Put("d1", b'{"a":1}', NO_PRECONDITION))
+        file = engine.files.ready(P)
+        assert file is not None
+        key = file.key
+    back_to_the_first_format(tmp_path / "bundoc" / P / "data.db", key)
+
+    async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
+        kept = await engine.get(P, C, "d1")
+        assert kept is not None
+        assert kept.body == b'{"a":1}'
+        with pytest.raises(ResyncRequired) as resync:
+            await engine.changes(P, 0, 10)
+        await engine.write(P, C, Put("d1", b'{"a":2}', NO_PRECONDITION))
+        told = await engine.changes(P, resync.value.extra["last"], 10)
+        assert [(one.op, one.rev) for one in told.items] == [("update", 2)]
+
+
+def back_to_the_first_format(path: Path, key: bytes) -> None:
+    """Undo what the second format added; the statements of the first have not changed."""
+    connection = connect(path, key)
+    for statement in ("DROP TABLE changes", "DROP TABLE log", "PRAGMA user_version = 1"):
+        connection.execute(statement)
+    assert sorted(connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").get) == [
+        "collections",
+        "docs_1",
+    ]
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    connection.close()
+
+
+async def test_the_log_tells_the_whole_story_of_every_document(engine: SqliteEngine) -> None:
+    writes = [Step(C, Put(f"d{n % 7}", msgspec.json.encode({"n": n}), NO_PRECONDITION)) for n in range(100)]
+    await asyncio.gather(*(engine.commit(P, (step,)) for step in writes))
+
+    told = (await engine.changes(P, 0, 500)).items
+    assert [one.seq for one in told] == list(range(1, 101))
+    for id in {one.id for one in told}:
+        stored = await engine.get(P, C, id)
+        assert stored is not None
+        assert [one.rev for one in told if one.id == id] == list(range(1, stored.rev + 1))

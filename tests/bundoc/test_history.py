@@ -1,0 +1,160 @@
+"""kill -9 under mixed load: every document's history is one that could have happened one write after the other.
+
+The change log gives the order. It is replayed with what the writers said: each acknowledged commit must lie in it
+whole and at its own numbers, each refused one not at all, each that was cut off whole or not at all; and what
+the replay leaves behind must be what is stored. BUNBASE_HISTORY_SECONDS makes the run longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.bundoc import ChangeEntry
+from tests.bundoc.engines import sqlite_engine
+from tests.bundoc.history_writer import COLLECTION, PROJECT
+from tests.fakes import FakeKms
+
+SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "6"))
+MOST_ACKNOWLEDGED = 3000  # of one round
+
+Written = list[tuple[str, str, str]]
+
+
+async def test_kill_9_leaves_a_history_that_could_have_happened(tmp_path: Path) -> None:
+    secret = os.urandom(32)
+    directory = tmp_path / "bundoc"
+    called: dict[str, Written] = {}
+    acknowledged: dict[str, tuple[int, list[int]]] = {}
+    refused: set[str] = set()
+
+    until = time.monotonic() + SECONDS
+    round = 0
+    while time.monotonic() < until or round < 2:
+        for line in await killed(directory, secret, round, random.randint(1, MOST_ACKNOWLEDGED)):
+            if "call" in line:
+                called[line["call"]] = [(id, op, mark) for id, op, mark in line["writes"]]
+            elif "ok" in line:
+                acknowledged[line["ok"]] = (line["seq"], line["revs"])
+            else:
+                refused.add(line["no"])
+        round += 1
+
+    log, stored = await what_is_there(directory, secret)
+    assert [entry.seq for entry in log] == list(range(1, len(log) + 1))
+    at = in_the_log(called, acknowledged, log)
+    assert replayed(log, called, at) == stored
+    assert not refused & set(at.values())
+
+
+def in_the_log(
+    called: dict[str, Written], acknowledged: dict[str, tuple[int, list[int]]], log: list[ChangeEntry]
+) -> dict[int, str]:
+    """Claim that each acknowledged commit has its numbers to itself; give which call each belongs to."""
+    at: dict[int, str] = {}
+    for call, (last, revs) in acknowledged.items():
+        writes = called[call]
+        for seq, (id, op, _), rev in zip(range(last - len(writes) + 1, last + 1), writes, revs, strict=True):
+            assert seq not in at
+            at[seq] = call
+            entry = log[seq - 1]
+            assert entry.id == id
+            assert (entry.op == "delete") == (op == "delete")
+            assert op == "delete" or entry.rev == rev
+    return at
+
+
+def replayed(log: list[ChangeEntry], called: dict[str, Written], at: dict[int, str]) -> dict[str, Any]:
+    """Replay the log on a plain dict; give revision and, where its writer is known, content of each document.
+
+    A commit that was cut off may be in the log: then its entries belong to no acknowledged call, and what they wrote
+    is learned only from what is stored.
+    """
+    documents: dict[str, Any] = {}
+    for entry in log:
+        before = documents.get(entry.id)
+        match entry.op:
+            case "create":
+                assert before is None
+                assert entry.rev == 1
+            case "update":
+                assert before is not None
+                assert entry.rev == before[0] + 1
+            case "delete":
+                assert before is not None
+                assert entry.rev == before[0]
+                del documents[entry.id]
+                continue
+        documents[entry.id] = (entry.rev, written(entry, before, called, at.get(entry.seq)))
+    return {id: Content(rev, fields) for id, (rev, fields) in documents.items()}
+
+
+def written(entry: ChangeEntry, before: Any, called: dict[str, Written], call: str | None) -> dict[str, Any] | None:
+    if call is None:
+        return None
+    op, mark = next((op, mark) for id, op, mark in called[call] if id == entry.id)
+    if op in ("create", "put"):
+        return {"mark": mark, "n": 0}
+    if before[1] is None:
+        return None
+    return {"mark": mark, "n": before[1].get("n", 0) + (op == "inc")}
+
+
+class Content:
+    """A document; one whose fields are None equals any of its revision."""
+
+    def __init__(self, rev: int, fields: dict[str, Any] | None) -> None:
+        self.rev = rev
+        self.fields = fields
+
+    def __eq__(self, other: object) -> bool:
+        assert isinstance(other, Content)
+        return self.rev == other.rev and (None in (self.fields, other.fields) or self.fields == other.fields)
+
+    def __hash__(self) -> int:
+        return hash(self.rev)
+
+    def __repr__(self) -> str:
+        return f"{self.rev}: {self.fields}"
+
+
+async def what_is_there(directory: Path, secret: bytes) -> tuple[list[ChangeEntry], dict[str, Content]]:
+    async with sqlite_engine(directory, FakeKms(secret)) as engine:
+        log: list[ChangeEntry] = []
+        while found := (await engine.changes(PROJECT, len(log), 500)).items:
+            log += found
+        chunk = await engine.page(PROJECT, COLLECTION, "", 500)
+        return log, {one.id: Content(one.rev, msgspec.json.decode(one.body)) for one in chunk.items}
+
+
+async def killed(directory: Path, secret: bytes, round: int, acknowledgements: int) -> list[dict[str, Any]]:
+    """Run a writer, kill it at that many answers, give all that it managed to say."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.bundoc.history_writer",
+        str(directory),
+        secret.hex(),
+        str(round),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert process.stdout is not None
+    said = b""
+    async with asyncio.timeout(30):
+        while said.count(b'{"ok"') < acknowledgements:
+            part = await process.stdout.read(1 << 20)
+            assert part, "the writer ended by itself"
+            said += part
+        process.send_signal(signal.SIGKILL)
+        said += await process.stdout.read()
+        await process.wait()
+    return [msgspec.json.decode(line) for line in said.split(b"\n")[:-1]]
