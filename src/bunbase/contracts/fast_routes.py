@@ -1,4 +1,4 @@
-"""Routes hot enough for the gateway's fast lane, as a room offers them: no framework, one function from request to answer.
+"""Routes hot enough for the gateway's fast lane, as a room offers them: one function from request to answer.
 
 The room's ordinary route calls the very same function, so an answer cannot depend on the lane it took.
 """
