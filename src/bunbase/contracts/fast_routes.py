@@ -16,7 +16,9 @@ from bunbase.contracts.caller import Caller
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """`names`: what the path's placeholders hold, in order. `headers`: by lower-case name."""
+    """`names`: what the path's placeholders hold, in order. `headers`: by lower-case name; the fast lane hands
+    on `content-type`, `if-match` and `if-none-match` alone.
+    """
 
     names: tuple[str, ...]
     headers: Mapping[str, str] = {}

@@ -51,7 +51,10 @@ class Turn:
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = False
-        self.message_event = self
+
+    @property
+    def message_event(self) -> Turn:
+        return self
 
     def set(self) -> None:
         """The client is gone: what only reads need not go on. A write is finished, as it would be elsewhere."""
@@ -198,7 +201,7 @@ class FastLane(HttpToolsProtocol):
         turn.response_complete = True
         if not turn.disconnected and not self.transport.is_closing():
             headers = turn.request.headers
-            cors = self.lane.cors.lines(headers.get(b"origin", b""), b"cookie" in headers)
+            cors = self.lane.cors.lines(headers[b"origin"], b"cookie" in headers) if b"origin" in headers else b""
             self.transport.write(answer_bytes(answer, self._date(), cors, turn.request_id, turn.keep_alive))
             if not turn.keep_alive:
                 self.transport.close()

@@ -23,6 +23,7 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.serve import KEEP_ALIVE_SECONDS
 
 MAX_AGENT: Final = 200
+MEANT: Final = {name.encode(): name for name in ("content-type", "if-match", "if-none-match")}  # for the room
 READ_SECONDS: Final = 30.0  # for the head of any request, and for the body of one that this lane takes
 
 
@@ -75,8 +76,8 @@ class Lane:
 
 
 def answering(request: HotRequest, caller: Caller, body: bytes) -> Coroutine[Any, Any, Answer]:
-    headers = {str(name, "ascii"): str(value, "latin-1") for name, value in request.headers.items()}
-    mounted = request.mounted
+    sent, mounted = request.headers, request.mounted
+    headers = {name: str(sent[key], "latin-1") for key, name in MEANT.items() if key in sent}
     answer = mounted.route.answer(mounted.service, caller, Asked(request.names, headers, request.query, body))
     return cast(Coroutine[Any, Any, Answer], answer)
 

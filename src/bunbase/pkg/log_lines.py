@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from bunbase.pkg import logger as ordinary
 FLUSH_SECONDS: Final = 0.02
 MOST_LINES: Final = 2000  # beyond this they do not wait for the time to come
 EVENT_WIDTH: Final = 30  # as structlog's ConsoleRenderer pads
+PLAIN: Final = re.compile(r"[!#-&(-<>-~]*")
 
 Fields = Mapping[str, Any]
 
@@ -101,8 +103,9 @@ def _for_machines(event: str, fields: Fields, request_id: str) -> str:
 
 
 def _readable(value: Any) -> str:
+    """A line break in a value must not begin a line that looks like one of ours."""
     text = str(value)
-    return text if text.isprintable() and not set(text) & set(" \t=\"'") else repr(text)
+    return text if PLAIN.fullmatch(text) else repr(text)
 
 
 FORMS: Final[dict[str, Callable[[str, Fields, str], str]]] = {"people": _for_people, "machines": _for_machines}
