@@ -14,6 +14,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +24,7 @@ from bunbase.pkg import logger as ordinary
 FLUSH_SECONDS: Final = 0.02
 MOST_LINES: Final = 2000  # beyond this they do not wait for the time to come
 EVENT_WIDTH: Final = 30  # as structlog's ConsoleRenderer pads
-PLAIN: Final = re.compile(r"[!#-&(-<>-~]*")
+PLAIN: Final = re.compile(r"[!#-&(-<>-~]*").fullmatch
 
 Fields = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ class LogLines:
         form = ordinary.plain_form()
         if form is None:
             self.log.info(event, **fields, request_id=request_id)
-        elif logging.getLogger().level <= logging.INFO:
+        elif _root.level <= logging.INFO:
             _out.put(FORMS[form](event, {"room": self.room, **fields}, request_id))
 
 
@@ -90,8 +91,8 @@ _human_clock, _machine_clock = _Clock("%H:%M:%S", utc=False), _Clock("%Y-%m-%dT%
 
 
 def _for_people(event: str, fields: Fields, request_id: str) -> str:
-    said = sorted({**fields, "request_id": request_id}.items())
-    pairs = " ".join([f"{name}={_readable(value)}" for name, value in said])
+    said = {**fields, "request_id": request_id}
+    pairs = " ".join([f"{name}={_readable(said[name])}" for name in _ordered(tuple(said))])
     return f"{_human_clock.text_of(time.time())} [info     ] {event:<{EVENT_WIDTH}} {pairs}\n"
 
 
@@ -102,11 +103,16 @@ def _for_machines(event: str, fields: Fields, request_id: str) -> str:
     return encode(line).decode() + "\n"
 
 
-def _readable(value: Any) -> str:
+@lru_cache(256)
+def _ordered(names: tuple[str, ...]) -> list[str]:
+    return sorted(names)
+
+
+def _readable(value: Any) -> Any:
     """A line break in a value must not begin a line that looks like one of ours."""
-    text = str(value)
-    return text if PLAIN.fullmatch(text) else repr(text)
+    return value if type(value) is not str or PLAIN(value) else repr(value)
 
 
 FORMS: Final[dict[str, Callable[[str, Fields, str], str]]] = {"people": _for_people, "machines": _for_machines}
 _out: Final = _Out()
+_root: Final = logging.getLogger()
