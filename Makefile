@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: run test check e2e gen lock clean
+.PHONY: run test check e2e bench gen lock clean
 
 run: .venv/.run node_modules/.ready  ## every room in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -23,6 +23,9 @@ check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated f
 
 e2e: .venv/.dev node_modules/.ready  ## only the journeys through real processes
 	$(BIN)/pytest -m e2e
+
+bench: .venv/.run  ## documents over HTTP, next to a Go server and PocketBase where Go is installed
+	bench/run data
 
 gen: .venv/.dev  ## write what is generated from the code: OpenAPI, the page of error codes
 	$(BIN)/python -m bunbase.house.generate

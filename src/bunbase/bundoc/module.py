@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bunbase.bundoc.fast_routes import FAST_ROUTES
 from bunbase.bundoc.jobs import tend_job
 from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.service import BundocService
@@ -31,5 +32,6 @@ MODULE = Module(
     settings=BundocSettings,
     open=open_bundoc,
     routes=ROUTES,
+    fast_routes=FAST_ROUTES,
     needs_database=False,
 )

@@ -9,6 +9,8 @@ from litestar import Request, Response, delete, get, patch, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
+from bunbase.bundoc import fast_routes
+from bunbase.bundoc.fast_routes import JSON
 from bunbase.bundoc.openapi import (
     CommitBody,
     DocumentBody,
@@ -18,17 +20,14 @@ from bunbase.bundoc.openapi import (
     page_response,
     problems,
 )
-from bunbase.bundoc.preconditions import etag, precondition, unchanged
-from bunbase.contracts.bundoc import Bundoc, Changes, Commit, Document, InvalidQuery
+from bunbase.contracts.bundoc import Bundoc, Changes, Commit, InvalidQuery
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.pkg.cursors import DEFAULT_LIMIT
-from bunbase.pkg.errors import UnsupportedMedia
 from bunbase.pkg.http import Cursor, Injected, Limit
 
 TAGS: Final = ["Documents"]
 
-JSON: Final = "application/json"
-MERGE_PATCH: Final = "application/merge-patch+json"
 KEY: Final = "key"  # the front door's: the project key of those who cannot set headers
 
 AnyRequest = Request[Any, Any, Any]
@@ -64,9 +63,7 @@ async def create_document(
     Of a name that appears twice in one object the last counts. Numbers are kept digit for digit.
     """
     _check_query(request, ())
-    _check_media(request, JSON)
-    made = await bundoc.create(client, collection, body)
-    return _answer(made, {"location": f"/v1/data/{collection}/{made.id}"})
+    return _response(await fast_routes.create(bundoc, client, _asked(request, (collection,), body)))
 
 
 @get(
@@ -89,7 +86,7 @@ async def list_documents(
     """
     _check_query(request, ("limit", "cursor"))
     page = await bundoc.list(client, collection, limit, cursor)
-    return Response(page.body, media_type=JSON)
+    return Response(page.body, media_type=fast_routes.JSON)
 
 
 @get(
@@ -111,10 +108,7 @@ async def get_document(
     if_none_match: IfChanged = None,
 ) -> Response[bytes]:
     _check_query(request, ())
-    found = await bundoc.get(client, collection, id)
-    if unchanged(if_none_match, found.rev):
-        return Response(b"", status_code=304, headers={"etag": etag(found.rev)})
-    return _answer(found)
+    return _response(await fast_routes.get(bundoc, client, _asked(request, (collection, id))))
 
 
 @put(
@@ -140,9 +134,7 @@ async def put_document(
 ) -> Response[bytes]:
     """System fields may be sent back as they were read; they change nothing."""
     _check_query(request, ())
-    _check_media(request, JSON)
-    written = await bundoc.put(client, collection, id, body, precondition(if_match, if_none_match))
-    return _answer(written, {"location": f"/v1/data/{collection}/{id}"} if written.created else {})
+    return _response(await fast_routes.put(bundoc, client, _asked(request, (collection, id), body)))
 
 
 @patch(
@@ -172,8 +164,7 @@ async def patch_document(
     applied to what is stored when their turn comes: increments from many clients all count.
     """
     _check_query(request, ())
-    _check_media(request, JSON, MERGE_PATCH)
-    return _answer(await bundoc.patch(client, collection, id, body, precondition(if_match, if_none_match)))
+    return _response(await fast_routes.patch(bundoc, client, _asked(request, (collection, id), body)))
 
 
 @delete(
@@ -192,7 +183,7 @@ async def delete_document(
     if_none_match: IfNoneMatch = None,
 ) -> None:
     _check_query(request, ())
-    await bundoc.delete(client, collection, id, precondition(if_match, if_none_match))
+    await fast_routes.delete(bundoc, client, _asked(request, (collection, id)))
 
 
 @post(
@@ -213,7 +204,7 @@ async def commit_writes(
     `rev` in the answer is the revision stored now, 0 if there is no document.
     """
     _check_query(request, ())
-    _check_media(request, JSON)
+    fast_routes.check_media(_asked(request), JSON)
     return Response(await bundoc.commit(client, body), media_type=JSON)
 
 
@@ -239,12 +230,13 @@ async def list_changes(
     return Response(await bundoc.changes(client, since, limit, wait_seconds), media_type=JSON)
 
 
-def _answer(document: Document, headers: dict[str, str] | None = None) -> Response[bytes]:
+def _asked(request: AnyRequest, names: tuple[str, ...] = (), body: bytes = b"") -> Asked:
+    return Asked(names, request.headers, body=body)
+
+
+def _response(answer: Answer) -> Response[bytes]:
     return Response(
-        document.body,
-        status_code=201 if document.created else 200,
-        headers={"etag": etag(document.rev), **(headers or {})},
-        media_type=JSON,
+        answer.body, status_code=answer.status, headers=dict(answer.headers), media_type=answer.media or None
     )
 
 
@@ -257,14 +249,6 @@ def _check_query(request: AnyRequest, known: Iterable[str]) -> None:
         if name not in known and name != KEY:
             understood = " and ".join(known) or "no parameters"
             raise InvalidQuery(f"{name} is not understood here: this takes {understood}.", path=f"/{name}")
-
-
-def _check_media(request: AnyRequest, *accepted: str) -> None:
-    """Raises: UnsupportedMedia. A body without a type is taken for JSON."""
-    sent = request.headers.get("content-type", "").lower()
-    media, _, parameters = (part.strip() for part in sent.partition(";"))
-    if (media and media not in accepted) or parameters not in ("", "charset=utf-8", 'charset="utf-8"'):
-        raise UnsupportedMedia(f"Send {' or '.join(accepted)} in UTF-8.")
 
 
 ROUTES = (

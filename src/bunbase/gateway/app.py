@@ -16,7 +16,7 @@ from litestar.routes import BaseRoute
 
 from bunbase import __version__
 from bunbase.gateway.callers import Callers
-from bunbase.gateway.frame import App, Frame
+from bunbase.gateway.frame import Frame
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.login_limits import LoginLimits
@@ -54,7 +54,7 @@ def front_door(
     dependencies: dict[str, Any],
     identity: Identity,
     limits: LoginLimits,
-) -> App:
+) -> Frame:
     """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
     callers = Callers(identity, settings.trusted_proxies).dependencies()
     guard = DefineMiddleware(LoginGuard, limits=limits, trusted_proxies=settings.trusted_proxies)
@@ -96,15 +96,17 @@ def rooms_app(
         middleware=middleware,
         before_request=check_media,
         exception_handlers=HANDLERS,
-        cors_config=CORSConfig(
-            allow_origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=PREFLIGHT_SECONDS
-        ),
+        cors_config=cors(settings),
         openapi_config=openapi(),
         response_class=ApiResponse,
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
         debug=False,
     )
+
+
+def cors(settings: GatewaySettings) -> CORSConfig:
+    return CORSConfig(allow_origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=PREFLIGHT_SECONDS)
 
 
 def given(dependencies: dict[str, Any]) -> dict[str, Provide]:

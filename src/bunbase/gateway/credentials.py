@@ -43,13 +43,16 @@ def project_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
 
 
 def client_ip(request: Request[Any, Any, Any], trusted_proxies: tuple[str, ...]) -> str:
+    peer = request.client.host if request.client else ""
+    if peer not in trusted_proxies:
+        return peer
+    return address_behind(peer, request.headers.getall(FORWARDED_HEADER, []), trusted_proxies)
+
+
+def address_behind(peer: str, lines: list[str], trusted_proxies: tuple[str, ...]) -> str:
     """Give the caller's address: the last one in X-Forwarded-For that no trusted proxy of ours added.
 
     A proxy may add a header line of its own below the one a caller made up: all of them count, in order.
     """
-    peer = request.client.host if request.client else ""
-    if peer not in trusted_proxies:
-        return peer
-    lines = request.headers.getall(FORWARDED_HEADER, [])
     hops = [hop.strip() for hop in ",".join(lines).split(",") if hop.strip()]
     return next((hop for hop in reversed(hops) if hop not in trusted_proxies), peer)

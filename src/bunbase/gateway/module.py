@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
-from bunbase.gateway.app import front_door
-from bunbase.gateway.frame import App
+from bunbase.gateway.app import cors, front_door
+from bunbase.gateway.fast_lane import FastLane
+from bunbase.gateway.frame import Frame
+from bunbase.gateway.hot import Hot, mounted
 from bunbase.gateway.identity import Identity
+from bunbase.gateway.lane import Lane
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
+from bunbase.pkg.rpc.client import Remote
 
 
 @asynccontextmanager
 async def open_gateway(
     settings: GatewaySettings, rooms: Rooms, site: Site, modules: Sequence[Module], readiness: Readiness
-) -> AsyncIterator[App]:
+) -> AsyncIterator[Frame]:
     """Give the ASGI app that answers for all `modules`, each under its name in `rooms`."""
     bunauth = rooms[BunAuth]
     identity = Identity(bunauth, rooms[Platform], rooms[TenantAuth], settings.cached_credentials)
@@ -35,4 +41,17 @@ async def open_gateway(
         "dispatcher": public_dispatcher(bunauth, limits),
     }
     async with identity.following():
-        yield front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits)
+        door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits)
+        if settings.fast_lane:
+            door.serving = {"http": partial(FastLane, fast_lane(settings, rooms, modules, identity))}
+        yield door
+
+
+def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], identity: Identity) -> Lane:
+    """Mount every room's hot routes. A stand-in's calls need a task from their first step on."""
+    hot = []
+    for module in modules:
+        service: Any = rooms[module.provides]
+        by_hand = not isinstance(service, Remote)
+        hot += [mounted(route, service, by_hand) for route in module.fast_routes]
+    return Lane(Hot(hot, settings.max_body_bytes), identity, settings.trusted_proxies, cors(settings))

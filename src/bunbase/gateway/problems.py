@@ -54,13 +54,22 @@ def on_refusal(request: Request[Any, Any, Any], refusal: HTTPException) -> Respo
 
 
 def on_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[bytes]:
-    log.error("a request failed unexpectedly", method=request.method, path=request.scope["path"], exc_info=bug)
-    return problem_response(Internal(f"Quote request {context.request_id.get()} when you report this."))
+    return problem_response(bug_problem(bug, request.method, request.scope["path"], context.request_id.get()))
+
+
+def bug_problem(bug: Exception, method: str, path: str, request_id: str) -> Problem:
+    """Log the bug, and give what the caller hears of it."""
+    log.error("a request failed unexpectedly", method=method, path=path, request_id=request_id, exc_info=bug)
+    return Internal(f"Quote request {request_id} when you report this.")
 
 
 def on_unreadable(_request: Request[Any, Any, Any], _error: Exception) -> Response[bytes]:
-    """The JSON decoder's own way of refusing bytes that are no UTF-8, and brackets without end."""
-    return problem_response(Malformed("The body is not JSON in UTF-8, or nested too deeply."))
+    return problem_response(unreadable_problem())
+
+
+def unreadable_problem() -> Problem:
+    """The JSON decoder has its own way of refusing bytes that are no UTF-8, and brackets without end."""
+    return Malformed("The body is not JSON in UTF-8, or nested too deeply.")
 
 
 HANDLERS: Final[dict[Any, Any]] = {

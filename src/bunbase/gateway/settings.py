@@ -14,7 +14,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     """`public_url`: how the world reaches this installation; empty: `http://<host>:<port>`.
 
     `trusted_proxies`: addresses whose X-Forwarded-For is believed. `failed_logins_per_minute`: wrong passwords from
-    one address, or for one account, before sign-in there pauses.
+    one address, or for one account, before sign-in there pauses. `fast_lane`: answer hot routes without the web
+    framework; the answers are the same.
     """
 
     host: str = "127.0.0.1"
@@ -25,3 +26,4 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 2 << 20
     failed_logins_per_minute: Count = 20
     cached_credentials: Count = 50_000
+    fast_lane: bool = True

@@ -176,8 +176,9 @@ async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIte
             app = internal_app(house, site.service_tokens, checks)
             await stack.enter_async_context(serving(app, listeners[HOUSE]))
         if plan.front:
-            door = open_gateway(plan.gateway, house.rooms, site, MODULES, checks)
-            await stack.enter_async_context(serving(await stack.enter_async_context(door), listeners[GATEWAY]))
+            opening_door = open_gateway(plan.gateway, house.rooms, site, MODULES, checks)
+            door = await stack.enter_async_context(opening_door)
+            await stack.enter_async_context(serving(door, listeners[GATEWAY], **door.serving))
         yield house
 
 

@@ -13,6 +13,7 @@ on the far side of a remote call. Anything that is not a Problem is a bug: 500, 
     ├── UnsupportedMedia     415 unsupported_media_type
     ├── InvalidInput         422 invalid_input           well-formed, but not acceptable
     ├── RateLimited          429 rate_limited            with Retry-After
+    ├── HeadersTooLarge      431 headers_too_large
     ├── Internal             500 internal
     ├── Unreachable          503 unreachable             a needed service did not answer
     └── DeadlineExceeded     504 deadline_exceeded
@@ -116,6 +117,10 @@ class InvalidInput(Problem):
 
 class RateLimited(Problem):
     status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class HeadersTooLarge(Problem):
+    status, code, title = 431, "headers_too_large", "The address and headers of this request are too large"
 
 
 class Internal(Problem):

@@ -25,6 +25,16 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     return bound
 
 
+class _Handler(logging.StreamHandler[Any]):
+    form: str | None = None
+
+
+def plain_form() -> str | None:
+    """Say how lines are laid out, "people" or "machines"; None: not by a rule as simple as that."""
+    handlers = logging.getLogger().handlers
+    return handlers[0].form if handlers and isinstance(handlers[0], _Handler) else None
+
+
 def configure_logging(human: bool, level: str = "info") -> None:
     """Send all logs, those of libraries included, to stderr."""
     shared: list[Any] = [
@@ -44,7 +54,8 @@ def configure_logging(human: bool, level: str = "info") -> None:
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         *(_for_people() if human else _for_machines()),
     ]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
+    handler.form = "machines" if not human else None if sys.stderr.isatty() else "people"
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=render, foreign_pre_chain=shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]

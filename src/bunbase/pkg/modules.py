@@ -57,7 +57,8 @@ class Module:
     """A room: its contract, the contracts it calls, its settings, how it opens, and its public HTTP routes.
 
     `open(settings, rooms, site)` yields the service while it is open. `routes` are the handlers to mount at the
-    front door: they reach the service through the contract alone, so they work wherever the room runs.
+    front door: they reach the service through the contract alone, so they work wherever the room runs. `fast_routes`:
+    those of them that the gateway may answer without the web framework (`contracts/fast_routes.py`).
     """
 
     name: str
@@ -66,6 +67,7 @@ class Module:
     settings: type[msgspec.Struct]
     open: Open
     routes: Sequence[Any] = ()
+    fast_routes: Sequence[Any] = ()
     needs_database: bool = True
 
 

@@ -54,11 +54,15 @@ class Line:
         await self.http.aclose()
 
 
+class Remote:
+    """What every stand-in is, so that one can tell it from a room in this process."""
+
+
 def remote(room: str, contract: type[T], line: Line) -> T:
     """Build a stand-in for `contract`. Its calls raise the contract's own Problems, or Unreachable."""
     make = {True: _streaming, False: _posting}
     methods = {call.name: make[call.streams](f"{room}.{call.name}", call, line) for call in wire.calls_of(contract)}
-    stand_in: T = type(f"Remote{contract.__name__}", (), methods)()
+    stand_in: T = type(f"Remote{contract.__name__}", (Remote,), methods)()
     return stand_in
 
 

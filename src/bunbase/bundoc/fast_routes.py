@@ -1,0 +1,93 @@
+"""The hot routes of documents, from what was asked to what is answered, for both lanes of the gateway."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bunbase.bundoc.preconditions import etag, precondition, unchanged
+from bunbase.contracts.bundoc import Bundoc, Document, Precondition
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
+from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.errors import UnsupportedMedia
+
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+
+COLLECTION: Final = "/v1/data/{collection}"
+DOCUMENT: Final = "/v1/data/{collection}/{id}"
+LIST_QUERY: Final = {
+    "limit": re.compile(r"[1-9][0-9]?|[1-4][0-9]{2}|500"),
+    "cursor": re.compile(r"[A-Za-z0-9_.=-]{1,2048}"),
+}
+
+
+async def create(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+    check_media(asked, JSON)
+    (collection,) = asked.names
+    made = await bundoc.create(caller, collection, asked.body)
+    return _whole(made, ("location", f"/v1/data/{collection}/{made.id}"))
+
+
+async def list_page(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+    (collection,) = asked.names
+    limit = int(asked.query.get("limit", DEFAULT_LIMIT))
+    page = await bundoc.list(caller, collection, limit, asked.query.get("cursor"))
+    return Answer(200, (), page.body, JSON)
+
+
+async def get(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+    collection, id = asked.names
+    found = await bundoc.get(caller, collection, id)
+    if unchanged(asked.headers.get("if-none-match"), found.rev):
+        return Answer(304, (("etag", etag(found.rev)),))
+    return _whole(found)
+
+
+async def put(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+    check_media(asked, JSON)
+    collection, id = asked.names
+    written = await bundoc.put(caller, collection, id, asked.body, _when(asked))
+    return _whole(written, ("location", f"/v1/data/{collection}/{id}")) if written.created else _whole(written)
+
+
+async def patch(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+    check_media(asked, JSON, MERGE_PATCH)
+    collection, id = asked.names
+    return _whole(await bundoc.patch(caller, collection, id, asked.body, _when(asked)))
+
+
+async def delete(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+    collection, id = asked.names
+    await bundoc.delete(caller, collection, id, _when(asked))
+    return Answer(204)
+
+
+def _whole(document: Document, *headers: tuple[str, str]) -> Answer:
+    status = 201 if document.created else 200
+    return Answer(status, (("etag", etag(document.rev)), *headers), document.body, JSON)
+
+
+def _when(asked: Asked) -> Precondition:
+    return precondition(asked.headers.get("if-match"), asked.headers.get("if-none-match"))
+
+
+def check_media(asked: Asked, *accepted: str) -> None:
+    """Raises: UnsupportedMedia. A body without a type is taken for JSON."""
+    sent = asked.headers.get("content-type", "").lower()
+    if sent in accepted:
+        return
+    media, _, parameters = (part.strip() for part in sent.partition(";"))
+    if (media and media not in accepted) or parameters not in ("", "charset=utf-8", 'charset="utf-8"'):
+        raise UnsupportedMedia(f"Send {' or '.join(accepted)} in UTF-8.")
+
+
+FAST_ROUTES: Final = (
+    FastRoute("GET", DOCUMENT, get),
+    FastRoute("GET", COLLECTION, list_page, LIST_QUERY),
+    FastRoute("POST", COLLECTION, create),
+    FastRoute("PUT", DOCUMENT, put),
+    FastRoute("PATCH", DOCUMENT, patch),
+    FastRoute("DELETE", DOCUMENT, delete),
+)

@@ -1,0 +1,113 @@
+"""Which requests the fast lane takes, and what it reads of them. Pure: bytes in, a HotRequest or None out.
+
+None is no refusal. It sends the request the ordinary way, which knows every rule; so whatever is unusual here (a
+header sent twice, an escaped path, a parameter with a strange value) needs no second set of rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from bunbase.contracts.fast_routes import FastRoute
+
+NAME: Final = rb"([A-Za-z0-9_-]{1,64})"
+PLACEHOLDER: Final = re.compile(r"\{\w+\}")
+
+READ: Final = frozenset(
+    b"x-bunbase-key authorization origin cookie user-agent x-request-id content-length content-type if-match "
+    b"if-none-match x-forwarded-for".split()
+)
+UNUSUAL: Final = frozenset(b"connection transfer-encoding expect upgrade".split())
+OURS: Final = b"x-bunbase-"  # one that is not read above asks for something the lane knows nothing of
+WITH_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
+
+Headers = dict[bytes, bytes]
+
+
+class Mounted(msgspec.Struct, frozen=True):
+    """A route and the service that answers it. `by_hand`: it may be begun outside of a task."""
+
+    route: FastRoute
+    service: Any
+    pattern: re.Pattern[bytes]
+    by_hand: bool
+
+
+class HotRequest(msgspec.Struct, frozen=True):
+    """`length`: of the body that follows."""
+
+    mounted: Mounted
+    names: tuple[str, ...]
+    query: dict[str, str]
+    headers: Headers
+    length: int
+
+
+class Hot:
+    def __init__(self, mounted: Iterable[Mounted], max_body_bytes: int) -> None:
+        self.max_body_bytes = max_body_bytes
+        self.by_method: dict[bytes, list[Mounted]] = {}
+        for one in mounted:
+            self.by_method.setdefault(one.route.method.encode(), []).append(one)
+
+    def request(self, method: bytes, url: bytes, sent: Sequence[tuple[bytes, bytes]]) -> HotRequest | None:
+        """`sent`: all headers, their names in lower case."""
+        path, _, query = url.partition(b"?")
+        for mounted in self.by_method.get(method, ()):
+            if match := mounted.pattern.fullmatch(path):
+                break
+        else:
+            return None
+        headers = _headers(sent)
+        parameters = _query(mounted.route, query) if query else {}
+        if headers is None or parameters is None or not headers.get(b"x-bunbase-key"):
+            return None
+        length = self._length(headers.get(b"content-length", b"0"), method in WITH_BODY)
+        if length is None:
+            return None
+        return HotRequest(mounted, tuple([str(name, "ascii") for name in match.groups()]), parameters, headers, length)
+
+    def _length(self, sent: bytes, with_body: bool) -> int | None:
+        if not with_body:
+            return 0 if sent == b"0" else None
+        if not sent.isdigit() or len(sent) > 10:
+            return None
+        length = int(sent)
+        return length if 0 < length <= self.max_body_bytes else None
+
+
+def mounted(route: FastRoute, service: Any, by_hand: bool) -> Mounted:
+    pieces = [re.escape(piece).encode() for piece in PLACEHOLDER.split(route.path)]
+    return Mounted(route, service, re.compile(NAME.join(pieces)), by_hand)
+
+
+def _headers(sent: Sequence[tuple[bytes, bytes]]) -> Headers | None:
+    headers: Headers = {}
+    for name, value in sent:
+        if name in READ:
+            if name in headers:
+                return None
+            headers[name] = value
+        elif name in UNUSUAL:
+            if name != b"connection" or value.lower() != b"keep-alive":
+                return None
+        elif name.startswith(OURS):
+            return None
+    return headers
+
+
+def _query(route: FastRoute, sent: bytes) -> dict[str, str] | None:
+    query: dict[str, str] = {}
+    for pair in sent.decode("latin-1").split("&"):
+        name, _, value = pair.partition("=")
+        accepted = route.query.get(name)
+        value = unquote_plus(value)
+        if accepted is None or name in query or not accepted.fullmatch(value):
+            return None
+        query[name] = value
+    return query

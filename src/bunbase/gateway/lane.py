@@ -1,0 +1,104 @@
+"""What the fast lane does with a request once it has been read: who is calling, the answer, its bytes.
+
+One meaning: the same function answers here and behind the web framework, the same Problems come out, the same headers
+go around them. Only the way there is shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Final, cast
+
+import msgspec
+from litestar.config.cors import CORSConfig
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.fast_routes import Answer, Asked
+from bunbase.gateway.credentials import MAX_LENGTH, address_behind, bearer_token
+from bunbase.gateway.hot import Headers, Hot, HotRequest
+from bunbase.gateway.identity import Identity
+from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, unreadable_problem
+from bunbase.gateway.wire import Cors
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.serve import KEEP_ALIVE_SECONDS
+
+MAX_AGENT: Final = 200
+MEANT: Final = {name.encode(): name for name in ("content-type", "if-match", "if-none-match")}  # for the room
+READ_SECONDS: Final = 30.0  # for the head of any request, and for the body of one that this lane takes
+
+
+class Lane:
+    """What all connections share. `read_seconds`: who has not sent a request by then is not waited for;
+    `idle_seconds`: nor who sends none for so long.
+    """
+
+    def __init__(
+        self,
+        hot: Hot,
+        identity: Identity,
+        trusted_proxies: tuple[str, ...],
+        cors: CORSConfig,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self.hot = hot
+        self.identity = identity
+        self.trusted_proxies = trusted_proxies
+        self.cors = Cors(cors)
+        self.read_seconds = read_seconds
+        self.idle_seconds = KEEP_ALIVE_SECONDS
+
+    def known_caller(self, request: HotRequest, peer: str) -> Caller | None:
+        """Give the Caller if that takes no asking. None: ask, or refuse."""
+        headers = request.headers
+        holder = self.identity.known_holder(_key(headers))
+        if holder is None:
+            return None
+        user = None
+        if b"authorization" in headers:
+            scheme, _, token = str(headers[b"authorization"], "latin-1").partition(" ")
+            user = self.identity.known_user(holder.project, token) if scheme == "Bearer" else None
+            if user is None:
+                return None
+        return Caller(holder.kind, holder.project, user=user, ip=self._address(headers, peer), agent=_agent(headers))
+
+    async def caller(self, request: HotRequest, peer: str) -> Caller:
+        """Give the Caller. Raises: InvalidKey, InvalidToken, TokenExpired, Unreachable."""
+        headers = request.headers
+        holder = await self.identity.key_holder(_key(headers))
+        token = bearer_token({"authorization": str(headers.get(b"authorization", b""), "latin-1")})
+        user = await self.identity.end_user(holder.project, token) if token else None
+        return Caller(holder.kind, holder.project, user=user, ip=self._address(headers, peer), agent=_agent(headers))
+
+    def _address(self, headers: Headers, peer: str) -> str:
+        if peer not in self.trusted_proxies:
+            return peer
+        return address_behind(peer, [str(headers.get(b"x-forwarded-for", b""), "latin-1")], self.trusted_proxies)
+
+
+def answering(request: HotRequest, caller: Caller, body: bytes) -> Coroutine[Any, Any, Answer]:
+    sent, mounted = request.headers, request.mounted
+    headers = {name: str(sent[key], "latin-1") for key, name in MEANT.items() if key in sent}
+    answer = mounted.route.answer(mounted.service, caller, Asked(request.names, headers, request.query, body))
+    return cast(Coroutine[Any, Any, Answer], answer)
+
+
+def problem_answer(error: Exception, request: HotRequest, request_id: str) -> Answer:
+    """Say what went wrong as the ordinary lane does (`problems.HANDLERS`)."""
+    match error:
+        case Problem():
+            problem = error
+        case UnicodeDecodeError() | RecursionError():
+            problem = unreadable_problem()
+        case _:
+            route = request.mounted.route
+            problem = bug_problem(error, route.method, route.path, request_id)
+    body = msgspec.json.encode(problem.body(request_id))
+    return Answer(problem.status, tuple(problem.headers().items()), body, MEDIA_TYPE)
+
+
+def _key(headers: Headers) -> str:
+    return str(headers[b"x-bunbase-key"], "latin-1")[:MAX_LENGTH]
+
+
+def _agent(headers: Headers) -> str:
+    return str(headers.get(b"user-agent", b""), "latin-1")[:MAX_AGENT]

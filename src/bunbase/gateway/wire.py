@@ -1,0 +1,58 @@
+"""The bytes of an answer, as uvicorn, the CORS middleware and the Frame together would write them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar.config.cors import CORSConfig
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from bunbase.contracts.fast_routes import Answer
+
+Pairs = list[tuple[bytes, bytes]]
+
+CLOSE: Final = b"connection: close\r\n"
+
+
+def answer_bytes(answer: Answer, date: bytes, cors: bytes, request_id: str, keep_alive: bool) -> bytes:
+    """`date`, `cors`: whole header lines."""
+    own = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+    if answer.media:
+        own = f"{own}content-type: {answer.media}\r\ncontent-length: {len(answer.body)}\r\n"
+    return b"%b%b%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\n%b\r\n%b" % (
+        STATUS_LINE[answer.status],
+        date,
+        own.encode("latin-1"),
+        cors,
+        request_id.encode(),
+        b"" if keep_alive else CLOSE,
+        answer.body,
+    )
+
+
+def header_lines(pairs: Pairs) -> bytes:
+    return b"".join([b"%b: %b\r\n" % pair for pair in pairs])
+
+
+class Cors:
+    """What Litestar's CORS middleware adds to an answer to a request with an Origin."""
+
+    def __init__(self, config: CORSConfig) -> None:
+        self.config = config
+        common = {name.lower(): value for name, value in config.simple_headers.items()}
+        common["access-control-allow-headers"] = ", ".join(sorted(set(config.allow_headers)))
+        common["access-control-allow-methods"] = ", ".join(sorted(set(config.allow_methods)))
+        self.common = common
+        self.plain = _lines(common)
+
+    def lines(self, origin: bytes, has_cookie: bool) -> bytes:
+        if not origin:
+            return b""
+        config, text = self.config, str(origin, "latin-1")
+        if has_cookie if config.is_allow_all_origins else config.is_origin_allowed(text):
+            return _lines({**self.common, "access-control-allow-origin": text, "vary": "Origin"})
+        return self.plain
+
+
+def _lines(headers: dict[str, str]) -> bytes:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")

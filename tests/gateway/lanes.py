@@ -1,0 +1,153 @@
+"""The front door on a real socket, with a real Bundoc behind it: once with its fast lane, once without."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bunbase.bundoc.module import MODULE as BUNDOC
+from bunbase.contracts.bunauth import BunAuth
+from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions import Functions
+from bunbase.contracts.platform import Platform
+from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.gateway.fast_lane import FastLane
+from bunbase.gateway.hot import Hot, HotRequest
+from bunbase.gateway.lane import Lane
+from bunbase.gateway.module import open_gateway
+from bunbase.gateway.settings import GatewaySettings
+from bunbase.house.modules import MODULES
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.modules import Rooms
+from bunbase.pkg.ready import Readiness
+from bunbase.pkg.serve import listen, serving
+from tests.fakes import FakeKms
+from tests.gateway.door import FakeFunctions
+from tests.gateway.others import SECRET, FakeBunAuth, FakePlatform, FakeTenantAuth
+from tests.rooms import opened, site
+
+ANSWER_SECONDS = 10
+REQUEST_ID = re.compile(rb"req_[0-9a-z]{26}")
+NEW_ID = re.compile(rb"[0-9a-z]{26}")
+KEY = f"x-bunbase-key: {SECRET}"
+
+
+class CountingHot(Hot):
+    """`taken`: how many requests the fast lane has taken."""
+
+    taken = 0
+
+    def request(self, method: bytes, url: bytes, sent: Sequence[tuple[bytes, bytes]]) -> HotRequest | None:
+        request = super().request(method, url, sent)
+        self.taken += request is not None
+        return request
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        return dict(self.headers).get(name, "")
+
+    def settled(self) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Give it without what no two answers share."""
+        said = [
+            (name, NEW_ID.sub(b"ID", value.encode()).decode())
+            for name, value in self.headers
+            if name not in ("date", "x-request-id")
+        ]
+        return self.status, sorted(said), NEW_ID.sub(b"ID", REQUEST_ID.sub(b"REQ", self.body))
+
+
+class Connection:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def reply(self) -> Reply:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines[1:] if line)]
+            status = int(lines[0].split(" ")[1])
+            length = 0 if status in (204, 304) else int(dict(headers).get("content-length", 0))
+            return Reply(status, headers, await self.reader.readexactly(length))
+
+    async def ask(self, line: str, *headers: str, body: bytes = b"") -> Reply:
+        self.send(request(line, *headers, body=body))
+        return await self.reply()
+
+    async def ended(self) -> bytes:
+        """Give what still comes until the server hangs up."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await self.reader.read()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+def request(line: str, *headers: str, body: bytes = b"") -> bytes:
+    lines = [f"{line} HTTP/1.1", "host: test", *headers]
+    if body:
+        lines.append(f"content-length: {len(body)}")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+@dataclass
+class Served:
+    address: tuple[str, int]
+    lane: Lane | None
+    hot: CountingHot
+    service: Any
+    platform: FakePlatform
+    tenant_auth: FakeTenantAuth
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Connection]:
+        reader, writer = await asyncio.open_connection(*self.address)
+        connection = Connection(reader, writer)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    async def warm(self) -> None:
+        """Let the project's file be open and its key known, and a first document stored."""
+        async with self.connected() as connection:
+            reply = await connection.ask("PUT /v1/data/posts/d1", KEY, body=b'{"a":1}')
+            assert reply.status == 201, reply
+
+
+@asynccontextmanager
+async def served(directory: Path, settings: GatewaySettings | None = None, **changed: Any) -> AsyncIterator[Served]:
+    """`changed`: attributes of the Lane to set before anybody is served; `bundoc`: a stand-in for the real one."""
+    settings, kms = settings or GatewaySettings(), FakeKms()
+    where = site(directory, clock=ManualClock())
+    async with opened(BUNDOC, Rooms({Kms: kms}), where) as real:
+        service = changed.pop("bundoc", real)
+        platform, tenant_auth = FakePlatform(), FakeTenantAuth()
+        rooms = Rooms({BunAuth: FakeBunAuth(), Platform: platform, TenantAuth: tenant_auth, Bundoc: service})
+        rooms.add(Functions, FakeFunctions())
+        rooms.add(Kms, kms)
+        async with open_gateway(settings, rooms, where, MODULES, Readiness({})) as door:
+            lane: Lane | None = door.serving["http"].args[0] if settings.fast_lane else None
+            hot = CountingHot([], settings.max_body_bytes)
+            if lane is not None:
+                assert door.serving["http"].func is FastLane
+                hot.by_method, lane.hot = lane.hot.by_method, hot
+                for name, value in changed.items():
+                    setattr(lane, name, value)
+            async with serving(door, listen("127.0.0.1", 0), **door.serving) as url:
+                port = int(url.rpartition(":")[2])
+                yield Served(("127.0.0.1", port), lane, hot, service, platform, tenant_auth)

@@ -1,0 +1,155 @@
+"""Whatever lane a request takes, the answer is the same: status, headers and body, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bunbase.gateway.settings import GatewaySettings
+from tests.gateway.lanes import KEY, Reply, Served, served
+from tests.gateway.others import LIBRARYS, PUBLISHABLE, FakeTenantAuth
+
+D1 = "/v1/data/posts/d1"
+POSTS = "/v1/data/posts"
+ORIGIN = "origin: https://app.example"
+BEARER = "authorization: Bearer "
+
+Headers = tuple[str, ...]
+
+# what the fast lane takes: request line, headers, body
+HOT: list[tuple[str, Headers, bytes]] = [
+    (f"GET {D1}", (KEY,), b""),
+    (f"GET {D1}?", (KEY,), b""),
+    (f"GET {D1}", (KEY, "user-agent: tests", "accept: */*", "connection: keep-alive"), b""),
+    (f"GET {D1}", (KEY, "x-request-id: a-trace-from-before"), b""),
+    (f"GET {D1}", (KEY, "x-request-id: no good"), b""),
+    (f"GET {D1}", (KEY, ORIGIN), b""),
+    (f"GET {D1}", (KEY, ORIGIN, "cookie: a=b"), b""),
+    (f"GET {D1}", (KEY, "origin: https://stranger.example"), b""),
+    (f"GET {D1}", (KEY, 'if-none-match: "1"'), b""),
+    (f"GET {D1}", (KEY, ORIGIN, 'if-none-match: W/"1", "7"'), b""),
+    (f"GET {D1}", (KEY, 'if-none-match: "2"'), b""),
+    (f"GET {D1}", (KEY, "if-none-match: 1"), b""),
+    (f"GET {D1}", (f"x-bunbase-key: {PUBLISHABLE}",), b""),
+    (f"GET {D1}", (f"x-bunbase-key: {LIBRARYS}",), b""),
+    (f"GET {D1}", ("x-bunbase-key: sk_nobodys", ORIGIN), b""),
+    (f"GET {D1}", (KEY, "authorization: Basic abc"), b""),
+    (f"GET {D1}", (KEY, BEARER + "no token"), b""),
+    (f"GET {D1}", (KEY, BEARER + "{user}"), b""),
+    (f"GET {D1}", (KEY, BEARER + "{stale}"), b""),
+    (f"GET {D1}", (KEY, BEARER + "{foreign}"), b""),
+    ("GET /v1/data/posts/missing", (KEY,), b""),
+    ("GET /v1/data/missing/d1", (KEY,), b""),
+    ("GET /v1/data/Posts/d1", (KEY,), b""),
+    ("GET /v1/data/9/d1", (KEY, ORIGIN), b""),
+    (f"GET {POSTS}", (KEY,), b""),
+    (f"GET {POSTS}?limit=1", (KEY, ORIGIN), b""),
+    (f"GET {POSTS}?limit=500", (KEY,), b""),
+    (f"GET {POSTS}?limit=1&cursor=nonsense", (KEY,), b""),
+    (f"GET {POSTS}?limit=2", (f"x-bunbase-key: {PUBLISHABLE}",), b""),
+    (f"POST {POSTS}", (KEY,), b'{"_id":"new","b":[1,{"c":2.50}]}'),
+    (f"POST {POSTS}", (KEY, ORIGIN), b'{"b":"without an id"}'),
+    (f"POST {POSTS}", (KEY,), b'{"_id":"d1"}'),
+    (f"POST {POSTS}", (KEY, "content-type: application/json; charset=UTF-8"), b"{}"),
+    (f"POST {POSTS}", (KEY, "content-type: text/plain"), b"{}"),
+    (f"POST {POSTS}", (KEY, "content-type: application/merge-patch+json"), b"{}"),
+    (f"POST {POSTS}", (KEY,), b"{"),
+    (f"POST {POSTS}", (KEY,), b"[1]"),
+    (f"POST {POSTS}", (KEY,), b'"\xff"'),
+    (f"POST {POSTS}", (KEY,), b"[" * 3000),
+    (f"POST {POSTS}", (KEY,), b'{"_mine":1}'),
+    (f"POST {POSTS}", (KEY,), b'{"a":"' + b"x" * (1 << 20) + b'"}'),
+    (f"PUT {D1}", (KEY,), b'{"a":2}'),
+    (f"PUT {D1}", (KEY, 'if-match: "1"'), b'{"a":2}'),
+    (f"PUT {D1}", (KEY, 'if-match: "9"'), b'{"a":2}'),
+    (f"PUT {D1}", (KEY, "if-match: *"), b'{"a":2}'),
+    (f"PUT {D1}", (KEY, "if-none-match: *"), b'{"a":2}'),
+    (f"PUT {D1}", (KEY, "if-none-match: *", 'if-match: "1"'), b'{"a":2}'),
+    (f"PUT {POSTS}/d2", (KEY, "if-none-match: *"), b'{"a":2}'),
+    (f"PUT {D1}", (f"x-bunbase-key: {PUBLISHABLE}",), b'{"a":2}'),
+    (f"PATCH {D1}", (KEY, "content-type: application/merge-patch+json"), b'{"a":null,"b":{"c":3}}'),
+    (f"PATCH {D1}", (KEY, "content-type: text/html"), b"{}"),
+    (f"PATCH {D1}", (KEY, 'if-match: "2"', ORIGIN), b"{}"),
+    (f"PATCH {POSTS}/missing", (KEY,), b"{}"),
+    (f"DELETE {D1}", (KEY,), b""),
+    (f"DELETE {D1}", (KEY, ORIGIN, 'if-match: "1"'), b""),
+    (f"DELETE {D1}", (KEY, 'if-match: "7"'), b""),
+    (f"DELETE {POSTS}/missing", (KEY,), b""),
+]
+
+# what goes the ordinary way, and is answered there as if there were no other
+ORDINARY: list[tuple[str, Headers, bytes]] = [
+    (f"GET {D1}", (), b""),
+    (f"GET {D1}", ("x-bunbase-key:",), b""),
+    (f"GET {D1}?key={PUBLISHABLE}", (), b""),
+    (f"GET {D1}?key={PUBLISHABLE}", (KEY,), b""),
+    (f"GET {D1}?x=1", (KEY,), b""),
+    (f"GET {D1}/", (KEY,), b""),
+    ("GET /v1/data/posts/d%31", (KEY,), b""),
+    ("GET /v1/data/posts/a.b", (KEY,), b""),
+    (f"GET {POSTS}/" + "i" * 65, (KEY,), b""),
+    (f"GET {D1}/more", (KEY,), b""),
+    (f"GET {D1}", (KEY, KEY), b""),
+    (f"GET {D1}", (KEY, "x-bunbase-explain: true"), b""),
+    (f"GET {D1}", (KEY,), b"a body"),
+    (f"GET {POSTS}?limit=0", (KEY,), b""),
+    (f"GET {POSTS}?limit=501", (KEY,), b""),
+    (f"GET {POSTS}?limit=1&limit=2", (KEY,), b""),
+    (f"GET {POSTS}?where=%7B%7D&limit=x", (KEY,), b""),
+    (f"OPTIONS {D1}", (ORIGIN, "access-control-request-method: PUT"), b""),
+    (f"POST {D1}", (KEY,), b"{}"),
+    (f"PUT {D1}", (KEY,), b""),
+    (f"PUT {D1}", (KEY, "content-length: 0"), b""),
+    ("GET /api/health", (), b""),
+    ("GET /v1/data", (KEY,), b""),
+]
+
+
+@pytest.fixture(params=["any origin", "own origins"])
+async def lanes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Served, Served]]:
+    origins = ("*",) if request.param == "any origin" else ("https://app.example",)
+    async with AsyncExitStack() as stack:
+        fast = GatewaySettings(cors_origins=origins)
+        ordinary = GatewaySettings(cors_origins=origins, fast_lane=False)
+        yield (
+            await stack.enter_async_context(served(tmp_path / "fast", fast)),
+            await stack.enter_async_context(served(tmp_path / "ordinary", ordinary)),
+        )
+
+
+async def answers(lane: Served, line: str, headers: Headers, body: bytes) -> list[Reply]:
+    """Ask twice on one connection: the first time a token may not be known yet. Then leave things as they were."""
+    async with lane.connected() as connection:
+        replies = [await connection.ask(line, *headers, body=body) for _ in range(2)]
+        if not line.startswith("GET"):
+            for id in ("d1", "d2", "new"):
+                await connection.ask(f"DELETE {POSTS}/{id}", KEY)
+            await connection.ask(f"PUT {D1}", KEY, body=b'{"a":1}')
+    return replies
+
+
+@pytest.mark.parametrize(("table", "taken"), [(HOT, 2), (ORDINARY, 0)])
+async def test_both_lanes_give_the_same_answer(
+    lanes: tuple[Served, Served], table: list[tuple[str, Headers, bytes]], taken: int
+) -> None:
+    fast, ordinary = lanes
+    users = FakeTenantAuth()
+    tokens = {"user": users.token(), "stale": users.token(seconds=-5), "foreign": users.token("prj_library")}
+    for lane in lanes:
+        await lane.warm()
+
+    for line, headers, body in table:
+        sent = tuple(header.format(**tokens) for header in headers)
+        before = fast.hot.taken
+        here = await answers(fast, line, sent, body)
+        there = await answers(ordinary, line, sent, body)
+
+        assert [reply.settled() for reply in here] == [reply.settled() for reply in there], (line, headers, body[:99])
+        around = 0 if line.startswith("GET") else 4
+        assert fast.hot.taken - before == taken + around, (line, headers)
+        for reply in here:
+            assert reply.header("x-request-id")
+            assert (b"request_id" not in reply.body) or reply.header("x-request-id").encode() in reply.body

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bunbase.gateway.by_hand import Waiting, begin
+
+
+async def _ready(value: int) -> int:
+    return value
+
+
+async def test_what_needs_no_wait_is_over_at_once() -> None:
+    assert begin(_ready(3)) == 3
+
+
+async def test_what_waits_goes_on_in_a_task() -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def twice() -> int:
+        first = await future
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):  # now there is a task to ask for
+            return first + await _ready(1)
+
+    with pytest.raises(Waiting) as waiting:
+        begin(twice())
+    asyncio.get_running_loop().call_soon(future.set_result, 4)
+
+    assert await asyncio.create_task(waiting.value.rest) == 5
+
+
+async def test_errors_come_out_before_and_after_the_wait() -> None:
+    async def fails(first: bool) -> None:
+        if not first:
+            await asyncio.sleep(0)
+        raise KeyError("here")
+
+    with pytest.raises(KeyError):
+        begin(fails(first=True))
+    with pytest.raises(Waiting) as waiting:
+        begin(fails(first=False))
+    with pytest.raises(KeyError):
+        await asyncio.create_task(waiting.value.rest)
+
+
+async def test_cancelling_reaches_the_coroutine() -> None:
+    cleaned = []
+
+    async def stuck() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            cleaned.append(True)
+
+    with pytest.raises(Waiting) as waiting:
+        begin(stuck())
+    task = asyncio.create_task(waiting.value.rest)
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert cleaned == [True]

@@ -1,0 +1,282 @@
+"""What a connection can do to the fast lane: out of turn, too slow, too much, too old, gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bunbase.contracts.bundoc import Document, DocumentExists, Page
+from bunbase.contracts.revocations import RevokedKind
+from bunbase.gateway.fast_lane import MAX_HEAD_BYTES
+from bunbase.pkg import metrics
+from tests.gateway.lanes import KEY, Served, request, served
+from tests.pkg.waiting import eventually
+
+D1 = "/v1/data/posts/d1"
+
+
+class SlowBundoc:
+    """Answers when told to. `met`: what it was asked; `left`: what nobody waits for any more."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.met: list[str] = []
+        self.left: list[str] = []
+
+    def has_met(self, id: str) -> bool:
+        return id in self.met
+
+    async def get(self, _caller: Any, _collection: str, id: str) -> Document:
+        if id.startswith("slow"):
+            await self._wait(id)
+        return Document(id, 1, f'{{"_id":"{id}"}}'.encode())
+
+    async def put(self, _caller: Any, _collection: str, id: str, body: bytes, _when: Any) -> Document:
+        await self._wait(id)
+        return Document(id, 1, body)
+
+    async def list(self, *_: Any) -> Page:
+        return Page(b"[" + b" " * (4 << 20) + b"]")
+
+    async def create(self, *_: Any) -> Document:
+        await asyncio.sleep(0)
+        raise DocumentExists("There is one.")
+
+    async def delete(self, *_: Any) -> None:
+        raise KeyError("a detail that nobody outside may see")
+
+    async def _wait(self, id: str) -> None:
+        self.met.append(id)
+        try:
+            await self.go_on.wait()
+        except asyncio.CancelledError:
+            self.left.append(id)
+            raise
+
+
+@pytest.fixture
+async def lane(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path) as lane:
+        await lane.warm()
+        yield lane
+
+
+@pytest.fixture
+async def slow(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path, bundoc=SlowBundoc()) as lane:
+        async with lane.connected() as connection:
+            await connection.ask("GET /v1/data/posts/warm", KEY)
+        yield lane
+
+
+async def test_pipelined_requests_are_answered_in_their_order(slow: Served) -> None:
+    async with slow.connected() as connection:
+        lines = ["GET /v1/data/a/slow", "GET /v1/data/a/x1", "GET /api/health", "GET /v1/data/a/x2", "GET /nowhere"]
+        connection.send(b"".join(request(line, KEY) for line in lines))
+        await eventually(lambda: slow.service.met == ["slow"])
+        slow.service.go_on.set()
+        replies = [await connection.reply() for _ in lines]
+
+        assert [reply.status for reply in replies] == [200, 200, 200, 200, 404]
+        assert [reply.body[:13] for reply in replies[:2]] == [b'{"_id":"slow"', b'{"_id":"x1"}']
+        assert b'"ok"' in replies[2].body
+        assert (await connection.ask("GET /v1/data/a/x3", KEY)).body == b'{"_id":"x3"}'
+
+
+async def test_many_pipelined_reads_are_answered_in_their_order(lane: Served) -> None:
+    async with lane.connected() as connection:
+        connection.send(b"".join(request(f"GET {D1}", KEY, f"x-request-id: trace-{n:04}") for n in range(500)))
+
+        replies = [await connection.reply() for _ in range(500)]
+
+    assert [reply.header("x-request-id") for reply in replies] == [f"trace-{n:04}" for n in range(500)]
+
+
+async def test_a_request_may_come_byte_by_byte(lane: Served) -> None:
+    async with lane.connected() as connection:
+        for byte in request(f"PUT {D1}", KEY, body=b'{"a":"slowly"}'):
+            connection.send(bytes([byte]))
+            await connection.writer.drain()
+            await asyncio.sleep(0)
+
+        reply = await connection.reply()
+
+        assert (reply.status, reply.body[-14:]) == (200, b'"a":"slowly"}'[-14:].rjust(14, b","))
+
+
+async def test_who_leaves_before_the_answer_stops_a_read_but_not_a_write(slow: Served) -> None:
+    for line, body in ((f"GET {D1[:-2]}slow-read", b""), (f"PUT {D1[:-2]}slow-write", b"{}")):
+        async with slow.connected() as connection:
+            connection.send(request(line, KEY, body=body))
+            await eventually(partial(slow.service.has_met, line.rpartition("/")[2]))
+
+    await eventually(lambda: slow.service.left == ["slow-read"])
+    slow.service.go_on.set()
+    async with slow.connected() as connection:
+        assert (await connection.ask("GET /v1/data/posts/warm", KEY)).status == 200
+    assert slow.service.left == ["slow-read"]
+
+
+async def test_a_body_that_is_too_large_is_refused(lane: Served) -> None:
+    async with lane.connected() as connection:
+        connection.send(request(f"PUT {D1}", KEY, f"content-length: {(2 << 20) + 1}"))
+        connection.send(b"x" * ((2 << 20) + 1))
+
+        reply = await connection.reply()
+
+    assert (reply.status, b"payload_too_large" in reply.body) == (413, True)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("content-length: 5x",),
+        ("content-length: -1",),
+        ("content-length: 2", "content-length: 3"),
+        ("content-length: 2", "transfer-encoding: chunked"),
+        ("a header without a colon",),
+    ],
+)
+async def test_what_is_no_request_is_refused_and_ends_the_connection(lane: Served, headers: tuple[str, ...]) -> None:
+    async with lane.connected() as connection:
+        connection.send(request(f"PUT {D1}", KEY, *headers) + b"{}")
+        reply = await connection.reply()
+
+        assert (reply.status, reply.header("content-type")) == (400, "application/problem+json")
+        assert b"malformed_request" in reply.body
+        assert reply.header("connection") == "close"
+        assert await connection.ended() == b""
+
+
+async def test_a_chunked_body_is_read_by_the_ordinary_lane(lane: Served) -> None:
+    taken = lane.hot.taken
+    async with lane.connected() as connection:
+        connection.send(request(f"PUT {D1}", KEY, "transfer-encoding: chunked") + b'7\r\n{"a":3}\r\n0\r\n\r\n')
+
+        assert (await connection.reply()).body.endswith(b'"a":3}')
+    assert lane.hot.taken == taken
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_a_client_that_wants_to_close_gets_its_answer_and_the_end(lane: Served, version: str) -> None:
+    taken = lane.hot.taken
+    async with lane.connected() as connection:
+        close = "connection: close\r\n" if version == "1.1" else ""
+        connection.send(f"GET {D1} HTTP/{version}\r\nhost: test\r\n{KEY}\r\n{close}\r\n".encode())
+        reply = await connection.reply()
+
+        assert (reply.status, reply.header("connection")) == (200, "close")
+        assert await connection.ended() == b""
+    assert lane.hot.taken == taken
+
+
+async def test_who_asks_to_go_on_is_told_to(lane: Served) -> None:
+    async with lane.connected() as connection:
+        connection.send(request(f"PUT {D1}", KEY, "expect: 100-continue", "content-length: 7"))
+        assert (await connection.reply()).status == 100
+        connection.send(b'{"a":4}')
+
+        assert (await connection.reply()).body.endswith(b'"a":4}')
+
+
+async def test_an_upgrade_is_not_for_this_lane(lane: Served) -> None:
+    taken = lane.hot.taken
+    async with lane.connected() as connection:
+        reply = await connection.ask(f"GET {D1}", KEY, "connection: upgrade", "upgrade: websocket")
+
+    assert (reply.status, lane.hot.taken) == (200, taken)
+
+
+@pytest.mark.parametrize("bomb", [f"x-bomb: {'x' * MAX_HEAD_BYTES * 2}", "a: b\r\n" * MAX_HEAD_BYTES])
+async def test_endless_headers_end_the_connection(lane: Served, bomb: str) -> None:
+    async with lane.connected() as connection:
+        connection.send(f"GET {D1} HTTP/1.1\r\n{bomb}".encode())
+        reply = await connection.reply()
+
+    assert (reply.status, b"headers_too_large" in reply.body) == (431, True)
+
+
+async def test_a_silent_connection_is_closed(tmp_path: Path) -> None:
+    async with served(tmp_path, read_seconds=0.05) as lane:
+        for beginning in (b"GET /v1/da", request(f"PUT {D1}", KEY, "content-length: 9") + b"{"):
+            async with lane.connected() as connection:
+                connection.send(beginning)
+
+                assert await connection.ended() == b""
+
+
+async def test_an_idle_connection_is_closed_after_the_keep_alive_time(tmp_path: Path) -> None:
+    async with served(tmp_path, idle_seconds=0.05) as lane, lane.connected() as connection:
+        assert (await connection.ask("GET /v1/data/posts/d1", KEY)).status == 404
+
+        assert await connection.ended() == b""
+
+
+async def test_an_answer_under_way_outlives_the_keep_alive_time(tmp_path: Path) -> None:
+    async with served(tmp_path, idle_seconds=0.05, bundoc=SlowBundoc()) as lane, lane.connected() as connection:
+        connection.send(request("GET /v1/data/posts/slow", KEY))
+        await eventually(lambda: lane.service.met == ["slow"])
+        asyncio.get_running_loop().call_later(0.2, lane.service.go_on.set)
+
+        assert (await connection.reply()).status == 200
+
+
+async def test_who_does_not_read_is_not_written_to_for_ever(slow: Served) -> None:
+    async with slow.connected() as connection:
+        connection.send(request("GET /v1/data/posts", KEY) * 20)  # 4 MiB each
+        first = await connection.reply()
+        taken = slow.hot.taken
+        rest = [await connection.reply() for _ in range(19)]
+
+    assert {len(reply.body) for reply in [first, *rest]} == {(4 << 20) + 2}
+    assert taken < 20  # once the socket was full, the ordinary lane took over, which waits until it is not
+
+
+async def test_the_end_of_the_server_waits_for_an_answer(tmp_path: Path) -> None:
+    async with served(tmp_path, bundoc=SlowBundoc()) as lane:
+        reader, writer = await asyncio.open_connection(*lane.address)
+        writer.write(request(f"PUT {D1}", KEY, body=b"{}"))
+        await eventually(lambda: lane.service.met == ["d1"])
+        asyncio.get_running_loop().call_later(0.5, lane.service.go_on.set)  # by then the server has begun to stop
+
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" in answer
+
+
+async def test_failures_after_a_wait_and_bugs_are_problems_too(slow: Served) -> None:
+    async with slow.connected() as connection:
+        late = await connection.ask("POST /v1/data/posts", KEY, body=b"{}")
+        bug = await connection.ask(f"DELETE {D1}", KEY)
+
+    assert (late.status, b"document_exists" in late.body) == (409, True)
+    assert (bug.status, b'"internal"' in bug.body, b"nobody outside" in bug.body) == (500, True, False)
+    assert bug.header("x-request-id").encode() in bug.body
+
+
+async def test_a_request_is_counted_as_in_the_ordinary_lane(lane: Served) -> None:
+    def counted() -> float:
+        return float(metrics.http_requests.labels("GET", "/v1/data/{collection}/{id}", 200)._value.get())
+
+    before = counted()
+    async with lane.connected() as connection:
+        await connection.ask(f"GET {D1}", KEY)
+        await connection.ask(f"GET {D1}", KEY, "connection: close")
+
+    await eventually(lambda: counted() == before + 2)
+
+
+async def test_a_revoked_key_stops_in_this_lane(lane: Served) -> None:
+    async with lane.connected() as connection:
+        assert (await connection.ask(f"GET {D1}", KEY)).status == 200
+        lane.platform.holders.clear()
+        lane.platform.tell(RevokedKind.KEY, "key_s")
+        await eventually(lambda: len(lane.lane.identity.holders) == 0 if lane.lane else False)
+
+        assert (await connection.ask(f"GET {D1}", KEY)).status == 401
