@@ -27,7 +27,9 @@ SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
 NAMES = ["a", "b", "owner", "tags", "in_", "_x"]
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*NAMES, "ada", "é"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*NAMES, "ada", "é"]), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 DOCUMENTS = st.dictionaries(st.sampled_from(NAMES[:5]), VALUES, max_size=5)
@@ -45,7 +47,16 @@ PLACES = st.sampled_from(
      'doc["é"]', "doc.a[1]", "doc.tags[0].a", "doc._id", "doc._rev", "doc._created", "doc.in_", "doc.a._x"]
 )  # fmt: skip
 OTHERS = st.sampled_from(
-    ["auth.uid", "auth.email", "auth.role", "auth.claims.a", "auth.claims.tags", "auth", "auth.claims.a.b", "request.op"]
+    [
+        "auth.uid",
+        "auth.email",
+        "auth.role",
+        "auth.claims.a",
+        "auth.claims.tags",
+        "auth",
+        "auth.claims.a.b",
+        "request.op",
+    ]
 )
 OPERANDS = st.recursive(
     PLACES | OTHERS | LITERALS,
@@ -55,7 +66,9 @@ OPERANDS = st.recursive(
 TESTS = st.one_of(
     st.builds("{} {} {}".format, OPERANDS, st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "in"]), OPERANDS),
     st.builds("{}.{}({})".format, OPERANDS, st.sampled_from(["startsWith", "endsWith", "contains"]), OPERANDS),
-    st.sampled_from(["has(doc.a)", "has(doc.a.b)", "has(doc.a.b.a)", "has(auth.claims.a)", "has(doc._id)", "doc.a", "true"]),
+    st.sampled_from(
+        ["has(doc.a)", "has(doc.a.b)", "has(doc.a.b.a)", "has(auth.claims.a)", "has(doc._id)", "doc.a", "true"]
+    ),
     st.builds("doc.tags.{}(t, t == {})".format, st.sampled_from(["all", "exists"]), OPERANDS),
     PLACES,
     st.builds("timestamp(doc._created) {} now".format, st.sampled_from(["<", "<=", "==", ">"])),

@@ -139,7 +139,7 @@ def _absorbing(parts: list[Evaluate], decisive: bool) -> Evaluate:
         failed: Failed | None = None
         for part in parts:
             try:
-                value = part(inputs)
+                value: object = part(inputs)
             except Failed as error:
                 failed = failed or error
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -14,8 +14,6 @@ from bunbase.bundoc.rules.parser import parse
 from bunbase.bundoc.rules.trace import Step, traced
 from bunbase.bundoc.rules.values import Failed
 from bunbase.contracts.caller import EndUser
-
-LIST: Final = "list"
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -43,8 +41,17 @@ class CompiledRule:
 
     def allows(self, inputs: Inputs) -> bool:
         """Decide about one document; an error denies."""
+        inputs.lookups = inputs.steps = 0
         try:
             return self.evaluate(inputs) is True
+        except Failed:
+            return False
+
+    def denies(self, inputs: Inputs) -> bool:
+        """Say whether the rule is plainly false: an error is neither this nor `allows`."""
+        inputs.lookups = inputs.steps = 0
+        try:
+            return self.evaluate(inputs) is False
         except Failed:
             return False
 
@@ -57,6 +64,7 @@ class CompiledRule:
 
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
         """Decide as `allows` does, and give the values of the rule's parts."""
+        inputs.lookups = inputs.steps = 0
         return traced(self.source, self.tree, inputs)
 
 
