@@ -179,3 +179,42 @@ def test_what_cannot_be_pushed_leaves_the_rest_of_the_condition_in_the_query():
     assert filter.residual
     assert filter.condition is not None
     assert filter.condition.parameters == ("ada",)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        " || ".join(["doc.b"] * 450),
+        " || ".join(["!doc.b"] * 400),
+        "!(" * 22 + "doc.b && doc.b == true" + ")" * 22,
+        "!doc.b ? true : " * 40 + "doc.b",
+        "doc.n in auth.claims.many",
+        "doc.n in auth.claims.more",
+        " || ".join(["doc.n in auth.claims.many"] * 100),
+    ],
+)
+def test_the_longest_and_deepest_rules_are_conditions_the_database_takes(source: str) -> None:
+    rule = compile_rule(source, "list")
+    auth = {"uid": "ada", "email": None, "role": "", "claims": {"many": [False] * 400 + [1], "more": [True] * 5000}}
+    stored = Stored("d1", 1, CREATED, CREATED, b'{"b":true,"n":1}')
+
+    by_database, residual = selected(rule, Inputs(auth=auth), stored)
+
+    assert by_database == rule.allows(Inputs(auth=auth, doc=seen_fields(stored))) or (residual and by_database)
+
+
+def test_an_index_on_the_owner_serves_the_rule() -> None:
+    filter = compile_rule("auth != null && auth.uid == doc.owner && has(doc.title)", "list").filter(
+        Inputs(auth={"uid": "ada", "email": None, "role": "", "claims": {}})
+    )
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE docs (id TEXT, rev INT, created TEXT, updated TEXT, body TEXT)")
+    connection.execute("CREATE INDEX by_owner ON docs (json_extract(body, '$.owner'))")
+
+    assert filter.condition is not None
+    plan = connection.execute(
+        f"EXPLAIN QUERY PLAN SELECT id FROM docs WHERE {filter.condition.sql}", filter.condition.parameters
+    ).fetchall()
+    connection.close()
+
+    assert "USING INDEX by_owner" in str(plan)

@@ -36,6 +36,8 @@ from bunbase.bundoc.rules.values import LARGEST_INT, SMALLEST_INT, Failed
 from bunbase.pkg.clock import rfc3339
 
 MAX_PARAMETERS: Final = 500
+MAX_CHARACTERS: Final = 100_000  # of SQL: a list of claims must not become a statement that takes long to read
+MAX_AMONG: Final = 500  # values of a list in `doc.field in list`
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 COLUMNS: Final = {"_id": "id", "_rev": "rev", "_created": "created", "_updated": "updated"}
 MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
@@ -107,7 +109,8 @@ class Conditions:
     def pushed(self, inputs: Inputs) -> Pushed:
         """Give the condition for a caller. Of `inputs`, doc and lookup are not used."""
         pushed = _Push(self.constant, inputs).weakened(self.tree)
-        if len(pushed.condition.parameters) > MAX_PARAMETERS:
+        condition = pushed.condition
+        if len(condition.parameters) > MAX_PARAMETERS or len(condition.sql) > MAX_CHARACTERS:
             return Pushed(TRUE, exact=False)
         return Pushed(FALSE, exact=True) if pushed.condition == ERROR and pushed.exact else pushed
 
@@ -356,6 +359,8 @@ def _among(sought: Operand, within: Any) -> Condition:
     """Is it one of the caller's values?"""
     if not isinstance(within, (list, dict)):
         return ERROR
+    if len(within) > MAX_AMONG:
+        raise NotPushed
     conditions = [_equal(sought, Constant(value)) for value in within]
     return _joined("OR", conditions, _false_if_there(sought) if isinstance(sought, Path) else FALSE)
 
@@ -460,6 +465,14 @@ def _joined(word: str, conditions: list[Condition], empty: Condition) -> Conditi
     if len(conditions) == 1:
         return conditions[0]
     return Condition(
-        "(" + f" {word} ".join(f"({condition.sql})" for condition in conditions) + ")",
+        _balanced(f" {word} ", [condition.sql for condition in conditions]),
         tuple(value for condition in conditions for value in condition.parameters),
     )
+
+
+def _balanced(word: str, parts: list[str]) -> str:
+    """Join in halves: SQLite takes 1000 levels at most, and a plain chain has one for each part."""
+    if len(parts) == 1:
+        return f"({parts[0]})"
+    half = len(parts) // 2
+    return f"({_balanced(word, parts[:half])}{word}{_balanced(word, parts[half:])})"
