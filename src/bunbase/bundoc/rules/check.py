@@ -1,0 +1,245 @@
+"""The types of a rule, as far as they are known before there is a document: a rule that cannot work is not kept."""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+
+from bunbase.bundoc.rules.refusal import refused
+from bunbase.bundoc.rules.syntax import (
+    Both,
+    Call,
+    Choice,
+    Either,
+    Field,
+    Has,
+    Index,
+    ListOf,
+    Literal,
+    Loop,
+    MapOf,
+    Name,
+    Negative,
+    Node,
+    Not,
+    Operation,
+)
+from bunbase.bundoc.rules.values import type_name
+
+ANY: Final = "any"  # not known before there is a document
+NUMBERS: Final = frozenset({"int", "double"})
+COMPARABLE: Final = frozenset({"int", "double", "string", "bool", "timestamp", "duration"})
+
+OPERATIONS: Final = ("list", "get", "create", "update", "delete")
+VARIABLES: Final = {
+    "list": ("auth", "doc", "now", "request"),
+    "get": ("auth", "doc", "now", "request"),
+    "create": ("auth", "next", "now", "request"),
+    "update": ("auth", "doc", "next", "now", "request"),
+    "delete": ("auth", "doc", "now", "request"),
+}
+TYPES: Final = {"auth": ANY, "doc": "map", "next": "map", "now": "timestamp", "request": "map"}
+KNOWN_FIELDS: Final = {
+    "auth": {"uid": "string", "email": ANY, "role": "string", "claims": "map"},
+    "request": {"op": "string", "collection": "string", "id": "string"},
+}
+SYSTEM_FIELDS: Final = {"_id": "string", "_rev": "int", "_created": "string", "_updated": "string"}
+
+FUNCTIONS: Final = {
+    "size": ((ANY,), "int"),
+    "timestamp": ((ANY,), "timestamp"),
+    "duration": ((ANY,), "duration"),
+    "get": (("string", "string"), "map"),
+    "exists": (("string", "string"), "bool"),
+    "startsWith": (("string", "string"), "bool"),
+    "endsWith": (("string", "string"), "bool"),
+    "contains": (("string", "string"), "bool"),
+}
+SIZED: Final = frozenset({"string", "list", "map"})
+RESULTS: Final = {
+    ("+", "timestamp", "duration"): "timestamp",
+    ("+", "duration", "timestamp"): "timestamp",
+    ("+", "duration", "duration"): "duration",
+    ("-", "timestamp", "duration"): "timestamp",
+    ("-", "timestamp", "timestamp"): "duration",
+    ("-", "duration", "duration"): "duration",
+    ("+", "string", "string"): "string",
+    ("+", "list", "list"): "list",
+}
+
+
+def check(source: str, tree: Node, operation: str) -> None:
+    """Raises: InvalidRule, naming line and column."""
+    _Checker(source, operation).need(tree, "bool", "A rule is true or false")
+
+
+class _Checker:
+    def __init__(self, source: str, operation: str) -> None:
+        self.source = source
+        self.operation = operation
+        self.bound: list[str] = []
+
+    def need(self, node: Node, wanted: str, why: str) -> None:
+        found = self.type_of(node)
+        if found not in (wanted, ANY):
+            self.refuse(node, f"{why}; this is {found}.")
+
+    def type_of(self, node: Node) -> str:
+        match node:
+            case Literal(value=value):
+                return type_name(value)
+            case Name():
+                return self.variable(node)
+            case Field(of=of, name=name):
+                return self.field(node, of, name)
+            case Has(of=of, name=name):
+                self.field(node, of, name)
+                return "bool"
+            case Index(of=of, at=at):
+                return self.index(of, at)
+            case Not(of=of):
+                self.need(of, "bool", "! turns true and false around")
+                return "bool"
+            case Negative(of=of):
+                return self.number(of)
+            case Both(of=parts) | Either(of=parts):
+                for part in parts:
+                    self.need(part, "bool", "&& and || join what is true or false")
+                return "bool"
+            case Operation():
+                return self.operation_type(node)
+            case Choice(when=when, then=then, otherwise=otherwise):
+                self.need(when, "bool", "Before ? stands what is true or false")
+                types = {self.type_of(then), self.type_of(otherwise)}
+                return types.pop() if len(types) == 1 else ANY
+            case Call():
+                return self.call(node)
+            case Loop():
+                return self.loop(node)
+            case ListOf(of=parts):
+                for part in parts:
+                    self.type_of(part)
+                return "list"
+            case MapOf(of=entries):
+                for key, value in entries:
+                    self.need(key, "string", "The keys of a map are strings")
+                    self.type_of(value)
+                return "map"
+            case _:
+                raise AssertionError(node)
+
+    def variable(self, node: Name) -> str:
+        if node.name in self.bound:
+            return ANY
+        allowed = VARIABLES[self.operation]
+        if node.name in allowed:
+            return TYPES[node.name]
+        if node.name in TYPES:
+            why = "there is no stored document yet" if node.name == "doc" else "nothing is being written"
+            self.refuse(node, f"A {self.operation} rule has no {node.name}: {why}; use {', '.join(allowed)}.")
+        return self.refuse(node, f"{node.name} is not known here; use {', '.join([*allowed, *self.bound])}.")
+
+    def field(self, node: Node, of: Node, name: str) -> str:
+        found = self.type_of(of)
+        if found not in ("map", ANY):
+            self.refuse(node, f"{found} has no fields.")
+        if not isinstance(of, Name) or of.name in self.bound:
+            return ANY
+        known = KNOWN_FIELDS.get(of.name)
+        if known is not None:
+            if name not in known:
+                self.refuse(node, f"{of.name} has no field {name}; it has {', '.join(known)}.")
+            if of.name == "request" and name == "id" and self.operation == "list":
+                self.refuse(node, "A list asks for no one document; write doc._id.")
+            return known[name]
+        if name.startswith("_") and name not in SYSTEM_FIELDS:
+            self.refuse(node, f"There is no system field {name}; there are {', '.join(SYSTEM_FIELDS)}.")
+        return SYSTEM_FIELDS.get(name, ANY)
+
+    def index(self, of: Node, at: Node) -> str:
+        found, place = self.type_of(of), self.type_of(at)
+        if found not in ("list", "map", ANY):
+            self.refuse(of, f"{found} has no elements.")
+        wanted = {"list": ("int",), "map": ("string",)}.get(found, ("int", "string"))
+        if place not in (*wanted, ANY):
+            self.refuse(at, f"Between [ and ] stands {' or '.join(wanted)}; this is {place}.")
+        return ANY
+
+    def number(self, of: Node) -> str:
+        found = self.type_of(of)
+        if found not in (*NUMBERS, ANY):
+            self.refuse(of, f"- stands before a number; this is {found}.")
+        return found
+
+    def operation_type(self, node: Operation) -> str:
+        sign, left, right = node.sign, self.type_of(node.left), self.type_of(node.right)
+        known = ANY not in (left, right)
+        alike = left == right or {left, right} <= NUMBERS
+        match sign:
+            case "==" | "!=":
+                if known and not alike and not {"null", "map"} >= {left, right}:
+                    self.refuse(node, f"{left} and {right} are never equal.")
+                return "bool"
+            case "<" | "<=" | ">" | ">=":
+                for side in (left, right):
+                    if side not in COMPARABLE and side != ANY:
+                        self.refuse(node, f"{side} has no order.")
+                if known and not alike:
+                    self.refuse(node, f"{left} and {right} cannot be ordered.")
+                return "bool"
+            case "in":
+                if right not in ("list", "map", ANY):
+                    self.refuse(node, f"in looks into a list or a map, not into {right}.")
+                return "bool"
+            case _:
+                return self.calculation(node, left, right)
+
+    def calculation(self, node: Operation, left: str, right: str) -> str:
+        sign = node.sign
+        if ANY in (left, right):
+            other = right if left == ANY else left
+            if other not in (ANY, *NUMBERS) and not any(key[0] == sign and other in key[1:] for key in RESULTS):
+                self.refuse(node, f"{sign} has no meaning for {other}.")
+            return ANY
+        if {left, right} <= NUMBERS and (sign != "%" or left == right == "int"):
+            return "int" if left == right == "int" else "double"
+        result = RESULTS.get((sign, left, right))
+        if result is None:
+            self.refuse(node, f"{left} {sign} {right} has no meaning.")
+        return result
+
+    def call(self, node: Call) -> str:
+        if node.name == "matches":
+            self.refuse(node, "matches is not offered: a pattern's cost has no bound; use startsWith or contains.")
+        if node.name not in FUNCTIONS:
+            self.refuse(node, f"There is no function {node.name}; there are has, {', '.join(FUNCTIONS)}.")
+        parameters, result = FUNCTIONS[node.name]
+        if len(node.of) != len(parameters):
+            self.refuse(node, f"{node.name} takes {len(parameters)}, here are {len(node.of)}.")
+        for argument, wanted in zip(node.of, parameters, strict=True):
+            found = self.type_of(argument)
+            if ANY not in (wanted, found) and wanted != found:
+                self.refuse(argument, f"{node.name} takes {wanted}; this is {found}.")
+            if node.name == "size" and found not in SIZED and found != ANY:
+                self.refuse(argument, f"{found} has no size.")
+            if node.name in ("timestamp", "duration") and found not in ("string", node.name, ANY):
+                self.refuse(argument, f"{node.name} takes string; this is {found}.")
+        return result
+
+    def loop(self, node: Loop) -> str:
+        found = self.type_of(node.over)
+        if found not in ("list", "map", ANY):
+            self.refuse(node.over, f"{node.macro} looks at a list or the keys of a map; this is {found}.")
+        if node.name in TYPES or node.name in self.bound:
+            self.refuse(node, f"{node.name} has a meaning already; give the element another name.")
+        self.bound.append(node.name)
+        if node.keep is not None:
+            self.need(node.keep, "bool", "The condition of map is true or false")
+        if node.macro == "map":
+            self.type_of(node.body)
+        else:
+            self.need(node.body, "bool", f"What {node.macro} asks is true or false")
+        self.bound.pop()
+        return "list" if node.macro in ("map", "filter") else "bool"
+
+    def refuse(self, node: Node, message: str) -> NoReturn:
+        raise refused(self.source, node.start, message)

@@ -1,0 +1,289 @@
+"""From a rule's tree to a closure: built once, then a few calls of Python for each document."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, Final
+
+from bunbase.bundoc.rules import values
+from bunbase.bundoc.rules.inputs import Inputs
+from bunbase.bundoc.rules.syntax import (
+    Both,
+    Call,
+    Choice,
+    Either,
+    Field,
+    Has,
+    Index,
+    ListOf,
+    Literal,
+    Loop,
+    MapOf,
+    Name,
+    Negative,
+    Node,
+    Not,
+    Operation,
+)
+from bunbase.bundoc.rules.values import CHARACTERS_FOR_A_STEP, Failed, calculated, compared, contained, same, type_name
+
+Evaluate = Callable[[Inputs], Any]
+Watch = Callable[[Node, Evaluate], Evaluate]
+
+COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+TESTS: Final[dict[str, Callable[[str, str], bool]]] = {
+    "startsWith": str.startswith,
+    "endsWith": str.endswith,
+    "contains": operator.contains,
+}
+VARIABLES: Final = ("auth", "doc", "next", "now", "request")
+STEPS_FOR_A_TURN: Final = 10  # of a loop
+
+
+def closure(node: Node, watch: Watch | None = None) -> Evaluate:
+    """Give what evaluates the node; it raises Failed where CEL has an error.
+
+    `watch` sees every node with its closure, and gives what stands in its place: a trace is made so.
+    """
+    evaluate = _closure(node, watch)
+    return evaluate if watch is None else watch(node, evaluate)
+
+
+def _closure(node: Node, watch: Watch | None) -> Evaluate:
+    match node:
+        case Literal(value=value):
+            return lambda inputs: value
+        case Name(name=name):
+            return operator.attrgetter(name) if name in VARIABLES else lambda inputs: inputs.bound[name]
+        case Field(of=of, name=name):
+            return _field(closure(of, watch), name)
+        case Has(of=of, name=name):
+            return _has(closure(of, watch), name)
+        case Index(of=of, at=at):
+            return _index(closure(of, watch), closure(at, watch))
+        case Not(of=of):
+            return _not(closure(of, watch))
+        case Negative(of=of):
+            inner = closure(of, watch)
+            return lambda inputs: values.negative(inner(inputs))
+        case Both(of=parts):
+            return _absorbing([closure(part, watch) for part in parts], False)
+        case Either(of=parts):
+            return _absorbing([closure(part, watch) for part in parts], True)
+        case Operation(sign=sign, left=left, right=right):
+            return _operation(sign, closure(left, watch), closure(right, watch))
+        case Choice(when=when, then=then, otherwise=otherwise):
+            return _choice(closure(when, watch), closure(then, watch), closure(otherwise, watch))
+        case Call(name=name, of=arguments):
+            return _call(name, [closure(argument, watch) for argument in arguments])
+        case Loop():
+            return _loop(node, watch)
+        case ListOf(of=parts):
+            items = [closure(part, watch) for part in parts]
+            return lambda inputs: [item(inputs) for item in items]
+        case MapOf(of=entries):
+            return _map([(closure(key, watch), closure(value, watch)) for key, value in entries])
+        case _:
+            raise AssertionError(node)
+
+
+def _field(of: Evaluate, name: str) -> Evaluate:
+    def field(inputs: Inputs) -> Any:
+        value = of(inputs)
+        if value.__class__ is dict and name in value:
+            return value[name]
+        raise Failed(f"there is no field {name}" if isinstance(value, dict) else f"{type_name(value)} has no fields")
+
+    return field
+
+
+def _has(of: Evaluate, name: str) -> Evaluate:
+    def has(inputs: Inputs) -> bool:
+        value = of(inputs)
+        if value.__class__ is dict:
+            return name in value
+        raise Failed(f"{type_name(value)} has no fields")
+
+    return has
+
+
+def _index(of: Evaluate, at: Evaluate) -> Evaluate:
+    def index(inputs: Inputs) -> Any:
+        value, place = of(inputs), at(inputs)
+        if value.__class__ is list and place.__class__ is int and 0 <= place < len(value):
+            return value[place]
+        if value.__class__ is dict and place.__class__ is str and place in value:
+            return value[place]
+        raise Failed(f"{type_name(value)} has nothing there")
+
+    return index
+
+
+def _not(of: Evaluate) -> Evaluate:
+    def negation(inputs: Inputs) -> bool:
+        return not _truth(of(inputs))
+
+    return negation
+
+
+def _absorbing(parts: list[Evaluate], decisive: bool) -> Evaluate:
+    """`&&` (False decides) and `||` (True decides): a part that decides outweighs the errors of the others."""
+
+    def connective(inputs: Inputs) -> bool:
+        failed: Failed | None = None
+        for part in parts:
+            try:
+                value: object = part(inputs)
+            except Failed as error:
+                failed = failed or error
+                continue
+            if value is decisive:
+                return decisive
+            if value is not (not decisive):
+                failed = failed or Failed(f"{type_name(value)} is neither true nor false")
+        if failed is not None:
+            raise failed
+        return not decisive
+
+    return connective
+
+
+def _operation(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
+    if sign in COMPARISONS:
+        compare = COMPARISONS[sign]
+        return lambda inputs: compared(left(inputs), right(inputs), compare, inputs.spend)
+
+    def equal(inputs: Inputs) -> bool:
+        a, b = left(inputs), right(inputs)
+        if a.__class__ is str:
+            if len(a) > CHARACTERS_FOR_A_STEP:
+                inputs.spend(len(a) // CHARACTERS_FOR_A_STEP)
+            return b.__class__ is str and bool(a == b)
+        return same(a, b, inputs.spend)
+
+    match sign:
+        case "==":
+            return equal
+        case "!=":
+            return lambda inputs: not equal(inputs)
+        case "in":
+            return lambda inputs: contained(left(inputs), right(inputs), inputs.spend)
+        case _:
+            return lambda inputs: calculated(sign, left(inputs), right(inputs), inputs.spend)
+
+
+def _choice(when: Evaluate, then: Evaluate, otherwise: Evaluate) -> Evaluate:
+    def choice(inputs: Inputs) -> Any:
+        return then(inputs) if _truth(when(inputs)) else otherwise(inputs)
+
+    return choice
+
+
+def _call(name: str, arguments: list[Evaluate]) -> Evaluate:
+    first = arguments[0]
+    match name:
+        case "size":
+            return lambda inputs: values.size(first(inputs))
+        case "timestamp":
+            return lambda inputs: values.timestamp(first(inputs))
+        case "duration":
+            return lambda inputs: values.duration(first(inputs))
+        case "get":
+            return _get(first, arguments[1])
+        case "exists":
+            second = arguments[1]
+            return lambda inputs: inputs.looked_up(first(inputs), second(inputs)) is not None
+        case _:
+            return _test(TESTS[name], first, arguments[1])
+
+
+def _get(collection: Evaluate, id: Evaluate) -> Evaluate:
+    def get(inputs: Inputs) -> dict[str, Any]:
+        found = inputs.looked_up(collection(inputs), id(inputs))
+        if found is None:
+            raise Failed("there is no such document")
+        return found
+
+    return get
+
+
+def _test(test: Callable[[str, str], bool], of: Evaluate, part: Evaluate) -> Evaluate:
+    def tested(inputs: Inputs) -> bool:
+        text, sought = of(inputs), part(inputs)
+        if text.__class__ is not str or sought.__class__ is not str:
+            raise Failed(f"{type_name(text)} is not text" if text.__class__ is not str else "text is sought in text")
+        inputs.spend(len(text) // CHARACTERS_FOR_A_STEP)
+        return bool(test(text, sought))
+
+    return tested
+
+
+def _map(entries: list[tuple[Evaluate, Evaluate]]) -> Evaluate:
+    def made(inputs: Inputs) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in entries:
+            name = key(inputs)
+            if name.__class__ is not str or name in result:
+                raise Failed("the keys of a map are strings, each once")
+            result[name] = value(inputs)
+        return result
+
+    return made
+
+
+def _loop(node: Loop, watch: Watch | None) -> Evaluate:
+    over, body = closure(node.over, watch), closure(node.body, watch)
+    keep = closure(node.keep, watch) if node.keep is not None else None
+
+    def turns(inputs: Inputs, evaluate: Evaluate) -> list[Evaluate]:
+        """Give for each element what evaluates with its name bound to it."""
+        elements = over(inputs)
+        if elements.__class__ not in (list, dict):
+            raise Failed(f"{node.macro} looks at a list or the keys of a map, not at {type_name(elements)}")
+        inputs.begin_loop(len(elements) * STEPS_FOR_A_TURN)
+        return [_bound(node.name, element, evaluate) for element in elements]
+
+    match node.macro:
+        case "all" | "exists":
+            return lambda inputs: _absorbing(turns(inputs, body), node.macro == "exists")(inputs)
+        case "exists_one":
+            return lambda inputs: sum([_truth(turn(inputs)) for turn in turns(inputs, body)]) == 1
+        case "filter":
+            name = node.name
+            kept = _kept(body, lambda inputs: inputs.bound[name])
+        case _:
+            kept = body if keep is None else _kept(keep, body)
+    return lambda inputs: [value for turn in turns(inputs, kept) if (value := turn(inputs)) is not SKIPPED]
+
+
+SKIPPED: Final = object()
+
+
+def _kept(keep: Evaluate, body: Evaluate) -> Evaluate:
+    return lambda inputs: body(inputs) if _truth(keep(inputs)) else SKIPPED
+
+
+def _bound(name: str, element: Any, evaluate: Evaluate) -> Evaluate:
+    def turn(inputs: Inputs) -> Any:
+        outer = inputs.bound
+        inputs.bound = {**outer, name: element}
+        try:
+            return evaluate(inputs)
+        finally:
+            inputs.bound = outer
+
+    return turn
+
+
+def _truth(value: Any) -> bool:
+    if value is True:
+        return True
+    if value is False:
+        return False
+    raise Failed(f"{type_name(value)} is neither true nor false")

@@ -1,0 +1,88 @@
+"""What a rule decides about, and the documents it may look up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.bundoc.documents import Stored, read_all, seen
+from bunbase.bundoc.rules.values import LARGEST_INT, SMALLEST_INT, Failed
+
+MAX_LOOKUPS: Final = 10  # in one evaluation
+MAX_STEPS: Final = 1_000_000  # of loops and long strings, about 0.1 s: no rule may hold up the event loop
+LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
+
+Lookup = Callable[[str, str], dict[str, Any] | None]
+
+
+class Inputs(msgspec.Struct):
+    """`doc`, `next`: as they are seen, system fields included. `lookup`: gives a document, or None."""
+
+    auth: dict[str, Any] | None = None
+    doc: dict[str, Any] | None = None
+    next: dict[str, Any] | None = None
+    now: datetime | None = None
+    request: dict[str, Any] | None = None
+    lookup: Lookup | None = None
+    lookups: int = 0
+    steps: int = 0
+    bound: dict[str, Any] = {}  # what loops have named; msgspec gives each its own
+
+    def spend(self, steps: int) -> None:
+        """Count work inside loops; outside of them it is bounded by the rule's length. Raises: as `begin_loop`."""
+        if self.bound:
+            self.begin_loop(steps)
+
+    def begin_loop(self, steps: int) -> None:
+        """Raises: Failed when the evaluation has become too long."""
+        self.steps += steps
+        if self.steps > MAX_STEPS:
+            raise Failed("this rule takes too many steps")
+
+    def looked_up(self, collection: Any, id: Any) -> dict[str, Any] | None:
+        """Raises: Failed."""
+        if not isinstance(collection, str) or not isinstance(id, str):
+            raise Failed("a collection and an id are strings")
+        if self.lookup is None:
+            raise Failed("no document can be looked up here")
+        self.lookups += 1
+        if self.lookups > MAX_LOOKUPS:
+            raise Failed(f"a rule looks up at most {MAX_LOOKUPS} documents")
+        return self.lookup(collection, id)
+
+
+def seen_fields(stored: Stored) -> dict[str, Any]:
+    """Give a stored document as rules see it."""
+    fields: dict[str, Any] = json_value(seen(stored))
+    return fields
+
+
+def json_value(text: bytes) -> Any:
+    """Read JSON as rules do: an integer of more than 64 bits is a double, as it is to the database."""
+    value = read_all(text)
+    return _settled(value) if LONG_NUMBER.search(text) else value
+
+
+def _settled(value: Any) -> Any:
+    match value:
+        case bool():
+            return value
+        case int() if not SMALLEST_INT <= value <= LARGEST_INT:
+            return _double(value)
+        case list():
+            return [_settled(inner) for inner in value]
+        case dict():
+            return {name: _settled(inner) for name, inner in value.items()}
+        case _:
+            return value
+
+
+def _double(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else -float("inf")

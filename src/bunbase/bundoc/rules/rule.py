@@ -1,0 +1,80 @@
+"""A rule, ready to decide: about one document, or as a condition over many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bunbase.bundoc.rules.check import check
+from bunbase.bundoc.rules.closures import closure
+from bunbase.bundoc.rules.conditions import FALSE, TRUE, Condition, Conditions
+from bunbase.bundoc.rules.inputs import Inputs
+from bunbase.bundoc.rules.parser import parse
+from bunbase.bundoc.rules.trace import Step, traced
+from bunbase.bundoc.rules.values import Failed
+from bunbase.contracts.caller import EndUser
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """A rule for one caller, over a collection's rows.
+
+    `condition`: None lets all rows through. `residual`: what it lets through, the rule must still be asked about;
+    it is never stricter than the rule. `nothing`: the rule allows this caller no document at all.
+    """
+
+    condition: Condition | None
+    residual: bool
+    nothing: bool = False
+
+
+class CompiledRule:
+    """Made by `compile_rule`; holds nothing of any caller, so it may be kept for as long as the rule stands."""
+
+    def __init__(self, source: str, operation: str) -> None:
+        self.source = source
+        self.operation = operation
+        self.tree = parse(source)
+        check(source, self.tree, operation)
+        self.evaluate = closure(self.tree)
+        self.conditions = Conditions(self.tree)
+
+    def allows(self, inputs: Inputs) -> bool:
+        """Decide about one document; an error denies."""
+        inputs.lookups = inputs.steps = 0
+        try:
+            return self.evaluate(inputs) is True
+        except Failed:
+            return False
+
+    def denies(self, inputs: Inputs) -> bool:
+        """Say whether the rule is plainly false: an error is neither this nor `allows`."""
+        inputs.lookups = inputs.steps = 0
+        try:
+            return self.evaluate(inputs) is False
+        except Failed:
+            return False
+
+    def filter(self, inputs: Inputs) -> Filter:
+        """Give the rule as a condition for the caller of `inputs`, whose `doc` is not looked at."""
+        pushed = self.conditions.pushed(inputs)
+        if pushed.condition == FALSE:
+            return Filter(FALSE, residual=False, nothing=True)
+        return Filter(None if pushed.condition == TRUE else pushed.condition, residual=not pushed.exact)
+
+    def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
+        """Decide as `allows` does, and give the values of the rule's parts."""
+        inputs.lookups = inputs.steps = 0
+        return traced(self.source, self.tree, inputs)
+
+
+def compile_rule(source: str, operation: str) -> CompiledRule:
+    """`operation`: list, get, create, update or delete. Raises: InvalidRule, naming line and column."""
+    return CompiledRule(source, operation)
+
+
+def auth_of(user: EndUser | None) -> dict[str, Any] | None:
+    """Give `auth` as rules see it: null when nobody is signed in."""
+    if user is None:
+        return None
+    return {"uid": user.uid, "email": user.email, "role": user.role, "claims": user.claims}

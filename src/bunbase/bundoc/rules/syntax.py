@@ -1,0 +1,123 @@
+"""The syntax tree of a rule. `start` and `end` are offsets into its source: errors and traces point there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    start: int
+    end: int
+
+
+class Literal(Node, frozen=True):
+    value: Any
+
+
+class Name(Node, frozen=True):
+    name: str
+
+
+class Field(Node, frozen=True):
+    """`of.name`"""
+
+    of: Node
+    name: str
+
+
+class Has(Node, frozen=True):
+    """`has(of.name)`"""
+
+    of: Node
+    name: str
+
+
+class Index(Node, frozen=True):
+    """`of[at]`"""
+
+    of: Node
+    at: Node
+
+
+class Not(Node, frozen=True):
+    of: Node
+
+
+class Negative(Node, frozen=True):
+    of: Node
+
+
+class Both(Node, frozen=True):
+    """`a && b && …`, of two or more: flat, so that a long list of alternatives is not a deep tree."""
+
+    of: tuple[Node, ...]
+
+
+class Either(Node, frozen=True):
+    """`a || b || …`"""
+
+    of: tuple[Node, ...]
+
+
+class Operation(Node, frozen=True):
+    """`sign` is one of == != < <= > >= in + - * / %"""
+
+    sign: str
+    left: Node
+    right: Node
+
+
+class Choice(Node, frozen=True):
+    """`when ? then : otherwise`"""
+
+    when: Node
+    then: Node
+    otherwise: Node
+
+
+class Call(Node, frozen=True):
+    """`name(of…)`; of a method the first of `of` is what stands before the dot."""
+
+    name: str
+    of: tuple[Node, ...]
+
+
+class Loop(Node, frozen=True):
+    """`over.macro(name, body)`; `keep` is the condition of a `map` with three arguments."""
+
+    macro: str
+    over: Node
+    name: str
+    body: Node
+    keep: Node | None = None
+
+
+class ListOf(Node, frozen=True):
+    of: tuple[Node, ...]
+
+
+class MapOf(Node, frozen=True):
+    of: tuple[tuple[Node, Node], ...]
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Give the nodes directly below, in the order they are written."""
+    match node:
+        case Field(of=of) | Has(of=of) | Not(of=of) | Negative(of=of):
+            return (of,)
+        case Index(of=of, at=at):
+            return (of, at)
+        case Both(of=parts) | Either(of=parts) | Call(of=parts) | ListOf(of=parts):
+            return parts
+        case Operation(left=left, right=right):
+            return (left, right)
+        case Choice(when=when, then=then, otherwise=otherwise):
+            return (when, then, otherwise)
+        case Loop(over=over, body=body, keep=keep):
+            return (over, body) if keep is None else (over, keep, body)
+        case MapOf(of=entries):
+            return tuple(part for entry in entries for part in entry)
+        case _:
+            return ()

@@ -1,0 +1,128 @@
+"""A rule's text cut into tokens, as the CEL specification's lexis has it, without bytes and unsigned numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.bundoc.rules.refusal import refused
+
+TOKEN: Final = re.compile(
+    r"""
+    (?P<space>[ \t\r\n\f]+ | //[^\n]*)
+  | (?P<number>0[xX][0-9a-fA-F]+ | (?:[0-9]+\.[0-9]+ | \.[0-9]+ | [0-9]+)(?:[eE][+-]?[0-9]+)?)
+  | (?P<string>[rR]?(?:"(?:[^"\\\n\r]|\\.)*" | '(?:[^'\\\n\r]|\\.)*'))
+  | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
+  | (?P<sign>&&|\|\||==|!=|<=|>=|[-+*/%!<>?:.,()\[\]{}])
+    """,
+    re.VERBOSE,
+)
+ESCAPE: Final = re.compile(
+    r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|([0-3][0-7]{2})|(.))", re.DOTALL
+)
+ESCAPED: Final = {
+    "n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v",
+    "\\": "\\", '"': '"', "'": "'", "`": "`", "?": "?",
+}  # fmt: skip
+WORDS: Final = {"true": True, "false": False, "null": None}
+RESERVED: Final = frozenset({
+    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package",
+    "namespace", "return", "var", "void", "while",
+})  # fmt: skip
+SMALLEST_INT: Final = -(1 << 63)
+LARGEST_INT: Final = (1 << 63) - 1
+
+
+class Token(msgspec.Struct, frozen=True):
+    """`kind`: number, string, word (true, false, null), name, sign or end; `value`: of a literal, else the text."""
+
+    kind: str
+    text: str
+    value: Any
+    start: int
+    end: int
+
+
+def tokens(source: str) -> list[Token]:
+    """Give the tokens, with one of kind `end` as the last. Raises: InvalidRule."""
+    found: list[Token] = []
+    at = 0
+    while at < len(source):
+        match = TOKEN.match(source, at)
+        if match is None:
+            raise refused(source, at, _trouble(source[at]))
+        kind, text = str(match.lastgroup), match.group()
+        if kind != "space":
+            found.append(_token(source, kind, text, at))
+        at = match.end()
+    found.append(Token("end", "the end", None, at, at))
+    return found
+
+
+def _token(source: str, kind: str, text: str, at: int) -> Token:
+    value: Any = text
+    match kind:
+        case "number":
+            value = _number(source, text, at)
+        case "string":
+            value = _string(source, text, at)
+        case "name" if text in WORDS:
+            kind, value = "word", WORDS[text]
+        case "name" if text in RESERVED:
+            raise refused(source, at, f"{text} is a reserved word of CEL.")
+    return Token(kind, text, value, at, at + len(text))
+
+
+def _number(source: str, text: str, at: int) -> int | float:
+    """Integers may be one too large here: the parser puts the minus before it."""
+    after = source[at + len(text) : at + len(text) + 1]
+    if after.isalnum() or after == "_":
+        raise refused(source, at, "A number is written like 12, 0x1f, 1.5 or 1e3, without letters behind it.")
+    if text[:2] in ("0x", "0X"):
+        value: int | float = int(text, 16)
+    elif text.isdigit():
+        value = int(text) if len(text) < 25 else LARGEST_INT + 2
+    else:
+        return _double(source, text, at)
+    if value > LARGEST_INT + 1:
+        raise refused(source, at, "An integer has 64 bits; write it with a decimal point for a double.")
+    return value
+
+
+def _double(source: str, text: str, at: int) -> float:
+    value = float(text)
+    if value in (float("inf"), -float("inf")):
+        raise refused(source, at, "This number is too large for a double.")
+    return value
+
+
+def _string(source: str, text: str, at: int) -> str:
+    if text[0] in "rR":
+        return text[2:-1]
+
+    def unescaped(match: re.Match[str]) -> str:
+        *codes, octal, other = match.groups()
+        if other is not None:
+            if other not in ESCAPED:
+                raise refused(source, at + 1 + match.start(), f"\\{other} is no escape; write \\\\ for a backslash.")
+            return ESCAPED[other]
+        code = int(octal, 8) if octal is not None else int(next(code for code in codes if code is not None), 16)
+        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+            raise refused(source, at + 1 + match.start(), "This is no Unicode character.")
+        return chr(code)
+
+    return ESCAPE.sub(unescaped, text[1:-1])
+
+
+def _trouble(character: str) -> str:
+    match character:
+        case '"' | "'":
+            return "This string does not end on its line; a quotation mark inside is written with a backslash."
+        case "&" | "|":
+            return f"Write {character * 2}."
+        case "=":
+            return "Write == to compare."
+        case _:
+            return f"{character!r} has no meaning in a rule."

@@ -1,0 +1,72 @@
+"""Why a rule decided as it did: the value of each of its parts, in the order they were looked at."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.bundoc.rules.closures import Evaluate, closure
+from bunbase.bundoc.rules.inputs import Inputs
+from bunbase.bundoc.rules.syntax import Literal, Node
+from bunbase.bundoc.rules.values import Failed
+from bunbase.pkg.clock import rfc3339
+
+MAX_STEPS: Final = 200
+MAX_CHARACTERS: Final = 200  # of an expression, and of a value as JSON
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`value`: shortened when it is long; `error`: why there is none."""
+
+    expr: str
+    value: Any = msgspec.UNSET
+    error: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def traced(source: str, tree: Node, inputs: Inputs) -> tuple[bool, list[Step]]:
+    """Evaluate the rule and give whether it allows, and the first MAX_STEPS steps."""
+    steps: list[Step] = []
+
+    def watch(node: Node, evaluate: Evaluate) -> Evaluate:
+        if isinstance(node, Literal):
+            return evaluate
+        expr = _short(source[node.start : node.end])
+
+        def watched(inputs: Inputs) -> Any:
+            try:
+                value = evaluate(inputs)
+            except Failed as failed:
+                if len(steps) < MAX_STEPS:
+                    steps.append(Step(expr, error=str(failed)))
+                raise
+            if len(steps) < MAX_STEPS:
+                steps.append(Step(expr, value=_shown(value)))
+            return value
+
+        return watched
+
+    try:
+        return closure(tree, watch)(inputs) is True, steps
+    except Failed:
+        return False, steps
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case datetime():
+            return rfc3339(value)
+        case timedelta():
+            return f"{value.total_seconds()}s"
+        case list() | dict():
+            text = msgspec.json.encode(value).decode()
+            return value if len(text) <= MAX_CHARACTERS else _short(text)
+        case str():
+            return _short(value)
+        case _:
+            return value
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + "…"

@@ -1,0 +1,220 @@
+"""One meaning: the closure, the condition on real rows and a naive reading decide alike."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import apsw
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.rules.inputs import Inputs, seen_fields
+from bunbase.bundoc.rules.parser import parse
+from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
+from bunbase.contracts.bundoc import InvalidRule
+from tests.bundoc.rules.naive import naive
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CREATED = "2026-01-01T00:00:00.000Z"
+
+TEXTS = st.sampled_from(["", "ada", "eve", "a", "d1", "é", "😀", "x\x00y", '["ada"]', "1", CREATED, "'", '"'])
+NUMBERS = st.sampled_from([0, 1, -1, 2, 1.0, 1.5, -0.5, 1e300, 2**53, 2**63 - 1, -(2**63), 2**70, 0.1])
+SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
+NAMES = ["a", "b", "owner", "tags", "in_", "_x"]
+KEYS = st.sampled_from([*NAMES, "ada", "é"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=5,
+)
+DOCUMENTS = st.dictionaries(st.sampled_from(NAMES[:5]), VALUES, max_size=5)
+CALLERS = st.none() | st.fixed_dictionaries(
+    {"uid": TEXTS, "email": st.none() | TEXTS, "role": TEXTS, "claims": st.dictionaries(st.sampled_from(NAMES), VALUES)}
+)
+
+LITERALS = (
+    (st.none() | st.booleans() | TEXTS).map(json.dumps)
+    | st.sampled_from([0, 1, -1, 1.0, 1.5, 1e300, 2**63 - 1, -(2**63)]).map(repr)
+    | st.lists(TEXTS | st.booleans() | st.integers(-2, 2), max_size=3).map(json.dumps)
+)
+PLACES = st.sampled_from(
+    ["doc.a", "doc.b", "doc.owner", "doc.tags", "doc.a.b", "doc.a.b.a", "doc.tags[0]", 'doc["owner"]', 'doc.a["b"]',
+     'doc["é"]', "doc.a[1]", "doc.tags[0].a", "doc._id", "doc._rev", "doc._created", "doc.in_", "doc.a._x"]
+)  # fmt: skip
+OTHERS = st.sampled_from(
+    [
+        "auth.uid",
+        "auth.email",
+        "auth.role",
+        "auth.claims.a",
+        "auth.claims.tags",
+        "auth",
+        "auth.claims.a.b",
+        "request.op",
+    ]
+)
+OPERANDS = st.recursive(
+    PLACES | OTHERS | LITERALS,
+    lambda inner: st.builds("({} + {})".format, inner, inner) | st.builds("size({})".format, inner),
+    max_leaves=2,
+)
+TESTS = st.one_of(
+    st.builds("{} {} {}".format, OPERANDS, st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "in"]), OPERANDS),
+    st.builds("{}.{}({})".format, OPERANDS, st.sampled_from(["startsWith", "endsWith", "contains"]), OPERANDS),
+    st.sampled_from(["has(doc.a)", "has(doc.a.b)", "has(doc.a.b.a)", "has(auth.claims.a)", "has(doc._id)", "true"]),
+    st.builds("doc.tags.{}(t, t == {})".format, st.sampled_from(["all", "exists"]), OPERANDS),
+    PLACES,
+    st.builds("timestamp(doc._created) {} now".format, st.sampled_from(["<", "<=", "==", ">"])),
+)
+RULES = st.recursive(
+    TESTS,
+    lambda inner: st.one_of(
+        st.builds("({} && {})".format, inner, inner),
+        st.builds("({} || {})".format, inner, inner),
+        st.builds("!({})".format, inner),
+        st.builds("({} ? {} : {})".format, inner, inner, inner),
+        st.builds("(({}) == ({}))".format, inner, inner),
+    ),
+    max_leaves=5,
+)
+
+
+def compiled(source: str) -> CompiledRule:
+    try:
+        return compile_rule(source, "list")
+    except InvalidRule:
+        assume(False)
+        raise
+
+
+def selected(rule: CompiledRule, inputs: Inputs, stored: Stored) -> tuple[bool, bool]:
+    """Run the rule's condition on a real row. Gives whether it was selected, and whether that must be checked again."""
+    filter = rule.filter(inputs)
+    condition = filter.condition
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE docs (id TEXT, rev INT, created TEXT, updated TEXT, body TEXT)")
+    row = (stored.id, stored.rev, stored.created, stored.updated, stored.body.decode())
+    connection.execute("INSERT INTO docs VALUES (?, ?, ?, ?, ?)", row)
+    where, parameters = (condition.sql, condition.parameters) if condition else ("1", ())
+    found = connection.execute(f"SELECT count(*) FROM docs WHERE {where}", parameters).get
+    connection.close()
+    return found == 1, filter.residual
+
+
+@settings(max_examples=1500, deadline=None)
+@given(RULES, DOCUMENTS, CALLERS)
+@example("!(doc.owner == auth.uid)", {"owner": None}, {"uid": "ada", "email": None, "role": "", "claims": {}})
+@example("doc.owner == auth.uid", {"owner": ["ada"]}, {"uid": '["ada"]', "email": None, "role": "", "claims": {}})
+@example("doc.owner == auth.uid || true", {}, None)
+@example("doc.a == 1", {"a": True}, None)
+@example('doc.a.startsWith("x") && !doc.a.endsWith("x")', {"a": "x\x00y"}, None)
+def test_closure_condition_and_naive_reading_agree(source: str, fields: dict[str, Any], auth: dict[str, Any] | None):
+    rule = compiled(source)
+    stored = Stored("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
+    request = {"op": "list", "collection": "posts"}
+    doc = seen_fields(stored)
+
+    allowed = rule.allows(Inputs(auth=auth, doc=doc, now=NOW, request=request))
+    by_database, residual = selected(rule, Inputs(auth=auth, now=NOW, request=request), stored)
+
+    if "timestamp" not in source:
+        names = {"auth": auth, "doc": doc, "now": NOW, "request": request}
+        assert allowed is (naive(parse(source), names) is True)
+    assert by_database == allowed or (residual and by_database)
+    assert rule.trace(Inputs(auth=auth, doc=doc, now=NOW, request=request))[0] is allowed
+
+
+@pytest.mark.parametrize(
+    ("source", "sql", "parameters"),
+    [
+        (
+            "auth.uid == doc.owner",
+            "(json_type(body, '$.owner') = 'text' AND json_extract(body, '$.owner') = ?)",
+            ("ada",),
+        ),
+        ("doc._id == auth.uid", "id = ?", ("ada",)),
+        ("auth != null && doc._rev > 1", "rev > ?", (1,)),
+        ("auth == null || doc.public == true", "json_type(body, '$.public') = 'true'", ()),
+        ("doc.public", "json_type(body, '$.public') = 'true'", ()),
+        ("has(doc.a.b)", "CASE json_type(body, '$.a') WHEN 'object' THEN json_type(body, '$.a.b') IS NOT NULL END", ()),
+    ],
+)
+def test_what_concerns_the_caller_alone_is_folded_before_the_database_sees_it(source, sql, parameters):
+    auth: dict[str, Any] = {"uid": "ada", "email": None, "role": "user", "claims": {}}
+
+    filter = compile_rule(source, "list").filter(Inputs(auth=auth))
+
+    assert filter.condition is not None
+    assert (filter.condition.sql, filter.condition.parameters, filter.residual) == (sql, parameters, False)
+
+
+@pytest.mark.parametrize(
+    ("source", "everything", "nothing", "residual"),
+    [
+        ("true", True, False, False),
+        ("auth == null", True, False, False),
+        ("auth != null", False, True, False),
+        ("auth.uid == doc.owner", False, True, False),
+        ("auth.uid == doc.owner || true", True, False, False),
+        ("doc.tags.exists(t, t == 'x')", True, False, True),
+        ("auth != null && doc.tags.exists(t, t == 'x')", False, True, False),
+        ("exists('members', doc.team)", True, False, True),
+    ],
+)
+def test_a_rule_folds_away_for_callers_it_says_the_same_to(source, everything, nothing, residual):
+    filter = compile_rule(source, "list").filter(Inputs(auth=None))
+
+    assert (filter.condition is None, filter.nothing, filter.residual) == (everything, nothing, residual)
+
+
+def test_what_cannot_be_pushed_leaves_the_rest_of_the_condition_in_the_query():
+    rule = compile_rule("doc.owner == 'ada' && size(doc.tags) > 1", "list")
+
+    filter = rule.filter(Inputs())
+
+    assert filter.residual
+    assert filter.condition is not None
+    assert filter.condition.parameters == ("ada",)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        " || ".join(["doc.b"] * 450),
+        " || ".join(["!doc.b"] * 400),
+        "!(" * 22 + "doc.b && doc.b == true" + ")" * 22,
+        "!doc.b ? true : " * 40 + "doc.b",
+        "doc.n in auth.claims.many",
+        "doc.n in auth.claims.more",
+        " || ".join(["doc.n in auth.claims.many"] * 100),
+    ],
+)
+def test_the_longest_and_deepest_rules_are_conditions_the_database_takes(source: str) -> None:
+    rule = compile_rule(source, "list")
+    auth = {"uid": "ada", "email": None, "role": "", "claims": {"many": [False] * 400 + [1], "more": [True] * 5000}}
+    stored = Stored("d1", 1, CREATED, CREATED, b'{"b":true,"n":1}')
+
+    by_database, residual = selected(rule, Inputs(auth=auth), stored)
+
+    assert by_database == rule.allows(Inputs(auth=auth, doc=seen_fields(stored))) or (residual and by_database)
+
+
+def test_an_index_on_the_owner_serves_the_rule() -> None:
+    filter = compile_rule("auth != null && auth.uid == doc.owner && has(doc.title)", "list").filter(
+        Inputs(auth={"uid": "ada", "email": None, "role": "", "claims": {}})
+    )
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE docs (id TEXT, rev INT, created TEXT, updated TEXT, body TEXT)")
+    connection.execute("CREATE INDEX by_owner ON docs (json_extract(body, '$.owner'))")
+
+    assert filter.condition is not None
+    plan = connection.execute(
+        f"EXPLAIN QUERY PLAN SELECT id FROM docs WHERE {filter.condition.sql}", filter.condition.parameters
+    ).fetchall()
+    connection.close()
+
+    assert "USING INDEX by_owner" in str(plan)

@@ -1,0 +1,192 @@
+"""What rules mean, as a table: True allows, False denies, None is an error, which denies too."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bunbase.bundoc.rules.inputs import MAX_LOOKUPS, Inputs, json_value
+from bunbase.bundoc.rules.masks import masked
+from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.rules.values import Failed
+
+AUTH = {"uid": "ada", "email": "ada@example.com", "role": "user", "claims": {"teams": ["red"]}}
+DOC = {
+    "_id": "d1", "_rev": 3, "_created": "2026-01-01T00:00:00.000Z", "_updated": "2026-01-02T00:00:00.000Z",
+    "owner": "ada", "n": 7, "half": 1.5, "yes": True, "nil": None, "tags": ["x", "y", 1], "in_": {"a": {"b": 1}},
+    "min": -(1 << 63),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "means"),
+    [
+        # errors are absorbed by what decides, and only by that
+        ("doc.gone == 1", None),
+        ("doc.gone == 1 || true", True),
+        ("true || doc.gone == 1", True),
+        ("doc.gone == 1 && false", False),
+        ("doc.gone == 1 || false", None),
+        ("doc.gone == 1 && true", None),
+        ("!(doc.gone == 1)", None),
+        ("doc.n && false", False),
+        ("doc.n && true", None),
+        ("has(doc.gone) && doc.gone == 1", False),
+        ("doc.gone == 1 ? true : true", None),
+        ("doc.yes ? true : doc.gone == 1", True),
+        # types never equal, never ordered across; all numbers are one line
+        ("doc.n == '7'", False),
+        ("doc.n != '7'", True),
+        ("doc.n < '8'", None),
+        ("doc.n == 7.0", True),
+        ("doc.n > 6.5", True),
+        ("doc.yes == 1", False),
+        ("doc.nil == null", True),
+        ("doc.nil == false", False),
+        ("doc.yes > false", True),
+        ("doc.nil < 1", None),
+        ("[1, 'a'] == [1.0, 'a']", True),
+        ("{'a': [1]} == doc.in_", False),
+        ("{'a': {'b': 1}} == doc.in_", True),
+        # fields and elements
+        ("has(doc.nil)", True),
+        ("has(doc.in_.a.b)", True),
+        ("has(doc.gone.a)", None),
+        ("has(doc.n.a)", None),
+        ("doc.tags[0] == 'x'", True),
+        ("doc.tags[3] == 'x'", None),
+        ("doc.tags[-1] == 'x'", None),
+        ("doc['owner'] == auth.uid", True),
+        ("'x' in doc.tags", True),
+        ("1.0 in doc.tags", True),
+        ("true in doc.tags", False),
+        ("'a' in doc.in_", True),
+        ("'a' in doc.n", None),
+        ("'red' in auth.claims.teams", True),
+        # arithmetic
+        ("doc.n / 2 == 3 && -doc.n / 2 == -3 && -doc.n % 2 == -1", True),
+        ("doc.n / 0 == 1", None),
+        ("doc.n + doc.half == 8.5", True),
+        ("doc.min - 1 < 0", None),
+        ("-doc.min > 0", None),
+        ("-9223372036854775808 == doc.min", True),
+        ("1.0 / 0.0 > 9e300 && 0.0 / 0.0 != 0.0 / 0.0", True),
+        ("1 + 2 * 3 - 4 == 3 && (1 + 2) * 3 == 9", True),
+        ("doc.owner + 'x' == 'adax' && [1] + [2] == [1, 2]", True),
+        ("doc.owner + 1 == 'ada1'", None),
+        # text, also beyond the basic plane
+        ("size('é😀') == 2 && size(doc.tags) == 3 && size(doc.in_) == 1", True),
+        ("size(doc.n) == 1", None),
+        ("doc.owner.startsWith('a') && doc.owner.endsWith('da') && doc.owner.contains('d')", True),
+        ("doc.n.contains('7')", None),
+        (r"'\u00e9\x41\101\n' == 'éAA' + '\n' && r'\n' != '\n'", True),
+        # time
+        ("timestamp(doc._created) + duration('24h') == timestamp(doc._updated)", True),
+        ("now - timestamp(doc._created) > duration('1h30m')", True),
+        ("timestamp('2026-01-01T02:00:00+02:00') == timestamp(doc._created)", True),
+        ("timestamp(doc.owner) < now", None),
+        ("timestamp('2026-02-30T00:00:00Z') < now", None),
+        ("duration('soon') < duration('1s')", None),
+        ("timestamp('9999-12-31T23:59:59Z') + duration('24h') > now", None),
+        # loops
+        ("doc.tags.exists(t, t == 'y') && !doc.tags.all(t, t == 'y')", True),
+        ("doc.tags.exists_one(t, t == 'y')", True),
+        ("doc.tags.exists(t, t > 'a')", True),
+        ("doc.tags.all(t, t > 'a')", None),
+        ("doc.tags.filter(t, t != 1) == ['x', 'y']", True),
+        ("[1, 2].map(n, n * 2) == [2, 4] && [1, 2].map(n, n > 1, n * 2) == [4]", True),
+        ("doc.in_.all(key, key == 'a')", True),
+        ("[[1], [2]].exists(l, l.exists(n, n == 2))", True),
+        ("doc.n.exists(t, true)", None),
+        # documents elsewhere
+        ("get('teams', 'red').lead == auth.uid", True),
+        ("get('teams', 'blue').lead == auth.uid", None),
+        ("exists('teams', 'red') && !exists('teams', 'blue')", True),
+        ("exists('teams', doc.n)", None),
+        ("request.op == 'update' && request.id == doc._id", True),
+        ("next.owner == doc.owner", True),
+    ],
+)
+def test_a_rule_means_this(source: str, means: bool | None) -> None:
+    teams = {"red": {"lead": "ada"}}
+    request = {"op": "update", "collection": "posts", "id": "d1"}
+    rule = compile_rule(source, "update")
+    given = Inputs(AUTH, DOC, {"owner": "ada"}, datetime(2026, 1, 3, tzinfo=UTC), request, lambda _, id: teams.get(id))
+
+    try:
+        result: Any = rule.evaluate(given)
+    except Failed:
+        result = None
+
+    assert result is means
+    assert rule.allows(given) is (means is True)
+
+
+def test_nobody_signed_in_has_no_uid() -> None:
+    rule = compile_rule("auth.uid == doc.owner", "get")
+
+    assert not rule.allows(Inputs(auth=None, doc={"owner": None}))
+
+
+def test_lookups_are_bounded() -> None:
+    asked: list[str] = []
+
+    def lookup(collection: str, id: str) -> None:
+        asked.append(id)
+
+    rule = compile_rule("[1,2,3,4,5,6,7,8,9,10,11].all(n, !exists('teams', 'x'))", "get")
+
+    assert not rule.allows(Inputs(lookup=lookup))
+    assert len(asked) == MAX_LOOKUPS
+
+
+def test_a_rule_that_loops_too_long_denies() -> None:
+    rule = compile_rule("doc.l.all(a, doc.l.all(b, doc.l.all(c, true)))", "get")
+
+    assert not rule.allows(Inputs(doc={"l": [0] * 1000}))
+    assert rule.allows(Inputs(doc={"l": [0] * 20}))
+
+
+def test_an_integer_of_more_than_64_bits_is_a_double() -> None:
+    doc = json_value(b'{"n":123456789012345678901,"l":[-18446744073709551616,true]}')
+
+    assert compile_rule("doc.n == 123456789012345678901.0 && doc.l[0] < 0 && doc.l[1]", "get").allows(Inputs(doc=doc))
+
+
+def test_a_trace_shows_what_each_part_was() -> None:
+    rule = compile_rule("doc.gone == 1 || (auth.uid == doc.owner && now > timestamp(doc._created))", "get")
+
+    allowed, steps = rule.trace(Inputs(auth=AUTH, doc={**DOC, "owner": "eve"}, now=datetime(2026, 1, 3, tzinfo=UTC)))
+
+    assert not allowed
+    shown = {step.expr: step.error if isinstance(step.error, str) else step.value for step in steps}
+    assert shown["doc.gone"] == "there is no field gone"
+    assert shown["auth.uid"] == "ada"
+    assert shown["doc.owner"] == "eve"
+    assert shown["auth.uid == doc.owner"] is False
+    assert "now" not in shown
+
+
+def test_a_trace_is_bounded() -> None:
+    rule = compile_rule("doc.l.all(t, t == doc.s)", "get")
+
+    _, steps = rule.trace(Inputs(doc={"l": ["x" * 1000] * 1000, "s": "x" * 1000}))
+
+    assert len(steps) == 200
+    assert all(len(str(step.value)) < 300 for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "left"),
+    [
+        ([], b'{"a":1.0,"b":{"c":1,"d":[{"e":1}]},"f":"x"}'),
+        (["a"], b'{"b":{"c":1,"d":[{"e":1}]},"f":"x"}'),
+        (["b.c", "f"], b'{"a":1.0,"b":{"d":[{"e":1}]}}'),
+        (["b", "b.c"], b'{"a":1.0,"f":"x"}'),
+        (["gone", "a.b", "b.d.e"], b'{"a":1.0,"b":{"c":1,"d":[{"e":1}]},"f":"x"}'),
+    ],
+)
+def test_hidden_fields_are_taken_out_and_the_rest_stays_as_written(hidden: list[str], left: bytes) -> None:
+    assert masked(b'{"a":1.0,"b":{"c":1,"d":[{"e":1}]},"f":"x"}', hidden) == left
