@@ -2,7 +2,8 @@
 
 The change log gives the order. It is replayed with what the writers said: each acknowledged commit must lie in it
 whole and at its own numbers, what the replay leaves behind must be what is stored, and whoever wrote that last was not
-refused and wrote all of its commit, also when the kill cut its answer off. BUNBASE_HISTORY_SECONDS makes the run longer.
+refused and wrote all of its commit, also when the kill cut its answer off. BUNBASE_HISTORY_SECONDS
+makes the run longer.
 """
 
 from __future__ import annotations
