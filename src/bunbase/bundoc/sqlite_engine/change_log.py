@@ -12,6 +12,8 @@ import apsw
 
 from bunbase.contracts.bundoc import ChangeEntry, Changes, ResyncRequired
 
+Row = tuple[int, str, str, str, int, str]  # seq, op, collection, id, rev, at
+
 PRUNED_AT_ONCE: Final = 1000  # some milliseconds of the writer
 
 CREATE_LOG: Final = """
@@ -40,9 +42,9 @@ def ends(connection: apsw.Connection) -> tuple[int, int]:
     return floor, last
 
 
-def append(connection: apsw.Connection, entry: ChangeEntry) -> None:
-    row = (entry.seq, entry.op, entry.collection, entry.id, entry.rev, entry.at)
-    connection.execute(APPEND, row)
+def append(connection: apsw.Connection, rows: list[Row]) -> None:
+    """All of a batch at once: half the cost of a statement with each write."""
+    connection.executemany(APPEND, rows)
 
 
 def changes_since(connection: apsw.Connection, since: int, limit: int) -> Changes:

@@ -22,7 +22,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.bundoc.writes import Committed, Step, Write
-from bunbase.contracts.bundoc import BundocBusy, ChangeEntry
+from bunbase.contracts.bundoc import BundocBusy
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
@@ -153,6 +153,7 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             transaction = Transaction(connection, self.tables, self.settings.max_collections, rfc3339(self.clock.now()))
             results = [transaction.attempt(waiting) for waiting in batch]
+            change_log.append(connection, transaction.entries)
             connection.execute("COMMIT")
         except Exception as error:
             self._roll_back()
@@ -198,7 +199,7 @@ class Writer:
 class Transaction:
     """The work of one batch, each piece in a savepoint of its own.
 
-    `begun`: collections that did not exist before; `seq`: the newest change.
+    `begun`: collections that did not exist before; `seq`: the newest change; `entries`: what the log gets at the end.
     """
 
     def __init__(self, connection: apsw.Connection, tables: dict[str, Table], max_tables: int, now: str) -> None:
@@ -208,6 +209,7 @@ class Transaction:
         self.now = now
         self.begun: dict[str, Table] = {}
         self.seq = change_log.ends(connection)[1]
+        self.entries: list[change_log.Row] = []
 
     def attempt(self, waiting: Waiting) -> Any:
         """Do one piece of work; what is wrong with it alone is its result, and it leaves no trace."""
@@ -220,6 +222,7 @@ class Transaction:
         except Exception as error:
             self.connection.execute("ROLLBACK TO one")
             self.connection.execute("RELEASE one")
+            del self.entries[len(self.entries) - (self.seq - seq) :]
             self.seq = seq
             while len(self.begun) > begun:
                 self.begun.popitem()
@@ -260,7 +263,7 @@ class Transaction:
         op = "delete" if after is None else "create" if before is None else "update"
         left = after or before
         assert left is not None
-        change_log.append(self.connection, ChangeEntry(self.seq, op, collection, left.id, left.rev, self.now))
+        self.entries.append((self.seq, op, collection, left.id, left.rev, self.now))
 
     def _begin(self, collection: str) -> Table:
         if len(self.tables) + len(self.begun) >= self.max_tables:
