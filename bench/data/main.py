@@ -74,8 +74,8 @@ def report(names: Sequence[str], rates: Rates, seconds: int, rounds: int) -> str
 def settings(names: Sequence[str]) -> list[str]:
     load = "wrk" if WRK else "bench/data/own_load.py, which is the bottleneck beyond some 15,000 requests a second"
     said = [
-        f"machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release()}; load before it began:"
-        f" {os.getloadavg()[1]:.1f} (other work shared the machine if this is above 2)",
+        f"machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release()}; load average over the last 5"
+        f" minutes: {os.getloadavg()[1]:.1f} (other work shared the machine if this is above 2)",
         f"servers on core 0, load on core 1 by {load}; servers that are not being measured are idle",
         f"BunBase: `bunbase dev`, Python {platform.python_version()}, uvicorn {version('uvicorn')}, apsw-sqlite3mc"
         f" {version('apsw-sqlite3mc')}; pages encrypted (ChaCha20), secret key checked, one log line a request, creates"

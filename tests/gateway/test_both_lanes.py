@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bunbase.contracts.bundoc import Document
+from bunbase.contracts.caller import Caller
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.lanes import KEY, Reply, Served, served
 from tests.gateway.others import LIBRARYS, PUBLISHABLE, FakeTenantAuth
@@ -153,3 +155,33 @@ async def test_both_lanes_give_the_same_answer(
         for reply in here:
             assert reply.header("x-request-id")
             assert (b"request_id" not in reply.body) or reply.header("x-request-id").encode() in reply.body
+
+
+class Witness:
+    """`seen`: the Callers it met."""
+
+    def __init__(self) -> None:
+        self.seen: list[Caller] = []
+
+    async def get(self, caller: Caller, _collection: str, id: str) -> Document:
+        self.seen.append(caller)
+        return Document(id, 1, b"{}")
+
+
+async def test_a_room_meets_the_same_caller_from_both_lanes(tmp_path: Path) -> None:
+    token = BEARER + FakeTenantAuth().token()
+    hops = "x-forwarded-for: 203.0.113.9, 127.0.0.1"
+    seen = []
+
+    for fast in (True, False):
+        witness = Witness()
+        settings = GatewaySettings(trusted_proxies=("127.0.0.1",), fast_lane=fast)
+        async with served(tmp_path / str(fast), settings, bundoc=witness) as lane, lane.connected() as connection:
+            for headers in ((KEY,), (KEY, token, "user-agent: " + "a" * 300), (KEY, token, hops)):
+                for _ in range(2):
+                    assert (await connection.ask(f"GET {D1}", *headers)).status == 200
+        seen.append(witness.seen)
+
+    assert seen[0] == seen[1]
+    assert [caller.ip for caller in seen[0][-2:]] == ["203.0.113.9"] * 2
+    assert seen[0][-1].end_user().uid == "usr_eve"
