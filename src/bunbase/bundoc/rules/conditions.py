@@ -7,9 +7,7 @@ evaluated here, for this caller, and becomes a parameter. Only field names of CE
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +15,27 @@ import msgspec
 from bunbase.bundoc.rules.check import SYSTEM_FIELDS
 from bunbase.bundoc.rules.closures import Evaluate, closure
 from bunbase.bundoc.rules.inputs import Inputs
+from bunbase.bundoc.rules.sql_tests import (
+    ERROR,
+    FALSE,
+    TRUE,
+    Column,
+    Condition,
+    Constant,
+    Failure,
+    NotPushed,
+    Operand,
+    Path,
+    around,
+    as_truth,
+    contained,
+    equal,
+    has,
+    joined,
+    ordered,
+    text_test,
+    truth_of,
+)
 from bunbase.bundoc.rules.syntax import (
     Both,
     Call,
@@ -32,63 +51,12 @@ from bunbase.bundoc.rules.syntax import (
     Operation,
     children,
 )
-from bunbase.bundoc.rules.values import LARGEST_INT, SMALLEST_INT, Failed
-from bunbase.pkg.clock import rfc3339
+from bunbase.bundoc.rules.values import Failed
 
 MAX_PARAMETERS: Final = 500
 MAX_CHARACTERS: Final = 100_000  # of SQL: a list of claims must not become a statement that takes long to read
-MAX_AMONG: Final = 500  # values of a list in `doc.field in list`
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 COLUMNS: Final = {"_id": "id", "_rev": "rev", "_created": "created", "_updated": "updated"}
-MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-
-
-class Condition(msgspec.Struct, frozen=True):
-    """`sql` stands behind WHERE, over a row with the columns id, rev, created, updated and body."""
-
-    sql: str
-    parameters: tuple[Any, ...] = ()
-
-
-TRUE: Final = Condition("1")
-FALSE: Final = Condition("0")
-ERROR: Final = Condition("NULL")
-
-
-class NotPushed(Exception):
-    """This part of the rule stays with the closure."""
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """Stands for the value of an expression that fails for this caller."""
-
-
-class Column(msgspec.Struct, frozen=True):
-    """A system field; `type`: of its value, known to be there."""
-
-    sql: str
-    type: str
-
-
-class Path(msgspec.Struct, frozen=True):
-    """A place in the document, of any type or missing; `parent` is where `has` looks."""
-
-    path: str
-
-    @property
-    def type(self) -> str:
-        return f"json_type(body, '{self.path}')"
-
-    @property
-    def value(self) -> str:
-        return f"json_extract(body, '{self.path}')"
-
-
-class Constant(msgspec.Struct, frozen=True):
-    value: Any
-
-
-Operand = Column | Path | Constant | Failure
 
 
 class Pushed(msgspec.Struct, frozen=True):
@@ -162,7 +130,7 @@ class _Push:
         exact = all(part.exact for part in pushed)
         if FALSE in conditions or ERROR in conditions:
             return Pushed(FALSE, exact=True)
-        return Pushed(_joined("AND", [condition for condition in conditions if condition != TRUE], TRUE), exact)
+        return Pushed(joined("AND", [condition for condition in conditions if condition != TRUE], TRUE), exact)
 
     def weakened_any(self, parts: tuple[Node, ...]) -> Pushed:
         pushed = [self.weakened(part) for part in parts]
@@ -170,7 +138,7 @@ class _Push:
             return Pushed(TRUE, exact=True)
         conditions = [part.condition for part in pushed if part.condition not in (FALSE, ERROR)]
         exact = all(part.exact for part in pushed)
-        return Pushed(TRUE, exact=False) if TRUE in conditions else Pushed(_joined("OR", conditions, FALSE), exact)
+        return Pushed(TRUE, exact=False) if TRUE in conditions else Pushed(joined("OR", conditions, FALSE), exact)
 
     def truth(self, node: Node, wanted: bool = False) -> Condition:
         """Give 1, 0 or NULL as the node is true, false or an error; if only truth is `wanted`, 0 and NULL are alike.
@@ -178,14 +146,14 @@ class _Push:
         Raises: NotPushed.
         """
         if id(node) in self.constant:
-            return _truth_of(self.value_of(node))
+            return truth_of(self.value_of(node))
         match node:
             case Both(of=parts):
-                return _joined("AND", [self.truth(part, wanted) for part in parts], TRUE)
+                return joined("AND", [self.truth(part, wanted) for part in parts], TRUE)
             case Either(of=parts):
-                return _joined("OR", [self.truth(part, wanted) for part in parts], FALSE)
+                return joined("OR", [self.truth(part, wanted) for part in parts], FALSE)
             case Not(of=of):
-                return _around("NOT (", self.truth(of), ")")
+                return around("NOT (", self.truth(of), ")")
             case Choice(when=when, then=then, otherwise=otherwise):
                 asked, yes, no = self.truth(when), self.truth(then, wanted), self.truth(otherwise, wanted)
                 return Condition(
@@ -193,18 +161,18 @@ class _Push:
                     asked.parameters + yes.parameters + no.parameters,
                 )
             case Operation(sign="==" | "!=" as sign, left=left, right=right):
-                equal = _equal(self.operand(left), self.operand(right))
-                return equal if sign == "==" else _around("NOT (", equal, ")")
+                alike = equal(self.operand(left), self.operand(right))
+                return alike if sign == "==" else around("NOT (", alike, ")")
             case Operation(sign="<" | "<=" | ">" | ">=" as sign, left=left, right=right):
-                return _ordered(sign, self.operand(left), self.operand(right), wanted)
+                return ordered(sign, self.operand(left), self.operand(right), wanted)
             case Operation(sign="in", left=left, right=right):
-                return _contained(self.operand(left), self.operand(right))
+                return contained(self.operand(left), self.operand(right))
             case Call(name="startsWith" | "endsWith" | "contains" as name, of=(text, sought)):
-                return _text_test(name, self.operand(text), self.operand(sought))
+                return text_test(name, self.operand(text), self.operand(sought))
             case Has(of=of, name=name):
-                return _has(self.place(of), name)
+                return has(self.place(of), name)
             case Field() | Index():
-                return _as_truth(self.operand(node), wanted)
+                return as_truth(self.operand(node), wanted)
             case _:
                 raise NotPushed
 
@@ -251,228 +219,3 @@ class _Push:
             return Constant(self.constant[id(node)](self.inputs))
         except Failed:
             return Failure()
-
-
-def _truth_of(value: Constant | Failure) -> Condition:
-    if isinstance(value, Failure) or not isinstance(value.value, bool):
-        return ERROR
-    return TRUE if value.value else FALSE
-
-
-def _as_truth(value: Operand, wanted: bool) -> Condition:
-    if not isinstance(value, Path):
-        return ERROR  # no system field is true or false
-    if wanted:
-        return Condition(f"{value.type} = 'true'")
-    return Condition(f"CASE {value.type} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END")
-
-
-def _equal(left: Operand, right: Operand) -> Condition:
-    if isinstance(left, Failure) or isinstance(right, Failure):
-        return ERROR
-    if isinstance(left, Path):
-        return _path_equal(left, right)
-    if isinstance(right, Path):
-        return _path_equal(right, left)
-    if isinstance(left, Constant):
-        left, right = right, left
-    assert isinstance(left, Column)
-    if isinstance(right, Column):
-        return Condition(f"{left.sql} = {right.sql}") if left.type == right.type else FALSE
-    assert isinstance(right, Constant)
-    return Condition(f"{left.sql} = ?", (_bound(right.value),)) if _type(right.value) == left.type else FALSE
-
-
-def _path_equal(path: Path, other: Operand) -> Condition:
-    """Raises: NotPushed for two places, which may hold lists."""
-    match other:
-        case Column(sql=sql, type="string"):
-            return Condition(f"({path.type} = 'text' AND {path.value} = {sql})")
-        case Column(sql=sql, type="int"):
-            return Condition(f"({path.type} IN ('integer', 'real') AND {path.value} = {sql})")
-        case Column():
-            return _false_if_there(path)
-        case Constant(value=value):
-            match _type(value):
-                case "null":
-                    return Condition(f"{path.type} = 'null'")
-                case "bool":
-                    return Condition(f"{path.type} = '{'true' if value else 'false'}'")
-                case "string":
-                    return Condition(f"({path.type} = 'text' AND {path.value} = ?)", (value,))
-                case "int":
-                    return Condition(f"({path.type} IN ('integer', 'real') AND {path.value} = ?)", (_bound(value),))
-                case "timestamp":
-                    return _false_if_there(path)
-    raise NotPushed
-
-
-def _false_if_there(path: Path) -> Condition:
-    return Condition(f"nullif({path.type} IS NULL, 1)")
-
-
-def _ordered(sign: str, left: Operand, right: Operand, wanted: bool) -> Condition:
-    if isinstance(left, Failure) or isinstance(right, Failure):
-        return ERROR
-    if isinstance(left, Constant):
-        left, right, sign = right, left, MIRRORED[sign]
-    if isinstance(left, Column) and isinstance(right, Path):
-        left, right, sign = right, left, MIRRORED[sign]
-    if isinstance(right, Path) or isinstance(left, Constant):
-        raise NotPushed
-    kind = right.type if isinstance(right, Column) else _type(right.value)
-    sql, parameters = (right.sql, ()) if isinstance(right, Column) else ("?", (right.value,))
-    if isinstance(left, Column):
-        return Condition(f"{left.sql} {sign} {sql}", _bounds(parameters)) if kind == left.type else ERROR
-    return _path_ordered(sign, left, kind, sql, parameters, wanted)
-
-
-def _path_ordered(sign: str, path: Path, kind: str, sql: str, parameters: tuple[Any, ...], wanted: bool) -> Condition:
-    match kind:
-        case "string":
-            test = f"{path.type} = 'text'"
-        case "int":
-            test = f"{path.type} IN ('integer', 'real')"
-        case "bool":
-            raise NotPushed
-        case _:
-            return ERROR  # no place in JSON holds what could be ordered with this
-    compared = f"{path.value} {sign} {sql}"
-    if wanted:
-        return Condition(f"({test} AND {compared})", _bounds(parameters))
-    return Condition(f"CASE WHEN {test} THEN {compared} END", _bounds(parameters))
-
-
-def _contained(sought: Operand, within: Operand) -> Condition:
-    if isinstance(sought, Failure) or isinstance(within, Failure):
-        return ERROR
-    if isinstance(within, Constant):
-        return _among(sought, within.value)
-    if isinstance(within, Column):
-        return ERROR
-    if isinstance(sought, Constant):
-        return _found_in(within, sought.value)
-    raise NotPushed
-
-
-def _among(sought: Operand, within: Any) -> Condition:
-    """Is it one of the caller's values?"""
-    if not isinstance(within, (list, dict)):
-        return ERROR
-    if len(within) > MAX_AMONG:
-        raise NotPushed
-    conditions = [_equal(sought, Constant(value)) for value in within]
-    return _joined("OR", conditions, _false_if_there(sought) if isinstance(sought, Path) else FALSE)
-
-
-def _found_in(path: Path, value: Any) -> Condition:
-    """Is it in a list of the document, or a key of a map?"""
-    parameters: tuple[Any, ...]
-    match _type(value):
-        case "null":
-            test, key, parameters = "type = 'null'", "0", ()
-        case "bool":
-            test, key, parameters = f"type = '{'true' if value else 'false'}'", "0", ()
-        case "string":
-            test, key, parameters = "type = 'text' AND value = ?", "key = ?", (value, value)
-        case "int":
-            test, key, parameters = "type IN ('integer', 'real') AND value = ?", "0", (_bound(value),)
-        case _:
-            raise NotPushed
-    rows = "EXISTS (SELECT 1 FROM json_each(body, 'PATH') WHERE".replace("PATH", path.path)
-    return Condition(
-        f"CASE {path.type} WHEN 'array' THEN {rows} {test}) WHEN 'object' THEN {rows} {key}) END", parameters
-    )
-
-
-def _text_test(name: str, text: Operand, sought: Operand) -> Condition:
-    if isinstance(text, Failure) or isinstance(sought, Failure):
-        return ERROR
-    if isinstance(text, Constant) or not isinstance(sought, Constant):
-        raise NotPushed
-    if not isinstance(sought.value, str):
-        return ERROR
-    if isinstance(text, Column) and text.type != "string":
-        return ERROR
-    value = text.sql if isinstance(text, Column) else text.value
-    test = _bytes_test(name, f"CAST({value} AS BLOB)", sought.value.encode())
-    return test if isinstance(text, Column) else _around(f"CASE WHEN {text.type} = 'text' THEN ", test, " END")
-
-
-def _bytes_test(name: str, value: str, sought: bytes) -> Condition:
-    """On bytes: SQLite's functions on text stop at a zero character."""
-    if not sought:
-        return TRUE
-    match name:
-        case "startsWith":
-            return Condition(f"substr({value}, 1, {len(sought)}) = ?", (sought,))
-        case "endsWith":
-            return Condition(f"substr({value}, -{len(sought)}) = ?", (sought,))
-        case _:
-            return Condition(f"instr({value}, ?) > 0", (sought,))
-
-
-def _has(place: str, name: str) -> Condition:
-    if place == "$" and name in COLUMNS:
-        return TRUE
-    there = f"json_type(body, '{place}.{name}') IS NOT NULL"
-    return Condition(there if place == "$" else f"CASE json_type(body, '{place}') WHEN 'object' THEN {there} END")
-
-
-def _type(value: Any) -> str:
-    """Give the type as SQL compares: one for all numbers."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "bool"
-        case int() | float():
-            return "int"
-        case str():
-            return "string"
-        case datetime():
-            return "timestamp"
-        case _:
-            raise NotPushed
-
-
-def _bounds(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(_bound(value) for value in parameters)
-
-
-def _bound(value: Any) -> Any:
-    """Give the value as SQLite takes it. Raises: NotPushed when it could not take it whole."""
-    match value:
-        case float() if math.isnan(value):
-            raise NotPushed
-        case int() if not SMALLEST_INT <= value <= LARGEST_INT:
-            raise NotPushed
-        case datetime():
-            if value.microsecond % 1000 or value.year < 1000:
-                raise NotPushed
-            return rfc3339(value)
-        case _:
-            return value
-
-
-def _around(before: str, condition: Condition, after: str) -> Condition:
-    return Condition(f"{before}{condition.sql}{after}", condition.parameters)
-
-
-def _joined(word: str, conditions: list[Condition], empty: Condition) -> Condition:
-    if not conditions:
-        return empty
-    if len(conditions) == 1:
-        return conditions[0]
-    return Condition(
-        _balanced(f" {word} ", [condition.sql for condition in conditions]),
-        tuple(value for condition in conditions for value in condition.parameters),
-    )
-
-
-def _balanced(word: str, parts: list[str]) -> str:
-    """Join in halves: SQLite takes 1000 levels at most, and a plain chain has one for each part."""
-    if len(parts) == 1:
-        return f"({parts[0]})"
-    half = len(parts) // 2
-    return f"({_balanced(word, parts[:half])}{word}{_balanced(word, parts[half:])})"

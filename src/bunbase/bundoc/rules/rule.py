@@ -8,9 +8,10 @@ import msgspec
 
 from bunbase.bundoc.rules.check import check
 from bunbase.bundoc.rules.closures import closure
-from bunbase.bundoc.rules.conditions import FALSE, TRUE, Condition, Conditions
+from bunbase.bundoc.rules.conditions import Conditions
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.parser import parse
+from bunbase.bundoc.rules.sql_tests import FALSE, TRUE, Condition
 from bunbase.bundoc.rules.trace import Step, traced
 from bunbase.bundoc.rules.values import Failed
 from bunbase.contracts.caller import EndUser
