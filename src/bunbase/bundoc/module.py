@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bunbase.bundoc.jobs import tend_job
+from bunbase.bundoc.query_routes import ROUTES as QUERY_ROUTES
 from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
@@ -19,7 +20,7 @@ from bunbase.pkg.modules import Module, Rooms, Site
 @asynccontextmanager
 async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[Bundoc]:
     async with open_sqlite_engine(site.data_dir / "bundoc", rooms[Kms], site.clock, settings) as engine:
-        service = BundocService(engine)
+        service = BundocService(engine, dev=site.dev, max_scan=settings.max_scan)
         async with running(tend_job(service)):
             yield service
 
@@ -30,6 +31,6 @@ MODULE = Module(
     needs=(Kms,),
     settings=BundocSettings,
     open=open_bundoc,
-    routes=ROUTES,
+    routes=(*ROUTES, *QUERY_ROUTES),
     needs_database=False,
 )

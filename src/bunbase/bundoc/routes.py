@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, delete, get, patch, post, put
-from litestar.params import HeaderParameter, PathParameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from bunbase.bundoc.openapi import (
     DocumentBody,
@@ -17,7 +17,7 @@ from bunbase.bundoc.openapi import (
     problems,
 )
 from bunbase.bundoc.preconditions import etag, precondition, unchanged
-from bunbase.contracts.bundoc import Bundoc, Document, InvalidQuery
+from bunbase.contracts.bundoc import Bundoc, Document, InvalidQuery, Query
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import UnsupportedMedia
@@ -29,9 +29,13 @@ JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 KEY: Final = "key"  # the front door's: the project key of those who cannot set headers
 
+QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain"})
+
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
 DocumentId = Annotated[str, PathParameter(description="1 to 64 letters, digits, `_` or `-`.")]
+Where = Annotated[str | None, QueryParameter(description='A filter as JSON, such as `{"status":"done"}`.')]
+Names = Annotated[str | None, QueryParameter(description="Fields with commas between; in `sort`, `-` descends.")]
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description='Only if this is still the revision, such as `"3"`.')
 ]
@@ -57,8 +61,8 @@ async def create_document(
 
     Of a name that appears twice in one object the last counts. Numbers are kept digit for digit.
     """
-    _check_query(request, ())
-    _check_media(request, JSON)
+    check_query(request, ())
+    check_media(request, JSON)
     made = await bundoc.create(client, collection, body)
     return _answer(made, {"location": f"/v1/data/{collection}/{made.id}"})
 
@@ -76,13 +80,25 @@ async def list_documents(
     collection: CollectionName,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
+    where: Where = None,
+    sort: Names = None,
+    select: Names = None,
+    count: bool = False,
+    explain: bool = False,
 ) -> Response[bytes]:
-    """Gives documents ordered by `_id`. Pages stay in step while documents come and go.
+    """Gives documents that fulfil `where`, ordered by `sort`, else by `_id`. Pages stay in step while documents come
+    and go.
 
     A page may hold fewer than `limit` when its documents are large: go on while `next` is not null.
     """
-    _check_query(request, ("limit", "cursor"))
-    page = await bundoc.list(client, collection, limit, cursor)
+    check_query(request, ("limit", "cursor", *QUERYING))
+    if not QUERYING & request.query_params.keys():
+        page = await bundoc.list(client, collection, limit, cursor)
+        return Response(page.body, media_type=JSON)
+    query = Query(
+        None if where is None else where.encode(), _names(sort) or (), limit, cursor, _names(select), count, explain
+    )
+    page = await bundoc.query(client, collection, query)
     return Response(page.body, media_type=JSON)
 
 
@@ -104,7 +120,7 @@ async def get_document(
     id: DocumentId,
     if_none_match: IfChanged = None,
 ) -> Response[bytes]:
-    _check_query(request, ())
+    check_query(request, ())
     found = await bundoc.get(client, collection, id)
     if unchanged(if_none_match, found.rev):
         return Response(b"", status_code=304, headers={"etag": etag(found.rev)})
@@ -133,8 +149,8 @@ async def put_document(
     if_none_match: IfNoneMatch = None,
 ) -> Response[bytes]:
     """System fields may be sent back as they were read; they change nothing."""
-    _check_query(request, ())
-    _check_media(request, JSON)
+    check_query(request, ())
+    check_media(request, JSON)
     written = await bundoc.put(client, collection, id, body, precondition(if_match, if_none_match))
     return _answer(written, {"location": f"/v1/data/{collection}/{id}"} if written.created else {})
 
@@ -160,8 +176,8 @@ async def patch_document(
     if_none_match: IfNoneMatch = None,
 ) -> Response[bytes]:
     """Applies a JSON Merge Patch (RFC 7396): objects are merged, `null` removes, everything else replaces."""
-    _check_query(request, ())
-    _check_media(request, JSON, MERGE_PATCH)
+    check_query(request, ())
+    check_media(request, JSON, MERGE_PATCH)
     return _answer(await bundoc.patch(client, collection, id, body, precondition(if_match, if_none_match)))
 
 
@@ -180,7 +196,7 @@ async def delete_document(
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> None:
-    _check_query(request, ())
+    check_query(request, ())
     await bundoc.delete(client, collection, id, precondition(if_match, if_none_match))
 
 
@@ -193,7 +209,11 @@ def _answer(document: Document, headers: dict[str, str] | None = None) -> Respon
     )
 
 
-def _check_query(request: AnyRequest, known: Iterable[str]) -> None:
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(name.strip() for name in listed.split(","))
+
+
+def check_query(request: AnyRequest, known: Iterable[str]) -> None:
     """Refuse what is not understood: a filter that is silently ignored would give away too much.
 
     Raises: InvalidQuery.
@@ -204,7 +224,7 @@ def _check_query(request: AnyRequest, known: Iterable[str]) -> None:
             raise InvalidQuery(f"{name} is not understood here: this takes {understood}.", path=f"/{name}")
 
 
-def _check_media(request: AnyRequest, *accepted: str) -> None:
+def check_media(request: AnyRequest, *accepted: str) -> None:
     """Raises: UnsupportedMedia. A body without a type is taken for JSON."""
     sent = request.headers.get("content-type", "").lower()
     media, _, parameters = (part.strip() for part in sent.partition(";"))

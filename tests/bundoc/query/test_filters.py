@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
-from bunbase.bundoc.query.sql import KEY_FUNCTION, condition
+from bunbase.bundoc.query.sql import condition
+from bunbase.bundoc.sqlite_engine.searching import prepare
 from bunbase.contracts.bundoc import InvalidQuery
 from tests.bundoc.query.generated import documents, filters, values
 
@@ -22,7 +23,7 @@ from tests.bundoc.query.generated import documents, filters, values
 @pytest.fixture(scope="module")
 def sqlite() -> Iterator[apsw.Connection]:
     connection = apsw.Connection(":memory:")
-    connection.create_scalar_function(KEY_FUNCTION, lambda text: key(msgspec.json.decode(text)), 1, deterministic=True)
+    prepare(connection)
     yield connection
     connection.close()
 
@@ -117,7 +118,7 @@ def test_filters_mean_what_they_mean_in_mongodb(
         ('{"a..b":1}', "/where/a..b"),
         ('{"a/b":{"$x":1}}', "/where/a~1b/$x"),
         ('{"a":{"$not":3}}', "/where/a/$not"),
-        ('{"a":{"$in":[%s]}}' % ",".join("1" * 201), "/where/a/$in/200"),
+        ('{"a":{"$in":[' + ",".join("1" * 201) + "]}}", "/where/a/$in/200"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_its_path(where: str, path: str) -> None:
@@ -147,7 +148,7 @@ def test_the_order_is_total_and_equal_keys_are_equal_values(left: Any, right: An
 
 
 def test_types_are_ordered_as_in_mongodb() -> None:
-    ordered = [
+    ordered: list[Any] = [
         None,
         -1e300,
         -1,
@@ -168,4 +169,4 @@ def test_types_are_ordered_as_in_mongodb() -> None:
         True,
     ]
 
-    assert sorted(reversed(ordered), key=key) == ordered
+    assert sorted(ordered[::-1], key=key) == ordered

@@ -1,4 +1,4 @@
-"""Read `where`, a filter in MongoDB's words. What is not understood is refused by the name of its path, never ignored."""
+"""Read `where`, a filter in MongoDB's words. What is not understood is refused by its path, never ignored."""
 
 from __future__ import annotations
 

@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.altering import Build, Declare, Drop, all_collections, measured
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
+from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.bundoc.sqlite_engine.writer import Task
 from bunbase.bundoc.writes import Write
+from bunbase.contracts.bundoc import Collection, IndexSpec
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
+
+T = TypeVar("T")
 
 DESCRIPTORS_PER_FILE: Final = 7  # three connections with a file and a log each, and one shared index
 OTHER_DESCRIPTORS: Final = 1024
@@ -44,11 +51,8 @@ class SqliteEngine:
             raise self.files.fault(project, file, error) from error
 
     async def write(self, project: str, collection: str, write: Write) -> Stored | None:
-        async with self.files.using(project) as file:
-            try:
-                return await file.write_with(self.writers, self.clock).submit(collection, write)
-            except apsw.Error as error:
-                raise self.files.fault(project, file, error) from error
+        stored: Stored | None = await self._done(project, collection, write)
+        return stored
 
     async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
         file = self.files.ready(project) or await self.files.opened(project)
@@ -56,7 +60,36 @@ class SqliteEngine:
             chunk = file.page_inline(collection, after, limit)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
-        return chunk if chunk is not None else await self._scanned(project, collection, after, limit)
+        if chunk is not None:
+            return chunk
+        return await self._scanned(project, lambda file: file.page(collection, after, limit))
+
+    async def search(self, project: str, collection: str, search: Search) -> Found:
+        return await self._scanned(project, lambda file: file.search(collection, search))
+
+    async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
+        return await self._scanned(project, lambda file: file.fold(collection, search, fold))
+
+    async def has(self, project: str, collection: str) -> bool:
+        file = self.files.ready(project) or await self.files.opened(project)
+        return collection in file.tables
+
+    async def collections(self, project: str) -> tuple[Collection, ...]:
+        return await self._scanned(project, lambda file: file.scanned(all_collections))
+
+    async def collection(self, project: str, collection: str) -> Collection | None:
+        return await self._scanned(project, lambda file: file.scanned(lambda scanner: measured(scanner, collection)))
+
+    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...]) -> None:
+        building = await self._done(project, collection, Declare(collection, indexes))
+        for number in building:
+            after: int | None = 0
+            while after is not None:
+                after = await self._done(project, collection, Build(collection, number, after))
+
+    async def drop_collection(self, project: str, collection: str) -> bool:
+        dropped: bool = await self._done(project, collection, Drop(collection))
+        return dropped
 
     async def drop(self, project: str) -> None:
         await self.files.drop(project)
@@ -64,11 +97,17 @@ class SqliteEngine:
     async def tend(self) -> None:
         await self.files.tend()
 
-    async def _scanned(self, project: str, collection: str, after: str, limit: int) -> Chunk:
+    async def _done(self, project: str, collection: str, write: Write | Task) -> Any:
         async with self.files.using(project) as file:
-            scan = asyncio.get_running_loop().run_in_executor(self.files.pool, file.page, collection, after, limit)
             try:
-                return await scan
+                return await file.write_with(self.writers, self.clock).submit(collection, write)
+            except apsw.Error as error:
+                raise self.files.fault(project, file, error) from error
+
+    async def _scanned(self, project: str, work: Callable[[ProjectFile], T]) -> T:
+        async with self.files.using(project) as file:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self.files.pool, work, file)
             except apsw.Error as error:
                 raise self.files.fault(project, file, error) from error
 

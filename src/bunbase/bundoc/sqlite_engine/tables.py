@@ -11,8 +11,9 @@ import apsw
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
+from bunbase.bundoc.sqlite_engine.index_tables import CREATE_LIST, IndexTable, index_tables
 
-FORMAT: Final = 1  # PRAGMA user_version; the next format gets a step that brings files up to it when they are opened
+FORMAT: Final = 2  # PRAGMA user_version; the next format gets a step that brings files up to it when they are opened
 
 CREATE_FORMAT: Final = f"""
 CREATE TABLE collections (
@@ -20,7 +21,10 @@ CREATE TABLE collections (
     name TEXT NOT NULL UNIQUE,
     created TEXT NOT NULL
 );
+{CREATE_LIST}
 PRAGMA user_version = {FORMAT};"""
+
+UPGRADES: Final = {1: CREATE_LIST}  # from a format to the next
 
 COLLECTIONS: Final = "SELECT name, id FROM collections"
 ADD_COLLECTION: Final = "INSERT INTO collections (name, created) VALUES (?, ?) RETURNING id"
@@ -45,10 +49,12 @@ DELETE: Final = "DELETE FROM docs_N WHERE id = ?"
 
 
 class Table:
-    """One collection. Every method takes the connection to work on."""
+    """One collection. Every method takes the connection to work on. Writes keep `indexes` in step."""
 
-    def __init__(self, number: int) -> None:
-        name = f"docs_{number}"
+    def __init__(self, number: int, indexes: tuple[IndexTable, ...] = ()) -> None:
+        self.number = number
+        self.indexes = indexes
+        self.name = name = f"docs_{number}"
         self.get_sql = GET.replace("docs_N", name)
         self.page_sql = PAGE.replace("docs_N", name)
         self.insert_sql = INSERT.replace("docs_N", name)
@@ -76,12 +82,24 @@ class Table:
 
     def insert(self, connection: apsw.Connection, new: Stored) -> None:
         connection.execute(self.insert_sql, (new.id, new.rev, new.created, new.updated, new.body))
+        for index in self.indexes:
+            index.add(connection, new)
 
     def update(self, connection: apsw.Connection, new: Stored) -> None:
+        self._forget(connection, new.id)
         connection.execute(self.update_sql, (new.rev, new.updated, new.body, new.id))
+        for index in self.indexes:
+            index.add(connection, new)
 
     def delete(self, connection: apsw.Connection, id: str) -> None:
+        self._forget(connection, id)
         connection.execute(self.delete_sql, (id,))
+
+    def _forget(self, connection: apsw.Connection, id: str) -> None:
+        """Take the document as it was out of the indexes."""
+        if self.indexes and (before := self.get(connection, id)) is not None:
+            for index in self.indexes:
+                index.remove(connection, before)
 
 
 def create_format(connection: apsw.Connection) -> None:
@@ -94,8 +112,18 @@ def format_of(connection: apsw.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").get)
 
 
+def upgrade(connection: apsw.Connection, found: int) -> None:
+    """Bring a file of an older format up to this one, in one transaction."""
+    with connection:
+        for format in range(found, FORMAT):
+            for _ in connection.execute(UPGRADES[format]):
+                pass
+        connection.pragma("user_version", FORMAT)
+
+
 def tables_of(connection: apsw.Connection) -> dict[str, Table]:
-    return {name: Table(number) for name, number in connection.execute(COLLECTIONS)}
+    rows: list[tuple[str, int]] = connection.execute(COLLECTIONS).fetchall()
+    return {name: Table(number, index_tables(connection, number)) for name, number in rows}
 
 
 def add_table(connection: apsw.Connection, collection: str, now: str) -> Table:

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final, Protocol
 
 import apsw
 
@@ -45,7 +45,13 @@ FATAL: Final = (
     MemoryError,
 )
 
-Result = Stored | None | Exception
+Result = Any  # what a write or task gives, or the Exception it ended in
+
+
+class Task(Protocol):
+    """Work on collections and indexes: takes its turn among the writes, in a savepoint like theirs."""
+
+    def run(self, transaction: Transaction) -> Any: ...
 
 
 class Waiting:
@@ -53,11 +59,11 @@ class Waiting:
 
     __slots__ = ("answer", "collection", "size", "write")
 
-    def __init__(self, collection: str, write: Write, answer: asyncio.Future[Stored | None]) -> None:
+    def __init__(self, collection: str, write: Write | Task, answer: asyncio.Future[Any]) -> None:
         self.collection = collection
         self.write = write
         self.answer = answer
-        self.size = writes.size(write)
+        self.size = writes.size(write) if isinstance(write, Write) else 0
 
 
 class Writer:
@@ -84,7 +90,7 @@ class Writer:
         self.draining = False
         self.lock = threading.Condition()
 
-    def submit(self, collection: str, write: Write) -> asyncio.Future[Stored | None]:
+    def submit(self, collection: str, write: Write | Task) -> asyncio.Future[Any]:
         """Queue a write; its future is done when it is on disk. Raises: BundocBusy."""
         waiting = Waiting(collection, write, self.loop.create_future())
         with self.lock:
@@ -143,8 +149,16 @@ class Writer:
         except Exception as error:
             self._roll_back()
             return [error] * len(batch)
-        self.tables.update(transaction.begun)
+        self._show(transaction)
         return results
+
+    def _show(self, transaction: Transaction) -> None:
+        """Let readers see what is on disk now."""
+        for collection, table in transaction.changed.items():
+            if table is None:
+                self.tables.pop(collection, None)
+            else:
+                self.tables[collection] = table
 
     def _connected(self) -> apsw.Connection:
         if self.connection is None:
@@ -172,38 +186,41 @@ class Writer:
 
 
 class Transaction:
-    """The writes of one batch, each in a savepoint of its own. `begun`: collections that did not exist before."""
+    """The writes of one batch, each in a savepoint of its own.
+
+    `changed`: collections that did not exist before, or have other indexes now; None for those dropped.
+    """
 
     def __init__(self, connection: apsw.Connection, tables: dict[str, Table], max_tables: int, now: str) -> None:
         self.connection = connection
         self.tables = tables
         self.max_tables = max_tables
         self.now = now
-        self.begun: dict[str, Table] = {}
+        self.changed: dict[str, Table | None] = {}
 
     def attempt(self, waiting: Waiting) -> Result:
         """Do one write; what is wrong with it alone is its result, and it leaves no trace."""
-        known = len(self.begun)
+        known = dict(self.changed)
         self.connection.execute("SAVEPOINT one")
         try:
-            result = self._do(waiting.collection, waiting.write)
+            write = waiting.write
+            result = self._do(waiting.collection, write) if isinstance(write, Write) else write.run(self)
         except FATAL:
             raise
         except Exception as error:
             self.connection.execute("ROLLBACK TO one")
             self.connection.execute("RELEASE one")
-            if len(self.begun) > known:
-                self.begun.popitem()
+            self.changed = known
             return error
         self.connection.execute("RELEASE one")
         return result
 
     def _do(self, collection: str, write: Write) -> Stored | None:
-        table = self.tables.get(collection) or self.begun.get(collection)
+        table = self.table(collection)
         before = table.get(self.connection, write.id) if table is not None else None
         after = writes.outcome(write, before, self.now)
         if table is None:
-            table = self._begin(collection)
+            table = self.begin(collection)
         if after is None:
             table.delete(self.connection, write.id)
         elif before is None:
@@ -212,11 +229,14 @@ class Transaction:
             table.update(self.connection, after)
         return after
 
-    def _begin(self, collection: str) -> Table:
-        if len(self.tables) + len(self.begun) >= self.max_tables:
+    def table(self, collection: str) -> Table | None:
+        return self.changed[collection] if collection in self.changed else self.tables.get(collection)
+
+    def begin(self, collection: str) -> Table:
+        if len(self.tables) + len(self.changed) >= self.max_tables:
             message = f"This project has {self.max_tables} collections, the most there may be."
             raise InvalidInput(message, errors=[{"path": "/collection", "message": message}])
-        table = self.begun[collection] = add_table(self.connection, collection, self.now)
+        table = self.changed[collection] = add_table(self.connection, collection, self.now)
         return table
 
 
