@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.connection import connect
+from bunbase.bundoc.sqlite_engine.tables import FORMAT
 from bunbase.bundoc.writes import Create
 from bunbase.contracts.bundoc import DataUnreadable
 from bunbase.pkg.errors import DeadlineExceeded
@@ -58,7 +59,7 @@ async def walk(engine: Engine) -> None:
         after, more = chunk.items[-1].id, chunk.more
 
 
-@pytest.mark.parametrize("page", [0, 1, 8, 40, -1])
+@pytest.mark.parametrize("page", [0, 2, 8, 40, -1])
 @pytest.mark.parametrize("offset", [20, 700, 4090])
 async def test_a_flipped_bit_is_noticed_by_whoever_reads_the_page(
     directory: Path, kms: FakeKms, page: int, offset: int
@@ -129,7 +130,7 @@ async def test_a_newer_format_is_refused(directory: Path, kms: FakeKms) -> None:
         assert file is not None
         key = file.key
     connection = connect(directory / P / "data.db", key)
-    connection.pragma("user_version", 2)
+    connection.pragma("user_version", FORMAT + 1)
     connection.close()
 
     await refused(directory, kms)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +30,9 @@ from bunbase.contracts.bundoc import (
 )
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import InvalidInput
+from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.query.generated import documents, filters, scalars
+from tests.fakes import FakeKms
 from tests.rooms import secret_caller
 
 CALLER = secret_caller("prj_a")
@@ -65,8 +69,11 @@ async def examined(service: BundocService, where: Any, **more: Any) -> tuple[str
     return explained["index"], explained["examined"]
 
 
-numbers = iter(range(1_000_000))
-orders = st.lists(st.sampled_from(["a", "-a", "b", "-b", "_id", "-_id", "a.b"]), max_size=2, unique_by=lambda f: f[-1])
+def path_of(field: str) -> str:
+    return field.removeprefix("-")
+
+
+orders = st.lists(st.sampled_from(["a", "-a", "b", "-b", "_id", "-_id", "a.b"]), max_size=2, unique_by=path_of)
 wheres = st.one_of(
     filters,
     st.fixed_dictionaries({"a": scalars}),
@@ -80,7 +87,7 @@ wheres = st.one_of(
 def test_any_query_over_any_index_gives_what_its_meaning_says(data: st.DataObject) -> None:
     stored = data.draw(st.lists(documents, max_size=12))
     where, sort = data.draw(wheres), tuple(data.draw(orders))
-    fields = tuple(data.draw(st.lists(st.sampled_from(["a", "-a", "b", "-b", "a.b"]), max_size=2, unique=True)))
+    fields = tuple(data.draw(st.lists(st.sampled_from(["a", "-a", "b", "-b", "a.b"]), max_size=2, unique_by=path_of)))
     limit = data.draw(st.integers(1, 5))
 
     found = asyncio.run(_found_in_a_new_collection(stored, where, sort, fields, limit))
@@ -91,12 +98,6 @@ def test_any_query_over_any_index_gives_what_its_meaning_says(data: st.DataObjec
 async def _found_in_a_new_collection(
     stored: list[dict[str, Any]], where: Any, sort: tuple[str, ...], fields: tuple[str, ...], limit: int
 ) -> list[str]:
-    import tempfile
-    from pathlib import Path
-
-    from tests.bundoc.engines import sqlite_engine
-    from tests.fakes import FakeKms
-
     with tempfile.TemporaryDirectory() as directory:
         async with sqlite_engine(Path(directory) / "bundoc", FakeKms()) as engine:
             service = BundocService(engine)
@@ -165,7 +166,7 @@ async def test_explain_says_which_index_served_and_how_much_was_examined(service
     assert await examined(service, {"owner": "o1"}, sort=("-n",), limit=3) == ("by_owner", 4)
     assert await examined(service, {"owner": "o1"}, sort=("n",), limit=3) == ("by_owner", 4)
     assert await examined(service, {"owner": "o1", "n": {"$gt": 40}}) == ("by_owner", 2)
-    assert await examined(service, {"n": {"$gte": 10, "$lt": 13}}) == ("by_n", 3)
+    assert await examined(service, {"n": {"$gte": 10, "$lt": 13}}) == ("by_n", 4)
     assert await examined(service, {"n": {"$in": [1, 2, 99]}}) == ("by_n", 2)
     assert await examined(service, None, sort=("-n",), limit=5) == ("by_n", 6)
     assert await examined(service, {"tags": "t7"}) == ("by_tag", 1)
@@ -267,8 +268,8 @@ async def test_an_index_is_built_while_writes_go_on(service: BundocService) -> N
 
 
 async def test_a_collection_is_made_measured_altered_and_dropped(service: BundocService) -> None:
-    made = await service.put_collection(CALLER, "notes", (IndexSpec(("a", "-b.c")), IndexSpec(("n",), "by_n")))
-    assert [(one.fields, one.ready) for one in made.indexes] == [(("n",), True), (("a", "-b.c"), True)]
+    made = await service.put_collection(CALLER, "notes", (IndexSpec(("n",), "by_n"), IndexSpec(("a", "-b.c"))))
+    assert [(one.fields, one.ready) for one in made.indexes] == [(("a", "-b.c"), True), (("n",), True)]
     await put(service, "d1", {"n": 1}, "notes")
 
     altered = await service.put_collection(CALLER, "notes", (IndexSpec(("n",), "by_n"),))

@@ -35,6 +35,7 @@ AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
 DocumentId = Annotated[str, PathParameter(description="1 to 64 letters, digits, `_` or `-`.")]
 Where = Annotated[str | None, QueryParameter(description='A filter as JSON, such as `{"status":"done"}`.')]
+Flag = Annotated[bool, QueryParameter(description="`true`: say how many there are in all, or how they were found.")]
 Names = Annotated[str | None, QueryParameter(description="Fields with commas between; in `sort`, `-` descends.")]
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description='Only if this is still the revision, such as `"3"`.')
@@ -83,8 +84,8 @@ async def list_documents(
     where: Where = None,
     sort: Names = None,
     select: Names = None,
-    count: bool = False,
-    explain: bool = False,
+    count: Flag = False,
+    explain: Flag = False,
 ) -> Response[bytes]:
     """Gives documents that fulfil `where`, ordered by `sort`, else by `_id`. Pages stay in step while documents come
     and go.

@@ -108,9 +108,9 @@ def measured(connection: apsw.Connection, name: str) -> Collection | None:
     row: Any = connection.execute(ONE, (name,)).get
     if row is None:
         return None
-    documents, size = connection.execute(SIZE.replace("docs_N", f"docs_{row[0]}")).fetchall()[0]
+    size: Any = connection.execute(SIZE.replace("docs_N", f"docs_{row[0]}")).fetchall()[0]
     found = _collection(connection, *row)
-    return Collection(found.name, found.created_at, found.indexes, documents, size)
+    return Collection(found.name, found.created_at, found.indexes, size[0], size[1])
 
 
 def _collection(connection: apsw.Connection, number: int, name: str, created: str) -> Collection:

@@ -80,7 +80,7 @@ class IndexTable:
 
 
 def index_tables(connection: apsw.Connection, collection: int) -> tuple[IndexTable, ...]:
-    rows: list[tuple[int, str, Any, Any]] = connection.execute(OF_COLLECTION, (collection,)).fetchall()
+    rows: list[Any] = connection.execute(OF_COLLECTION, (collection,)).fetchall()
     return tuple(
         IndexTable(number, msgspec.json.decode(definition, type=IndexSpec), bool(many), bool(ready))
         for number, definition, many, ready in rows

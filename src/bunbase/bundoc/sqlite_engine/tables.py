@@ -5,7 +5,7 @@ Collections are numbered, and their tables named by number: no name of a client 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -122,7 +122,7 @@ def upgrade(connection: apsw.Connection, found: int) -> None:
 
 
 def tables_of(connection: apsw.Connection) -> dict[str, Table]:
-    rows: list[tuple[str, int]] = connection.execute(COLLECTIONS).fetchall()
+    rows: list[Any] = connection.execute(COLLECTIONS).fetchall()
     return {name: Table(number, index_tables(connection, number)) for name, number in rows}
 
 
