@@ -12,7 +12,7 @@ from litestar import Litestar, Request
 from litestar.di import Provide
 
 from bunbase.bundoc.documents import MAX_BYTES
-from bunbase.bundoc.routes import ROUTES
+from bunbase.bundoc.module import MODULE
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.app import OPENAPI, given
@@ -36,7 +36,7 @@ async def client_of(request: Request[Any, Any, Any]) -> Caller:
 @pytest.fixture
 async def http(service: BundocService) -> AsyncIterator[httpx.AsyncClient]:
     dependencies = {"client": Provide(client_of), **given({"bundoc": service})}
-    app = Litestar(ROUTES, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
+    app = Litestar(MODULE.routes, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -135,7 +135,7 @@ async def test_a_cursor_is_worth_nothing_elsewhere(http: httpx.AsyncClient) -> N
     assert problem(await http.get(f"{URL}?cursor=")) == (400, "invalid_cursor")
 
 
-@pytest.mark.parametrize("parameter", ["where={}", "sort=a", "select=a", "count=true", "Limit=1", "limits=3"])
+@pytest.mark.parametrize("parameter", ["wheres={}", "expand=a", "Limit=1", "limits=3"])
 async def test_what_is_not_understood_in_a_query_is_never_ignored(http: httpx.AsyncClient, parameter: str) -> None:
     listed = await http.get(f"{URL}?{parameter}")
 
@@ -289,7 +289,20 @@ REQUESTS = [
     ("PUT", f"{URL}/d1"),
     ("PATCH", f"{URL}/d1"),
     ("DELETE", f"{URL}/d1"),
+    ("GET", f"{URL}?where=%7B%7D"),
+    ("POST", f"{URL}/query"),
+    ("POST", f"{URL}/aggregate"),
+    ("GET", "/v1/collections"),
+    ("GET", "/v1/collections/posts"),
+    ("PUT", "/v1/collections/posts"),
+    ("DELETE", "/v1/collections/posts"),
 ]
+
+BODIES = {
+    f"{URL}/query": b"{}",
+    f"{URL}/aggregate": b'{"values":{"n":{"$count":true}}}',
+    "/v1/collections/posts": b"{}",
+}
 
 
 @pytest.mark.parametrize("caller", ["publishable", "member"])
@@ -297,7 +310,7 @@ REQUESTS = [
 async def test_only_the_secret_key_is_let_in(http: httpx.AsyncClient, caller: str, method: str, url: str) -> None:
     await http.put(f"{URL}/d1", json={"a": 1})
 
-    refused = await http.request(method, url, content=b'{"a":2}', headers={"x-test-caller": caller})
+    refused = await http.request(method, url, content=BODIES.get(url, b'{"a":2}'), headers={"x-test-caller": caller})
 
     assert problem(refused) == (403, "rule_denied")
     assert (await http.get(f"{URL}/d1")).json()["a"] == 1
@@ -307,10 +320,87 @@ async def test_only_the_secret_key_is_let_in(http: httpx.AsyncClient, caller: st
 async def test_another_projects_key_never_sees_the_data(http: httpx.AsyncClient, method: str, url: str) -> None:
     await http.put(f"{URL}/d1", json={"a": "mine"})
 
-    answer = await http.request(method, url, content=b'{"b":1}', headers={"x-test-caller": "other"})
+    answer = await http.request(method, url, content=BODIES.get(url, b'{"b":1}'), headers={"x-test-caller": "other"})
 
     assert b"mine" not in answer.content
     assert msgspec.json.decode((await http.get(f"{URL}/d1")).content)["a"] == "mine"
+
+
+async def test_a_query_is_the_same_in_the_address_and_in_a_body(http: httpx.AsyncClient) -> None:
+    for number in range(5):
+        await http.put(f"{URL}/d{number}", json={"n": number, "even": number % 2 == 0})
+
+    asked: dict[str, str | int] = {
+        "where": '{"even":true}',
+        "sort": "-n",
+        "limit": 2,
+        "select": "n",
+        "count": "true",
+        "explain": "true",
+    }
+    by_address = await http.get(URL, params=asked)
+    body = {"where": {"even": True}, "sort": ["-n"], "limit": 2, "select": ["n"], "count": True, "explain": True}
+    by_body = await http.post(f"{URL}/query", json=body)
+
+    assert by_address.json() == by_body.json()
+    assert by_body.json()["items"] == [{"_id": "d4", "n": 4}, {"_id": "d2", "n": 2}]
+    assert by_body.json()["count"] == 3
+    assert by_body.json()["explain"] == {"index": "_id", "ordered_by_index": False, "examined": 10}
+    rest = await http.post(f"{URL}/query", json={**body, "cursor": by_body.json()["next"]})
+    assert [item["n"] for item in rest.json()["items"]] == [0]
+
+
+async def test_values_over_groups(http: httpx.AsyncClient) -> None:
+    for number in range(3):
+        await http.put(f"{URL}/d{number}", json={"n": number, "even": number % 2 == 0})
+
+    body = {"group": ["even"], "values": {"total": {"$sum": "n"}}}
+    found = await http.post(f"{URL}/aggregate", json=body)
+
+    assert found.json() == {"items": [{"even": False, "total": 1}, {"even": True, "total": 2}]}
+
+
+async def test_a_collection_with_a_unique_index(http: httpx.AsyncClient) -> None:
+    made = await http.put("/v1/collections/posts", json={"indexes": [{"fields": ["slug"], "unique": True}]})
+    assert made.status_code == 200
+    assert made.json()["indexes"] == [{"name": "slug", "fields": ["slug"], "unique": True, "ready": True}]
+    await http.put(f"{URL}/d1", json={"slug": "x"})
+
+    refused = await http.put(f"{URL}/d2", json={"slug": "x"})
+
+    assert problem(refused) == (409, "unique_violation")
+    assert refused.json()["index"] == "slug"
+    assert (await http.get("/v1/collections/posts")).json()["documents"] == 1
+    assert [one["name"] for one in (await http.get("/v1/collections")).json()["items"]] == ["posts"]
+    assert (await http.delete("/v1/collections/posts")).status_code == 204
+    assert problem(await http.get("/v1/collections/posts")) == (404, "collection_not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body", "code"),
+    [
+        ("POST", f"{URL}/query", b'{"whre":{}}', "invalid_query"),
+        ("POST", f"{URL}/query", b"[]", "invalid_query"),
+        ("POST", f"{URL}/query", b'{"where":{"a":{"$x":1}}}', "invalid_query"),
+        ("POST", f"{URL}/query", b'{"expand":["a"]}', "invalid_query"),
+        ("POST", f"{URL}/query", b'{"limit":501}', "invalid_input"),
+        ("POST", f"{URL}/aggregate", b"{}", "invalid_query"),
+        ("GET", f"{URL}?where=x", b"", "invalid_query"),
+        ("GET", f"{URL}?sort=a,a", b"", "invalid_query"),
+        ("GET", f"{URL}?select=", b"", "invalid_query"),
+        ("PUT", "/v1/collections/posts", b'{"rules":{}}', "invalid_input"),
+        ("PUT", "/v1/collections/posts", b'{"schema":{}}', "invalid_input"),
+        ("PUT", "/v1/collections/posts", b'{"indexes":[{"field":"a"}]}', "invalid_input"),
+        ("PUT", "/v1/collections/posts", b"[]", "invalid_input"),
+        ("PUT", "/v1/collections/No", b"{}", "invalid_input"),
+    ],
+)
+async def test_queries_and_collections_that_are_none_are_refused(
+    http: httpx.AsyncClient, method: str, url: str, body: bytes, code: str
+) -> None:
+    refused = await http.request(method, url, content=body)
+
+    assert problem(refused)[1] == code
 
 
 async def test_the_openapi_document_describes_bodies_and_answers(http: httpx.AsyncClient) -> None:

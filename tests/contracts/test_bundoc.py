@@ -11,18 +11,24 @@ import pytest
 from bunbase.bundoc.module import MODULE
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
+    Aggregation,
     Bundoc,
+    CollectionNotFound,
     Commit,
     CommitResult,
     DocumentExists,
     DocumentNotFound,
     DocumentTooLarge,
+    IndexSpec,
     InvalidDocument,
+    InvalidQuery,
     InvalidUpdate,
     Precondition,
+    Query,
     ResyncRequired,
     RuleDenied,
     StaleRevision,
+    UniqueViolation,
 )
 from bunbase.contracts.bunkms import KeyDestroyed, Kms
 from bunbase.contracts.caller import Caller
@@ -129,6 +135,30 @@ async def test_a_walk_through_a_collection_meets_every_document(bundoc: Bundoc) 
     assert cursor is None
 
 
+async def test_queries_and_collections_work_from_anywhere(bundoc: Bundoc) -> None:
+    made = await bundoc.put_collection(CALLER, "posts", (IndexSpec(("n",), unique=True),))
+    assert made.indexes[0].ready
+    for number in range(3):
+        await bundoc.put(CALLER, "posts", f"d{number}", b'{"n":%d}' % number, NO_PRECONDITION)
+
+    page = await bundoc.query(CALLER, "posts", Query(b'{"n":{"$gt":0}}', sort=("-n",), select=("n",), count=True))
+    assert page.body == b'{"items":[{"_id":"d2","n":2},{"_id":"d1","n":1}],"next":null,"count":2}'
+    total = await bundoc.aggregate(CALLER, "posts", Aggregation(b'{"n":{"$sum":"n"}}'))
+    assert total.body == b'{"items":[{"n":3}]}'
+    with pytest.raises(UniqueViolation) as violation:
+        await bundoc.put(CALLER, "posts", "d9", b'{"n":1}', NO_PRECONDITION)
+    assert violation.value.extra["index"] == "n"
+    with pytest.raises(InvalidQuery) as invalid:
+        await bundoc.query(CALLER, "posts", Query(b'{"n":{"$near":1}}'))
+    assert invalid.value.extra["path"] == "/where/n/$near"
+
+    assert [one.name for one in await bundoc.collections(CALLER)] == ["posts"]
+    assert (await bundoc.collection(CALLER, "posts")).documents == 3
+    await bundoc.drop_collection(CALLER, "posts")
+    with pytest.raises(CollectionNotFound):
+        await bundoc.collection(CALLER, "posts")
+
+
 @pytest.mark.parametrize("caller", [publishable_caller("prj_a"), member_caller("prj_a"), ANYONE])
 async def test_without_rules_only_the_secret_key_is_let_in(bundoc: Bundoc, caller: Caller) -> None:
     calls = (
@@ -140,6 +170,12 @@ async def test_without_rules_only_the_secret_key_is_let_in(bundoc: Bundoc, calle
         bundoc.list(caller, "posts", 20, None),
         bundoc.commit(caller, b"{}"),
         bundoc.changes(caller, 0, 20, 0.0),
+        bundoc.query(caller, "posts", Query()),
+        bundoc.aggregate(caller, "posts", Aggregation(b'{"n":{"$count":true}}')),
+        bundoc.collections(caller),
+        bundoc.collection(caller, "posts"),
+        bundoc.put_collection(caller, "posts", ()),
+        bundoc.drop_collection(caller, "posts"),
     )
 
     for call in calls:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.writes import Committed, Step, Write
-from bunbase.contracts.bundoc import Changes
+from bunbase.contracts.bundoc import Changes, Collection, IndexSpec
+
+T = TypeVar("T")
 
 MAX_PAGE_BYTES: Final = 8 << 20
 
@@ -52,6 +56,37 @@ class Engine(Protocol):
 
     async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
         """Give documents with ids after `after`, by id: at most `limit`, and not many more than MAX_PAGE_BYTES."""
+        ...
+
+    async def search(self, project: str, collection: str, search: Search) -> Found:
+        """Find documents; nothing of a collection that does not exist. Raises: QueryNeedsIndex."""
+        ...
+
+    async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
+        """Give what `fold` makes of all documents that fulfil the filter, in no order. Raises: QueryNeedsIndex."""
+        ...
+
+    async def has(self, project: str, collection: str) -> bool:
+        """Say whether the collection exists; never waits while the project is open."""
+        ...
+
+    async def collections(self, project: str) -> tuple[Collection, ...]:
+        """Give all collections by name, without their sizes."""
+        ...
+
+    async def collection(self, project: str, collection: str) -> Collection | None:
+        """Give one collection and its size."""
+        ...
+
+    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...]) -> None:
+        """Create the collection if need be, and give it exactly these indexes, all named; writes go on meanwhile.
+
+        Raises: UniqueViolation, InvalidDocument when stored documents do not fit an index; that index is then gone.
+        """
+        ...
+
+    async def drop_collection(self, project: str, collection: str) -> bool:
+        """Say whether there was one."""
         ...
 
     async def drop(self, project: str) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from bunbase.bundoc.fast_routes import FAST_ROUTES
 from bunbase.bundoc.jobs import tend_job
+from bunbase.bundoc.query_routes import ROUTES as QUERY_ROUTES
 from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
@@ -20,7 +21,7 @@ from bunbase.pkg.modules import Module, Rooms, Site
 @asynccontextmanager
 async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[Bundoc]:
     async with open_sqlite_engine(site.data_dir / "bundoc", rooms[Kms], site.clock, settings) as engine:
-        service = BundocService(engine)
+        service = BundocService(engine, dev=site.dev, max_scan=settings.max_scan)
         async with running(tend_job(service)):
             yield service
 
@@ -31,7 +32,7 @@ MODULE = Module(
     needs=(Kms,),
     settings=BundocSettings,
     open=open_bundoc,
-    routes=ROUTES,
+    routes=(*ROUTES, *QUERY_ROUTES),
     fast_routes=FAST_ROUTES,
     needs_database=False,
 )

@@ -20,7 +20,7 @@ from bunbase.bundoc.openapi import (
     page_response,
     problems,
 )
-from bunbase.contracts.bundoc import Bundoc, Changes, Commit, InvalidQuery
+from bunbase.contracts.bundoc import Bundoc, Changes, Commit, InvalidQuery, Query
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.pkg.cursors import DEFAULT_LIMIT
@@ -30,6 +30,8 @@ TAGS: Final = ["Documents"]
 
 KEY: Final = "key"  # the front door's: the project key of those who cannot set headers
 
+QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain"})
+
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
 DocumentId = Annotated[str, PathParameter(description="1 to 64 letters, digits, `_` or `-`.")]
@@ -37,6 +39,9 @@ Since = Annotated[int, QueryParameter(ge=0, description="`seq` of the last chang
 WaitSeconds = Annotated[
     float, QueryParameter(ge=0, le=30, description="How long to wait when there is nothing new yet.")
 ]
+Where = Annotated[str | None, QueryParameter(description='A filter as JSON, such as `{"status":"done"}`.')]
+Flag = Annotated[bool, QueryParameter(description="`true`: say how many there are in all, or how they were found.")]
+Names = Annotated[str | None, QueryParameter(description="Fields with commas between; in `sort`, `-` descends.")]
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description='Only if this is still the revision, such as `"3"`.')
 ]
@@ -62,7 +67,7 @@ async def create_document(
 
     Of a name that appears twice in one object the last counts. Numbers are kept digit for digit.
     """
-    _check_query(request, ())
+    check_query(request, ())
     return _response(await fast_routes.create(bundoc, client, _asked(request, (collection,), body)))
 
 
@@ -79,14 +84,26 @@ async def list_documents(
     collection: CollectionName,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
+    where: Where = None,
+    sort: Names = None,
+    select: Names = None,
+    count: Flag = False,
+    explain: Flag = False,
 ) -> Response[bytes]:
-    """Gives documents ordered by `_id`. Pages stay in step while documents come and go.
+    """Gives documents that fulfil `where`, ordered by `sort`, else by `_id`. Pages stay in step while documents come
+    and go.
 
     A page may hold fewer than `limit` when its documents are large: go on while `next` is not null.
     """
-    _check_query(request, ("limit", "cursor"))
-    page = await bundoc.list(client, collection, limit, cursor)
-    return Response(page.body, media_type=fast_routes.JSON)
+    check_query(request, ("limit", "cursor", *QUERYING))
+    if not QUERYING & request.query_params.keys():
+        page = await bundoc.list(client, collection, limit, cursor)
+        return Response(page.body, media_type=JSON)
+    query = Query(
+        None if where is None else where.encode(), _names(sort) or (), limit, cursor, _names(select), count, explain
+    )
+    page = await bundoc.query(client, collection, query)
+    return Response(page.body, media_type=JSON)
 
 
 @get(
@@ -107,7 +124,7 @@ async def get_document(
     id: DocumentId,
     if_none_match: IfChanged = None,
 ) -> Response[bytes]:
-    _check_query(request, ())
+    check_query(request, ())
     return _response(await fast_routes.get(bundoc, client, _asked(request, (collection, id))))
 
 
@@ -133,7 +150,7 @@ async def put_document(
     if_none_match: IfNoneMatch = None,
 ) -> Response[bytes]:
     """System fields may be sent back as they were read; they change nothing."""
-    _check_query(request, ())
+    check_query(request, ())
     return _response(await fast_routes.put(bundoc, client, _asked(request, (collection, id), body)))
 
 
@@ -163,7 +180,7 @@ async def patch_document(
     `$unset` `$inc` `$mul` `$min` `$max` `$push` (`$each`, `$position`, `$slice`) `$addToSet` `$pull` `$now`. They are
     applied to what is stored when their turn comes: increments from many clients all count.
     """
-    _check_query(request, ())
+    check_query(request, ())
     return _response(await fast_routes.patch(bundoc, client, _asked(request, (collection, id), body)))
 
 
@@ -182,7 +199,7 @@ async def delete_document(
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> None:
-    _check_query(request, ())
+    check_query(request, ())
     await fast_routes.delete(bundoc, client, _asked(request, (collection, id)))
 
 
@@ -203,8 +220,8 @@ async def commit_writes(
     for each document that was read, a commit is a transaction. `if_rev` 0 means: only if there is no such document.
     `rev` in the answer is the revision stored now, 0 if there is no document.
     """
-    _check_query(request, ())
-    fast_routes.check_media(_asked(request), JSON)
+    check_query(request, ())
+    check_media(request, JSON)
     return Response(await bundoc.commit(client, body), media_type=JSON)
 
 
@@ -226,8 +243,13 @@ async def list_changes(
 
     After 410 `resync_required`, note its `last`, read the collections again, then go on from there.
     """
-    _check_query(request, ("since", "limit", "wait_seconds"))
+    check_query(request, ("since", "limit", "wait_seconds"))
     return Response(await bundoc.changes(client, since, limit, wait_seconds), media_type=JSON)
+
+
+def check_media(request: AnyRequest, *accepted: str) -> None:
+    """Raises: UnsupportedMedia. A body without a type is taken for JSON."""
+    fast_routes.check_media(_asked(request), *accepted)
 
 
 def _asked(request: AnyRequest, names: tuple[str, ...] = (), body: bytes = b"") -> Asked:
@@ -240,7 +262,11 @@ def _response(answer: Answer) -> Response[bytes]:
     )
 
 
-def _check_query(request: AnyRequest, known: Iterable[str]) -> None:
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(name.strip() for name in listed.split(","))
+
+
+def check_query(request: AnyRequest, known: Iterable[str]) -> None:
     """Refuse what is not understood: a filter that is silently ignored would give away too much.
 
     Raises: InvalidQuery.

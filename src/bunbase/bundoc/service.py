@@ -13,15 +13,21 @@ from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.querying import aggregated_page, named_indexes, queried
 from bunbase.bundoc.writes import Create, Delete, Put
 from bunbase.contracts.bundoc import (
+    Aggregation,
     Changes,
+    Collection,
+    CollectionNotFound,
     Commit,
     CommitResult,
     Document,
     DocumentNotFound,
+    IndexSpec,
     Page,
     Precondition,
+    Query,
     RuleDenied,
 )
 from bunbase.contracts.caller import Caller, CallerKind
@@ -38,8 +44,12 @@ LARGE_BYTES = 16 << 10  # many small objects cost 65 µs a KiB to check: beyond 
 
 
 class BundocService:
-    def __init__(self, engine: Engine) -> None:
+    """`dev`: collections begin with their first document; otherwise they are created first."""
+
+    def __init__(self, engine: Engine, dev: bool = True, max_scan: int = 10_000) -> None:
         self.engine = engine
+        self.dev = dev
+        self.max_scan = max_scan
 
     async def get(self, caller: Caller, collection: str, id: str) -> Document:
         with counted("get"):
@@ -55,6 +65,7 @@ class BundocService:
         with counted("create"):
             _allow(caller)
             check_collection(collection)
+            await self._check_created(caller, collection)
             claimed, stored_body = await _parsed(body, documents.new_document)
             written = await self.engine.write(caller.project, collection, Create(claimed or new_id(), stored_body))
             return document(_kept(written), created=True)
@@ -64,6 +75,7 @@ class BundocService:
             _allow(caller)
             check_collection(collection)
             check_id(id)
+            await self._check_created(caller, collection)
             stored_body = await _parsed(body, lambda sent: documents.document_at(id, sent))
             written = _kept(await self.engine.write(caller.project, collection, Put(id, stored_body, when)))
             return document(written, created=written.rev == 1)
@@ -104,6 +116,7 @@ class BundocService:
             _allow(caller)
             check_collection(collection)
             _check_limit(limit)
+            await self._check_created(caller, collection)
             query = f"list {collection} by _id"
             after = decode_cursor(query, cursor, str) if cursor is not None else ""
             chunk = await self.engine.page(caller.project, collection, after, limit)
@@ -111,12 +124,63 @@ class BundocService:
             items = b",".join([seen(stored) for stored in chunk.items])
             return Page(b'{"items":[' + items + b'],"next":' + msgspec.json.encode(next) + b"}")
 
+    async def query(self, caller: Caller, collection: str, query: Query) -> Page:
+        with counted("query"):
+            _allow(caller)
+            check_collection(collection)
+            _check_limit(query.limit)
+            await self._check_created(caller, collection)
+            return await queried(self.engine, caller.project, collection, query, self.max_scan)
+
+    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
+        with counted("aggregate"):
+            _allow(caller)
+            check_collection(collection)
+            await self._check_created(caller, collection)
+            return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan)
+
+    async def collections(self, caller: Caller) -> tuple[Collection, ...]:
+        with counted("collections"):
+            _allow(caller)
+            return await self.engine.collections(caller.project)
+
+    async def collection(self, caller: Caller, name: str) -> Collection:
+        with counted("collection"):
+            _allow(caller)
+            check_collection(name)
+            return await self._collection(caller, name)
+
+    async def put_collection(self, caller: Caller, name: str, indexes: tuple[IndexSpec, ...]) -> Collection:
+        with counted("put_collection"):
+            _allow(caller)
+            check_collection(name)
+            await self.engine.alter(caller.project, name, named_indexes(indexes))
+            return await self._collection(caller, name)
+
+    async def drop_collection(self, caller: Caller, name: str) -> None:
+        with counted("drop_collection"):
+            _allow(caller)
+            check_collection(name)
+            if not await self.engine.drop_collection(caller.project, name):
+                raise _no_collection(name)
+
     async def drop_project(self, project: str) -> None:
         with counted("drop_project"):
             await self.engine.drop(project)
 
     async def tend(self) -> None:
         await self.engine.tend()
+
+    async def _collection(self, caller: Caller, name: str) -> Collection:
+        found = await self.engine.collection(caller.project, name)
+        if found is None:
+            raise _no_collection(name)
+        return found
+
+    async def _check_created(self, caller: Caller, collection: str) -> None:
+        """Raises: CollectionNotFound."""
+        if not self.dev and not await self.engine.has(caller.project, collection):
+            raise _no_collection(collection)
 
 
 def _allow(caller: Caller) -> None:
@@ -128,6 +192,10 @@ def _allow(caller: Caller) -> None:
             raise RuleDenied("Use the project's secret key: documents are not open to developers' tokens.")
         case _:
             raise RuleDenied("No rule allows this; a server may do it with the project's secret key.")
+
+
+def _no_collection(name: str) -> CollectionNotFound:
+    return CollectionNotFound(f"There is no collection {name}: create it with PUT /v1/collections/{name}.")
 
 
 async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:

@@ -17,6 +17,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
 
     `queued_writes`, `queued_mib`: what may wait for one project's disk before the next write is refused.
     `batch_writes`: how many writes share one fsync at most. `read_seconds`: after this a statement is stopped.
+    `max_scan`: documents that one query may examine; beyond, it is told which index it needs.
     """
 
     max_open_projects: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
@@ -28,6 +29,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     batch_writes: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     read_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
+    max_scan: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
     max_collections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     change_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 7.0
     changes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000

@@ -67,6 +67,22 @@ class InvalidQuery(Problem):
     status, code, title = 400, "invalid_query", "This query is not understood"
 
 
+class QueryNeedsIndex(Problem):
+    """`index`: the index to create, as `PUT /v1/collections/{name}` takes it; null where none helps."""
+
+    status, code, title = 422, "query_needs_index", "This query would examine too many documents"
+
+
+class UniqueViolation(Problem):
+    """`index`: the name of the unique index that another document stands in the way of."""
+
+    status, code, title = 409, "unique_violation", "Another document has this value"
+
+
+class CollectionNotFound(Problem):
+    status, code, title = 404, "collection_not_found", "There is no such collection"
+
+
 class DataUnreadable(Problem):
     """The project's file is damaged or was written under another key: nothing of it is served."""
 
@@ -128,6 +144,51 @@ class Changes(msgspec.Struct, frozen=True):
     next: int
 
 
+class Query(msgspec.Struct, frozen=True):
+    """`where`: a filter as JSON. `sort`: paths, `-` in front where they descend. `select`: fields to give, None all."""
+
+    where: bytes | None = None
+    sort: tuple[str, ...] = ()
+    limit: int = 20
+    cursor: str | None = None
+    select: tuple[str, ...] | None = None
+    count: bool = False
+    explain: bool = False
+
+
+class Aggregation(msgspec.Struct, frozen=True):
+    """`values`: JSON, per name one of `{"$sum":path}`, `$avg`, `$min`, `$max`, `$countDistinct`, `{"$count":true}`."""
+
+    values: bytes
+    where: bytes | None = None
+    group: tuple[str, ...] = ()
+
+
+class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    fields: tuple[str, ...]
+    name: str = ""
+    unique: bool = False
+
+
+class IndexState(msgspec.Struct, frozen=True):
+    """`ready`: queries use it; before, it is being built and writes maintain it already."""
+
+    name: str
+    fields: tuple[str, ...]
+    unique: bool
+    ready: bool
+
+
+class Collection(msgspec.Struct, frozen=True):
+    """`documents` and `bytes`, of their stored form, only where one collection is asked for."""
+
+    name: str
+    created_at: str
+    indexes: tuple[IndexState, ...] = ()
+    documents: int | None = None
+    bytes: int | None = None
+
+
 class Precondition(msgspec.Struct, frozen=True):
     """`rev`: only if this revision is stored (If-Match), 0: nothing; `absent`: only if none is (If-None-Match: *)."""
 
@@ -180,6 +241,35 @@ class Bundoc(Protocol):
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
         """Give documents by id, oldest id first. Raises: InvalidCursor, RuleDenied."""
+        ...
+
+    async def query(self, caller: Caller, collection: str, query: Query) -> Page:
+        """Give the documents that fulfil a filter, in order; with `count`, how many there are in all; with `explain`,
+        how they were found. Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, CollectionNotFound, RuleDenied.
+        """
+        ...
+
+    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
+        """Compute values over groups of documents. Raises: as `query`."""
+        ...
+
+    async def collections(self, caller: Caller) -> tuple[Collection, ...]:
+        """List the project's collections by name. Raises: RuleDenied."""
+        ...
+
+    async def collection(self, caller: Caller, name: str) -> Collection:
+        """Raises: CollectionNotFound, RuleDenied."""
+        ...
+
+    async def put_collection(self, caller: Caller, name: str, indexes: tuple[IndexSpec, ...]) -> Collection:
+        """Create or alter a collection: afterwards it has exactly these indexes, built while writes go on.
+
+        Raises: InvalidQuery, InvalidInput, UniqueViolation when stored documents break a unique index, RuleDenied.
+        """
+        ...
+
+    async def drop_collection(self, caller: Caller, name: str) -> None:
+        """Raises: CollectionNotFound, RuleDenied."""
         ...
 
     async def drop_project(self, project: str) -> None:

@@ -5,30 +5,34 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
 from bunbase.bundoc.changes import Waiters
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.altering import Build, Declare, Drop, all_collections, measured
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
-from bunbase.bundoc.sqlite_engine.writer import Writer
+from bunbase.bundoc.sqlite_engine.writer import Task, Writer
 from bunbase.bundoc.writes import Committed, Step, Write
-from bunbase.contracts.bundoc import Changes
+from bunbase.contracts.bundoc import Changes, Collection, IndexSpec
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
+
+T = TypeVar("T")
 
 DESCRIPTORS_PER_FILE: Final = 7  # three connections with a file and a log each, and one shared index
 OTHER_DESCRIPTORS: Final = 1024
@@ -57,11 +61,8 @@ class SqliteEngine:
             raise
 
     async def commit(self, project: str, steps: tuple[Step, ...]) -> Committed:
-        async with self.files.using(project) as file:
-            try:
-                return await self._writer(project, file).commit(steps)
-            except apsw.Error as error:
-                raise self.files.fault(project, file, error) from error
+        done: Committed = await self._done(project, lambda writer: writer.commit(steps))
+        return done
 
     async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:
         found = await self._changes(project, since, limit)
@@ -85,7 +86,38 @@ class SqliteEngine:
             chunk = file.page_inline(collection, after, limit)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
-        return chunk if chunk is not None else await self._scanned(project, collection, after, limit)
+        if chunk is not None:
+            return chunk
+        return await self._scanned(project, lambda file: file.page(collection, after, limit))
+
+    async def search(self, project: str, collection: str, search: Search) -> Found:
+        return await self._scanned(project, lambda file: file.search(collection, search))
+
+    async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
+        return await self._scanned(project, lambda file: file.fold(collection, search, fold))
+
+    async def has(self, project: str, collection: str) -> bool:
+        file = self.files.ready(project) or await self.files.opened(project)
+        return collection in file.tables
+
+    async def collections(self, project: str) -> tuple[Collection, ...]:
+        return await self._scanned(project, lambda file: file.scanned(all_collections))
+
+    async def collection(self, project: str, collection: str) -> Collection | None:
+        return await self._scanned(project, lambda file: file.scanned(lambda scanner: measured(scanner, collection)))
+
+    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...]) -> None:
+        building = await self._task(project, Declare(collection, indexes))
+        for number in building:
+            after: int | None = 0
+            while after is not None:
+                after = await self._task(project, Build(collection, number, after))
+
+    async def drop_collection(self, project: str, collection: str) -> bool:
+        left = await self._task(project, Drop(collection))
+        while left:
+            left = await self._task(project, Drop(collection))
+        return left is not None
 
     async def drop(self, project: str) -> None:
         await self.files.drop(project)
@@ -121,11 +153,20 @@ class SqliteEngine:
     def _writer(self, project: str, file: ProjectFile) -> Writer:
         return file.write_with(self.writers, self.clock, lambda: self.waiters.changed(project))
 
-    async def _scanned(self, project: str, collection: str, after: str, limit: int) -> Chunk:
+    async def _task(self, project: str, task: Task) -> Any:
+        return await self._done(project, lambda writer: writer.submit(task.run, 0))
+
+    async def _done(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
         async with self.files.using(project) as file:
-            scan = asyncio.get_running_loop().run_in_executor(self.files.pool, file.page, collection, after, limit)
             try:
-                return await scan
+                return await work(self._writer(project, file))
+            except apsw.Error as error:
+                raise self.files.fault(project, file, error) from error
+
+    async def _scanned(self, project: str, work: Callable[[ProjectFile], T]) -> T:
+        async with self.files.using(project) as file:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self.files.pool, work, file)
             except apsw.Error as error:
                 raise self.files.fault(project, file, error) from error
 

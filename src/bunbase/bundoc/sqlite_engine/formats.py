@@ -8,6 +8,7 @@ from typing import Final
 import apsw
 
 from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
+from bunbase.bundoc.sqlite_engine.index_tables import CREATE_LIST
 from bunbase.bundoc.sqlite_engine.tables import FORMAT, format_of
 
 OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # one begins with its first document
@@ -33,5 +34,9 @@ def _begin_change_log(connection: apsw.Connection) -> None:
         connection.execute("UPDATE log SET floor = 1")
 
 
-STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {1: _begin_change_log}
+def _begin_indexes(connection: apsw.Connection) -> None:
+    connection.execute(CREATE_LIST)
+
+
+STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {1: _begin_change_log, 2: _begin_indexes}
 assert max(STEPS) + 1 == FORMAT

@@ -5,25 +5,35 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import apsw
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.change_log import changes_since
 from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, set_cache
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
-from bunbase.bundoc.sqlite_engine.tables import FORMAT, Table, create_format, format_of, tables_of
+from bunbase.bundoc.sqlite_engine.searching import Searching, prepare
+from bunbase.bundoc.sqlite_engine.tables import (
+    FORMAT,
+    Table,
+    create_format,
+    format_of,
+    tables_of,
+)
 from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.contracts.bundoc import Changes, DataUnreadable
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.secret_files import sync_directory
+
+T = TypeVar("T")
 
 FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 SMALLEST_BYTES: Final = 4096  # one page
@@ -93,12 +103,43 @@ class ProjectFile:
 
     def page(self, collection: str, after: str, limit: int) -> Chunk:
         """Read in a thread."""
+        return self.scanned(lambda scanner: self.tables[collection].page(scanner, after, limit))
+
+    def search(self, collection: str, search: Search) -> Found:
+        """Search in a thread. Raises: QueryNeedsIndex."""
+        return self.scanned(lambda scanner: self._searching(scanner, collection, search, Searching.found, Found()))
+
+    def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
+        """Give every document that fulfils the filter to `fold`, in a thread. Raises: QueryNeedsIndex."""
+        return self.scanned(
+            lambda scanner: self._searching(scanner, collection, search, lambda one: fold(one.all()), fold(iter(())))
+        )
+
+    def scanned(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Do `work` in one read transaction, bounded in time."""
         with self.scanning:
             if self.scanner is None:
                 self.scanner = self._connect()
+                prepare(self.scanner)
                 self.scanner_time = TimeBound(self.scanner, self.settings.read_seconds)
             self.scanner_time.start()
-            return self.tables[collection].page(self.scanner, after, limit)
+            self.scanner.execute("BEGIN")
+            try:
+                return work(self.scanner)
+            finally:
+                if self.scanner.in_transaction:
+                    self.scanner.execute("ROLLBACK")  # it only read
+
+    def _searching(
+        self,
+        scanner: apsw.Connection,
+        collection: str,
+        search: Search,
+        work: Callable[[Searching], T],
+        nothing: T,
+    ) -> T:
+        table = self.tables.get(collection)
+        return nothing if table is None else work(Searching(scanner, table, search))
 
     def write_with(self, pool: ThreadPoolExecutor, clock: Clock, changed: Callable[[], None]) -> Writer:
         """Give the writer; call it in the event loop. `changed`: called there after each commit."""

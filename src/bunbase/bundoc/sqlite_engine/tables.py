@@ -5,15 +5,16 @@ Collections are numbered, and their tables named by number: no name of a client 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
 from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
+from bunbase.bundoc.sqlite_engine.index_tables import CREATE_LIST, IndexTable, index_tables
 
-FORMAT: Final = 2  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
+FORMAT: Final = 3  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
 
 CREATE_FORMAT: Final = f"""
 CREATE TABLE collections (
@@ -22,6 +23,7 @@ CREATE TABLE collections (
     created TEXT NOT NULL
 );
 {CREATE_LOG}
+{CREATE_LIST}
 PRAGMA user_version = {FORMAT};"""
 
 COLLECTIONS: Final = "SELECT name, id FROM collections"
@@ -47,10 +49,12 @@ DELETE: Final = "DELETE FROM docs_N WHERE id = ?"
 
 
 class Table:
-    """One collection. Every method takes the connection to work on."""
+    """One collection. Every method takes the connection to work on. Writes keep `indexes` in step."""
 
-    def __init__(self, number: int) -> None:
-        name = f"docs_{number}"
+    def __init__(self, number: int, indexes: tuple[IndexTable, ...] = ()) -> None:
+        self.number = number
+        self.indexes = indexes
+        self.name = name = f"docs_{number}"
         self.get_sql = GET.replace("docs_N", name)
         self.page_sql = PAGE.replace("docs_N", name)
         self.insert_sql = INSERT.replace("docs_N", name)
@@ -78,12 +82,24 @@ class Table:
 
     def insert(self, connection: apsw.Connection, new: Stored) -> None:
         connection.execute(self.insert_sql, (new.id, new.rev, new.created, new.updated, new.body))
+        for index in self.indexes:
+            index.add(connection, new)
 
     def update(self, connection: apsw.Connection, new: Stored) -> None:
+        self._forget(connection, new.id)
         connection.execute(self.update_sql, (new.rev, new.updated, new.body, new.id))
+        for index in self.indexes:
+            index.add(connection, new)
 
     def delete(self, connection: apsw.Connection, id: str) -> None:
+        self._forget(connection, id)
         connection.execute(self.delete_sql, (id,))
+
+    def _forget(self, connection: apsw.Connection, id: str) -> None:
+        """Take the document as it was out of the indexes."""
+        if self.indexes and (before := self.get(connection, id)) is not None:
+            for index in self.indexes:
+                index.remove(connection, before)
 
 
 def create_format(connection: apsw.Connection) -> None:
@@ -97,7 +113,8 @@ def format_of(connection: apsw.Connection) -> int:
 
 
 def tables_of(connection: apsw.Connection) -> dict[str, Table]:
-    return {name: Table(number) for name, number in connection.execute(COLLECTIONS)}
+    rows: list[Any] = connection.execute(COLLECTIONS).fetchall()
+    return {name: Table(number, index_tables(connection, number)) for name, number in rows}
 
 
 def add_table(connection: apsw.Connection, collection: str, now: str) -> Table:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import apsw
 
@@ -48,6 +48,12 @@ FATAL: Final = (
 )
 
 Work = Callable[["Transaction"], Any]  # what one savepoint holds
+
+
+class Task(Protocol):
+    """Work on collections and indexes: takes its turn among the writes, in a savepoint like theirs."""
+
+    def run(self, transaction: Transaction) -> Any: ...
 
 
 class Waiting:
@@ -158,8 +164,16 @@ class Writer:
         except Exception as error:
             self._roll_back()
             return [error] * len(batch)
-        self.tables.update(transaction.begun)
+        self._show(transaction)
         return results
+
+    def _show(self, transaction: Transaction) -> None:
+        """Let readers see what is on disk now."""
+        for collection, table in transaction.changed.items():
+            if table is None:
+                self.tables.pop(collection, None)
+            else:
+                self.tables[collection] = table
 
     def _connected(self) -> apsw.Connection:
         if self.connection is None:
@@ -199,7 +213,8 @@ class Writer:
 class Transaction:
     """The work of one batch, each piece in a savepoint of its own.
 
-    `begun`: collections that did not exist before; `seq`: the newest change; `entries`: what the log gets at the end.
+    `changed`: collections that did not exist before, or have other indexes now; None for those dropped. `seq`: the
+    newest change; `entries`: what the log gets at the end.
     """
 
     def __init__(self, connection: apsw.Connection, tables: dict[str, Table], max_tables: int, now: str) -> None:
@@ -207,13 +222,13 @@ class Transaction:
         self.tables = tables
         self.max_tables = max_tables
         self.now = now
-        self.begun: dict[str, Table] = {}
+        self.changed: dict[str, Table | None] = {}
         self.seq = change_log.ends(connection)[1]
         self.entries: list[change_log.Row] = []
 
     def attempt(self, waiting: Waiting) -> Any:
         """Do one piece of work; what is wrong with it alone is its result, and it leaves no trace."""
-        begun, seq = len(self.begun), self.seq
+        known, seq = dict(self.changed), self.seq
         self.connection.execute("SAVEPOINT one")
         try:
             result = waiting.work(self)
@@ -223,9 +238,7 @@ class Transaction:
             self.connection.execute("ROLLBACK TO one")
             self.connection.execute("RELEASE one")
             del self.entries[len(self.entries) - (self.seq - seq) :]
-            self.seq = seq
-            while len(self.begun) > begun:
-                self.begun.popitem()
+            self.seq, self.changed = seq, known
             return error
         self.connection.execute("RELEASE one")
         return result
@@ -242,32 +255,35 @@ class Transaction:
         return Committed(self.seq, tuple(results))
 
     def _do(self, collection: str, write: Write) -> Stored | None:
-        table = self.tables.get(collection) or self.begun.get(collection)
+        table = self.table(collection)
         before = table.get(self.connection, write.id) if table is not None else None
         after = writes.outcome(write, before, self.now)
         if after is before:
             return after
         if table is None:
-            table = self._begin(collection)
+            table = self.begin(collection)
         if after is None:
             table.delete(self.connection, write.id)
         elif before is None:
             table.insert(self.connection, after)
         else:
             table.update(self.connection, after)
-        self._log(collection, before, after)
+        self.log(collection, before, after)
         return after
 
-    def _log(self, collection: str, before: Stored | None, after: Stored | None) -> None:
+    def log(self, collection: str, before: Stored | None, after: Stored | None) -> None:
         self.seq += 1
         op = "delete" if after is None else "create" if before is None else "update"
         left = after or before
         assert left is not None
         self.entries.append((self.seq, op, collection, left.id, left.rev, self.now))
 
-    def _begin(self, collection: str) -> Table:
-        if len(self.tables) + len(self.begun) >= self.max_tables:
+    def table(self, collection: str) -> Table | None:
+        return self.changed[collection] if collection in self.changed else self.tables.get(collection)
+
+    def begin(self, collection: str) -> Table:
+        if len(self.tables.keys() | self.changed.keys()) >= self.max_tables:
             message = f"This project has {self.max_tables} collections, the most there may be."
             raise InvalidInput(message, errors=[{"path": "/collection", "message": message}])
-        table = self.begun[collection] = add_table(self.connection, collection, self.now)
+        table = self.changed[collection] = add_table(self.connection, collection, self.now)
         return table

@@ -1,0 +1,119 @@
+"""Values over groups of documents: `{"total":{"$sum":"price"},"n":{"$count":true}}`.
+
+A field is followed through objects only. $sum and $avg take numbers, $min and $max what is not null, in the order
+of `query.order`; $countDistinct counts different values, null and missing left out. Sums of integers are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.query.filters import Path
+from bunbase.bundoc.query.order import key
+from bunbase.bundoc.query.parse import parse_path, refuse
+from bunbase.bundoc.query.predicate import single
+
+MAX_VALUES: Final = 20
+MAX_GROUP_FIELDS: Final = 8
+MAX_GROUPS: Final = 1000
+MAX_NAME: Final = 64
+
+
+class Value(msgspec.Struct, frozen=True):
+    name: str
+    operator: str
+    path: Path
+
+
+class Group(msgspec.Struct):
+    """`found`: per value, what its documents hold."""
+
+    keys: list[Any]
+    found: list[list[Any]]
+
+
+def parse_values(text: bytes, group: tuple[str, ...]) -> tuple[Value, ...]:
+    """Raises: InvalidQuery."""
+    try:
+        values = msgspec.json.decode(text, type=dict[str, dict[str, Any]])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        refuse("/values", 'values is an object, such as {"total":{"$sum":"price"}}.')
+    if not 1 <= len(values) <= MAX_VALUES:
+        refuse("/values", f"Name 1 to {MAX_VALUES} values.")
+    return tuple(_value(name, said, group) for name, said in values.items())
+
+
+def parse_group(group: tuple[str, ...]) -> tuple[Path, ...]:
+    """Raises: InvalidQuery."""
+    if len(group) > MAX_GROUP_FIELDS or len(set(group)) < len(group):
+        refuse("/group", f"Group by at most {MAX_GROUP_FIELDS} fields, each named once.")
+    return tuple(parse_path(dotted, f"/group/{number}") for number, dotted in enumerate(group))
+
+
+def aggregated(
+    documents: Iterable[Stored], names: tuple[str, ...], group: tuple[Path, ...], values: tuple[Value, ...]
+) -> list[dict[str, Any]]:
+    """Give an object for each group, ordered by what it is grouped by. Raises: InvalidQuery for too many groups."""
+    groups: dict[bytes, Group] = {}
+    if not group:
+        groups[b""] = Group([], [[] for _ in values])
+    for stored in documents:
+        document = msgspec.json.decode(seen(stored))
+        keys = [single(document, path) for path in group]
+        at = b"".join(key(one) for one in keys)
+        if at not in groups:
+            if len(groups) == MAX_GROUPS:
+                refuse("/group", f"These are more than {MAX_GROUPS} groups: narrow the filter.")
+            groups[at] = Group(keys, [[] for _ in values])
+        for value, found in zip(values, groups[at].found, strict=True):
+            found.append(single(document, value.path))
+    return [_item(one, names, values) for _, one in sorted(groups.items())]
+
+
+def _value(name: str, said: dict[str, Any], group: tuple[str, ...]) -> Value:
+    at = f"/values/{name}"
+    if not 1 <= len(name) <= MAX_NAME or name in group:
+        refuse(at, f"A value has a name of 1 to {MAX_NAME} characters that no field of the group has.")
+    if len(said) != 1:
+        refuse(at, 'A value is one operator, such as {"$sum":"price"}.')
+    ((operator, of),) = said.items()
+    if operator == "$count":
+        if of is not True:
+            refuse(at, "$count takes true.")
+        return Value(name, operator, ())
+    if operator not in COMPUTE:
+        refuse(f"{at}/{operator}", f"{operator} is not understood; there are $count {' '.join(sorted(COMPUTE))}.")
+    return Value(name, operator, parse_path(of, f"{at}/{operator}"))
+
+
+def _item(group: Group, names: tuple[str, ...], values: tuple[Value, ...]) -> dict[str, Any]:
+    item = dict(zip(names, group.keys, strict=True))
+    for value, found in zip(values, group.found, strict=True):
+        item[value.name] = len(found) if value.operator == "$count" else COMPUTE[value.operator](found)
+    return item
+
+
+def _numbers(found: list[Any]) -> list[int | float]:
+    return [one for one in found if isinstance(one, int | float) and not isinstance(one, bool)]
+
+
+def _average(found: list[Any]) -> float | None:
+    numbers = _numbers(found)
+    return sum(numbers) / len(numbers) if numbers else None
+
+
+def _known(found: list[Any]) -> list[Any]:
+    return [one for one in found if one is not None]
+
+
+COMPUTE: Final[dict[str, Callable[[list[Any]], Any]]] = {
+    "$sum": lambda found: sum(_numbers(found)),
+    "$avg": _average,
+    "$min": lambda found: min(_known(found), key=key, default=None),
+    "$max": lambda found: max(_known(found), key=key, default=None),
+    "$countDistinct": lambda found: len({key(one) for one in _known(found)}),
+}

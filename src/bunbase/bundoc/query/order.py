@@ -1,0 +1,63 @@
+"""One total order over all values, as bytes that compare the same way: sorting, indexes and cursors share it.
+
+missing and null < numbers < strings < objects < arrays < false < true, as in MongoDB. Numbers compare by value,
+strings by code point, objects by their fields in order. Each key ends itself: keys may be joined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Any, Final
+
+from bunbase.bundoc.query.filters import number
+
+NULL, NUMBER, STRING, OBJECT, ARRAY, FALSE, TRUE = b"\x10", b"\x20", b"\x30", b"\x40", b"\x50", b"\x60", b"\x61"
+END: Final = b"\x00\x00"
+MORE: Final = b"\x01"  # before each element, so that a shorter list sorts first
+INVERTED: Final = bytes(range(255, -1, -1))
+
+# A longer key keeps its beginning and a digest of the whole: cursors stay short. Values that agree in so many bytes
+# are ordered in some fixed way, and are still told apart.
+MAX_KEY: Final = 512
+KEPT: Final = 480
+
+
+def key(value: Any) -> bytes:
+    """Give the whole key: equal keys, equal values."""
+    match value:
+        case None:
+            return NULL
+        case bool():
+            return TRUE if value else FALSE
+        case int() | float():
+            return NUMBER + _number(number(value))
+        case str():
+            return STRING + _text(value)
+        case dict():
+            fields = (MORE + _text(name) + key(inner) for name, inner in value.items())
+            return OBJECT + b"".join(fields) + END
+        case _:
+            return ARRAY + b"".join(MORE + key(inner) for inner in value) + END
+
+
+def short_key(value: Any) -> bytes:
+    whole = key(value)
+    return whole if len(whole) <= MAX_KEY else whole[:KEPT] + hashlib.sha256(whole).digest()
+
+
+def inverted(key: bytes) -> bytes:
+    """Give the key that sorts the other way round."""
+    return key.translate(INVERTED)
+
+
+def _number(value: float) -> bytes:
+    """The nearest double, then how far an integer beyond 2^53 lies from it."""
+    nearest = float(value) or 0.0  # -0.0 is 0
+    (bits,) = struct.unpack(">Q", struct.pack(">d", nearest))
+    rest = value - int(nearest) if isinstance(value, int) else 0
+    return struct.pack(">QH", bits ^ ((1 << 64) - 1) if bits >> 63 else bits | 1 << 63, rest + (1 << 15))
+
+
+def _text(value: str) -> bytes:
+    return value.encode().replace(b"\x00", b"\x00\xff") + END

@@ -1,0 +1,211 @@
+"""Read `where`, a filter in MongoDB's words. What is not understood is refused by its path, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from bunbase.bundoc.query.filters import (
+    EVERYTHING,
+    NOTHING,
+    And,
+    Compare,
+    Element,
+    Exists,
+    Filter,
+    IsNull,
+    Not,
+    Op,
+    Or,
+    Path,
+    Same,
+    Size,
+    StartsWith,
+    number,
+)
+from bunbase.bundoc.query.order import key
+from bunbase.contracts.bundoc import InvalidQuery
+
+MAX_LEVELS: Final = 16
+MAX_TERMS: Final = 200  # operators and listed values, all together
+MAX_PATH_PARTS: Final = 8
+MAX_PATH_CHARACTERS: Final = 500
+MAX_BYTES: Final = 64 << 10
+
+SYSTEM: Final = frozenset({"_id", "_rev", "_created", "_updated"})
+COMPARISONS: Final[dict[str, Op]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+
+
+def parse_where(text: bytes | None) -> Filter:
+    """Raises: InvalidQuery."""
+    if text is None:
+        return EVERYTHING
+    if len(text) > MAX_BYTES:
+        refuse("/where", f"A filter is at most {MAX_BYTES} bytes.")
+    try:
+        where = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        refuse("/where", 'where is a JSON object, such as {"status":"done"}.')
+    return Reader().document(where, "/where", 1)
+
+
+def parse_path(dotted: Any, at: str) -> Path:
+    """Raises: InvalidQuery."""
+    if not isinstance(dotted, str) or not dotted or len(dotted) > MAX_PATH_CHARACTERS:
+        refuse(at, f"A path is 1 to {MAX_PATH_CHARACTERS} characters, such as address.city.")
+    parts = tuple(dotted.split("."))
+    if len(parts) > MAX_PATH_PARTS or not all(parts):
+        refuse(at, f"A path has at most {MAX_PATH_PARTS} parts, none of them empty.")
+    if any(part.startswith("$") or '"' in part or "\\" in part or not part.isprintable() for part in parts):
+        refuse(at, "No part of a path begins with $ or holds quotes, backslashes or control characters.")
+    if parts[0].startswith("_") and (parts[0] not in SYSTEM or len(parts) > 1):
+        refuse(at, f"Of the system's fields there are {', '.join(sorted(SYSTEM))}.")
+    return parts
+
+
+def refuse(at: str, why: str) -> NoReturn:
+    raise InvalidQuery(why, path=at)
+
+
+class Reader:
+    """Reads one filter, and counts its terms."""
+
+    def __init__(self) -> None:
+        self.terms = 0
+        self.operators: dict[str, Callable[[Path, Any, str, int], Filter]] = {
+            "$eq": self._equal,
+            "$ne": lambda path, value, at, level: Not(self._equal(path, value, at, level)),
+            "$in": self._in,
+            "$nin": lambda path, value, at, level: Not(self._in(path, value, at, level)),
+            "$all": self._all,
+            "$exists": self._exists,
+            "$size": self._size,
+            "$startsWith": self._starts_with,
+            "$not": self._not,
+            "$elemMatch": self._element,
+        }
+
+    def document(self, where: Any, at: str, level: int) -> Filter:
+        """Read a filter on a whole document or on an object inside one."""
+        if not isinstance(where, dict):
+            refuse(at, "A filter is an object.")
+        self._deeper(at, level)
+        return _all_of([self._entry(name, value, f"{at}/{_escaped(name)}", level) for name, value in where.items()])
+
+    def _entry(self, name: str, value: Any, at: str, level: int) -> Filter:
+        match name:
+            case "$and":
+                return And(self._several(value, at, level))
+            case "$or":
+                return Or(self._several(value, at, level))
+            case "$nor":
+                return Not(Or(self._several(value, at, level)))
+            case _ if name.startswith("$"):
+                refuse(at, f"{name} is not understood here; a filter knows $and, $or and $nor beside fields.")
+            case _:
+                path = parse_path(name, at)
+                if not _has_operators(value):
+                    return self._equal(path, value, at, level)
+                return self._field(path, value, at, level)
+
+    def _several(self, value: Any, at: str, level: int) -> tuple[Filter, ...]:
+        if not isinstance(value, list) or not value:
+            refuse(at, "This takes a list of filters, at least one.")
+        return tuple(self.document(part, f"{at}/{number}", level + 1) for number, part in enumerate(value))
+
+    def _field(self, path: Path, operators: dict[str, Any], at: str, level: int) -> Filter:
+        self._deeper(at, level)
+        return _all_of([self._operator(path, name, value, f"{at}/{name}", level) for name, value in operators.items()])
+
+    def _operator(self, path: Path, name: str, value: Any, at: str, level: int) -> Filter:
+        if name in COMPARISONS:
+            return self._compare(path, COMPARISONS[name], value, at)
+        if name == "$regex":
+            refuse(at, "$regex is not available yet; $startsWith finds beginnings.")
+        if name not in self.operators:
+            known = " ".join(sorted([*self.operators, *COMPARISONS]))
+            refuse(at, f"{name} is not understood; a field knows {known}.")
+        return self.operators[name](path, value, at, level)
+
+    def _compare(self, path: Path, op: Op, value: Any, at: str) -> Filter:
+        self._count(at)
+        if isinstance(value, bool | str):
+            return Compare(path, op, value)
+        if isinstance(value, int | float):
+            return Compare(path, op, number(value))
+        refuse(at, "Compare with a string, a number, true or false.")
+
+    def _equal(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        if value is None:
+            self._count(at)
+            return IsNull(path)
+        if isinstance(value, dict | list):
+            self._count(at)
+            return Same(path, key(value))
+        return self._compare(path, "=", value, at)
+
+    def _in(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        return Or(self._equals(path, value, at, level))
+
+    def _all(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        return And(self._equals(path, value, at, level)) if value else NOTHING
+
+    def _equals(self, path: Path, value: Any, at: str, level: int) -> tuple[Filter, ...]:
+        if not isinstance(value, list):
+            refuse(at, "This takes a list of values.")
+        if any(_has_operators(one) for one in value):
+            refuse(at, "The values of this list hold no operators.")
+        return tuple(self._equal(path, one, f"{at}/{number}", level) for number, one in enumerate(value))
+
+    def _exists(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        self._count(at)
+        if not isinstance(value, bool):
+            refuse(at, "$exists takes true or false.")
+        return Exists(path) if value else Not(Exists(path))
+
+    def _size(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        self._count(at)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 31:
+            refuse(at, "$size takes the number of elements.")
+        return Size(path, value)
+
+    def _starts_with(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        self._count(at)
+        if not isinstance(value, str):
+            refuse(at, "$startsWith takes a string.")
+        return StartsWith(path, value)
+
+    def _not(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        if not _has_operators(value):
+            refuse(at, '$not takes operators, such as {"$gt":5}.')
+        return Not(self._field(path, value, at, level + 1))
+
+    def _element(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        self._count(at)
+        if _has_operators(value) and not value.keys() & {"$and", "$or", "$nor"}:
+            return Element(path, self._field((), value, at, level + 1), objects=False)
+        return Element(path, self.document(value, at, level + 1), objects=True)
+
+    def _deeper(self, at: str, level: int) -> None:
+        if level > MAX_LEVELS:
+            refuse(at, f"A filter is nested at most {MAX_LEVELS} levels deep.")
+
+    def _count(self, at: str) -> None:
+        self.terms += 1
+        if self.terms > MAX_TERMS:
+            refuse(at, f"A filter has at most {MAX_TERMS} terms.")
+
+
+def _all_of(parts: list[Filter]) -> Filter:
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _has_operators(value: Any) -> bool:
+    return isinstance(value, dict) and any(name.startswith("$") for name in value)
+
+
+def _escaped(name: str) -> str:
+    """RFC 6901."""
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,157 @@
+"""Which index serves a query: fixed rules on filter, order and indexes alone, so that every engine decides alike.
+
+An index is the better the more of its first fields the filter pins to a value; then a range on its next field; then
+the result's order. Ranges are generous at their ends: the whole filter is checked again on every document they give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from bunbase.bundoc.query.filters import And, Compare, Filter, Or, Path
+from bunbase.bundoc.query.order import FALSE, KEPT, NUMBER, STRING, TRUE, inverted, short_key
+from bunbase.bundoc.query.sort import Order, SortField
+
+ALL_ABOVE: Final = b"\xff" * 40
+PRIMARY: Final = "_id"
+
+
+class Index(msgspec.Struct, frozen=True):
+    """`many`: some document has met an array here, so that one document may stand in several places."""
+
+    name: str
+    order: Order
+    unique: bool = False
+    many: bool = False
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Keys from `low` on that are less than `high`."""
+
+    low: bytes = b""
+    high: bytes = ALL_ABOVE
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """`index`: None is the order of ids. `pinned`: what all keys begin with. `ordered`: the result's order comes free;
+    `backwards`: by reading the keys from the last to the first.
+    """
+
+    index: Index | None
+    ranges: tuple[Range, ...]
+    pinned: bytes = b""
+    ordered: bool = False
+    backwards: bool = False
+
+
+def choose(where: Filter, order: Order, indexes: Iterable[Index]) -> Plan:
+    tests = _conjuncts(where)
+    best, best_rank = _primary(tests, order), (0, 0, 0)
+    if best.ranges != (Range(),):
+        return best
+    best_rank = (0, 0, int(best.ordered))
+    for index in sorted(indexes, key=lambda index: index.name):
+        plan, rank = _with(index, tests, order)
+        if rank > best_rank:
+            best, best_rank = plan, rank
+    return best
+
+
+def wanted(where: Filter, order: Order) -> tuple[str, ...]:
+    """Name the fields of the index that would serve this query; none if no index can."""
+    tests = _conjuncts(where)
+    pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
+    ranged = [path for test in tests if (path := _path_of(test)) is not None and path not in pinned]
+    fields = [SortField(path) for path in dict.fromkeys(pinned) if path != (PRIMARY,)]
+    fields += [field for field in order.fields if field.path not in pinned]
+    fields += [SortField(path) for path in dict.fromkeys(ranged) if path not in [field.path for field in fields]][:1]
+    return tuple(str(field) for field in fields[:8])
+
+
+def _conjuncts(where: Filter) -> list[Filter]:
+    if isinstance(where, And):
+        return [test for part in where.parts for test in _conjuncts(part)]
+    return [where]
+
+
+def _path_of(test: Filter) -> Path | None:
+    """Give the one path that a range or a list of values is about."""
+    if isinstance(test, Compare):
+        return test.path
+    if isinstance(test, Or) and test.parts:
+        paths = {part.path if isinstance(part, Compare) and part.op == "=" else None for part in test.parts}
+        return paths.pop() if len(paths) == 1 else None
+    return None
+
+
+def _primary(tests: list[Filter], order: Order) -> Plan:
+    ids: set[str] | None = None
+    for test in tests:
+        if _path_of(test) == (PRIMARY,):
+            parts = test.parts if isinstance(test, Or) else (test,)
+            if all(isinstance(part, Compare) and part.op == "=" for part in parts):
+                named = {part.value for part in parts if isinstance(part, Compare) and isinstance(part.value, str)}
+                ids = named if ids is None else ids & named
+    ordered = not order.fields
+    if ids is None:
+        return Plan(None, (Range(),), ordered=ordered, backwards=ordered and order.id_descending)
+    ranges = tuple(Range(id.encode() + b"\x00", id.encode() + b"\x01") for id in sorted(ids))
+    return Plan(None, ranges, ordered=False)
+
+
+def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, tuple[int, int, int]]:
+    pinned, prefix = 0, b""
+    for field in index.order.fields:
+        value = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
+        if value is None:
+            break
+        key = short_key(value.value)
+        prefix += inverted(key) if field.descending else key
+        pinned += 1
+    rest = index.order.fields[pinned:]
+    ranges = _ranges(rest[0], tests, prefix, index.many) if rest else None
+    forwards = Order(rest, index.order.id_descending) == order
+    backwards = _reversed(Order(rest, index.order.id_descending)) == order
+    ordered = (forwards or backwards) and not index.many and (ranges is None or len(ranges) == 1)
+    everything = (Range(prefix, prefix + ALL_ABOVE),)
+    plan = Plan(index, ranges if ranges is not None else everything, prefix, ordered, ordered and not forwards)
+    return plan, (pinned, int(ranges is not None), int(ordered))
+
+
+def _reversed(order: Order) -> Order:
+    return Order(tuple(SortField(one.path, not one.descending) for one in order.fields), not order.id_descending)
+
+
+def _ranges(field: SortField, tests: list[Filter], prefix: bytes, many: bool) -> tuple[Range, ...] | None:
+    """Give the ranges of one field that the filter allows, None if it allows all."""
+    about = [test for test in tests if _path_of(test) == field.path]
+    for test in about:
+        if isinstance(test, Or):
+            points = {short_key(part.value) for part in test.parts if isinstance(part, Compare)}
+            return tuple(sorted((_range(field, key, key, prefix) for key in points), key=lambda one: one.low))
+    compared = [test for test in about if isinstance(test, Compare)]
+    if not compared:
+        return None
+    # each bound of an array may be met by another element: then only one of them can be used
+    bounds = [_bounds(test) for test in (compared[:1] if many else compared)]
+    return (_range(field, max(low for low, _ in bounds), min(high for _, high in bounds), prefix),)
+
+
+def _bounds(test: Compare) -> tuple[bytes, bytes]:
+    key = short_key(test.value)[:KEPT]
+    if isinstance(test.value, bool):
+        least, most = FALSE, TRUE
+    else:
+        least = most = STRING if isinstance(test.value, str) else NUMBER
+    most += b"\xff" * (len(most) == 1 and most != TRUE)
+    return (key if test.op in (">", ">=", "=") else least, key if test.op in ("<", "<=", "=") else most)
+
+
+def _range(field: SortField, low: bytes, high: bytes, prefix: bytes) -> Range:
+    """Cover all keys that begin with `low`, with `high`, or lie between."""
+    if field.descending:
+        low, high = inverted(high), inverted(low)
+    return Range(prefix + low, prefix + high + ALL_ABOVE)

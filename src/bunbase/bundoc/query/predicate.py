@@ -1,0 +1,122 @@
+"""The meaning of a filter, in Python: what the SQL must agree with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import eq, ge, gt, le, lt
+from typing import Any, Final, assert_never
+
+from bunbase.bundoc.query.filters import (
+    And,
+    Compare,
+    Element,
+    Exists,
+    Filter,
+    IsNull,
+    Not,
+    Or,
+    Path,
+    Same,
+    Scalar,
+    Size,
+    StartsWith,
+    number,
+)
+from bunbase.bundoc.query.order import key
+
+MISSING: Final = object()
+COMPARE: Final = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+
+def matches(where: Filter, value: Any) -> bool:
+    """Say whether the document, system fields included, or the value at hand fulfils the filter."""
+    match where:
+        case And():
+            return all(matches(part, value) for part in where.parts)
+        case Or():
+            return any(matches(part, value) for part in where.parts)
+        case Not():
+            return not matches(where.part, value)
+        case Compare():
+            return any(_compares(where, found) for found in candidates(value, where.path))
+        case Same():
+            return any(key(found) == where.key for found in candidates(value, where.path))
+        case StartsWith():
+            found = candidates(value, where.path)
+            return any(isinstance(one, str) and one.startswith(where.prefix) for one in found)
+        case IsNull():
+            return _is_null(value, where.path)
+        case Exists():
+            return any(found is not MISSING for found in reached(value, where.path))
+        case Size():
+            found = reached(value, where.path)
+            return any(isinstance(one, list) and len(one) == where.length for one in found)
+        case Element():
+            arrays = (one for one in reached(value, where.path) if isinstance(one, list))
+            elements = (one for array in arrays for one in array if isinstance(one, dict) or not where.objects)
+            return any(matches(where.part, one) for one in elements)
+        case _:
+            assert_never(where)
+
+
+def reached(value: Any, path: Path) -> Iterator[Any]:
+    """Give what the path leads to, through every object of the arrays on its way; MISSING where an object lacks it."""
+    if not path:
+        yield value
+        return
+    if not isinstance(value, dict):
+        return
+    below = value.get(path[0], MISSING)
+    if len(path) == 1:
+        yield below
+        return
+    for one in below if isinstance(below, list) else (below,):
+        yield from reached(one, path[1:])
+
+
+def candidates(value: Any, path: Path) -> Iterator[Any]:
+    """Give what a comparison looks at: what the path leads to, and the elements of an array there."""
+    for found in reached(value, path):
+        if found is MISSING:
+            continue
+        yield found
+        if path and isinstance(found, list):
+            yield from found
+
+
+def single(value: Any, path: Path) -> Any:
+    """Give the one value that sorting and grouping take: through objects only, None where there is none."""
+    for part in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
+
+
+def _compares(test: Compare, found: Any) -> bool:
+    return same_type(found, test.value) and bool(COMPARE[test.op](comparable(found), test.value))
+
+
+def same_type(found: Any, value: Scalar) -> bool:
+    if isinstance(value, bool) or isinstance(found, bool):
+        return isinstance(value, bool) and isinstance(found, bool)
+    if isinstance(value, str):
+        return isinstance(found, str)
+    return isinstance(found, int | float)
+
+
+def comparable(found: Any) -> Any:
+    return number(found) if isinstance(found, int | float) and not isinstance(found, bool) else found
+
+
+def _is_null(value: Any, path: Path) -> bool:
+    if not path:
+        return value is None
+    if not isinstance(value, dict):
+        return False
+    below = value.get(path[0])
+    if len(path) == 1:
+        return below is None or (isinstance(below, list) and any(one is None for one in below))
+    if isinstance(below, dict | list):
+        return any(_is_null(one, path[1:]) for one in (below if isinstance(below, list) else (below,)))
+    return True

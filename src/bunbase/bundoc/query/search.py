@@ -1,0 +1,67 @@
+"""What an engine is asked to find, and what it found."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.query.filters import EVERYTHING, Filter
+from bunbase.bundoc.query.plan import PRIMARY, Plan, wanted
+from bunbase.bundoc.query.sort import Order
+from bunbase.bundoc.query.sql import Condition
+from bunbase.contracts.bundoc import QueryNeedsIndex
+
+
+class Search(msgspec.Struct, frozen=True):
+    """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter.
+
+    `max_scan`: how many documents may be examined for the page, and how many for the count.
+    """
+
+    where: Filter = EVERYTHING
+    order: Order = Order()
+    after: bytes | None = None
+    limit: int = 20
+    count: bool = False
+    max_scan: int = 10_000
+    also: Condition | None = None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """`last`: the position of the last document, if there are `more`. `index`: what served the search."""
+
+    items: tuple[Stored, ...] = ()
+    more: bool = False
+    last: bytes = b""
+    count: int | None = None
+    index: str = PRIMARY
+    ordered: bool = True
+    examined: int = 0
+
+
+class Budget:
+    """Counts the documents examined; the same search examines the same documents on every engine."""
+
+    def __init__(self, search: Search, plan: Plan) -> None:
+        self.search = search
+        self.plan = plan
+        self.examined = 0
+
+    def spend(self) -> None:
+        """Raises: QueryNeedsIndex."""
+        if self.examined == self.search.max_scan:
+            raise needs_index(self.search, self.plan)
+        self.examined += 1
+
+
+def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
+    fields = list(wanted(search.where, search.order))
+    used = [str(field) for field in plan.index.order.fields] if plan.index else []
+    if not fields or fields == used:
+        advice = "No index makes it smaller: narrow the filter or leave out count."
+        return QueryNeedsIndex(f"This examines more than {search.max_scan} documents. {advice}", index=None)
+    named = ", ".join(fields)
+    return QueryNeedsIndex(
+        f"This examines more than {search.max_scan} documents. Add an index on [{named}] to the collection.",
+        index={"fields": fields},
+    )

@@ -1,0 +1,51 @@
+"""Give only some fields of a document, as the bytes they were stored as. `_id` is always among them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from bunbase.bundoc.documents import Fields, Stored, read_fields, read_items, seen, write
+from bunbase.bundoc.query.filters import Path
+from bunbase.bundoc.query.parse import parse_path, refuse
+
+MAX_FIELDS: Final = 100
+
+
+def parse_select(select: tuple[str, ...] | None) -> tuple[Path, ...] | None:
+    """Raises: InvalidQuery."""
+    if select is None:
+        return None
+    if len(select) > MAX_FIELDS:
+        refuse("/select", f"Select at most {MAX_FIELDS} fields.")
+    return (("_id",), *(parse_path(dotted, f"/select/{number}") for number, dotted in enumerate(select)))
+
+
+def selected(stored: Stored, paths: tuple[Path, ...] | None) -> bytes:
+    whole = seen(stored)
+    return whole if paths is None else write(_fields(read_fields(whole), paths))
+
+
+def _fields(fields: Fields, paths: tuple[Path, ...]) -> Fields:
+    """Keep the document's own order of fields."""
+    found: Fields = {}
+    for name, value in fields.items():
+        below = [path[1:] for path in paths if path[0] == name]
+        if () in below:
+            found[name] = value
+        elif below:
+            kept = _inside(bytes(value), tuple(below))
+            if kept is not None:
+                found[name] = msgspec.Raw(kept)
+    return found
+
+
+def _inside(value: bytes, paths: tuple[Path, ...]) -> bytes | None:
+    """Select inside an object, or inside the objects of an array; of anything else there is nothing inside."""
+    if value[:1] == b"{":
+        return write(_fields(read_fields(value), paths))
+    if value[:1] == b"[":
+        inside = (_inside(bytes(one), paths) for one in read_items(value))
+        return b"[" + b",".join(one for one in inside if one is not None) + b"]"
+    return None

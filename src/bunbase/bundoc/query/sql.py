@@ -1,0 +1,271 @@
+"""A filter as SQL over a row `d` whose column `body` is the stored JSON: the same meaning as `predicate.matches`.
+
+Every part of it is 0 or 1, never NULL, so that NOT is exact. Values and paths are parameters, never text.
+An array on a path is walked by json_each; whatever is no array is wrapped into one, so that both are one case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, assert_never
+
+import msgspec
+
+from bunbase.bundoc.query.filters import (
+    And,
+    Compare,
+    Element,
+    Exists,
+    Filter,
+    IsNull,
+    Not,
+    Or,
+    Path,
+    Same,
+    Size,
+    StartsWith,
+)
+
+KEY_FUNCTION: Final = "bundoc_key"  # JSON text → the key of `order.key`; SQL itself cannot compare objects
+
+COLUMNS: Final = {
+    "_id": ("'text'", "d.id"),
+    "_rev": ("'integer'", "d.rev"),
+    "_created": ("'text'", "d.created"),
+    "_updated": ("'text'", "d.updated"),
+}
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """SQL over a row `d` that gives 0 or 1. Rules add theirs by AND."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A value at hand, as SQL: its JSON type, its value, and its JSON where it is an object or array."""
+
+    type: str
+    value: str
+    json: str
+    root: bool = False
+
+
+DOCUMENT: Final = Place("'object'", "d.body", "d.body", root=True)
+
+TRUE: Final = Condition("1")
+FALSE: Final = Condition("0")
+
+Leaf = Callable[[Place], Condition]
+
+
+def condition(where: Filter) -> Condition:
+    return Compiler().compiled(where, DOCUMENT)
+
+
+def both(left: Condition, right: Condition) -> Condition:
+    return joined("AND", [left, right])
+
+
+def joined(word: str, parts: list[Condition]) -> Condition:
+    text = f" {word} ".join(part.sql for part in parts)
+    return Condition(f"({text})", tuple(param for part in parts for param in part.params))
+
+
+class Compiler:
+    """Numbers the rows of json_each, so that none hides another."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def compiled(self, where: Filter, at: Place) -> Condition:
+        match where:
+            case And():
+                return joined("AND", [self.compiled(part, at) for part in where.parts]) if where.parts else TRUE
+            case Or():
+                return joined("OR", [self.compiled(part, at) for part in where.parts]) if where.parts else FALSE
+            case Not():
+                part = self.compiled(where.part, at)
+                return Condition(f"(NOT {part.sql})", part.params)
+            case Compare():
+                return self._compare(where, at)
+            case StartsWith():
+                prefix = where.prefix.encode()
+                return self._candidate(at, where.path, lambda found: _starts_with(found, prefix))
+            case Same():
+                return self._same(where, at)
+            case IsNull():
+                return self._is_null(at, where.path)
+            case Exists():
+                return self._at_end(
+                    at, where.path, lambda found: Condition(f"({found.type} IS NOT NULL)"), "IS NOT NULL"
+                )
+            case Size():
+                return self._size(where, at)
+            case Element():
+                return self._element(where, at)
+            case _:
+                assert_never(where)
+
+    def _compare(self, test: Compare, at: Place) -> Condition:
+        walked = self._candidate(at, test.path, lambda found: _compares(test, found))
+        if not test.path or (at.root and test.path[0] in COLUMNS):
+            return walked
+        # nearly always the path meets no array: then one look is enough
+        direct, types = _json_path(test.path), _types(test)
+        value = test.value
+        return Condition(
+            f"(CASE WHEN json_type({at.json}, ?) IN {types} THEN json_extract({at.json}, ?) {test.op} ? "
+            f"WHEN json_type({at.json}, ?) IN ('null', 'true', 'false', 'integer', 'real', 'text') THEN 0 "
+            f"ELSE {walked.sql} END)",
+            (direct, direct, value, direct, *walked.params),
+        )
+
+    def _same(self, test: Same, at: Place) -> Condition:
+        def equal(found: Place) -> Condition:
+            text = f"(CASE WHEN {found.type} IN ('object', 'array') THEN {KEY_FUNCTION}({found.json}) = ? ELSE 0 END)"
+            return Condition(text, (test.key,))
+
+        if not test.path:
+            return equal(at)
+        element = self._candidate(at, test.path, equal)
+        return joined("OR", [element, self._whole_array(at, test.path, f"{KEY_FUNCTION}({{json}} -> ?) = ?", test.key)])
+
+    def _size(self, test: Size, at: Place) -> Condition:
+        if not test.path:
+            length = f"(CASE WHEN {at.type} = 'array' THEN json_array_length({at.json}) = ? ELSE 0 END)"
+            return Condition(length, (test.length,))
+        return self._whole_array(at, test.path, "json_array_length({json}, ?) = ?", test.length)
+
+    def _whole_array(self, at: Place, path: Path, test: str, operand: Any) -> Condition:
+        """Say whether the path leads to an array that passes `test`, whose parameters are its place and the operand."""
+        if at.root and path[0] in COLUMNS:
+            return FALSE
+        last = _json_path(path[-1:])
+
+        def passes(parent: Place) -> Condition:
+            text = f"(CASE WHEN json_type({parent.json}, ?) = 'array' THEN {test.format(json=parent.json)} ELSE 0 END)"
+            return Condition(text, (last, last, operand))
+
+        return self._parents(at, path[:-1], passes)
+
+    def _element(self, test: Element, at: Place) -> Condition:
+        if at.root and test.path and test.path[0] in COLUMNS:
+            return FALSE
+
+        def passes(one: Place) -> Condition:
+            inner = self.compiled(test.part, one)
+            if not test.objects:
+                return inner
+            return Condition(f"(CASE WHEN {one.type} = 'object' THEN {inner.sql} ELSE 0 END)", inner.params)
+
+        if not test.path:
+            one = self._row()
+            inner = passes(one)
+            array = f"CASE WHEN {at.type} = 'array' THEN {at.json} END"
+            return Condition(_exists(array, one, inner.sql), inner.params)
+        last = _json_path(test.path[-1:])
+
+        def in_array(parent: Place) -> Condition:
+            one = self._row()
+            inner = passes(one)
+            array = f"CASE WHEN json_type({parent.json}, ?) = 'array' THEN {parent.json} -> ? END"
+            return Condition(_exists(array, one, inner.sql), (last, last, *inner.params))
+
+        return self._parents(at, test.path[:-1], in_array)
+
+    def _candidate(self, at: Place, path: Path, leaf: Leaf) -> Condition:
+        """Say whether a value at the path passes: what it leads to, or the elements if that is an array."""
+        if not path:
+            return leaf(at)
+        if at.root and path[0] in COLUMNS:
+            type, value = COLUMNS[path[0]]
+            return leaf(Place(type, value, "NULL"))
+
+        def passes(parent: Place) -> Condition:
+            one = self._row()
+            inner = leaf(one)
+            return _among(parent, path[-1], one, inner)
+
+        return self._parents(at, path[:-1], passes)
+
+    def _at_end(self, at: Place, path: Path, leaf: Leaf, test: str) -> Condition:
+        """Say whether the JSON type of what the path leads to passes `test`."""
+        if not path:
+            return leaf(at)
+        if at.root and path[0] in COLUMNS:
+            return TRUE
+        last = _json_path(path[-1:])
+        return self._parents(at, path[:-1], lambda parent: Condition(f"(json_type({parent.json}, ?) {test})", (last,)))
+
+    def _parents(self, at: Place, path: Path, passes: Leaf) -> Condition:
+        """Say whether one of the objects that the path leads to passes."""
+        if not path:
+            inner = passes(at)
+            if at.root:
+                return inner
+            return Condition(f"(CASE WHEN {at.type} = 'object' THEN {inner.sql} ELSE 0 END)", inner.params)
+        one = self._row()
+        inner = self._parents(one, path[1:], passes)
+        among = _among(at, path[0], one, inner)
+        if at.root:
+            return among
+        return Condition(f"(CASE WHEN {at.type} = 'object' THEN {among.sql} ELSE 0 END)", among.params)
+
+    def _is_null(self, at: Place, path: Path) -> Condition:
+        if not path:
+            return Condition(f"({at.type} = 'null')")
+        if at.root and path[0] in COLUMNS:
+            return FALSE
+        here = _json_path(path[:1])
+        one = self._row()
+        if len(path) == 1:
+            inside = _among(at, path[0], one, Condition(f"{one.type} = 'null'"))
+            null = f"(json_type({at.json}, ?) IS NULL OR {inside.sql})"
+            params: tuple[Any, ...] = (here, *inside.params)
+        else:
+            inside = _among(at, path[0], one, self._is_null(one, path[1:]))
+            null = f"(CASE WHEN json_type({at.json}, ?) IN ('object', 'array') THEN {inside.sql} ELSE 1 END)"
+            params = (here, *inside.params)
+        if at.root:
+            return Condition(null, params)
+        return Condition(f"(CASE WHEN {at.type} = 'object' THEN {null} ELSE 0 END)", params)
+
+    def _row(self) -> Place:
+        self.rows += 1
+        name = f"e{self.rows}"
+        return Place(f"{name}.type", f"{name}.value", f"{name}.value")
+
+
+def _among(parent: Place, part: str, one: Place, inner: Condition) -> Condition:
+    """Say whether the value of a field, or an element of it if it is an array, passes."""
+    path = _json_path((part,))
+    below = f"{parent.json} -> ?"
+    wrapped = f"CASE json_type({parent.json}, ?) WHEN 'array' THEN {below} ELSE '[' || ({below}) || ']' END"
+    return Condition(_exists(wrapped, one, inner.sql), (path, path, path, *inner.params))
+
+
+def _exists(array: str, one: Place, test: str) -> str:
+    name = one.type.partition(".")[0]
+    return f"EXISTS (SELECT 1 FROM json_each({array}) AS {name} WHERE {test})"
+
+
+def _compares(test: Compare, found: Place) -> Condition:
+    text = f"(CASE WHEN {found.type} IN {_types(test)} THEN {found.value} {test.op} ? ELSE 0 END)"
+    return Condition(text, (test.value,))
+
+
+def _types(test: Compare) -> str:
+    if isinstance(test.value, bool):
+        return "('true', 'false')"
+    return "('text')" if isinstance(test.value, str) else "('integer', 'real')"
+
+
+def _starts_with(found: Place, prefix: bytes) -> Condition:
+    text = f"substr(CAST({found.value} AS BLOB), 1, ?) = ?"  # as bytes: substr of a text ends at U+0000
+    return Condition(f"(CASE WHEN {found.type} = 'text' THEN {text} ELSE 0 END)", (len(prefix), prefix))
+
+
+def _json_path(path: Path) -> str:
+    return "$" + "".join(f'."{part}"' for part in path)

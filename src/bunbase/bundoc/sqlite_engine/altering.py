@@ -1,0 +1,135 @@
+"""Create, alter, measure and drop collections: tasks that take their turn among the writes, each one short.
+
+A new index is declared first, and kept by every write from then on; what was stored before is brought in by one
+batch after the other. Queries use it when it is complete. After a crash in between, the next alteration goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import apsw
+
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.sqlite_engine.index_tables import create_index, drop_index, finish_index, index_tables
+from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.bundoc.sqlite_engine.writer import Transaction
+from bunbase.contracts.bundoc import Collection, IndexSpec, InvalidDocument, UniqueViolation
+
+BATCH: Final = 200  # documents brought into an index at a time: about 5 ms that writes wait
+
+BATCH_AFTER: Final = (
+    "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
+)
+ALL: Final = "SELECT id, name, created FROM collections ORDER BY name"
+ONE: Final = "SELECT id, name, created FROM collections WHERE name = ?"
+SIZE: Final = "SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM docs_N"
+
+
+class Declare:
+    """Gives the numbers of the indexes that are to be built."""
+
+    def __init__(self, collection: str, indexes: tuple[IndexSpec, ...]) -> None:
+        self.collection = collection
+        self.indexes = indexes
+
+    def run(self, transaction: Transaction) -> list[int]:
+        connection = transaction.connection
+        table = transaction.table(self.collection) or transaction.begin(self.collection)
+        kept = []
+        for index in table.indexes:
+            if index.definition in self.indexes:
+                kept.append(index.definition)
+            else:
+                drop_index(connection, index)
+        for definition in self.indexes:
+            if definition not in kept:
+                create_index(connection, table.number, definition)
+        now = _shown(transaction, self.collection, table.number)
+        return [index.number for index in now.indexes if not index.ready]
+
+
+class Build:
+    """Brings a batch of documents into an index; gives where the next begins, None when the index is complete.
+
+    If a document does not fit, the index is dropped and the reason is the result: raising would undo the dropping.
+    """
+
+    def __init__(self, collection: str, number: int, after: int) -> None:
+        self.collection = collection
+        self.number = number
+        self.after = after
+
+    def run(self, transaction: Transaction) -> int | Exception | None:
+        connection, table = transaction.connection, transaction.table(self.collection)
+        index = next((one for one in table.indexes if one.number == self.number), None) if table else None
+        if table is None or index is None:
+            return None  # dropped meanwhile
+        sql = BATCH_AFTER.replace("docs_N", table.name)
+        rows: list[tuple[Any, ...]] = connection.execute(sql, (self.after, BATCH)).fetchall()
+        try:
+            for _, *document in rows:
+                index.add(connection, Stored(*document))
+        except (UniqueViolation, InvalidDocument) as problem:
+            drop_index(connection, index)
+            _shown(transaction, self.collection, table.number)
+            return problem
+        if len(rows) == BATCH:
+            return int(rows[-1][0])
+        finish_index(connection, self.number)
+        _shown(transaction, self.collection, table.number)
+        return None
+
+
+class Drop:
+    """Deletes a batch of documents, each with its entry in the change log, and at last the collection.
+
+    Gives whether documents are left, None if there is no such collection.
+    """
+
+    def __init__(self, collection: str) -> None:
+        self.collection = collection
+
+    def run(self, transaction: Transaction) -> bool | None:
+        connection, table = transaction.connection, transaction.table(self.collection)
+        if table is None:
+            return None
+        rows: list[tuple[Any, ...]] = connection.execute(
+            BATCH_AFTER.replace("docs_N", table.name), (0, BATCH)
+        ).fetchall()
+        for _, *document in rows:
+            stored = Stored(*document)
+            table.delete(connection, stored.id)
+            transaction.log(self.collection, stored, None)
+        if len(rows) == BATCH:
+            return True
+        for index in table.indexes:
+            drop_index(connection, index)
+        connection.execute(f"DROP TABLE {table.name}")
+        connection.execute("DELETE FROM collections WHERE id = ?", (table.number,))
+        transaction.changed[self.collection] = None
+        return False
+
+
+def all_collections(connection: apsw.Connection) -> tuple[Collection, ...]:
+    rows: list[Any] = connection.execute(ALL).fetchall()
+    return tuple(_collection(connection, *row) for row in rows)
+
+
+def measured(connection: apsw.Connection, name: str) -> Collection | None:
+    row: Any = connection.execute(ONE, (name,)).get
+    if row is None:
+        return None
+    size: Any = connection.execute(SIZE.replace("docs_N", f"docs_{row[0]}")).fetchall()[0]
+    found = _collection(connection, *row)
+    return Collection(found.name, found.created_at, found.indexes, size[0], size[1])
+
+
+def _collection(connection: apsw.Connection, number: int, name: str, created: str) -> Collection:
+    return Collection(name, created, tuple(index.state() for index in index_tables(connection, number)))
+
+
+def _shown(transaction: Transaction, collection: str, number: int) -> Table:
+    """Let later writes, and after the commit the readers, know the collection with its indexes as they are now."""
+    table = transaction.changed[collection] = Table(number, index_tables(transaction.connection, number))
+    return table

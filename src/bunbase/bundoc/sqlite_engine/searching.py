@@ -1,0 +1,150 @@
+"""Run a search over one collection's table: read candidates in the plan's order, and count each."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.engine import MAX_PAGE_BYTES
+from bunbase.bundoc.query.filters import EVERYTHING
+from bunbase.bundoc.query.order import inverted, key
+from bunbase.bundoc.query.plan import PRIMARY, Range, choose
+from bunbase.bundoc.query.search import Budget, Found, Search
+from bunbase.bundoc.query.sort import id_of, position
+from bunbase.bundoc.query.sql import KEY_FUNCTION, Condition, both, condition
+from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
+from bunbase.bundoc.sqlite_engine.tables import Table
+
+decode: Final = msgspec.json.Decoder().decode
+
+
+def prepare(connection: apsw.Connection) -> None:
+    """Teach a connection what searches need."""
+    connection.create_scalar_function(KEY_FUNCTION, _key, 1, deterministic=True)
+
+
+def _key(*args: Any) -> Any:
+    return key(decode(args[0]))
+
+
+class Searching:
+    """One search; the connection is in a transaction, so that all of it sees one state."""
+
+    def __init__(self, connection: apsw.Connection, table: Table, search: Search) -> None:
+        self.connection = connection
+        self.table = table
+        self.search = search
+        tables = [one for one in index_tables(connection, table.number) if one.ready]
+        self.by_name: dict[str, IndexTable] = {one.index.name: one for one in tables}
+        self.plan = choose(search.where, search.order, [one.index for one in tables])
+        self.budget = Budget(search, self.plan)
+        test = condition(search.where)
+        self.test = both(test, search.also) if search.also else test
+
+    def found(self) -> Found:
+        """Raises: QueryNeedsIndex."""
+        count = self._count() if self.search.count else None
+        counted, self.budget = self.budget.examined, Budget(self.search, self.plan)
+        items, more, last = self._walked() if self.plan.ordered else self._sorted()
+        index = self.plan.index.name if self.plan.index else PRIMARY
+        examined = counted + self.budget.examined
+        return Found(tuple(items), more, last, count, index, self.plan.ordered, examined)
+
+    def all(self) -> Iterator[Stored]:
+        """Give every document that fulfils the filter, in no order. Raises: QueryNeedsIndex."""
+        for id in self._ids(None):
+            yield self._document(id)
+
+    def _count(self) -> int:
+        if self.search.where == EVERYTHING and self.search.also is None:
+            return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
+        return sum(1 for _ in self._ids(None))
+
+    def _walked(self) -> tuple[list[Stored], bool, bytes]:
+        """The plan's order is the result's: stop when the page is full."""
+        items: list[Stored] = []
+        size, more = 0, False
+        for id in self._ids(self.search.after):
+            if len(items) == self.search.limit or size >= MAX_PAGE_BYTES:
+                more = True
+                break
+            items.append(self._document(id))
+            size += len(items[-1].body)
+        return items, more, self._position(items[-1]) if items else b""
+
+    def _sorted(self) -> tuple[list[Stored], bool, bytes]:
+        """Look at all candidates, keep the positions of the first ones."""
+        positions = ((self._position(self._document(id)), id) for id in self._ids(None))
+        after = self.search.after
+        rest = (one for one in positions if after is None or one[0] > after)
+        first = heapq.nsmallest(self.search.limit + 1, rest)
+        items: list[Stored] = []
+        size = 0
+        for _, id in first[: self.search.limit]:
+            if size >= MAX_PAGE_BYTES:
+                break
+            items.append(self._document(id))
+            size += len(items[-1].body)
+        last = first[len(items) - 1][0] if items else b""
+        return items, len(items) < len(first), last
+
+    def _position(self, document: Stored) -> bytes:
+        return position(self.search.order, decode(seen(document)))
+
+    def _document(self, id: str) -> Stored:
+        stored = self.table.get(self.connection, id)
+        assert stored is not None  # both were read in one transaction
+        return stored
+
+    def _ids(self, after: bytes | None) -> Iterator[str]:
+        """Give the ids of the documents that fulfil the filter, in the plan's order, each once."""
+        known: set[str] = set()
+        many = self.plan.index is not None and self.plan.index.many
+        for range in self.plan.ranges:
+            sql, params = self._candidates(range, after)
+            rows = self.connection.execute(sql, params)
+            try:
+                for id, passes in rows:
+                    if many and id in known:
+                        continue
+                    self.budget.spend()
+                    known.add(id) if many else None
+                    if passes:
+                        yield id
+            finally:
+                rows.close()
+
+    def _candidates(self, range: Range, after: bytes | None) -> tuple[str, tuple[object, ...]]:
+        return self._by_index(range, after) if self.plan.index else self._by_id(range, after)
+
+    def _by_id(self, range: Range, after: bytes | None) -> tuple[str, tuple[object, ...]]:
+        test: Condition = self.test
+        bounds, params = "", test.params
+        if range != Range():
+            bounds, params = " WHERE d.id = ?", (*params, range.low[:-1].decode())
+        elif after is not None:
+            sign = "<" if self.plan.backwards else ">"
+            bounds, params = f" WHERE d.id {sign} ?", (*params, id_of(self.search.order, after))
+        direction = "DESC" if self.plan.backwards else "ASC"
+        return f"SELECT d.id, {test.sql} FROM {self.table.name} AS d{bounds} ORDER BY d.id {direction}", params
+
+    def _by_index(self, range: Range, after: bytes | None) -> tuple[str, tuple[object, ...]]:
+        assert self.plan.index is not None
+        keys = self.by_name[self.plan.index.name].name
+        low, high, sign, direction = range.low, range.high, ">=", "ASC"
+        if after is not None and self.plan.backwards:
+            high = min(high, self.plan.pinned + inverted(after))
+        elif after is not None and self.plan.pinned + after >= low:
+            low, sign = self.plan.pinned + after, ">"
+        if self.plan.backwards:
+            direction = "DESC"
+        return (
+            f"SELECT d.id, {self.test.sql} FROM {keys} AS i CROSS JOIN {self.table.name} AS d ON d.id = i.id "
+            f"WHERE i.k {sign} ? AND i.k < ? ORDER BY i.k {direction}",
+            (*self.test.params, low, high),
+        )

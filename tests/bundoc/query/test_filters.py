@@ -1,0 +1,172 @@
+"""Filters mean the same as SQL and in Python, and what MongoDB means by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import apsw
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bunbase.bundoc.query.order import key
+from bunbase.bundoc.query.parse import parse_where
+from bunbase.bundoc.query.predicate import matches
+from bunbase.bundoc.query.sql import condition
+from bunbase.bundoc.sqlite_engine.searching import prepare
+from bunbase.contracts.bundoc import InvalidQuery
+from tests.bundoc.query.generated import documents, filters, values
+
+
+@pytest.fixture(scope="module")
+def sqlite() -> Iterator[apsw.Connection]:
+    connection = apsw.Connection(":memory:")
+    prepare(connection)
+    yield connection
+    connection.close()
+
+
+def by_sql(connection: apsw.Connection, where: Any, document: dict[str, Any]) -> bool:
+    test = condition(parse_where(msgspec.json.encode(where)))
+    body = msgspec.json.encode(document).decode()
+    row = "SELECT 'd1' AS id, 3 AS rev, 'x' AS created, 'y' AS updated, ? AS body"
+    answer = connection.execute(f"SELECT {test.sql} FROM ({row}) AS d", (*test.params, body)).get
+    assert answer in (0, 1)
+    return bool(answer)
+
+
+def by_python(where: Any, document: dict[str, Any]) -> bool:
+    system = {"_id": "d1", "_rev": 3, "_created": "x", "_updated": "y"}
+    return matches(parse_where(msgspec.json.encode(where)), {**system, **document})
+
+
+@settings(max_examples=1000, deadline=None)
+@given(where=filters, document=documents)
+def test_sql_and_python_agree(sqlite: apsw.Connection, where: Any, document: dict[str, Any]) -> None:
+    assert by_sql(sqlite, where, document) == by_python(where, document)
+
+
+@settings(max_examples=300, deadline=None)
+@given(document=documents.filter(bool), data=st.data())
+def test_a_document_is_found_by_any_of_its_values(
+    sqlite: apsw.Connection, document: dict[str, Any], data: st.DataObject
+) -> None:
+    name = data.draw(st.sampled_from(sorted(document)))
+
+    assert by_sql(sqlite, {name: {"$eq": document[name]}}, document)
+
+
+@pytest.mark.parametrize(
+    ("where", "document", "expected"),
+    [
+        ({}, {}, True),
+        ({"a": 1}, {"a": 1.0}, True),
+        ({"a": 1}, {"a": [2, 1]}, True),
+        ({"a": [2, 1]}, {"a": [2, 1]}, True),
+        ({"a": [2, 1]}, {"a": [[2, 1]]}, True),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"c": 2, "b": 1}}, False),
+        ({"a": {"$ne": 1}}, {"a": [2, 1]}, False),
+        ({"a": {"$ne": 1}}, {}, True),
+        ({"a": {"$gt": 1}}, {"a": "z"}, False),
+        ({"a": {"$gt": 1, "$lt": 3}}, {"a": [0, 4]}, True),
+        ({"a": {"$elemMatch": {"$gt": 1, "$lt": 3}}}, {"a": [0, 4]}, False),
+        ({"a.b": 2}, {"a": [{"b": 1}, {"b": 2}]}, True),
+        ({"a": {"$elemMatch": {"b": 2, "c": 3}}}, {"a": [{"b": 2}, {"c": 3}]}, False),
+        ({"a": None}, {}, True),
+        ({"a": None}, {"a": [None]}, True),
+        ({"a.b": None}, {"a": 5}, True),
+        ({"a.b": None}, {"a": [{"b": 1}, {}]}, True),
+        ({"a": {"$exists": True}}, {"a": None}, True),
+        ({"a": {"$exists": False}}, {"a": None}, False),
+        ({"a": {"$size": 0}}, {"a": []}, True),
+        ({"a": {"$all": [1, 2]}}, {"a": [2, 1, 3]}, True),
+        ({"a": {"$all": []}}, {"a": []}, False),
+        ({"a": {"$in": []}}, {"a": 1}, False),
+        ({"a": {"$nin": [1]}}, {}, True),
+        ({"a": True}, {"a": 1}, False),
+        ({"a": {"$not": {"$gt": 1}}}, {"a": "x"}, True),
+        ({"$nor": [{"a": 1}, {"b": 2}]}, {"a": 2, "b": 2}, False),
+        ({"_id": "d1", "_rev": {"$gt": 2}}, {}, True),
+        ({"a": {"$startsWith": "B"}}, {"a": ["x", "By"]}, True),
+        ({"a": 9007199254740993}, {"a": 9007199254740992}, False),
+    ],
+)
+def test_filters_mean_what_they_mean_in_mongodb(
+    sqlite: apsw.Connection, where: Any, document: dict[str, Any], expected: bool
+) -> None:
+    assert by_python(where, document) is expected
+    assert by_sql(sqlite, where, document) is expected
+
+
+@pytest.mark.parametrize(
+    ("where", "path"),
+    [
+        ("[]", "/where"),
+        ("nonsense", "/where"),
+        ('{"$where":"1"}', "/where/$where"),
+        ('{"a":{"$near":1}}', "/where/a/$near"),
+        ('{"a":{"$gt":1,"b":2}}', "/where/a/b"),
+        ('{"a":{"$gt":null}}', "/where/a/$gt"),
+        ('{"a":{"$regex":"x"}}', "/where/a/$regex"),
+        ('{"$or":[]}', "/where/$or"),
+        ('{"$or":[{"a":1},{"b":{"$x":1}}]}', "/where/$or/1/b/$x"),
+        ('{"a":{"$size":1.5}}', "/where/a/$size"),
+        ('{"a":{"$in":3}}', "/where/a/$in"),
+        ('{"_secret":1}', "/where/_secret"),
+        ('{"a..b":1}', "/where/a..b"),
+        ('{"a/b":{"$x":1}}', "/where/a~1b/$x"),
+        ('{"a":{"$not":3}}', "/where/a/$not"),
+        ('{"a":{"$in":[' + ",".join("1" * 201) + "]}}", "/where/a/$in/200"),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_its_path(where: str, path: str) -> None:
+    with pytest.raises(InvalidQuery) as refused:
+        parse_where(where.encode())
+
+    assert refused.value.extra["path"] == path
+
+
+def test_a_filter_is_bounded_in_depth() -> None:
+    where = '{"$and":[' * 17 + '{"a":1}' + "]}" * 17
+
+    with pytest.raises(InvalidQuery):
+        parse_where(where.encode())
+
+
+@settings(max_examples=500, deadline=None)
+@given(left=values, right=values)
+def test_the_order_is_total_and_equal_keys_are_equal_values(left: Any, right: Any) -> None:
+    less, more = sorted([left, right], key=key)
+
+    assert key(less) <= key(more)
+    if isinstance(left, int | float) and isinstance(right, int | float) and bool not in (type(left), type(right)):
+        assert (key(left) < key(right)) == (left < right)
+    if isinstance(left, str) and isinstance(right, str):
+        assert (key(left) < key(right)) == (left < right)
+
+
+def test_types_are_ordered_as_in_mongodb() -> None:
+    ordered: list[Any] = [
+        None,
+        -1e300,
+        -1,
+        0,
+        0.5,
+        2**53,
+        2**53 + 1,
+        2**63 - 1,
+        1e300,
+        "",
+        "a",
+        "a\x00",
+        "ab",
+        {},
+        [],
+        [1],
+        False,
+        True,
+    ]
+
+    assert sorted(sorted(ordered, key=repr), key=key) == ordered
