@@ -156,16 +156,27 @@ async def test_a_file_of_the_first_format_is_brought_up_and_asks_readers_to_begi
 
 
 def back_to_the_first_format(path: Path, key: bytes) -> None:
-    """Undo what the second format added; the statements of the first have not changed."""
+    """Undo what later formats added; the statements of the first have not changed."""
     connection = connect(path, key)
-    for statement in ("DROP TABLE changes", "DROP TABLE log", "PRAGMA user_version = 1"):
+    for statement in ("DROP TABLE changes", "DROP TABLE log", "DROP TABLE indexes", "PRAGMA user_version = 1"):
         connection.execute(statement)
-    assert sorted(connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").get) == [
-        "collections",
-        "docs_1",
-    ]
+    ours = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    assert sorted(connection.execute(ours).get) == ["collections", "docs_1"]
     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     connection.close()
+
+
+async def test_dropping_a_collection_is_told_document_by_document(engine: SqliteEngine) -> None:
+    puts = tuple(Step(C, Put(f"d{n:03}", b"{}", NO_PRECONDITION)) for n in range(450))  # three batches
+    await engine.commit(P, puts)
+
+    dropped = await engine.drop_collection(P, C)
+
+    told = (await engine.changes(P, 450, 500)).items
+    assert dropped
+    assert [(one.op, one.id) for one in told] == [("delete", f"d{n:03}") for n in range(450)]
+    assert not await engine.has(P, C)
+    assert not await engine.drop_collection(P, C)
 
 
 async def test_the_log_tells_the_whole_story_of_every_document(engine: SqliteEngine) -> None:
