@@ -105,9 +105,9 @@ def tries(owner: Project) -> list[Try]:
             {"group": ["text"], "values": {"n": {"$count": True}}},
         ),
         Try("GET", "/v1/collections", "/v1/collections", "key", (200,)),
-        Try("GET", "/v1/collections/{collection}", "/v1/collections/papers", "key", (404,)),
-        Try("PUT", "/v1/collections/{collection}", "/v1/collections/papers", "key", (200,), {"indexes": []}),
+        Try("GET", "/v1/collections/{collection}", "/v1/collections/papers", "key", (200,)),
         Try("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", "key", (204,)),
+        Try("PUT", "/v1/collections/{collection}", "/v1/collections/papers", "key", (200,), {"indexes": []}),
         Try("POST", "/v1/data/{collection}", "/v1/data/papers", "key", (201,), {"_id": "paper", "of": "the stranger"}),
         Try("GET", "/v1/data/{collection}/{id}", "/v1/data/papers/other", "key", (404,)),
         Try("PUT", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"of": "the stranger"}),
@@ -237,6 +237,7 @@ def _project(instance: Instance, name: str) -> Project:
         keys["publishable"],
         {"email": f"user@{name}.example", "password": "apples and pears", "data": {"note": note}},
     )
+    http.put("/v1/collections/papers", json={"indexes": []}, headers=keys["secret"]).raise_for_status()
     if name == "owner":
         for id in ("paper", "other"):
             post("/v1/data/papers", keys["secret"], {"_id": id, "text": note})
