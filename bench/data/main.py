@@ -26,6 +26,7 @@ Rates = dict[tuple[str, str], list[float]]
 def main(seconds: int = 3, rounds: int = 3) -> int:
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
+        home.chmod(0o755)  # PostgreSQL's own user must get through, or root's run leaves its data outside
         _say("building the servers to compare with")
         peer, pb = built(home)
         servers = [stack.enter_context(bunbase(home / "fast", True)), stack.enter_context(bunbase(home / "off", False))]
