@@ -6,11 +6,13 @@ from typing import Final
 
 import apsw
 
-from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, DiskFull
+from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, DiskFull, InvalidQuery
 from bunbase.pkg.errors import DeadlineExceeded
 
 DAMAGE: Final = (apsw.NotADBError, apsw.CorruptError)  # wrong key, or pages that are not what was written
 DISTRUST: Final = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.ProtocolError)
+
+TOO_MUCH: Final = ("maximum depth", "parser stack overflow", "too many SQL variables")  # limits of its statements
 
 
 def is_damage(error: apsw.Error) -> bool:
@@ -36,5 +38,7 @@ def problem_of(error: apsw.Error) -> Exception:
             return DeadlineExceeded("This read took too long and was stopped; ask for less at once.")
         case apsw.BusyError() | apsw.LockedError() | apsw.CantOpenError() | apsw.NoMemError():
             return BundocBusy("Try again in a second.", retry_after_seconds=1)
+        case apsw.SQLError() if any(limit in str(error) for limit in TOO_MUCH):
+            return InvalidQuery("This filter nests too deeply; ask for less at once.", path="/where")
         case _:
             return error
