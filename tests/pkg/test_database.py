@@ -39,7 +39,8 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 
 async def test_rows_come_out_as_structs(db: Database) -> None:
-    await db.execute_many(ADD, [("a", 1), ("b", 2)])
+    for thing in (("a", 1), ("b", 2)):
+        await db.execute(ADD, *thing)
 
     assert await db.all(Thing, "SELECT name, size FROM things ORDER BY name") == [Thing("a", 1), Thing("b", 2)]
     assert await db.one(Thing, "SELECT name, size FROM things WHERE name = $1", "b") == Thing("b", 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar, overload
@@ -75,11 +75,6 @@ class Database:
             status: str = await connection.execute(sql, *args)
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
-
-    async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run a statement once per row, all or nothing."""
-        async with self._connection() as connection:
-            await connection.executemany(sql, rows)
 
     @asynccontextmanager
     async def notifications(self, channel: str) -> AsyncIterator[asyncio.Queue[str | None]]:
