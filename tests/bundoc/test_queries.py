@@ -79,6 +79,8 @@ wheres = st.one_of(
     st.fixed_dictionaries({"a": scalars}),
     st.tuples(st.sampled_from(["$gt", "$lte"]), st.integers(-2, 2)).map(lambda pair: {"a": {pair[0]: pair[1]}, "b": 1}),
     st.fixed_dictionaries({"a": st.fixed_dictionaries({"$in": st.lists(st.integers(-2, 2), max_size=3)})}),
+    st.sampled_from(["", "a", "ab", "a\x00", "é"]).map(lambda text: {"a": {"$startsWith": text}}),
+    st.sampled_from(["^a", "^ab?", "^b.*", "^é$"]).map(lambda text: {"a": {"$regex": text, "$gte": "a"}}),
 )
 
 
@@ -172,6 +174,10 @@ async def test_explain_says_which_index_served_and_how_much_was_examined(service
     assert await examined(service, {"tags": "t7"}) == ("by_tag", 1)
     assert await examined(service, {"_id": {"$in": ["d01", "d02"]}}) == ("_id", 2)
     assert await examined(service, {"other": 1}) == ("_id", 50)
+    assert await examined(service, {"tags": {"$startsWith": "t4"}}) == ("by_tag", 11)
+    assert await examined(service, {"owner": "o1", "n": 1}, sort=("-n",)) == ("by_owner", 1)
+    assert await examined(service, {"tags": {"$regex": "^t4.$"}}) == ("by_tag", 11)
+    assert await examined(service, {"tags": {"$regex": "t4"}}) == ("_id", 50)
 
 
 async def test_a_query_over_its_budget_names_the_index_that_helps(engine: SqliteEngine) -> None:

@@ -23,6 +23,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 documents = st.dictionaries(st.sampled_from(NAMES), values, max_size=3)
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(".".join)
 
+patterns = st.sampled_from(["", "a", "^a", "^ab?", "^A", "b$", "^$", ".", "^.$", r"\d", "[^a]", "^a|b", "\x00", "é"])
 comparable = scalars.filter(lambda value: value is not None)
 
 
@@ -37,6 +38,7 @@ def operators(filters: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.fixed_dictionaries({"$exists": st.booleans()}),
         st.fixed_dictionaries({"$size": st.integers(0, 3)}),
         st.fixed_dictionaries({"$startsWith": st.sampled_from(["", "a", "\x00", "é"])}),
+        st.fixed_dictionaries({"$regex": patterns}, optional={"$options": st.sampled_from(["", "i", "ms"])}),
     )
     element = st.fixed_dictionaries({"$elemMatch": st.one_of(simple, filters)})
     return st.one_of(simple, simple, element, st.fixed_dictionaries({"$not": simple}))

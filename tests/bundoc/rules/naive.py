@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from bunbase.bundoc.rules import syntax
@@ -121,4 +122,5 @@ def called(name: str, of: list[Any]) -> Any:
         "startsWith": text[: len(sought)] == sought,
         "endsWith": sought == "" or text[-len(sought) :] == sought,
         "contains": text.find(sought) >= 0,
+        "matches": name == "matches" and re.search(re.sub(r"\$$", r"\\Z", sought), text) is not None,
     }[name]

@@ -15,6 +15,7 @@ from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.rules.inputs import Inputs, seen_fields
 from bunbase.bundoc.rules.parser import parse
 from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
+from bunbase.bundoc.sqlite_engine.searching import prepare
 from bunbase.contracts.bundoc import InvalidRule
 from tests.bundoc.rules.naive import naive
 
@@ -62,9 +63,11 @@ OPERANDS = st.recursive(
     lambda inner: st.builds("({} + {})".format, inner, inner) | st.builds("size({})".format, inner),
     max_leaves=2,
 )
+PATTERNS = st.sampled_from(["", "a", "^a", "a$", ".", "d.$", "^.$", "é", "x[^y]y"]).map(json.dumps)
 TESTS = st.one_of(
     st.builds("{} {} {}".format, OPERANDS, st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "in"]), OPERANDS),
     st.builds("{}.{}({})".format, OPERANDS, st.sampled_from(["startsWith", "endsWith", "contains"]), OPERANDS),
+    st.builds("{}.matches({})".format, OPERANDS, PATTERNS),
     st.sampled_from(["has(doc.a)", "has(doc.a.b)", "has(doc.a.b.a)", "has(auth.claims.a)", "has(doc._id)", "true"]),
     st.builds("doc.tags.{}(t, t == {})".format, st.sampled_from(["all", "exists"]), OPERANDS),
     PLACES,
@@ -96,6 +99,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: Stored) -> tuple[bool, 
     filter = rule.filter(inputs)
     condition = filter.condition
     connection = apsw.Connection(":memory:")
+    prepare(connection)
     connection.execute("CREATE TABLE docs (id TEXT, rev INT, created TEXT, updated TEXT, body TEXT)")
     row = (stored.id, stored.rev, stored.created, stored.updated, stored.body.decode())
     connection.execute("INSERT INTO docs VALUES (?, ?, ?, ?, ?)", row)

@@ -56,6 +56,14 @@ class StartsWith(Node, frozen=True):
     prefix: str
 
 
+class Matches(Node, frozen=True):
+    """A string at the path, or in an array there, has a part that matches. `beginning`: how all such strings begin."""
+
+    path: Path
+    pattern: str
+    beginning: str = ""
+
+
 class Exists(Node, frozen=True):
     path: Path
 
@@ -73,7 +81,7 @@ class Element(Node, frozen=True):
     objects: bool
 
 
-Filter = And | Or | Not | Compare | Same | IsNull | StartsWith | Exists | Size | Element
+Filter = And | Or | Not | Compare | Same | IsNull | StartsWith | Matches | Exists | Size | Element
 
 EVERYTHING: Final = And(())
 NOTHING: Final = Or(())

@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from bunbase.bundoc.patterns import FLAGS, MAX_PATTERN, InvalidPattern, literal_beginning, pattern, with_flags
 from bunbase.bundoc.query.filters import (
     EVERYTHING,
     NOTHING,
@@ -16,6 +17,7 @@ from bunbase.bundoc.query.filters import (
     Exists,
     Filter,
     IsNull,
+    Matches,
     Not,
     Op,
     Or,
@@ -30,6 +32,7 @@ from bunbase.contracts.bundoc import InvalidQuery
 
 MAX_LEVELS: Final = 16
 MAX_TERMS: Final = 200  # operators and listed values, all together
+MAX_PATTERNS: Final = 10  # each reads every string it meets
 MAX_PATH_PARTS: Final = 8
 MAX_PATH_CHARACTERS: Final = 500
 MAX_BYTES: Final = 64 << 10
@@ -74,6 +77,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.terms = 0
+        self.patterns = 0
         self.operators: dict[str, Callable[[Path, Any, str, int], Filter]] = {
             "$eq": self._equal,
             "$ne": lambda path, value, at, level: Not(self._equal(path, value, at, level)),
@@ -83,6 +87,7 @@ class Reader:
             "$exists": self._exists,
             "$size": self._size,
             "$startsWith": self._starts_with,
+            "$regex": self._regex,
             "$not": self._not,
             "$elemMatch": self._element,
         }
@@ -117,15 +122,14 @@ class Reader:
 
     def _field(self, path: Path, operators: dict[str, Any], at: str, level: int) -> Filter:
         self._deeper(at, level)
+        operators = _joined_options(operators, at)
         return _all_of([self._operator(path, name, value, f"{at}/{name}", level) for name, value in operators.items()])
 
     def _operator(self, path: Path, name: str, value: Any, at: str, level: int) -> Filter:
         if name in COMPARISONS:
             return self._compare(path, COMPARISONS[name], value, at)
-        if name == "$regex":
-            refuse(at, "$regex is not available yet; $startsWith finds beginnings.")
         if name not in self.operators:
-            known = " ".join(sorted([*self.operators, *COMPARISONS]))
+            known = " ".join(sorted([*self.operators, *COMPARISONS, "$options"]))
             refuse(at, f"{name} is not understood; a field knows {known}.")
         return self.operators[name](path, value, at, level)
 
@@ -177,6 +181,24 @@ class Reader:
             refuse(at, "$startsWith takes a string.")
         return StartsWith(path, value)
 
+    def _regex(self, path: Path, value: Any, at: str, level: int) -> Filter:
+        """`value`: the pattern, or the pattern and its options."""
+        self._count(at)
+        text, flags = value if isinstance(value, tuple) else (value, "")
+        if not isinstance(text, str):
+            refuse(at, "$regex takes a pattern, a string.")
+        if len(text) > MAX_PATTERN:
+            refuse(at, f"A pattern is at most {MAX_PATTERN} characters.")
+        self.patterns += 1
+        if self.patterns > MAX_PATTERNS:
+            refuse(at, f"A filter has at most {MAX_PATTERNS} patterns.")
+        try:
+            pattern(text)
+            pattern(whole := with_flags(text, flags))
+        except InvalidPattern as refused:
+            refuse(at, f"RE2, which matches in linear time, refuses this pattern: {refused}.")
+        return Matches(path, whole, "" if set(flags) & {"i", "m"} else literal_beginning(text))
+
     def _not(self, path: Path, value: Any, at: str, level: int) -> Filter:
         if not _has_operators(value):
             refuse(at, '$not takes operators, such as {"$gt":5}.')
@@ -196,6 +218,19 @@ class Reader:
         self.terms += 1
         if self.terms > MAX_TERMS:
             refuse(at, f"A filter has at most {MAX_TERMS} terms.")
+
+
+def _joined_options(operators: dict[str, Any], at: str) -> dict[str, Any]:
+    """Put `$options` to its `$regex`."""
+    if "$options" not in operators:
+        return operators
+    flags = operators["$options"]
+    if "$regex" not in operators:
+        refuse(f"{at}/$options", "$options stands beside $regex.")
+    if not isinstance(flags, str) or set(flags) - set(FLAGS) or len(set(flags)) < len(flags):
+        refuse(f"{at}/$options", "$options are letters of i (case), m (lines), s (. takes line ends), each once.")
+    rest = {name: value for name, value in operators.items() if name != "$options"}
+    return {**rest, "$regex": (operators["$regex"], flags)}
 
 
 def _all_of(parts: list[Filter]) -> Filter:

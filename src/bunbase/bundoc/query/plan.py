@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.query.filters import And, Compare, Filter, Or, Path
-from bunbase.bundoc.query.order import FALSE, KEPT, NUMBER, STRING, TRUE, inverted, short_key
+from bunbase.bundoc.query.filters import And, Compare, Filter, Matches, Or, Path, StartsWith
+from bunbase.bundoc.query.order import END, FALSE, KEPT, NUMBER, STRING, TRUE, inverted, key, short_key
 from bunbase.bundoc.query.sort import Order, SortField
 
 ALL_ABOVE: Final = b"\xff" * 40
@@ -79,8 +79,10 @@ def _conjuncts(where: Filter) -> list[Filter]:
 
 def _path_of(test: Filter) -> Path | None:
     """Give the one path that a range or a list of values is about."""
-    if isinstance(test, Compare):
+    if isinstance(test, Compare | StartsWith):
         return test.path
+    if isinstance(test, Matches):
+        return test.path if test.beginning else None
     if isinstance(test, Or) and test.parts:
         paths = {part.path if isinstance(part, Compare) and part.op == "=" else None for part in test.parts}
         return paths.pop() if len(paths) == 1 else None
@@ -108,8 +110,8 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, tuple[
         value = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
         if value is None:
             break
-        key = short_key(value.value)
-        prefix += inverted(key) if field.descending else key
+        pin = short_key(value.value)
+        prefix += inverted(pin) if field.descending else pin
         pinned += 1
     rest = index.order.fields[pinned:]
     ranges = _ranges(rest[0], tests, prefix, index.many) if rest else None
@@ -131,8 +133,8 @@ def _ranges(field: SortField, tests: list[Filter], prefix: bytes, many: bool) ->
     for test in about:
         if isinstance(test, Or):
             points = {short_key(part.value) for part in test.parts if isinstance(part, Compare)}
-            return tuple(sorted((_range(field, key, key, prefix) for key in points), key=lambda one: one.low))
-    compared = [test for test in about if isinstance(test, Compare)]
+            return tuple(sorted((_range(field, point, point, prefix) for point in points), key=lambda one: one.low))
+    compared = [test for test in about if isinstance(test, Compare | StartsWith | Matches)]
     if not compared:
         return None
     # each bound of an array may be met by another element: then only one of them can be used
@@ -140,14 +142,18 @@ def _ranges(field: SortField, tests: list[Filter], prefix: bytes, many: bool) ->
     return (_range(field, max(low for low, _ in bounds), min(high for _, high in bounds), prefix),)
 
 
-def _bounds(test: Compare) -> tuple[bytes, bytes]:
-    key = short_key(test.value)[:KEPT]
+def _bounds(test: Compare | StartsWith | Matches) -> tuple[bytes, bytes]:
+    if isinstance(test, StartsWith | Matches):
+        beginning = key(test.prefix if isinstance(test, StartsWith) else test.beginning)
+        begins = beginning[: -len(END)][:KEPT]
+        return begins, begins
+    bound = short_key(test.value)[:KEPT]
     if isinstance(test.value, bool):
         least, most = FALSE, TRUE
     else:
         least = most = STRING if isinstance(test.value, str) else NUMBER
     most += b"\xff" * (len(most) == 1 and most != TRUE)
-    return (key if test.op in (">", ">=", "=") else least, key if test.op in ("<", "<=", "=") else most)
+    return (bound if test.op in (">", ">=", "=") else least, bound if test.op in ("<", "<=", "=") else most)
 
 
 def _range(field: SortField, low: bytes, high: bytes, prefix: bytes) -> Range:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final, assert_never
 
+from bunbase.bundoc.patterns import pattern
 from bunbase.bundoc.query.filters import (
     And,
     Compare,
@@ -13,6 +14,7 @@ from bunbase.bundoc.query.filters import (
     Exists,
     Filter,
     IsNull,
+    Matches,
     Not,
     Or,
     Path,
@@ -44,6 +46,10 @@ def matches(where: Filter, value: Any) -> bool:
         case StartsWith():
             found = candidates(value, where.path)
             return any(isinstance(one, str) and one.startswith(where.prefix) for one in found)
+        case Matches():
+            sought = pattern(where.pattern)
+            found = candidates(value, where.path)
+            return any(isinstance(one, str) and sought.found_in(one.encode()) for one in found)
         case IsNull():
             return _is_null(value, where.path)
         case Exists():

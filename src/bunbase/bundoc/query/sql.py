@@ -11,6 +11,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from bunbase.bundoc.patterns import MATCHES_FUNCTION
 from bunbase.bundoc.query.filters import (
     And,
     Compare,
@@ -18,6 +19,7 @@ from bunbase.bundoc.query.filters import (
     Exists,
     Filter,
     IsNull,
+    Matches,
     Not,
     Or,
     Path,
@@ -25,8 +27,11 @@ from bunbase.bundoc.query.filters import (
     Size,
     StartsWith,
 )
+from bunbase.contracts.bundoc import InvalidQuery
 
 KEY_FUNCTION: Final = "bundoc_key"  # JSON text → the key of `order.key`; SQL itself cannot compare objects
+
+MAX_NESTED: Final = 20  # rows of json_each around each other; SQLite takes 24, whatever else the filter holds
 
 COLUMNS: Final = {
     "_id": ("'text'", "d.id"),
@@ -44,12 +49,15 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A value at hand, as SQL: its JSON type, its value, and its JSON where it is an object or array."""
+    """A value at hand, as SQL: its JSON type, its value, and its JSON where it is an object or array. `level`: how
+    many rows of json_each lie around it.
+    """
 
     type: str
     value: str
     json: str
     root: bool = False
+    level: int = 0
 
 
 DOCUMENT: Final = Place("'object'", "d.body", "d.body", root=True)
@@ -69,8 +77,16 @@ def both(left: Condition, right: Condition) -> Condition:
 
 
 def joined(word: str, parts: list[Condition]) -> Condition:
-    text = f" {word} ".join(part.sql for part in parts)
-    return Condition(f"({text})", tuple(param for part in parts for param in part.params))
+    text = _balanced(f" {word} ", [part.sql for part in parts])
+    return Condition(text, tuple(param for part in parts for param in part.params))
+
+
+def _balanced(word: str, parts: list[str]) -> str:
+    """Join in halves: a plain chain is as deep as it is long, and SQLite takes 1000 levels."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_balanced(word, parts[:half])}{word}{_balanced(word, parts[half:])})"
 
 
 class Compiler:
@@ -93,6 +109,9 @@ class Compiler:
             case StartsWith():
                 prefix = where.prefix.encode()
                 return self._candidate(at, where.path, lambda found: _starts_with(found, prefix))
+            case Matches():
+                sought = where.pattern
+                return self._candidate(at, where.path, lambda found: _matches(found, sought))
             case Same():
                 return self._same(where, at)
             case IsNull():
@@ -161,14 +180,14 @@ class Compiler:
             return Condition(f"(CASE WHEN {one.type} = 'object' THEN {inner.sql} ELSE 0 END)", inner.params)
 
         if not test.path:
-            one = self._row()
+            one = self._row(at)
             inner = passes(one)
             array = f"CASE WHEN {at.type} = 'array' THEN {at.json} END"
             return Condition(_exists(array, one, inner.sql), inner.params)
         last = _json_path(test.path[-1:])
 
         def in_array(parent: Place) -> Condition:
-            one = self._row()
+            one = self._row(parent)
             inner = passes(one)
             array = f"CASE WHEN json_type({parent.json}, ?) = 'array' THEN {parent.json} -> ? END"
             return Condition(_exists(array, one, inner.sql), (last, last, *inner.params))
@@ -184,7 +203,7 @@ class Compiler:
             return leaf(Place(type, value, "NULL"))
 
         def passes(parent: Place) -> Condition:
-            one = self._row()
+            one = self._row(parent)
             inner = leaf(one)
             return _among(parent, path[-1], one, inner)
 
@@ -206,7 +225,7 @@ class Compiler:
             if at.root:
                 return inner
             return Condition(f"(CASE WHEN {at.type} = 'object' THEN {inner.sql} ELSE 0 END)", inner.params)
-        one = self._row()
+        one = self._row(at)
         inner = self._parents(one, path[1:], passes)
         among = _among(at, path[0], one, inner)
         if at.root:
@@ -219,7 +238,7 @@ class Compiler:
         if at.root and path[0] in COLUMNS:
             return FALSE
         here = _json_path(path[:1])
-        one = self._row()
+        one = self._row(at)
         if len(path) == 1:
             inside = _among(at, path[0], one, Condition(f"{one.type} = 'null'"))
             null = f"(json_type({at.json}, ?) IS NULL OR {inside.sql})"
@@ -232,10 +251,13 @@ class Compiler:
             return Condition(null, params)
         return Condition(f"(CASE WHEN {at.type} = 'object' THEN {null} ELSE 0 END)", params)
 
-    def _row(self) -> Place:
+    def _row(self, inside: Place) -> Place:
+        if inside.level == MAX_NESTED:
+            why = f"This filter looks into {MAX_NESTED} fields and elements, each inside the other; that is the most."
+            raise InvalidQuery(why, path="/where")
         self.rows += 1
         name = f"e{self.rows}"
-        return Place(f"{name}.type", f"{name}.value", f"{name}.value")
+        return Place(f"{name}.type", f"{name}.value", f"{name}.value", level=inside.level + 1)
 
 
 def _among(parent: Place, part: str, one: Place, inner: Condition) -> Condition:
@@ -265,6 +287,11 @@ def _types(test: Compare) -> str:
 def _starts_with(found: Place, prefix: bytes) -> Condition:
     text = f"substr(CAST({found.value} AS BLOB), 1, ?) = ?"  # as bytes: substr of a text ends at U+0000
     return Condition(f"(CASE WHEN {found.type} = 'text' THEN {text} ELSE 0 END)", (len(prefix), prefix))
+
+
+def _matches(found: Place, pattern: str) -> Condition:
+    text = f"{MATCHES_FUNCTION}(?, CAST({found.value} AS BLOB))"
+    return Condition(f"(CASE WHEN {found.type} = 'text' THEN {text} ELSE 0 END)", (pattern,))
 
 
 def _json_path(path: Path) -> str:

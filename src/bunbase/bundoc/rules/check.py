@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
+from bunbase.bundoc.patterns import InvalidPattern, pattern
 from bunbase.bundoc.rules.refusal import refused
 from bunbase.bundoc.rules.syntax import (
     Both,
@@ -53,6 +54,7 @@ FUNCTIONS: Final = {
     "startsWith": (("string", "string"), "bool"),
     "endsWith": (("string", "string"), "bool"),
     "contains": (("string", "string"), "bool"),
+    "matches": (("string", "string"), "bool"),
 }
 SIZED: Final = frozenset({"string", "list", "map"})
 RESULTS: Final = {
@@ -208,8 +210,6 @@ class _Checker:
         return result
 
     def call(self, node: Call) -> str:
-        if node.name == "matches":
-            self.refuse(node, "matches is not offered: a pattern's cost has no bound; use startsWith or contains.")
         if node.name not in FUNCTIONS:
             self.refuse(node, f"There is no function {node.name}; there are has, {', '.join(FUNCTIONS)}.")
         parameters, result = FUNCTIONS[node.name]
@@ -221,9 +221,19 @@ class _Checker:
                 self.refuse(argument, f"{node.name} takes {wanted}; this is {found}.")
             if node.name == "size" and found not in SIZED and found != ANY:
                 self.refuse(argument, f"{found} has no size.")
+            if node.name == "matches" and argument is node.of[1]:
+                self.pattern(argument)
             if node.name in ("timestamp", "duration") and found not in ("string", node.name, ANY):
                 self.refuse(argument, f"{node.name} takes string; this is {found}.")
         return result
+
+    def pattern(self, node: Node) -> None:
+        if not isinstance(node, Literal):
+            self.refuse(node, "The pattern of matches is written out, as a string.")
+        try:
+            pattern(node.value)
+        except InvalidPattern as trouble:
+            self.refuse(node, f"RE2, which matches in linear time, refuses this pattern: {trouble}.")
 
     def loop(self, node: Loop) -> str:
         found = self.type_of(node.over)

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
+from bunbase.bundoc.patterns import pattern
 from bunbase.bundoc.rules import values
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.syntax import (
@@ -41,6 +42,7 @@ TESTS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startsWith": str.startswith,
     "endsWith": str.endswith,
     "contains": operator.contains,
+    "matches": lambda text, sought: pattern(sought).found_in(text.encode()),
 }
 VARIABLES: Final = ("auth", "doc", "next", "now", "request")
 STEPS_FOR_A_TURN: Final = 10  # of a loop

@@ -167,7 +167,7 @@ class _Push:
                 return ordered(sign, self.operand(left), self.operand(right), wanted)
             case Operation(sign="in", left=left, right=right):
                 return contained(self.operand(left), self.operand(right))
-            case Call(name="startsWith" | "endsWith" | "contains" as name, of=(text, sought)):
+            case Call(name="startsWith" | "endsWith" | "contains" | "matches" as name, of=(text, sought)):
                 return text_test(name, self.operand(text), self.operand(sought))
             case Has(of=of, name=name):
                 return has(self.place(of), name)

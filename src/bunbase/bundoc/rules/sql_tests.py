@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bunbase.bundoc.patterns import MATCHES_FUNCTION
 from bunbase.bundoc.rules.check import SYSTEM_FIELDS
 from bunbase.bundoc.rules.values import LARGEST_INT, SMALLEST_INT
 from bunbase.pkg.clock import rfc3339
@@ -216,6 +217,8 @@ def text_test(name: str, text: Operand, sought: Operand) -> Condition:
 
 def _bytes_test(name: str, value: str, sought: bytes) -> Condition:
     """On bytes: SQLite's functions on text stop at a zero character."""
+    if name == "matches":
+        return Condition(f"{MATCHES_FUNCTION}(?, {value})", (sought.decode(),))
     if not sought:
         return TRUE
     match name:

@@ -11,6 +11,7 @@ import msgspec
 
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES
+from bunbase.bundoc.patterns import MATCHES_FUNCTION, pattern
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.order import inverted, key
 from bunbase.bundoc.query.plan import PRIMARY, Range, choose
@@ -26,10 +27,16 @@ decode: Final = msgspec.json.Decoder().decode
 def prepare(connection: apsw.Connection) -> None:
     """Teach a connection what searches need."""
     connection.create_scalar_function(KEY_FUNCTION, _key, 1, deterministic=True)
+    connection.create_scalar_function(MATCHES_FUNCTION, _matches, 2, deterministic=True)
 
 
 def _key(*args: Any) -> Any:
     return key(decode(args[0]))
+
+
+def _matches(*args: Any) -> Any:
+    text, of = args
+    return int(pattern(text).found_in(of))
 
 
 class Searching:
