@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bunbase.bundoc.documents import Stored
-from bunbase.bundoc.query.filters import EVERYTHING, Filter
+from bunbase.bundoc.query.filters import EVERYTHING, And, Filter
 from bunbase.bundoc.query.plan import PRIMARY, Plan, wanted
 from bunbase.bundoc.query.sort import Order
 from bunbase.bundoc.query.sql import Condition
@@ -13,7 +13,8 @@ from bunbase.contracts.bundoc import QueryNeedsIndex
 
 
 class Search(msgspec.Struct, frozen=True):
-    """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter.
+    """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter;
+    `implied`: what follows from it, only to choose an index by.
 
     `max_scan`: how many documents may be examined for the page, and how many for the count.
     """
@@ -25,6 +26,12 @@ class Search(msgspec.Struct, frozen=True):
     count: bool = False
     max_scan: int = 10_000
     also: Condition | None = None
+    implied: Filter = EVERYTHING
+
+    @property
+    def chosen_by(self) -> Filter:
+        """Give all that is known of the documents to be found."""
+        return self.where if self.implied == EVERYTHING else And((self.where, self.implied))
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -55,7 +62,7 @@ class Budget:
 
 
 def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
-    fields = list(wanted(search.where, search.order))
+    fields = list(wanted(search.chosen_by, search.order))
     used = [str(field) for field in plan.index.order.fields] if plan.index else []
     if not fields or fields == used:
         advice = "No index makes it smaller: narrow the filter or leave out count."

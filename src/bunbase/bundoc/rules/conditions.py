@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
+from bunbase.bundoc.query import filters
 from bunbase.bundoc.rules.check import SYSTEM_FIELDS
 from bunbase.bundoc.rules.closures import Evaluate, closure
+from bunbase.bundoc.rules.implied import implied
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.sql_tests import (
     ERROR,
@@ -81,6 +83,11 @@ class Conditions:
         if len(condition.parameters) > MAX_PARAMETERS or len(condition.sql) > MAX_CHARACTERS:
             return Pushed(TRUE, exact=False)
         return Pushed(FALSE, exact=True) if pushed.condition == ERROR and pushed.exact else pushed
+
+    def implied(self, inputs: Inputs) -> filters.Filter:
+        """Give a filter that every document fulfils which the rule allows this caller: it chooses an index."""
+        push = _Push(self.constant, inputs)
+        return implied(self.tree, lambda node: push.value_of(node) if id(node) in self.constant else None)
 
     def _prepare(self, node: Node) -> bool:
         """Remember the largest parts that do not depend on the document. Give whether this is one."""

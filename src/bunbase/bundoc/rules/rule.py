@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bunbase.bundoc.query import filters
 from bunbase.bundoc.rules.check import check
 from bunbase.bundoc.rules.closures import closure
 from bunbase.bundoc.rules.conditions import Conditions
@@ -62,6 +63,10 @@ class CompiledRule:
         if pushed.condition == FALSE:
             return Filter(FALSE, residual=False, nothing=True)
         return Filter(None if pushed.condition == TRUE else pushed.condition, residual=not pushed.exact)
+
+    def implied(self, inputs: Inputs) -> filters.Filter:
+        """Give what a search may choose its index by, besides its own filter (`Search.implied`)."""
+        return self.conditions.implied(inputs)
 
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
         """Decide as `allows` does, and give the values of the rule's parts."""

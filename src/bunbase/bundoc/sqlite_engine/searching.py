@@ -48,7 +48,7 @@ class Searching:
         self.search = search
         tables = [one for one in index_tables(connection, table.number) if one.ready]
         self.by_name: dict[str, IndexTable] = {one.index.name: one for one in tables}
-        self.plan = choose(search.where, search.order, [one.index for one in tables])
+        self.plan = choose(search.chosen_by, search.order, [one.index for one in tables])
         self.budget = Budget(search, self.plan)
         test = condition(search.where)
         self.test = both(test, search.also) if search.also else test

@@ -1,0 +1,129 @@
+"""What a rule implies, as a filter that indexes understand: every document that the rule allows fulfils it.
+
+It is wider than the rule, and only chooses which documents are looked at: the rule itself is asked about each of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+from bunbase.bundoc.query.filters import (
+    EVERYTHING,
+    MAX_INTEGER,
+    MIN_INTEGER,
+    NOTHING,
+    And,
+    Compare,
+    Exists,
+    Filter,
+    Op,
+    Or,
+    Path,
+    StartsWith,
+)
+from bunbase.bundoc.query.parse import MAX_PATH_PARTS, MAX_TERMS
+from bunbase.bundoc.rules.check import SYSTEM_FIELDS
+from bunbase.bundoc.rules.sql_tests import Constant, Failure
+from bunbase.bundoc.rules.syntax import Both, Call, Either, Field, Has, Index, Literal, Name, Node, Operation
+
+MIRRORED: Final[dict[str, Op]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "="}
+SIGNS: Final[dict[str, Op]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "="}
+
+ValueOf = Callable[[Node], Constant | Failure | None]  # None: it depends on the document
+
+
+def implied(node: Node, value_of: ValueOf) -> Filter:
+    known = value_of(node)
+    if known is not None:
+        return EVERYTHING if isinstance(known, Constant) and known.value is True else NOTHING
+    match node:
+        case Both(of=parts):
+            return And(tuple(implied(part, value_of) for part in parts))
+        case Either(of=parts):
+            return _any_of([implied(part, value_of) for part in parts])
+        case Operation(sign="in", left=left, right=right):
+            return _among(left, value_of(right))
+        case Operation(sign="==" | "<" | "<=" | ">" | ">=" as sign, left=left, right=right):
+            return _compared(sign, left, right, value_of)
+        case Call(name="startsWith", of=(of, sought)):
+            return _begins(of, value_of(sought))
+        case Has(of=of, name=name):
+            path = _path(Field(of=of, name=name, start=node.start, end=node.end))
+            return EVERYTHING if path is None else Exists(path)
+        case Field() | Index():
+            path = _path(node)
+            return EVERYTHING if path is None else Compare(path, "=", True)
+        case _:
+            return EVERYTHING
+
+
+def _compared(sign: str, left: Node, right: Node, value_of: ValueOf) -> Filter:
+    path, known, op = _path(left), value_of(right), SIGNS[sign]
+    if known is None:
+        path, known, op = _path(right), value_of(left), MIRRORED[sign]
+    if isinstance(known, Failure):
+        return NOTHING
+    if path is None or known is None or not _is_scalar(known.value):
+        return EVERYTHING
+    return Compare(path, op, known.value)
+
+
+def _among(sought: Node, within: Constant | Failure | None) -> Filter:
+    """Of `value in doc.list` nothing is known: a map has its values for keys, and no filter asks for those."""
+    path = _path(sought)
+    if isinstance(within, Failure):
+        return NOTHING
+    if path is None or within is None or not isinstance(within.value, list | dict) or len(within.value) > MAX_TERMS:
+        return EVERYTHING
+    if not all(_is_scalar(value) for value in within.value):
+        return EVERYTHING
+    return Or(tuple(Compare(path, "=", value) for value in within.value))
+
+
+def _begins(of: Node, sought: Constant | Failure | None) -> Filter:
+    path = _path(of)
+    if path is None or not isinstance(sought, Constant) or not isinstance(sought.value, str):
+        return EVERYTHING
+    return StartsWith(path, sought.value)
+
+
+def _any_of(parts: list[Filter]) -> Filter:
+    """Alternatives on one field become one list of values, which an index serves."""
+    if EVERYTHING in parts:
+        return EVERYTHING
+    flat: list[Filter] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, Or) else (part,))
+    return Or(tuple(flat)) if len(flat) <= MAX_TERMS else EVERYTHING
+
+
+def _path(node: Node) -> Path | None:
+    """Give the place in the document that the node names, if a filter may name it too."""
+    parts: list[str] = []
+    while not isinstance(node, Name):
+        match node:
+            case Field(of=of, name=str(name)) | Index(of=of, at=Literal(value=str(name))):
+                parts.append(name)
+                node = of
+            case _:
+                return None
+    plain = all(part.isascii() and part.isidentifier() for part in parts)
+    if node.name != "doc" or not 1 <= len(parts) <= MAX_PATH_PARTS or not plain:
+        return None
+    path = tuple(reversed(parts))
+    return None if path[0].startswith("_") and (path[0] not in SYSTEM_FIELDS or len(path) > 1) else path
+
+
+def _is_scalar(value: Any) -> bool:
+    """Say whether the value is one that filters and rules compare alike."""
+    match value:
+        case bool() | str():
+            return True
+        case int():
+            return MIN_INTEGER <= value <= MAX_INTEGER
+        case float():
+            return math.isfinite(value)
+        case _:
+            return False

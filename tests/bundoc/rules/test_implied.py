@@ -1,0 +1,95 @@
+"""What a rule implies: all that it allows fulfils the filter, and indexes are chosen by it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+
+from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, And, Compare, Exists, Filter, Or, StartsWith
+from bunbase.bundoc.query.predicate import matches
+from bunbase.bundoc.query.search import Search
+from bunbase.bundoc.query.sql import Condition
+from bunbase.bundoc.rules.inputs import Inputs, seen_fields
+from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.contracts.bundoc import NO_PRECONDITION, IndexSpec, QueryNeedsIndex
+from tests.bundoc.rules.test_agreement import CALLERS, CREATED, DOCUMENTS, NOW, RULES, compiled
+from tests.rooms import secret_caller
+
+REQUEST = {"op": "list", "collection": "posts"}
+ADA: dict[str, Any] = {"uid": "ada", "email": None, "role": "user", "claims": {"teams": ["red", "blue"], "big": 2**70}}
+
+
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(RULES, DOCUMENTS, CALLERS)
+@example("auth.uid in doc.tags", {"tags": {"ada": 1}}, ADA)
+@example("doc.a", {"a": True}, None)
+@example("doc.owner in auth.claims.teams", {"owner": "red"}, ADA)
+@example("doc.a < auth.claims.big", {"a": 2**70 - 5000}, ADA)
+def test_all_that_a_rule_allows_fulfils_what_it_implies(
+    source: str, fields: dict[str, Any], auth: dict[str, Any] | None
+) -> None:
+    rule = compiled(source)
+    stored = Stored("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
+
+    filter = rule.implied(Inputs(auth=auth, now=NOW, request=REQUEST))
+
+    if rule.allows(Inputs(auth=auth, doc=seen_fields(stored), now=NOW, request=REQUEST)):
+        assert matches(filter, msgspec.json.decode(seen(stored)))
+
+
+@pytest.mark.parametrize(
+    ("source", "filter"),
+    [
+        ("auth.uid == doc.owner", Compare(("owner",), "=", "ada")),
+        ("doc.a.b > 1", Compare(("a", "b"), ">", 1)),
+        ("1 > doc.a", Compare(("a",), "<", 1)),
+        ("doc['owner'] == auth.uid", Compare(("owner",), "=", "ada")),
+        ("doc.public", Compare(("public",), "=", True)),
+        ("doc._id == auth.uid", Compare(("_id",), "=", "ada")),
+        ("doc.team in auth.claims.teams", Or((Compare(("team",), "=", "red"), Compare(("team",), "=", "blue")))),
+        ("doc.a == 1 || doc.a == 2", Or((Compare(("a",), "=", 1), Compare(("a",), "=", 2)))),
+        ("doc.name.startsWith(auth.uid)", StartsWith(("name",), "ada")),
+        ("has(doc.a.b)", Exists(("a", "b"))),
+        ("auth != null && doc.a == 1", And((EVERYTHING, Compare(("a",), "=", 1)))),
+        ("doc.a == 1 || size(doc.b) > 1", EVERYTHING),
+        ("auth.uid in doc.members", EVERYTHING),
+        ("!(doc.a == 1)", EVERYTHING),
+        ("doc.a[0] == 1", EVERYTHING),
+        ("doc.a == auth.claims.big", EVERYTHING),
+        ("auth == null", NOTHING),
+        ("doc.a == auth.claims.gone", NOTHING),
+        ("auth != null", EVERYTHING),
+    ],
+)
+def test_what_a_rule_says_of_single_fields_is_known_before_the_search(source: str, filter: Filter) -> None:
+    assert compile_rule(source, "list").implied(Inputs(auth=ADA)) == filter
+
+
+async def test_an_index_serves_a_search_through_the_rule_alone(engine: SqliteEngine) -> None:
+    caller, service = secret_caller("prj_a"), BundocService(engine)
+    for number in range(60):
+        body = msgspec.json.encode({"owner": "ada" if number % 10 == 0 else f"u{number}", "n": number})
+        await service.put(caller, "posts", f"d{number:02}", body, NO_PRECONDITION)
+    inputs = Inputs(auth=ADA)
+    rule = compile_rule("auth.uid == doc.owner", "list")
+    condition = rule.filter(inputs).condition
+    assert condition is not None
+    also = Condition(condition.sql, condition.parameters)
+    search = Search(also=also, implied=rule.implied(inputs), count=True, max_scan=20)
+
+    with pytest.raises(QueryNeedsIndex) as refused:
+        await engine.search("prj_a", "posts", search)
+    fields = refused.value.extra["index"]["fields"]
+    await service.put_collection(caller, "posts", (IndexSpec(tuple(fields)),))
+    found = await engine.search("prj_a", "posts", search)
+
+    assert fields == ["owner"]
+    assert (found.index, found.count, found.examined) == ("owner", 6, 12)
+    assert [one.id for one in found.items] == [f"d{number}0" for number in ("0", *range(1, 6))]
