@@ -78,8 +78,9 @@ class Engine(Protocol):
         """Give one collection and its size."""
         ...
 
-    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...]) -> None:
+    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...], wait: bool = True) -> None:
         """Create the collection if need be, and give it exactly these indexes, all named; writes go on meanwhile.
+        They are built also when nobody waits, and after a crash when the project is next used.
 
         Raises: UniqueViolation, InvalidDocument when stored documents do not fit an index; that index is then gone.
         """

@@ -150,11 +150,13 @@ class BundocService:
             check_collection(name)
             return await self._collection(caller, name)
 
-    async def put_collection(self, caller: Caller, name: str, indexes: tuple[IndexSpec, ...]) -> Collection:
+    async def put_collection(
+        self, caller: Caller, name: str, indexes: tuple[IndexSpec, ...], wait: bool = True
+    ) -> Collection:
         with counted("put_collection"):
             _allow(caller)
             check_collection(name)
-            await self.engine.alter(caller.project, name, named_indexes(indexes))
+            await self.engine.alter(caller.project, name, named_indexes(indexes), wait)
             return await self._collection(caller, name)
 
     async def drop_collection(self, caller: Caller, name: str) -> None:

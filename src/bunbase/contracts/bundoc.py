@@ -5,7 +5,7 @@ Documents cross this contract as JSON bytes, system fields in front: they are ne
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -144,8 +144,22 @@ class Changes(msgspec.Struct, frozen=True):
     next: int
 
 
+class Highlight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Show where a search was met: `length` characters of each field, marks around what was found. Between the marks
+    and around them text is escaped for HTML; the marks are given as they are.
+    """
+
+    fields: tuple[str, ...]
+    before: str = "<mark>"
+    after: str = "</mark>"
+    length: int = 120
+
+
 class Query(msgspec.Struct, frozen=True):
-    """`where`: a filter as JSON. `sort`: paths, `-` in front where they descend. `select`: fields to give, None all."""
+    """`where`: a filter as JSON. `sort`: paths, `-` in front where they descend. `select`: fields to give, None all.
+
+    `score`, `highlight`: what a search by `$search` adds to each document.
+    """
 
     where: bytes | None = None
     sort: tuple[str, ...] = ()
@@ -154,6 +168,8 @@ class Query(msgspec.Struct, frozen=True):
     select: tuple[str, ...] | None = None
     count: bool = False
     explain: bool = False
+    score: bool = False
+    highlight: Highlight | None = None
 
 
 class Aggregation(msgspec.Struct, frozen=True):
@@ -164,19 +180,36 @@ class Aggregation(msgspec.Struct, frozen=True):
     group: tuple[str, ...] = ()
 
 
-class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`where`: only documents that fulfil this filter are in the index. The rest is for `type` text: `stemming` takes
+    words for their stems, `prefix` makes searches for beginnings fast, `weights` say what a field counts, 1 otherwise.
+    """
+
     fields: tuple[str, ...]
     name: str = ""
     unique: bool = False
+    where: dict[str, Any] | None = None
+    type: Literal["keys", "text"] = "keys"
+    stemming: Literal["english"] | None = None
+    prefix: bool = False
+    weights: dict[str, float] = {}
 
 
-class IndexState(msgspec.Struct, frozen=True):
-    """`ready`: queries use it; before, it is being built and writes maintain it already."""
+class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`ready`: queries use it; before, it is being built and writes maintain it already. `progress`: how far, 0 to 1.
+    The rest is as it was asked for.
+    """
 
     name: str
     fields: tuple[str, ...]
     unique: bool
     ready: bool
+    progress: float | None = None
+    where: dict[str, Any] | None = None
+    type: Literal["keys", "text"] = "keys"
+    stemming: Literal["english"] | None = None
+    prefix: bool = False
+    weights: dict[str, float] = {}
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -261,8 +294,11 @@ class Bundoc(Protocol):
         """Raises: CollectionNotFound, RuleDenied."""
         ...
 
-    async def put_collection(self, caller: Caller, name: str, indexes: tuple[IndexSpec, ...]) -> Collection:
-        """Create or alter a collection: afterwards it has exactly these indexes, built while writes go on.
+    async def put_collection(
+        self, caller: Caller, name: str, indexes: tuple[IndexSpec, ...], wait: bool = True
+    ) -> Collection:
+        """Create or alter a collection: afterwards it has exactly these indexes, built while writes go on. Without
+        `wait` the answer does not wait for that; an index that stored documents do not fit then disappears.
 
         Raises: InvalidQuery, InvalidInput, UniqueViolation when stored documents break a unique index, RuleDenied.
         """

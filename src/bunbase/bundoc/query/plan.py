@@ -1,7 +1,8 @@
 """Which index serves a query: fixed rules on filter, order and indexes alone, so that every engine decides alike.
 
 An index is the better the more of its first fields the filter pins to a value; then a range on its next field; then
-the result's order. Ranges are generous at their ends: the whole filter is checked again on every document they give.
+the result's order. An index of some documents serves only filters that imply its own.
+Ranges are generous at their ends: the whole filter is checked again on every document they give.
 """
 
 from __future__ import annotations
@@ -11,21 +12,27 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.query.filters import And, Compare, Filter, Matches, Or, Path, StartsWith
+from bunbase.bundoc.query.filters import EVERYTHING, Compare, Filter, Matches, Or, Path, StartsWith
+from bunbase.bundoc.query.implies import conjuncts, implies
 from bunbase.bundoc.query.order import END, FALSE, KEPT, NUMBER, STRING, TRUE, inverted, key, short_key
 from bunbase.bundoc.query.sort import Order, SortField
 
 ALL_ABOVE: Final = b"\xff" * 40
 PRIMARY: Final = "_id"
 
+Rank = tuple[int, int, int, int]  # fields pinned, a range, only some documents, the order for nothing
+
 
 class Index(msgspec.Struct, frozen=True):
-    """`many`: some document has met an array here, so that one document may stand in several places."""
+    """`many`: some document has met an array here, so that one document may stand in several places. `where`: which
+    documents it knows.
+    """
 
     name: str
     order: Order
     unique: bool = False
     many: bool = False
+    where: Filter = EVERYTHING
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -48,12 +55,14 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def choose(where: Filter, order: Order, indexes: Iterable[Index]) -> Plan:
-    tests = _conjuncts(where)
-    best, best_rank = _primary(tests, order), (0, 0, 0)
+    tests = conjuncts(where)
+    best = _primary(tests, order)
     if best.ranges != (Range(),):
         return best
-    best_rank = (0, 0, int(best.ordered))
+    best_rank = (0, 0, 0, int(best.ordered))
     for index in sorted(indexes, key=lambda index: index.name):
+        if not implies(tests, index.where):
+            continue
         plan, rank = _with(index, tests, order)
         if rank > best_rank:
             best, best_rank = plan, rank
@@ -62,19 +71,13 @@ def choose(where: Filter, order: Order, indexes: Iterable[Index]) -> Plan:
 
 def wanted(where: Filter, order: Order) -> tuple[str, ...]:
     """Name the fields of the index that would serve this query; none if no index can."""
-    tests = _conjuncts(where)
+    tests = conjuncts(where)
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
     ranged = [path for test in tests if (path := _path_of(test)) is not None and path not in pinned]
     fields = [SortField(path) for path in dict.fromkeys(pinned) if path != (PRIMARY,)]
     fields += [field for field in order.fields if field.path not in pinned]
     fields += [SortField(path) for path in dict.fromkeys(ranged) if path not in [field.path for field in fields]][:1]
     return tuple(str(field) for field in fields[:8])
-
-
-def _conjuncts(where: Filter) -> list[Filter]:
-    if isinstance(where, And):
-        return [test for part in where.parts for test in _conjuncts(part)]
-    return [where]
 
 
 def _path_of(test: Filter) -> Path | None:
@@ -104,7 +107,7 @@ def _primary(tests: list[Filter], order: Order) -> Plan:
     return Plan(None, ranges, ordered=False)
 
 
-def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, tuple[int, int, int]]:
+def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank]:
     pinned, prefix = 0, b""
     for field in index.order.fields:
         value = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
@@ -120,7 +123,7 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, tuple[
     ordered = (forwards or backwards) and not index.many and (ranges is None or len(ranges) == 1)
     everything = (Range(prefix, prefix + ALL_ABOVE),)
     plan = Plan(index, ranges if ranges is not None else everything, prefix, ordered, ordered and not forwards)
-    return plan, (pinned, int(ranges is not None), int(ordered))
+    return plan, (pinned, int(ranges is not None), int(index.where != EVERYTHING), int(ordered))
 
 
 def _reversed(order: Order) -> Order:

@@ -1,7 +1,7 @@
 """Create, alter, measure and drop collections: tasks that take their turn among the writes, each one short.
 
 A new index is declared first, and kept by every write from then on; what was stored before is brought in by one
-batch after the other. Queries use it when it is complete. After a crash in between, the next alteration goes on.
+batch after the other. Queries use it when it is complete. After a crash in between, it goes on when the file is opened.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 import apsw
 
 from bunbase.bundoc.documents import Stored
-from bunbase.bundoc.sqlite_engine.index_tables import create_index, drop_index, finish_index, index_tables
+from bunbase.bundoc.sqlite_engine.index_tables import built_until, create_index, drop_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.writer import Transaction
 from bunbase.contracts.bundoc import Collection, IndexSpec, InvalidDocument, UniqueViolation
@@ -23,6 +23,7 @@ BATCH_AFTER: Final = (
 )
 ALL: Final = "SELECT id, name, created FROM collections ORDER BY name"
 ONE: Final = "SELECT id, name, created FROM collections WHERE name = ?"
+LAST: Final = "SELECT coalesce(max(n), 0) FROM docs_N"
 SIZE: Final = "SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM docs_N"
 
 
@@ -50,23 +51,22 @@ class Declare:
 
 
 class Build:
-    """Brings a batch of documents into an index; gives where the next begins, None when the index is complete.
+    """Brings the next batch of documents into an index; says whether there are more.
 
     If a document does not fit, the index is dropped and the reason is the result: raising would undo the dropping.
     """
 
-    def __init__(self, collection: str, number: int, after: int) -> None:
+    def __init__(self, collection: str, number: int) -> None:
         self.collection = collection
         self.number = number
-        self.after = after
 
-    def run(self, transaction: Transaction) -> int | Exception | None:
+    def run(self, transaction: Transaction) -> bool | Exception:
         connection, table = transaction.connection, transaction.table(self.collection)
         index = next((one for one in table.indexes if one.number == self.number), None) if table else None
-        if table is None or index is None:
-            return None  # dropped meanwhile
+        if table is None or index is None or index.ready:
+            return False  # dropped meanwhile, or built by another
         sql = BATCH_AFTER.replace("docs_N", table.name)
-        rows: list[tuple[Any, ...]] = connection.execute(sql, (self.after, BATCH)).fetchall()
+        rows: list[tuple[Any, ...]] = connection.execute(sql, (index.built, BATCH)).fetchall()
         try:
             for _, *document in rows:
                 index.add(connection, Stored(*document))
@@ -74,11 +74,13 @@ class Build:
             drop_index(connection, index)
             _shown(transaction, self.collection, table.number)
             return problem
-        if len(rows) == BATCH:
-            return int(rows[-1][0])
-        finish_index(connection, self.number)
+        more = len(rows) == BATCH
+        if more:
+            built_until(connection, self.number, int(rows[-1][0]))
+        else:
+            finish_index(connection, self.number)
         _shown(transaction, self.collection, table.number)
-        return None
+        return more
 
 
 class Drop:
@@ -126,7 +128,11 @@ def measured(connection: apsw.Connection, name: str) -> Collection | None:
 
 
 def _collection(connection: apsw.Connection, number: int, name: str, created: str) -> Collection:
-    return Collection(name, created, tuple(index.state() for index in index_tables(connection, number)))
+    indexes = index_tables(connection, number)
+    last = (
+        0 if all(index.ready for index in indexes) else connection.execute(LAST.replace("docs_N", f"docs_{number}")).get
+    )
+    return Collection(name, created, tuple(index.state(last) for index in indexes))
 
 
 def _shown(transaction: Transaction, collection: str, number: int) -> Table:

@@ -18,7 +18,8 @@ from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.altering import Build, Declare, Drop, all_collections, measured
+from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, all_collections, measured
+from bunbase.bundoc.sqlite_engine.building import Builds
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
@@ -44,6 +45,8 @@ class SqliteEngine:
         self.writers = writers
         self.clock = clock
         self.waiters = Waiters(files.settings.waiting_for_changes)
+        self.builds = Builds(self._task)
+        files.on_open = lambda project, file: self.builds.resume(project, file.tables)
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None:
         """Reads in the event loop; when the file is open this never waits."""
@@ -106,12 +109,13 @@ class SqliteEngine:
     async def collection(self, project: str, collection: str) -> Collection | None:
         return await self._scanned(project, lambda file: file.scanned(lambda scanner: measured(scanner, collection)))
 
-    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...]) -> None:
-        building = await self._task(project, Declare(collection, indexes))
-        for number in building:
-            after: int | None = 0
-            while after is not None:
-                after = await self._task(project, Build(collection, number, after))
+    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...], wait: bool = True) -> None:
+        building = [
+            self.builds.begin(project, collection, number)
+            for number in await self._task(project, Declare(collection, indexes))
+        ]
+        for task in building if wait else ():
+            await asyncio.shield(task)  # whoever asked may leave, the index is still wanted
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         left = await self._task(project, Drop(collection))
@@ -120,12 +124,15 @@ class SqliteEngine:
         return left is not None
 
     async def drop(self, project: str) -> None:
+        await self.builds.stop(project)
         await self.files.drop(project)
 
     async def tend(self) -> None:
         await self.files.tend()
-        for project in list(self.files.files):
+        for project, file in list(self.files.files.items()):
             await self._prune(project)
+            if not file.closing:
+                self.builds.resume(project, file.tables)
 
     async def _changes(self, project: str, since: int, limit: int) -> Changes:
         file = self.files.ready(project) or await self.files.opened(project)
@@ -180,9 +187,11 @@ async def open_sqlite_engine(
         _allow_descriptors(settings.max_open_projects * DESCRIPTORS_PER_FILE + OTHER_DESCRIPTORS)
         files = OpenFiles(directory, kms, settings, now)
         writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-writer")
+        engine = SqliteEngine(files, writers, clock)
         try:
-            yield SqliteEngine(files, writers, clock)
+            yield engine
         finally:
+            await engine.builds.stop()
             await files.close()
             writers.shutdown()
 

@@ -8,7 +8,7 @@ from typing import Final
 import apsw
 
 from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
-from bunbase.bundoc.sqlite_engine.index_tables import CREATE_LIST
+from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST
 from bunbase.bundoc.sqlite_engine.tables import FORMAT, format_of
 
 OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # one begins with its first document
@@ -38,5 +38,14 @@ def _begin_indexes(connection: apsw.Connection) -> None:
     connection.execute(CREATE_LIST)
 
 
-STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {1: _begin_change_log, 2: _begin_indexes}
+def _begin_builds(connection: apsw.Connection) -> None:
+    """From here on it is known how far an index is built; one that is half built begins again."""
+    connection.execute(CREATE_BUILDS)
+
+
+STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {
+    1: _begin_change_log,
+    2: _begin_indexes,
+    3: _begin_builds,
+}
 assert max(STEPS) + 1 == FORMAT

@@ -10,10 +10,11 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.sort import entries, id_key, lacks_a_value, parse_sort
-from bunbase.contracts.bundoc import IndexSpec, IndexState, UniqueViolation
+from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
+from bunbase.bundoc.sqlite_engine.text_tables import TextTable
+from bunbase.contracts.bundoc import IndexSpec, UniqueViolation
 
 CREATE_LIST: Final = """
 CREATE TABLE IF NOT EXISTS indexes (
@@ -26,48 +27,49 @@ CREATE TABLE IF NOT EXISTS indexes (
     UNIQUE (collection, name)
 );"""
 
+CREATE_BUILDS: Final = "CREATE TABLE builds (id INTEGER PRIMARY KEY, document INTEGER NOT NULL)"  # by index
+
 CREATE: Final = "CREATE TABLE keys_N (k BLOB PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID"
 INSERT: Final = "INSERT OR IGNORE INTO keys_N (k, id) VALUES (?, ?)"
 DELETE: Final = "DELETE FROM keys_N WHERE k = ?"
 TAKEN: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? AND id != ?"
 MET_MANY: Final = "UPDATE indexes SET many = 1 WHERE id = ? AND many = 0"
-OF_COLLECTION: Final = "SELECT id, definition, many, ready FROM indexes WHERE collection = ? ORDER BY name"
+OF_COLLECTION: Final = """
+SELECT i.id, i.definition, i.many, i.ready, coalesce(b.document, 0)
+FROM indexes AS i LEFT JOIN builds AS b ON b.id = i.id WHERE i.collection = ? ORDER BY i.name"""
 
-value_of: Final = msgspec.json.Decoder().decode
 
+class IndexTable(KeptIndex):
+    """An index of keys."""
 
-class IndexTable:
-    """One index. `definition` is what it was asked for as."""
+    def __init__(self, number: int, definition: IndexSpec, many: bool, ready: bool, built: int) -> None:
+        super().__init__(number, definition, ready, built)
+        self.index = Index(definition.name, parse_sort(definition.fields), definition.unique, many, self.where)
 
-    def __init__(self, number: int, definition: IndexSpec, many: bool, ready: bool) -> None:
-        self.number = number
-        self.definition = definition
-        self.ready = ready
-        self.index = Index(definition.name, parse_sort(definition.fields), definition.unique, many)
-        self.name = f"keys_{number}"
+    @property
+    def name(self) -> str:
+        return f"keys_{self.number}"
 
-    def add(self, connection: apsw.Connection, document: Stored) -> None:
-        """Raises: UniqueViolation, InvalidDocument."""
-        value = value_of(seen(document))
+    @property
+    def create_sql(self) -> str:
+        return CREATE.replace("keys_N", self.name)
+
+    def put(self, connection: apsw.Connection, id: str, value: Any) -> None:
         order = self.index.order
         keys, many = entries(order, value)
         if self.index.unique and not lacks_a_value(order, value):
-            self._refuse_taken(connection, keys, document.id)
-        insert, ending = INSERT.replace("keys_N", self.name), id_key(order, document.id)
+            self._refuse_taken(connection, keys, id)
+        insert, ending = INSERT.replace("keys_N", self.name), id_key(order, id)
         for key in keys:
-            connection.execute(insert, (key + ending, document.id))
+            connection.execute(insert, (key + ending, id))
         if many:
             connection.execute(MET_MANY, (self.number,))
 
-    def remove(self, connection: apsw.Connection, document: Stored) -> None:
-        keys, _ = entries(self.index.order, value_of(seen(document)))
-        delete, ending = DELETE.replace("keys_N", self.name), id_key(self.index.order, document.id)
+    def take(self, connection: apsw.Connection, id: str, value: Any) -> None:
+        keys, _ = entries(self.index.order, value)
+        delete, ending = DELETE.replace("keys_N", self.name), id_key(self.index.order, id)
         for key in keys:
             connection.execute(delete, (key + ending,))
-
-    def state(self) -> IndexState:
-        known = self.definition
-        return IndexState(known.name, known.fields, known.unique, self.ready)
 
     def _refuse_taken(self, connection: apsw.Connection, keys: list[bytes], id: str) -> None:
         taken = TAKEN.replace("keys_N", self.name)
@@ -79,25 +81,37 @@ class IndexTable:
                 raise UniqueViolation(message, index=self.definition.name)
 
 
-def index_tables(connection: apsw.Connection, collection: int) -> tuple[IndexTable, ...]:
+def index_tables(connection: apsw.Connection, collection: int) -> tuple[KeptIndex, ...]:
     rows: list[Any] = connection.execute(OF_COLLECTION, (collection,)).fetchall()
-    return tuple(
-        IndexTable(number, msgspec.json.decode(definition, type=IndexSpec), bool(many), bool(ready))
-        for number, definition, many, ready in rows
-    )
+    return tuple(_index(collection, *row) for row in rows)
 
 
 def create_index(connection: apsw.Connection, collection: int, definition: IndexSpec) -> None:
     text = msgspec.json.encode(definition).decode()
     sql = "INSERT INTO indexes (collection, name, definition) VALUES (?, ?, ?) RETURNING id"
     number: int = connection.execute(sql, (collection, definition.name, text)).get
-    connection.execute(CREATE.replace("keys_N", f"keys_{number}"))
+    connection.execute(_index(collection, number, text, 0, 0, 0).create_sql)
+    built_until(connection, number, 0)
 
 
-def drop_index(connection: apsw.Connection, table: IndexTable) -> None:
+def drop_index(connection: apsw.Connection, table: KeptIndex) -> None:
     connection.execute(f"DROP TABLE {table.name}")
     connection.execute("DELETE FROM indexes WHERE id = ?", (table.number,))
+    connection.execute("DELETE FROM builds WHERE id = ?", (table.number,))
+
+
+def built_until(connection: apsw.Connection, number: int, document: int) -> None:
+    """Remember how far the building has come: after a crash it goes on from there."""
+    connection.execute("INSERT OR REPLACE INTO builds (id, document) VALUES (?, ?)", (number, document))
 
 
 def finish_index(connection: apsw.Connection, number: int) -> None:
     connection.execute("UPDATE indexes SET ready = 1 WHERE id = ?", (number,))
+    connection.execute("DELETE FROM builds WHERE id = ?", (number,))
+
+
+def _index(collection: int, number: int, definition: str, many: int, ready: int, built: int) -> KeptIndex:
+    spec = msgspec.json.decode(definition, type=IndexSpec)
+    if spec.type == "text":
+        return TextTable(number, collection, spec, bool(ready), built)
+    return IndexTable(number, spec, bool(many), bool(ready), built)

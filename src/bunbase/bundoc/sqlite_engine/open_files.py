@@ -42,7 +42,7 @@ REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # BunKMS has ans
 
 
 class OpenFiles:
-    """`now`: seconds on a clock that never goes back."""
+    """`now`: seconds on a clock that never goes back. `on_open`: called with each file that was opened."""
 
     def __init__(self, directory: Path, kms: Kms, settings: BundocSettings, now: Callable[[], float]) -> None:
         self.directory = directory
@@ -53,6 +53,7 @@ class OpenFiles:
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
         self.damaged: set[str] = set()
         self.reserved = 0
+        self.on_open: Callable[[str, ProjectFile], None] = lambda project, file: None
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -141,6 +142,7 @@ class OpenFiles:
             finally:
                 self.reserved -= 1
             self._share_cache()
+            self.on_open(project, self.files[project])
 
     async def _open_file(self, project: str, directory: Path) -> ProjectFile:
         asked_at = self.now()

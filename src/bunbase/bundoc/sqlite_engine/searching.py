@@ -46,8 +46,9 @@ class Searching:
         self.connection = connection
         self.table = table
         self.search = search
-        tables = [one for one in index_tables(connection, table.number) if one.ready]
-        self.by_name: dict[str, IndexTable] = {one.index.name: one for one in tables}
+        kept = index_tables(connection, table.number)
+        tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
+        self.by_name = {one.index.name: one for one in tables}
         self.plan = choose(search.chosen_by, search.order, [one.index for one in tables])
         self.budget = Budget(search, self.plan)
         test = condition(search.where)
@@ -151,7 +152,7 @@ class Searching:
         if self.plan.backwards:
             direction = "DESC"
         return (
-            f"SELECT d.id, {self.test.sql} FROM {keys} AS i CROSS JOIN {self.table.name} AS d ON d.id = i.id "
-            f"WHERE i.k {sign} ? AND i.k < ? ORDER BY i.k {direction}",
+            f"SELECT d.id, {self.test.sql} FROM (SELECT k, id AS of FROM {keys}) AS i "  # `id` is the document's alone
+            f"CROSS JOIN {self.table.name} AS d ON d.id = i.of WHERE i.k {sign} ? AND i.k < ? ORDER BY i.k {direction}",
             (*self.test.params, low, high),
         )

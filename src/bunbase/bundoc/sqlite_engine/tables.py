@@ -12,9 +12,10 @@ import apsw
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
 from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
-from bunbase.bundoc.sqlite_engine.index_tables import CREATE_LIST, IndexTable, index_tables
+from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST, index_tables
+from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 
-FORMAT: Final = 3  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
+FORMAT: Final = 4  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
 
 CREATE_FORMAT: Final = f"""
 CREATE TABLE collections (
@@ -24,6 +25,7 @@ CREATE TABLE collections (
 );
 {CREATE_LOG}
 {CREATE_LIST}
+{CREATE_BUILDS};
 PRAGMA user_version = {FORMAT};"""
 
 COLLECTIONS: Final = "SELECT name, id FROM collections"
@@ -51,7 +53,7 @@ DELETE: Final = "DELETE FROM docs_N WHERE id = ?"
 class Table:
     """One collection. Every method takes the connection to work on. Writes keep `indexes` in step."""
 
-    def __init__(self, number: int, indexes: tuple[IndexTable, ...] = ()) -> None:
+    def __init__(self, number: int, indexes: tuple[KeptIndex, ...] = ()) -> None:
         self.number = number
         self.indexes = indexes
         self.name = name = f"docs_{number}"

@@ -1,0 +1,59 @@
+"""Indexes being built: each by one task, batch by batch, whoever waits for it or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from bunbase.bundoc.sqlite_engine.altering import Build
+from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.logger import logger
+
+log = logger("bundoc")
+
+
+class Builds:
+    """`run`: does a batch in the project's turn of writes, and says whether there are more."""
+
+    def __init__(self, run: Callable[[str, Build], Awaitable[Any]]) -> None:
+        self.run = run
+        self.tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+
+    def begin(self, project: str, collection: str, number: int) -> asyncio.Task[None]:
+        """Give the task that builds the index; there is never more than one."""
+        task = self.tasks.get((project, number))
+        if task is None:
+            task = asyncio.create_task(self._build(project, collection, number))
+            self.tasks[project, number] = task
+            task.add_done_callback(lambda done: self._done(project, collection, number, done))
+        return task
+
+    def resume(self, project: str, tables: dict[str, Table]) -> None:
+        """Go on with what a crash, or too many writes at once, has left unfinished."""
+        for collection, table in list(tables.items()):
+            for index in table.indexes:
+                if not index.ready:
+                    self.begin(project, collection, index.number)
+
+    async def stop(self, project: str | None = None) -> None:
+        """What is half built stays so until it is resumed."""
+        await _cancelled(task for (of, _), task in list(self.tasks.items()) if project in (None, of))
+
+    async def _build(self, project: str, collection: str, number: int) -> None:
+        while await self.run(project, Build(collection, number)):
+            pass
+
+    def _done(self, project: str, collection: str, number: int, task: asyncio.Task[None]) -> None:
+        self.tasks.pop((project, number), None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            reason = error.detail if isinstance(error, Problem) else repr(error)
+            log.warning("an index was not built", project=project, collection=collection, reason=reason)
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    stopped = [task for task in tasks if task.cancel()]
+    if stopped:
+        await asyncio.wait(stopped)

@@ -1,0 +1,66 @@
+"""What all indexes of a collection have in common, whatever they keep."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.query.filters import Filter
+from bunbase.bundoc.query.parse import parse_where
+from bunbase.bundoc.query.predicate import matches
+from bunbase.contracts.bundoc import IndexSpec, IndexState
+
+value_of: Final = msgspec.json.Decoder().decode
+
+
+class KeptIndex:
+    """One index. `definition` is what it was asked for as; `built`: the last document that a build has brought in.
+
+    `where`: the filter that a document must fulfil to be in it.
+    """
+
+    def __init__(self, number: int, definition: IndexSpec, ready: bool, built: int) -> None:
+        self.number = number
+        self.definition = definition
+        self.ready = ready
+        self.built = built
+        self.partial = definition.where is not None
+        self.where: Filter = parse_where(msgspec.json.encode(definition.where) if self.partial else None)
+
+    @property
+    def name(self) -> str:
+        """The table's."""
+        raise NotImplementedError
+
+    @property
+    def create_sql(self) -> str:
+        raise NotImplementedError
+
+    def add(self, connection: apsw.Connection, document: Stored) -> None:
+        """Again is harmless. Raises: UniqueViolation, InvalidDocument."""
+        value = value_of(seen(document))
+        if self._knows(value):
+            self.put(connection, document.id, value)
+
+    def remove(self, connection: apsw.Connection, document: Stored) -> None:
+        """Take the document out; if it is not in, that is harmless."""
+        value = value_of(seen(document))
+        if self._knows(value):
+            self.take(connection, document.id, value)
+
+    def put(self, connection: apsw.Connection, id: str, value: Any) -> None:
+        raise NotImplementedError
+
+    def take(self, connection: apsw.Connection, id: str, value: Any) -> None:
+        raise NotImplementedError
+
+    def state(self, last: int) -> IndexState:
+        """`last`: the newest document's number."""
+        progress = None if self.ready else round(min(1.0, self.built / max(1, last)), 3)
+        return IndexState(ready=self.ready, progress=progress, **msgspec.structs.asdict(self.definition))
+
+    def _knows(self, value: Any) -> bool:
+        return not self.partial or matches(self.where, value)

@@ -1,0 +1,111 @@
+"""A text index is a table of SQLite's FTS5 that keeps words and where they stand, and no text.
+
+It lies in the project's encrypted file like all else. FTS5's own syntax never meets a caller's text: what is sought
+comes as a tree, and each word or phrase of it becomes a quoted string.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import apsw
+
+from bunbase.bundoc.query.parse import parse_path
+from bunbase.bundoc.query.predicate import candidates
+from bunbase.bundoc.query.text import BETWEEN, Term, TextSearch
+from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
+from bunbase.contracts.bundoc import IndexSpec
+
+LOCAL_SCORE: Final = "bundoc_local_score"
+
+# Of bm25; `LENGTH` stands for the mean number of words, which is a matter of all documents
+SATURATION: Final = 1.2
+LENGTH_WEIGHT: Final = 0.75
+LENGTH: Final = 100
+
+
+class TextTable(KeptIndex):
+    def __init__(self, number: int, collection: int, definition: IndexSpec, ready: bool, built: int) -> None:
+        super().__init__(number, definition, ready, built)
+        self.paths = tuple(parse_path(field, "/fields") for field in definition.fields)
+        self.weights = tuple(float(definition.weights.get(field, 1.0)) for field in definition.fields)
+        columns = ", ".join(f"c{column}" for column in range(len(self.paths)))
+        values = ", ".join("?" for _ in self.paths)
+        self.docs = f"docs_{collection}"
+        self.insert_sql = (
+            f"INSERT OR REPLACE INTO {self.name} (rowid, {columns}) SELECT n, {values} FROM {self.docs} WHERE id = ?"
+        )
+        self.delete_sql = f"DELETE FROM {self.name} WHERE rowid = (SELECT n FROM {self.docs} WHERE id = ?)"
+
+    @property
+    def name(self) -> str:
+        return f"text_{self.number}"
+
+    @property
+    def create_sql(self) -> str:
+        return (
+            f"CREATE VIRTUAL TABLE {self.name} USING fts5({fts_columns(self.definition)}, content='', "
+            f"contentless_delete=1)"
+        )
+
+    def put(self, connection: apsw.Connection, id: str, value: Any) -> None:
+        texts = [text_at(value, path) for path in self.paths]
+        if any(texts):
+            connection.execute(self.insert_sql, (*texts, id))
+
+    def take(self, connection: apsw.Connection, id: str, value: Any) -> None:
+        connection.execute(self.delete_sql, (id,))
+
+    def score(self, local: bool) -> str:
+        """Give SQL for how well a row fits, the better the greater. A `local` score is the row's own affair: the
+        common one tells something of all documents that hold a word, those that a rule hides among them.
+        """
+        weights = ", ".join(repr(weight) for weight in self.weights)
+        return f"{LOCAL_SCORE}({self.name}, {weights})" if local else f"-bm25({self.name}, {weights})"
+
+    def match(self, sought: TextSearch) -> str:
+        """Give the search in FTS5's words."""
+        columns = " ".join(
+            f"c{number}"
+            for number, field in enumerate(self.definition.fields)
+            if not sought.fields or field in sought.fields
+        )
+        wanted = " AND ".join(any_of(group) for group in sought.all)
+        without = f" NOT {any_of(sought.none)}" if sought.none else ""
+        return f"{{{columns}}} : (({wanted}){without})"
+
+
+def fts_columns(definition: IndexSpec) -> str:
+    """Give columns and tokenizer: the words of text and of what is highlighted must be cut alike."""
+    columns = ", ".join(f"c{column}" for column in range(len(definition.fields)))
+    stemming = "porter " if definition.stemming == "english" else ""
+    prefix = ", prefix='2 3'" if definition.prefix else ""
+    return f"{columns}, tokenize='{stemming}unicode61 remove_diacritics 2'{prefix}"
+
+
+def any_of(terms: tuple[Term, ...]) -> str:
+    return "(" + " OR ".join(_quoted(term) for term in terms) + ")"
+
+
+def text_at(value: Any, path: tuple[str, ...]) -> str:
+    """Give all strings at the path, with what no phrase reaches across between them."""
+    return BETWEEN.join(one for one in candidates(value, path) if isinstance(one, str))
+
+
+def prepare_scores(connection: apsw.Connection) -> None:
+    connection.register_fts5_function(LOCAL_SCORE, _local_score)
+
+
+def _local_score(api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
+    """bm25 as if every word were equally rare."""
+    length = 1 - LENGTH_WEIGHT + LENGTH_WEIGHT * api.column_size(-1) / LENGTH
+    score = 0.0
+    for phrase in range(api.phrase_count):
+        places = api.phrase_locations(phrase)
+        often = sum(weight * len(found) for weight, found in zip(weights, places, strict=True))
+        score += often * (SATURATION + 1) / (often + SATURATION * length)
+    return score
+
+
+def _quoted(term: Term) -> str:
+    return '"' + term.text.replace('"', '""') + '"' + "*" * term.prefix

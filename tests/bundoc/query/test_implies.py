@@ -1,0 +1,60 @@
+"""A partial index serves only where its filter is implied: never where a document could be missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from bunbase.bundoc.query.filters import Filter
+from bunbase.bundoc.query.implies import conjuncts, implies
+from bunbase.bundoc.query.parse import parse_where
+from bunbase.bundoc.query.predicate import matches
+from tests.bundoc.query.generated import documents, filters, operators
+
+simple = st.dictionaries(st.just("a"), operators(filters), min_size=1, max_size=1)
+
+
+def read(where: Any) -> Filter:
+    return parse_where(msgspec.json.encode(where))
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(where=st.one_of(simple, filters), wanted=st.one_of(simple, filters), stored=st.lists(documents, max_size=5))
+def test_what_is_implied_holds(where: Any, wanted: Any, stored: list[dict[str, Any]]) -> None:
+    assume(implies(conjuncts(read(where)), read(wanted)))
+
+    for document in stored:
+        assert not matches(read(where), document) or matches(read(wanted), document)
+
+
+@pytest.mark.parametrize(
+    ("where", "wanted", "expected"),
+    [
+        ({"a": 1}, {}, True),
+        ({}, {"a": 1}, False),
+        ({"a": 1, "b": 2}, {"a": 1}, True),
+        ({"$and": [{"b": 2}, {"a": 1}]}, {"a": 1}, True),
+        ({"a": True}, {"a": 1}, False),
+        ({"a": 5}, {"a": {"$gt": 4}}, True),
+        ({"a": 5}, {"a": {"$gt": 5}}, False),
+        ({"a": {"$gt": 5}}, {"a": {"$gte": 5}}, True),
+        ({"a": {"$gte": 5}}, {"a": {"$gt": 5}}, False),
+        ({"a": {"$gte": 6}}, {"a": {"$gt": 5}}, True),
+        ({"a": {"$lt": 3}}, {"a": {"$lte": 4}}, True),
+        ({"a": {"$lt": 3}}, {"a": {"$gt": 1}}, False),
+        ({"a": {"$in": ["x", "y"]}}, {"a": {"$in": ["x", "y", "z"]}}, True),
+        ({"a": {"$in": ["x", "w"]}}, {"a": {"$in": ["x", "y", "z"]}}, False),
+        ({"a": {"$gt": "x"}}, {"a": {"$exists": True}}, True),
+        ({"a": "abc"}, {"a": {"$startsWith": "ab"}}, True),
+        ({"a": {"$startsWith": "a"}}, {"a": {"$startsWith": "ab"}}, False),
+        ({"a": {"$ne": 1}}, {"a": {"$ne": 1}}, True),
+        ({"$or": [{"a": 1, "b": 1}, {"a": 1, "b": 2}]}, {"a": 1}, True),
+        ({"a": None}, {"a": {"$exists": True}}, False),
+    ],
+)
+def test_implication_is_seen_where_people_expect_it(where: Any, wanted: Any, expected: bool) -> None:
+    assert implies(conjuncts(read(where)), read(wanted)) is expected
