@@ -158,7 +158,13 @@ async def test_a_file_of_the_first_format_is_brought_up_and_asks_readers_to_begi
 def back_to_the_first_format(path: Path, key: bytes) -> None:
     """Undo what later formats added; the statements of the first have not changed."""
     connection = connect(path, key)
-    for statement in ("DROP TABLE changes", "DROP TABLE log", "DROP TABLE indexes", "PRAGMA user_version = 1"):
+    for statement in (
+        "DROP TABLE changes",
+        "DROP TABLE log",
+        "DROP TABLE indexes",
+        "DROP TABLE builds",
+        "PRAGMA user_version = 1",
+    ):
         connection.execute(statement)
     ours = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     assert sorted(connection.execute(ours).get) == ["collections", "docs_1"]

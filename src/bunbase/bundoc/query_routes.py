@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import msgspec
 from litestar import Response, delete, get, post, put
+from litestar.params import QueryParameter
 
 from bunbase.bundoc.fast_routes import JSON
 from bunbase.bundoc.openapi import DocumentBody, document_response, no_content, page_response, problems
 from bunbase.bundoc.routes import AnyRequest, CollectionName, check_media, check_query
-from bunbase.contracts.bundoc import Aggregation, Bundoc, Collection, IndexSpec, InvalidQuery, Query
+from bunbase.contracts.bundoc import Aggregation, Bundoc, Collection, Highlight, IndexSpec, InvalidQuery, Query
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.cursors import DEFAULT_LIMIT
@@ -19,6 +20,8 @@ from bunbase.pkg.http import Injected
 
 TAGS: Final = ["Documents"]
 COLLECTIONS: Final = ["Collections"]
+
+Wait = Annotated[bool, QueryParameter(description="`false`: answer at once, indexes are built afterwards.")]
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -31,6 +34,8 @@ class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     select: tuple[str, ...] | None = None
     count: bool = False
     explain: bool = False
+    score: bool = False
+    highlight: Highlight | None = None
 
 
 class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,11 +59,25 @@ class CollectionBody(msgspec.Struct, frozen=True):
 async def query_documents(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain}`; all of it may be left out."""
+    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain}`; all of it may be left out.
+
+    Where `where` holds `"$search":"quick fox"`, also `score`, which adds `_score`, and
+    `highlight:{fields:["title"],before:"<mark>",after:"</mark>",length:120}`, which adds `_highlights`.
+    """
     check_query(request, ())
     check_media(request, JSON)
     asked = _read(body, QueryBody)
-    query = Query(bytes(asked.where), asked.sort, asked.limit, asked.cursor, asked.select, asked.count, asked.explain)
+    query = Query(
+        where=bytes(asked.where),
+        sort=asked.sort,
+        limit=asked.limit,
+        cursor=asked.cursor,
+        select=asked.select,
+        count=asked.count,
+        explain=asked.explain,
+        score=asked.score,
+        highlight=asked.highlight,
+    )
     page = await bundoc.query(client, collection, query)
     return Response(page.body, media_type=JSON)
 
@@ -114,14 +133,23 @@ async def get_collection(
     operation_class=DocumentBody,
     responses={
         200: document_response("The collection as it is now; its indexes are built."),
+        202: document_response("The collection as it is now; an index that is not `ready` is still being built."),
         **problems(400, 403, 409, 415, 422),
     },
 )
 async def put_collection(
-    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+    client: Injected[Caller],
+    bundoc: Injected[Bundoc],
+    request: AnyRequest,
+    collection: CollectionName,
+    body: bytes,
+    wait: Wait = True,
 ) -> Response[bytes]:
-    """Takes `{indexes:[{name?,fields:["owner","-_created"],unique?}]}`: afterwards these are all its indexes."""
-    check_query(request, ())
+    """Takes `{indexes:[{name?,fields:["owner","-_created"],unique?,where?}]}`: afterwards these are all its indexes.
+
+    For search by words: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
+    """
+    check_query(request, ("wait",))
     check_media(request, JSON)
     try:
         asked = msgspec.json.decode(body, type=dict[str, Any])
@@ -131,8 +159,9 @@ async def put_collection(
         indexes = msgspec.convert(asked, CollectionBody).indexes
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _refuse("", f'A collection is described by a JSON object, such as {{"indexes":[]}}: {error}.')
-    made = await bundoc.put_collection(client, collection, indexes)
-    return Response(api_json(_shown(made)), media_type=JSON)
+    made = await bundoc.put_collection(client, collection, indexes, wait)
+    status = 200 if all(index.ready for index in made.indexes) else 202
+    return Response(api_json(_shown(made)), status_code=status, media_type=JSON)
 
 
 @delete(

@@ -4,40 +4,44 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from typing import Any
 
 import msgspec
 
-from bunbase.bundoc.documents import COLLECTION, Stored
+from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.query.aggregate import aggregated, parse_group, parse_values
-from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.contracts.bundoc import Aggregation, IndexSpec, InvalidQuery, Page, Query
+from bunbase.bundoc.query.text import parse_where_and_search
+from bunbase.bundoc.text_answers import check_adding, with_added
+from bunbase.contracts.bundoc import Aggregation, Page, Query
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
-from bunbase.pkg.errors import InvalidInput
-
-MAX_INDEXES: Final = 32
 
 
 async def queried(engine: Engine, project: str, collection: str, query: Query, max_scan: int) -> Page:
     """Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex."""
     name = _name(collection, query)
+    where, text = parse_where_and_search(query.where)
+    check_adding(query, text)
     search = Search(
-        where=parse_where(query.where),
+        where=where,
         order=parse_sort(query.sort),
         after=_position(name, query.cursor),
         limit=query.limit,
         count=query.count,
         max_scan=max_scan,
+        text=text,
+        by_score=text is not None and not query.sort,
     )
     paths = parse_select(query.select)
     found = await engine.search(project, collection, search)
-    items = b",".join([selected(stored, paths) for stored in found.items])
+    items = [selected(stored, paths) for stored in found.items]
+    if text is not None:
+        items = await with_added(items, found, query)
     next = encode_cursor(name, found.last) if found.more else None
-    body = b'{"items":[' + items + b'],"next":' + msgspec.json.encode(next)
+    body = b'{"items":[' + b",".join(items) + b'],"next":' + msgspec.json.encode(next)
     if found.count is not None:
         body += b',"count":%d' % found.count
     if query.explain:
@@ -51,44 +55,14 @@ async def aggregated_page(
     """Raises: InvalidQuery, QueryNeedsIndex."""
     group = parse_group(aggregation.group)
     values = parse_values(aggregation.values, aggregation.group)
-    search = Search(where=parse_where(aggregation.where), max_scan=max_scan)
+    where, text = parse_where_and_search(aggregation.where)
+    search = Search(where=where, text=text, max_scan=max_scan)
 
     def fold(documents: Iterator[Stored]) -> list[dict[str, Any]]:
         return aggregated(documents, aggregation.group, group, values)
 
     items = await engine.fold(project, collection, search, fold)
     return Page(msgspec.json.encode({"items": items}))
-
-
-def named_indexes(indexes: tuple[IndexSpec, ...]) -> tuple[IndexSpec, ...]:
-    """Check what is asked for, and name what has no name after its fields. Raises: InvalidInput."""
-    if len(indexes) > MAX_INDEXES:
-        _invalid("/indexes", f"A collection has at most {MAX_INDEXES} indexes.")
-    named: dict[str, IndexSpec] = {}
-    for number, index in enumerate(indexes):
-        at = f"/indexes/{number}"
-        try:
-            order = parse_sort(index.fields, f"{at}/fields")
-        except InvalidQuery as problem:
-            _invalid(str(problem.extra["path"]), problem.detail)
-        if not index.fields or len(order.fields) < len(index.fields):
-            _invalid(f"{at}/fields", "An index has 1 to 8 fields; _id needs none.")
-        name = index.name or "_".join(str(field).replace("-", "desc_") for field in order.fields)
-        name = name if index.name else _plain(name)
-        if not COLLECTION.fullmatch(name):
-            _invalid(f"{at}/name", "An index is named [a-z][a-z0-9_]{0,62}.")
-        if name in named:
-            _invalid(f"{at}/name", f"Two indexes are named {name}.")
-        named[name] = IndexSpec(index.fields, name, index.unique)
-    return tuple(named.values())
-
-
-def _plain(name: str) -> str:
-    """Make a valid name, the same for the same fields and different for others."""
-    lowered = "".join(one if one.isascii() and one.isalnum() else "_" for one in name.lower()).strip("_")
-    if lowered == name and COLLECTION.fullmatch(name):
-        return name
-    return f"by_{lowered[:48]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _name(collection: str, query: Query) -> str:
@@ -103,7 +77,3 @@ def _position(name: str, cursor: str | None) -> bytes | None:
 
 def _explained(found: Found) -> dict[str, Any]:
     return {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
-
-
-def _invalid(at: str, message: str) -> NoReturn:
-    raise InvalidInput(message, errors=[{"path": at, "message": message}])

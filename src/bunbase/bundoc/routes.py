@@ -30,7 +30,7 @@ TAGS: Final = ["Documents"]
 
 KEY: Final = "key"  # the front door's: the project key of those who cannot set headers
 
-QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain"})
+QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain", "score"})
 
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
@@ -40,7 +40,9 @@ WaitSeconds = Annotated[
     float, QueryParameter(ge=0, le=30, description="How long to wait when there is nothing new yet.")
 ]
 Where = Annotated[str | None, QueryParameter(description='A filter as JSON, such as `{"status":"done"}`.')]
-Flag = Annotated[bool, QueryParameter(description="`true`: say how many there are in all, or how they were found.")]
+Flag = Annotated[
+    bool, QueryParameter(description="`true`: say how many there are in all, how they were found, how well they fit.")
+]
 Names = Annotated[str | None, QueryParameter(description="Fields with commas between; in `sort`, `-` descends.")]
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description='Only if this is still the revision, such as `"3"`.')
@@ -89,6 +91,7 @@ async def list_documents(
     select: Names = None,
     count: Flag = False,
     explain: Flag = False,
+    score: Flag = False,
 ) -> Response[bytes]:
     """Gives documents that fulfil `where`, ordered by `sort`, else by `_id`. Pages stay in step while documents come
     and go.
@@ -100,7 +103,14 @@ async def list_documents(
         page = await bundoc.list(client, collection, limit, cursor)
         return Response(page.body, media_type=JSON)
     query = Query(
-        None if where is None else where.encode(), _names(sort) or (), limit, cursor, _names(select), count, explain
+        where=None if where is None else where.encode(),
+        sort=_names(sort) or (),
+        limit=limit,
+        cursor=cursor,
+        select=_names(select),
+        count=count,
+        explain=explain,
+        score=score,
     )
     page = await bundoc.query(client, collection, query)
     return Response(page.body, media_type=JSON)

@@ -13,7 +13,8 @@ from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.querying import aggregated_page, named_indexes, queried
+from bunbase.bundoc.index_specs import named_indexes
+from bunbase.bundoc.querying import aggregated_page, queried
 from bunbase.bundoc.writes import Create, Delete, Put
 from bunbase.contracts.bundoc import (
     Aggregation,

@@ -41,17 +41,19 @@ SYSTEM: Final = frozenset({"_id", "_rev", "_created", "_updated"})
 COMPARISONS: Final[dict[str, Op]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
-def parse_where(text: bytes | None) -> Filter:
+def parse_where(text: bytes | None, at: str = "/where") -> Filter:
+    """Read a filter; it searches no text. Raises: InvalidQuery."""
+    return EVERYTHING if text is None else Reader().document(decode_where(text, at), at, 1)
+
+
+def decode_where(text: bytes, at: str = "/where") -> Any:
     """Raises: InvalidQuery."""
-    if text is None:
-        return EVERYTHING
     if len(text) > MAX_BYTES:
-        refuse("/where", f"A filter is at most {MAX_BYTES} bytes.")
+        refuse(at, f"A filter is at most {MAX_BYTES} bytes.")
     try:
-        where = msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        refuse("/where", 'where is a JSON object, such as {"status":"done"}.')
-    return Reader().document(where, "/where", 1)
+        refuse(at, f'{at.rpartition("/")[2]} is a JSON object, such as {{"status":"done"}}.')
 
 
 def parse_path(dotted: Any, at: str) -> Path:
@@ -107,6 +109,8 @@ class Reader:
                 return Or(self._several(value, at, level))
             case "$nor":
                 return Not(Or(self._several(value, at, level)))
+            case "$search":
+                refuse(at, "$search stands at the top of a query's filter, once, beside everything else.")
             case _ if name.startswith("$"):
                 refuse(at, f"{name} is not understood here; a filter knows $and, $or and $nor beside fields.")
             case _:

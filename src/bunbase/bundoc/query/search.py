@@ -9,12 +9,14 @@ from bunbase.bundoc.query.filters import EVERYTHING, And, Filter
 from bunbase.bundoc.query.plan import PRIMARY, Plan, wanted
 from bunbase.bundoc.query.sort import Order
 from bunbase.bundoc.query.sql import Condition
-from bunbase.contracts.bundoc import QueryNeedsIndex
+from bunbase.bundoc.query.text import TextSearch
+from bunbase.contracts.bundoc import IndexSpec, QueryNeedsIndex
 
 
 class Search(msgspec.Struct, frozen=True):
     """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter;
-    `implied`: what follows from it, only to choose an index by.
+    `implied`: what follows from it, only to choose an index by. `text`: what a text index must find; `by_score`: the
+    best first, and `order` decides between equals.
 
     `max_scan`: how many documents may be examined for the page, and how many for the count.
     """
@@ -27,6 +29,8 @@ class Search(msgspec.Struct, frozen=True):
     max_scan: int = 10_000
     also: Condition | None = None
     implied: Filter = EVERYTHING
+    text: TextSearch | None = None
+    by_score: bool = False
 
     @property
     def chosen_by(self) -> Filter:
@@ -34,10 +38,21 @@ class Search(msgspec.Struct, frozen=True):
         return self.where if self.implied == EVERYTHING else And((self.where, self.implied))
 
 
+class Words(msgspec.Struct, frozen=True):
+    """What a text index takes for words and how it was asked, for highlighting."""
+
+    definition: IndexSpec
+    sought: TextSearch
+
+
 class Found(msgspec.Struct, frozen=True):
-    """`last`: the position of the last document, if there are `more`. `index`: what served the search."""
+    """`last`: the position of the last document, if there are `more`. `index`: what served the search. `scores`: of
+    each item, where text was sought.
+    """
 
     items: tuple[Stored, ...] = ()
+    scores: tuple[float, ...] = ()
+    words: Words | None = None
     more: bool = False
     last: bytes = b""
     count: int | None = None
@@ -62,6 +77,9 @@ class Budget:
 
 
 def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
+    if search.text is not None:
+        advice = f"More than {search.max_scan} documents hold these words: search for more words at once."
+        return QueryNeedsIndex(advice, index=None)
     fields = list(wanted(search.chosen_by, search.order))
     used = [str(field) for field in plan.index.order.fields] if plan.index else []
     if not fields or fields == used:

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.query.parse import parse_path, refuse
+from bunbase.bundoc.query.filters import EVERYTHING, Filter
+from bunbase.bundoc.query.parse import Reader, decode_where, parse_path, refuse
 
+SEARCH: Final = "$search"
 MAX_CHARACTERS: Final = 1000
 MAX_TERMS: Final = 32
 MAX_FIELDS: Final = 16
@@ -36,6 +38,17 @@ class TextSearch(msgspec.Struct, frozen=True):
     none: tuple[Term, ...] = ()
     index: str = ""
     fields: tuple[str, ...] = ()
+
+
+def parse_where_and_search(text: bytes | None) -> tuple[Filter, TextSearch | None]:
+    """Read the filter of a query, and what it searches for. Raises: InvalidQuery."""
+    if text is None:
+        return EVERYTHING, None
+    where = decode_where(text)
+    sought = None
+    if isinstance(where, dict) and SEARCH in where:
+        sought = parse_search(where.pop(SEARCH), f"/where/{SEARCH}")
+    return Reader().document(where, "/where", 1), sought
 
 
 def parse_search(said: Any, at: str) -> TextSearch:
@@ -71,7 +84,7 @@ def parse_text(text: str, at: str = "") -> TextSearch:
             joins = True
             continue
         starred = bool(part["prefix"]) or (word is not None and word.endswith("*"))
-        term = Term(" ".join((word or phrase or "").split()), starred)
+        term = Term(" ".join((word or phrase or "").split()).rstrip("*"), starred)
         if not any(_is_of_a_word(character) for character in term.text):
             continue
         if part["excluded"]:

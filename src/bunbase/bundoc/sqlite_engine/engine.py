@@ -25,7 +25,7 @@ from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
 from bunbase.bundoc.writes import Committed, Step, Write
-from bunbase.contracts.bundoc import Changes, Collection, IndexSpec
+from bunbase.contracts.bundoc import BundocBusy, Changes, Collection, IndexSpec
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -115,7 +115,10 @@ class SqliteEngine:
             for number in await self._task(project, Declare(collection, indexes))
         ]
         for task in building if wait else ():
-            await asyncio.shield(task)  # whoever asked may leave, the index is still wanted
+            await asyncio.wait([task])  # whoever asked may leave, the index is still wanted
+            if task.cancelled():
+                raise BundocBusy("The building was stopped; it goes on when the project is next used.")
+            task.result()
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         left = await self._task(project, Drop(collection))

@@ -13,13 +13,17 @@ from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES
 from bunbase.bundoc.patterns import MATCHES_FUNCTION, pattern
 from bunbase.bundoc.query.filters import EVERYTHING
+from bunbase.bundoc.query.implies import conjuncts, implies
 from bunbase.bundoc.query.order import inverted, key
 from bunbase.bundoc.query.plan import PRIMARY, Range, choose
-from bunbase.bundoc.query.search import Budget, Found, Search
-from bunbase.bundoc.query.sort import id_of, position
+from bunbase.bundoc.query.search import Budget, Found, Search, Words
+from bunbase.bundoc.query.sort import id_key, id_of, position
 from bunbase.bundoc.query.sql import KEY_FUNCTION, Condition, both, condition
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
+from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
+from bunbase.contracts.bundoc import QueryNeedsIndex
 
 decode: Final = msgspec.json.Decoder().decode
 
@@ -27,6 +31,7 @@ decode: Final = msgspec.json.Decoder().decode
 def prepare(connection: apsw.Connection) -> None:
     """Teach a connection what searches need."""
     connection.create_scalar_function(KEY_FUNCTION, _key, 1, deterministic=True)
+    prepare_scores(connection)
     connection.create_scalar_function(MATCHES_FUNCTION, _matches, 2, deterministic=True)
 
 
@@ -39,6 +44,32 @@ def _matches(*args: Any) -> Any:
     return int(pattern(text).found_in(of))
 
 
+def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
+    """Give the text index to search in. Raises: QueryNeedsIndex."""
+    sought = search.text
+    assert sought is not None
+    fitting = [
+        one
+        for one in kept
+        if isinstance(one, TextTable)
+        and sought.index in ("", one.definition.name)
+        and set(sought.fields) <= set(one.definition.fields)
+        and implies(conjuncts(search.chosen_by), one.where)
+    ]
+    for one in fitting:
+        if one.ready:
+            return one
+    if fitting:
+        raise QueryNeedsIndex(f"The index {fitting[0].definition.name} is still being built; try again.", index=None)
+    fields = list(sought.fields) or ["title"]
+    named = f" named {sought.index}" if sought.index else ""
+    raise QueryNeedsIndex(
+        f"$search needs a text index{named} that holds what it asks for: add one on the fields to be searched, "
+        f"such as [{', '.join(fields)}], to the collection.",
+        index={"fields": fields, "type": "text"},
+    )
+
+
 class Searching:
     """One search; the connection is in a transaction, so that all of it sees one state."""
 
@@ -47,6 +78,8 @@ class Searching:
         self.table = table
         self.search = search
         kept = index_tables(connection, table.number)
+        self.text = text_index(search, kept) if search.text else None
+        self.scores: dict[str, float] = {}
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
         self.plan = choose(search.chosen_by, search.order, [one.index for one in tables])
@@ -58,10 +91,20 @@ class Searching:
         """Raises: QueryNeedsIndex."""
         count = self._count() if self.search.count else None
         counted, self.budget = self.budget.examined, Budget(self.search, self.plan)
-        items, more, last = self._walked() if self.plan.ordered else self._sorted()
+        ordered = self.plan.ordered and self.text is None
+        items, more, last = self._walked() if ordered else self._sorted()
         index = self.plan.index.name if self.plan.index else PRIMARY
-        examined = counted + self.budget.examined
-        return Found(tuple(items), more, last, count, index, self.plan.ordered, examined)
+        return Found(
+            items=tuple(items),
+            scores=tuple(self.scores[one.id] for one in items) if self.text else (),
+            words=Words(self.text.definition, self.search.text) if self.text and self.search.text else None,
+            more=more,
+            last=last,
+            count=count,
+            index=self.text.definition.name if self.text else index,
+            ordered=ordered,
+            examined=counted + self.budget.examined,
+        )
 
     def all(self) -> Iterator[Stored]:
         """Give every document that fulfils the filter, in no order. Raises: QueryNeedsIndex."""
@@ -69,7 +112,7 @@ class Searching:
             yield self._document(id)
 
     def _count(self) -> int:
-        if self.search.where == EVERYTHING and self.search.also is None:
+        if self.search.where == EVERYTHING and self.search.also is None and self.text is None:
             return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
         return sum(1 for _ in self._ids(None))
 
@@ -87,7 +130,7 @@ class Searching:
 
     def _sorted(self) -> tuple[list[Stored], bool, bytes]:
         """Look at all candidates, keep the positions of the first ones."""
-        positions = ((self._position(self._document(id)), id) for id in self._ids(None))
+        positions = ((self._place(id), id) for id in self._ids(None))
         after = self.search.after
         rest = (one for one in positions if after is None or one[0] > after)
         first = heapq.nsmallest(self.search.limit + 1, rest)
@@ -101,6 +144,11 @@ class Searching:
         last = first[len(items) - 1][0] if items else b""
         return items, len(items) < len(first), last
 
+    def _place(self, id: str) -> bytes:
+        if self.search.by_score:
+            return inverted(key(self.scores[id])) + id_key(self.search.order, id)
+        return self._position(self._document(id))
+
     def _position(self, document: Stored) -> bytes:
         return position(self.search.order, decode(seen(document)))
 
@@ -111,6 +159,9 @@ class Searching:
 
     def _ids(self, after: bytes | None) -> Iterator[str]:
         """Give the ids of the documents that fulfil the filter, in the plan's order, each once."""
+        if self.text is not None:
+            yield from self._found_by_text(self.text)
+            return
         known: set[str] = set()
         many = self.plan.index is not None and self.plan.index.many
         for range in self.plan.ranges:
@@ -126,6 +177,26 @@ class Searching:
                         yield id
             finally:
                 rows.close()
+
+    def _found_by_text(self, text: TextTable) -> Iterator[str]:
+        """Give ids in no order; their scores are known from then on."""
+        assert self.search.text is not None
+        if not self.search.text.all:
+            return
+        score = text.score(local=self.search.also is not None)
+        rows = self.connection.execute(
+            f"SELECT d.id, {self.test.sql}, {score} FROM {text.name} CROSS JOIN {self.table.name} AS d "
+            f"ON d.n = {text.name}.rowid WHERE {text.name} MATCH ?",
+            (*self.test.params, text.match(self.search.text)),
+        )
+        try:
+            for id, passes, scored in rows:
+                self.budget.spend()
+                if passes:
+                    self.scores[id] = scored
+                    yield id
+        finally:
+            rows.close()
 
     def _candidates(self, range: Range, after: bytes | None) -> tuple[str, tuple[object, ...]]:
         return self._by_index(range, after) if self.plan.index else self._by_id(range, after)

@@ -1,0 +1,127 @@
+"""What a search by text adds to the documents it finds: `_score`, and `_highlights` that show where the words stand.
+
+The index keeps no text. So the fields that are shown are cut into words once more, in memory, by the tokenizer that
+cut them for the index: what is marked is what was found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from bunbase.bundoc.documents import seen
+from bunbase.bundoc.query.filters import Path
+from bunbase.bundoc.query.parse import parse_path, refuse
+from bunbase.bundoc.query.search import Found, Words
+from bunbase.bundoc.query.text import BETWEEN, TextSearch
+from bunbase.bundoc.sqlite_engine.text_tables import any_of, fts_columns, text_at
+from bunbase.contracts.bundoc import Highlight, IndexSpec, Query
+
+MAX_FIELDS: Final = 16
+MAX_MARK: Final = 64
+MIN_LENGTH: Final = 20
+MAX_LENGTH: Final = 10_000
+
+OPEN, CLOSE = "\x01", "\x02"  # stand for the marks until the text is escaped
+UNMARKED: Final = str.maketrans({OPEN: " ", CLOSE: " "})
+ELLIPSIS: Final = "…"
+
+
+def check_adding(query: Query, text: TextSearch | None) -> None:
+    """Raises: InvalidQuery."""
+    if text is None and query.score:
+        refuse("/score", "There is a score only where $search asks for words.")
+    if query.highlight is None:
+        return
+    if text is None:
+        refuse("/highlight", "There is something to highlight only where $search asks for words.")
+    if not 1 <= len(query.highlight.fields) <= MAX_FIELDS:
+        refuse("/highlight/fields", f"Name 1 to {MAX_FIELDS} fields.")
+    for number, field in enumerate(query.highlight.fields):
+        parse_path(field, f"/highlight/fields/{number}")
+    if max(len(query.highlight.before), len(query.highlight.after)) > MAX_MARK:
+        refuse("/highlight", f"before and after are at most {MAX_MARK} characters.")
+    if not MIN_LENGTH <= query.highlight.length <= MAX_LENGTH:
+        refuse("/highlight/length", f"length is {MIN_LENGTH} to {MAX_LENGTH} characters.")
+
+
+async def with_added(items: list[bytes], found: Found, query: Query) -> list[bytes]:
+    """Give the items with what the query wants to see added."""
+    if query.score:
+        items = [_with(item, "_score", score) for item, score in zip(items, found.scores, strict=True)]
+    if query.highlight is not None and found.words is not None:
+        documents = [msgspec.json.decode(seen(stored)) for stored in found.items]
+        shown = await asyncio.to_thread(highlights, found.words, query.highlight, documents)
+        items = [_with(item, "_highlights", one) for item, one in zip(items, shown, strict=True)]
+    return items
+
+
+def highlights(words: Words, wanted: Highlight, documents: list[Any]) -> list[dict[str, str]]:
+    """Give for each document, by field, the piece of its text around what was found; a field without is left out."""
+    paths = {field: parse_path(field, "/highlight") for field in wanted.fields}
+    one_column = IndexSpec(("text",), stemming=words.definition.stemming)
+    connection = apsw.Connection(":memory:")
+    try:
+        connection.execute(f"CREATE VIRTUAL TABLE shown USING fts5({fts_columns(one_column)})")
+        rows = [_texts(document, path) for document in documents for path in paths.values()]
+        numbered = [(number, text) for number, text in enumerate(rows) if text]
+        connection.executemany("INSERT INTO shown (rowid, c0) VALUES (?, ?)", numbered)
+        terms = tuple(term for group in words.sought.all for term in group)
+        sql = "SELECT rowid, highlight(shown, 0, ?, ?) FROM shown WHERE shown MATCH ?"
+        marked = dict(connection.execute(sql, (OPEN, CLOSE, any_of(terms)))) if terms and numbered else {}
+    finally:
+        connection.close()
+    found: list[dict[str, str]] = []
+    for number in range(len(documents)):
+        texts = [(field, marked.get(number * len(paths) + place)) for place, field in enumerate(paths)]
+        found.append({field: _piece(text, wanted) for field, text in texts if text})
+    return found
+
+
+def _texts(document: Any, path: Path) -> str:
+    return text_at(document, path).translate(UNMARKED)
+
+
+def _piece(marked: str, wanted: Highlight) -> str:
+    """Cut a piece out of the first string that holds a mark: around the first of them, between words if possible."""
+    text = next(one for one in marked.split(BETWEEN) if OPEN in one)
+    begin = _beginning(text, wanted.length)
+    end = _end(text, begin, wanted.length)
+    piece = text[begin:end]
+    if piece.count(OPEN) > piece.count(CLOSE):
+        piece += CLOSE
+    shown = html.escape(piece).replace(OPEN, wanted.before).replace(CLOSE, wanted.after)
+    return ELLIPSIS * (begin > 0) + shown + ELLIPSIS * (end < len(text))
+
+
+def _beginning(text: str, length: int) -> int:
+    """A third of the piece comes before the first mark."""
+    first = text.index(OPEN)
+    if len(text) - text.count(OPEN) - text.count(CLOSE) <= length:
+        return 0
+    begin = max(0, first - length // 3)
+    if begin == 0:
+        return 0
+    space = text.find(" ", begin, first)
+    return begin if space < 0 else space + 1
+
+
+def _end(text: str, begin: int, length: int) -> int:
+    """Marks take no room."""
+    end, left = begin, length
+    while end < len(text) and (left > 0 or text[end] == CLOSE):
+        left -= text[end] not in (OPEN, CLOSE)
+        end += 1
+    if end == len(text):
+        return end
+    space = text.rfind(" ", max(begin, text.index(OPEN) + 1), end)
+    return end if space < 0 or end - space > length // 3 else space
+
+
+def _with(item: bytes, name: str, value: Any) -> bytes:
+    """Put a field behind the others: there is always `_id` before it."""
+    return item[:-1] + b',"' + name.encode() + b'":' + msgspec.json.encode(value) + b"}"

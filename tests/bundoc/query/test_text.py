@@ -1,0 +1,89 @@
+"""`$search` in a caller's words: any text is a search, and none of it is FTS5's syntax."""
+
+from __future__ import annotations
+
+import apsw
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bunbase.bundoc.query.text import Term, TextSearch, parse_search, parse_text, parse_where_and_search
+from bunbase.bundoc.sqlite_engine.text_tables import TextTable
+from bunbase.contracts.bundoc import IndexSpec, InvalidQuery
+
+TABLE = TextTable(1, 1, IndexSpec(("title", "body"), type="text"), ready=True, built=0)
+
+
+def words(*groups: str) -> tuple[tuple[Term, ...], ...]:
+    return tuple(tuple(Term(word) for word in group.split("|")) for group in groups)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", TextSearch(())),
+        ("quick  fox", TextSearch(words("quick", "fox"))),
+        ('"quick fox" dog', TextSearch(words("quick fox", "dog"))),
+        ("fox -dog", TextSearch(words("fox"), (Term("dog"),))),
+        ('fox -"lazy dog"', TextSearch(words("fox"), (Term("lazy dog"),))),
+        ("fo*", TextSearch(((Term("fo", prefix=True),),))),
+        ('"quick fo"*', TextSearch(((Term("quick fo", prefix=True),),))),
+        ("a OR b c", TextSearch(words("a|b", "c"))),
+        ("OR a OR", TextSearch(words("a"))),
+        ("a or b", TextSearch(words("a", "or", "b"))),
+        ('"open end', TextSearch(words("open end"))),
+        ("... -!! *", TextSearch(())),
+        ("e-mail", TextSearch(words("e-mail"))),
+        ("NEAR(a b) AND NOT", TextSearch(words("NEAR(a", "b)", "AND", "NOT"))),
+    ],
+)
+def test_a_text_is_read_as_people_write_it(text: str, expected: TextSearch) -> None:
+    assert parse_text(text) == expected
+
+
+@settings(max_examples=1000, deadline=None)
+@given(text=st.text("ab1 \"'*-:^(){}+\\\x00\ue000éNOTAR.,\n", max_size=40) | st.text(max_size=40))
+@example('"')
+@example('a "" -"')
+@example("c0 : a")
+def test_no_text_is_a_syntax_error(text: str) -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute(TABLE.create_sql)
+    connection.execute("INSERT INTO text_1 (rowid, c0, c1) VALUES (1, 'a b', 'c')")
+
+    sought = parse_text(text)
+
+    if sought.all:
+        connection.execute("SELECT rowid FROM text_1 WHERE text_1 MATCH ?", (TABLE.match(sought),)).fetchall()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("where", "path"),
+    [
+        ('{"$search":3}', "/where/$search"),
+        ('{"$search":{"text":"a"}}', "/where/$search"),
+        ('{"$search":{"query":"a","x":1}}', "/where/$search/x"),
+        ('{"$search":{"query":"a","fields":"title"}}', "/where/$search/fields"),
+        ('{"$search":{"query":"a","fields":["a..b"]}}', "/where/$search/fields/0"),
+        ('{"$search":{"query":"a","index":1}}', "/where/$search/index"),
+        ('{"$search":"' + "a" * 1001 + '"}', "/where/$search"),
+        ('{"$search":"' + "a " * 33 + '"}', "/where/$search"),
+        ('{"$or":[{"$search":"a"},{"b":1}]}', "/where/$or/0/$search"),
+        ('{"$nor":[{"$search":"a"}]}', "/where/$nor/0/$search"),
+        ('{"$and":[{"$search":"a"}]}', "/where/$and/0/$search"),
+        ('{"a":{"$elemMatch":{"$search":"a"}}}', "/where/a/$elemMatch/$search"),
+    ],
+)
+def test_what_is_no_search_is_refused_by_its_path(where: str, path: str) -> None:
+    with pytest.raises(InvalidQuery) as refused:
+        parse_where_and_search(where.encode())
+
+    assert refused.value.extra["path"] == path
+
+
+def test_a_search_says_where_to_look() -> None:
+    sought = parse_search({"query": "fox", "index": "by_text", "fields": ["title"]}, "")
+
+    assert sought == TextSearch(words("fox"), index="by_text", fields=("title",))
+    assert TABLE.match(sought) == '{c0} : ((("fox")))'
