@@ -90,15 +90,17 @@ def test_any_query_over_any_index_gives_what_its_meaning_says(data: st.DataObjec
     stored = data.draw(st.lists(documents, max_size=12))
     where, sort = data.draw(wheres), tuple(data.draw(orders))
     fields = tuple(data.draw(st.lists(st.sampled_from(["a", "-a", "b", "-b", "a.b"]), max_size=2, unique_by=path_of)))
+    partial = data.draw(st.sampled_from([None, where, {"a": {"$exists": True}}, {"a": {"$gte": -1}}, {"b": 1}]))
     limit = data.draw(st.integers(1, 5))
 
-    found = asyncio.run(_found_in_a_new_collection(stored, where, sort, fields, limit))
+    spec = IndexSpec(fields, "one", where=partial) if fields else None
+    found = asyncio.run(_found_in_a_new_collection(stored, where, sort, spec, limit))
 
     assert found == _expected(stored, where, sort)
 
 
 async def _found_in_a_new_collection(
-    stored: list[dict[str, Any]], where: Any, sort: tuple[str, ...], fields: tuple[str, ...], limit: int
+    stored: list[dict[str, Any]], where: Any, sort: tuple[str, ...], spec: IndexSpec | None, limit: int
 ) -> list[str]:
     with tempfile.TemporaryDirectory() as directory:
         async with sqlite_engine(Path(directory) / "bundoc", FakeKms()) as engine:
@@ -107,8 +109,8 @@ async def _found_in_a_new_collection(
             for number, document in islice(enumerate(stored), half):
                 await put(service, f"d{number:02}", {"a": "before"})
                 await put(service, f"d{number:02}", document)
-            if fields:
-                await index(service, *fields)
+            if spec is not None:
+                await service.put_collection(CALLER, C, (spec,))
             for number, document in islice(enumerate(stored), half, None):
                 await put(service, f"d{number:02}", {"a": "before"})
                 await put(service, f"d{number:02}", document)
@@ -248,6 +250,39 @@ async def test_a_unique_index_refuses_the_second_and_leaves_no_trace(service: Bu
     assert await walked(service, {"email": "ada@example.com"}) == ["d4"]
     await service.delete(CALLER, C, "d4", NO_PRECONDITION)
     assert await walked(service, {"email": {"$startsWith": ""}}) == ["d1"]
+
+
+async def test_a_partial_index_knows_only_what_fulfils_its_filter(service: BundocService) -> None:
+    spec = IndexSpec(("n",), "open", where={"status": {"$in": ["open", "new"]}})
+    await service.put_collection(CALLER, C, (spec,))
+    for number in range(30):
+        await put(service, f"d{number:02}", {"n": number, "status": "open" if number % 10 == 0 else "done"})
+
+    assert await examined(service, {"n": {"$gte": 5}, "status": "open"}) == ("open", 2)
+    assert await examined(service, {"status": "open"}) == ("open", 3)
+    assert await examined(service, {"n": {"$gte": 5}}, limit=30) == ("_id", 30)
+    assert await examined(service, {"n": 10, "status": "done"}) == ("_id", 30)
+
+    await put(service, "d10", {"n": 10, "status": "done"})
+    await put(service, "d11", {"n": 11, "status": "new"})
+    await service.delete(CALLER, C, "d20", NO_PRECONDITION)
+    assert await walked(service, {"status": {"$in": ["new", "open"]}}, sort=("-n",)) == ["d11", "d00"]
+    assert (await service.collection(CALLER, C)).indexes[0].where == {"status": {"$in": ["open", "new"]}}
+
+
+async def test_a_partial_unique_index_refuses_only_among_its_documents(service: BundocService) -> None:
+    spec = IndexSpec(("email",), "active", unique=True, where={"deleted": False})
+    await service.put_collection(CALLER, C, (spec,))
+    await put(service, "d1", {"email": "ada@example.com", "deleted": True})
+    await put(service, "d2", {"email": "ada@example.com", "deleted": False})
+    await put(service, "d3", {"email": "ada@example.com"})
+
+    with pytest.raises(UniqueViolation):
+        await put(service, "d1", {"email": "ada@example.com", "deleted": False})
+
+    await put(service, "d2", {"email": "ada@example.com", "deleted": True})
+    await put(service, "d1", {"email": "ada@example.com", "deleted": False})
+    assert await examined(service, {"email": "ada@example.com", "deleted": False}) == ("active", 1)
 
 
 async def test_stored_duplicates_keep_a_unique_index_from_being_made(service: BundocService) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -360,6 +361,32 @@ async def test_values_over_groups(http: httpx.AsyncClient) -> None:
     assert found.json() == {"items": [{"even": False, "total": 1}, {"even": True, "total": 2}]}
 
 
+async def test_a_search_by_words_over_http(http: httpx.AsyncClient) -> None:
+    spec = {"type": "text", "fields": ["title"], "weights": {"title": 2}, "where": {"public": True}}
+    made = await http.put("/v1/collections/posts?wait=false", json={"indexes": [spec]})
+    assert made.status_code in (200, 202)
+    await http.put("/v1/collections/posts", json={"indexes": [{**spec, "name": "text_title"}]})
+    await http.post(URL, json={"_id": "d1", "title": "The <quick> fox", "public": True})
+    await http.post(URL, json={"_id": "d2", "title": "A hen", "public": True})
+    where = {"$search": "quick", "public": True}
+
+    by_address = await http.get(URL, params={"where": json.dumps(where), "score": "true", "select": "title"})
+    by_body = await http.post(
+        f"{URL}/query", json={"where": where, "highlight": {"fields": ["title"]}, "explain": True}
+    )
+
+    (item,) = by_address.json()["items"]
+    assert (item["_id"], item["title"]) == ("d1", "The <quick> fox")
+    assert item["_score"] > 0
+    assert by_body.json()["items"][0]["_highlights"] == {"title": "The &lt;<mark>quick</mark>&gt; fox"}
+    assert by_body.json()["explain"]["index"] == "text_title"
+    (shown,) = (await http.get("/v1/collections/posts")).json()["indexes"]
+    assert shown == {**spec, "name": "text_title", "unique": False, "ready": True, "weights": {"title": 2.0}}
+    needed = await http.get(URL, params={"where": '{"$search":"quick"}'})
+    assert problem(needed) == (422, "query_needs_index")
+    assert needed.json()["index"]["type"] == "text"
+
+
 async def test_a_collection_with_a_unique_index(http: httpx.AsyncClient) -> None:
     made = await http.put("/v1/collections/posts", json={"indexes": [{"fields": ["slug"], "unique": True}]})
     assert made.status_code == 200
@@ -392,6 +419,11 @@ async def test_a_collection_with_a_unique_index(http: httpx.AsyncClient) -> None
         ("PUT", "/v1/collections/posts", b'{"schema":{}}', "invalid_input"),
         ("PUT", "/v1/collections/posts", b'{"indexes":[{"field":"a"}]}', "invalid_input"),
         ("PUT", "/v1/collections/posts", b"[]", "invalid_input"),
+        ("PUT", "/v1/collections/posts?wait=perhaps", b"{}", "invalid_input"),
+        ("PUT", "/v1/collections/posts", b'{"indexes":[{"fields":["a"],"type":"geo"}]}', "invalid_input"),
+        ("PUT", "/v1/collections/posts", b'{"indexes":[{"fields":["a"],"where":{"a":{"$near":1}}}]}', "invalid_input"),
+        ("POST", f"{URL}/query", b'{"highlight":{"fields":["a"]}}', "invalid_query"),
+        ("POST", f"{URL}/query", b'{"where":{"$or":[{"$search":"a"}]}}', "invalid_query"),
         ("PUT", "/v1/collections/No", b"{}", "invalid_input"),
     ],
 )

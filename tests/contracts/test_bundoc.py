@@ -19,6 +19,7 @@ from bunbase.contracts.bundoc import (
     DocumentExists,
     DocumentNotFound,
     DocumentTooLarge,
+    Highlight,
     IndexSpec,
     InvalidDocument,
     InvalidQuery,
@@ -151,6 +152,15 @@ async def test_queries_and_collections_work_from_anywhere(bundoc: Bundoc) -> Non
     with pytest.raises(InvalidQuery) as invalid:
         await bundoc.query(CALLER, "posts", Query(b'{"n":{"$near":1}}'))
     assert invalid.value.extra["path"] == "/where/n/$near"
+
+    words = IndexSpec(("title",), type="text", weights={"title": 2.0}, where={"n": {"$gte": 0}})
+    made = await bundoc.put_collection(CALLER, "posts", (words,), wait=True)
+    assert (made.indexes[0].weights, made.indexes[0].where) == ({"title": 2.0}, {"n": {"$gte": 0}})
+    await bundoc.put(CALLER, "posts", "d3", b'{"n":3,"title":"A fox"}', NO_PRECONDITION)
+    sought = Query(b'{"$search":"fox","n":3}', select=("n",), highlight=Highlight(("title",)))
+    page = await bundoc.query(CALLER, "posts", sought)
+    assert page.body == b'{"items":[{"_id":"d3","n":3,"_highlights":{"title":"A <mark>fox</mark>"}}],"next":null}'
+    await bundoc.delete(CALLER, "posts", "d3", NO_PRECONDITION)
 
     assert [one.name for one in await bundoc.collections(CALLER)] == ["posts"]
     assert (await bundoc.collection(CALLER, "posts")).documents == 3

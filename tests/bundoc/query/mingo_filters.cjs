@@ -1,0 +1,12 @@
+// Asks mingo whether documents fulfil filters: lines of {document, where} in, lines of {matches} or {error} out.
+const { readFileSync } = require("node:fs");
+const { Query } = require("mingo");
+
+for (const line of readFileSync(0, "utf8").split("\n").filter(Boolean)) {
+  const { document, where } = JSON.parse(line);
+  try {
+    console.log(JSON.stringify({ matches: new Query(where).test(document) }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+  }
+}
