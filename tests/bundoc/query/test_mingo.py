@@ -16,45 +16,65 @@ from bunbase.pkg.bun import find_bun
 
 ORACLE = Path(__file__).with_name("mingo_filters.cjs")
 
+# Left out, because mingo is not MongoDB there and the manual says what ours do:
+# - arrays right inside arrays: mingo flattens them;
+# - $all: mingo asks for an array, to MongoDB {"$all":[1]} is {"$eq":1};
+# - null, whole arrays and objects, $exists, $size and $elemMatch behind a dotted path: to mingo a path through an
+#   array leads to an array of what it found.
 NAMES = ["a", "b", "c"]
-SCALARS = st.none() | st.booleans() | st.sampled_from([-1, 0, 1, 2, 0.5, "", "a", "ab", "b", "B"])
-VALUES: st.SearchStrategy[Any] = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=2),
-    max_leaves=6,
-)
+COMPARABLE = st.booleans() | st.sampled_from([-1, 0, 1, 2, 0.5, "", "a", "ab", "b", "B"])
+SCALARS = st.none() | COMPARABLE
+OBJECTS = st.dictionaries(st.sampled_from(NAMES), SCALARS | st.lists(SCALARS, max_size=2), max_size=2)
+VALUES = SCALARS | OBJECTS | st.lists(SCALARS | OBJECTS, max_size=3)
 DOCUMENTS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=3)
-PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=2).map(".".join)
-COMPARABLE = SCALARS.filter(lambda value: value is not None)
+PATHS = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)).map(".".join)
+
+
+def comparisons(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        st.tuples(st.sampled_from(["$eq", "$ne"]), values).map(pair),
+        st.tuples(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), COMPARABLE).map(pair),
+        st.tuples(st.sampled_from(["$in", "$nin"]), st.lists(values, max_size=3)).map(pair),
+        st.fixed_dictionaries(
+            {"$regex": st.sampled_from(["a", "^a", "b$", "^$", "[^a]", "^a|b"])},
+            optional={"$options": st.sampled_from(["i", "m"])},
+        ),
+    )
+
+
+def pair(named: tuple[str, Any]) -> dict[str, Any]:
+    return dict([named])
+
+
+def perhaps_not(tests: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return tests | tests.map(lambda test: {"$not": test})
+
 
 TESTS = st.one_of(
-    st.fixed_dictionaries({"$eq": VALUES}),
-    st.fixed_dictionaries({"$ne": VALUES}),
-    st.tuples(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), COMPARABLE).map(lambda pair: {pair[0]: pair[1]}),
-    st.tuples(st.sampled_from(["$in", "$nin"]), st.lists(VALUES, max_size=3)).map(lambda pair: {pair[0]: pair[1]}),
-    st.fixed_dictionaries({"$all": st.lists(SCALARS, max_size=2)}),
+    comparisons(VALUES),
+    comparisons(VALUES).map(lambda test: {"$elemMatch": test}),
     st.fixed_dictionaries({"$exists": st.booleans()}),
     st.fixed_dictionaries({"$size": st.integers(0, 3)}),
-    st.fixed_dictionaries(
-        {"$regex": st.sampled_from(["a", "^a", "b$", "^$", "[^a]", "^a|b"])},
-        optional={"$options": st.sampled_from(["i", "m"])},
-    ),
 )
-OPERATORS = st.one_of(
-    TESTS, TESTS, st.fixed_dictionaries({"$not": TESTS}), st.fixed_dictionaries({"$elemMatch": TESTS})
+FIELDS = st.one_of(
+    st.dictionaries(st.sampled_from(NAMES), perhaps_not(TESTS), min_size=1, max_size=2),
+    st.dictionaries(PATHS, perhaps_not(comparisons(COMPARABLE)), min_size=1, max_size=2),
 )
-FIELDS: st.SearchStrategy[Any] = st.dictionaries(PATHS, OPERATORS, min_size=1, max_size=2)
 FILTERS: st.SearchStrategy[Any] = st.recursive(
     FIELDS,
     lambda inner: st.tuples(st.sampled_from(["$and", "$or", "$nor"]), st.lists(inner, min_size=1, max_size=2)).map(
-        lambda pair: {pair[0]: pair[1]}
+        pair
     ),
     max_leaves=3,
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(st.lists(st.tuples(DOCUMENTS, FILTERS), min_size=20, max_size=60))
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(st.lists(st.tuples(DOCUMENTS, FILTERS), min_size=5, max_size=15))
 def test_filters_agree_with_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     answers = by_mingo(cases)
 
