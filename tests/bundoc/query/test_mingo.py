@@ -70,7 +70,7 @@ FILTERS: st.SearchStrategy[Any] = st.recursive(
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -19,8 +19,7 @@ MAX_CHARACTERS: Final = 1000
 MAX_TERMS: Final = 32
 MAX_FIELDS: Final = 16
 
-BETWEEN: Final = "\n\ue000\n"  # a word that nobody can search for, between the strings of an array
-UNSAID: Final = str.maketrans({"\x00": " ", "\ue000": " "})
+UNSAID: Final = str.maketrans({"\x00": " ", "\ue000": " "})  # the end of FTS5's strings, and `words.BETWEEN`
 PART: Final = re.compile(r'(?P<excluded>-?)(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<prefix>(?<=")\*)?')
 
 

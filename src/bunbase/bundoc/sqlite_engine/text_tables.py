@@ -11,9 +11,9 @@ from typing import Any, Final
 import apsw
 
 from bunbase.bundoc.query.parse import parse_path
-from bunbase.bundoc.query.predicate import candidates
-from bunbase.bundoc.query.text import BETWEEN, Term, TextSearch
+from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
+from bunbase.bundoc.words import any_of, fts_columns, text_at
 from bunbase.contracts.bundoc import IndexSpec
 
 LOCAL_SCORE: Final = "bundoc_local_score"
@@ -75,23 +75,6 @@ class TextTable(KeptIndex):
         return f"{{{columns}}} : (({wanted}){without})"
 
 
-def fts_columns(definition: IndexSpec) -> str:
-    """Give columns and tokenizer: the words of text and of what is highlighted must be cut alike."""
-    columns = ", ".join(f"c{column}" for column in range(len(definition.fields)))
-    stemming = "porter " if definition.stemming == "english" else ""
-    prefix = ", prefix='2 3'" if definition.prefix else ""
-    return f"{columns}, tokenize='{stemming}unicode61 remove_diacritics 2'{prefix}"
-
-
-def any_of(terms: tuple[Term, ...]) -> str:
-    return "(" + " OR ".join(_quoted(term) for term in terms) + ")"
-
-
-def text_at(value: Any, path: tuple[str, ...]) -> str:
-    """Give all strings at the path, with what no phrase reaches across between them."""
-    return BETWEEN.join(one for one in candidates(value, path) if isinstance(one, str))
-
-
 def prepare_scores(connection: apsw.Connection) -> None:
     connection.register_fts5_function(LOCAL_SCORE, _local_score)
 
@@ -105,7 +88,3 @@ def _local_score(api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
         often = sum(weight * len(found) for weight, found in zip(weights, places, strict=True))
         score += often * (SATURATION + 1) / (often + SATURATION * length)
     return score
-
-
-def _quoted(term: Term) -> str:
-    return '"' + term.text.replace('"', '""') + '"' + "*" * term.prefix
