@@ -13,8 +13,9 @@ import pytest
 from bunbase.bundoc.query.filters import Compare
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import parse_text
-from bunbase.bundoc.sqlite_engine.altering import BATCH, Build, Declare
+from bunbase.bundoc.sqlite_engine.altering import BATCH, BATCH_BYTES, Build, Declare
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.bundoc.writes import Create, Step
 from bunbase.contracts.bundoc import BundocBusy, Collection, IndexSpec
 from tests.bundoc.build_writer import COLLECTION, DOCUMENTS, INDEXES, PROJECT, filled
 from tests.bundoc.engines import sqlite_engine
@@ -99,6 +100,31 @@ async def test_a_build_that_was_turned_away_goes_on_later(
     await engine.tend()
 
     await until_ready(engine)
+
+
+async def test_an_index_is_built_anew_when_its_filter_only_looks_the_same(engine: SqliteEngine) -> None:
+    await engine.commit(PROJECT, (Step(COLLECTION, Create("d1", b'{"n":1,"a":true}')),))
+    await engine.alter(PROJECT, COLLECTION, (IndexSpec(("n",), "one", where={"a": 1}),))
+
+    await engine.alter(PROJECT, COLLECTION, (IndexSpec(("n",), "one", where={"a": True}),))
+
+    found = await engine.search(PROJECT, COLLECTION, Search(where=Compare(("a",), "=", True)))
+    assert (found.index, len(found.items)) == ("one", 1)
+
+
+async def test_large_documents_are_brought_in_fewer_at_a_time(engine: SqliteEngine) -> None:
+    large = b'{"n":1,"title":"' + b"word " * (BATCH_BYTES // 20) + b'"}'
+    for number in range(6):
+        await engine.commit(PROJECT, (Step(COLLECTION, Create(f"d{number}", large)),))
+    (number,) = await engine._task(PROJECT, Declare(COLLECTION, INDEXES[1:]))
+
+    assert await engine._task(PROJECT, Build(COLLECTION, number))
+    (index,) = (await state(engine)).indexes
+    await engine.alter(PROJECT, COLLECTION, INDEXES[1:])
+
+    assert index.progress == round(4 / 6, 3)
+    found = await engine.search(PROJECT, COLLECTION, Search(text=parse_text("word"), by_score=True, count=True))
+    assert found.count == 6
 
 
 async def test_an_index_may_be_dropped_while_it_is_built(engine: SqliteEngine) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunbase.bundoc.patterns import InvalidPattern, literal_beginning, pattern
+from bunbase.bundoc.patterns import MATCHES_FUNCTION, InvalidPattern, literal_beginning, pattern
+from bunbase.bundoc.sqlite_engine.connection import TimeBound
+from bunbase.bundoc.sqlite_engine.searching import prepare
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,16 @@ def test_a_pattern_that_makes_other_engines_wait_is_answered() -> None:
     hostile = pattern("(a*)*(a|aa)+$")
 
     assert not hostile.found_in(b"a" * 200_000 + b"b")
+
+
+def test_a_pattern_in_long_texts_keeps_within_the_time_of_a_search() -> None:
+    connection = apsw.Connection(":memory:")
+    time = TimeBound(connection, 0.0)
+    prepare(connection, time)
+    time.start()
+
+    with pytest.raises(apsw.InterruptError):
+        connection.execute(
+            f"SELECT {MATCHES_FUNCTION}('a', CAST(value AS BLOB)) FROM json_each('[1, 2, 3]')"
+        ).fetchall()
+    connection.close()

@@ -58,6 +58,67 @@ def test_no_text_is_a_syntax_error(text: str) -> None:
     connection.close()
 
 
+WORDS = st.sampled_from(["a", "ab", "abc", "b", "É", "e"])
+STORED = st.lists(st.tuples(st.lists(WORDS, max_size=4), st.lists(st.lists(WORDS, max_size=3), max_size=3)), max_size=6)
+SOUGHT = st.one_of(
+    WORDS,
+    st.builds("{}*".format, WORDS),
+    st.builds('"{} {}"'.format, WORDS, WORDS),
+    st.builds("-{}".format, WORDS),
+    st.builds("{} OR {}".format, WORDS, WORDS),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(stored=STORED, sought=st.lists(SOUGHT, max_size=4).map(" ".join))
+def test_a_search_finds_what_a_plain_reading_finds(
+    stored: list[tuple[list[str], list[list[str]]]], sought: str
+) -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute("CREATE TABLE docs_1 (n INTEGER PRIMARY KEY, id TEXT)")
+    connection.execute(TABLE.create_sql)
+    for number, (title, body) in enumerate(stored):
+        connection.execute("INSERT INTO docs_1 VALUES (?, ?)", (number, f"d{number}"))
+        value = {"title": " ".join(title), "body": [" ".join(words) for words in body]}
+        TABLE.put(connection, f"d{number}", value)
+    search = parse_text(sought)
+
+    rows = (
+        connection.execute("SELECT rowid FROM text_1 WHERE text_1 MATCH ?", (TABLE.match(search),))
+        if search.all
+        else []
+    )
+    found = {number for (number,) in rows}
+    connection.close()
+
+    texts = [[title, *body] for title, body in stored]
+    assert found == {number for number, of in enumerate(texts) if search.all and plainly(search, of)}
+
+
+def plainly(search: TextSearch, texts: list[list[str]]) -> bool:
+    wanted = all(any(occurs(term, texts) for term in group) for group in search.all)
+    return wanted and not any(occurs(term, texts) for term in search.none)
+
+
+def occurs(term: Term, texts: list[list[str]]) -> bool:
+    words = [folded(word) for word in term.text.split()]
+    return any(
+        begins(words, [folded(word) for word in text[at : at + len(words)]], term.prefix)
+        for text in texts
+        for at in range(len(text))
+    )
+
+
+def begins(words: list[str], found: list[str], prefix: bool) -> bool:
+    if len(found) < len(words) or words[:-1] != found[:-1]:
+        return False
+    return found[-1].startswith(words[-1]) if prefix else found[-1] == words[-1]
+
+
+def folded(word: str) -> str:
+    return word.lower().replace("é", "e")
+
+
 @pytest.mark.parametrize(
     ("where", "path"),
     [

@@ -9,14 +9,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 import apsw
+import msgspec
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.sqlite_engine.index_tables import built_until, create_index, drop_index, finish_index, index_tables
+from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.writer import Transaction
 from bunbase.contracts.bundoc import Collection, IndexSpec, InvalidDocument, UniqueViolation
 
-BATCH: Final = 200  # documents brought into an index at a time: about 5 ms that writes wait
+BATCH: Final = 200  # documents brought into an index at a time: about 5 ms that writes wait, 30 ms for much text
+BATCH_BYTES: Final = 2 << 20  # large documents go in fewer at a time
 
 BATCH_AFTER: Final = (
     "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -37,14 +40,15 @@ class Declare:
     def run(self, transaction: Transaction) -> list[int]:
         connection = transaction.connection
         table = transaction.table(self.collection) or transaction.begin(self.collection)
+        wanted = [_exactly(definition) for definition in self.indexes]
         kept = []
         for index in table.indexes:
-            if index.definition in self.indexes:
-                kept.append(index.definition)
+            if _exactly(index.definition) in wanted:
+                kept.append(_exactly(index.definition))
             else:
                 drop_index(connection, index)
         for definition in self.indexes:
-            if definition not in kept:
+            if _exactly(definition) not in kept:
                 create_index(connection, table.number, definition)
         now = _shown(transaction, self.collection, table.number)
         return [index.number for index in now.indexes if not index.ready]
@@ -65,22 +69,35 @@ class Build:
         index = next((one for one in table.indexes if one.number == self.number), None) if table else None
         if table is None or index is None or index.ready:
             return False  # dropped meanwhile, or built by another
-        sql = BATCH_AFTER.replace("docs_N", table.name)
-        rows: list[tuple[Any, ...]] = connection.execute(sql, (index.built, BATCH)).fetchall()
         try:
-            for _, *document in rows:
-                index.add(connection, Stored(*document))
+            last = self._brought_in(connection, table, index)
         except (UniqueViolation, InvalidDocument) as problem:
             drop_index(connection, index)
             _shown(transaction, self.collection, table.number)
             return problem
-        more = len(rows) == BATCH
-        if more:
-            built_until(connection, self.number, int(rows[-1][0]))
-        else:
+        if last is None:
             finish_index(connection, self.number)
+        else:
+            built_until(connection, self.number, last)
         _shown(transaction, self.collection, table.number)
-        return more
+        return last is not None
+
+    def _brought_in(self, connection: apsw.Connection, table: Table, index: KeptIndex) -> int | None:
+        """Give the last document of the batch, None if it was the last of all."""
+        rows = connection.execute(BATCH_AFTER.replace("docs_N", table.name), (index.built, BATCH))
+        documents = size = 0
+        last: int | None = None
+        try:
+            for last, *fields in rows:
+                document = Stored(*fields)
+                index.add(connection, document)
+                documents += 1
+                size += len(document.body)
+                if size >= BATCH_BYTES:
+                    return last
+        finally:
+            rows.close()  # an index that is being read from cannot be dropped
+        return last if documents == BATCH else None
 
 
 class Drop:
@@ -111,6 +128,11 @@ class Drop:
         connection.execute("DELETE FROM collections WHERE id = ?", (table.number,))
         transaction.changed[self.collection] = None
         return False
+
+
+def _exactly(definition: IndexSpec) -> bytes:
+    """Tell apart what == does not: a filter on 1 from one on true."""
+    return msgspec.json.encode(definition)
 
 
 def all_collections(connection: apsw.Connection) -> tuple[Collection, ...]:

@@ -46,12 +46,12 @@ class TimeBound:
     def __init__(self, connection: apsw.Connection, seconds: float) -> None:
         self.seconds = seconds
         self.until = 0.0
-        connection.set_progress_handler(self._passed, STEPS_BETWEEN_LOOKS)
+        connection.set_progress_handler(self.passed, STEPS_BETWEEN_LOOKS)
 
     def start(self) -> None:
         self.until = time.monotonic() + self.seconds
 
-    def _passed(self) -> bool:
+    def passed(self) -> bool:
         return time.monotonic() > self.until
 
 

@@ -120,8 +120,8 @@ class ProjectFile:
         with self.scanning:
             if self.scanner is None:
                 self.scanner = self._connect()
-                prepare(self.scanner)
                 self.scanner_time = TimeBound(self.scanner, self.settings.read_seconds)
+                prepare(self.scanner, self.scanner_time)
             self.scanner_time.start()
             self.scanner.execute("BEGIN")
             try:

@@ -19,6 +19,7 @@ from bunbase.bundoc.query.plan import PRIMARY, Range, choose
 from bunbase.bundoc.query.search import Budget, Found, Search, Words
 from bunbase.bundoc.query.sort import id_key, id_of, position
 from bunbase.bundoc.query.sql import KEY_FUNCTION, Condition, both, condition
+from bunbase.bundoc.sqlite_engine.connection import TimeBound
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.tables import Table
@@ -28,20 +29,22 @@ from bunbase.contracts.bundoc import QueryNeedsIndex
 decode: Final = msgspec.json.Decoder().decode
 
 
-def prepare(connection: apsw.Connection) -> None:
-    """Teach a connection what searches need."""
+def prepare(connection: apsw.Connection, time: TimeBound | None = None) -> None:
+    """Teach a connection what searches need; looking for a pattern in long texts keeps within `time` too."""
+
+    def matches(*args: Any) -> int:
+        text, of = args
+        if time is not None and time.passed():
+            connection.interrupt()
+        return int(pattern(text).found_in(of))
+
     connection.create_scalar_function(KEY_FUNCTION, _key, 1, deterministic=True)
+    connection.create_scalar_function(MATCHES_FUNCTION, matches, 2, deterministic=True)
     prepare_scores(connection)
-    connection.create_scalar_function(MATCHES_FUNCTION, _matches, 2, deterministic=True)
 
 
 def _key(*args: Any) -> Any:
     return key(decode(args[0]))
-
-
-def _matches(*args: Any) -> Any:
-    text, of = args
-    return int(pattern(text).found_in(of))
 
 
 def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
