@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 import pytest
 from hypothesis import example, given, settings
@@ -58,6 +60,7 @@ def test_no_text_is_a_syntax_error(text: str) -> None:
     connection.close()
 
 
+Texts = tuple[list[str], list[list[str]]]
 WORDS = st.sampled_from(["a", "ab", "abc", "b", "É", "e"])
 STORED = st.lists(st.tuples(st.lists(WORDS, max_size=4), st.lists(st.lists(WORDS, max_size=3), max_size=3)), max_size=6)
 SOUGHT = st.one_of(
@@ -71,9 +74,7 @@ SOUGHT = st.one_of(
 
 @settings(max_examples=500, deadline=None)
 @given(stored=STORED, sought=st.lists(SOUGHT, max_size=4).map(" ".join))
-def test_a_search_finds_what_a_plain_reading_finds(
-    stored: list[tuple[list[str], list[list[str]]]], sought: str
-) -> None:
+def test_a_search_finds_what_a_plain_reading_finds(stored: list[Texts], sought: str) -> None:
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE docs_1 (n INTEGER PRIMARY KEY, id TEXT)")
     connection.execute(TABLE.create_sql)
@@ -83,12 +84,10 @@ def test_a_search_finds_what_a_plain_reading_finds(
         TABLE.put(connection, f"d{number}", value)
     search = parse_text(sought)
 
-    rows = (
-        connection.execute("SELECT rowid FROM text_1 WHERE text_1 MATCH ?", (TABLE.match(search),))
-        if search.all
-        else []
-    )
-    found = {number for (number,) in rows}
+    found: set[Any] = set()
+    if search.all:
+        sql = "SELECT rowid FROM text_1 WHERE text_1 MATCH ?"
+        found = {row[0] for row in connection.execute(sql, (TABLE.match(search),))}
     connection.close()
 
     texts = [[title, *body] for title, body in stored]
