@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create, Step
-from bunbase.contracts.bundoc import IndexSpec
+from bunbase.contracts.bundoc import CollectionSpec, IndexSpec
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 
@@ -35,7 +35,7 @@ async def filled(engine: SqliteEngine, documents: int) -> None:
 async def main(directory: str, secret: str) -> None:
     async with sqlite_engine(Path(directory), FakeKms(bytes.fromhex(secret))) as engine:
         await filled(engine, DOCUMENTS)
-        await engine.alter(PROJECT, COLLECTION, INDEXES, wait=False)
+        await engine.alter(PROJECT, COLLECTION, CollectionSpec(INDEXES), wait=False)
         os.write(1, b"building\n")
         await asyncio.gather(*engine.builds.tasks.values())
 

@@ -16,7 +16,7 @@ from bunbase.bundoc.query.text import parse_text
 from bunbase.bundoc.sqlite_engine.altering import BATCH, BATCH_BYTES, Build, Declare
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create, Step
-from bunbase.contracts.bundoc import BundocBusy, Collection, IndexSpec
+from bunbase.contracts.bundoc import BundocBusy, Collection, CollectionSpec, IndexSpec
 from tests.bundoc.build_writer import COLLECTION, DOCUMENTS, INDEXES, PROJECT, filled
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
@@ -46,7 +46,7 @@ async def until_ready(engine: SqliteEngine) -> None:
 
 async def half_built(engine: SqliteEngine) -> None:
     await filled(engine, 5 * BATCH)
-    (number,) = await engine._task(PROJECT, Declare(COLLECTION, BY_N))
+    (number,) = (await engine._task(PROJECT, Declare(COLLECTION, CollectionSpec(BY_N)))).building
     await engine._task(PROJECT, Build(COLLECTION, number))
     await engine._task(PROJECT, Build(COLLECTION, number))
 
@@ -58,7 +58,7 @@ async def test_an_index_being_built_says_how_far_it_is(engine: SqliteEngine) -> 
 
     assert (index.ready, index.progress) == (False, 0.4)
     assert (await engine.search(PROJECT, COLLECTION, Search(where=Compare(("n",), "=", 7)))).index == "_id"
-    await engine.alter(PROJECT, COLLECTION, BY_N)
+    await engine.alter(PROJECT, COLLECTION, CollectionSpec(BY_N))
     (index,) = (await state(engine)).indexes
     assert (index.ready, index.progress) == (True, None)
 
@@ -66,7 +66,7 @@ async def test_an_index_being_built_says_how_far_it_is(engine: SqliteEngine) -> 
 async def test_without_waiting_the_answer_comes_before_the_index(engine: SqliteEngine) -> None:
     await filled(engine, 5 * BATCH)
 
-    await engine.alter(PROJECT, COLLECTION, BY_N, wait=False)
+    await engine.alter(PROJECT, COLLECTION, CollectionSpec(BY_N), wait=False)
 
     assert not (await state(engine)).indexes[0].ready
     await until_ready(engine)
@@ -96,7 +96,7 @@ async def test_a_build_that_was_turned_away_goes_on_later(
     with monkeypatch.context() as patched:
         patched.setattr(engine.builds, "run", busy)
         with pytest.raises(BundocBusy):
-            await engine.alter(PROJECT, COLLECTION, BY_N)
+            await engine.alter(PROJECT, COLLECTION, CollectionSpec(BY_N))
     await engine.tend()
 
     await until_ready(engine)
@@ -104,9 +104,9 @@ async def test_a_build_that_was_turned_away_goes_on_later(
 
 async def test_an_index_is_built_anew_when_its_filter_only_looks_the_same(engine: SqliteEngine) -> None:
     await engine.commit(PROJECT, (Step(COLLECTION, Create("d1", b'{"n":1,"a":true}')),))
-    await engine.alter(PROJECT, COLLECTION, (IndexSpec(("n",), "one", where={"a": 1}),))
+    await engine.alter(PROJECT, COLLECTION, CollectionSpec((IndexSpec(("n",), "one", where={"a": 1}),)))
 
-    await engine.alter(PROJECT, COLLECTION, (IndexSpec(("n",), "one", where={"a": True}),))
+    await engine.alter(PROJECT, COLLECTION, CollectionSpec((IndexSpec(("n",), "one", where={"a": True}),)))
 
     found = await engine.search(PROJECT, COLLECTION, Search(where=Compare(("a",), "=", True)))
     assert (found.index, len(found.items)) == ("one", 1)
@@ -116,11 +116,11 @@ async def test_large_documents_are_brought_in_fewer_at_a_time(engine: SqliteEngi
     large = b'{"n":1,"title":"' + b"word " * (BATCH_BYTES // 20) + b'"}'
     for number in range(6):
         await engine.commit(PROJECT, (Step(COLLECTION, Create(f"d{number}", large)),))
-    (number,) = await engine._task(PROJECT, Declare(COLLECTION, INDEXES[1:]))
+    (number,) = (await engine._task(PROJECT, Declare(COLLECTION, CollectionSpec(INDEXES[1:])))).building
 
     assert await engine._task(PROJECT, Build(COLLECTION, number))
     (index,) = (await state(engine)).indexes
-    await engine.alter(PROJECT, COLLECTION, INDEXES[1:])
+    await engine.alter(PROJECT, COLLECTION, CollectionSpec(INDEXES[1:]))
 
     assert index.progress == round(4 / 6, 3)
     found = await engine.search(PROJECT, COLLECTION, Search(text=parse_text("word"), by_score=True, count=True))
@@ -129,9 +129,9 @@ async def test_large_documents_are_brought_in_fewer_at_a_time(engine: SqliteEngi
 
 async def test_an_index_may_be_dropped_while_it_is_built(engine: SqliteEngine) -> None:
     await filled(engine, 5 * BATCH)
-    await engine.alter(PROJECT, COLLECTION, INDEXES, wait=False)
+    await engine.alter(PROJECT, COLLECTION, CollectionSpec(INDEXES), wait=False)
 
-    await engine.alter(PROJECT, COLLECTION, ())
+    await engine.alter(PROJECT, COLLECTION, CollectionSpec(()))
 
     assert (await state(engine)).indexes == ()
 
@@ -139,13 +139,13 @@ async def test_an_index_may_be_dropped_while_it_is_built(engine: SqliteEngine) -
         return not engine.builds.tasks
 
     await until(over)
-    await engine.alter(PROJECT, COLLECTION, BY_N)
+    await engine.alter(PROJECT, COLLECTION, CollectionSpec(BY_N))
     assert (await state(engine)).indexes[0].ready
 
 
 async def test_a_project_is_dropped_while_an_index_is_built(engine: SqliteEngine) -> None:
     await filled(engine, 5 * BATCH)
-    waiting = asyncio.create_task(engine.alter(PROJECT, COLLECTION, INDEXES))
+    waiting = asyncio.create_task(engine.alter(PROJECT, COLLECTION, CollectionSpec(INDEXES)))
     await until(lambda: _building(engine))
 
     await engine.drop(PROJECT)

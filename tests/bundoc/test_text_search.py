@@ -16,6 +16,7 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     Aggregation,
+    CollectionSpec,
     DocumentExists,
     Highlight,
     IndexSpec,
@@ -37,7 +38,7 @@ POSTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 async def posts(service: BundocService) -> BundocService:
-    await service.put_collection(CALLER, C, (TEXT,))
+    await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     for number, post in enumerate(POSTS.values()):
         await put(service, f"d{number}", post)
     return service
@@ -83,7 +84,7 @@ async def test_a_search_joins_any_other_filter_and_order(posts: BundocService) -
 
 
 async def test_the_best_come_first_and_pages_go_on(service: BundocService) -> None:
-    await service.put_collection(CALLER, C, (TEXT,))
+    await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     for number in range(30):
         texts = {"title": "fox" if number % 3 == 0 else "hen", "body": {"text": "fox " * (number % 5 + 1)}}
         await put(service, f"d{number:02}", {**texts, "n": number})
@@ -128,7 +129,7 @@ async def test_what_was_stored_before_is_brought_in(service: BundocService) -> N
     for number in range(450):
         await put(service, f"d{number:03}", {"title": f"word{number % 9} all", "n": number})
 
-    await service.put_collection(CALLER, C, (IndexSpec(("title",), type="text"),))
+    await service.put_collection(CALLER, C, CollectionSpec((IndexSpec(("title",), type="text"),)))
 
     assert len(await walked(service, {"$search": "word7"}, limit=20)) == 50
     assert (await ask(service, {"$search": "all"}, count=True, limit=1))["count"] == 450
@@ -136,7 +137,9 @@ async def test_what_was_stored_before_is_brought_in(service: BundocService) -> N
 
 async def test_stems_are_words_alike_where_they_are_asked_for(service: BundocService) -> None:
     await put(service, "d1", {"title": "Running foxes", "n": 1})
-    await service.put_collection(CALLER, C, (IndexSpec(("title",), "one", type="text", stemming="english"),))
+    await service.put_collection(
+        CALLER, C, CollectionSpec((IndexSpec(("title",), "one", type="text", stemming="english"),))
+    )
 
     assert await found(service, "run fox") == [1]
     page = await ask(service, {"$search": "fox"}, highlight=Highlight(("title",)))
@@ -145,7 +148,7 @@ async def test_stems_are_words_alike_where_they_are_asked_for(service: BundocSer
 
 async def test_a_partial_text_index_serves_only_what_implies_it(service: BundocService) -> None:
     spec = IndexSpec(("title",), "published", type="text", where={"public": True}, prefix=True)
-    await service.put_collection(CALLER, C, (spec,))
+    await service.put_collection(CALLER, C, CollectionSpec((spec,)))
     await put(service, "d1", {"title": "fox", "public": True, "n": 1})
     await put(service, "d2", {"title": "fox", "n": 2})
 
@@ -169,7 +172,7 @@ async def test_without_a_text_index_the_answer_names_one(service: BundocService)
 
 async def test_too_many_matches_are_refused_not_cut_short(engine: SqliteEngine) -> None:
     service = BundocService(engine, max_scan=10)
-    await service.put_collection(CALLER, C, (TEXT,))
+    await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     for number in range(11):
         await put(service, f"d{number:02}", {"title": "fox", "n": number})
 
@@ -186,7 +189,7 @@ async def test_values_are_computed_over_what_a_search_finds(posts: BundocService
 
 
 async def test_highlights_are_safe_to_show_and_short(service: BundocService) -> None:
-    await service.put_collection(CALLER, C, (TEXT,))
+    await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     long = "<b>start</b> & " + "word " * 50 + "the FOX's end " + "more " * 50
     await put(service, "d1", {"title": "<script>fox</script>", "body": {"text": long}, "tags": ["hen", "a fox"]})
 
@@ -230,7 +233,7 @@ async def test_scores_and_highlights_belong_to_a_search(posts: BundocService) ->
 
 async def test_a_score_says_nothing_of_documents_that_a_rule_hides(engine: SqliteEngine) -> None:
     service = BundocService(engine)
-    await service.put_collection(CALLER, C, (TEXT,))
+    await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     await put(service, "mine", {"title": "quick fox", "owner": "ada"})
     await put(service, "mine2", {"title": "fox", "body": {"text": "fox and hen"}, "owner": "ada"})
     search = Search(
@@ -250,7 +253,7 @@ async def test_a_score_says_nothing_of_documents_that_a_rule_hides(engine: Sqlit
 
 async def test_a_rule_may_name_the_documents_own_columns_beside_any_index(engine: SqliteEngine) -> None:
     service = BundocService(engine)
-    await service.put_collection(CALLER, C, (TEXT, IndexSpec(("n",), "by_n")))
+    await service.put_collection(CALLER, C, CollectionSpec((TEXT, IndexSpec(("n",), "by_n"))))
     await put(service, "d1", {"title": "fox", "n": 1})
     await put(service, "d2", {"title": "fox", "n": 1})
     also = Condition("id = ?", ("d1",))
@@ -282,6 +285,6 @@ async def test_an_index_that_makes_no_sense_is_refused_by_its_path(
     service: BundocService, spec: IndexSpec, path: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await service.put_collection(CALLER, C, (spec,))
+        await service.put_collection(CALLER, C, CollectionSpec((spec,)))
 
     assert refused.value.extra["errors"][0]["path"] == path

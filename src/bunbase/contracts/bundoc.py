@@ -5,9 +5,10 @@ Documents cross this contract as JSON bytes, system fields in front: they are ne
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
@@ -195,6 +196,33 @@ class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     weights: dict[str, float] = {}
 
 
+MAX_HIDDEN: Final = 50
+
+FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_length=200)]
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """As they are written. `hidden`: by the dotted path of a field, when readers may not see it."""
+
+    list: str | None = None
+    get: str | None = None
+    create: str | None = None
+    update: str | None = None
+    delete: str | None = None
+    hidden: Annotated[dict[FieldPath, str], msgspec.Meta(max_length=MAX_HIDDEN)] = {}
+
+
+class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a collection is to be. What is left out stays as it is; null or nothing in it takes it away.
+
+    `expires`: the dotted path of the time, RFC 3339, at which a document ends.
+    """
+
+    indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
+    rules: Rules | UnsetType | None = UNSET
+    expires: FieldPath | UnsetType | None = UNSET
+
+
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
     """`ready`: queries use it; before, it is being built and writes maintain it already. `progress`: how far, 0 to 1.
     The rest is as it was asked for.
@@ -218,6 +246,8 @@ class Collection(msgspec.Struct, frozen=True):
     name: str
     created_at: str
     indexes: tuple[IndexState, ...] = ()
+    rules: Rules | None = None
+    expires: str | None = None
     documents: int | None = None
     bytes: int | None = None
 
@@ -294,13 +324,12 @@ class Bundoc(Protocol):
         """Raises: CollectionNotFound, RuleDenied."""
         ...
 
-    async def put_collection(
-        self, caller: Caller, name: str, indexes: tuple[IndexSpec, ...], wait: bool = True
-    ) -> Collection:
-        """Create or alter a collection: afterwards it has exactly these indexes, built while writes go on. Without
-        `wait` the answer does not wait for that; an index that stored documents do not fit then disappears.
+    async def put_collection(self, caller: Caller, name: str, spec: CollectionSpec, wait: bool = True) -> Collection:
+        """Create or alter a collection; where `spec` has indexes, it has exactly these afterwards, built while writes
+        go on. Without `wait` the answer does not wait for that; an index that stored documents do not fit then
+        disappears.
 
-        Raises: InvalidQuery, InvalidInput, UniqueViolation when stored documents break a unique index, RuleDenied.
+        Raises: InvalidInput, InvalidRule, UniqueViolation when stored documents break a unique index, RuleDenied.
         """
         ...
 

@@ -18,7 +18,7 @@ from bunbase.bundoc.rules.inputs import Inputs, seen_fields
 from bunbase.bundoc.rules.rule import compile_rule
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import NO_PRECONDITION, IndexSpec, QueryNeedsIndex
+from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionSpec, IndexSpec, QueryNeedsIndex
 from tests.bundoc.rules.test_agreement import CALLERS, CREATED, DOCUMENTS, NOW, RULES, compiled
 from tests.rooms import secret_caller
 
@@ -87,7 +87,7 @@ async def test_an_index_serves_a_search_through_the_rule_alone(engine: SqliteEng
     with pytest.raises(QueryNeedsIndex) as refused:
         await engine.search("prj_a", "posts", search)
     fields = refused.value.extra["index"]["fields"]
-    await service.put_collection(caller, "posts", (IndexSpec(tuple(fields)),))
+    await service.put_collection(caller, "posts", CollectionSpec((IndexSpec(tuple(fields)),)))
     found = await engine.search("prj_a", "posts", search)
 
     assert fields == ["owner"]

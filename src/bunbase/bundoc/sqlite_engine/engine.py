@@ -14,18 +14,19 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from bunbase.bundoc.changes import Waiters
+from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, all_collections, measured
+from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime, all_collections, measured
 from bunbase.bundoc.sqlite_engine.building import Builds
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
-from bunbase.bundoc.writes import Committed, Step, Write
-from bunbase.contracts.bundoc import BundocBusy, Changes, Collection, IndexSpec
+from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.contracts.bundoc import BundocBusy, Changes, Collection, CollectionSpec
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -56,9 +57,9 @@ class SqliteEngine:
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
-    async def write(self, project: str, collection: str, write: Write) -> Stored | None:
+    async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
         try:
-            return (await self.commit(project, (Step(collection, write),))).results[0]
+            return (await self.commit(project, (Step(collection, write, guard),))).results[0]
         except Problem as problem:
             problem.extra.pop("write", None)  # there was but one
             raise
@@ -99,9 +100,10 @@ class SqliteEngine:
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
         return await self._scanned(project, lambda file: file.fold(collection, search, fold))
 
-    async def has(self, project: str, collection: str) -> bool:
+    async def terms(self, project: str, collection: str) -> Terms | None:
         file = self.files.ready(project) or await self.files.opened(project)
-        return collection in file.tables
+        table = file.tables.get(collection)
+        return None if table is None else table.terms
 
     async def collections(self, project: str) -> tuple[Collection, ...]:
         return await self._scanned(project, lambda file: file.scanned(all_collections))
@@ -109,16 +111,16 @@ class SqliteEngine:
     async def collection(self, project: str, collection: str) -> Collection | None:
         return await self._scanned(project, lambda file: file.scanned(lambda scanner: measured(scanner, collection)))
 
-    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...], wait: bool = True) -> None:
-        building = [
-            self.builds.begin(project, collection, number)
-            for number in await self._task(project, Declare(collection, indexes))
-        ]
+    async def alter(self, project: str, collection: str, spec: CollectionSpec, wait: bool = True) -> None:
+        declared = await self._task(project, Declare(collection, spec))
+        building = [self.builds.begin(project, collection, number) for number in declared.building]
         for task in building if wait else ():
             await asyncio.wait([task])  # whoever asked may leave, the index is still wanted
             if task.cancelled():
                 raise BundocBusy("The building was stopped; it goes on when the project is next used.")
             task.result()
+        if declared.retiming:
+            await self._retime(project, collection)
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         left = await self._task(project, Drop(collection))
@@ -133,6 +135,7 @@ class SqliteEngine:
     async def tend(self) -> None:
         await self.files.tend()
         for project, file in list(self.files.files.items()):
+            await self._expire(project)
             await self._prune(project)
             if not file.closing:
                 self.builds.resume(project, file.tables)
@@ -143,6 +146,23 @@ class SqliteEngine:
             return file.changes(since, limit)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
+
+    async def _retime(self, project: str, collection: str) -> None:
+        after: int | None = 0
+        while after is not None:
+            after = await self._task(project, Retime(collection, after))
+
+    async def _expire(self, project: str) -> None:
+        file = self.files.ready(project)
+        timed = [(name, table) for name, table in file.tables.items() if table.expires] if file else []
+        for collection, table in timed:
+            try:
+                if table.terms.definition.retiming:  # a crash came in between
+                    await self._retime(project, collection)
+                while await self._task(project, Expire(collection)):
+                    pass
+            except Problem as problem:
+                log.warning("documents were not ended", project=project, reason=problem.detail)
 
     async def _prune(self, project: str) -> None:
         """In batches, other writes between them. Only a project that was written to has anything to lose."""
