@@ -7,7 +7,7 @@ import resource
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,6 +22,9 @@ from bunbase.bundoc.sqlite_engine.altering import Build, Declare, Drop, all_coll
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.bundoc.sqlite_engine.scan_turns import ScanTurns
+from bunbase.bundoc.sqlite_engine.scanners import Scan
+from bunbase.bundoc.sqlite_engine.slow_queries import watched
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
 from bunbase.bundoc.writes import Committed, Step, Write
 from bunbase.contracts.bundoc import Changes, Collection, IndexSpec
@@ -35,6 +38,7 @@ log = logger("bundoc")
 T = TypeVar("T")
 
 DESCRIPTORS_PER_FILE: Final = 7  # three connections with a file and a log each, and one shared index
+DESCRIPTORS_PER_SCAN: Final = 2
 OTHER_DESCRIPTORS: Final = 1024
 
 
@@ -43,6 +47,7 @@ class SqliteEngine:
         self.files = files
         self.writers = writers
         self.clock = clock
+        self.turns = ScanTurns(files.settings)
         self.waiters = Waiters(files.settings.waiting_for_changes)
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None:
@@ -91,10 +96,14 @@ class SqliteEngine:
         return await self._scanned(project, lambda file: file.page(collection, after, limit))
 
     async def search(self, project: str, collection: str, search: Search) -> Found:
-        return await self._scanned(project, lambda file: file.search(collection, search))
+        with self._watched(project, collection, search) as scan:
+            found = await self._scanned(project, lambda file: file.search(collection, search), scan)
+            scan.examined = found.examined
+            return found
 
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
-        return await self._scanned(project, lambda file: file.fold(collection, search, fold))
+        with self._watched(project, collection, search) as scan:
+            return await self._scanned(project, lambda file: file.fold(collection, search, fold), scan)
 
     async def has(self, project: str, collection: str) -> bool:
         file = self.files.ready(project) or await self.files.opened(project)
@@ -163,10 +172,13 @@ class SqliteEngine:
             except apsw.Error as error:
                 raise self.files.fault(project, file, error) from error
 
-    async def _scanned(self, project: str, work: Callable[[ProjectFile], T]) -> T:
+    def _watched(self, project: str, collection: str, search: Search) -> AbstractContextManager[Scan]:
+        return watched(self.turns.new_scan(), self.files.settings.slow_query_seconds, project, collection, search)
+
+    async def _scanned(self, project: str, work: Callable[[ProjectFile], T], scan: Scan | None = None) -> T:
         async with self.files.using(project) as file:
             try:
-                return await asyncio.get_running_loop().run_in_executor(self.files.pool, work, file)
+                return await self.turns.run(file, scan or self.turns.new_scan(), work)
             except apsw.Error as error:
                 raise self.files.fault(project, file, error) from error
 
@@ -177,13 +189,18 @@ async def open_sqlite_engine(
 ) -> AsyncIterator[SqliteEngine]:
     """Open the engine on a directory of its own. Raises: DirectoryTaken."""
     with directory_lock(directory):
-        _allow_descriptors(settings.max_open_projects * DESCRIPTORS_PER_FILE + OTHER_DESCRIPTORS)
+        scanning = settings.scans * DESCRIPTORS_PER_SCAN
+        _allow_descriptors(settings.max_open_projects * DESCRIPTORS_PER_FILE + scanning + OTHER_DESCRIPTORS)
         files = OpenFiles(directory, kms, settings, now)
         writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-writer")
         try:
-            yield SqliteEngine(files, writers, clock)
+            engine = SqliteEngine(files, writers, clock)
+            try:
+                yield engine
+            finally:
+                await files.close()
+                engine.turns.close()
         finally:
-            await files.close()
             writers.shutdown()
 
 
