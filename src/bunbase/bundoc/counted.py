@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
 
@@ -31,3 +33,17 @@ class Counted:
 @cache
 def counted(op: str) -> Counted:
     return Counted(op)
+
+
+@contextmanager
+def fetched() -> Iterator[None]:
+    """Count a question for a data key that BunKMS is asked inside."""
+    outcome = "failed"
+    try:
+        yield
+        outcome = "ok"
+    except Problem as problem:
+        outcome = problem.code
+        raise
+    finally:
+        metrics.bundoc_kms_fetches.labels(outcome).inc()

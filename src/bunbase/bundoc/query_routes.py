@@ -13,6 +13,7 @@ from bunbase.bundoc.routes import AnyRequest, CollectionName, check_media, check
 from bunbase.contracts.bundoc import Aggregation, Bundoc, Collection, IndexSpec, InvalidQuery, Query
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.api_json import api_json
+from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
@@ -59,7 +60,7 @@ async def query_documents(
     check_media(request, JSON)
     asked = _read(body, QueryBody)
     query = Query(bytes(asked.where), asked.sort, asked.limit, asked.cursor, asked.select, asked.count, asked.explain)
-    page = await bundoc.query(client, collection, query)
+    page = await while_connected(request.receive, bundoc.query(client, collection, query))
     return Response(page.body, media_type=JSON)
 
 
@@ -78,7 +79,8 @@ async def aggregate_documents(
     check_query(request, ())
     check_media(request, JSON)
     asked = _read(body, AggregateBody)
-    page = await bundoc.aggregate(client, collection, Aggregation(bytes(asked.values), bytes(asked.where), asked.group))
+    aggregation = Aggregation(bytes(asked.values), bytes(asked.where), asked.group)
+    page = await while_connected(request.receive, bundoc.aggregate(client, collection, aggregation))
     return Response(page.body, media_type=JSON)
 
 
@@ -104,7 +106,8 @@ async def get_collection(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
 ) -> Response[bytes]:
     check_query(request, ())
-    return Response(api_json(_shown(await bundoc.collection(client, collection))), media_type=JSON)
+    found = await while_connected(request.receive, bundoc.collection(client, collection))
+    return Response(api_json(_shown(found)), media_type=JSON)
 
 
 @put(

@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 import apsw
 
+from bunbase.bundoc.counted import fetched
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.connection import cache_share
 from bunbase.bundoc.sqlite_engine.faults import is_damage, is_lasting, problem_of
@@ -38,6 +39,7 @@ log = logger("bundoc")
 T = TypeVar("T")
 
 PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # it becomes the name of a directory
+SCANNER_IDLE_SECONDS: Final = 60.0
 REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # BunKMS has answered, and will not answer otherwise
 
 
@@ -106,6 +108,7 @@ class OpenFiles:
     async def tend(self) -> None:
         """Close what nobody uses; prove each key again well before it gets too old."""
         for project, file in list(self.files.items()):
+            await self._in_thread(file.scanners.close, SCANNER_IDLE_SECONDS)
             idle = self.now() - file.used_at >= self.settings.close_idle_seconds
             if idle and not file.users:
                 await self._close(project, file, only_idle=True)
@@ -164,12 +167,14 @@ class OpenFiles:
         key_file = await self._in_thread(read_key_file, directory)
         if key_file is not None:
             return key_file, await self._unwrapped(project, key_file.wrapped)
-        new = await self.kms.generate_data_key(project, _context(project))
+        with fetched():
+            new = await self.kms.generate_data_key(project, _context(project))
         return await self._in_thread(begin_key_file, directory, new.wrapped), new.plaintext
 
     async def _unwrapped(self, project: str, wrapped: str) -> bytes:
         try:
-            return await self.kms.unwrap_data_key(project, _context(project), wrapped)
+            with fetched():
+                return await self.kms.unwrap_data_key(project, _context(project), wrapped)
         except DecryptionFailed as error:
             raise DataUnreadable("The project's data key was wrapped for another project, or is damaged.") from error
 

@@ -23,6 +23,7 @@ from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.bundoc.writes import Committed, Step, Write
 from bunbase.contracts.bundoc import BundocBusy
+from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
@@ -160,11 +161,14 @@ class Writer:
             transaction = Transaction(connection, self.tables, self.settings.max_collections, rfc3339(self.clock.now()))
             results = [transaction.attempt(waiting) for waiting in batch]
             change_log.append(connection, transaction.entries)
-            connection.execute("COMMIT")
+            with metrics.bundoc_commit_seconds.time():
+                connection.execute("COMMIT")
         except Exception as error:
             self._roll_back()
             return [error] * len(batch)
         self._show(transaction)
+        metrics.bundoc_commit_writes.observe(len(batch))
+        metrics.bundoc_commit_bytes.observe(sum(waiting.size for waiting in batch))
         return results
 
     def _show(self, transaction: Transaction) -> None:
