@@ -49,6 +49,12 @@ class FakeKms:
         self._called("unwrap_data_key")
         return self._unsealed(owner, f"data key/{context}", wrapped)
 
+    async def rewrap_data_key(self, owner: str, context: str, wrapped: str) -> str:
+        self._called("rewrap_data_key")
+        key = self._unsealed(owner, f"data key/{context}", wrapped)
+        newest = wrapped.startswith(f"bunkms:v{self._version(owner)}:")
+        return wrapped if newest else self._sealed(owner, f"data key/{context}", key)
+
     async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
         self._called("seal")
         if len(plaintext) > MAX_SECRET_BYTES:

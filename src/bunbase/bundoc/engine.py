@@ -10,7 +10,7 @@ import msgspec
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.writes import Committed, Step, Write
-from bunbase.contracts.bundoc import Changes, Collection, IndexSpec
+from bunbase.contracts.bundoc import Changes, Collection, IndexSpec, KeyState
 
 T = TypeVar("T")
 
@@ -87,6 +87,14 @@ class Engine(Protocol):
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         """Say whether there was one."""
+        ...
+
+    async def data_key(self, project: str) -> KeyState:
+        """Say how it stands with the key that the project's documents are encrypted under."""
+        ...
+
+    async def rotate_data_key(self, project: str) -> KeyState:
+        """Begin to encrypt everything under a new key; reads and writes go on. Raises: BundocBusy."""
         ...
 
     async def drop(self, project: str) -> None:

@@ -25,12 +25,13 @@ from bunbase.contracts.bundoc import (
     Document,
     DocumentNotFound,
     IndexSpec,
+    KeyState,
     Page,
     Precondition,
     Query,
     RuleDenied,
 )
-from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput
@@ -163,6 +164,16 @@ class BundocService:
             check_collection(name)
             if not await self.engine.drop_collection(caller.project, name):
                 raise _no_collection(name)
+
+    async def data_key(self, caller: Caller) -> KeyState:
+        with counted("data_key"):
+            caller.need(Role.VIEWER)
+            return await self.engine.data_key(caller.project)
+
+    async def rotate_data_key(self, caller: Caller) -> KeyState:
+        with counted("rotate_data_key"):
+            caller.need(Role.ADMIN)
+            return await self.engine.rotate_data_key(caller.project)
 
     async def drop_project(self, project: str) -> None:
         with counted("drop_project"):

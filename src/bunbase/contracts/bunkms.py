@@ -79,6 +79,13 @@ class Kms(Protocol):
         """
         ...
 
+    async def rewrap_data_key(self, owner: str, context: str, wrapped: str) -> str:
+        """Give the same data key wrapped under the owner's newest key version; the same text if it is that already.
+
+        Raises: KeyNotFound, KeyDestroyed, DecryptionFailed.
+        """
+        ...
+
     async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
         """Encrypt a small secret (at most 64 KiB) for storage. Raises: KeyNotFound, KeyDestroyed."""
         ...

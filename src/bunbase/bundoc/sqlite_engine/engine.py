@@ -22,12 +22,13 @@ from bunbase.bundoc.sqlite_engine.altering import Build, Declare, Drop, all_coll
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.bundoc.sqlite_engine.rotation import Rotations
 from bunbase.bundoc.sqlite_engine.scan_turns import ScanTurns
 from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.slow_queries import watched
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
 from bunbase.bundoc.writes import Committed, Step, Write
-from bunbase.contracts.bundoc import Changes, Collection, IndexSpec
+from bunbase.contracts.bundoc import Changes, Collection, IndexSpec, KeyState
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -48,6 +49,7 @@ class SqliteEngine:
         self.writers = writers
         self.clock = clock
         self.turns = ScanTurns(files.settings)
+        self.rotations = Rotations(files, self._writer, clock)
         self.waiters = Waiters(files.settings.waiting_for_changes)
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None:
@@ -128,6 +130,12 @@ class SqliteEngine:
             left = await self._task(project, Drop(collection))
         return left is not None
 
+    async def data_key(self, project: str) -> KeyState:
+        return await self.rotations.state(project)
+
+    async def rotate_data_key(self, project: str) -> KeyState:
+        return await self.rotations.begin(project)
+
     async def drop(self, project: str) -> None:
         await self.files.drop(project)
 
@@ -198,6 +206,7 @@ async def open_sqlite_engine(
             try:
                 yield engine
             finally:
+                await engine.rotations.close()
                 await files.close()
                 engine.turns.close()
         finally:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -19,17 +20,24 @@ import apsw
 
 from bunbase.bundoc.counted import fetched
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.connection import cache_share
+from bunbase.bundoc.sqlite_engine.connection import DATABASE, cache_share
 from bunbase.bundoc.sqlite_engine.faults import is_damage, is_lasting, problem_of
-from bunbase.bundoc.sqlite_engine.key_file import KeyFile, begin_key_file, complete_key_file, read_key_file
+from bunbase.bundoc.sqlite_engine.key_file import (
+    KeyFile,
+    begin_key_file,
+    change_key_file,
+    complete_key_file,
+    read_key_file,
+)
 from bunbase.bundoc.sqlite_engine.project_file import (
     ProjectFile,
     create_project_file,
     delete_project,
     open_project_file,
 )
+from bunbase.bundoc.sqlite_engine.rekeying import DRAFT, opens
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
-from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
+from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
@@ -90,6 +98,43 @@ class OpenFiles:
         finally:
             file.leave()
 
+    async def replace(
+        self, project: str, file: ProjectFile, finish: Callable[[], Awaitable[None]], take_place: Callable[[], None]
+    ) -> None:
+        """When nobody uses the file, `finish`, close it, and let `take_place` put another in its place, in a thread.
+
+        Whoever asks for the project meanwhile waits. Raises: BundocBusy when the file was closed before.
+        """
+        async with self._lock(project):
+            if self.files.get(project) is not file or file.closing:
+                raise BundocBusy("The project was closed meanwhile; try again.", retry_after_seconds=1)
+            file.closing = True
+            await file.unused.wait()
+            try:
+                await finish()
+            finally:
+                await self._close_now(project, file)
+            await self._in_thread(take_place)
+
+    async def key_file(self, project: str) -> KeyFile:
+        """Give what stands beside the project's file. Raises: DataUnreadable."""
+        await self.opened(project)
+        found = await self._in_thread(read_key_file, self._directory_of(project))
+        if found is None:
+            raise DataUnreadable("The project's key file is missing: restore it from a backup.")
+        return found
+
+    async def begin_rotation(self, project: str) -> DataKey:
+        """Give a new data key that stands beside the one in use: before anything is written under it."""
+        async with self._lock(project):
+            new = await self._new_key(project)
+            await self._in_thread(partial(change_key_file, self._directory_of(project), next=new.wrapped))
+        return new
+
+    async def give_up_rotation(self, project: str) -> None:
+        async with self._lock(project):
+            await self._in_thread(partial(change_key_file, self._directory_of(project), next=""))
+
     def fault(self, project: str, file: ProjectFile, error: apsw.Error) -> Exception:
         """Say what an error of SQLite means to the caller; a file that cannot be trusted is closed."""
         if is_lasting(error):
@@ -149,6 +194,8 @@ class OpenFiles:
         asked_at = self.now()
         key_file, key = await self._data_key(project, directory)
         try:
+            if key_file.next:
+                key_file, key = await self._settled(project, directory, key_file, key)
             if not key_file.complete:
                 await self._in_thread(create_project_file, directory, key)
                 await self._in_thread(complete_key_file, directory, key_file.wrapped)
@@ -167,9 +214,25 @@ class OpenFiles:
         key_file = await self._in_thread(read_key_file, directory)
         if key_file is not None:
             return key_file, await self._unwrapped(project, key_file.wrapped)
-        with fetched():
-            new = await self.kms.generate_data_key(project, _context(project))
+        new = await self._new_key(project)
         return await self._in_thread(begin_key_file, directory, new.wrapped), new.plaintext
+
+    async def _new_key(self, project: str) -> DataKey:
+        with fetched():
+            return await self.kms.generate_data_key(project, _context(project))
+
+    async def _settled(self, project: str, directory: Path, both: KeyFile, key: bytes) -> tuple[KeyFile, bytes]:
+        """A crash came while the key was rotated: keep that one of the two keys which opens the file."""
+        path = directory / DATABASE
+        if await self._in_thread(opens, path, key):
+            await self._in_thread((directory / DRAFT).unlink, True)
+            kept = await self._in_thread(partial(change_key_file, directory, next=""))
+            return kept or both, key
+        key = await self._unwrapped(project, both.next)
+        if not await self._in_thread(opens, path, key):
+            raise DataUnreadable("The project's file opens under neither of its two keys: restore it from a backup.")
+        kept = await self._in_thread(partial(change_key_file, directory, wrapped=both.next, next=""))
+        return kept or both, key
 
     async def _unwrapped(self, project: str, wrapped: str) -> bytes:
         try:
@@ -184,6 +247,7 @@ class OpenFiles:
                 return
             try:
                 await self._prove_or_close(project, file)
+                await self._rewrap(project, file)
             except Problem as problem:
                 log.warning("a project's key was not confirmed", project=project, reason=problem.detail)
 
@@ -199,6 +263,14 @@ class OpenFiles:
                 await self._close_now(project, file)
             raise
         file.key_proven_at = asked_at
+
+    async def _rewrap(self, project: str, file: ProjectFile) -> None:
+        """Once the project's key in BunKMS has a newer version, wrap the data key under that."""
+        with fetched():
+            wrapped = await self.kms.rewrap_data_key(project, _context(project), file.wrapped_key)
+        if wrapped != file.wrapped_key:
+            await self._in_thread(partial(change_key_file, file.path.parent, wrapped=wrapped))
+            file.wrapped_key = wrapped
 
     async def _make_room(self) -> None:
         while len(self.files) + self.reserved >= self.settings.max_open_projects:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import apsw
 
@@ -47,6 +47,8 @@ FATAL: Final = (
     apsw.ReadOnlyError,
     MemoryError,
 )
+
+T = TypeVar("T")
 
 Work = Callable[["Transaction"], Any]  # what one savepoint holds
 
@@ -91,6 +93,7 @@ class Writer:
         self.log_pages = 0
         self.queue: deque[Waiting] = deque()
         self.queued_bytes = 0
+        self.asides: deque[tuple[Callable[[apsw.Connection], Any], asyncio.Future[Any]]] = deque()
         self.draining = False
         self.lock = threading.Condition()
 
@@ -114,10 +117,16 @@ class Writer:
                 raise BundocBusy("Try again in a second.", retry_after_seconds=RETRY_AFTER_SECONDS)
             self.queue.append(waiting)
             self.queued_bytes += waiting.size
-            if not self.draining:
-                self.draining = True
-                self.pool.submit(self._drain)
+            self._wake()
         return waiting.answer
+
+    def aside(self, work: Callable[[apsw.Connection], T]) -> asyncio.Future[T]:
+        """Do `work` on this connection between two batches, outside of any transaction."""
+        answer: asyncio.Future[T] = self.loop.create_future()
+        with self.lock:
+            self.asides.append((work, answer))
+            self._wake()
+        return answer
 
     def close(self) -> None:
         """Finish what is queued, bring the log into the file, close. Call it in a thread outside the pool."""
@@ -129,19 +138,37 @@ class Writer:
             self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self.connection.close()
 
+    def _wake(self) -> None:
+        if not self.draining:
+            self.draining = True
+            self.pool.submit(self._drain)
+
     def _drain(self) -> None:
         try:
-            batch = self._take()
-            results = self._committed(batch)
-            self.loop.call_soon_threadsafe(self._answer, list(zip(batch, results, strict=True)))
+            if batch := self._take():
+                results = self._committed(batch)
+                self.loop.call_soon_threadsafe(self._answer, list(zip(batch, results, strict=True)))
+            self._do_aside()
             if self.log_pages >= CHECKPOINT_PAGES:
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
         finally:
             self._go_on()
 
+    def _do_aside(self) -> None:
+        with self.lock:
+            if not self.asides:
+                return
+            work, answer = self.asides.popleft()
+        try:
+            result = work(self._connected())
+        except Exception as error:
+            self.loop.call_soon_threadsafe(_fail, answer, error)
+        else:
+            self.loop.call_soon_threadsafe(_give, answer, result)
+
     def _go_on(self) -> None:
         with self.lock:
-            if self.queue:
+            if self.queue or self.asides:
                 self.pool.submit(self._drain)
             else:
                 self.draining = False
@@ -212,6 +239,16 @@ class Writer:
             else:
                 waiting.answer.set_result(result)
         self.changed()
+
+
+def _give(answer: asyncio.Future[T], result: T) -> None:
+    if not answer.done():
+        answer.set_result(result)
+
+
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
 
 
 class Transaction:
