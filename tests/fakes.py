@@ -51,9 +51,10 @@ class FakeKms:
 
     async def rewrap_data_key(self, owner: str, context: str, wrapped: str) -> str:
         self._called("rewrap_data_key")
-        key = self._unsealed(owner, f"data key/{context}", wrapped)
-        newest = wrapped.startswith(f"bunkms:v{self._version(owner)}:")
-        return wrapped if newest else self._sealed(owner, f"data key/{context}", key)
+        if wrapped.startswith(f"bunkms:v{self._version(owner)}:"):
+            return wrapped
+        context = f"data key/{context}"
+        return self._sealed(owner, context, self._unsealed(owner, context, wrapped))
 
     async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
         self._called("seal")

@@ -118,7 +118,7 @@ async def test_a_key_is_proven_again_before_it_is_too_old(engine: SqliteEngine, 
         await engine.get(P, C, "d1")
         await engine.tend()
 
-    assert kms.calls == ["unwrap_data_key"] * 2
+    assert kms.calls == ["unwrap_data_key", "rewrap_data_key"] * 2
 
 
 async def test_an_old_key_is_proven_by_whoever_needs_it(engine: SqliteEngine, kms: FakeKms, seconds: Seconds) -> None:

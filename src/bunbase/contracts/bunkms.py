@@ -80,8 +80,9 @@ class Kms(Protocol):
         ...
 
     async def rewrap_data_key(self, owner: str, context: str, wrapped: str) -> str:
-        """Give the same data key wrapped under the owner's newest key version; the same text if it is that already.
+        """Give the same data key wrapped under the owner's newest key version.
 
+        If it is that already, the same text, unopened.
         Raises: KeyNotFound, KeyDestroyed, DecryptionFailed.
         """
         ...
