@@ -94,6 +94,16 @@ async def test_what_is_idle_is_closed_and_what_is_not_stays(engine: SqliteEngine
     assert await engine.get("prj_1", C, "d1") is not None
 
 
+async def test_a_project_that_was_written_to_is_idle_in_the_end(engine: SqliteEngine, seconds: Seconds) -> None:
+    await begun(engine, P)
+
+    for _ in range(5):
+        seconds.advance(15)
+        await engine.tend()
+
+    assert P not in engine.files.files
+
+
 async def test_a_cold_project_asked_by_many_at_once_is_opened_once(engine: SqliteEngine, kms: FakeKms) -> None:
     await asyncio.gather(*(engine.get(P, C, "d1") for _ in range(50)))
 

@@ -102,7 +102,7 @@ class Engine(Protocol):
         ...
 
     async def tend(self) -> None:
-        """Close what is idle, ask BunKMS again before a key in memory gets too old, and delete in open projects
-        the changes that are kept no longer.
+        """Close what is idle, ask BunKMS again before a key in memory gets too old, and delete the changes that are
+        kept no longer: of open projects at once, of all others within a day.
         """
         ...

@@ -22,6 +22,7 @@ from bunbase.bundoc.sqlite_engine.altering import Build, Declare, Drop, all_coll
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.bundoc.sqlite_engine.pruning import Pruning
 from bunbase.bundoc.sqlite_engine.rotation import Rotations
 from bunbase.bundoc.sqlite_engine.scan_turns import ScanTurns
 from bunbase.bundoc.sqlite_engine.scanners import Scan
@@ -50,6 +51,7 @@ class SqliteEngine:
         self.clock = clock
         self.turns = ScanTurns(files.settings)
         self.rotations = Rotations(files, self._writer, clock)
+        self.pruning = Pruning(files, self._writer, clock)
         self.waiters = Waiters(files.settings.waiting_for_changes)
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None:
@@ -141,8 +143,7 @@ class SqliteEngine:
 
     async def tend(self) -> None:
         await self.files.tend()
-        for project in list(self.files.files):
-            await self._prune(project)
+        await self.pruning.tend()
 
     async def _changes(self, project: str, since: int, limit: int) -> Changes:
         file = self.files.ready(project) or await self.files.opened(project)
@@ -150,22 +151,6 @@ class SqliteEngine:
             return file.changes(since, limit)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
-
-    async def _prune(self, project: str) -> None:
-        """In batches, other writes between them. Only a project that was written to has anything to lose."""
-        file = self.files.ready(project)
-        if file is None or file.writer is None:
-            return
-        file.enter()
-        try:
-            while await file.writer.prune():
-                pass
-        except apsw.Error as error:
-            log.warning("changes were not pruned", project=project, reason=repr(self.files.fault(project, file, error)))
-        except Problem as problem:
-            log.warning("changes were not pruned", project=project, reason=problem.detail)
-        finally:
-            file.leave()
 
     def _writer(self, project: str, file: ProjectFile) -> Writer:
         return file.write_with(self.writers, self.clock, lambda: self.waiters.changed(project))

@@ -6,6 +6,7 @@ All of this runs in the event loop; a lock per project makes opening, proving th
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -98,6 +99,22 @@ class OpenFiles:
         finally:
             file.leave()
 
+    @asynccontextmanager
+    async def visited(self, project: str) -> AsyncIterator[ProjectFile]:
+        """As `using`, for the house's own work: it keeps no idle file open, and closes one that it opened itself."""
+        before = self.files.get(project)
+        used_at = None if before is None else before.used_at
+        async with self.using(project) as file:
+            entered_at = file.used_at
+            try:
+                yield file
+            finally:
+                alone = file.used_at == entered_at
+                if alone and used_at is not None:
+                    file.used_at = used_at
+        if alone and used_at is None:
+            await self._close(project, file, only_idle=True)
+
     async def replace(
         self, project: str, file: ProjectFile, finish: Callable[[], Awaitable[None]], take_place: Callable[[], None]
     ) -> None:
@@ -123,6 +140,14 @@ class OpenFiles:
         if found is None:
             raise DataUnreadable("The project's key file is missing: restore it from a backup.")
         return found
+
+    async def projects(self) -> list[str]:
+        """Give all projects that have files, open or not."""
+
+        def found() -> list[str]:
+            return [entry.name for entry in os.scandir(self.directory) if PROJECT.fullmatch(entry.name)]
+
+        return await self._in_thread(found)
 
     async def begin_rotation(self, project: str) -> DataKey:
         """Give a new data key that stands beside the one in use: before anything is written under it."""

@@ -53,6 +53,11 @@ T = TypeVar("T")
 Work = Callable[["Transaction"], Any]  # what one savepoint holds
 
 
+def kept_from(settings: BundocSettings, clock: Clock) -> str:
+    """Changes before this are not kept."""
+    return rfc3339(clock.now() - timedelta(days=settings.change_days))
+
+
 class Task(Protocol):
     """Work on collections and indexes: takes its turn among the writes, in a savepoint like theirs."""
 
@@ -104,8 +109,7 @@ class Writer:
 
     async def prune(self) -> int:
         """Delete some changes that are kept no longer; give how many. Raises: BundocBusy."""
-        not_before = rfc3339(self.clock.now() - timedelta(days=self.settings.change_days))
-        most = self.settings.changes
+        most, not_before = self.settings.changes, kept_from(self.settings, self.clock)
         return cast(int, await self.submit(lambda work: change_log.prune(work.connection, most, not_before), 0))
 
     def submit(self, work: Work, size: int) -> asyncio.Future[Any]:
