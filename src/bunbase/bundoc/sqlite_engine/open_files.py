@@ -22,7 +22,7 @@ import apsw
 from bunbase.bundoc.counted import fetched
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.connection import DATABASE, cache_share
-from bunbase.bundoc.sqlite_engine.faults import is_damage, is_lasting, problem_of
+from bunbase.bundoc.sqlite_engine.faults import is_damage, is_lasting, problem_of, problem_of_system
 from bunbase.bundoc.sqlite_engine.key_file import (
     KeyFile,
     begin_key_file,
@@ -355,7 +355,11 @@ class OpenFiles:
             task.exception()  # told to whoever waited, if anybody still did
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
+        """Raises: what the work raises, and for a full disk or too many open files their Problem."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
+        except OSError as error:
+            raise problem_of_system(error) from error
 
 
 def _context(project: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 import apsw
 
-from bunbase.bundoc.sqlite_engine.faults import problem_of
+from bunbase.bundoc.sqlite_engine.faults import problem_of, problem_of_system
 from bunbase.bundoc.sqlite_engine.key_file import change_key_file, read_key_file
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
@@ -117,7 +117,7 @@ class Rotations:
             await writer.aside(lambda _: copy.abandon())
             if isinstance(error, apsw.Error):
                 raise self.files.fault(project, file, error) from error
-            raise
+            raise problem_of_system(error) if isinstance(error, OSError) else error from error
 
     async def _replace(self, project: str, file: ProjectFile, writer: Writer, copy: Copy, new: DataKey) -> None:
         try:
