@@ -7,25 +7,35 @@ the read was over. What one query saw of several documents must have been there 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from bunbase.contracts.bundoc import ChangeEntry
 
 Seen = tuple[int, str] | None
 
+FAR: Final = 500  # more versions than can be under way at once
+
 
 class Versions:
-    """Those of one document: version 0 is none; `seqs[v]` is the change that made version v."""
+    """Those of one document: version 0 is none; `seqs[v]` is the change that made version v.
+
+    `absent`: the versions at which there was no document; `of_rev`: the others by their revision.
+    """
 
     def __init__(self) -> None:
         self.seqs = [0]
-        self.entries: list[ChangeEntry | None] = [None]
+        self.absent = [0]
+        self.of_rev: defaultdict[int, list[int]] = defaultdict(list)
 
     def add(self, entry: ChangeEntry) -> None:
+        if entry.op == "delete":
+            self.absent.append(len(self.seqs))
+        else:
+            self.of_rev[entry.rev].append(len(self.seqs))
         self.seqs.append(entry.seq)
-        self.entries.append(entry)
 
     def at(self, seq: int) -> int:
         """Give the version that was there after this change."""
@@ -33,10 +43,6 @@ class Versions:
 
     def until(self, version: int) -> float:
         return self.seqs[version + 1] if version + 1 < len(self.seqs) else float("inf")
-
-    def absent(self, version: int) -> bool:
-        entry = self.entries[version]
-        return entry is None or entry.op == "delete"
 
 
 class Clock:
@@ -76,7 +82,7 @@ class Clock:
         _, known = self.begun.pop(call)
         begins, ends = 0, float("inf")
         for id, seen in found.items():
-            possible = [one for one in self._possible(id, seen, when) if one >= known.get(id, 0)]
+            possible = self._possible(id, seen, known.get(id, 0), when)
             assert possible, f"{call} saw {seen} of {id}, which was not there any more, or not yet"
             self.known[id] = max(self.known[id], possible[0])
             if len(possible) == 1:
@@ -85,24 +91,24 @@ class Clock:
         assert begins < ends, f"{call} saw what was never there at one moment"
         self.reads += 1
 
-    def _possible(self, id: str, seen: Seen, when: int) -> list[int]:
-        """Give the versions that look so: of a commit whose answer the kill cut off, the numbers are not known."""
+    def _possible(self, id: str, seen: Seen, least: int, when: int) -> list[int]:
+        """Give the first two versions from `least` on that look so and were asked for by then.
+
+        Of a commit whose answer the kill cut off, the numbers are not known: its revision says which it may be.
+        """
         versions = self.versions[id]
         if seen is None:
-            every = [one for one in range(len(versions.seqs)) if versions.absent(one)]
+            every = versions.absent
         else:
-            rev, mark = seen
-            call, _, at = mark.rpartition(".")
-            assert self.asked[call] < when, f"{mark} was seen before it was asked for"
+            call, _, at = seen[1].rpartition(".")
+            assert self.asked[call] < when, f"{seen[1]} was seen before it was asked for"
             if call in self.first:
                 every = [versions.at(self.first[call] + int(at))]
             else:
-                every = [
-                    one
-                    for one, entry in enumerate(versions.entries)
-                    if entry and entry.rev == rev and entry.op != "delete" and entry.seq not in self.owners
-                ]
-        return [one for one in every if self.asked.get(self.owners.get(versions.seqs[one], ""), -1) < when]
+                every = [one for one in versions.of_rev[seen[0]] if versions.seqs[one] not in self.owners]
+        near = islice(every, bisect_left(every, least), bisect_left(every, least) + FAR)
+        early = (one for one in near if self.asked.get(self.owners.get(versions.seqs[one], ""), -1) < when)
+        return list(islice(early, 2))
 
 
 def in_real_time(lines: list[dict[str, Any]], log: list[ChangeEntry], owners: dict[int, str]) -> int:

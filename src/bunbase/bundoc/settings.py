@@ -13,6 +13,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     """`change_days`, `changes`: how long, and how many, changes are kept in a project's log.
     `waiting_for_changes`: calls that may wait for news at once.
 
+    `max_open_projects`: each that is open takes 0.3 MB and 3 to 7 descriptors, besides its share of the page cache.
     `cache_mib`: page cache of all open projects together; `project_cache_mib`: the most that one of them gets.
 
     `queued_writes`, `queued_mib`: what may wait for one project's disk before the next write is refused.

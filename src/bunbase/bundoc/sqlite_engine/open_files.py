@@ -64,6 +64,7 @@ class OpenFiles:
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
         self.damaged: set[str] = set()
         self.reserved = 0
+        self.share = 0
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -178,7 +179,8 @@ class OpenFiles:
     async def tend(self) -> None:
         """Close what nobody uses; prove each key again well before it gets too old."""
         for project, file in list(self.files.items()):
-            await self._in_thread(file.scanners.close, SCANNER_IDLE_SECONDS)
+            if file.scanners.kept:
+                await self._in_thread(file.scanners.close, SCANNER_IDLE_SECONDS)
             idle = self.now() - file.used_at >= self.settings.close_idle_seconds
             if idle and not file.users:
                 await self._close(project, file, only_idle=True)
@@ -213,7 +215,7 @@ class OpenFiles:
                 raise
             finally:
                 self.reserved -= 1
-            self._share_cache()
+            self._share_cache(self.files[project])
 
     async def _open_file(self, project: str, directory: Path) -> ProjectFile:
         asked_at = self.now()
@@ -328,10 +330,13 @@ class OpenFiles:
             self.damaged.add(project)
         log.error("a project's data cannot be read", project=project, reason=repr(error))
 
-    def _share_cache(self) -> None:
+    def _share_cache(self, new: ProjectFile | None = None) -> None:
+        """Give all the same; it changes at powers of two, so opening one of thousands does not touch the others."""
         metrics.bundoc_open.set(len(self.files))
         share = cache_share(self.settings.cache_mib, self.settings.project_cache_mib, len(self.files))
-        for file in self.files.values():
+        resized = self.files.values() if share != self.share else [new] if new is not None else []
+        self.share = share
+        for file in resized:
             if not file.closing:
                 file.resize_cache(share)
 

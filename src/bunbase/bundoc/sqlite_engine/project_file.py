@@ -54,7 +54,7 @@ class ProjectFile:
         self.path = path
         self.key = key
         self.settings = settings
-        self.cache_mib = 1
+        self.cache_mib = 0
         self.reader = connect(path, key)
         self.reader_time = TimeBound(self.reader, settings.read_seconds)
         self.scanners = Scanners(self._scanner)
