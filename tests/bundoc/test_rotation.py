@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
 import pytest
 
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine import rekeying
+from bunbase.bundoc.sqlite_engine import rekeying, rotation
 from bunbase.bundoc.sqlite_engine.connection import connect
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.key_file import KeyFile
@@ -190,6 +192,29 @@ async def test_a_rotation_that_fails_leaves_the_old_key_in_use(
     assert (await rotated(engine)).failed is None
     await engine.get(P, C, "d1")
     assert key_of(engine) != old
+
+
+async def test_a_copy_that_took_the_place_is_opened_though_that_could_not_be_noted(
+    engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(engine, 100)
+    old = key_of(engine)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rotation, "change_key_file", full)
+        await engine.rotate_data_key(P)
+        await eventually(lambda: P not in engine.rotations.running)
+    before = key_file(tmp_path / "bundoc")
+    state = await engine.data_key(P)
+
+    assert before.next != ""
+    assert state.failed == "disk_full"
+    assert await engine.get(P, C, "d1") is not None
+    assert key_of(engine) != old
+    assert (key_file(tmp_path / "bundoc").wrapped, key_file(tmp_path / "bundoc").next) == (before.next, "")
 
 
 async def test_a_destroyed_key_rotates_nothing(engine: SqliteEngine, kms: FakeKms) -> None:

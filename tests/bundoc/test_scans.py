@@ -13,16 +13,19 @@ from structlog.testing import capture_logs
 from bunbase.bundoc.query.filters import EVERYTHING, And, Compare
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.shape import shape
+from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create
-from bunbase.contracts.bundoc import BundocBusy
+from bunbase.contracts.bundoc import BundocBusy, Query
+from bunbase.pkg import metrics
 from bunbase.pkg.context import deadline_in
 from bunbase.pkg.errors import DeadlineExceeded
 from tests.bundoc.endless import made_endless
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 from tests.pkg.waiting import eventually
+from tests.rooms import secret_caller
 
 P, C = "prj_a", "posts"
 QUICK, SLOW = "quick", "slow"
@@ -92,6 +95,17 @@ async def test_whoever_leaves_stops_the_own_query_and_no_other(engine: SqliteEng
     assert not staying.done()
     assert (await engine.search(P, QUICK, Search())).items[0].id == "d1"
     await ended(staying)
+
+
+async def test_a_query_whose_caller_left_is_counted_as_cancelled(engine: SqliteEngine) -> None:
+    await made_endless(engine, P, SLOW)
+    before = metrics.bundoc_ops.labels("query", "cancelled")._value.get()
+    leaving = asyncio.create_task(BundocService(engine).query(secret_caller(P), SLOW, Query()))
+    await running(engine, 1)
+
+    await ended(leaving)
+
+    assert metrics.bundoc_ops.labels("query", "cancelled")._value.get() == before + 1
 
 
 async def test_a_fold_stops_as_well(engine: SqliteEngine) -> None:

@@ -101,10 +101,10 @@ class Rotations:
                 rotation.copy = copy = Copy(file.path.parent, new.plaintext)
                 writer = self.writer_of(project, file)
                 await self._copied(project, file, writer, copy)
-            await self._replace(project, file, writer, copy, new)
         except BaseException:
             await self.files.give_up_rotation(project)
             raise
+        await self._replace(project, file, writer, copy, new)
 
     async def _copied(self, project: str, file: ProjectFile, writer: Writer, copy: Copy) -> None:
         try:
@@ -120,6 +120,7 @@ class Rotations:
             raise problem_of_system(error) if isinstance(error, OSError) else error from error
 
     async def _replace(self, project: str, file: ProjectFile, writer: Writer, copy: Copy, new: DataKey) -> None:
+        """From here on only whoever opens the file again may say which of the two keys is the file's."""
         try:
             await self.files.replace(
                 project, file, lambda: writer.aside(copy.finish), lambda: self._take_place(copy, new)
