@@ -37,6 +37,7 @@ def report(projects: int, created: dict[str, float], read: list[tuple[int, dict[
         "hot read in zipf order, p99": ("hot_p99", "{:.2f} ms"),
         "of those, projects that had to be opened": ("hot_opened", "{:.0%}"),
         "first write of a project, p99": ("write_p99", "{:.1f} ms"),
+        "projects that may be open with the descriptors there are": ("most_open", "{:.0f}"),
         "projects open at the end": ("open", "{:.0f}"),
         "memory when all were read": ("read_mib", "{:.0f} MiB"),
         "memory when a quarter was written as well": ("written_mib", "{:.0f} MiB"),

@@ -66,6 +66,7 @@ async def read(engine: SqliteEngine, service: BundocService, kms: FakeKms, proje
         "hot_p99": at(hot, 0.99),
         "hot_opened": opened,
         "write_p99": at(written, 0.99),
+        "most_open": engine.files.most_open,
         "open": len(engine.files.files),
         "read_mib": read_mib,
         "written_mib": memory_mib(),

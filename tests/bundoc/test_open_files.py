@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine import engine as engine_module
 from bunbase.bundoc.sqlite_engine.connection import cache_share
 from bunbase.bundoc.sqlite_engine.directory_lock import DirectoryTaken
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
@@ -52,6 +54,21 @@ async def test_the_least_recently_used_is_closed_and_opens_again(engine: SqliteE
         assert stored.body == f'{{"of":"{project}"}}'.encode()
 
     assert list(engine.files.files) == [projects[7], *projects[:2]]
+
+
+@pytest.mark.parametrize(
+    ("limits", "open"),
+    [((1024, 1 << 20), 10_000), ((1 << 20, 1 << 20), 10_000), ((1024, 20_000), 2708), ((64, 64), 4)],
+)
+def test_no_more_projects_are_open_than_there_are_descriptors_for(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], open: int
+) -> None:
+    raised: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _what, to: raised.append(to))
+
+    assert engine_module._most_open(BundocSettings(max_open_projects=10_000)) == open
+    assert all(soft <= limits[1] for soft, _ in raised)
 
 
 async def test_many_projects_at_once_take_turns(engine: SqliteEngine) -> None:

@@ -182,9 +182,7 @@ async def open_sqlite_engine(
 ) -> AsyncIterator[SqliteEngine]:
     """Open the engine on a directory of its own. Raises: DirectoryTaken."""
     with directory_lock(directory):
-        scanning = settings.scans * DESCRIPTORS_PER_SCAN
-        _allow_descriptors(settings.max_open_projects * DESCRIPTORS_PER_FILE + scanning + OTHER_DESCRIPTORS)
-        files = OpenFiles(directory, kms, settings, now)
+        files = OpenFiles(directory, kms, settings, now, _most_open(settings))
         writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-writer")
         try:
             engine = SqliteEngine(files, writers, clock)
@@ -198,11 +196,16 @@ async def open_sqlite_engine(
             writers.shutdown()
 
 
-def _allow_descriptors(wanted: int) -> None:
+def _most_open(settings: BundocSettings) -> int:
+    """Give how many projects may be open with the descriptors that this process may have, raised as far as needed."""
+    other = settings.scans * DESCRIPTORS_PER_SCAN + OTHER_DESCRIPTORS
+    wanted = settings.max_open_projects * DESCRIPTORS_PER_FILE + other
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
+        return settings.max_open_projects
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
-        log.warning("too few open files are allowed for max_open_projects", allowed=allowed, wanted=wanted)
+    most = max(1, (allowed - min(other, allowed // 2)) // DESCRIPTORS_PER_FILE)
+    if most < settings.max_open_projects:
+        log.warning("too few open files are allowed for max_open_projects", allowed=allowed, wanted=wanted, open=most)
+    return min(most, settings.max_open_projects)

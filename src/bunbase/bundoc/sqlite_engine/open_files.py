@@ -53,13 +53,16 @@ REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # BunKMS has ans
 
 
 class OpenFiles:
-    """`now`: seconds on a clock that never goes back."""
+    """`now`: seconds on a clock that never goes back. `most_open`: projects at once."""
 
-    def __init__(self, directory: Path, kms: Kms, settings: BundocSettings, now: Callable[[], float]) -> None:
+    def __init__(
+        self, directory: Path, kms: Kms, settings: BundocSettings, now: Callable[[], float], most_open: int
+    ) -> None:
         self.directory = directory
         self.kms = kms
         self.settings = settings
         self.now = now
+        self.most_open = most_open
         self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-files")
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
         self.damaged: set[str] = set()
@@ -300,7 +303,7 @@ class OpenFiles:
             file.wrapped_key = wrapped
 
     async def _make_room(self) -> None:
-        while len(self.files) + self.reserved >= self.settings.max_open_projects:
+        while len(self.files) + self.reserved >= self.most_open:
             idle = next(((name, file) for name, file in self.files.items() if not file.users), None)
             if idle is None:
                 raise BundocBusy("Too many projects are in use at once; try again.", retry_after_seconds=1)
