@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,9 +34,13 @@ async def client_of(request: Request[Any, Any, Any]) -> Caller:
     return CALLERS[request.headers.get("x-test-caller", "secret")]
 
 
+async def member_of(request: Request[Any, Any, Any]) -> Caller:
+    return CALLERS[request.headers.get("x-test-caller", "member")]
+
+
 @pytest.fixture
 async def http(service: BundocService) -> AsyncIterator[httpx.AsyncClient]:
-    dependencies = {"client": Provide(client_of), **given({"bundoc": service})}
+    dependencies = {"client": Provide(client_of), "member": Provide(member_of), **given({"bundoc": service})}
     app = Litestar(MODULE.routes, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -415,3 +420,20 @@ async def test_the_openapi_document_describes_bodies_and_answers(http: httpx.Asy
     assert "application/merge-patch+json" in document["patch"]["requestBody"]["content"]
     assert "204" in document["delete"]["responses"]
     assert all(operation["summary"] for path in paths.values() for operation in path.values())
+
+
+async def test_a_data_key_is_rotated_over_http(http: httpx.AsyncClient) -> None:
+    url = "/api/projects/prj_a/data-key"
+    await http.put(f"{URL}/d1", json={"a": 1})
+
+    begun = await http.post(f"{url}/rotate")
+    async with asyncio.timeout(10):
+        while (state := (await http.get(url)).json())["rotating"]:
+            await asyncio.sleep(0.005)
+
+    assert (begun.status_code, begun.json()["rotating"], begun.json()["since"]) == (202, True, None)
+    assert (state["version"], state["progress"], state["failed"]) == (1, None, None)
+    assert state["since"].endswith("Z")
+    assert (await http.get(f"{URL}/d1")).json()["a"] == 1
+    for caller in ("secret", "publishable"):
+        assert problem(await http.post(f"{url}/rotate", headers={"x-test-caller": caller})) == (403, "forbidden")
