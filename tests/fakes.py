@@ -49,6 +49,13 @@ class FakeKms:
         self._called("unwrap_data_key")
         return self._unsealed(owner, f"data key/{context}", wrapped)
 
+    async def rewrap_data_key(self, owner: str, context: str, wrapped: str) -> str:
+        self._called("rewrap_data_key")
+        if wrapped.startswith(f"bunkms:v{self._version(owner)}:"):
+            return wrapped
+        context = f"data key/{context}"
+        return self._sealed(owner, context, self._unsealed(owner, context, wrapped))
+
     async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
         self._called("seal")
         if len(plaintext) > MAX_SECRET_BYTES:

@@ -1,9 +1,13 @@
 """Works on a few documents in every way at once and says what it asks and what it is told, until it is killed.
 
+Others read them meanwhile, one or all in one query.
+
 python -m tests.bundoc.history_writer <directory> <hex secret of the KMS> <round>
 
 Lines of JSON: `{"call":n,"writes":[[id,op,mark]…]}` before a commit is asked for, `{"ok":n,"seq":s,"revs":[…]}` after
-its answer, `{"no":n}` after a refusal. Each write leaves a mark of its own, so that whoever reads knows who wrote.
+its answer, `{"no":n}` after a refusal; `{"read":n}` before a read, `{"saw":n,"found":{id:[rev,mark]…}}` after it, with
+null for a document that was not there. What is said has the order in which it came to be. Each write leaves a mark of
+its own, so that whoever reads knows who wrote. `slot` is unique: a claim of one that is taken is refused.
 """
 
 from __future__ import annotations
@@ -14,17 +18,23 @@ import random
 import sys
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
 from bunbase.bundoc.commits import steps_of
+from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.contracts.bundoc import CollectionSpec, IndexSpec
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 
 WORKERS = 48
+READERS = 8
 DOCUMENTS = 12
+SLOTS = 8
+SLOT = IndexSpec(("slot",), "slot", unique=True)
 PROJECT, COLLECTION = "prj_a", "things"
 
 
@@ -35,13 +45,18 @@ def say(line: dict[str, Any]) -> None:
 def chosen(mark: str) -> list[tuple[str, str, str]]:
     """Give some writes: id, op, mark."""
     ids = random.sample(range(DOCUMENTS), random.choice((1, 1, 1, 2, 4)))
-    ops = random.choices(("create", "put", "patch", "inc", "delete"), (2, 2, 2, 4, 1), k=len(ids))
+    ops = random.choices(("create", "put", "patch", "inc", "delete", "claim"), (2, 2, 2, 4, 1, 2), k=len(ids))
     return [(f"d{id}", op, f"{mark}.{at}") for at, (id, op) in enumerate(zip(ids, ops, strict=True))]
+
+
+def new_fields(op: str, mark: str) -> dict[str, Any]:
+    slot = crc32(mark.encode()) % SLOTS if op == "claim" else mark
+    return {"mark": mark, "n": 0, "slot": slot}
 
 
 def body_of(writes: list[tuple[str, str, str]]) -> bytes:
     def sent(id: str, op: str, mark: str) -> dict[str, Any]:
-        base = {"op": "patch" if op == "inc" else op, "collection": COLLECTION, "id": id}
+        base = {"op": {"inc": "patch", "claim": "put"}.get(op, op), "collection": COLLECTION, "id": id}
         match op:
             case "delete":
                 return base
@@ -49,7 +64,7 @@ def body_of(writes: list[tuple[str, str, str]]) -> bytes:
                 return {**base, "data": {"$inc": {"n": 1}, "$set": {"mark": mark}}}
             case "patch":
                 return {**base, "data": {"mark": mark}}
-        return {**base, "data": {"mark": mark, "n": 0}}
+        return {**base, "data": new_fields(op, mark)}
 
     return msgspec.json.encode({"writes": [sent(*write) for write in writes]})
 
@@ -67,9 +82,26 @@ async def work(engine: SqliteEngine, round: str, worker: int) -> None:
             say({"ok": call, "seq": done.seq, "revs": [kept.rev if kept else 0 for kept in done.results]})
 
 
+async def look(engine: SqliteEngine, round: str, reader: int) -> None:
+    for number in range(1_000_000):
+        call = f"{round}-r{reader}-{number}"
+        ids = [f"d{id}" for id in range(DOCUMENTS)]
+        say({"read": call})
+        if number % 4:
+            ids = random.sample(ids, 1)
+            found = [await engine.get(PROJECT, COLLECTION, ids[0])]
+        else:
+            found = list((await engine.search(PROJECT, COLLECTION, Search())).items)
+        seen = {one.id: (one.rev, msgspec.json.decode(one.body)["mark"]) for one in found if one is not None}
+        say({"saw": call, "found": {id: seen.get(id) for id in ids}})
+        await asyncio.sleep(0.001)
+
+
 async def main(directory: str, secret: str, round: str) -> None:
     async with sqlite_engine(Path(directory), FakeKms(bytes.fromhex(secret))) as engine:
-        await asyncio.gather(*(work(engine, round, worker) for worker in range(WORKERS)))
+        await engine.alter(PROJECT, COLLECTION, CollectionSpec((SLOT,)))
+        readers = (look(engine, round, reader) for reader in range(READERS))
+        await asyncio.gather(*readers, *(work(engine, round, worker) for worker in range(WORKERS)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.connection import connect
-from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine, open_sqlite_engine
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.bundoc.writes import Check, Create, Delete, Put, Step, Update
 from bunbase.contracts.bundoc import (
@@ -25,7 +25,8 @@ from bunbase.contracts.bundoc import (
     ResyncRequired,
     StaleRevision,
 )
-from tests.bundoc.engines import sqlite_engine
+from bunbase.pkg.clock import ManualClock
+from tests.bundoc.engines import Seconds, sqlite_engine
 from tests.fakes import FakeKms
 
 P, C = "prj_a", "posts"
@@ -132,6 +133,46 @@ async def test_old_changes_are_pruned_and_numbers_go_on(tmp_path: Path, monkeypa
                 break
         await engine.write(P, C, Create("d2", b"{}"))
         assert [one.seq for one in (await engine.changes(P, 1, 10)).items] == [2]
+
+
+async def test_old_changes_go_also_where_nobody_asks(tmp_path: Path) -> None:
+    kms, seconds, clock = FakeKms(), Seconds(), ManualClock()
+    settings = BundocSettings(change_days=1, max_open_projects=3)
+    projects = [f"prj_{number}" for number in range(12)]
+    async with open_sqlite_engine(tmp_path / "bundoc", kms, clock, settings, seconds) as engine:
+        for project in projects:
+            await engine.write(project, C, Create("d1", b"{}"))
+
+    clock.advance(2 * 86_400)
+    kms.calls.clear()
+    async with open_sqlite_engine(tmp_path / "bundoc", kms, clock, settings, seconds) as engine:
+        for _ in range(24 * 4):
+            seconds.advance(900)
+            await engine.tend()
+            assert len(engine.files.files) <= 3
+        asked = len(kms.calls)
+
+        for project in projects:
+            with pytest.raises(ResyncRequired):
+                await engine.changes(project, 0, 1)
+    assert asked == 12  # each was opened once
+
+
+async def test_a_project_that_cannot_be_opened_does_not_keep_the_others_from_pruning(tmp_path: Path) -> None:
+    kms, seconds, clock = FakeKms(), Seconds(), ManualClock()
+    async with open_sqlite_engine(tmp_path / "bundoc", kms, clock, BundocSettings(change_days=1), seconds) as engine:
+        for project in ("prj_a", "prj_b", "prj_c"):
+            await engine.write(project, C, Create("d1", b"{}"))
+    await kms.destroy("prj_b")
+
+    clock.advance(2 * 86_400)
+    async with open_sqlite_engine(tmp_path / "bundoc", kms, clock, BundocSettings(change_days=1), seconds) as engine:
+        for _ in range(5):
+            await engine.tend()
+
+        for project in ("prj_a", "prj_c"):
+            with pytest.raises(ResyncRequired):
+                await engine.changes(project, 0, 1)
 
 
 async def test_a_file_of_the_first_format_is_brought_up_and_asks_readers_to_begin_anew(

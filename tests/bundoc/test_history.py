@@ -19,9 +19,14 @@ from typing import Any
 
 import msgspec
 
+from bunbase.bundoc.query.filters import Compare
+from bunbase.bundoc.query.search import Search
+from bunbase.bundoc.query.sort import parse_sort
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import ChangeEntry
 from tests.bundoc.engines import sqlite_engine
-from tests.bundoc.history_writer import COLLECTION, PROJECT
+from tests.bundoc.history_writer import COLLECTION, PROJECT, new_fields
+from tests.bundoc.real_time import in_real_time
 from tests.fakes import FakeKms
 
 SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "6"))
@@ -38,14 +43,15 @@ async def test_kill_9_leaves_a_history_that_could_have_happened(tmp_path: Path) 
     refused: set[str] = set()
 
     until = time.monotonic() + SECONDS
-    round = 0
+    round, lines = 0, []
     while time.monotonic() < until or round < 2:
         for line in await killed(directory, secret, round, random.randint(1, MOST_ACKNOWLEDGED)):
+            lines.append(line)
             if "call" in line:
                 called[line["call"]] = [(id, op, mark) for id, op, mark in line["writes"]]
             elif "ok" in line:
                 acknowledged[line["ok"]] = (line["seq"], line["revs"])
-            else:
+            elif "no" in line:
                 refused.add(line["no"])
         round += 1
 
@@ -54,6 +60,13 @@ async def test_kill_9_leaves_a_history_that_could_have_happened(tmp_path: Path) 
     at = in_the_log(called, acknowledged, log)
     assert replayed(log, called, at) == stored
     whole_or_not_at_all(log, stored, called, refused)
+    reads = in_real_time(lines, log, at)
+    say(f"{round} kills, {len(log)} changes, {len(acknowledged)} acknowledged commits, {reads} reads")
+
+
+def say(what: str) -> None:
+    """For those who run it for longer, with `pytest -s`."""
+    sys.stderr.write(f"{what}\n")
 
 
 def whole_or_not_at_all(
@@ -115,11 +128,11 @@ def written(entry: ChangeEntry, before: Any, called: dict[str, Written], call: s
     if call is None:
         return None
     op, mark = next((op, mark) for id, op, mark in called[call] if id == entry.id)
-    if op in ("create", "put"):
-        return {"mark": mark, "n": 0}
+    if op in ("create", "put", "claim"):
+        return new_fields(op, mark)
     if before[1] is None:
         return None
-    return {"mark": mark, "n": before[1].get("n", 0) + (op == "inc")}
+    return {**before[1], "mark": mark, "n": before[1]["n"] + (op == "inc")}
 
 
 class Content:
@@ -146,7 +159,18 @@ async def what_is_there(directory: Path, secret: bytes) -> tuple[list[ChangeEntr
         while found := (await engine.changes(PROJECT, len(log), 500)).items:
             log += found
         chunk = await engine.page(PROJECT, COLLECTION, "", 500)
+        await index_fits(engine, {one.id: msgspec.json.decode(one.body)["slot"] for one in chunk.items})
         return log, {one.id: Content(one.rev, msgspec.json.decode(one.body)) for one in chunk.items}
+
+
+async def index_fits(engine: SqliteEngine, slots: dict[str, Any]) -> None:
+    """Claim that each slot is taken once, and that its index leads to the document that has it, and to nothing else."""
+    assert len(set(slots.values())) == len(slots)
+    for id, slot in slots.items():
+        found = await engine.search(PROJECT, COLLECTION, Search(where=Compare(("slot",), "=", slot)))
+        assert (found.index, [one.id for one in found.items]) == ("slot", [id])
+    everything = await engine.search(PROJECT, COLLECTION, Search(order=parse_sort(["slot"]), max_scan=len(slots)))
+    assert (everything.index, len(everything.items)) == ("slot", len(slots))
 
 
 async def killed(directory: Path, secret: bytes, round: int, acknowledgements: int) -> list[dict[str, Any]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine import engine as engine_module
 from bunbase.bundoc.sqlite_engine.connection import cache_share
 from bunbase.bundoc.sqlite_engine.directory_lock import DirectoryTaken
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
@@ -54,6 +56,21 @@ async def test_the_least_recently_used_is_closed_and_opens_again(engine: SqliteE
     assert list(engine.files.files) == [projects[7], *projects[:2]]
 
 
+@pytest.mark.parametrize(
+    ("limits", "open"),
+    [((1024, 1 << 20), 10_000), ((1 << 20, 1 << 20), 10_000), ((1024, 20_000), 2708), ((64, 64), 4)],
+)
+def test_no_more_projects_are_open_than_there_are_descriptors_for(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], open: int
+) -> None:
+    raised: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _what, to: raised.append(to))
+
+    assert engine_module._most_open(BundocSettings(max_open_projects=10_000)) == open
+    assert all(soft <= limits[1] for soft, _ in raised)
+
+
 async def test_many_projects_at_once_take_turns(engine: SqliteEngine) -> None:
     async def visit(project: str) -> None:
         while True:
@@ -94,6 +111,16 @@ async def test_what_is_idle_is_closed_and_what_is_not_stays(engine: SqliteEngine
     assert await engine.get("prj_1", C, "d1") is not None
 
 
+async def test_a_project_that_was_written_to_is_idle_in_the_end(engine: SqliteEngine, seconds: Seconds) -> None:
+    await begun(engine, P)
+
+    for _ in range(5):
+        seconds.advance(15)
+        await engine.tend()
+
+    assert P not in engine.files.files
+
+
 async def test_a_cold_project_asked_by_many_at_once_is_opened_once(engine: SqliteEngine, kms: FakeKms) -> None:
     await asyncio.gather(*(engine.get(P, C, "d1") for _ in range(50)))
 
@@ -118,7 +145,7 @@ async def test_a_key_is_proven_again_before_it_is_too_old(engine: SqliteEngine, 
         await engine.get(P, C, "d1")
         await engine.tend()
 
-    assert kms.calls == ["unwrap_data_key"] * 2
+    assert kms.calls == ["unwrap_data_key", "rewrap_data_key"] * 2
 
 
 async def test_an_old_key_is_proven_by_whoever_needs_it(engine: SqliteEngine, kms: FakeKms, seconds: Seconds) -> None:

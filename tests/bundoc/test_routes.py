@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -36,6 +37,10 @@ async def client_of(request: Request[Any, Any, Any]) -> Caller:
 
 async def operator_of(request: Request[Any, Any, Any]) -> Caller:
     return await client_of(request)
+
+
+async def member_of(request: Request[Any, Any, Any]) -> Caller:
+    return CALLERS[request.headers.get("x-test-caller", "member")]
 
 
 @pytest.fixture
@@ -454,3 +459,20 @@ async def test_the_openapi_document_describes_bodies_and_answers(http: httpx.Asy
     assert "application/merge-patch+json" in document["patch"]["requestBody"]["content"]
     assert "204" in document["delete"]["responses"]
     assert all(operation["summary"] for path in paths.values() for operation in path.values())
+
+
+async def test_a_data_key_is_rotated_over_http(http: httpx.AsyncClient) -> None:
+    url = "/api/projects/prj_a/data-key"
+    await http.put(f"{URL}/d1", json={"a": 1})
+
+    begun = await http.post(f"{url}/rotate")
+    async with asyncio.timeout(10):
+        while (state := (await http.get(url)).json())["rotating"]:
+            await asyncio.sleep(0.005)
+
+    assert (begun.status_code, begun.json()["rotating"], begun.json()["since"]) == (202, True, None)
+    assert (state["version"], state["progress"], state["failed"]) == (1, None, None)
+    assert state["since"].endswith("Z")
+    assert (await http.get(f"{URL}/d1")).json()["a"] == 1
+    for caller in ("secret", "publishable"):
+        assert problem(await http.post(f"{url}/rotate", headers={"x-test-caller": caller})) == (403, "forbidden")

@@ -19,6 +19,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from bunbase.contracts.bunauth import Account, InvalidCredentials, InvalidToken, SignedIn, TokenExpired, TokenReused
+from bunbase.contracts.bundoc import KeyState
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.functions import (
     FunctionConfig,
@@ -80,6 +81,7 @@ class FakeApi:
         self.agents: set[str] = set()
         self.page = 2
         self.busy = 0
+        self.rotation_failed: str | None = None
 
     def sign_in(self, email: str) -> SignedIn:
         self.issued += 1
@@ -210,6 +212,20 @@ async def rotate_key(api: Injected[FakeApi], request: AnyRequest, project: FromP
     return api.new_key(api.project(project).id, old.kind, old.name)
 
 
+@post("/api/projects/{project:str}/data-key/rotate", status_code=202)
+async def rotate_data_key(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> KeyState:
+    api.signed_in(request)
+    api.project(project)
+    return KeyState(1, None, rotating=True, progress=0.0)
+
+
+@get("/api/projects/{project:str}/data-key")
+async def get_data_key(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> KeyState:
+    api.signed_in(request)
+    api.project(project)
+    return KeyState(1, "2026-11-23T12:00:00.000Z", rotating=False, failed=api.rotation_failed)
+
+
 @delete("/api/projects/{project:str}/keys/{id:str}", status_code=204)
 async def revoke_key(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
     api.signed_in(request)
@@ -322,6 +338,8 @@ ROUTES = (
     list_keys,
     create_key,
     rotate_key,
+    rotate_data_key,
+    get_data_key,
     revoke_key,
     deploy,
     logs,

@@ -12,7 +12,7 @@ from tests.cli.conftest import EXECUTABLE, Bunbase, executable
 HEAVY = ("httpx", "litestar", "uvicorn", "asyncpg", "tomlkit", "cryptography", "bunbase.house")
 SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete"),
-    *("keys list", "keys create", "keys rotate", "keys revoke"),
+    *("keys list", "keys create", "keys rotate", "keys rotate-data", "keys revoke"),
     *("env set", "env list", "env unset"),
 ]
 NO_JSON = {"projects", "keys", "env"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bunbase.cli import keys
 from bunbase.contracts.caller import CallerKind
 from tests.cli.conftest import Bunbase, executable, kept
 from tests.cli.server import FakeApi
@@ -142,6 +143,19 @@ def test_a_new_secret_key_replaces_the_kept_one_and_a_publishable_one_does_not(
     assert kept_key() == "sk_5"
     assert bunbase("keys", "revoke", "key_5", "--json").document == {"id": "key_5", "revoked": True}
     assert kept_key() is None
+
+
+def test_the_data_key_is_rotated_to_the_end(
+    in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "LOOK_SECONDS", 0.01)
+
+    done = bunbase("keys", "rotate-data", "--json")
+    in_project.rotation_failed = "disk_full"
+    failed = bunbase("keys", "rotate-data", "--json")
+
+    assert (done.code, done.document["since"]) == (0, "2026-11-23T12:00:00.000Z")
+    assert (failed.code, failed.problem["code"]) == (1, "disk_full")
 
 
 def test_keys_are_listed_without_their_values(in_project: FakeApi, bunbase: Bunbase) -> None:

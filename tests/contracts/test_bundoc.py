@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -257,7 +258,39 @@ async def test_operations_are_counted_by_their_outcome(bundoc: Bundoc) -> None:
     text = metrics_text().decode()
     assert 'bundoc_ops_total{op="put",outcome="ok"}' in text
     assert 'bundoc_ops_total{op="get",outcome="document_not_found"}' in text
+    assert 'bundoc_kms_fetches_total{outcome="ok"}' in text
     assert "bundoc_active_instances 1.0" in text
+    for histogram in ("commit_writes", "commit_bytes", "commit_seconds"):
+        assert f"bundoc_{histogram}_count" in text
+
+
+async def test_a_data_key_is_rotated_by_admins_and_seen_by_members(bundoc: Bundoc) -> None:
+    await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
+
+    begun = await bundoc.rotate_data_key(member_caller("prj_a", Role.ADMIN))
+    async with asyncio.timeout(10):
+        while (state := await bundoc.data_key(member_caller("prj_a", Role.VIEWER))).rotating:
+            await asyncio.sleep(0.005)
+
+    assert (begun.since, begun.failed) == (None, None)
+    assert state.since is not None
+    assert (state.version, state.failed) == (1, None)
+    assert (await bundoc.get(CALLER, "posts", "d1")).rev == 1
+    with pytest.raises(Forbidden):
+        await bundoc.rotate_data_key(member_caller("prj_a", Role.DEVELOPER))
+    for caller in (CALLER, ANYONE, publishable_caller("prj_a")):
+        with pytest.raises(Forbidden):
+            await bundoc.data_key(caller)
+
+
+async def test_waiting_for_changes_ends_with_the_change(bundoc: Bundoc) -> None:
+    waiting = asyncio.create_task(bundoc.changes(CALLER, 0, 10, 30.0))
+    await asyncio.sleep(0)
+
+    await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
+
+    async with asyncio.timeout(10):
+        assert [one.id for one in (await waiting).items] == ["d1"]
 
 
 async def test_documents_outlive_the_process_that_wrote_them(tmp_path: Path, kms: FakeKms) -> None:

@@ -82,6 +82,19 @@ async def test_rotation_counts_and_keeps_what_was_sealed_readable(kms: Kms) -> N
     assert await kms.unseal(OWNER, "env", sealed) == b"old"
 
 
+async def test_a_data_key_is_wrapped_anew_under_the_newest_version_only(kms: Kms) -> None:
+    key = await kms.generate_data_key(OWNER, "documents")
+    assert await kms.rewrap_data_key(OWNER, "documents", key.wrapped) == key.wrapped
+    await kms.rotate(OWNER)
+
+    wrapped = await kms.rewrap_data_key(OWNER, "documents", key.wrapped)
+
+    assert wrapped.startswith("bunkms:v2:")
+    assert await kms.unwrap_data_key(OWNER, "documents", wrapped) == key.plaintext
+    with pytest.raises(DecryptionFailed):
+        await kms.rewrap_data_key(OWNER, "photos", key.wrapped)
+
+
 async def test_signatures_verify_with_the_public_key_of_that_id(kms: Kms) -> None:
     signatures = await asyncio.gather(*(kms.sign(OWNER, b"message") for _ in range(3)))
 
@@ -98,6 +111,7 @@ async def test_signatures_verify_with_the_public_key_of_that_id(kms: Kms) -> Non
 USES: list[Callable[[Kms, str], Awaitable[Any]]] = [
     lambda kms, owner: kms.generate_data_key(owner, "x"),
     lambda kms, owner: kms.unwrap_data_key(owner, "x", "bunkms:v1:AAAA"),
+    lambda kms, owner: kms.rewrap_data_key(owner, "x", "bunkms:v1:AAAA"),
     lambda kms, owner: kms.seal(owner, "x", b""),
     lambda kms, owner: kms.unseal(owner, "x", "bunkms:v1:AAAA"),
     lambda kms, owner: kms.sign(owner, b""),

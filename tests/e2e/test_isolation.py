@@ -70,6 +70,8 @@ def tries(owner: Project) -> list[Try]:
             ("POST", "/keys", "/keys", {"kind": "secret", "name": "mine"}, {}),
             ("DELETE", "/keys/{key_id}", key, None, {}),
             ("POST", "/keys/{key_id}/rotate", f"{key}/rotate", {"grace_seconds": 0}, {}),
+            ("GET", "/data-key", "/data-key", None, {}),
+            ("POST", "/data-key/rotate", "/data-key/rotate", None, {}),
             ("GET", "/env", "/env?reveal=true", None, {}),
             ("PUT", "/env/{name}", "/env/MARKER", {"value": "mine"}, {}),
             ("DELETE", "/env/{name}", "/env/MARKER", None, {}),

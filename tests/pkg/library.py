@@ -48,6 +48,7 @@ class Shelves:
         self.books: dict[str, Book] = {}
         self.listeners = 0
         self.waiting = asyncio.Event()
+        self.left = asyncio.Event()
 
     async def book(self, title: str) -> Book:
         if title not in self.books:
@@ -68,7 +69,10 @@ class Shelves:
 
     async def wait_forever(self) -> None:
         self.waiting.set()
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.left.set()
 
     async def stumble(self) -> None:
         raise KeyError("a detail that nobody outside may see")

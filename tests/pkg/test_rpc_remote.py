@@ -15,6 +15,7 @@ from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import CODES, DeadlineExceeded, Internal, Unauthenticated, Unreachable
 from bunbase.pkg.passwords import SignInBusy
 from bunbase.pkg.rpc import wire
+from bunbase.pkg.rpc.client import CALL_SECONDS
 from bunbase.pkg.rpc.tokens import LIFETIME_SECONDS, ServiceTokens
 from bunbase.pkg.serve import listen
 from tests.pkg.library import TOKENS, Book, Library, Shelves, calling, serving_library
@@ -117,13 +118,24 @@ async def test_a_request_keeps_its_id(library: Library) -> None:
         context.request_id.reset(token)
 
 
+async def test_a_caller_that_leaves_ends_the_call(library: Library, shelves: Shelves) -> None:
+    calling = asyncio.create_task(library.wait_forever())
+    await eventually(shelves.waiting.is_set)
+
+    calling.cancel()
+
+    await eventually(shelves.left.is_set)
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+
+
 async def test_a_deadline_travels_along(library: Library) -> None:
     with context.deadline_in(5):
         assert 0 < await library.seconds_left() <= 5
 
 
 async def test_without_a_deadline_a_call_from_afar_has_one(afar: Library) -> None:
-    assert 0 < await afar.seconds_left() <= 30
+    assert 32 < await afar.seconds_left() <= CALL_SECONDS  # 30 s of waiting for news, and time to answer
 
 
 async def test_when_the_deadline_passes_the_call_ends(afar: Library, shelves: Shelves) -> None:

@@ -14,6 +14,7 @@ from bunbase.bundoc.routes import AnyRequest, CollectionName, check_media, check
 from bunbase.contracts.bundoc import Bundoc, Collection, CollectionSpec
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.api_json import api_json
+from bunbase.pkg.connected import while_connected
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
 
@@ -48,7 +49,8 @@ async def get_collection(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
 ) -> Response[bytes]:
     check_query(request, (PROJECT,))
-    return Response(api_json(_shown(await bundoc.collection(operator, collection))), media_type=JSON)
+    found = await while_connected(request.receive, bundoc.collection(operator, collection))
+    return Response(api_json(_shown(found)), media_type=JSON)
 
 
 @put(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
 
@@ -10,7 +13,10 @@ from bunbase.pkg.errors import Problem
 
 
 class Counted:
-    """`ok`, the Problem's code, or `failed`. Holds no state of a call, so one serves all."""
+    """`ok`, the Problem's code, `cancelled` when the caller left, or `failed`.
+
+    Holds no state of a call, so one serves all.
+    """
 
     def __init__(self, op: str) -> None:
         self.op = op
@@ -25,9 +31,33 @@ class Counted:
         if error is None:
             self.ok.inc()
         else:
-            metrics.bundoc_ops.labels(self.op, error.code if isinstance(error, Problem) else "failed").inc()
+            metrics.bundoc_ops.labels(self.op, _outcome(error)).inc()
+
+
+def _outcome(error: BaseException) -> str:
+    match error:
+        case Problem():
+            return error.code
+        case asyncio.CancelledError():
+            return "cancelled"
+        case _:
+            return "failed"
 
 
 @cache
 def counted(op: str) -> Counted:
     return Counted(op)
+
+
+@contextmanager
+def fetched() -> Iterator[None]:
+    """Count a question for a data key that BunKMS is asked inside."""
+    outcome = "failed"
+    try:
+        yield
+        outcome = "ok"
+    except Problem as problem:
+        outcome = problem.code
+        raise
+    finally:
+        metrics.bundoc_kms_fetches.labels(outcome).inc()

@@ -11,7 +11,7 @@ from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.writes import Committed, Guard, Step, Write
-from bunbase.contracts.bundoc import Changes, Collection, CollectionSpec
+from bunbase.contracts.bundoc import Changes, Collection, CollectionSpec, KeyState
 
 T = TypeVar("T")
 
@@ -89,6 +89,14 @@ class Engine(Protocol):
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         """Say whether there was one."""
+        ...
+
+    async def data_key(self, project: str) -> KeyState:
+        """Say how it stands with the key that the project's documents are encrypted under."""
+        ...
+
+    async def rotate_data_key(self, project: str) -> KeyState:
+        """Begin to encrypt everything under a new key; reads and writes go on. Raises: BundocBusy."""
         ...
 
     async def drop(self, project: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from bunbase.bundoc.collection_routes import ROUTES as COLLECTION_ROUTES
 from bunbase.bundoc.fast_routes import FAST_ROUTES
 from bunbase.bundoc.jobs import tend_job
+from bunbase.bundoc.key_routes import ROUTES as KEY_ROUTES
 from bunbase.bundoc.query_routes import ROUTES as QUERY_ROUTES
 from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.service import BundocService
@@ -33,7 +34,7 @@ MODULE = Module(
     needs=(Kms,),
     settings=BundocSettings,
     open=open_bundoc,
-    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES),
+    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES, *KEY_ROUTES),
     fast_routes=FAST_ROUTES,
     needs_database=False,
 )

@@ -12,6 +12,7 @@ from bunbase.bundoc.openapi import DocumentBody, page_response, problems
 from bunbase.bundoc.routes import AnyRequest, CollectionName, check_media, check_query
 from bunbase.contracts.bundoc import Aggregation, Bundoc, Highlight, InvalidQuery, Query
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Injected
 
@@ -68,7 +69,7 @@ async def query_documents(
         score=asked.score,
         highlight=asked.highlight,
     )
-    page = await bundoc.query(client, collection, query)
+    page = await while_connected(request.receive, bundoc.query(client, collection, query))
     return Response(page.body, media_type=JSON)
 
 
@@ -87,7 +88,8 @@ async def aggregate_documents(
     check_query(request, ())
     check_media(request, JSON)
     asked = _read(body, AggregateBody)
-    page = await bundoc.aggregate(client, collection, Aggregation(bytes(asked.values), bytes(asked.where), asked.group))
+    aggregation = Aggregation(bytes(asked.values), bytes(asked.where), asked.group)
+    page = await while_connected(request.receive, bundoc.aggregate(client, collection, aggregation))
     return Response(page.body, media_type=JSON)
 
 

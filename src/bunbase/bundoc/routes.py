@@ -23,6 +23,7 @@ from bunbase.bundoc.openapi import (
 from bunbase.contracts.bundoc import Bundoc, Changes, Commit, InvalidQuery, Query
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
+from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
 
@@ -100,7 +101,7 @@ async def list_documents(
     """
     check_query(request, ("limit", "cursor", *QUERYING))
     if not QUERYING & request.query_params.keys():
-        page = await bundoc.list(client, collection, limit, cursor)
+        page = await while_connected(request.receive, bundoc.list(client, collection, limit, cursor))
         return Response(page.body, media_type=JSON)
     query = Query(
         where=None if where is None else where.encode(),
@@ -112,7 +113,7 @@ async def list_documents(
         explain=explain,
         score=score,
     )
-    page = await bundoc.query(client, collection, query)
+    page = await while_connected(request.receive, bundoc.query(client, collection, query))
     return Response(page.body, media_type=JSON)
 
 
@@ -254,7 +255,8 @@ async def list_changes(
     After 410 `resync_required`, note its `last`, read the collections again, then go on from there.
     """
     check_query(request, ("since", "limit", "wait_seconds"))
-    return Response(await bundoc.changes(client, since, limit, wait_seconds), media_type=JSON)
+    changes = bundoc.changes(client, since, limit, wait_seconds)
+    return Response(await while_connected(request.receive, changes), media_type=JSON)
 
 
 def check_media(request: AnyRequest, *accepted: str) -> None:

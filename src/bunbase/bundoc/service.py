@@ -28,6 +28,7 @@ from bunbase.contracts.bundoc import (
     CommitResult,
     Document,
     DocumentNotFound,
+    KeyState,
     Page,
     Precondition,
     Query,
@@ -169,6 +170,16 @@ class BundocService:
             check_collection(name)
             if not await self.engine.drop_collection(caller.project, name):
                 raise _no_collection(name)
+
+    async def data_key(self, caller: Caller) -> KeyState:
+        with counted("data_key"):
+            caller.need(Role.VIEWER)
+            return await self.engine.data_key(caller.project)
+
+    async def rotate_data_key(self, caller: Caller) -> KeyState:
+        with counted("rotate_data_key"):
+            caller.need(Role.ADMIN)
+            return await self.engine.rotate_data_key(caller.project)
 
     async def drop_project(self, project: str) -> None:
         with counted("drop_project"):

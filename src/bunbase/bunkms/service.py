@@ -64,6 +64,13 @@ class KmsService:
         with counted("unwrap_data_key"):
             return await self._unseal(owner, DATA_KEY, context, wrapped)
 
+    async def rewrap_data_key(self, owner: str, context: str, wrapped: str) -> str:
+        with counted("rewrap_data_key"):
+            newest = await self._newest(owner)
+            if envelope.parse_sealed(wrapped).version == newest.version:
+                return wrapped
+            return await self._seal(owner, DATA_KEY, context, await self._unseal(owner, DATA_KEY, context, wrapped))
+
     async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
         with counted("seal"):
             if len(plaintext) > MAX_SECRET_BYTES:

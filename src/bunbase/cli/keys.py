@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -14,9 +15,11 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.session import Session, open_session
+from bunbase.contracts.bundoc import KeyState
 from bunbase.contracts.platform import Key, Keys, Project
 
 DAY_SECONDS = 86400
+LOOK_SECONDS = 0.5
 
 KeyId = Annotated[str, Parameter(help="As `bunbase keys list` shows it.")]
 
@@ -71,6 +74,24 @@ def rotate(
         body = {"grace_seconds": grace_seconds}
         new = session.ask(Key, Call("POST", at("projects", project, "keys", id, "rotate"), json=body))
         _show_new(session, new, project, flags, replaces=id)
+
+
+@app.command
+def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Encrypt the project's documents under a new data key; they can be read and written meanwhile."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        at_key = at("projects", needed_project(flags.project, session), "data-key")
+        state = session.ask(KeyState, Call("POST", f"{at_key}/rotate"))
+        with out.busy("encrypting the documents under a new key"):
+            while state.rotating:
+                time.sleep(LOOK_SECONDS)
+                state = session.ask(KeyState, Call("GET", at_key))
+    if state.failed:
+        raise Failure(state.failed, "The key was not rotated; the old one is in use still. Try again.")
+    if flags.json:
+        out.document(state)
+    out.done("The documents are encrypted under a new key.")
 
 
 @app.command

@@ -252,6 +252,20 @@ class Collection(msgspec.Struct, frozen=True):
     bytes: int | None = None
 
 
+class KeyState(msgspec.Struct, frozen=True):
+    """How it stands with a project's data key. `version`: of the project's key in BunKMS that it is wrapped under.
+
+    `since`: when it came into use, null for a project's first one. `progress`: of a rotation, 0 to 1; `failed`: the
+    code of what ended the last rotation before its time; the old key is in use still.
+    """
+
+    version: int
+    since: str | None
+    rotating: bool
+    progress: float | None = None
+    failed: str | None = None
+
+
 class Precondition(msgspec.Struct, frozen=True):
     """`rev`: only if this revision is stored (If-Match), 0: nothing; `absent`: only if none is (If-None-Match: *)."""
 
@@ -335,6 +349,17 @@ class Bundoc(Protocol):
 
     async def drop_collection(self, caller: Caller, name: str) -> None:
         """Raises: CollectionNotFound, RuleDenied."""
+        ...
+
+    async def data_key(self, caller: Caller) -> KeyState:
+        """Say how it stands with the project's data key. Raises: Forbidden."""
+        ...
+
+    async def rotate_data_key(self, caller: Caller) -> KeyState:
+        """Begin to encrypt the project's file under a new data key, while it is read and written.
+
+        Raises: BundocBusy, Forbidden.
+        """
         ...
 
     async def drop_project(self, project: str) -> None:

@@ -79,6 +79,14 @@ class Kms(Protocol):
         """
         ...
 
+    async def rewrap_data_key(self, owner: str, context: str, wrapped: str) -> str:
+        """Give the same data key wrapped under the owner's newest key version.
+
+        If it is that already, the same text, unopened.
+        Raises: KeyNotFound, KeyDestroyed, DecryptionFailed.
+        """
+        ...
+
     async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
         """Encrypt a small secret (at most 64 KiB) for storage. Raises: KeyNotFound, KeyDestroyed."""
         ...

@@ -14,6 +14,7 @@ on the far side of a remote call. Anything that is not a Problem is a bug: 500, 
     ├── InvalidInput         422 invalid_input           well-formed, but not acceptable
     ├── RateLimited          429 rate_limited            with Retry-After
     ├── HeadersTooLarge      431 headers_too_large
+    ├── ClientGone           499 client_gone             nobody waits for the answer any more
     ├── Internal             500 internal
     ├── Unreachable          503 unreachable             a needed service did not answer
     └── DeadlineExceeded     504 deadline_exceeded
@@ -121,6 +122,10 @@ class RateLimited(Problem):
 
 class HeadersTooLarge(Problem):
     status, code, title = 431, "headers_too_large", "The address and headers of this request are too large"
+
+
+class ClientGone(Problem):
+    status, code, title = 499, "client_gone", "The client hung up before it was answered"
 
 
 class Internal(Problem):

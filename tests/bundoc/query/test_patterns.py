@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.patterns import MATCHES_FUNCTION, InvalidPattern, literal_beginning, pattern
-from bunbase.bundoc.sqlite_engine.connection import TimeBound
+from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.searching import prepare
 
 
@@ -54,12 +54,9 @@ def test_a_pattern_that_makes_other_engines_wait_is_answered() -> None:
 
 def test_a_pattern_in_long_texts_keeps_within_the_time_of_a_search() -> None:
     connection = apsw.Connection(":memory:")
-    time = TimeBound(connection, 0.0)
-    prepare(connection, time)
-    time.start()
+    prepare(connection)
+    sql = f"SELECT {MATCHES_FUNCTION}('a', CAST(value AS BLOB)) FROM json_each('[1, 2, 3]')"
 
     with pytest.raises(apsw.InterruptError):
-        connection.execute(
-            f"SELECT {MATCHES_FUNCTION}('a', CAST(value AS BLOB)) FROM json_each('[1, 2, 3]')"
-        ).fetchall()
+        Scan(until=0.0).run(lambda: connection.execute(sql).fetchall())
     connection.close()

@@ -32,6 +32,7 @@ ENDS: Final = "SELECT floor, coalesce((SELECT max(seq) FROM changes), floor) FRO
 APPEND: Final = "INSERT INTO changes (seq, op, collection, id, rev, at) VALUES (?, ?, ?, ?, ?, ?)"
 SINCE: Final = "SELECT seq, op, collection, id, rev, at FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
 YOUNG: Final = "SELECT seq FROM changes WHERE seq <= ? AND at >= ? ORDER BY seq LIMIT 1"
+OLDEST: Final = "SELECT at FROM changes ORDER BY seq LIMIT 1"
 PRUNE: Final = "DELETE FROM changes WHERE seq <= ?"
 RAISE_FLOOR: Final = "UPDATE log SET floor = ?"
 
@@ -55,6 +56,13 @@ def changes_since(connection: apsw.Connection, since: int, limit: int) -> Change
             raise _resync(since, floor, last)
         items = tuple(ChangeEntry(*row) for row in connection.execute(SINCE, (since, limit)))
     return Changes(items, items[-1].seq if items else since)
+
+
+def is_due(connection: apsw.Connection, most: int, not_before: str) -> bool:
+    """Say whether there are changes that are too many or too old."""
+    floor, last = ends(connection)
+    oldest = connection.execute(OLDEST).get
+    return oldest is not None and (last - floor > most or oldest < not_before)
 
 
 def prune(connection: apsw.Connection, most: int, not_before: str) -> int:

@@ -29,15 +29,20 @@ def connect(path: Path, key: bytes, create: bool = False) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
     try:
         connection.set_busy_timeout(BUSY_MS)
-        connection.pragma("cipher", "chacha20")
-        connection.pragma("key", f"raw:{key.hex()}")  # raw: no key derivation, 25 ms less
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # only this proves the key
+        key_connection(connection, key)
         for pragma, value in SETUP.items():
             connection.pragma(pragma, value)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def key_connection(connection: apsw.Connection, key: bytes) -> None:
+    """Raises: apsw.NotADBError when the key is not the file's own."""
+    connection.pragma("cipher", "chacha20")
+    connection.pragma("key", f"raw:{key.hex()}")  # raw: no key derivation, 25 ms less
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # only this proves the key
 
 
 class TimeBound:

@@ -7,7 +7,7 @@ import resource
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -24,9 +24,14 @@ from bunbase.bundoc.sqlite_engine.building import Builds
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.bundoc.sqlite_engine.rotation import Rotations
+from bunbase.bundoc.sqlite_engine.scan_turns import ScanTurns
+from bunbase.bundoc.sqlite_engine.scanners import Scan
+from bunbase.bundoc.sqlite_engine.slow_queries import watched
+from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
 from bunbase.bundoc.writes import Committed, Guard, Step, Write
-from bunbase.contracts.bundoc import BundocBusy, Changes, Collection, CollectionSpec
+from bunbase.contracts.bundoc import BundocBusy, Changes, Collection, CollectionSpec, KeyState
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -37,6 +42,7 @@ log = logger("bundoc")
 T = TypeVar("T")
 
 DESCRIPTORS_PER_FILE: Final = 7  # three connections with a file and a log each, and one shared index
+DESCRIPTORS_PER_SCAN: Final = 2
 OTHER_DESCRIPTORS: Final = 1024
 
 
@@ -45,6 +51,9 @@ class SqliteEngine:
         self.files = files
         self.writers = writers
         self.clock = clock
+        self.turns = ScanTurns(files.settings)
+        self.rotations = Rotations(files, self._writer, clock)
+        self.upkeep = Upkeep(files, self._writer, clock, self._tend)
         self.waiters = Waiters(files.settings.waiting_for_changes)
         self.builds = Builds(self._task)
         files.on_open = lambda project, file: self.builds.resume(project, file.tables)
@@ -95,10 +104,14 @@ class SqliteEngine:
         return await self._scanned(project, lambda file: file.page(collection, after, limit))
 
     async def search(self, project: str, collection: str, search: Search) -> Found:
-        return await self._scanned(project, lambda file: file.search(collection, search))
+        with self._watched(project, collection, search) as scan:
+            found = await self._scanned(project, lambda file: file.search(collection, search), scan)
+            scan.examined = found.examined
+            return found
 
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
-        return await self._scanned(project, lambda file: file.fold(collection, search, fold))
+        with self._watched(project, collection, search) as scan:
+            return await self._scanned(project, lambda file: file.fold(collection, search, fold), scan)
 
     async def terms(self, project: str, collection: str) -> Terms | None:
         file = self.files.ready(project) or await self.files.opened(project)
@@ -128,17 +141,19 @@ class SqliteEngine:
             left = await self._task(project, Drop(collection))
         return left is not None
 
+    async def data_key(self, project: str) -> KeyState:
+        return await self.rotations.state(project)
+
+    async def rotate_data_key(self, project: str) -> KeyState:
+        return await self.rotations.begin(project)
+
     async def drop(self, project: str) -> None:
         await self.builds.stop(project)
         await self.files.drop(project)
 
     async def tend(self) -> None:
         await self.files.tend()
-        for project, file in list(self.files.files.items()):
-            await self._expire(project)
-            await self._prune(project)
-            if not file.closing:
-                self.builds.resume(project, file.tables)
+        await self.upkeep.tend()
 
     async def _changes(self, project: str, since: int, limit: int) -> Changes:
         file = self.files.ready(project) or await self.files.opened(project)
@@ -152,33 +167,14 @@ class SqliteEngine:
         while after is not None:
             after = await self._task(project, Retime(collection, after))
 
-    async def _expire(self, project: str) -> None:
-        file = self.files.ready(project)
-        timed = [(name, table) for name, table in file.tables.items() if table.expires] if file else []
-        for collection, table in timed:
-            try:
-                if table.terms.definition.retiming:  # a crash came in between
-                    await self._retime(project, collection)
-                while await self._task(project, Expire(collection)):
-                    pass
-            except Problem as problem:
-                log.warning("documents were not ended", project=project, reason=problem.detail)
-
-    async def _prune(self, project: str) -> None:
-        """In batches, other writes between them. Only a project that was written to has anything to lose."""
-        file = self.files.ready(project)
-        if file is None or file.writer is None:
-            return
-        file.enter()
-        try:
-            while await file.writer.prune():
+    async def _tend(self, project: str, file: ProjectFile) -> None:
+        """Delete documents whose time has passed; go on with what a crash has left unfinished."""
+        for collection, table in [(name, table) for name, table in file.tables.items() if table.expires]:
+            if table.terms.definition.retiming:
+                await self._retime(project, collection)
+            while await self._task(project, Expire(collection)):
                 pass
-        except apsw.Error as error:
-            log.warning("changes were not pruned", project=project, reason=repr(self.files.fault(project, file, error)))
-        except Problem as problem:
-            log.warning("changes were not pruned", project=project, reason=problem.detail)
-        finally:
-            file.leave()
+        self.builds.resume(project, file.tables)
 
     def _writer(self, project: str, file: ProjectFile) -> Writer:
         return file.write_with(self.writers, self.clock, lambda: self.waiters.changed(project))
@@ -193,10 +189,13 @@ class SqliteEngine:
             except apsw.Error as error:
                 raise self.files.fault(project, file, error) from error
 
-    async def _scanned(self, project: str, work: Callable[[ProjectFile], T]) -> T:
+    def _watched(self, project: str, collection: str, search: Search) -> AbstractContextManager[Scan]:
+        return watched(self.turns.new_scan(), self.files.settings.slow_query_seconds, project, collection, search)
+
+    async def _scanned(self, project: str, work: Callable[[ProjectFile], T], scan: Scan | None = None) -> T:
         async with self.files.using(project) as file:
             try:
-                return await asyncio.get_running_loop().run_in_executor(self.files.pool, work, file)
+                return await self.turns.run(file, scan or self.turns.new_scan(), work)
             except apsw.Error as error:
                 raise self.files.fault(project, file, error) from error
 
@@ -207,23 +206,29 @@ async def open_sqlite_engine(
 ) -> AsyncIterator[SqliteEngine]:
     """Open the engine on a directory of its own. Raises: DirectoryTaken."""
     with directory_lock(directory):
-        _allow_descriptors(settings.max_open_projects * DESCRIPTORS_PER_FILE + OTHER_DESCRIPTORS)
-        files = OpenFiles(directory, kms, settings, now)
+        files = OpenFiles(directory, kms, settings, now, _most_open(settings))
         writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-writer")
         engine = SqliteEngine(files, writers, clock)
         try:
             yield engine
         finally:
+            await engine.rotations.close()
             await engine.builds.stop()
             await files.close()
+            engine.turns.close()
             writers.shutdown()
 
 
-def _allow_descriptors(wanted: int) -> None:
+def _most_open(settings: BundocSettings) -> int:
+    """Give how many projects may be open with the descriptors that this process may have, raised as far as needed."""
+    other = settings.scans * DESCRIPTORS_PER_SCAN + OTHER_DESCRIPTORS
+    wanted = settings.max_open_projects * DESCRIPTORS_PER_FILE + other
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
+        return settings.max_open_projects
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
-        log.warning("too few open files are allowed for max_open_projects", allowed=allowed, wanted=wanted)
+    most = max(1, (allowed - min(other, allowed // 2)) // DESCRIPTORS_PER_FILE)
+    if most < settings.max_open_projects:
+        log.warning("too few open files are allowed for max_open_projects", allowed=allowed, wanted=wanted, open=most)
+    return min(most, settings.max_open_projects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 import apsw
@@ -23,6 +24,19 @@ def is_damage(error: apsw.Error) -> bool:
 def is_lasting(error: apsw.Error) -> bool:
     """The open file cannot be worked with any more."""
     return isinstance(error, (*DAMAGE, *DISTRUST))
+
+
+def problem_of_system(error: OSError) -> Exception:
+    """Give the Problem that an error of the operating system means, or the error itself if it is a bug of ours."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return DiskFull("Free some space, then try again.")
+        case errno.EMFILE | errno.ENFILE | errno.ENOMEM:
+            return BundocBusy("Too many files are open; try again.", retry_after_seconds=1)
+        case errno.EIO | errno.EROFS:
+            return DataUnreadable("The disk did not read or write the project's file; nothing is confirmed.")
+        case _:
+            return error
 
 
 def problem_of(error: apsw.Error) -> Exception:

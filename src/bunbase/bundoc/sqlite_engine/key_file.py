@@ -18,11 +18,24 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`complete`: the database was made and synced; from then on, a missing or empty one means loss, not a beginning.
 
     Until then nobody was told that anything is stored, and whatever is there may be thrown away.
+
+    `next`: while the key is being rotated, the one that takes its place; the file opens under one of the two.
+    `since`: when this data key came into use, empty for the first one.
     """
 
     wrapped: str
     complete: bool = False
     format: int = 1
+    next: str = ""
+    since: str = ""
+
+    @property
+    def version(self) -> int:
+        """Which version of the project's key in BunKMS wraps the data key (`contracts.bunkms.DataKey`)."""
+        try:
+            return int(self.wrapped.split(":")[1].removeprefix("v"))
+        except (IndexError, ValueError):
+            raise DataUnreadable("The key file is damaged: what it holds is no wrapped key.") from None
 
 
 def read_key_file(directory: Path) -> KeyFile | None:
@@ -53,6 +66,16 @@ def begin_key_file(directory: Path, wrapped: str) -> KeyFile:
 
 def complete_key_file(directory: Path, wrapped: str) -> None:
     replace_secret_file(directory / NAME, _text(KeyFile(wrapped, complete=True)))
+
+
+def change_key_file(directory: Path, **changed: str) -> KeyFile | None:
+    """Put new values into a project's key file, on disk when this returns; None when there is no such file."""
+    found = read_key_file(directory)
+    if found is None:
+        return None
+    new = msgspec.structs.replace(found, **changed)
+    replace_secret_file(directory / NAME, _text(new))
+    return new
 
 
 def _text(file: KeyFile) -> str:

@@ -6,29 +6,39 @@ All of this runs in the event loop; a lock per project makes opening, proving th
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 import apsw
 
+from bunbase.bundoc.counted import fetched
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.connection import cache_share
-from bunbase.bundoc.sqlite_engine.faults import is_damage, is_lasting, problem_of
-from bunbase.bundoc.sqlite_engine.key_file import KeyFile, begin_key_file, complete_key_file, read_key_file
+from bunbase.bundoc.sqlite_engine.connection import DATABASE, cache_share
+from bunbase.bundoc.sqlite_engine.faults import is_damage, is_lasting, problem_of, problem_of_system
+from bunbase.bundoc.sqlite_engine.key_file import (
+    KeyFile,
+    begin_key_file,
+    change_key_file,
+    complete_key_file,
+    read_key_file,
+)
 from bunbase.bundoc.sqlite_engine.project_file import (
     ProjectFile,
     create_project_file,
     delete_project,
     open_project_file,
 )
+from bunbase.bundoc.sqlite_engine.rekeying import DRAFT, opens
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
-from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
+from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
@@ -38,22 +48,29 @@ log = logger("bundoc")
 T = TypeVar("T")
 
 PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # it becomes the name of a directory
+SCANNER_IDLE_SECONDS: Final = 60.0
 REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # BunKMS has answered, and will not answer otherwise
 
 
 class OpenFiles:
-    """`now`: seconds on a clock that never goes back. `on_open`: called with each file that was opened."""
+    """`now`: seconds on a clock that never goes back. `most_open`: projects at once. `on_open`: called with each file
+    that was opened.
+    """
 
-    def __init__(self, directory: Path, kms: Kms, settings: BundocSettings, now: Callable[[], float]) -> None:
+    def __init__(
+        self, directory: Path, kms: Kms, settings: BundocSettings, now: Callable[[], float], most_open: int
+    ) -> None:
         self.directory = directory
         self.kms = kms
         self.settings = settings
         self.now = now
+        self.most_open = most_open
         self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-files")
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
         self.damaged: set[str] = set()
         self.reserved = 0
         self.on_open: Callable[[str, ProjectFile], None] = lambda project, file: None
+        self.share = 0
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.tasks: set[asyncio.Task[Any]] = set()
 
@@ -89,6 +106,67 @@ class OpenFiles:
         finally:
             file.leave()
 
+    @asynccontextmanager
+    async def visited(self, project: str) -> AsyncIterator[ProjectFile]:
+        """As `using`, for the house's own work: it keeps no idle file open, and closes one that it opened itself."""
+        before = self.files.get(project)
+        used_at = None if before is None else before.used_at
+        async with self.using(project) as file:
+            entered_at = file.used_at
+            try:
+                yield file
+            finally:
+                alone = file.used_at == entered_at
+                if alone and used_at is not None:
+                    file.used_at = used_at
+        if alone and used_at is None:
+            await self._close(project, file, only_idle=True)
+
+    async def replace(
+        self, project: str, file: ProjectFile, finish: Callable[[], Awaitable[None]], take_place: Callable[[], None]
+    ) -> None:
+        """When nobody uses the file, `finish`, close it, and let `take_place` put another in its place, in a thread.
+
+        Whoever asks for the project meanwhile waits. Raises: BundocBusy when the file was closed before.
+        """
+        async with self._lock(project):
+            if self.files.get(project) is not file or file.closing:
+                raise BundocBusy("The project was closed meanwhile; try again.", retry_after_seconds=1)
+            file.closing = True
+            await file.unused.wait()
+            try:
+                await finish()
+            finally:
+                await self._close_now(project, file)
+            await self._in_thread(take_place)
+
+    async def key_file(self, project: str) -> KeyFile:
+        """Give what stands beside the project's file. Raises: DataUnreadable."""
+        await self.opened(project)
+        found = await self._in_thread(read_key_file, self._directory_of(project))
+        if found is None:
+            raise DataUnreadable("The project's key file is missing: restore it from a backup.")
+        return found
+
+    async def projects(self) -> list[str]:
+        """Give all projects that have files, open or not."""
+
+        def found() -> list[str]:
+            return [entry.name for entry in os.scandir(self.directory) if PROJECT.fullmatch(entry.name)]
+
+        return await self._in_thread(found)
+
+    async def begin_rotation(self, project: str) -> DataKey:
+        """Give a new data key that stands beside the one in use: before anything is written under it."""
+        async with self._lock(project):
+            new = await self._new_key(project)
+            await self._in_thread(partial(change_key_file, self._directory_of(project), next=new.wrapped))
+        return new
+
+    async def give_up_rotation(self, project: str) -> None:
+        async with self._lock(project):
+            await self._in_thread(partial(change_key_file, self._directory_of(project), next=""))
+
     def fault(self, project: str, file: ProjectFile, error: apsw.Error) -> Exception:
         """Say what an error of SQLite means to the caller; a file that cannot be trusted is closed."""
         if is_lasting(error):
@@ -107,6 +185,8 @@ class OpenFiles:
     async def tend(self) -> None:
         """Close what nobody uses; prove each key again well before it gets too old."""
         for project, file in list(self.files.items()):
+            if file.scanners.kept:
+                await self._in_thread(file.scanners.close, SCANNER_IDLE_SECONDS)
             idle = self.now() - file.used_at >= self.settings.close_idle_seconds
             if idle and not file.users:
                 await self._close(project, file, only_idle=True)
@@ -143,11 +223,14 @@ class OpenFiles:
                 self.reserved -= 1
             self._share_cache()
             self.on_open(project, self.files[project])
+            self._share_cache(self.files[project])
 
     async def _open_file(self, project: str, directory: Path) -> ProjectFile:
         asked_at = self.now()
         key_file, key = await self._data_key(project, directory)
         try:
+            if key_file.next:
+                key_file, key = await self._settled(project, directory, key_file, key)
             if not key_file.complete:
                 await self._in_thread(create_project_file, directory, key)
                 await self._in_thread(complete_key_file, directory, key_file.wrapped)
@@ -166,12 +249,30 @@ class OpenFiles:
         key_file = await self._in_thread(read_key_file, directory)
         if key_file is not None:
             return key_file, await self._unwrapped(project, key_file.wrapped)
-        new = await self.kms.generate_data_key(project, _context(project))
+        new = await self._new_key(project)
         return await self._in_thread(begin_key_file, directory, new.wrapped), new.plaintext
+
+    async def _new_key(self, project: str) -> DataKey:
+        with fetched():
+            return await self.kms.generate_data_key(project, _context(project))
+
+    async def _settled(self, project: str, directory: Path, both: KeyFile, key: bytes) -> tuple[KeyFile, bytes]:
+        """A crash came while the key was rotated: keep that one of the two keys which opens the file."""
+        path = directory / DATABASE
+        if await self._in_thread(opens, path, key):
+            await self._in_thread((directory / DRAFT).unlink, True)
+            kept = await self._in_thread(partial(change_key_file, directory, next=""))
+            return kept or both, key
+        key = await self._unwrapped(project, both.next)
+        if not await self._in_thread(opens, path, key):
+            raise DataUnreadable("The project's file opens under neither of its two keys: restore it from a backup.")
+        kept = await self._in_thread(partial(change_key_file, directory, wrapped=both.next, next=""))
+        return kept or both, key
 
     async def _unwrapped(self, project: str, wrapped: str) -> bytes:
         try:
-            return await self.kms.unwrap_data_key(project, _context(project), wrapped)
+            with fetched():
+                return await self.kms.unwrap_data_key(project, _context(project), wrapped)
         except DecryptionFailed as error:
             raise DataUnreadable("The project's data key was wrapped for another project, or is damaged.") from error
 
@@ -181,6 +282,7 @@ class OpenFiles:
                 return
             try:
                 await self._prove_or_close(project, file)
+                await self._rewrap(project, file)
             except Problem as problem:
                 log.warning("a project's key was not confirmed", project=project, reason=problem.detail)
 
@@ -197,8 +299,16 @@ class OpenFiles:
             raise
         file.key_proven_at = asked_at
 
+    async def _rewrap(self, project: str, file: ProjectFile) -> None:
+        """Once the project's key in BunKMS has a newer version, wrap the data key under that."""
+        with fetched():
+            wrapped = await self.kms.rewrap_data_key(project, _context(project), file.wrapped_key)
+        if wrapped != file.wrapped_key:
+            await self._in_thread(partial(change_key_file, file.path.parent, wrapped=wrapped))
+            file.wrapped_key = wrapped
+
     async def _make_room(self) -> None:
-        while len(self.files) + self.reserved >= self.settings.max_open_projects:
+        while len(self.files) + self.reserved >= self.most_open:
             idle = next(((name, file) for name, file in self.files.items() if not file.users), None)
             if idle is None:
                 raise BundocBusy("Too many projects are in use at once; try again.", retry_after_seconds=1)
@@ -228,10 +338,13 @@ class OpenFiles:
             self.damaged.add(project)
         log.error("a project's data cannot be read", project=project, reason=repr(error))
 
-    def _share_cache(self) -> None:
+    def _share_cache(self, new: ProjectFile | None = None) -> None:
+        """Give all the same; it changes at powers of two, so opening one of thousands does not touch the others."""
         metrics.bundoc_open.set(len(self.files))
         share = cache_share(self.settings.cache_mib, self.settings.project_cache_mib, len(self.files))
-        for file in self.files.values():
+        resized = self.files.values() if share != self.share else [new] if new is not None else []
+        self.share = share
+        for file in resized:
             if not file.closing:
                 file.resize_cache(share)
 
@@ -255,7 +368,11 @@ class OpenFiles:
             task.exception()  # told to whoever waited, if anybody still did
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
+        """Raises: what the work raises, and for a full disk or too many open files their Problem."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
+        except OSError as error:
+            raise problem_of_system(error) from error
 
 
 def _context(project: str) -> str:

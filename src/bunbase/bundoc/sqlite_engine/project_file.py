@@ -1,10 +1,9 @@
-"""One project's open file: a reader for the event loop, a scanner and a writer for threads."""
+"""One project's open file: a reader for the event loop, scanners and a writer for threads."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,12 +13,14 @@ import apsw
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
+from bunbase.bundoc.query.plan import PRIMARY
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.change_log import changes_since
 from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, set_cache
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
+from bunbase.bundoc.sqlite_engine.scanners import Scanners, current_scan
 from bunbase.bundoc.sqlite_engine.searching import Searching, prepare
 from bunbase.bundoc.sqlite_engine.tables import (
     FORMAT,
@@ -53,11 +54,11 @@ class ProjectFile:
         self.path = path
         self.key = key
         self.settings = settings
-        self.cache_mib = 1
+        self.cache_mib = 0
         self.reader = connect(path, key)
         self.reader_time = TimeBound(self.reader, settings.read_seconds)
-        self.scanner: apsw.Connection | None = None
-        self.scanning = threading.Lock()
+        self.scanners = Scanners(self._scanner)
+        self.scan_turns = asyncio.Semaphore(settings.project_scans)
         self.writer: Writer | None = None
         self.tables: dict[str, Table] = {}
         self.users = 0
@@ -116,19 +117,8 @@ class ProjectFile:
         )
 
     def scanned(self, work: Callable[[apsw.Connection], T]) -> T:
-        """Do `work` in one read transaction, bounded in time."""
-        with self.scanning:
-            if self.scanner is None:
-                self.scanner = self._connect()
-                self.scanner_time = TimeBound(self.scanner, self.settings.read_seconds)
-                prepare(self.scanner, self.scanner_time)
-            self.scanner_time.start()
-            self.scanner.execute("BEGIN")
-            try:
-                return work(self.scanner)
-            finally:
-                if self.scanner.in_transaction:
-                    self.scanner.execute("ROLLBACK")  # it only read
+        """Do `work` in one read transaction of the current scan, in a thread."""
+        return self.scanners.run(work)
 
     def _searching(
         self,
@@ -139,7 +129,15 @@ class ProjectFile:
         nothing: T,
     ) -> T:
         table = self.tables.get(collection)
-        return nothing if table is None else work(Searching(scanner, table, search))
+        if table is None:
+            return nothing
+        searching = Searching(scanner, table, search)
+        scan = current_scan()
+        scan.index = searching.plan.index.name if searching.plan.index else PRIMARY
+        try:
+            return work(searching)
+        finally:
+            scan.examined = searching.budget.examined
 
     def write_with(self, pool: ThreadPoolExecutor, clock: Clock, changed: Callable[[], None]) -> Writer:
         """Give the writer; call it in the event loop. `changed`: called there after each commit."""
@@ -159,14 +157,17 @@ class ProjectFile:
             if self.writer is not None:
                 self.writer.close()
         finally:
-            with self.scanning:
-                if self.scanner is not None:
-                    self.scanner.close()
+            self.scanners.close()
             self.reader.close()
             self.key = b""
 
+    def _scanner(self) -> apsw.Connection:
+        connection = self._connect()
+        prepare(connection)
+        return connection
+
     def _connect(self) -> apsw.Connection:
-        """Writer and scanner keep SQLite's own 2 MB of cache: nearly all reads are the reader's."""
+        """Writer and scanners keep SQLite's own 2 MB of cache: nearly all reads are the reader's."""
         return connect(self.path, self.key)
 
 

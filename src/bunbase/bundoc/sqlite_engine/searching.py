@@ -19,9 +19,9 @@ from bunbase.bundoc.query.plan import PRIMARY, Range, choose
 from bunbase.bundoc.query.search import Budget, Found, Search, Words
 from bunbase.bundoc.query.sort import id_key, id_of, position
 from bunbase.bundoc.query.sql import KEY_FUNCTION, Condition, both, condition
-from bunbase.bundoc.sqlite_engine.connection import TimeBound
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
+from bunbase.bundoc.sqlite_engine.scanners import scan_is_over
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
 from bunbase.contracts.bundoc import QueryNeedsIndex
@@ -29,12 +29,12 @@ from bunbase.contracts.bundoc import QueryNeedsIndex
 decode: Final = msgspec.json.Decoder().decode
 
 
-def prepare(connection: apsw.Connection, time: TimeBound | None = None) -> None:
-    """Teach a connection what searches need; looking for a pattern in long texts keeps within `time` too."""
+def prepare(connection: apsw.Connection) -> None:
+    """Teach a connection what searches need; looking for a pattern in long texts keeps within the scan's time too."""
 
     def matches(*args: Any) -> int:
         text, of = args
-        if time is not None and time.passed():
+        if scan_is_over():
             connection.interrupt()
         return int(pattern(text).found_in(of))
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import apsw
 
@@ -24,6 +24,7 @@ from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.bundoc.writes import Committed, Step
 from bunbase.contracts.bundoc import BundocBusy
+from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
@@ -48,7 +49,14 @@ FATAL: Final = (
     MemoryError,
 )
 
+T = TypeVar("T")
+
 Work = Callable[["Transaction"], Any]  # what one savepoint holds
+
+
+def kept_from(settings: BundocSettings, clock: Clock) -> str:
+    """Changes before this are not kept."""
+    return rfc3339(clock.now() - timedelta(days=settings.change_days))
 
 
 class Task(Protocol):
@@ -91,6 +99,7 @@ class Writer:
         self.log_pages = 0
         self.queue: deque[Waiting] = deque()
         self.queued_bytes = 0
+        self.asides: deque[tuple[Callable[[apsw.Connection], Any], asyncio.Future[Any]]] = deque()
         self.draining = False
         self.lock = threading.Condition()
 
@@ -101,8 +110,7 @@ class Writer:
 
     async def prune(self) -> int:
         """Delete some changes that are kept no longer; give how many. Raises: BundocBusy."""
-        not_before = rfc3339(self.clock.now() - timedelta(days=self.settings.change_days))
-        most = self.settings.changes
+        most, not_before = self.settings.changes, kept_from(self.settings, self.clock)
         return cast(int, await self.submit(lambda work: change_log.prune(work.connection, most, not_before), 0))
 
     def submit(self, work: Work, size: int) -> asyncio.Future[Any]:
@@ -114,10 +122,16 @@ class Writer:
                 raise BundocBusy("Try again in a second.", retry_after_seconds=RETRY_AFTER_SECONDS)
             self.queue.append(waiting)
             self.queued_bytes += waiting.size
-            if not self.draining:
-                self.draining = True
-                self.pool.submit(self._drain)
+            self._wake()
         return waiting.answer
+
+    def aside(self, work: Callable[[apsw.Connection], T]) -> asyncio.Future[T]:
+        """Do `work` on this connection between two batches, outside of any transaction."""
+        answer: asyncio.Future[T] = self.loop.create_future()
+        with self.lock:
+            self.asides.append((work, answer))
+            self._wake()
+        return answer
 
     def close(self) -> None:
         """Finish what is queued, bring the log into the file, close. Call it in a thread outside the pool."""
@@ -129,19 +143,37 @@ class Writer:
             self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self.connection.close()
 
+    def _wake(self) -> None:
+        if not self.draining:
+            self.draining = True
+            self.pool.submit(self._drain)
+
     def _drain(self) -> None:
         try:
-            batch = self._take()
-            results = self._committed(batch)
-            self.loop.call_soon_threadsafe(self._answer, list(zip(batch, results, strict=True)))
+            if batch := self._take():
+                results = self._committed(batch)
+                self.loop.call_soon_threadsafe(self._answer, list(zip(batch, results, strict=True)))
+            self._do_aside()
             if self.log_pages >= CHECKPOINT_PAGES:
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
         finally:
             self._go_on()
 
+    def _do_aside(self) -> None:
+        with self.lock:
+            if not self.asides:
+                return
+            work, answer = self.asides.popleft()
+        try:
+            result = work(self._connected())
+        except Exception as error:
+            self.loop.call_soon_threadsafe(_fail, answer, error)
+        else:
+            self.loop.call_soon_threadsafe(_give, answer, result)
+
     def _go_on(self) -> None:
         with self.lock:
-            if self.queue:
+            if self.queue or self.asides:
                 self.pool.submit(self._drain)
             else:
                 self.draining = False
@@ -161,11 +193,14 @@ class Writer:
             transaction = Transaction(connection, self.tables, self.settings.max_collections, rfc3339(self.clock.now()))
             results = [transaction.attempt(waiting) for waiting in batch]
             change_log.append(connection, transaction.entries)
-            connection.execute("COMMIT")
+            with metrics.bundoc_commit_seconds.time():
+                connection.execute("COMMIT")
         except Exception as error:
             self._roll_back()
             return [error] * len(batch)
         self._show(transaction)
+        metrics.bundoc_commit_writes.observe(len(batch))
+        metrics.bundoc_commit_bytes.observe(sum(waiting.size for waiting in batch))
         return results
 
     def _show(self, transaction: Transaction) -> None:
@@ -209,6 +244,16 @@ class Writer:
             else:
                 waiting.answer.set_result(result)
         self.changed()
+
+
+def _give(answer: asyncio.Future[T], result: T) -> None:
+    if not answer.done():
+        answer.set_result(result)
+
+
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
 
 
 class Transaction:

@@ -16,7 +16,7 @@ from bunbase.pkg.rpc.tokens import ServiceTokens
 
 T = TypeVar("T")
 
-CALL_SECONDS = 30.0
+CALL_SECONDS = 35.0  # a caller may wait 30 s for news, and the answer takes time too
 CONNECT_SECONDS = 2.0
 STREAM_IDLE_SECONDS = 330.0  # a function may stay silent this long before its own timeout ends it
 POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)

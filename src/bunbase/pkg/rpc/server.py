@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from bunbase.pkg import context
+from bunbase.pkg.connected import while_connected
 from bunbase.pkg.errors import DeadlineExceeded, Malformed, MethodNotAllowed, NotFound, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.rpc import wire
@@ -73,11 +74,11 @@ class RpcApp:
                 arguments = bound(method, params)
             except Failed as failed:
                 return await _reply(send, packed, failure(id, failed))
-            return await _while_connected(receive, _stream(send, packed, id, method, arguments))
+            return await while_connected(receive, _stream(send, packed, id, method, arguments))
         try:
             with context.deadline_in(seconds):
                 async with asyncio.timeout(seconds):
-                    answer = await self.dispatcher.answer(request)
+                    answer = await while_connected(receive, self.dispatcher.answer(request))
         except TimeoutError:
             raise DeadlineExceeded("The caller's deadline passed before the answer was ready.") from None
         return await _reply(send, packed, answer)
@@ -120,25 +121,6 @@ async def _reply(send: Send, packed: bool, answer: Any) -> None:
         return await _respond(send, 204, content_type, b"")
     encode = msgspec.msgpack.encode if packed else msgspec.json.encode
     return await _respond(send, 200, content_type, encode(answer))
-
-
-async def _while_connected(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work until it is done or the caller hangs up, which alone ends an endless stream."""
-
-    async def hung_up() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(hung_up())
-    try:
-        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-        if not working.done():
-            working.cancel()
-        await asyncio.gather(working, waiting, return_exceptions=True)
-    if not working.cancelled():
-        working.result()
 
 
 async def _stream(send: Send, packed: bool, id: Any, method: Method, arguments: dict[str, Any]) -> None:

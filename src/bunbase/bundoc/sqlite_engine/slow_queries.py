@@ -1,0 +1,38 @@
+"""What stays of a query: how much it examined, how long it took, and a line in the log when that was long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bunbase.bundoc.query.search import Search
+from bunbase.bundoc.query.shape import shape
+from bunbase.bundoc.sqlite_engine.scanners import Scan
+from bunbase.pkg import metrics
+from bunbase.pkg.logger import logger
+
+log = logger("bundoc")
+
+
+@contextmanager
+def watched(scan: Scan, slow_seconds: float, project: str, collection: str, search: Search) -> Iterator[Scan]:
+    """Give the scan to run the query as; also one that fails or is stopped is counted and named."""
+    started = time.monotonic()
+    try:
+        yield scan
+    finally:
+        seconds = time.monotonic() - started
+        metrics.bundoc_scan_seconds.observe(seconds)
+        metrics.bundoc_scan_documents.observe(scan.examined)
+        if seconds >= slow_seconds:
+            log.warning(
+                "a slow query",
+                project=project,
+                collection=collection,
+                filter=shape(search.where),
+                sort=[str(field) for field in search.order.fields],
+                index=scan.index,
+                examined=scan.examined,
+                duration_ms=round(seconds * 1000, 2),
+            )

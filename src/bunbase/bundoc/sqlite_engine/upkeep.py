@@ -1,0 +1,82 @@
+"""Deletes what is kept no longer, changes and documents, also of projects that nobody asks for.
+
+Open projects are looked at every time. The others are opened in a slow round, each once a day: how old their oldest
+change is stands in the file alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import apsw
+
+from bunbase.bundoc.sqlite_engine import change_log
+from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
+from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.bundoc.sqlite_engine.writer import Writer, kept_from
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.logger import logger
+
+log = logger("bundoc")
+
+ROUND_SECONDS: Final = 86_400.0
+MOST_AT_ONCE: Final = 20  # projects opened one after the other in a single turn: about 0.1 s
+BATCHES_AT_ONCE: Final = 100  # of a thousand changes: a project that is far behind goes on at the next turn
+
+
+class Upkeep:
+    """`round`: the projects that are still to be visited in this round. `also`: what else a visit is for."""
+
+    def __init__(
+        self,
+        files: OpenFiles,
+        writer_of: Callable[[str, ProjectFile], Writer],
+        clock: Clock,
+        also: Callable[[str, ProjectFile], Awaitable[None]],
+    ) -> None:
+        self.files = files
+        self.writer_of = writer_of
+        self.clock = clock
+        self.also = also
+        self.round: list[str] = []
+        self.round_size = 0
+        self.began_at = -math.inf
+        self.visited_at = files.now()
+
+    async def tend(self) -> None:
+        for project in [*self.files.files, *await self._next_of_round()]:
+            await asyncio.sleep(0)  # thousands may be open: others get their turn in between
+            try:
+                async with self.files.visited(project) as file:
+                    await self._pruned(project, file)
+                    await self.also(project, file)
+            except Problem as problem:
+                log.warning("a project was not tended", project=project, reason=problem.detail)
+
+    async def _next_of_round(self) -> list[str]:
+        """Give as many as must be visited now for the round to end in time."""
+        now = self.files.now()
+        if not self.round and now - self.began_at >= ROUND_SECONDS:
+            self.round = sorted(await self.files.projects(), reverse=True)
+            self.round_size, self.began_at = len(self.round), now
+        share = (now - self.visited_at) / ROUND_SECONDS * self.round_size
+        self.visited_at = now
+        count = min(len(self.round), MOST_AT_ONCE, max(1, math.ceil(share)))
+        return [self.round.pop() for _ in range(count)]
+
+    async def _pruned(self, project: str, file: ProjectFile) -> None:
+        """In batches, other writes between them."""
+        settings = self.files.settings
+        try:
+            if not change_log.is_due(file.reader, settings.changes, kept_from(settings, self.clock)):
+                return
+            writer = self.writer_of(project, file)
+            for _ in range(BATCHES_AT_ONCE):
+                if file.closing or not await writer.prune():
+                    return
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error

@@ -1,0 +1,22 @@
+"""Queries that end only when they are stopped."""
+
+from __future__ import annotations
+
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+
+COUNTING = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+ROWS = f"({COUNTING} SELECT i AS id, '{{}}' AS body FROM n WHERE i < 0)"
+PAGE = f"{COUNTING} SELECT max(i) FROM n WHERE ? IS NOT ?"
+
+
+async def made_endless(engine: SqliteEngine, project: str, collection: str) -> ProjectFile:
+    """Let every query of the collection, and every list that a thread reads, run for a minute unless it is stopped."""
+    await engine.get(project, collection, "any")
+    file = engine.files.ready(project)
+    assert file is not None
+    table = file.tables[collection]
+    table.name, table.page_sql = ROWS, PAGE
+    engine.turns.settings = BundocSettings(read_seconds=60)
+    return file

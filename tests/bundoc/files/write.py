@@ -1,0 +1,65 @@
+"""Write a project's files as the code that runs this writes them, for `test_old_files.py` of all later code.
+
+Run it with the checkout of the version that is to be remembered:
+PYTHONPATH=<checkout>/src:<checkout> python write.py <new directory>
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bunbase.bundoc.service import BundocService
+from bunbase.contracts.bundoc import NO_PRECONDITION
+from tests.bundoc.engines import sqlite_engine
+from tests.fakes import FakeKms
+from tests.rooms import secret_caller
+
+SECRET = b"a secret for test files only...."
+PROJECT = "prj_old"
+BODIES = (
+    b'{"title":"Hello","n":1.50,"big":9223372036854775807,"tags":["a","b"]}',
+    '{"title":"Grüße 🌍","nested":{"deep":[1,{"x":null}]},"decimal":0.1000}'.encode(),
+    b'{"empty":{},"list":[],"text":"%b"}' % (b"long " * 100),
+)
+
+
+async def main(target: Path) -> None:
+    caller = secret_caller(PROJECT)
+    with tempfile.TemporaryDirectory() as directory:
+        async with sqlite_engine(Path(directory) / "bundoc", FakeKms(SECRET)) as engine:
+            service = BundocService(engine)
+            for collection in ("posts", "users"):
+                if hasattr(service, "put_collection") and collection == "users":
+                    await with_indexes(service, caller)
+                for number in range(6):
+                    body = BODIES[number % len(BODIES)]
+                    await service.put(caller, collection, f"d{number}", body, NO_PRECONDITION)
+                await service.patch(caller, collection, "d1", b'{"more":true}', NO_PRECONDITION)
+                await service.delete(caller, collection, "d5", NO_PRECONDITION)
+            documents = {
+                collection: [(await service.get(caller, collection, f"d{n}")).body.decode() for n in range(5)]
+                for collection in ("posts", "users")
+            }
+            last = (await service.changes(caller, 0, 100, 0.0)).next if hasattr(service, "changes") else None
+        target.mkdir(parents=True)
+        for name in ("data.db", "key.json"):
+            shutil.copy(Path(directory) / "bundoc" / PROJECT / name, target / name)
+    text = msgspec.json.format(msgspec.json.encode({"documents": documents, "last_change": last}))
+    (target / "expected.json").write_bytes(text + b"\n")
+
+
+async def with_indexes(service: Any, caller: Any) -> None:
+    from bunbase.contracts.bundoc import IndexSpec  # the first versions had none
+
+    await service.put_collection(caller, "users", (IndexSpec(("title", "-n"), "by_title"),))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
