@@ -160,7 +160,7 @@ async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> N
 
     assert (await call(functions, "f")).json == 1
     [line] = await log_of(functions, "f")
-    assert line.text == "The worker died: it used more than 64 MB of memory."
+    assert line.text == "The worker died: memory limit of 64 MB exceeded."
 
 
 @pytest.mark.parametrize(

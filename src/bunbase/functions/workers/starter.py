@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Final
 
 from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment, Program, Say
-from bunbase.functions.workers.launch import launch_of
-from bunbase.functions.workers.memory import resident_mb
+from bunbase.functions.workers.launch import RUNTIME, launch_of
+from bunbase.functions.workers.memory import held_mb
 from bunbase.functions.workers.worker import RETIRED, Worker
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
 
 MAX_TRIALS: Final = 2  # side by side, on top of max_workers
+MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: garbage is collected a little late
 
 FindBun = Callable[[], Path]
 
@@ -28,6 +30,7 @@ class Starter:
         self.zygote = zygote
         self.find_bun = find_bun
         self.settings = settings
+        self.sandbox = Sandbox(settings.sandbox, RUNTIME)
         self.alive: set[Worker] = set()
         self.trials = asyncio.Semaphore(MAX_TRIALS)
 
@@ -46,7 +49,8 @@ class Starter:
             metrics.workers.set(len(self.alive))
             on_death(worker)
 
-        process = await self.zygote.spawn(launch_of(self.find_bun(), deployment.config.memory_mb))
+        bun, memory_mb = self.find_bun(), deployment.config.memory_mb
+        process = await self.zygote.spawn(launch_of(bun, memory_mb, await self.sandbox.confinement(memory_mb)))
         worker = Worker(process, deployment, self.settings.max_response_bytes, say, on_free, gone)
         self.alive.add(worker)
         metrics.workers.set(len(self.alive))
@@ -71,8 +75,8 @@ class Starter:
         """Kill each worker that holds more memory than its function may."""
         for worker in list(self.alive):
             limit = worker.deployment.config.memory_mb
-            if resident_mb(worker.pid) > limit + self.settings.memory_headroom_mb:
-                worker.kill(f"it used more than {limit} MB of memory")
+            if held_mb(worker.pid) > limit * MEMORY_TOLERANCE:
+                worker.kill(f"memory limit of {limit} MB exceeded")
 
     async def close(self) -> None:
         for worker in list(self.alive):

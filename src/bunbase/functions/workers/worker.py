@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, cast
 
-from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionTimeout, LogLevel
+from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable, FunctionTimeout, LogLevel
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment, Program, Request, Said, Say
@@ -79,7 +79,7 @@ class Worker(asyncio.Protocol):
         return not self.calls
 
     async def load(self, program: Program, seconds: float) -> None:
-        """Hand over what is to run. Raises: LoadFailed."""
+        """Hand over what is to run. Raises: LoadFailed, FunctionsUnavailable."""
         meta = {
             "project": self.deployment.project,
             "function": {"name": self.deployment.name, "version": self.deployment.version},
@@ -160,6 +160,9 @@ class Worker(asyncio.Protocol):
                 self._loaded.set_result(None)
             case Frame.FAILED if not self._loaded.done():
                 self._loaded.set_exception(LoadFailed(_text(payload[:MAX_ERROR_BYTES])))
+            case Frame.UNCONFINED if not self._loaded.done():
+                reason = _text(payload[:MAX_ERROR_BYTES])
+                self._loaded.set_exception(FunctionsUnavailable(f"A worker could not be confined: {reason}."))
             case Frame.PONG if self._pong_due is not None:
                 self._pong_due.cancel()
                 self._pong_due = None
