@@ -30,6 +30,7 @@ class Starter:
         self.zygote = zygote
         self.find_bun = find_bun
         self.settings = settings
+        self.guard = True  # the words of the sandbox; tests of its walls do without
         self.sandbox = Sandbox(settings.sandbox, RUNTIME)
         self.alive: set[Worker] = set()
         self.trials = asyncio.Semaphore(MAX_TRIALS)
@@ -56,7 +57,7 @@ class Starter:
         metrics.workers.set(len(self.alive))
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=process.channel)
-            await worker.load(program, self.settings.load_seconds)
+            await worker.load(program, self.settings.load_seconds, self.guard)
         except BaseException as error:
             worker.kill("it could not be loaded")
             process.channel.close()

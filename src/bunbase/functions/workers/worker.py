@@ -78,12 +78,13 @@ class Worker(asyncio.Protocol):
     def idle(self) -> bool:
         return not self.calls
 
-    async def load(self, program: Program, seconds: float) -> None:
-        """Hand over what is to run. Raises: LoadFailed, FunctionsUnavailable."""
+    async def load(self, program: Program, seconds: float, guard: bool = True) -> None:
+        """Hand over what is to run. `guard`: runtime/guard.ts. Raises: LoadFailed, FunctionsUnavailable."""
         meta = {
             "project": self.deployment.project,
             "function": {"name": self.deployment.name, "version": self.deployment.version},
             "env": program.env,
+            "guard": guard,
         }
         self._send(Frame.LOAD, 0, join_payload(meta, program.code))
         try:
