@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -54,7 +54,10 @@ class Spawned:
 
 
 class Zygote:
-    def __init__(self) -> None:
+    """`python`: how Python is told to be a zygote."""
+
+    def __init__(self, python: Sequence[str] = PYTHON) -> None:
+        self.python = python
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
         self.waiting: deque[asyncio.Future[tuple[int, int]]] = deque()
@@ -107,7 +110,7 @@ class Zygote:
             with theirs:
                 # Returns once exec succeeded, within a millisecond.
                 self.process = subprocess.Popen(  # noqa: S603 - every argument is our own
-                    [sys.executable, *PYTHON, str(PACKAGES), str(theirs.fileno()), str(os.getpid())],
+                    [sys.executable, *self.python, str(PACKAGES), str(theirs.fileno()), str(os.getpid())],
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
                     env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
