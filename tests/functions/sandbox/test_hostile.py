@@ -41,7 +41,14 @@ async def test_no_attack_goes_through(field: Ground, tmp_path: Path, attacks: st
 
 
 CONTROL = {
-    "files": ("fs.readFileSync", "Bun.file", "Bun.fetch file:", "the engine's import", "fs.existsSync", "read /etc/passwd"),
+    "files": (
+        "fs.readFileSync",
+        "Bun.file",
+        "Bun.fetch file:",
+        "the engine's import",
+        "fs.existsSync",
+        "read /etc/passwd",
+    ),
     "others": ("Bun.spawnSync", "process.kill of the host", "net.connect", "net.connect abstract", "dgram.send"),
     "raw": ("openat", "socket udp", "memfd_create", "pidfd_open", "uname", "PR_SET_DUMPABLE", "F_SETOWN"),
 }

@@ -40,7 +40,8 @@ class Layers(msgspec.Struct, frozen=True):
     @property
     def refusal(self) -> str:
         """Say why functions cannot be confined here; "" if they can."""
-        missing = [f"{name}: {self.layers[name]}; {ADVICE[name]}" for name in REQUIRED if self.layers.get(name, "?")]
+        said = {name: self.layers.get(name, "it was not tried") for name in REQUIRED}
+        missing = [f"{name}: {reason}; {ADVICE[name]}" for name, reason in said.items() if reason]
         return " · ".join(missing)
 
     def confinement(self, memory_mb: int) -> Confinement:

@@ -93,7 +93,7 @@ def fork_worker(wanted: dict[str, Any], channel: int) -> int:
     if pid == 0:
         try:
             become_worker(wanted, rules, channel, zygote)
-        except OSError as error:
+        except Exception as error:
             refuse(str(error))
         finally:  # whatever happened: never go on as a second zygote
             os._exit(LAUNCH_FAILED)
@@ -107,7 +107,7 @@ def rules_of(program: str, directory: str) -> list[Rule]:
 
 
 def become_worker(wanted: dict[str, Any], rules: list[Rule], channel: int, zygote: int) -> None:
-    """Shed everything of the zygote, be confined, and exec. Raises: OSError, and then nothing may be executed."""
+    """Shed everything of the zygote, be confined, and exec. Whatever it raises: then nothing may be executed."""
     os.setsid()
     keep_only(channel, wanted["program"])
     confinement = Confinement.read(wanted["confinement"]) if wanted["confinement"] else None
