@@ -62,6 +62,12 @@ JUDGED = [
     ("faccessat", (), HIDE),
     ("uname", (), REFUSE),
     ("openat2", (), UNKNOWN),
+    ("sendto", (3, 0, 1, 0x4040), ALLOW),
+    ("sendto", (3, 0, 1, 0x4041), REFUSE),  # MSG_OOB
+    ("recvmsg", (3, 0, 1), REFUSE),
+    ("getsockopt", (3, 1, 4), ALLOW),
+    ("getsockopt", (3, 1, 77), REFUSE),  # SO_PEERPIDFD
+    ("setsockopt", (3, 1, 7), REFUSE),
     ("seccomp", (), REFUSE),
     ("landlock_restrict_self", (), REFUSE),
 ]

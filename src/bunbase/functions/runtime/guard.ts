@@ -45,9 +45,10 @@ export function raiseGuard(): void {
 
 function made(name: string, real: unknown): unknown {
   const rule = MODULES[name];
-  if (rule === undefined || typeof real !== "object" || real === null) return real;
-  if (name === "module") return { ...(real as object), createRequire: () => guardedRequire };
-  return walled(real as Members, name, rule, name.endsWith("/promises"));
+  if (rule === undefined || real === undefined) return real;
+  const copy = walled(real as Members, name, rule, name.endsWith("/promises"));
+  if (name === "module") copy["createRequire"] = () => guardedRequire;
+  return copy;
 }
 
 /** What a bundle gets as `require`. */

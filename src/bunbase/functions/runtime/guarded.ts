@@ -44,7 +44,7 @@ export const MODULES: Readonly<Record<string, Denied>> = {
   trace_events: { what: INSIDES },
   vm: { what: INSIDES, keep: ["isContext"] },
   v8: { what: INSIDES, keep: ["serialize", "deserialize", "Serializer", "Deserializer", "getHeapStatistics"] },
-  module: { what: INSIDES },
+  module: { what: INSIDES, keep: ["builtinModules", "isBuiltin"] },
   os: {
     what: "knowledge of the machine",
     only: ["userInfo", "setPriority", "getPriority"],
@@ -63,8 +63,9 @@ export const BUN_MEMBERS: ReadonlySet<string> = new Set(
   version version_with_sha wrapAnsi zstdCompress zstdCompressSync zstdDecompress zstdDecompressSync`.split(/\s+/),
 );
 
+// not process.binding: Bun's own zlib and http load themselves through it
 export const PROCESS_MEMBERS = [
-  "_debugEnd", "_debugProcess", "_kill", "_linkedBinding", "binding", "chdir", "disconnect", "dlopen", "execve",
+  "_debugEnd", "_debugProcess", "_kill", "chdir", "disconnect", "dlopen", "execve",
   "initgroups", "kill", "loadEnvFile", "openStdin", "send", "setegid", "seteuid", "setgid", "setgroups",
   "setuid", "umask",
 ] as const;

@@ -49,12 +49,14 @@ PR_SET_NAME: Final = 15
 PR_SET_VMA: Final = 0x53564D41
 PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)  # dup, flags, dup with close-on-exec; no owner, no lease, no pipe size
 HARMLESS_IOCTL: Final = (0x5451, 0x5421, 0x5413, 0x5401)  # FIOCLEX, FIONBIO, TIOCGWINSZ, TCGETS: the last two fail
+MSG_OOB: Final = 1  # urgent data on unix sockets: nobody needs it, and the kernel's code for it has had holes
+SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF = 3, 4, 7, 8  # not SO_PEERPIDFD, which would hand over the server's pidfd
 
 ALWAYS: Final = (
     "read", "write", "open", "close", "fstat", "poll", "lseek", "mmap", "mprotect", "munmap", "brk", "rt_sigaction",
     "rt_sigprocmask", "rt_sigreturn", "pread64", "pwrite64", "readv", "writev", "pipe", "select", "sched_yield",
-    "mremap", "madvise", "dup", "dup2", "nanosleep", "getpid", "sendto", "recvfrom", "recvmsg", "shutdown",
-    "getsockname", "getpeername", "setsockopt", "getsockopt", "exit", "getcwd", "gettimeofday", "getrlimit",
+    "mremap", "madvise", "dup", "dup2", "nanosleep", "getpid", "shutdown",
+    "getsockname", "getpeername", "exit", "getcwd", "gettimeofday", "getrlimit",
     "getrusage", "times", "getuid", "getgid", "geteuid", "getegid", "getppid", "getpgrp", "getgroups",
     "getresuid", "getresgid", "getpgid", "getsid", "sigaltstack", "getpriority", "sched_getparam",
     "sched_getscheduler", "sched_get_priority_max", "sched_get_priority_min", "arch_prctl", "gettid", "futex",
@@ -112,6 +114,11 @@ def _judged(pid: int) -> dict[str, Program]:
         "fcntl": _one_of(1, PLAIN_FCNTL, REFUSE),
         "ioctl": _one_of(1, HARMLESS_IOCTL, ERRNO | errno.ENOTTY),
         "execveat": _one_of(0, (BUN_FD,), REFUSE),
+        "sendto": _without_bit(3, MSG_OOB),
+        "recvfrom": _without_bit(3, MSG_OOB),
+        "recvmsg": _without_bit(2, MSG_OOB),
+        "getsockopt": _one_of(2, (SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF), REFUSE),
+        "setsockopt": [give(REFUSE)],
         "socket": [give(ERRNO | errno.EACCES)],
         "newfstatat": _with_bit(3, AT_EMPTY_PATH, HIDE),
         "statx": _with_bit(2, AT_EMPTY_PATH, HIDE),
@@ -133,6 +140,10 @@ def _one_of(argument: int, values: Iterable[int], otherwise: int) -> Program:
 
 def _with_bit(argument: int, bit: int, otherwise: int) -> Program:
     return [load(low_word(argument)), skip(ANY_BIT, bit, 1, 0), give(otherwise), give(ALLOW)]
+
+
+def _without_bit(argument: int, bit: int) -> Program:
+    return [load(low_word(argument)), skip(ANY_BIT, bit, 0, 1), give(REFUSE), give(ALLOW)]
 
 
 def _zero(offset: int) -> Program:
