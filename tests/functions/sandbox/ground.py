@@ -36,11 +36,13 @@ CALL_SECONDS = 30.0
 
 
 class PlainSandbox(Sandbox):
-    """What a server that is not root can do."""
+    """What a server that is not root can do, also with a kernel that knows no more than Landlock's `abi`."""
+
+    abi = 99
 
     async def confinement(self, memory_mb: int) -> Confinement | None:
         wanted = await super().confinement(memory_mb)
-        return wanted and replace(wanted, own_user=False, namespaces=False)
+        return wanted and replace(wanted, abi=min(wanted.abi, self.abi), own_user=False, namespaces=False)
 
 
 @dataclass
@@ -65,12 +67,15 @@ async def ask(worker: Worker, path: str = "/") -> bytes:
 
 
 @asynccontextmanager
-async def ground(root: bool, guard: bool, switch: Switch = Switch.ON) -> AsyncIterator[Ground]:
+async def ground(
+    root: bool, guard: bool, switch: Switch = Switch.ON, abi: int = PlainSandbox.abi
+) -> AsyncIterator[Ground]:
     zygote = Zygote() if root or os.geteuid() != 0 else Zygote(AS_NOBODY)
     starter = Starter(zygote, find_bun, FunctionsSettings(sandbox=switch))
     starter.guard = guard
     if not root:
-        starter.sandbox = PlainSandbox(starter.sandbox.switch, RUNTIME)
+        starter.sandbox = plain = PlainSandbox(starter.sandbox.switch, RUNTIME)
+        plain.abi = abi
     watching = asyncio.create_task(_watch(starter))
     try:
         yield Ground(starter, [])

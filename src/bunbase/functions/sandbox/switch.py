@@ -32,14 +32,14 @@ class Sandbox:
         """Name what confines functions here: nothing if they run unconfined or not at all."""
         if self.off:
             return ()
-        found = await self._looked
+        found = await asyncio.shield(self._looked)  # one caller who leaves must not end it for all
         return () if found.refusal else found.active
 
     async def confinement(self, memory_mb: int) -> Confinement | None:
         """None where it is off. Raises: FunctionsUnavailable if this machine cannot confine functions."""
         if self.off:
             return None
-        found = await self._looked
+        found = await asyncio.shield(self._looked)  # one caller who leaves must not end it for all
         if found.refusal:
             raise FunctionsUnavailable(
                 f"Functions cannot be confined here ({found.refusal}). `bunbase doctor` tells more; "
