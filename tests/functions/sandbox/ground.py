@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -66,15 +67,26 @@ async def ask(worker: Worker, path: str = "/") -> bytes:
         return body
 
 
+class As(StrEnum):
+    """Who starts the workers."""
+
+    ROOT = "root"
+    MAPPED_ROOT = "mapped root"  # as in a container whose users are mapped to few
+    NOBODY = "nobody"
+
+
+USERS = tuple(As) if os.geteuid() == 0 else (As.NOBODY,)
+
+
 @asynccontextmanager
 async def ground(
-    root: bool, guard: bool, switch: Switch = Switch.ON, abi: int = PlainSandbox.abi
+    user: As, guard: bool, switch: Switch = Switch.ON, abi: int = PlainSandbox.abi
 ) -> AsyncIterator[Ground]:
-    zygote = Zygote() if root or os.geteuid() != 0 else Zygote(AS_NOBODY)
+    zygote = Zygote(AS_NOBODY) if user is As.NOBODY and os.geteuid() == 0 else Zygote()
     starter = Starter(zygote, find_bun, FunctionsSettings(sandbox=switch))
     starter.guard = guard
-    if not root:
-        starter.sandbox = plain = PlainSandbox(starter.sandbox.switch, RUNTIME)
+    if user is not As.ROOT:
+        starter.sandbox = plain = PlainSandbox(switch, RUNTIME)
         plain.abi = abi
     watching = asyncio.create_task(_watch(starter))
     try:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from tests.functions.sandbox.ground import Ground, ask, ground
+from tests.functions.sandbox.ground import USERS, Ground, ask, ground
 
 # expression, what is not available
 DENIED = [
@@ -80,7 +80,7 @@ LEFT_ALONE = [
 
 @pytest_asyncio.fixture(scope="module")
 async def field() -> AsyncIterator[Ground]:
-    async with ground(root=True, guard=True) as made:
+    async with ground(USERS[0], guard=True) as made:
         yield made
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,20 +12,19 @@ import pytest
 import pytest_asyncio
 
 from bunbase.functions.sandbox.switch import Switch
-from tests.functions.sandbox.ground import Ground, aim, ask, ground
+from tests.functions.sandbox.ground import USERS, As, Ground, aim, ask, ground
 
 ATTACKS = Path(__file__).with_name("attacks.cjs").read_text()
-USERS = ("root", "nobody") if os.geteuid() == 0 else ("nobody",)
 
 
 NEWEST, OLDEST = 99, 1  # versions of Landlock: what the older ones do not know, seccomp must hold
-GROUNDS = [(user, guard, NEWEST) for user in USERS for guard in (True, False)] + [("nobody", False, OLDEST)]
+GROUNDS = [(user, guard, NEWEST) for user in USERS for guard in (True, False)] + [(As.NOBODY, False, OLDEST)]
 
 
 @pytest_asyncio.fixture(params=GROUNDS, ids=lambda ground: "-".join(map(str, ground)))
 async def field(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
     user, guard, abi = request.param
-    async with ground(user == "root", guard, abi=abi) as made:
+    async with ground(user, guard, abi=abi) as made:
         yield made
 
 
@@ -63,7 +61,7 @@ async def test_without_the_sandbox_they_do_go_through(tmp_path: Path, attacks: s
     if attacks == "raw" and platform.machine() != "x86_64":
         pytest.skip("the numbers of these system calls are x86_64's")
     query = urlencode({"only": CONTROL[attacks]}, doseq=True)
-    async with ground(root=True, guard=False, switch=Switch.OFF) as field:
+    async with ground(USERS[0], guard=False, switch=Switch.OFF) as field:
         with aim(tmp_path) as target:
             worker = await field.worker(ATTACKS, target.env)
 

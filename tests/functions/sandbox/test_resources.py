@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -13,10 +12,9 @@ import pytest_asyncio
 from bunbase.contracts.functions import FunctionCrashed, FunctionTimeout
 from bunbase.pkg.errors import Problem
 from tests.functions.calls import until
-from tests.functions.sandbox.ground import Ground, ask, ground
+from tests.functions.sandbox.ground import USERS, As, Ground, ask, ground
 from tests.functions.test_processes import alive
 
-USERS = ("root", "nobody") if os.geteuid() == 0 else ("nobody",)
 LIMIT_MB = 128
 KEEP = "globalThis.kept ??= []; const keep = (x) => { kept.push(x) };"
 
@@ -52,9 +50,9 @@ CRASHES = {
 }
 
 
-@pytest_asyncio.fixture(params=USERS)
+@pytest_asyncio.fixture(params=[user for user in USERS if user is not As.MAPPED_ROOT])
 async def field(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
-    async with ground(request.param == "root", guard=False) as made:
+    async with ground(request.param, guard=False) as made:
         yield made
 
 
@@ -90,6 +88,17 @@ async def test_the_log_names_the_memory_limit(field: Ground) -> None:
         await ask(worker)
 
     assert [line.text for line in field.said] == [f"The worker died: memory limit of {LIMIT_MB} MB exceeded."]
+
+
+async def test_a_worker_that_grows_after_its_call_is_found(field: Ground) -> None:
+    worker = await field.worker(
+        handler("setInterval(() => keep(new Uint8Array(1 << 20).fill(1)), 10)"), memory_mb=LIMIT_MB
+    )
+
+    assert await ask(worker) == b""
+
+    await until(lambda: worker.dead == f"memory limit of {LIMIT_MB} MB exceeded")
+    await assert_all_is_well(field, worker.pid)
 
 
 @pytest.mark.parametrize("bomb", TIME_BOMBS)
