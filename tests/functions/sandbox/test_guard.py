@@ -29,6 +29,8 @@ DENIED = [
     ('require("dgram").createSocket("udp4")', "network access other than fetch"),
     ('require("http").get("http://127.0.0.1/")', "network access other than fetch"),
     ('new WebSocket("ws://127.0.0.1/")', "network access other than fetch"),
+    ('await fetch("http://127.0.0.1/")', "network access"),
+    ('await fetch(new Request("https://example.com"))', "network access"),
     ('new Worker("x")', "starting threads"),
     ('new (require("worker_threads").Worker)("x")', "starting threads"),
     ('require("bun:ffi").dlopen("libc.so.6", {})', "native code"),
@@ -74,6 +76,7 @@ LEFT_ALONE = [
     ("typeof process.memoryUsage().rss", "number"),
     ("process.cwd().length > 0", True),
     ("typeof performance.now()", "number"),
+    ('await (await fetch("data:,hi")).text()', "hi"),
     ("structuredClone({ a: 1 }).a", 1),
 ]
 

@@ -20,6 +20,7 @@ export class SecurityError extends Error {
 }
 
 const native = process.getBuiltinModule;
+const nativeFetch = globalThis.fetch;
 const known = new Map<string, unknown>();
 
 /** Gives a built-in module as a function may have it, undefined where there is none of that name. */
@@ -41,6 +42,14 @@ export function raiseGuard(): void {
     if (name in globalThis) replace(globalThis, name, denied(what, name));
   }
   replace(process, "getBuiltinModule", guardedModule);
+  if (globalThis.fetch === nativeFetch) replace(globalThis, "fetch", fetchWithin); // unless the runtime has a better one
+}
+
+/** Fetches what is in the address itself; the network is not there. */
+async function fetchWithin(...request: Parameters<typeof fetch>): Promise<Response> {
+  const { protocol } = new URL(request[0] instanceof Request ? request[0].url : String(request[0]));
+  if (protocol !== "data:" && protocol !== "blob:") throw new SecurityError("network access", "fetch");
+  return nativeFetch(...request);
 }
 
 function made(name: string, real: unknown): unknown {
