@@ -6,25 +6,27 @@ from typing import Annotated
 
 import msgspec
 
+from bunbase.functions.sandbox.switch import Switch
+
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.05, le=86_400)]
 
 
 class FunctionsSettings(msgspec.Struct, frozen=True):
-    """How much may run at once, and what is kept.
+    """How much may run at once, what confines it, and what is kept.
 
+    `sandbox`: "off" runs functions unconfined, for trusted code only.
     `max_waiting`: calls of one function that may wait for a worker, each `wait_seconds` at most.
-    `memory_headroom_mb`: what Bun itself may take beyond a function's `memory_mb`.
     `load_seconds`: how long the top level of a bundle may run.
     """
 
+    sandbox: Switch = Switch.ON
     max_workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32
     max_workers_per_function: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
     max_waiting: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
     wait_seconds: Seconds = 10.0
     idle_seconds: Seconds = 300.0
     load_seconds: Seconds = 10.0
-    memory_headroom_mb: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 96
     max_response_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 40)] = 256 << 20
     max_functions_per_project: Count = 500
     kept_versions: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 50

@@ -13,7 +13,12 @@ import { decodeText, encodeText, Frame, FrameReader, readUint32, splitPayload } 
 import { standardResponse } from "./response.ts";
 import { type Invocation, Run } from "./run.ts";
 
-type Load = { project: string; function: { name: string; version: number }; env: Record<string, string> };
+type Load = {
+  project: string;
+  function: { name: string; version: number };
+  env: Record<string, string>;
+  guard: boolean;
+};
 type Loaded = { handler: Handler; base: Pick<Context, "project" | "function" | "env" | "log"> };
 
 const channel = new Channel();
@@ -24,9 +29,9 @@ let loaded: Loaded | undefined;
 
 function load(payload: Uint8Array): void {
   const { meta, rest } = splitPayload(payload);
-  const { project, function: of, env } = meta as Load;
+  const { project, function: of, env, guard } = meta as Load;
   try {
-    const handler = loadBundle(decodeText(rest), env);
+    const handler = loadBundle(decodeText(rest), env, guard);
     loaded = { handler, base: Object.freeze({ project, function: of, env: Object.freeze(env), log }) };
     channel.send(Frame.loaded, 0);
   } catch (error) {

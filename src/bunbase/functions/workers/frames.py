@@ -24,6 +24,7 @@ class Frame(IntEnum):
     CANCEL = 3
     CREDIT = 4
     PING = 5
+    UNCONFINED = 15  # from the zygote's child in Bun's place: it could not be confined, so Bun was not started
     READY = 16
     LOADED = 17
     FAILED = 18
