@@ -43,7 +43,7 @@ def test_a_text_is_read_as_people_write_it(text: str, expected: TextSearch) -> N
     assert parse_text(text) == expected
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(text=st.text("ab1 \"'*-:^(){}+\\\x00\ue000éNOTAR.,\n", max_size=40) | st.text(max_size=40))
 @example('"')
 @example('a "" -"')
@@ -72,7 +72,7 @@ SOUGHT = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(stored=STORED, sought=st.lists(SOUGHT, max_size=4).map(" ".join))
 def test_a_search_finds_what_a_plain_reading_finds(stored: list[Texts], sought: str) -> None:
     connection = apsw.Connection(":memory:")
