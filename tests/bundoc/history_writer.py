@@ -25,7 +25,7 @@ import msgspec
 from bunbase.bundoc.commits import steps_of
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import IndexSpec
+from bunbase.contracts.bundoc import CollectionSpec, IndexSpec
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
@@ -99,7 +99,7 @@ async def look(engine: SqliteEngine, round: str, reader: int) -> None:
 
 async def main(directory: str, secret: str, round: str) -> None:
     async with sqlite_engine(Path(directory), FakeKms(bytes.fromhex(secret))) as engine:
-        await engine.alter(PROJECT, COLLECTION, (SLOT,))
+        await engine.alter(PROJECT, COLLECTION, CollectionSpec((SLOT,)))
         readers = (look(engine, round, reader) for reader in range(READERS))
         await asyncio.gather(*readers, *(work(engine, round, worker) for worker in range(WORKERS)))
 

@@ -22,6 +22,7 @@ from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     Aggregation,
     CollectionNotFound,
+    CollectionSpec,
     IndexSpec,
     InvalidQuery,
     Query,
@@ -61,7 +62,7 @@ async def walked(service: BundocService, where: Any, collection: str = C, **more
 
 
 async def index(service: BundocService, *fields: str, unique: bool = False, collection: str = C) -> None:
-    await service.put_collection(CALLER, collection, (IndexSpec(fields, "one", unique),))
+    await service.put_collection(CALLER, collection, CollectionSpec((IndexSpec(fields, "one", unique),)))
 
 
 async def examined(service: BundocService, where: Any, **more: Any) -> tuple[str, int]:
@@ -161,7 +162,7 @@ async def test_explain_says_which_index_served_and_how_much_was_examined(service
         IndexSpec(("n",), "by_n"),
         IndexSpec(("tags",), "by_tag"),
     )
-    await service.put_collection(CALLER, C, specs)
+    await service.put_collection(CALLER, C, CollectionSpec(specs))
 
     assert await examined(service, {"owner": "o1"}, sort=("-n",), limit=3) == ("by_owner", 4)
     assert await examined(service, {"owner": "o1"}, sort=("n",), limit=3) == ("by_owner", 4)
@@ -268,11 +269,13 @@ async def test_an_index_is_built_while_writes_go_on(service: BundocService) -> N
 
 
 async def test_a_collection_is_made_measured_altered_and_dropped(service: BundocService) -> None:
-    made = await service.put_collection(CALLER, "notes", (IndexSpec(("n",), "by_n"), IndexSpec(("a", "-b.c"))))
+    made = await service.put_collection(
+        CALLER, "notes", CollectionSpec((IndexSpec(("n",), "by_n"), IndexSpec(("a", "-b.c"))))
+    )
     assert [(one.fields, one.ready) for one in made.indexes] == [(("a", "-b.c"), True), (("n",), True)]
     await put(service, "d1", {"n": 1}, "notes")
 
-    altered = await service.put_collection(CALLER, "notes", (IndexSpec(("n",), "by_n"),))
+    altered = await service.put_collection(CALLER, "notes", CollectionSpec((IndexSpec(("n",), "by_n"),)))
     assert [one.name for one in altered.indexes] == ["by_n"]
     assert (altered.documents, altered.bytes) == (1, len(b'{"n":1}'))
     assert [one.name for one in await service.collections(CALLER)] == ["notes"]
@@ -298,7 +301,7 @@ async def test_a_collection_is_made_measured_altered_and_dropped(service: Bundoc
 )
 async def test_an_index_that_cannot_be_is_refused(service: BundocService, specs: tuple[IndexSpec, ...]) -> None:
     with pytest.raises(InvalidInput):
-        await service.put_collection(CALLER, C, specs)
+        await service.put_collection(CALLER, C, CollectionSpec(specs))
 
 
 async def test_in_production_collections_are_created_first(engine: SqliteEngine) -> None:
@@ -308,6 +311,6 @@ async def test_in_production_collections_are_created_first(engine: SqliteEngine)
         with pytest.raises(CollectionNotFound):
             await call
 
-    await service.put_collection(CALLER, C, ())
+    await service.put_collection(CALLER, C, CollectionSpec(()))
     await put(service, "d1", {})
     assert await walked(service, None) == ["d1"]

@@ -15,6 +15,7 @@ from bunbase.contracts.bundoc import (
     Aggregation,
     Bundoc,
     CollectionNotFound,
+    CollectionSpec,
     Commit,
     CommitResult,
     DocumentExists,
@@ -23,11 +24,13 @@ from bunbase.contracts.bundoc import (
     IndexSpec,
     InvalidDocument,
     InvalidQuery,
+    InvalidRule,
     InvalidUpdate,
     Precondition,
     Query,
     ResyncRequired,
     RuleDenied,
+    Rules,
     StaleRevision,
     UniqueViolation,
 )
@@ -137,7 +140,7 @@ async def test_a_walk_through_a_collection_meets_every_document(bundoc: Bundoc) 
 
 
 async def test_queries_and_collections_work_from_anywhere(bundoc: Bundoc) -> None:
-    made = await bundoc.put_collection(CALLER, "posts", (IndexSpec(("n",), unique=True),))
+    made = await bundoc.put_collection(CALLER, "posts", CollectionSpec((IndexSpec(("n",), unique=True),)))
     assert made.indexes[0].ready
     for number in range(3):
         await bundoc.put(CALLER, "posts", f"d{number}", b'{"n":%d}' % number, NO_PRECONDITION)
@@ -173,15 +176,47 @@ async def test_without_rules_only_the_secret_key_is_let_in(bundoc: Bundoc, calle
         bundoc.changes(caller, 0, 20, 0.0),
         bundoc.query(caller, "posts", Query()),
         bundoc.aggregate(caller, "posts", Aggregation(b'{"n":{"$count":true}}')),
+    )
+
+    for call in calls:
+        with pytest.raises(RuleDenied):
+            await call
+
+
+@pytest.mark.parametrize("caller", [publishable_caller("prj_a"), ANYONE])
+async def test_collections_are_shown_to_nobody_else(bundoc: Bundoc, caller: Caller) -> None:
+    calls = (
         bundoc.collections(caller),
         bundoc.collection(caller, "posts"),
-        bundoc.put_collection(caller, "posts", ()),
+        bundoc.put_collection(caller, "posts", CollectionSpec(())),
         bundoc.drop_collection(caller, "posts"),
     )
 
     for call in calls:
         with pytest.raises(RuleDenied):
             await call
+
+
+async def test_members_manage_collections_as_far_as_their_role_goes(bundoc: Bundoc) -> None:
+    member, viewer = member_caller("prj_a"), msgspec.structs.replace(member_caller("prj_a"), role=Role.VIEWER)
+
+    made = await bundoc.put_collection(member, "posts", CollectionSpec(rules=Rules(get="true"), expires="ends"))
+    altered = await bundoc.put_collection(member, "posts", CollectionSpec((IndexSpec(("n",)),)))
+
+    assert (altered.rules, altered.expires) == (made.rules, "ends")
+    assert [one.name for one in await bundoc.collections(viewer)] == ["posts"]
+    assert (await bundoc.collection(viewer, "posts")).rules == Rules(get="true")
+    with pytest.raises(Forbidden):
+        await bundoc.put_collection(viewer, "posts", CollectionSpec(()))
+    with pytest.raises(Forbidden):
+        await bundoc.drop_collection(viewer, "posts")
+
+
+async def test_a_rule_that_cannot_work_is_refused(bundoc: Bundoc) -> None:
+    with pytest.raises(InvalidRule) as refused:
+        await bundoc.put_collection(CALLER, "posts", CollectionSpec(rules=Rules(list="next.a == 1")))
+
+    assert refused.value.extra["rule"] == "list"
 
 
 async def test_two_projects_never_see_each_other(bundoc: Bundoc) -> None:

@@ -87,6 +87,14 @@ def tries(owner: Project) -> list[Try]:
             Try(method, route + template, at + path, "developer", (404,), json, files)
             for method, template, path, json, files in developer
         ]
+    meant = {"X-Bunbase-Project": owner.id}
+    for method, template, path, sent in (
+        ("GET", "/v1/collections", "/v1/collections", None),
+        ("GET", "/v1/collections/{collection}", "/v1/collections/papers", None),
+        ("PUT", "/v1/collections/{collection}", f"/v1/collections/papers?project={owner.slug}", {"indexes": []}),
+        ("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", None),
+    ):
+        found.append(Try(method, template, path, "developer", (404,), sent, headers=meant))
     account = {"email": "user@owner.example", "password": "apples and pears"}
     found += [
         Try("POST", "/v1/auth/login", "/v1/auth/login", "key", (401,), account),

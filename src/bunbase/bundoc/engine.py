@@ -7,10 +7,11 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.query.search import Found, Search
-from bunbase.bundoc.writes import Committed, Step, Write
-from bunbase.contracts.bundoc import Changes, Collection, IndexSpec, KeyState
+from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.contracts.bundoc import Changes, Collection, CollectionSpec, KeyState
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class Engine(Protocol):
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None: ...
 
-    async def write(self, project: str, collection: str, write: Write) -> Stored | None:
+    async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
         """Do what `writes.outcome` says, alone and whole; answer only when it survives a power cut.
 
         A collection begins with its first document. Raises: also what `writes.outcome` raises, DiskFull,
@@ -66,8 +67,8 @@ class Engine(Protocol):
         """Give what `fold` makes of all documents that fulfil the filter, in no order. Raises: QueryNeedsIndex."""
         ...
 
-    async def has(self, project: str, collection: str) -> bool:
-        """Say whether the collection exists; never waits while the project is open."""
+    async def terms(self, project: str, collection: str) -> Terms | None:
+        """Give what holds for a collection, None if there is none; never waits while the project is open."""
         ...
 
     async def collections(self, project: str) -> tuple[Collection, ...]:
@@ -78,8 +79,8 @@ class Engine(Protocol):
         """Give one collection and its size."""
         ...
 
-    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...]) -> None:
-        """Create the collection if need be, and give it exactly these indexes, all named; writes go on meanwhile.
+    async def alter(self, project: str, collection: str, spec: CollectionSpec) -> None:
+        """Create the collection if need be, and make it what `spec` says, all indexes named; writes go on meanwhile.
 
         Raises: UniqueViolation, InvalidDocument when stored documents do not fit an index; that index is then gone.
         """
@@ -102,7 +103,7 @@ class Engine(Protocol):
         ...
 
     async def tend(self) -> None:
-        """Close what is idle, ask BunKMS again before a key in memory gets too old, and delete the changes that are
-        kept no longer: of open projects at once, of all others within a day.
+        """Close what is idle, ask BunKMS again before a key in memory gets too old, and delete documents whose time has
+        passed and changes that are kept no longer: of open projects at once, changes of all others within a day.
         """
         ...

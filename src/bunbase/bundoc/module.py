@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bunbase.bundoc.collection_routes import ROUTES as COLLECTION_ROUTES
 from bunbase.bundoc.fast_routes import FAST_ROUTES
 from bunbase.bundoc.jobs import tend_job
 from bunbase.bundoc.key_routes import ROUTES as KEY_ROUTES
@@ -33,7 +34,7 @@ MODULE = Module(
     needs=(Kms,),
     settings=BundocSettings,
     open=open_bundoc,
-    routes=(*ROUTES, *QUERY_ROUTES, *KEY_ROUTES),
+    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES, *KEY_ROUTES),
     fast_routes=FAST_ROUTES,
     needs_database=False,
 )

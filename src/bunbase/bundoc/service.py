@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from bunbase.bundoc import documents
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
+from bunbase.bundoc.definition import check_spec
 from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.querying import aggregated_page, named_indexes, queried
@@ -20,11 +22,11 @@ from bunbase.contracts.bundoc import (
     Changes,
     Collection,
     CollectionNotFound,
+    CollectionSpec,
     Commit,
     CommitResult,
     Document,
     DocumentNotFound,
-    IndexSpec,
     KeyState,
     Page,
     Precondition,
@@ -142,25 +144,28 @@ class BundocService:
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
-            _allow(caller)
+            _allow_looking(caller)
             return await self.engine.collections(caller.project)
 
     async def collection(self, caller: Caller, name: str) -> Collection:
         with counted("collection"):
-            _allow(caller)
+            _allow_looking(caller)
             check_collection(name)
             return await self._collection(caller, name)
 
-    async def put_collection(self, caller: Caller, name: str, indexes: tuple[IndexSpec, ...]) -> Collection:
+    async def put_collection(self, caller: Caller, name: str, spec: CollectionSpec) -> Collection:
         with counted("put_collection"):
-            _allow(caller)
+            _allow_managing(caller)
             check_collection(name)
-            await self.engine.alter(caller.project, name, named_indexes(indexes))
+            check_spec(spec)
+            if spec.indexes is not UNSET:
+                spec = msgspec.structs.replace(spec, indexes=named_indexes(spec.indexes))
+            await self.engine.alter(caller.project, name, spec)
             return await self._collection(caller, name)
 
     async def drop_collection(self, caller: Caller, name: str) -> None:
         with counted("drop_collection"):
-            _allow(caller)
+            _allow_managing(caller)
             check_collection(name)
             if not await self.engine.drop_collection(caller.project, name):
                 raise _no_collection(name)
@@ -190,7 +195,7 @@ class BundocService:
 
     async def _check_created(self, caller: Caller, collection: str) -> None:
         """Raises: CollectionNotFound."""
-        if not self.dev and not await self.engine.has(caller.project, collection):
+        if not self.dev and await self.engine.terms(caller.project, collection) is None:
             raise _no_collection(collection)
 
 
@@ -203,6 +208,22 @@ def _allow(caller: Caller) -> None:
             raise RuleDenied("Use the project's secret key: documents are not open to developers' tokens.")
         case _:
             raise RuleDenied("No rule allows this; a server may do it with the project's secret key.")
+
+
+def _allow_looking(caller: Caller) -> None:
+    """Collections are shown to the secret key and to members. Raises: RuleDenied, Forbidden."""
+    if caller.kind is CallerKind.DEVELOPER:
+        caller.need(Role.VIEWER)
+    else:
+        _allow(caller)
+
+
+def _allow_managing(caller: Caller) -> None:
+    """Raises: RuleDenied, Forbidden."""
+    if caller.kind is CallerKind.DEVELOPER:
+        caller.need(Role.DEVELOPER)
+    else:
+        _allow(caller)
 
 
 def _no_collection(name: str) -> CollectionNotFound:

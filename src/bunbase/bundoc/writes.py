@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import Protocol, assert_never
 
 import msgspec
 
+from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Fields, Stored, read_fields, stored_form
 from bunbase.bundoc.merge_patch import merged_fields
 from bunbase.bundoc.update.apply import updated
@@ -55,11 +57,25 @@ class Check(msgspec.Struct, frozen=True):
 Write = Create | Put | Patch | Update | Delete | Check
 
 
+Lookup = Callable[[str, str], Stored | None]
+
+
+class Guard(Protocol):
+    """Stands between a caller and a write; asked in the transaction that does it, so that nothing changes meanwhile."""
+
+    def outcome(
+        self, collection: str, terms: Terms, write: Write, before: Stored | None, now: str, lookup: Lookup
+    ) -> Stored | None:
+        """Give `outcome(write, before, now)` if the caller may do this. Raises: RuleDenied, and what that raises."""
+        ...
+
+
 class Step(msgspec.Struct, frozen=True):
-    """One write of a commit."""
+    """One write of a commit. `guard`: None lets all through."""
 
     collection: str
     write: Write
+    guard: Guard | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):

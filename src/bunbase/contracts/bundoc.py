@@ -5,9 +5,10 @@ Documents cross this contract as JSON bytes, system fields in front: they are ne
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
@@ -170,6 +171,33 @@ class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unique: bool = False
 
 
+MAX_HIDDEN: Final = 50
+
+FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_length=200)]
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """As they are written. `hidden`: by the dotted path of a field, when readers may not see it."""
+
+    list: str | None = None
+    get: str | None = None
+    create: str | None = None
+    update: str | None = None
+    delete: str | None = None
+    hidden: Annotated[dict[FieldPath, str], msgspec.Meta(max_length=MAX_HIDDEN)] = {}
+
+
+class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a collection is to be. What is left out stays as it is; null or nothing in it takes it away.
+
+    `expires`: the dotted path of the time, RFC 3339, at which a document ends.
+    """
+
+    indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
+    rules: Rules | UnsetType | None = UNSET
+    expires: FieldPath | UnsetType | None = UNSET
+
+
 class IndexState(msgspec.Struct, frozen=True):
     """`ready`: queries use it; before, it is being built and writes maintain it already."""
 
@@ -185,6 +213,8 @@ class Collection(msgspec.Struct, frozen=True):
     name: str
     created_at: str
     indexes: tuple[IndexState, ...] = ()
+    rules: Rules | None = None
+    expires: str | None = None
     documents: int | None = None
     bytes: int | None = None
 
@@ -275,10 +305,11 @@ class Bundoc(Protocol):
         """Raises: CollectionNotFound, RuleDenied."""
         ...
 
-    async def put_collection(self, caller: Caller, name: str, indexes: tuple[IndexSpec, ...]) -> Collection:
-        """Create or alter a collection: afterwards it has exactly these indexes, built while writes go on.
+    async def put_collection(self, caller: Caller, name: str, spec: CollectionSpec) -> Collection:
+        """Create or alter a collection; where `spec` has indexes, it has exactly these afterwards, built while writes
+        go on.
 
-        Raises: InvalidQuery, InvalidInput, UniqueViolation when stored documents break a unique index, RuleDenied.
+        Raises: InvalidInput, InvalidRule, UniqueViolation when stored documents break a unique index, RuleDenied.
         """
         ...
 

@@ -4,6 +4,7 @@ anyone      no credentials needed, and none read: a stale token must not keep an
 developer   a developer's token
 member      a developer who is a member of the `{project}` in the path
 keyed       a project key
+operator    a project key; or a member's developer token and the project as X-Bunbase-Project or ?project=
 client      a project key, and a signed-in end user's token if there is one
 visitor     as client, or nobody at all with `?project=<id>`: for functions, which decide themselves
 """
@@ -16,7 +17,7 @@ from litestar import Request
 from litestar.di import Provide
 
 from bunbase.contracts.caller import Caller, CallerKind, Developer
-from bunbase.gateway.credentials import PROJECT_PARAMETER, bearer_token, client_ip, project_key
+from bunbase.gateway.credentials import PROJECT_HEADER, PROJECT_PARAMETER, bearer_token, client_ip, project_key
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.identity import Identity
 from bunbase.pkg.errors import Forbidden, Unauthenticated
@@ -38,6 +39,7 @@ class Callers:
             "developer": Provide(self.developer),
             "member": Provide(self.member),
             "keyed": Provide(self.keyed),
+            "operator": Provide(self.operator),
             "client": Provide(self.client),
             "visitor": Provide(self.visitor),
         }
@@ -59,6 +61,16 @@ class Callers:
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
         holder = await self.identity.key_holder(key)
         return self._caller(request, holder.kind, project=holder.project)
+
+    async def operator(self, request: AnyRequest) -> Caller:
+        if project_key(request.headers, request.query_params):
+            return await self.keyed(request)
+        developer = await self._developer(request)
+        project = request.headers.get(PROJECT_HEADER) or request.query_params.get(PROJECT_PARAMETER, "")
+        if not project:
+            raise Unauthenticated("Name the project: X-Bunbase-Project: <id or slug>.")
+        found = await self.identity.membership(developer.id, project)
+        return self._caller(request, CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
 
     async def client(self, request: AnyRequest) -> Caller:
         caller = await self.keyed(request)

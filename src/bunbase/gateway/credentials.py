@@ -12,6 +12,7 @@ from bunbase.contracts.platform import InvalidKey
 
 KEY_HEADER: Final = "x-bunbase-key"
 FORWARDED_HEADER: Final = "x-forwarded-for"
+PROJECT_HEADER: Final = "x-bunbase-project"
 KEY_PARAMETER: Final = "key"
 PROJECT_PARAMETER: Final = "project"
 SECRET_PREFIX: Final = "sk_"

@@ -17,7 +17,7 @@ from bunbase.house.modules import MODULES
 from bunbase.pkg.errors import CODES
 
 REFERENCE: Final = Path(__file__).parents[3] / "docs" / "reference"
-CALLERS: Final = ("anyone", "developer", "member", "keyed", "client", "visitor")
+CALLERS: Final = ("anyone", "developer", "member", "keyed", "operator", "client", "visitor")
 OTHERS: Final = ("site", "readiness", "dispatcher")
 
 

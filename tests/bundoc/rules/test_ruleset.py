@@ -9,8 +9,8 @@ import pytest
 
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.rule import auth_of
-from bunbase.bundoc.rules.ruleset import OPERATIONS, Rules, RuleSet
-from bunbase.contracts.bundoc import InvalidRule
+from bunbase.bundoc.rules.ruleset import OPERATIONS, RuleSet
+from bunbase.contracts.bundoc import InvalidRule, Rules
 from bunbase.contracts.caller import EndUser
 
 ADA = auth_of(EndUser(uid="ada", email=None, role="user", claims={}, session="s"))

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, Literal, TypeVar
-
-import msgspec
+from typing import Any, Final, Literal, TypeVar
 
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule, Filter, compile_rule
 from bunbase.bundoc.rules.trace import Step
-from bunbase.contracts.bundoc import InvalidRule
+from bunbase.contracts.bundoc import InvalidRule, Rules
 
 Operation = Literal["list", "get", "create", "update", "delete"]
 OPERATIONS: Final[tuple[Operation, ...]] = ("list", "get", "create", "update", "delete")
-MAX_HIDDEN: Final = 50
 
 T = TypeVar("T")
 
-FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_length=200)]
 Fetch = Callable[[str, str], Awaitable[dict[str, Any] | None]]
-
-
-class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """As they are written. `hidden`: by the dotted path of a field, when readers may not see it."""
-
-    list: str | None = None
-    get: str | None = None
-    create: str | None = None
-    update: str | None = None
-    delete: str | None = None
-    hidden: Annotated[dict[FieldPath, str], msgspec.Meta(max_length=MAX_HIDDEN)] = {}
 
 
 class RuleSet:

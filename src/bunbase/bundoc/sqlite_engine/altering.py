@@ -9,44 +9,90 @@ from __future__ import annotations
 from typing import Any, Final
 
 import apsw
+import msgspec
+from msgspec import UNSET
 
+from bunbase.bundoc.definition import altered, read_definition, written_definition
 from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.sqlite_engine.expiry import CREATE_INDEX
 from bunbase.bundoc.sqlite_engine.index_tables import create_index, drop_index, finish_index, index_tables
-from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.bundoc.sqlite_engine.writer import Transaction
-from bunbase.contracts.bundoc import Collection, IndexSpec, InvalidDocument, UniqueViolation
+from bunbase.contracts.bundoc import Collection, CollectionSpec, IndexSpec, InvalidDocument, UniqueViolation
 
 BATCH: Final = 200  # documents brought into an index at a time: about 5 ms that writes wait
 
 BATCH_AFTER: Final = (
     "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
 )
-ALL: Final = "SELECT id, name, created FROM collections ORDER BY name"
-ONE: Final = "SELECT id, name, created FROM collections WHERE name = ?"
+ALL: Final = "SELECT id, name, created, definition FROM collections ORDER BY name"
+ONE: Final = "SELECT id, name, created, definition FROM collections WHERE name = ?"
+DEFINE: Final = "UPDATE collections SET definition = ? WHERE id = ?"
 SIZE: Final = "SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM docs_N"
 
 
+class Declared(msgspec.Struct, frozen=True):
+    """`building`: numbers of indexes. `retiming`: every document is to be asked anew when it ends."""
+
+    building: list[int]
+    retiming: bool
+
+
 class Declare:
-    """Gives the numbers of the indexes that are to be built."""
+    """Makes the collection what `spec` says, but for what takes long."""
 
-    def __init__(self, collection: str, indexes: tuple[IndexSpec, ...]) -> None:
+    def __init__(self, collection: str, spec: CollectionSpec) -> None:
         self.collection = collection
-        self.indexes = indexes
+        self.spec = spec
 
-    def run(self, transaction: Transaction) -> list[int]:
+    def run(self, transaction: Transaction) -> Declared:
         connection = transaction.connection
         table = transaction.table(self.collection) or transaction.begin(self.collection)
-        kept = []
-        for index in table.indexes:
-            if index.definition in self.indexes:
-                kept.append(index.definition)
-            else:
-                drop_index(connection, index)
-        for definition in self.indexes:
-            if definition not in kept:
-                create_index(connection, table.number, definition)
+        if self.spec.indexes is not UNSET:
+            _declare_indexes(connection, table, self.spec.indexes)
+        before = table.terms.definition
+        definition = altered(before, self.spec)
+        if definition != before:
+            connection.execute(DEFINE, (written_definition(definition), table.number))
+        if definition.expires:
+            connection.execute(CREATE_INDEX.replace("docs_N", table.name).replace("expires_N", f"ends_{table.number}"))
         now = _shown(transaction, self.collection, table.number)
-        return [index.number for index in now.indexes if not index.ready]
+        building = [index.number for index in now.indexes if not index.ready]
+        return Declared(building, definition.retiming)
+
+
+class Retime:
+    """Asks a batch of documents when they end; gives where the next batch begins, None at the end."""
+
+    def __init__(self, collection: str, after: int) -> None:
+        self.collection = collection
+        self.after = after
+
+    def run(self, transaction: Transaction) -> int | None:
+        connection, table = transaction.connection, transaction.table(self.collection)
+        if table is None:
+            return None
+        sql = BATCH_AFTER.replace("docs_N", table.name)
+        rows: list[tuple[Any, ...]] = connection.execute(sql, (self.after, BATCH)).fetchall()
+        for _, *document in rows:
+            table.end(connection, Stored(*document))
+        if len(rows) == BATCH:
+            return int(rows[-1][0])
+        done = msgspec.structs.replace(table.terms.definition, retiming=False)
+        connection.execute(DEFINE, (written_definition(done), table.number))
+        _shown(transaction, self.collection, table.number)
+        return None
+
+
+class Expire:
+    """Deletes a batch of documents whose time has passed; says whether there were any."""
+
+    def __init__(self, collection: str) -> None:
+        self.collection = collection
+
+    def run(self, transaction: Transaction) -> bool:
+        table = transaction.table(self.collection)
+        return table is not None and transaction.expire(self.collection, table)
 
 
 class Build:
@@ -122,14 +168,28 @@ def measured(connection: apsw.Connection, name: str) -> Collection | None:
         return None
     size: Any = connection.execute(SIZE.replace("docs_N", f"docs_{row[0]}")).fetchall()[0]
     found = _collection(connection, *row)
-    return Collection(found.name, found.created_at, found.indexes, size[0], size[1])
+    return msgspec.structs.replace(found, documents=size[0], bytes=size[1])
 
 
-def _collection(connection: apsw.Connection, number: int, name: str, created: str) -> Collection:
-    return Collection(name, created, tuple(index.state() for index in index_tables(connection, number)))
+def _collection(connection: apsw.Connection, number: int, name: str, created: str, definition: str) -> Collection:
+    indexes = tuple(index.state() for index in index_tables(connection, number))
+    known = read_definition(definition).definition
+    return Collection(name, created, indexes, known.rules, known.expires)
+
+
+def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[IndexSpec, ...]) -> None:
+    kept = []
+    for index in table.indexes:
+        if index.definition in indexes:
+            kept.append(index.definition)
+        else:
+            drop_index(connection, index)
+    for definition in indexes:
+        if definition not in kept:
+            create_index(connection, table.number, definition)
 
 
 def _shown(transaction: Transaction, collection: str, number: int) -> Table:
     """Let later writes, and after the commit the readers, know the collection with its indexes as they are now."""
-    table = transaction.changed[collection] = Table(number, index_tables(transaction.connection, number))
+    table = transaction.changed[collection] = table_of(transaction.connection, number)
     return table

@@ -14,12 +14,14 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from bunbase.bundoc.changes import Waiters
+from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.altering import Build, Declare, Drop, all_collections, measured
+from bunbase.bundoc.sqlite_engine.altering import Build, Declare, Drop, Expire, Retime, all_collections, measured
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
+from bunbase.bundoc.sqlite_engine.expiry import expired
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.pruning import Pruning
@@ -28,8 +30,8 @@ from bunbase.bundoc.sqlite_engine.scan_turns import ScanTurns
 from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.slow_queries import watched
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
-from bunbase.bundoc.writes import Committed, Step, Write
-from bunbase.contracts.bundoc import Changes, Collection, IndexSpec, KeyState
+from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.contracts.bundoc import Changes, Collection, CollectionSpec, KeyState
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -62,9 +64,9 @@ class SqliteEngine:
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
-    async def write(self, project: str, collection: str, write: Write) -> Stored | None:
+    async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
         try:
-            return (await self.commit(project, (Step(collection, write),))).results[0]
+            return (await self.commit(project, (Step(collection, write, guard),))).results[0]
         except Problem as problem:
             problem.extra.pop("write", None)  # there was but one
             raise
@@ -109,9 +111,10 @@ class SqliteEngine:
         with self._watched(project, collection, search) as scan:
             return await self._scanned(project, lambda file: file.fold(collection, search, fold), scan)
 
-    async def has(self, project: str, collection: str) -> bool:
+    async def terms(self, project: str, collection: str) -> Terms | None:
         file = self.files.ready(project) or await self.files.opened(project)
-        return collection in file.tables
+        table = file.tables.get(collection)
+        return None if table is None else table.terms
 
     async def collections(self, project: str) -> tuple[Collection, ...]:
         return await self._scanned(project, lambda file: file.scanned(all_collections))
@@ -119,12 +122,14 @@ class SqliteEngine:
     async def collection(self, project: str, collection: str) -> Collection | None:
         return await self._scanned(project, lambda file: file.scanned(lambda scanner: measured(scanner, collection)))
 
-    async def alter(self, project: str, collection: str, indexes: tuple[IndexSpec, ...]) -> None:
-        building = await self._task(project, Declare(collection, indexes))
-        for number in building:
+    async def alter(self, project: str, collection: str, spec: CollectionSpec) -> None:
+        declared = await self._task(project, Declare(collection, spec))
+        for number in declared.building:
             after: int | None = 0
             while after is not None:
                 after = await self._task(project, Build(collection, number, after))
+        if declared.retiming:
+            await self._retime(project, collection)
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         left = await self._task(project, Drop(collection))
@@ -143,6 +148,8 @@ class SqliteEngine:
 
     async def tend(self) -> None:
         await self.files.tend()
+        for project in list(self.files.files):
+            await self._expire(project)
         await self.pruning.tend()
 
     async def _changes(self, project: str, since: int, limit: int) -> Changes:
@@ -151,6 +158,35 @@ class SqliteEngine:
             return file.changes(since, limit)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
+
+    async def _retime(self, project: str, collection: str) -> None:
+        after: int | None = 0
+        while after is not None:
+            after = await self._task(project, Retime(collection, after))
+
+    async def _expire(self, project: str) -> None:
+        try:
+            for collection, retiming in await self._timed(project):
+                if retiming:  # a crash came in between
+                    await self._retime(project, collection)
+                while await self._task(project, Expire(collection)):
+                    pass
+        except Problem as problem:
+            log.warning("documents were not ended", project=project, reason=problem.detail)
+
+    async def _timed(self, project: str) -> list[tuple[str, bool]]:
+        """Give the collections that have documents to end, and whether their times must be set first.
+
+        Looking alone does not keep an idle project open.
+        """
+        async with self.files.visited(project) as file:
+            try:
+                timed = [(name, table) for name, table in file.tables.items() if table.expires]
+                retiming = {name: table.terms.definition.retiming for name, table in timed}
+                due = [name for name, table in timed if retiming[name] or expired(file.reader, table.name)]
+                return [(name, bool(retiming[name])) for name in due]
+            except apsw.Error as error:
+                raise self.files.fault(project, file, error) from error
 
     def _writer(self, project: str, file: ProjectFile) -> Writer:
         return file.write_with(self.writers, self.clock, lambda: self.waiters.changed(project))

@@ -9,7 +9,7 @@ import apsw
 
 from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_LIST
-from bunbase.bundoc.sqlite_engine.tables import FORMAT, format_of
+from bunbase.bundoc.sqlite_engine.tables import CREATE_COLLECTIONS, FORMAT, format_of
 
 OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # one begins with its first document
 
@@ -38,5 +38,18 @@ def _begin_indexes(connection: apsw.Connection) -> None:
     connection.execute(CREATE_LIST)
 
 
-STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {1: _begin_change_log, 2: _begin_indexes}
+def _begin_definitions(connection: apsw.Connection) -> None:
+    connection.execute("ALTER TABLE collections RENAME TO collections_before")
+    connection.execute(CREATE_COLLECTIONS)
+    connection.execute("INSERT INTO collections (id, name, created) SELECT id, name, created FROM collections_before")
+    connection.execute("DROP TABLE collections_before")
+    for (number,) in connection.execute("SELECT id FROM collections").fetchall():
+        connection.execute(f"ALTER TABLE docs_{number} ADD COLUMN expires INTEGER")
+
+
+STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {
+    1: _begin_change_log,
+    2: _begin_indexes,
+    3: _begin_definitions,
+}
 assert max(STEPS) + 1 == FORMAT

@@ -45,6 +45,8 @@ class Searching:
         self.budget = Budget(search, self.plan)
         test = condition(search.where)
         self.test = both(test, search.also) if search.also else test
+        if table.alive:
+            self.test = both(self.test, Condition(table.alive, ()))
 
     def found(self) -> Found:
         """Raises: QueryNeedsIndex."""
@@ -61,7 +63,7 @@ class Searching:
             yield self._document(id)
 
     def _count(self) -> int:
-        if self.search.where == EVERYTHING and self.search.also is None:
+        if self.search.where == EVERYTHING and self.search.also is None and not self.table.alive:
             return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
         return sum(1 for _ in self._ids(None))
 
@@ -97,7 +99,7 @@ class Searching:
         return position(self.search.order, decode(seen(document)))
 
     def _document(self, id: str) -> Stored:
-        stored = self.table.get(self.connection, id)
+        stored = self.table.stored(self.connection, id)  # what passed the test a moment ago is still shown
         assert stored is not None  # both were read in one transaction
         return stored
 

@@ -9,24 +9,32 @@ from typing import Any, Final
 
 import apsw
 
+from bunbase.bundoc.definition import NO_TERMS, Terms, read_definition
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
 from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
+from bunbase.bundoc.sqlite_engine.expiry import ALIVE, SET, ends_at, expired
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_LIST, IndexTable, index_tables
 
-FORMAT: Final = 3  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
+FORMAT: Final = 4  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
+
+# numbers are never given twice: a reader that still holds a dropped collection must not meet another's documents
+CREATE_COLLECTIONS: Final = """
+CREATE TABLE collections (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    created TEXT NOT NULL,
+    definition TEXT NOT NULL DEFAULT '{}'
+);"""
 
 CREATE_FORMAT: Final = f"""
-CREATE TABLE collections (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    created TEXT NOT NULL
-);
+{CREATE_COLLECTIONS}
 {CREATE_LOG}
 {CREATE_LIST}
 PRAGMA user_version = {FORMAT};"""
 
-COLLECTIONS: Final = "SELECT name, id FROM collections"
+COLLECTIONS: Final = "SELECT name, id, definition FROM collections"
+DEFINITION: Final = "SELECT definition FROM collections WHERE id = ?"
 ADD_COLLECTION: Final = "INSERT INTO collections (name, created) VALUES (?, ?) RETURNING id"
 
 # `n` is what indexes and full-text search point to. Measured against WITHOUT ROWID: reads, lists and inserts as fast.
@@ -37,7 +45,8 @@ CREATE TABLE docs_N (
     rev INTEGER NOT NULL,
     created TEXT NOT NULL,
     updated TEXT NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    expires INTEGER
 )"""
 
 # the body is JSON text to SQLite, and bytes to us: the casts only change the label
@@ -49,14 +58,22 @@ DELETE: Final = "DELETE FROM docs_N WHERE id = ?"
 
 
 class Table:
-    """One collection. Every method takes the connection to work on. Writes keep `indexes` in step."""
+    """One collection. Every method takes the connection to work on. Writes keep `indexes` in step.
 
-    def __init__(self, number: int, indexes: tuple[IndexTable, ...] = ()) -> None:
+    `alive`: what holds for documents whose time has not passed; "" where they have none.
+    """
+
+    def __init__(self, number: int, indexes: tuple[IndexTable, ...] = (), terms: Terms = NO_TERMS) -> None:
         self.number = number
         self.indexes = indexes
+        self.terms = terms
+        self.expires = terms.definition.expires.split(".") if terms.definition.expires else None
+        self.alive = ALIVE if self.expires else ""
         self.name = name = f"docs_{number}"
-        self.get_sql = GET.replace("docs_N", name)
-        self.page_sql = PAGE.replace("docs_N", name)
+        living = f" AND {self.alive}" if self.alive else ""
+        self.get_sql = GET.replace("docs_N", name) + living
+        self.stored_sql = GET.replace("docs_N", name)
+        self.page_sql = PAGE.replace("docs_N", name).replace(" ORDER BY", f"{living} ORDER BY")
         self.insert_sql = INSERT.replace("docs_N", name)
         self.update_sql = UPDATE.replace("docs_N", name)
         self.delete_sql = DELETE.replace("docs_N", name)
@@ -64,6 +81,20 @@ class Table:
     def get(self, connection: apsw.Connection, id: str) -> Stored | None:
         row = connection.execute(self.get_sql, (id,)).get
         return None if row is None else Stored(*row)
+
+    def stored(self, connection: apsw.Connection, id: str) -> Stored | None:
+        """Give the document even if its time has passed."""
+        row = connection.execute(self.stored_sql, (id,)).get
+        return None if row is None else Stored(*row)
+
+    def expired(self, connection: apsw.Connection) -> list[Stored]:
+        return expired(connection, self.name) if self.expires else []
+
+    def end(self, connection: apsw.Connection, document: Stored) -> None:
+        """Note when the document ends."""
+        if self.expires:
+            at = ends_at(document.body, self.expires)
+            connection.execute(SET.replace("docs_N", self.name), (at, document.id))
 
     def page(self, connection: apsw.Connection, after: str, limit: int, max_bytes: int = MAX_PAGE_BYTES) -> Chunk:
         """Give at most `limit` documents, and none after the one that reaches `max_bytes`."""
@@ -82,12 +113,14 @@ class Table:
 
     def insert(self, connection: apsw.Connection, new: Stored) -> None:
         connection.execute(self.insert_sql, (new.id, new.rev, new.created, new.updated, new.body))
+        self.end(connection, new)
         for index in self.indexes:
             index.add(connection, new)
 
     def update(self, connection: apsw.Connection, new: Stored) -> None:
         self._forget(connection, new.id)
         connection.execute(self.update_sql, (new.rev, new.updated, new.body, new.id))
+        self.end(connection, new)
         for index in self.indexes:
             index.add(connection, new)
 
@@ -97,7 +130,7 @@ class Table:
 
     def _forget(self, connection: apsw.Connection, id: str) -> None:
         """Take the document as it was out of the indexes."""
-        if self.indexes and (before := self.get(connection, id)) is not None:
+        if self.indexes and (before := self.stored(connection, id)) is not None:
             for index in self.indexes:
                 index.remove(connection, before)
 
@@ -114,7 +147,15 @@ def format_of(connection: apsw.Connection) -> int:
 
 def tables_of(connection: apsw.Connection) -> dict[str, Table]:
     rows: list[Any] = connection.execute(COLLECTIONS).fetchall()
-    return {name: Table(number, index_tables(connection, number)) for name, number in rows}
+    return {
+        name: Table(number, index_tables(connection, number), read_definition(definition))
+        for name, number, definition in rows
+    }
+
+
+def table_of(connection: apsw.Connection, number: int) -> Table:
+    definition: str = connection.execute(DEFINITION, (number,)).get
+    return Table(number, index_tables(connection, number), read_definition(definition))
 
 
 def add_table(connection: apsw.Connection, collection: str, now: str) -> Table:

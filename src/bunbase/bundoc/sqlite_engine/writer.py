@@ -17,11 +17,12 @@ from typing import Any, Final, Protocol, TypeVar, cast
 import apsw
 
 from bunbase.bundoc import writes
+from bunbase.bundoc.definition import NO_TERMS
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
-from bunbase.bundoc.writes import Committed, Step, Write
+from bunbase.bundoc.writes import Committed, Step
 from bunbase.contracts.bundoc import BundocBusy
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
@@ -293,16 +294,23 @@ class Transaction:
         results: list[Stored | None] = []
         for step in steps:
             try:
-                results.append(self._do(step.collection, step.write))
+                results.append(self._do(step))
             except Problem as problem:
                 problem.extra["write"] = len(results)
                 raise
         return Committed(self.seq, tuple(results))
 
-    def _do(self, collection: str, write: Write) -> Stored | None:
+    def _do(self, step: Step) -> Stored | None:
+        collection, write = step.collection, step.write
         table = self.table(collection)
+        if table is not None and table.expires:
+            self._clear_way(collection, table, write.id)
         before = table.get(self.connection, write.id) if table is not None else None
-        after = writes.outcome(write, before, self.now)
+        if step.guard is None:
+            after = writes.outcome(write, before, self.now)
+        else:
+            terms = table.terms if table is not None else NO_TERMS
+            after = step.guard.outcome(collection, terms, write, before, self.now, self.lookup)
         if after is before:
             return after
         if table is None:
@@ -315,6 +323,28 @@ class Transaction:
             table.update(self.connection, after)
         self.log(collection, before, after)
         return after
+
+    def lookup(self, collection: str, id: str) -> Stored | None:
+        table = self.table(collection)
+        return None if table is None else table.get(self.connection, id)
+
+    def expire(self, collection: str, table: Table) -> bool:
+        """Delete some documents whose time has passed; say whether there were any."""
+        ended = table.expired(self.connection)
+        for document in ended:
+            self._end(collection, table, document)
+        return bool(ended)
+
+    def _clear_way(self, collection: str, table: Table, id: str) -> None:
+        """Nothing whose time has passed may hold an id, or what a unique index keeps apart."""
+        if table.get(self.connection, id) is None and (ended := table.stored(self.connection, id)) is not None:
+            self._end(collection, table, ended)
+        if any(index.index.unique for index in table.indexes):
+            self.expire(collection, table)
+
+    def _end(self, collection: str, table: Table, document: Stored) -> None:
+        table.delete(self.connection, document.id)
+        self.log(collection, document, None)
 
     def log(self, collection: str, before: Stored | None, after: Stored | None) -> None:
         self.seq += 1

@@ -1,0 +1,105 @@
+"""Public HTTP of Bundoc: `/v1/collections`, for the secret key and for developers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Response, delete, get, put
+
+from bunbase.bundoc.fast_routes import JSON
+from bunbase.bundoc.openapi import DocumentBody, document_response, no_content, problems
+from bunbase.bundoc.routes import AnyRequest, CollectionName, check_media, check_query
+from bunbase.contracts.bundoc import Bundoc, Collection, CollectionSpec
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.api_json import api_json
+from bunbase.pkg.connected import while_connected
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.http import Injected
+
+TAGS: Final = ["Collections"]
+
+PROJECT: Final = "project"  # the front door's: which project a developer means
+
+
+@get(
+    "/v1/collections",
+    summary="List collections",
+    tags=TAGS,
+    responses={200: document_response("All collections by name."), **problems(400, 403)},
+)
+async def list_collections(
+    operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest
+) -> Response[bytes]:
+    check_query(request, (PROJECT,))
+    items = [_shown(one) for one in await bundoc.collections(operator)]
+    return Response(api_json({"items": items, "next": None}), media_type=JSON)
+
+
+@get(
+    "/v1/collections/{collection:str}",
+    summary="Get a collection",
+    tags=TAGS,
+    responses={200: document_response("The collection, its indexes and its size."), **problems(400, 403, 404, 422)},
+)
+async def get_collection(
+    operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
+) -> Response[bytes]:
+    check_query(request, (PROJECT,))
+    found = await while_connected(request.receive, bundoc.collection(operator, collection))
+    return Response(api_json(_shown(found)), media_type=JSON)
+
+
+@put(
+    "/v1/collections/{collection:str}",
+    summary="Create or alter a collection",
+    tags=TAGS,
+    operation_class=DocumentBody,
+    responses={
+        200: document_response("The collection as it is now; its indexes are built."),
+        **problems(400, 403, 409, 415, 422),
+    },
+)
+async def put_collection(
+    operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+) -> Response[bytes]:
+    """Takes `{indexes:[{name?,fields:["owner","-_created"],unique?}],rules:{list,get,create,update,delete,hidden},
+    expires:"ends_at"}`.
+
+    What is left out stays as it is; null, or nothing in it, takes it away. The answer comes when all indexes are built.
+    """
+    check_query(request, (PROJECT,))
+    check_media(request, JSON)
+    try:
+        spec = msgspec.json.decode(body, type=CollectionSpec)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        message = f'A collection is described by a JSON object, such as {{"indexes":[]}}: {error}.'
+        raise InvalidInput(message, errors=[{"path": _pointer(str(error)), "message": message}]) from None
+    return Response(api_json(_shown(await bundoc.put_collection(operator, collection, spec))), media_type=JSON)
+
+
+@delete(
+    "/v1/collections/{collection:str}",
+    summary="Drop a collection",
+    tags=TAGS,
+    responses={204: no_content("The collection and all its documents are gone."), **problems(400, 403, 404, 422)},
+)
+async def drop_collection(
+    operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
+) -> None:
+    check_query(request, (PROJECT,))
+    await bundoc.drop_collection(operator, collection)
+
+
+def _shown(collection: Collection) -> dict[str, Any]:
+    """Leave out sizes that were not measured."""
+    return {name: value for name, value in msgspec.to_builtins(collection).items() if value is not None}
+
+
+def _pointer(error: str) -> str:
+    """Turn the place that msgspec names, `$.indexes[0].fields`, into a JSON Pointer."""
+    _, _, place = error.rpartition(" - at `$")
+    return place.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/") if place != error else ""
+
+
+ROUTES = (list_collections, get_collection, put_collection, drop_collection)

@@ -1,0 +1,42 @@
+"""Documents that end at a time they name themselves: gone from reads at that moment, from the file soon after."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from bunbase.bundoc.documents import Stored, read_fields
+
+EXPIRED_AT_ONCE: Final = 200  # about 5 ms of the writer
+
+ALIVE: Final = "(expires IS NULL OR expires > CAST(unixepoch('subsec') * 1000 AS INTEGER))"
+CREATE_INDEX: Final = "CREATE INDEX IF NOT EXISTS expires_N ON docs_N (expires) WHERE expires IS NOT NULL"
+EXPIRED: Final = """
+SELECT id, rev, created, updated, CAST(body AS BLOB) FROM docs_N
+WHERE expires <= CAST(unixepoch('subsec') * 1000 AS INTEGER) ORDER BY expires LIMIT ?"""
+SET: Final = "UPDATE docs_N SET expires = ? WHERE id = ?"
+
+
+def ends_at(body: bytes, path: list[str]) -> int | None:
+    """Give when a document ends, in milliseconds since 1970; None when the field holds no time.
+
+    A time without a zone is UTC, as everywhere in BunBase.
+    """
+    value: Any = body
+    for name in path:
+        if bytes(value)[:1] != b"{" or (value := read_fields(value).get(name)) is None:
+            return None
+    try:
+        time = msgspec.json.decode(value, type=datetime)
+    except msgspec.MsgspecError:
+        return None
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def expired(connection: apsw.Connection, table: str) -> list[Stored]:
+    """Give some documents whose time has passed, the oldest first."""
+    rows: list[Any] = connection.execute(EXPIRED.replace("docs_N", table), (EXPIRED_AT_ONCE,)).fetchall()
+    return [Stored(*row) for row in rows]
