@@ -7,7 +7,7 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 
 COUNTING = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
-ROWS = f"({COUNTING} SELECT i AS id, '{{}}' AS body FROM n WHERE i < 0)"
+ROWS = f"({COUNTING} SELECT i AS id, NULL AS expires, '{{}}' AS body FROM n WHERE i < 0)"
 PAGE = f"{COUNTING} SELECT max(i) FROM n WHERE ? IS NOT ?"
 
 

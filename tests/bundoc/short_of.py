@@ -24,7 +24,7 @@ from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 
 P, C = "prj_a", "posts"
-INDEX = IndexSpec(("text",), "by_text")
+SPEC = CollectionSpec((IndexSpec(("text",), "by_text"),))
 BALLAST_BYTES = 2 << 20
 
 
@@ -65,7 +65,7 @@ async def without_room(directory: Path) -> dict[str, Any]:
         acknowledged, said["refused"] = await filled(engine, "a")
         said["missing"] = await missing(engine, acknowledged)
         said["again"] = await code_of(engine.write(P, C, Create("again", b'{"text":"%b"}' % (b"x" * 50_000))))
-        said["index"] = await code_of(engine.alter(P, C, CollectionSpec((INDEX,))))
+        said["index"] = await code_of(engine.alter(P, C, SPEC))
         said["new project"] = await code_of(engine.write("prj_b", C, Create("d1", body_of("d1"))))
         await code_of(engine.rotate_data_key(P))
         while (state := await engine.data_key(P)).rotating:
@@ -77,7 +77,7 @@ async def without_room(directory: Path) -> dict[str, Any]:
         said["missing after opening"] = await missing(engine, acknowledged)
         said["write with room"] = await code_of(engine.write(P, C, Create("after", body_of("after"))))
         said["new project with room"] = await code_of(engine.write("prj_b", C, Create("d1", body_of("d1"))))
-        said["index with room"] = await code_of(engine.alter(P, C, CollectionSpec((INDEX,))))
+        said["index with room"] = await code_of(engine.alter(P, C, SPEC))
         said["acknowledged"] = len(acknowledged)
         changes = [one.seq for one in (await engine.changes(P, 0, 500)).items]
         said["gaps"] = changes != list(range(1, len(changes) + 1))

@@ -35,17 +35,18 @@ async def client_of(request: Request[Any, Any, Any]) -> Caller:
     return CALLERS[request.headers.get("x-test-caller", "secret")]
 
 
-async def operator_of(request: Request[Any, Any, Any]) -> Caller:
-    return await client_of(request)
-
-
 async def member_of(request: Request[Any, Any, Any]) -> Caller:
     return CALLERS[request.headers.get("x-test-caller", "member")]
 
 
+async def operator_of(request: Request[Any, Any, Any]) -> Caller:
+    return await client_of(request)
+
+
 @pytest.fixture
 async def http(service: BundocService) -> AsyncIterator[httpx.AsyncClient]:
-    dependencies = {"client": Provide(client_of), "operator": Provide(operator_of), **given({"bundoc": service})}
+    callers = {"client": client_of, "member": member_of, "operator": operator_of}
+    dependencies = {name: Provide(of) for name, of in callers.items()} | given({"bundoc": service})
     app = Litestar(MODULE.routes, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

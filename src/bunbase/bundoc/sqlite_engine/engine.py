@@ -22,6 +22,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime, all_collections, measured
 from bunbase.bundoc.sqlite_engine.building import Builds
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
+from bunbase.bundoc.sqlite_engine.expiry import expired
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.rotation import Rotations
@@ -168,12 +169,21 @@ class SqliteEngine:
             after = await self._task(project, Retime(collection, after))
 
     async def _tend(self, project: str, file: ProjectFile) -> None:
-        """Delete documents whose time has passed; go on with what a crash has left unfinished."""
-        for collection, table in [(name, table) for name, table in file.tables.items() if table.expires]:
-            if table.terms.definition.retiming:
-                await self._retime(project, collection)
-            while await self._task(project, Expire(collection)):
-                pass
+        """Delete documents whose time has passed; go on with what a crash has left unfinished.
+
+        Where nothing is due it only looks, which does not keep an idle project open.
+        """
+        try:
+            for collection, table in [(name, table) for name, table in file.tables.items() if table.expires]:
+                if table.terms.definition.retiming:
+                    await self._retime(project, collection)
+                file.reader_time.start()
+                if not expired(file.reader, table.name):
+                    continue
+                while await self._task(project, Expire(collection)):
+                    pass
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
         self.builds.resume(project, file.tables)
 
     def _writer(self, project: str, file: ProjectFile) -> Writer:
