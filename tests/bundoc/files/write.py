@@ -56,9 +56,11 @@ async def main(target: Path) -> None:
 
 
 async def with_indexes(service: Any, caller: Any) -> None:
-    from bunbase.contracts.bundoc import IndexSpec  # the first versions had none
+    from bunbase.contracts import bundoc  # the first versions had neither of these
 
-    await service.put_collection(caller, "users", (IndexSpec(("title", "-n"), "by_title"),))
+    indexes = (bundoc.IndexSpec(("title", "-n"), "by_title"),)
+    asked = bundoc.CollectionSpec(indexes) if hasattr(bundoc, "CollectionSpec") else indexes
+    await service.put_collection(caller, "users", asked)
 
 
 if __name__ == "__main__":
