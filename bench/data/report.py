@@ -25,7 +25,7 @@ def report(
         f"# Documents over HTTP, {datetime.now(UTC):%Y-%m-%d}",
         "",
         f"`bench/run data {seconds} {rounds}`. Requests a second, medians of {rounds} interleaved rounds of",
-        f"{seconds} s, {CONNECTIONS} keep-alive connections, {DOCUMENTS} documents of 400 bytes unless it says 100,000.",
+        f"{seconds} s, {CONNECTIONS} keep-alive connections, {DOCUMENTS} documents of 400 bytes if not 100,000.",
         "In brackets: how many times slower than BunBase. Only the ratios carry over to another machine.",
         "",
         *_table(names, [(work, [_rate(done, names[0], name, work) for name in names]) for work in NAMES]),
