@@ -261,8 +261,8 @@ async def test_failures_after_a_wait_and_bugs_are_problems_too(slow: Served) -> 
 
 
 async def test_a_request_is_counted_as_in_the_ordinary_lane(lane: Served) -> None:
-    def counted() -> float:
-        return float(metrics.http_requests.labels("GET", "/v1/data/{collection}/{id}", 200)._value.get())
+    def counted() -> int:
+        return metrics.http_requests.of("GET", "/v1/data/{collection}/{id}", 200).count
 
     before = counted()
     async with lane.connected() as connection:
