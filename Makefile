@@ -24,7 +24,7 @@ check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated f
 e2e: .venv/.dev node_modules/.ready  ## only the journeys through real processes
 	$(BIN)/pytest -m e2e
 
-bench: .venv/.run  ## documents over HTTP, next to a Go server and PocketBase where Go is installed
+bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server where Go and npm are installed
 	bench/run data
 
 gen: .venv/.dev  ## write what is generated from the code: OpenAPI, the page of error codes

@@ -1,1 +1,1 @@
-"""Documents over HTTP, side by side with servers that do the same: point reads, lists, durable creates."""
+"""Documents over HTTP, side by side with servers that do the same: reads, lists, durable writes, rules, counters."""

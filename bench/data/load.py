@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.data.servers import DOCUMENT, Served
+from bench.data.work import Requests, Served
 
 LOAD_CORE = "1"
 CONNECTIONS = 64
-WORK = ("read", "list", "create")
 
 WRK = shutil.which("wrk")
 
@@ -23,70 +22,66 @@ class LoadFailed(Exception):
     """The server answered with errors, or not at all."""
 
 
-def requests_a_second(served: Served, work: str, seconds: int) -> float:
+@dataclass(frozen=True)
+class Measured:
+    """`answered`: how many requests; `rate`: of them a second. Latencies in milliseconds."""
+
+    answered: int
+    rate: float
+    p50: float
+    p99: float
+
+
+def measured(served: Served, work: str, seconds: int) -> Measured:
     """Raises: LoadFailed when an answer was not 2xx."""
-    return _wrk(served, work, seconds) if WRK else _own(served, work, seconds)
+    requests = served.work[work]
+    done = _wrk(served.url, requests, seconds) if WRK else _own(served.url, requests, seconds)
+    _, marked, said = done.stdout.rpartition("measured ")
+    if done.returncode or not marked or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        raise LoadFailed(f"{served.name}, {work}: {done.stdout} {done.stderr}")
+    return Measured(**json.loads(said))
 
 
-def _wrk(served: Served, work: str, seconds: int) -> float:
+def _wrk(url: str, requests: Requests, seconds: int) -> subprocess.CompletedProcess[str]:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_script(served, work))
+        script.write(_script(requests))
         script.flush()
         command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
-        done = subprocess.run(
-            [*command, "-s", script.name, served.url], capture_output=True, text=True, timeout=seconds + 60
+        return subprocess.run(
+            [*command, "-s", script.name, url], capture_output=True, text=True, timeout=seconds + 60, check=False
         )
-    said = done.stdout
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    if rate is None or "Non-2xx" in said or "Socket errors" in said:
-        raise LoadFailed(f"{served.name}, {work}: {said} {done.stderr}")
-    return float(rate[1])
 
 
-def _script(served: Served, work: str) -> str:
+def _script(requests: Requests) -> str:
     """Every request is laid out once: the load must not be what is slow."""
-    headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in served.headers.items())
-    if work == "read":
-        ids = ",".join(f'"{id}"' for id in served.ids)
-        return f"""{headers}
-local made, next = {{}}, 0
-function init() for i, id in ipairs({{{ids}}}) do made[i] = wrk.format("GET", "{served.one}" .. id) end end
-function request() next = next % #made + 1; return made[next] end"""
-    if work == "list":
-        return f'{headers}\nlocal made\nfunction init() made = wrk.format("GET", "{served.all}") end\n{SAME}'
-    body = json.dumps(DOCUMENT)
+    headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in requests.headers.items())
+    addresses = ",".join(f"[[{address}]]" for address in requests.addresses)
+    body = f"[==[{requests.body}]==]" if requests.body else "nil"
     return f"""{headers}
-wrk.headers["content-type"] = "application/json"
-local made
-function init() made = wrk.format("POST", "{served.one.rstrip("/")}", nil, [[{body}]]) end
-{SAME}"""
+local made, next = {{}}, 0
+function init()
+  for i, address in ipairs({{{addresses}}}) do made[i] = wrk.format("{requests.method}", address, nil, {body}) end
+end
+function request() next = next % #made + 1; return made[next] end
+function done(summary, latency)
+  local failed = summary.errors.status + summary.errors.timeout + summary.errors.read
+  if failed == 0 then
+    io.write(string.format('measured {{"answered":%d,"rate":%f,"p50":%f,"p99":%f}}', summary.requests,
+      summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
+  end
+end"""
 
 
-SAME = "function request() return made end"
-
-
-def _own(served: Served, work: str, seconds: int) -> float:
-    host, _, port = served.url.removeprefix("http://").partition(":")
-    order = {"host": host, "port": int(port), "requests": _requests(served, work)}
-    order |= {"seconds": seconds, "connections": CONNECTIONS}
+def _own(url: str, requests: Requests, seconds: int) -> subprocess.CompletedProcess[str]:
+    order = {"url": url, "requests": asdict(requests), "seconds": seconds, "connections": CONNECTIONS}
     command = ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "bench.data.own_load"]
     root = Path(__file__).parents[2]
-    done = subprocess.run(
-        command, input=json.dumps(order), capture_output=True, text=True, timeout=seconds + 60, cwd=root
+    return subprocess.run(
+        command,
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        cwd=root,
+        check=False,
     )
-    if done.returncode:
-        raise LoadFailed(f"{served.name}, {work}: {done.stderr}")
-    return float(done.stdout)
-
-
-def _requests(served: Served, work: str) -> list[str]:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in served.headers.items()) + "host: bench\r\n"
-    match work:
-        case "read":
-            return [f"GET {served.one}{id} HTTP/1.1\r\n{lines}\r\n" for id in served.ids]
-        case "list":
-            return [f"GET {served.all} HTTP/1.1\r\n{lines}\r\n"]
-        case _:
-            body = json.dumps(DOCUMENT)
-            lines += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-            return [f"POST {served.one.rstrip('/')} HTTP/1.1\r\n{lines}\r\n{body}"]

@@ -3,20 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
-from bunbase.gateway import record
 from bunbase.gateway.frame import Frame
 from bunbase.pkg.metrics import metrics_text
 from tests.gateway.door import Door
 from tests.gateway.others import ADA, BAKERY, PUBLISHABLE, SECRET
-
-
-@pytest.fixture(autouse=True)
-def _fresh_logger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A logger that no earlier test has bound to its own outlet."""
-    monkeypatch.setattr(record.lines, "log", structlog.get_logger(room="gateway"))
 
 
 @pytest.mark.parametrize("id", ["abcdefgh", "0af7651916cd43dd8448eb211c80319c", "a.b-c:d_e.", "x" * 128])

@@ -15,6 +15,7 @@ from bunbase.contracts.revocations import RevokedKind
 from bunbase.gateway.fast_lane import MAX_HEAD_BYTES
 from bunbase.pkg import metrics
 from tests.gateway.lanes import KEY, Served, request, served
+from tests.gateway.others import PUBLISHABLE
 from tests.pkg.waiting import eventually
 
 D1 = "/v1/data/posts/d1"
@@ -261,8 +262,8 @@ async def test_failures_after_a_wait_and_bugs_are_problems_too(slow: Served) -> 
 
 
 async def test_a_request_is_counted_as_in_the_ordinary_lane(lane: Served) -> None:
-    def counted() -> float:
-        return float(metrics.http_requests.labels("GET", "/v1/data/{collection}/{id}", 200)._value.get())
+    def counted() -> int:
+        return metrics.http_requests.of("GET", "/v1/data/{collection}/{id}", 200).count
 
     before = counted()
     async with lane.connected() as connection:
@@ -278,5 +279,36 @@ async def test_a_revoked_key_stops_in_this_lane(lane: Served) -> None:
         lane.platform.holders.clear()
         lane.platform.tell(RevokedKind.KEY, "key_s")
         await eventually(lambda: len(lane.lane.identity.holders) == 0 if lane.lane else False)
+
+        assert (await connection.ask(f"GET {D1}", KEY)).status == 401
+
+
+async def test_whose_key_is_sent_counts_with_every_request_of_a_connection(lane: Served) -> None:
+    async with lane.connected() as connection:
+        allowed = await connection.ask(f"GET {D1}", KEY)
+        refused = await connection.ask(f"GET {D1}", f"x-bunbase-key: {PUBLISHABLE}")
+        unknown = await connection.ask(f"GET {D1}", "x-bunbase-key: sk_of_nobody")
+        again = await connection.ask(f"GET {D1}", KEY)
+
+    assert [allowed.status, refused.status, unknown.status, again.status] == [200, 403, 401, 200]
+
+
+async def test_a_user_who_signs_in_or_out_on_a_connection_is_another_caller(lane: Served) -> None:
+    token = lane.tenant_auth.token()
+
+    async with lane.connected() as connection:
+        anonymous = await connection.ask(f"GET {D1}", KEY)
+        signed_in = await connection.ask(f"GET {D1}", KEY, f"authorization: Bearer {token}")
+        pretender = await connection.ask(f"GET {D1}", KEY, "authorization: Bearer of.no.worth")
+
+    assert [anonymous.status, signed_in.status, pretender.status] == [200, 200, 401]
+
+
+async def test_a_connection_whose_feed_of_revocations_fell_silent_asks_anew(lane: Served) -> None:
+    async with lane.connected() as connection:
+        assert (await connection.ask(f"GET {D1}", KEY)).status == 200
+        lane.platform.holders.clear()
+        assert lane.lane is not None
+        lane.lane.identity.changed_projects.ready.clear()
 
         assert (await connection.ask(f"GET {D1}", KEY)).status == 401

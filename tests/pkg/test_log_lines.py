@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from bunbase.pkg.log_lines import LogLines, _out
+from bunbase.pkg.log_lines import Line, _out
 from bunbase.pkg.logger import configure_logging, logger
 from tests.pkg.waiting import eventually
 
-FIELDS = {"status": 200, "duration_ms": 0.12, "caller": "secret usr_1", "project": "prj_a"}
+FIELDS = {"status": 200, "caller": "secret usr_1", "project": "prj_a"}
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +30,9 @@ def _logging_as_before() -> Iterator[None]:
 def test_a_line_is_laid_out_as_structlog_would(capsys: pytest.CaptureFixture[str], human: bool) -> None:
     configure_logging(human=human)
 
-    LogLines("gateway").info("GET /v1/data/{collection}", FIELDS, "req_1")
+    Line("gateway", "GET /v1/data/{collection}", FIELDS).write(0.12, "req_1")
     _out.flush()
-    logger("gateway").info("GET /v1/data/{collection}", **FIELDS, request_id="req_1")
+    logger("gateway").info("GET /v1/data/{collection}", **FIELDS, duration_ms=0.12, request_id="req_1")
 
     ours, theirs = [line.rstrip() for line in capsys.readouterr().err.splitlines()]
     if human:
@@ -46,7 +46,7 @@ def test_a_line_is_laid_out_as_structlog_would(capsys: pytest.CaptureFixture[str
 def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=False, level="warning")
 
-    LogLines("gateway").info("a request", FIELDS, "req_1")
+    Line("gateway", "a request", FIELDS).write(0.12, "req_1")
     _out.flush()
 
     assert capsys.readouterr().err == ""
@@ -55,7 +55,7 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
 def test_no_value_can_begin_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     for human in (True, False):
         configure_logging(human=human)
-        LogLines("gateway").info("a request", {"caller": "secret a\n12:00:00 [info] all is well\u2028"}, "req_1")
+        Line("gateway", "a request", {"caller": "secret a\n12:00:00 [info] all is well\u2028"}).write(0.12, "req_1")
         _out.flush()
 
         assert capsys.readouterr().err.count("\n") == 1
@@ -66,7 +66,7 @@ async def test_lines_leave_together_and_soon(capsys: pytest.CaptureFixture[str])
     written: list[str] = []
 
     for number in range(3):
-        LogLines("gateway").info(f"request {number}", {}, "req_1")
+        Line("gateway", f"request {number}", {}).write(0.12, "req_1")
     assert capsys.readouterr().err == ""
 
     def all_written() -> bool:
@@ -79,6 +79,6 @@ async def test_lines_leave_together_and_soon(capsys: pytest.CaptureFixture[str])
 async def test_a_flood_of_lines_does_not_wait(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=False)
     for _ in range(2000):
-        LogLines("gateway").info("a request", {}, "req_1")
+        Line("gateway", "a request", {}).write(0.12, "req_1")
 
     assert len(capsys.readouterr().err.splitlines()) == 2000

@@ -23,7 +23,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer
 from bunbase.gateway.by_hand import Waiting, begin
 from bunbase.gateway.hot import HotRequest
-from bunbase.gateway.lane import Lane, answering, problem_answer
+from bunbase.gateway.lane import Known, Lane, answering, problem_answer
 from bunbase.gateway.problems import MEDIA_TYPE
 from bunbase.gateway.record import record
 from bunbase.gateway.request_ids import request_id_from
@@ -82,6 +82,8 @@ class FastLane(HttpToolsProtocol):
         self.reading = False
         self.since = 0.0
         self.watch: TimerHandle | None = None
+        self.own = contextvars.copy_context()  # for one turn after the other; a task keeps it, and there is a new one
+        self.known = Known(lane)
         self.dated: list[tuple[bytes, bytes]] | None = None
         self.date = b""
 
@@ -163,22 +165,22 @@ class FastLane(HttpToolsProtocol):
 
     def _take(self, turn: Turn) -> None:
         """Answer in this very moment if nothing has to be waited for; a task answers otherwise."""
-        own = contextvars.copy_context()
-        own.run(context.request_id.set, turn.request_id)
-        turn.caller = self.lane.known_caller(turn.request, self._peer())
+        turn.caller = self.known.caller(turn.request, self._peer())
         if turn.caller is None or not turn.request.mounted.by_hand:
-            self._start(turn, self._asked(turn), own)
+            self._start(turn, self._asked(turn))
             return
         try:
-            answer = own.run(begin, answering(turn.request, turn.caller, b"".join(turn.parts)))
+            answer = self.own.run(_begin, turn, turn.caller)
         except Waiting as waiting:
-            self._start(turn, waiting.rest, own)
+            self._start(turn, waiting.rest)
         except Exception as error:
             self._finish(turn, problem_answer(error, turn.request, turn.request_id))
         else:
             self._finish(turn, answer)
 
-    def _start(self, turn: Turn, answering: Coroutine[Any, Any, Answer], own: contextvars.Context) -> None:
+    def _start(self, turn: Turn, answering: Coroutine[Any, Any, Answer]) -> None:
+        own, self.own = self.own, contextvars.copy_context()
+        own.run(context.request_id.set, turn.request_id)
         turn.task = self.loop.create_task(self._finish_later(turn, answering), context=own)
         turn.task.add_done_callback(self.tasks.discard)
         self.tasks.add(turn.task)
@@ -256,3 +258,8 @@ class FastLane(HttpToolsProtocol):
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""
+
+
+def _begin(turn: Turn, caller: Caller) -> Answer:
+    context.request_id.set(turn.request_id)
+    return begin(answering(turn.request, caller, b"".join(turn.parts)))

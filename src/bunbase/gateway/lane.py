@@ -6,6 +6,7 @@ go around them. Only the way there is shorter.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine
 from typing import Any, Final, cast
 
@@ -24,7 +25,12 @@ from bunbase.pkg.serve import KEEP_ALIVE_SECONDS
 
 MAX_AGENT: Final = 200
 MEANT: Final = {name.encode(): name for name in ("content-type", "if-match", "if-none-match")}  # for the room
+IDENTIFYING: Final = (b"x-bunbase-key", b"authorization", b"x-forwarded-for", b"user-agent")
+KNOWN_SECONDS: Final = 1.0  # a token that runs out within it is good for so much longer at most
 READ_SECONDS: Final = 30.0  # for the head of any request, and for the body of one that this lane takes
+
+
+Sent = tuple[bytes | None, ...]
 
 
 class Lane:
@@ -69,10 +75,40 @@ class Lane:
         user = await self.identity.end_user(holder.project, token) if token else None
         return Caller(holder.kind, holder.project, user=user, ip=self._address(headers, peer), agent=_agent(headers))
 
+    def still_known(self, signed_in: bool) -> bool:
+        """Say whether news of revocations still reach us; `signed_in`: also of users' sessions."""
+        identity = self.identity
+        return identity.changed_projects.live() and (not signed_in or identity.ended_user_sessions.live())
+
     def _address(self, headers: Headers, peer: str) -> str:
         if peer not in self.trusted_proxies:
             return peer
         return address_behind(peer, [str(headers.get(b"x-forwarded-for", b""), "latin-1")], self.trusted_proxies)
+
+
+class Known:
+    """The Caller of the requests before this one on a connection: most send the same credentials again.
+
+    Kept for KNOWN_SECONDS, until anything at all is revoked, or until the feeds of revocations fall silent.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.sent: Sent | None = None
+        self.epoch = -1
+        self.until = 0.0
+        self.last: Caller | None = None
+
+    def caller(self, request: HotRequest, peer: str) -> Caller | None:
+        """Give the Caller if that takes no asking. None: ask, or refuse."""
+        headers, lane, last = request.headers, self.lane, self.last
+        sent, now = tuple([headers.get(name) for name in IDENTIFYING]), time.monotonic()
+        same = sent == self.sent and self.epoch == lane.identity.epoch and now < self.until
+        if last is not None and same and lane.still_known(last.user is not None):
+            return last
+        self.last = caller = lane.known_caller(request, peer)
+        self.sent, self.epoch, self.until = sent, lane.identity.epoch, now + KNOWN_SECONDS
+        return caller
 
 
 def answering(request: HotRequest, caller: Caller, body: bytes) -> Coroutine[Any, Any, Answer]:

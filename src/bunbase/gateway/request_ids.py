@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import count
 from typing import Final
 
 from bunbase.pkg.ids import new_id
 
 ACCEPTED: Final = re.compile(rb"[A-Za-z0-9_.:-]{8,128}")
+
+# a new id takes 1.3 µs, a twentieth of a read: this process takes one, and numbers its requests behind it
+STEM: Final = new_id("req")[:-8]
+_numbers: Final = count()
 
 
 def request_id_from(sent: Iterable[bytes]) -> str:
@@ -16,4 +21,4 @@ def request_id_from(sent: Iterable[bytes]) -> str:
     for value in sent:
         if ACCEPTED.fullmatch(value):
             return str(value, "ascii")
-    return new_id("req")
+    return f"{STEM}{next(_numbers) & 0xFFFFFFFF:08x}"

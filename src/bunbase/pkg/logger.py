@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -16,7 +16,11 @@ SECRET_NAME = re.compile(
     r"password|passwd|secret|token|authorization|cookie|api_?key|private|credential|master_key", re.I
 )
 REDACTED = "[redacted]"
+Form = Literal["people", "machines"]
 QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.access", "uvicorn.error")  # their news is ours already
+
+
+_root = logging.getLogger()
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -26,12 +30,12 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 class _Handler(logging.StreamHandler[Any]):
-    form: str | None = None
+    form: Form | None = None
 
 
-def plain_form() -> str | None:
-    """Say how lines are laid out, "people" or "machines"; None: not by a rule as simple as that."""
-    handlers = logging.getLogger().handlers
+def plain_form() -> Form | None:
+    """Say how lines are laid out; None: not by a rule as simple as that."""
+    handlers = _root.handlers
     return handlers[0].form if handlers and isinstance(handlers[0], _Handler) else None
 
 

@@ -193,11 +193,14 @@ class SqliteEngine:
         return await self._done(project, lambda writer: writer.submit(task.run, 0))
 
     async def _done(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
-        async with self.files.using(project) as file:
-            try:
-                return await work(self._writer(project, file))
-            except apsw.Error as error:
-                raise self.files.fault(project, file, error) from error
+        file = self.files.ready(project) or await self.files.opened(project)
+        file.enter()  # by hand: as `files.using` it costs every write 3 µs
+        try:
+            return await work(file.writer or self._writer(project, file))
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
+        finally:
+            file.leave()
 
     def _watched(self, project: str, collection: str, search: Search) -> AbstractContextManager[Scan]:
         return watched(self.turns.new_scan(), self.files.settings.slow_query_seconds, project, collection, search)

@@ -103,10 +103,10 @@ class Writer:
         self.draining = False
         self.lock = threading.Condition()
 
-    async def commit(self, steps: tuple[Step, ...]) -> Committed:
+    def commit(self, steps: tuple[Step, ...]) -> asyncio.Future[Committed]:
         """Do all steps or none; done when they are on disk. Raises: BundocBusy, and what is wrong with a step."""
         size = sum([writes.size(step.write) for step in steps])
-        return cast(Committed, await self.submit(lambda transaction: transaction.do(steps), size))
+        return self.submit(lambda transaction: transaction.do(steps), size)
 
     async def prune(self) -> int:
         """Delete some changes that are kept no longer; give how many. Raises: BundocBusy."""
