@@ -10,6 +10,7 @@ from litestar import Response, delete, get, put
 from bunbase.bundoc.fast_routes import JSON
 from bunbase.bundoc.openapi import DocumentBody, document_response, no_content, problems
 from bunbase.bundoc.routes import AnyRequest, CollectionName, check_media, check_query
+from bunbase.bundoc.schema.checking import check_size
 from bunbase.contracts.bundoc import Bundoc, Collection, CollectionSpec
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.api_json import api_json
@@ -62,7 +63,7 @@ async def put_collection(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
     """Takes `{indexes:[{name?,fields:["owner","-_created"],unique?}],rules:{list,get,create,update,delete,hidden},
-    expires:"ends_at"}`.
+    expires:"ends_at",schema:{…},strict?}`.
 
     What is left out stays as it is; null, or nothing in it, takes it away. The answer comes when all indexes are built.
     """
@@ -73,6 +74,8 @@ async def put_collection(
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         message = f'A collection is described by a JSON object, such as {{"indexes":[]}}: {error}.'
         raise InvalidInput(message, errors=[{"path": _pointer(str(error)), "message": message}]) from None
+    if isinstance(spec.schema, dict):
+        check_size(spec.schema)
     return Response(api_json(_shown(await bundoc.put_collection(operator, collection, spec))), media_type=JSON)
 
 

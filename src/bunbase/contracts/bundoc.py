@@ -5,7 +5,7 @@ Documents cross this contract as JSON bytes, system fields in front: they are ne
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -40,8 +40,14 @@ class InvalidRule(Problem):
     status, code, title = 422, "invalid_rule", "This rule is not understood"
 
 
+class InvalidSchema(Problem):
+    """A schema that cannot be kept. `errors`: as of InvalidDocument, paths in the schema."""
+
+    status, code, title = 422, "invalid_schema", "This schema is not understood"
+
+
 class InvalidDocument(Problem):
-    """`errors`: a list of `{"path": JSON Pointer, "message": str}`."""
+    """`errors`: a list of `{"path": JSON Pointer, "message": str}`, and `keyword` where the schema is not met."""
 
     status, code, title = 422, "invalid_document", "This is not a document that can be stored"
 
@@ -78,6 +84,18 @@ class UniqueViolation(Problem):
     """`index`: the name of the unique index that another document stands in the way of."""
 
     status, code, title = 409, "unique_violation", "Another document has this value"
+
+
+class DocumentReferenced(Problem):
+    """`collection`, `field`: where documents are that hold the id; null when it is about how many there are."""
+
+    status, code, title = 409, "document_referenced", "Other documents refer to this"
+
+
+class CollectionReferenced(Problem):
+    """`collection`: whose schema refers to this one."""
+
+    status, code, title = 409, "collection_referenced", "Another collection refers to this one"
 
 
 class CollectionNotFound(Problem):
@@ -146,7 +164,10 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """`where`: a filter as JSON. `sort`: paths, `-` in front where they descend. `select`: fields to give, None all."""
+    """`where`: a filter as JSON. `sort`: paths, `-` in front where they descend. `select`: fields to give, None all.
+
+    `expand`: fields that refer, dotted, whose documents are to come along.
+    """
 
     where: bytes | None = None
     sort: tuple[str, ...] = ()
@@ -155,6 +176,7 @@ class Query(msgspec.Struct, frozen=True):
     select: tuple[str, ...] | None = None
     count: bool = False
     explain: bool = False
+    expand: tuple[str, ...] = ()
 
 
 class Aggregation(msgspec.Struct, frozen=True):
@@ -190,21 +212,27 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a collection is to be. What is left out stays as it is; null or nothing in it takes it away.
 
-    `expires`: the dotted path of the time, RFC 3339, at which a document ends.
+    `expires`: the dotted path of the time, RFC 3339, at which a document ends. `schema`: JSON Schema 2020-12.
+    `strict`: objects that the schema describes have no other fields.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
     rules: Rules | UnsetType | None = UNSET
     expires: FieldPath | UnsetType | None = UNSET
+    schema: dict[str, Any] | UnsetType | None = UNSET
+    strict: bool | UnsetType = UNSET
 
 
-class IndexState(msgspec.Struct, frozen=True):
-    """`ready`: queries use it; before, it is being built and writes maintain it already."""
+class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`ready`: queries use it; before, it is being built and writes maintain it already. `system`: the schema made it,
+    for a field that refers.
+    """
 
     name: str
     fields: tuple[str, ...]
     unique: bool
     ready: bool
+    system: bool = False
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -215,6 +243,8 @@ class Collection(msgspec.Struct, frozen=True):
     indexes: tuple[IndexState, ...] = ()
     rules: Rules | None = None
     expires: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
     documents: int | None = None
     bytes: int | None = None
 

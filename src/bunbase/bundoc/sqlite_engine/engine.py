@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from bunbase.bundoc.changes import Waiters
-from bunbase.bundoc.definition import Terms
+from bunbase.bundoc.definition import Terms, schema_of
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.search import Found, Search
@@ -109,13 +109,22 @@ class SqliteEngine:
         return await self._scanned(project, lambda file: file.scanned(lambda scanner: measured(scanner, collection)))
 
     async def alter(self, project: str, collection: str, spec: CollectionSpec) -> None:
+        before = await self.terms(project, collection)
         declared = await self._task(project, Declare(collection, spec))
         for number in declared.building:
-            after: int | None = 0
-            while after is not None:
-                after = await self._task(project, Build(collection, number, after))
+            try:
+                await self._build(project, collection, number)
+            except Problem:
+                if number in declared.referring:  # its schema cannot hold without it
+                    await self._task(project, Declare(collection, schema_of(before)))
+                raise
         if declared.retiming:
             await self._retime(project, collection)
+
+    async def _build(self, project: str, collection: str, number: int) -> None:
+        after: int | None = 0
+        while after is not None:
+            after = await self._task(project, Build(collection, number, after))
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         left = await self._task(project, Drop(collection))

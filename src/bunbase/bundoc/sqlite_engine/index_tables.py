@@ -11,8 +11,10 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.sort import entries, id_key, lacks_a_value, parse_sort
+from bunbase.bundoc.schema.references import INDEX_PREFIX
 from bunbase.contracts.bundoc import IndexSpec, IndexState, UniqueViolation
 
 CREATE_LIST: Final = """
@@ -30,6 +32,7 @@ CREATE: Final = "CREATE TABLE keys_N (k BLOB PRIMARY KEY, id TEXT NOT NULL) WITH
 INSERT: Final = "INSERT OR IGNORE INTO keys_N (k, id) VALUES (?, ?)"
 DELETE: Final = "DELETE FROM keys_N WHERE k = ?"
 TAKEN: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? AND id != ?"
+HOLDING: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 MET_MANY: Final = "UPDATE indexes SET many = 1 WHERE id = ? AND many = 0"
 OF_COLLECTION: Final = "SELECT id, definition, many, ready FROM indexes WHERE collection = ? ORDER BY name"
 
@@ -45,6 +48,7 @@ class IndexTable:
         self.ready = ready
         self.index = Index(definition.name, parse_sort(definition.fields), definition.unique, many)
         self.name = f"keys_{number}"
+        self.system = definition.name.startswith(INDEX_PREFIX)
 
     def add(self, connection: apsw.Connection, document: Stored) -> None:
         """Raises: UniqueViolation, InvalidDocument."""
@@ -65,9 +69,17 @@ class IndexTable:
         for key in keys:
             connection.execute(delete, (key + ending,))
 
+    def holding(self, connection: apsw.Connection, value: str, most: int) -> list[str]:
+        """Give the ids of documents that hold the value in the first field of the index."""
+        key = short_key(value)
+        rows: list[Any] = connection.execute(
+            HOLDING.replace("keys_N", self.name), (key, key + ALL_ABOVE, most)
+        ).fetchall()
+        return [id for (id,) in rows]
+
     def state(self) -> IndexState:
         known = self.definition
-        return IndexState(known.name, known.fields, known.unique, self.ready)
+        return IndexState(known.name, known.fields, known.unique, self.ready, self.system)
 
     def _refuse_taken(self, connection: apsw.Connection, keys: list[bytes], id: str) -> None:
         taken = TAKEN.replace("keys_N", self.name)

@@ -69,6 +69,7 @@ class Table:
         self.terms = terms
         self.expires = terms.definition.expires.split(".") if terms.definition.expires else None
         self.alive = ALIVE if self.expires else ""
+        self.references = terms.references
         self.name = name = f"docs_{number}"
         living = f" AND {self.alive}" if self.alive else ""
         self.get_sql = GET.replace("docs_N", name) + living

@@ -1,0 +1,133 @@
+"""What a schema must be to be kept. Whatever is refused is named with its JSON Pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import jsonschema_rs
+import msgspec
+
+from bunbase.bundoc.documents import COLLECTION
+from bunbase.bundoc.query.filters import MAX_INTEGER, MIN_INTEGER
+from bunbase.bundoc.schema.cost import MAX_CHECKS, worst
+from bunbase.bundoc.schema.keywords import Place, Schema, everything, meant, pointer
+from bunbase.bundoc.schema.references import ON_DELETE, ON_DELETES, REF, references_of
+from bunbase.contracts.bundoc import InvalidSchema
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+MAX_BYTES: Final = 64 << 10
+MAX_LEVELS: Final = 64
+MAX_REFERENCES: Final = 16
+MAX_MESSAGE: Final = 300
+WORDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
+# each could lead somewhere that is not in the schema itself, or be resolved differently from what is checked here
+REFUSED: Final = ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$vocabulary")
+
+
+def check_schema(schema: Schema) -> None:
+    """All but what compiling it finds. Raises: InvalidSchema."""
+    check_size(schema)
+    if schema.get("$schema", DIALECT) not in (DIALECT, DIALECT + "#"):
+        raise refused(("$schema",), f"Schemas are of JSON Schema 2020-12: leave $schema out, or send {DIALECT}.")
+    try:
+        jsonschema_rs.meta.validate({**schema, "$schema": DIALECT})
+    except jsonschema_rs.ValidationError as error:
+        raise refused([str(one) for one in error.instance_path], f"{error.message}.") from None
+    if schema.get("type", "object") != "object":
+        raise refused(("type",), "A document is an object: leave type out, or make it object.")
+    for place, one in everything(schema):
+        _check_words(schema, place, one)
+    for name in (*schema.get("properties", {}), *schema.get("required", ())):
+        if name.startswith("_"):
+            raise refused(("properties", name), "Names that begin with _ are the system's: schemas do not see them.")
+    _check_references(schema)
+    if worst(schema) > MAX_CHECKS:
+        raise refused((), "Checking a document could take too long: alternatives lie within each other too often.")
+
+
+def check_size(schema: Schema) -> None:
+    """Raises: InvalidSchema when it is too large to be looked at, or to be sent to another process."""
+    if _levels(schema) > MAX_LEVELS:
+        raise refused((), f"A schema is nested at most {MAX_LEVELS} levels deep.")
+    if any(not MIN_INTEGER <= number <= MAX_INTEGER for number in _integers(schema)):
+        raise refused((), "Integers in a schema have 64 bits.")
+    if (size := len(msgspec.json.encode(schema))) > MAX_BYTES:
+        raise refused((), f"This schema takes {size} bytes; {MAX_BYTES} is the most.")
+
+
+def refused(place: Place | list[str], message: str) -> InvalidSchema:
+    message = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
+    at = pointer(tuple(place))
+    return InvalidSchema(f"At {at}: {message}" if at else message, errors=[{"path": at, "message": message}])
+
+
+def _levels(value: Any) -> int:
+    return 1 + max(map(_levels, _inner(value)), default=0) if isinstance(value, dict | list) else 0
+
+
+def _integers(value: Any) -> Iterator[int]:
+    if isinstance(value, int):
+        yield value
+    for one in _inner(value):
+        yield from _integers(one)
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _check_words(root: Schema, place: Place, schema: Schema) -> None:
+    for word in REFUSED:
+        if word in schema:
+            raise refused((*place, word), f"{word} is not understood: use $defs, and $ref to #/$defs/name.")
+    if place and "$schema" in schema:
+        raise refused((*place, "$schema"), "$schema belongs to the whole schema.")
+    if "$ref" in schema:
+        try:
+            meant(root, schema["$ref"])
+        except LookupError:
+            message = "A $ref leads to # or #/$defs/name of the same schema; nothing is fetched."
+            raise refused((*place, "$ref"), message) from None
+
+
+def _check_references(schema: Schema) -> None:
+    plain = dict(_plainly_reached(schema, ()))
+    for place, one in everything(schema):
+        if ON_DELETE in one and REF not in one:
+            raise refused((*place, ON_DELETE), f"{ON_DELETE} goes with {REF}.")
+        if REF in one:
+            _check_reference(one, place, plain.get(place))
+    if len(references_of(schema)) > MAX_REFERENCES:
+        raise refused((), f"A collection has at most {MAX_REFERENCES} fields with {REF}.")
+    fields = [reference.path for reference in references_of(schema)]
+    if twice := next((path for path in fields if fields.count(path) > 1), None):
+        raise refused((), f"The field {'.'.join(twice)} has more than one {REF}.")
+
+
+def _check_reference(schema: Schema, place: Place, path: Place | None) -> None:
+    if not path:
+        raise refused((*place, REF), f"{REF} stands in properties, or in items of one, not in $defs or alternatives.")
+    if any(not name or not set(name) <= WORDS or name.startswith("_") for name in path):
+        raise refused((*place, REF), "The names of a field that refers are letters, digits, _ and -.")
+    if not isinstance(schema[REF], str) or not COLLECTION.fullmatch(schema[REF]):
+        raise refused((*place, REF), f"{REF} names a collection, such as users.")
+    if schema.get(ON_DELETE, "restrict") not in ON_DELETES:
+        raise refused((*place, ON_DELETE), f"{ON_DELETE} is {', '.join(ON_DELETES[:-1])} or {ON_DELETES[-1]}.")
+    listed = place[-1] == "items"
+    kinds = schema.get("type")
+    if kinds not in ("string", ["string", "null"], ["null", "string"]):
+        raise refused((*place, "type"), f'With {REF}, type is "string" or ["string", "null"].')
+    if schema.get(ON_DELETE) == "set_null" and kinds == "string" and not listed:
+        raise refused((*place, "type"), 'With set_null, type is ["string", "null"].')
+
+
+def _plainly_reached(schema: Any, path: Place, place: Place = ()) -> Iterator[tuple[Place, Place]]:
+    """Give the places that only properties and items lead to, with the field that each describes."""
+    if not isinstance(schema, dict):
+        return
+    yield place, path
+    for name, one in schema.get("properties", {}).items():
+        yield from _plainly_reached(one, (*path, name), (*place, "properties", name))
+    yield from _plainly_reached(schema.get("items"), path, (*place, "items"))
