@@ -396,7 +396,7 @@ async def test_a_collection_with_a_unique_index(http: httpx.AsyncClient) -> None
         ("GET", f"{URL}?sort=a,a", b"", "invalid_query"),
         ("GET", f"{URL}?select=", b"", "invalid_query"),
         ("PUT", "/v1/collections/posts", b'{"rules":{"see":"true"}}', "invalid_input"),
-        ("PUT", "/v1/collections/posts", b'{"schema":{}}', "invalid_input"),
+        ("PUT", "/v1/collections/posts", b'{"shape":{}}', "invalid_input"),
         ("PUT", "/v1/collections/posts", b'{"indexes":[{"field":"a"}]}', "invalid_input"),
         ("PUT", "/v1/collections/posts", b"[]", "invalid_input"),
         ("PUT", "/v1/collections/No", b"{}", "invalid_input"),

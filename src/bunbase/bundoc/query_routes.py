@@ -28,6 +28,7 @@ class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     select: tuple[str, ...] | None = None
     count: bool = False
     explain: bool = False
+    expand: tuple[str, ...] = ()
 
 
 class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,11 +48,20 @@ class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def query_documents(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain}`; all of it may be left out."""
+    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; all may be left out."""
     check_query(request, ())
     check_media(request, JSON)
     asked = _read(body, QueryBody)
-    query = Query(bytes(asked.where), asked.sort, asked.limit, asked.cursor, asked.select, asked.count, asked.explain)
+    query = Query(
+        bytes(asked.where),
+        asked.sort,
+        asked.limit,
+        asked.cursor,
+        asked.select,
+        asked.count,
+        asked.explain,
+        asked.expand,
+    )
     page = await bundoc.query(client, collection, query)
     return Response(page.body, media_type=JSON)
 

@@ -8,8 +8,9 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.bundoc.documents import COLLECTION, Stored
+from bunbase.bundoc.documents import COLLECTION, Stored, seen
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.query.aggregate import aggregated, parse_group, parse_values
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.search import Found, Search
@@ -22,7 +23,9 @@ from bunbase.pkg.errors import InvalidInput
 MAX_INDEXES: Final = 32
 
 
-async def queried(engine: Engine, project: str, collection: str, query: Query, max_scan: int) -> Page:
+async def queried(
+    engine: Engine, project: str, collection: str, query: Query, max_scan: int, visible: Visible = as_stored
+) -> Page:
     """Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex."""
     name = _name(collection, query)
     search = Search(
@@ -34,8 +37,13 @@ async def queried(engine: Engine, project: str, collection: str, query: Query, m
         max_scan=max_scan,
     )
     paths = parse_select(query.select)
+    wanted = await expansions(engine, project, collection, query.expand)
     found = await engine.search(project, collection, search)
-    items = b",".join([selected(stored, paths) for stored in found.items])
+    given = [selected(stored, paths) for stored in found.items]
+    if wanted:
+        beside = await expanded(engine, project, [seen(stored) for stored in found.items], wanted, visible)
+        given = [with_expanded(one, more) for one, more in zip(given, beside, strict=True)]
+    items = b",".join(given)
     next = encode_cursor(name, found.last) if found.more else None
     body = b'{"items":[' + items + b'],"next":' + msgspec.json.encode(next)
     if found.count is not None:

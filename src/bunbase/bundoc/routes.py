@@ -30,7 +30,7 @@ TAGS: Final = ["Documents"]
 
 KEY: Final = "key"  # the front door's: the project key of those who cannot set headers
 
-QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain"})
+QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain", "expand"})
 
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
@@ -42,6 +42,9 @@ WaitSeconds = Annotated[
 Where = Annotated[str | None, QueryParameter(description='A filter as JSON, such as `{"status":"done"}`.')]
 Flag = Annotated[bool, QueryParameter(description="`true`: say how many there are in all, or how they were found.")]
 Names = Annotated[str | None, QueryParameter(description="Fields with commas between; in `sort`, `-` descends.")]
+Expand = Annotated[
+    str | None, QueryParameter(description="Fields with `x-ref`, commas between: their documents come in `_expand`.")
+]
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description='Only if this is still the revision, such as `"3"`.')
 ]
@@ -89,6 +92,7 @@ async def list_documents(
     select: Names = None,
     count: Flag = False,
     explain: Flag = False,
+    expand: Expand = None,
 ) -> Response[bytes]:
     """Gives documents that fulfil `where`, ordered by `sort`, else by `_id`. Pages stay in step while documents come
     and go.
@@ -100,7 +104,14 @@ async def list_documents(
         page = await bundoc.list(client, collection, limit, cursor)
         return Response(page.body, media_type=JSON)
     query = Query(
-        None if where is None else where.encode(), _names(sort) or (), limit, cursor, _names(select), count, explain
+        None if where is None else where.encode(),
+        _names(sort) or (),
+        limit,
+        cursor,
+        _names(select),
+        count,
+        explain,
+        _names(expand) or (),
     )
     page = await bundoc.query(client, collection, query)
     return Response(page.body, media_type=JSON)
@@ -123,8 +134,12 @@ async def get_document(
     collection: CollectionName,
     id: DocumentId,
     if_none_match: IfChanged = None,
+    expand: Expand = None,
 ) -> Response[bytes]:
-    check_query(request, ())
+    check_query(request, ("expand",))
+    if expand is not None:
+        found = await bundoc.get(client, collection, id, _names(expand) or ())
+        return Response(found.body, media_type=JSON)  # without ETag: what comes along has revisions of its own
     return _response(await fast_routes.get(bundoc, client, _asked(request, (collection, id))))
 
 

@@ -262,8 +262,8 @@ NO_PRECONDITION = Precondition()
 class Bundoc(Protocol):
     """Every call takes its project from the Caller and answers only once a write is on disk (fsync)."""
 
-    async def get(self, caller: Caller, collection: str, id: str) -> Document:
-        """Raises: DocumentNotFound, RuleDenied."""
+    async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
+        """Give a document; `expand`: as of Query. Raises: DocumentNotFound, InvalidQuery, RuleDenied."""
         ...
 
     async def create(self, caller: Caller, collection: str, body: bytes) -> Document:

@@ -30,7 +30,12 @@ def properties(**fields: Any) -> dict[str, Any]:
         ({"required": ["a/b"]}, b"{}", [("/a~1b", "required")]),
         (properties(l={"items": {"minimum": 3}}), b'{"l":[1,5,2]}', [("/l/0", "minimum"), ("/l/2", "minimum")]),
         (properties(o={"required": ["p"]}), b'{"o":{}}', [("/o/p", "required")]),
-        ({"additionalProperties": False}, b'{"a":1}', [("/a", "additionalProperties")]),
+        (
+            properties(o={"properties": {}, "additionalProperties": False}),
+            b'{"o":{"a":1}}',
+            [("/o/a", "additionalProperties")],
+        ),
+        (properties(a=False), b'{"a":1}', [("/a", "falseSchema")]),
         (properties(e={"format": "email"}), b'{"e":"nobody"}', [("/e", "format")]),
         (properties(d={"format": "date-time"}), b'{"d":"2026-01-01"}', [("/d", "format")]),
         (properties(u={"format": "uuid"}), b'{"u":"1"}', [("/u", "format")]),
@@ -121,11 +126,12 @@ def test_additive_lets_other_fields_through() -> None:
 
 
 def test_the_first_violation_is_the_problems_text() -> None:
-    with pytest.raises(InvalidDocument, match="^/a: This field is required.$"):
+    with pytest.raises(InvalidDocument, match=r"^/a: This field is required\.$"):
         DocumentSchema({"required": ["a"]}, False).check(b"{}")
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(1 << 70), 1 << 70) | st.text(max_size=5)
+NAMES = st.text(min_size=1, max_size=3)  # the library gives the object's own place for a field named ""
 TYPES = {
     "null": lambda one: one is None,
     "boolean": lambda one: isinstance(one, bool),
@@ -135,8 +141,8 @@ TYPES = {
 
 
 @given(
-    fields=st.dictionaries(st.text(max_size=3), SCALARS, max_size=5),
-    types=st.dictionaries(st.text(max_size=3), st.sampled_from(sorted(TYPES)), max_size=5),
+    fields=st.dictionaries(NAMES, SCALARS, max_size=5),
+    types=st.dictionaries(NAMES, st.sampled_from(sorted(TYPES)), max_size=5),
     strict=st.booleans(),
 )
 def test_random_documents_are_judged_as_a_plain_reading_would(

@@ -84,6 +84,8 @@ def _told(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation
             ):
                 for name in kind.unexpected:
                     yield _violation([*place, name], "The schema knows no such field.", kind.name)
+            case jsonschema_rs.ValidationErrorKind.FalseSchema():
+                yield _violation(place, "The schema allows nothing here.", kind.name)
             case _:
                 message = error.message[:1].upper() + error.message[1:]
                 yield _violation(place, f"{message}.", kind.name)

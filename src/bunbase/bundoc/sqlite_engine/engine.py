@@ -54,6 +54,9 @@ class SqliteEngine:
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
+    async def several(self, project: str, collection: str, ids: tuple[str, ...]) -> tuple[Stored, ...]:
+        return await self._scanned(project, lambda file: file.several(collection, ids))
+
     async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
         try:
             return (await self.commit(project, (Step(collection, write, guard),))).results[0]
