@@ -58,7 +58,7 @@ async def page(service: BundocService, *expand: str, **more: Any) -> Any:
 async def test_what_a_page_refers_to_comes_along(posts: BundocService) -> None:
     found = await page(posts, "author.team", "meta.editors", "readers.user")
 
-    editors = {"meta.editors": [{"bob": {}}, {"ada": {}}, {"bob": {}}]}
+    editors: dict[str, Any] = {"meta.editors": [{"bob": {}}, {"ada": {}}, {"bob": {}}]}
     assert found == [
         {"d1": {"author": {"ada": {"team": {"red": {}}}}, **editors}},
         {"d2": {"readers.user": [{"bob": {}}]}},

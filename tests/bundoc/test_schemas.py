@@ -9,15 +9,19 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.altering import Declare
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.referring import MAX_CHANGED
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
+    BundocBusy,
     CollectionReferenced,
     CollectionSpec,
     DocumentNotFound,
     DocumentReferenced,
     IndexSpec,
     InvalidDocument,
+    MisfitQuery,
     Query,
 )
 from bunbase.contracts.caller import Caller, CallerKind
@@ -291,6 +295,36 @@ async def test_a_reference_that_stored_documents_cannot_have_leaves_the_schema_a
 
     found = await service.collection(CALLER, "posts")
     assert (found.schema, found.indexes) == (TITLED.schema, ())
+
+
+async def test_a_crash_while_the_index_is_built_lets_nothing_through(
+    service: BundocService, engine: SqliteEngine
+) -> None:
+    await put(service, "users", "ada")
+    await put(service, "posts", "d1", author="ada")
+    spec = CollectionSpec(schema={"properties": {"author": {"type": "string", "x-ref": "users"}}})
+    await engine._task("prj_a", Declare("posts", spec))  # and then the power goes
+
+    with pytest.raises(BundocBusy):
+        await delete(service, "users", "ada")
+    await service.tend()
+
+    with pytest.raises(DocumentReferenced):
+        await delete(service, "users", "ada")
+
+
+async def test_misfits_are_found_page_by_page(service: BundocService) -> None:
+    for number in range(7):
+        await put(service, "posts", f"d{number}", title="x" if number % 2 else number)
+
+    first = await service.misfits(CALLER, "posts", MisfitQuery(schema=TITLED.schema or {}, limit=3))
+    last = await service.misfits(CALLER, "posts", MisfitQuery(schema=TITLED.schema or {}, cursor=first.next))
+    none = await service.misfits(CALLER, "posts", MisfitQuery())
+
+    assert ([one.id for one in first.items], first.examined) == (["d0", "d2", "d4"], 5)
+    assert ([one.id for one in last.items], last.examined, last.next) == (["d6"], 2, None)
+    assert first.items[0].errors[0]["path"] == "/title"
+    assert (none.items, none.examined, none.next) == ((), 7, None)
 
 
 async def test_a_collection_that_another_refers_to_is_not_dropped(service: BundocService) -> None:

@@ -70,7 +70,11 @@ def schema_of(terms: Terms | None) -> CollectionSpec:
 
 def check_spec(spec: CollectionSpec) -> None:
     """Raises: InvalidRule, InvalidSchema."""
-    terms = Terms(altered(Definition(), spec))
+    check_terms(Terms(altered(Definition(), spec)))
+
+
+def check_terms(terms: Terms) -> None:
+    """Raises: InvalidRule, InvalidSchema."""
     _ = terms.rules
     if terms.definition.schema is not None:
         check_schema(terms.definition.schema)

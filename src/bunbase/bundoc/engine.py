@@ -99,7 +99,7 @@ class Engine(Protocol):
         ...
 
     async def tend(self) -> None:
-        """Close what is idle, ask BunKMS again before a key in memory gets too old, and delete in open projects
-        documents whose time has passed and changes that are kept no longer.
+        """Close what is idle, ask BunKMS again before a key in memory gets too old, complete in open projects what a
+        crash cut short, and delete documents whose time has passed and changes that are kept no longer.
         """
         ...

@@ -203,7 +203,7 @@ async def patch_document(
     "/v1/data/{collection:str}/{id:str}",
     summary="Delete a document",
     tags=TAGS,
-    responses={204: no_content("The document is gone."), **problems(400, 403, 404, 412, 422)},
+    responses={204: no_content("The document is gone."), **problems(400, 403, 404, 409, 412, 422)},
 )
 async def delete_document(
     client: Injected[Caller],

@@ -12,11 +12,13 @@ from msgspec import UNSET
 from bunbase.bundoc import documents
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.definition import check_spec
+from bunbase.bundoc.definition import Terms, altered, check_spec, check_terms
 from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.expanding import Visible, as_stored, expanded, expansions, with_expanded
+from bunbase.bundoc.misfits import misfits_of
 from bunbase.bundoc.querying import aggregated_page, named_indexes, queried
+from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.bundoc.writes import Create, Delete, Put
 from bunbase.contracts.bundoc import (
     Aggregation,
@@ -28,6 +30,8 @@ from bunbase.contracts.bundoc import (
     CommitResult,
     Document,
     DocumentNotFound,
+    MisfitQuery,
+    Misfits,
     Page,
     Precondition,
     Query,
@@ -162,6 +166,19 @@ class BundocService:
                 spec = msgspec.structs.replace(spec, indexes=named_indexes(spec.indexes))
             await self.engine.alter(caller.project, name, spec)
             return await self._collection(caller, name)
+
+    async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
+        with counted("misfits"):
+            _allow_managing(caller)
+            check_collection(name)
+            _check_limit(query.limit)
+            terms = await self.engine.terms(caller.project, name)
+            if terms is None:
+                raise _no_collection(name)
+            tried = Terms(altered(terms.definition, CollectionSpec(schema=query.schema, strict=query.strict)))
+            check_terms(tried)
+            schema = tried.schema or DocumentSchema({}, strict=False)
+            return await misfits_of(self.engine, caller.project, name, schema, query.limit, query.cursor)
 
     async def drop_collection(self, caller: Caller, name: str) -> None:
         with counted("drop_collection"):

@@ -249,6 +249,30 @@ class Collection(msgspec.Struct, frozen=True):
     bytes: int | None = None
 
 
+class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`schema`, `strict`: left out, they are the collection's own."""
+
+    schema: dict[str, Any] | UnsetType = UNSET
+    strict: bool | UnsetType = UNSET
+    limit: int = 20
+    cursor: str | None = None
+
+
+class Misfit(msgspec.Struct, frozen=True):
+    """`errors`: as of InvalidDocument."""
+
+    id: str
+    errors: tuple[dict[str, str], ...]
+
+
+class Misfits(msgspec.Struct, frozen=True):
+    """`examined`: documents asked for this page. `next`: null once all have been."""
+
+    items: tuple[Misfit, ...]
+    examined: int
+    next: str | None
+
+
 class Precondition(msgspec.Struct, frozen=True):
     """`rev`: only if this revision is stored (If-Match), 0: nothing; `absent`: only if none is (If-None-Match: *)."""
 
@@ -282,7 +306,10 @@ class Bundoc(Protocol):
         ...
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
-        """Raises: DocumentNotFound, StaleRevision, RuleDenied."""
+        """Delete a document, and do what schemas say to those that refer to it.
+
+        Raises: DocumentNotFound, StaleRevision, DocumentReferenced, RuleDenied.
+        """
         ...
 
     async def commit(self, caller: Caller, body: bytes) -> Commit:
@@ -325,12 +352,21 @@ class Bundoc(Protocol):
         """Create or alter a collection; where `spec` has indexes, it has exactly these afterwards, built while writes
         go on.
 
-        Raises: InvalidInput, InvalidRule, UniqueViolation when stored documents break a unique index, RuleDenied.
+        Stored documents that do not fit a new schema stay as they are until they are written.
+        Raises: InvalidInput, InvalidRule, InvalidSchema, UniqueViolation when stored documents break a unique index,
+        RuleDenied.
+        """
+        ...
+
+    async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
+        """Give stored documents that do not fit a schema, by id. A page may be short, or empty, before the end.
+
+        Raises: CollectionNotFound, InvalidSchema, InvalidCursor, RuleDenied.
         """
         ...
 
     async def drop_collection(self, caller: Caller, name: str) -> None:
-        """Raises: CollectionNotFound, RuleDenied."""
+        """Raises: CollectionNotFound, CollectionReferenced, RuleDenied."""
         ...
 
     async def drop_project(self, project: str) -> None:

@@ -49,7 +49,7 @@ def check_schema(schema: Schema) -> None:
 
 def check_size(schema: Schema) -> None:
     """Raises: InvalidSchema when it is too large to be looked at, or to be sent to another process."""
-    if _levels(schema) > MAX_LEVELS:
+    if _deeper(schema, MAX_LEVELS):
         raise refused((), f"A schema is nested at most {MAX_LEVELS} levels deep.")
     if any(not MIN_INTEGER <= number <= MAX_INTEGER for number in _integers(schema)):
         raise refused((), "Integers in a schema have 64 bits.")
@@ -63,8 +63,9 @@ def refused(place: Place | list[str], message: str) -> InvalidSchema:
     return InvalidSchema(f"At {at}: {message}" if at else message, errors=[{"path": at, "message": message}])
 
 
-def _levels(value: Any) -> int:
-    return 1 + max(map(_levels, _inner(value)), default=0) if isinstance(value, dict | list) else 0
+def _deeper(value: Any, levels: int) -> bool:
+    """Say whether the value has more levels, without going further down than they are."""
+    return isinstance(value, dict | list) and (not levels or any(_deeper(one, levels - 1) for one in _inner(value)))
 
 
 def _integers(value: Any) -> Iterator[int]:

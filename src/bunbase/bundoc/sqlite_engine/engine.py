@@ -45,6 +45,7 @@ class SqliteEngine:
         self.writers = writers
         self.clock = clock
         self.waiters = Waiters(files.settings.waiting_for_changes)
+        self.building: set[tuple[str, int]] = set()
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None:
         """Reads in the event loop; when the file is open this never waits."""
@@ -125,9 +126,13 @@ class SqliteEngine:
             await self._retime(project, collection)
 
     async def _build(self, project: str, collection: str, number: int) -> None:
-        after: int | None = 0
-        while after is not None:
-            after = await self._task(project, Build(collection, number, after))
+        self.building.add((project, number))
+        try:
+            after: int | None = 0
+            while after is not None:
+                after = await self._task(project, Build(collection, number, after))
+        finally:
+            self.building.discard((project, number))
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         left = await self._task(project, Drop(collection))
@@ -141,6 +146,7 @@ class SqliteEngine:
     async def tend(self) -> None:
         await self.files.tend()
         for project in list(self.files.files):
+            await self._finish(project)
             await self._expire(project)
             await self._prune(project)
 
@@ -167,6 +173,17 @@ class SqliteEngine:
                     pass
             except Problem as problem:
                 log.warning("documents were not ended", project=project, reason=problem.detail)
+
+    async def _finish(self, project: str) -> None:
+        """Complete indexes whose building a crash cut short: deletions of what is referred to wait for theirs."""
+        file = self.files.ready(project)
+        tables = file.tables.items() if file else ()
+        for collection, number in [(name, one.number) for name, table in tables for one in table.unfinished]:
+            if (project, number) not in self.building:
+                try:
+                    await self._build(project, collection, number)
+                except Problem as problem:
+                    log.warning("an index was not completed", project=project, reason=problem.detail)
 
     async def _prune(self, project: str) -> None:
         """In batches, other writes between them. Only a project that was written to has anything to lose."""

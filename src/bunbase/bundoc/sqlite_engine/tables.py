@@ -70,6 +70,7 @@ class Table:
         self.expires = terms.definition.expires.split(".") if terms.definition.expires else None
         self.alive = ALIVE if self.expires else ""
         self.references = terms.references
+        self.unfinished = [index for index in indexes if not index.ready]
         self.name = name = f"docs_{number}"
         living = f" AND {self.alive}" if self.alive else ""
         self.get_sql = GET.replace("docs_N", name) + living
