@@ -85,7 +85,7 @@ def after_deletion(fields: Fields, world: World, key: Key) -> World | None:
             if dead and fields[name][1] == "restrict":
                 return None
             kept = [id for id in held(value) if id not in dead]
-            left[holder][name] = kept if isinstance(value, list) else (kept or [None])[0]
+            left[holder][name] = kept if isinstance(value, list) else kept[0] if kept else None
     return left
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from bunbase.bundoc.definition import check_spec
 from bunbase.bundoc.schema.checking import MAX_LEVELS
+from bunbase.bundoc.schema.references import Reference, references_of
 from bunbase.contracts.bundoc import CollectionSpec, InvalidSchema
 
 REFERENCE = {"type": "string", "x-ref": "users"}
@@ -83,10 +84,27 @@ def test_what_is_not_is_refused_with_its_place(schema: dict[str, Any], path: str
         ({"type": "string", "x-on-delete": "cascade"}, "x-on-delete"),
         ({"anyOf": [REFERENCE]}, "anyOf/0/x-ref"),
         ({"prefixItems": [REFERENCE]}, "prefixItems/0/x-ref"),
+        ({"items": {"items": REFERENCE}}, "items/items/x-ref"),
+        ({"properties": {"-x": REFERENCE}}, "properties/-x/x-ref"),
+        ({"properties": {"": REFERENCE}}, "properties//x-ref"),
+        ({"properties": {"a.b": REFERENCE}}, "properties/a.b/x-ref"),
+        ({**REFERENCE, "items": REFERENCE}, ""),
     ],
 )
 def test_a_reference_that_cannot_be_kept_is_refused(field: dict[str, Any], path: str) -> None:
-    assert refused_at({"properties": {"author": field}}) == f"/properties/author/{path}"
+    assert refused_at({"properties": {"author": field}}) == (f"/properties/author/{path}" if path else "")
+
+
+def test_the_elements_of_what_is_no_field_refer_to_nothing() -> None:
+    assert refused_at({"items": {"properties": {"user": REFERENCE}}}) == "/items/properties/user/x-ref"
+
+
+def test_a_field_may_be_named_items() -> None:
+    schema = {"properties": {"items": {"items": {"properties": {"items": {"items": REFERENCE}}}}}}
+
+    check_spec(CollectionSpec(schema=schema))
+
+    assert references_of(schema) == (Reference(("items", "items"), "users"),)
 
 
 def test_a_reference_in_definitions_is_refused() -> None:

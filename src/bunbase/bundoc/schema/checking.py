@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -10,9 +11,10 @@ import msgspec
 
 from bunbase.bundoc.documents import COLLECTION
 from bunbase.bundoc.query.filters import MAX_INTEGER, MIN_INTEGER
+from bunbase.bundoc.query.parse import MAX_PATH_PARTS
 from bunbase.bundoc.schema.cost import MAX_CHECKS, worst
 from bunbase.bundoc.schema.keywords import Place, Schema, everything, meant, pointer
-from bunbase.bundoc.schema.references import ON_DELETE, ON_DELETES, REF, references_of
+from bunbase.bundoc.schema.references import ON_DELETE, ON_DELETES, REF, fields, references_of
 from bunbase.contracts.bundoc import InvalidSchema
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -20,7 +22,7 @@ MAX_BYTES: Final = 64 << 10
 MAX_LEVELS: Final = 64
 MAX_REFERENCES: Final = 16
 MAX_MESSAGE: Final = 300
-WORDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 # each could lead somewhere that is not in the schema itself, or be resolved differently from what is checked here
 REFUSED: Final = ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$vocabulary")
@@ -94,24 +96,25 @@ def _check_words(root: Schema, place: Place, schema: Schema) -> None:
 
 
 def _check_references(schema: Schema) -> None:
-    plain = dict(_plainly_reached(schema, ()))
+    paths = {one.place: one.path for one in fields(schema)}
     for place, one in everything(schema):
         if ON_DELETE in one and REF not in one:
             raise refused((*place, ON_DELETE), f"{ON_DELETE} goes with {REF}.")
         if REF in one:
-            _check_reference(one, place, plain.get(place))
+            _check_reference(one, place, paths.get(place))
     if len(references_of(schema)) > MAX_REFERENCES:
         raise refused((), f"A collection has at most {MAX_REFERENCES} fields with {REF}.")
-    fields = [reference.path for reference in references_of(schema)]
-    if twice := next((path for path in fields if fields.count(path) > 1), None):
+    named = [reference.path for reference in references_of(schema)]
+    if twice := next((path for path in named if named.count(path) > 1), None):
         raise refused((), f"The field {'.'.join(twice)} has more than one {REF}.")
 
 
 def _check_reference(schema: Schema, place: Place, path: Place | None) -> None:
     if not path:
-        raise refused((*place, REF), f"{REF} stands in properties, or in items of one, not in $defs or alternatives.")
-    if any(not name or not set(name) <= WORDS or name.startswith("_") for name in path):
-        raise refused((*place, REF), "The names of a field that refers are letters, digits, _ and -.")
+        raise refused((*place, REF), f"{REF} stands in properties, or in items of one, never in $defs or alternatives.")
+    if not all(WORD.fullmatch(name) for name in path) or len(path) > MAX_PATH_PARTS:
+        message = f"A field that refers is named by letters, digits, _ and -, at most {MAX_PATH_PARTS} names deep."
+        raise refused((*place, REF), message)
     if not isinstance(schema[REF], str) or not COLLECTION.fullmatch(schema[REF]):
         raise refused((*place, REF), f"{REF} names a collection, such as users.")
     if schema.get(ON_DELETE, "restrict") not in ON_DELETES:
@@ -122,13 +125,3 @@ def _check_reference(schema: Schema, place: Place, path: Place | None) -> None:
         raise refused((*place, "type"), f'With {REF}, type is "string" or ["string", "null"].')
     if schema.get(ON_DELETE) == "set_null" and kinds == "string" and not listed:
         raise refused((*place, "type"), 'With set_null, type is ["string", "null"].')
-
-
-def _plainly_reached(schema: Any, path: Place, place: Place = ()) -> Iterator[tuple[Place, Place]]:
-    """Give the places that only properties and items lead to, with the field that each describes."""
-    if not isinstance(schema, dict):
-        return
-    yield place, path
-    for name, one in schema.get("properties", {}).items():
-        yield from _plainly_reached(one, (*path, name), (*place, "properties", name))
-    yield from _plainly_reached(schema.get("items"), path, (*place, "items"))

@@ -34,43 +34,59 @@ class Reference(msgspec.Struct, frozen=True):
         return INDEX_PREFIX + self.field
 
 
-def references_of(schema: Schema, path: Place = ()) -> tuple[Reference, ...]:
-    return tuple(_references(schema, path))
+class Field(msgspec.Struct, frozen=True):
+    """What a schema says of a field, or of the elements of one; `place`: where in the schema."""
+
+    place: Place
+    path: Place
+    schema: Schema
 
 
-def _references(schema: Any, path: Place) -> Iterator[Reference]:
+def fields(schema: Any, place: Place = (), path: Place = ()) -> Iterator[Field]:
+    """Give the fields that only `properties` and `items` lead to; arrays within arrays have no path."""
     if not isinstance(schema, dict):
         return
-    if REF in schema:
-        yield Reference(path, schema[REF], schema.get(ON_DELETE, "restrict"))
+    if path:
+        yield Field(place, path, schema)
     for name, one in schema.get("properties", {}).items():
-        yield from _references(one, (*path, name))
-    yield from _references(schema.get("items"), path)
+        yield from fields(one, (*place, "properties", name), (*path, name))
+    if path and not _is_element(place):
+        yield from fields(schema.get("items"), (*place, "items"), path)
 
 
-def named(document: Any, path: Place, at: Place = ()) -> Iterator[tuple[Place, str]]:
+def references_of(schema: Schema) -> tuple[Reference, ...]:
+    referring = [one for one in fields(schema) if REF in one.schema]
+    return tuple(Reference(one.path, one.schema[REF], one.schema.get(ON_DELETE, "restrict")) for one in referring)
+
+
+def named(document: Any, path: Place, at: Place = (), element: bool = False) -> Iterator[tuple[Place, str]]:
     """Give the ids at the path, each with the place where it stands."""
-    if isinstance(document, list):
+    if isinstance(document, list) and at and not element:
         for number, one in enumerate(document):
-            yield from named(one, path, (*at, str(number)))
+            yield from named(one, path, (*at, str(number)), element=True)
     elif not path and isinstance(document, str):
         yield at, document
     elif path and isinstance(document, dict) and path[0] in document:
         yield from named(document[path[0]], path[1:], (*at, path[0]))
 
 
-def without(value: bytes, path: Place, ids: set[str]) -> bytes:
+def _is_element(place: Place) -> bool:
+    """A property may be named items as well: then it follows upon `properties`."""
+    return place[-1] == "items" and place[-2] != "properties"
+
+
+def without(value: bytes, path: Place, ids: set[str], element: bool = False) -> bytes:
     """Give the document with null for these ids at the path, and without them in arrays; all else as it was stored."""
-    if value[:1] == b"[":
+    if value[:1] == b"[" and not element:
         items = [bytes(one) for one in read_items(value)]
         kept = [one for one in items if path or not _is_one(one, ids)]
-        return write([msgspec.Raw(without(one, path, ids)) for one in kept])
+        return write([msgspec.Raw(without(one, path, ids, element=True)) for one in kept])
     if not path:
         return b"null" if _is_one(value, ids) else value
-    if value[:1] != b"{" or path[0] not in (fields := read_fields(value)):
+    if value[:1] != b"{" or path[0] not in (inside := read_fields(value)):
         return value
-    fields[path[0]] = msgspec.Raw(without(bytes(fields[path[0]]), path[1:], ids))
-    return write(fields)
+    inside[path[0]] = msgspec.Raw(without(bytes(inside[path[0]]), path[1:], ids))
+    return write(inside)
 
 
 def _is_one(value: bytes, ids: set[str]) -> bool:
