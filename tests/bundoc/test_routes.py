@@ -146,7 +146,7 @@ async def test_a_cursor_is_worth_nothing_elsewhere(http: httpx.AsyncClient) -> N
     assert problem(await http.get(f"{URL}?cursor=")) == (400, "invalid_cursor")
 
 
-@pytest.mark.parametrize("parameter", ["wheres={}", "expand=a", "Limit=1", "limits=3"])
+@pytest.mark.parametrize("parameter", ["wheres={}", "expands=a", "Limit=1", "limits=3"])
 async def test_what_is_not_understood_in_a_query_is_never_ignored(http: httpx.AsyncClient, parameter: str) -> None:
     listed = await http.get(f"{URL}?{parameter}")
 
@@ -429,7 +429,7 @@ async def test_a_collection_with_a_unique_index(http: httpx.AsyncClient) -> None
         ("GET", f"{URL}?sort=a,a", b"", "invalid_query"),
         ("GET", f"{URL}?select=", b"", "invalid_query"),
         ("PUT", "/v1/collections/posts", b'{"rules":{"see":"true"}}', "invalid_input"),
-        ("PUT", "/v1/collections/posts", b'{"schema":{}}', "invalid_input"),
+        ("PUT", "/v1/collections/posts", b'{"shape":{}}', "invalid_input"),
         ("PUT", "/v1/collections/posts", b'{"indexes":[{"field":"a"}]}', "invalid_input"),
         ("PUT", "/v1/collections/posts", b"[]", "invalid_input"),
         ("PUT", "/v1/collections/posts?wait=perhaps", b"{}", "invalid_input"),
@@ -477,3 +477,60 @@ async def test_a_data_key_is_rotated_over_http(http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{URL}/d1")).json()["a"] == 1
     for caller in ("secret", "publishable"):
         assert problem(await http.post(f"{url}/rotate", headers={"x-test-caller": caller})) == (403, "forbidden")
+
+
+async def test_a_collection_with_a_schema(http: httpx.AsyncClient) -> None:
+    author = {"type": "string", "x-ref": "users", "x-on-delete": "cascade"}
+    schema = {"required": ["title"], "properties": {"title": {"type": "string"}, "author": author}}
+    made = await http.put("/v1/collections/posts", json={"schema": schema})
+    await http.put("/v1/data/users/ada", json={"name": "Ada"})
+    created = await http.put(f"{URL}/d1", json={"title": "Hello", "author": "ada"})
+
+    assert (made.json()["schema"], made.json()["strict"]) == (schema, False)
+    assert [(one["name"], one["system"]) for one in made.json()["indexes"]] == [("_ref_author", True)]
+    assert created.status_code == 201
+    refused = await http.post(URL, json={"author": "bob"})
+    assert problem(refused) == (422, "invalid_document")
+    assert refused.json()["errors"] == [{"path": "/title", "message": "This field is required.", "keyword": "required"}]
+
+    for expanded in (
+        (await http.get(f"{URL}/d1?expand=author")).json(),
+        (await http.get(f"{URL}?expand=author&select=title")).json()["items"][0],
+        (await http.post(f"{URL}/query", json={"expand": ["author"]})).json()["items"][0],
+    ):
+        assert expanded["_expand"]["author"]["name"] == "Ada"
+    assert problem(await http.get(f"{URL}/d1?expand=title")) == (400, "invalid_query")
+    assert problem(await http.get("/v1/data/users/ada?expand=posts")) == (400, "invalid_query")
+
+    assert (await http.delete("/v1/data/users/ada")).status_code == 204
+    assert problem(await http.get(f"{URL}/d1")) == (404, "document_not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "path"),
+    [
+        (b'{"schema":{"properties":{"a":{"type":"strin"}}}}', "invalid_schema", "/properties/a/type"),
+        (b'{"schema":{"maximum":%d}}' % (1 << 70), "invalid_schema", ""),
+        (b'{"schema":{"$ref":"http://a.example/b"}}', "invalid_schema", "/$ref"),
+        (b'{"schema":[]}', "invalid_input", "/schema"),
+        (b'{"schema":true}', "invalid_input", "/schema"),
+        (b'{"strict":null}', "invalid_input", "/strict"),
+        (b'{"schema":' + b'{"not":' * 200 + b"{}" + b"}" * 200 + b"}", "invalid_schema", ""),
+        (b'{"schema":' + b'{"not":' * 700 + b"{}" + b"}" * 700 + b"}", "invalid_schema", ""),
+    ],
+)
+async def test_a_schema_that_is_none_is_refused(http: httpx.AsyncClient, body: bytes, code: str, path: str) -> None:
+    refused = await http.put("/v1/collections/posts", content=body)
+
+    assert problem(refused) == (422, code)
+    assert refused.json()["errors"][0]["path"] == path
+
+
+async def test_misfits_over_http(http: httpx.AsyncClient) -> None:
+    await http.put(f"{URL}/d1", json={"title": 1})
+
+    found = await http.post("/v1/collections/posts/misfits", json={"schema": {"required": ["n"]}})
+    refused = await http.post("/v1/collections/posts/misfits", json={"schema": {"type": 1}})
+
+    assert (found.status_code, found.json()["items"][0]["id"], found.json()["next"]) == (200, "d1", None)
+    assert problem(refused) == (422, "invalid_schema")

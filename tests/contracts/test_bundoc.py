@@ -15,18 +15,22 @@ from bunbase.contracts.bundoc import (
     Aggregation,
     Bundoc,
     CollectionNotFound,
+    CollectionReferenced,
     CollectionSpec,
     Commit,
     CommitResult,
     DocumentExists,
     DocumentNotFound,
+    DocumentReferenced,
     DocumentTooLarge,
     Highlight,
     IndexSpec,
     InvalidDocument,
     InvalidQuery,
     InvalidRule,
+    InvalidSchema,
     InvalidUpdate,
+    MisfitQuery,
     Precondition,
     Query,
     ResyncRequired,
@@ -104,6 +108,54 @@ async def test_every_refusal_arrives_as_itself(bundoc: Bundoc) -> None:
         await bundoc.list(CALLER, "posts", 20, "nonsense")
     with pytest.raises(InvalidInput):
         await bundoc.list(CALLER, "posts", 501, None)
+
+
+async def test_a_schema_its_references_and_what_they_do(bundoc: Bundoc) -> None:
+    author = {"type": "string", "x-ref": "users", "x-on-delete": "restrict"}
+    schema = {"required": ["price"], "properties": {"author": author, "price": {"multipleOf": 0.01}}}
+    made = await bundoc.put_collection(CALLER, "posts", CollectionSpec(schema=schema, strict=True))
+    await bundoc.put(CALLER, "users", "ada", b'{"name":"Ada"}', NO_PRECONDITION)
+    await bundoc.put(CALLER, "posts", "d1", b'{"author":"ada","price":19.99}', NO_PRECONDITION)
+
+    assert (made.schema, made.strict, made.indexes[0].system) == (schema, True, True)
+    for body, path in ((b'{"price":0.001}', "/price"), (b'{"price":1,"author":"bob"}', "/author"), (b"{}", "/price")):
+        with pytest.raises(InvalidDocument) as invalid:
+            await bundoc.put(CALLER, "posts", "d1", body, NO_PRECONDITION)
+        assert invalid.value.extra["errors"][0]["path"] == path
+    with pytest.raises(DocumentReferenced) as referenced:
+        await bundoc.delete(CALLER, "users", "ada", NO_PRECONDITION)
+    assert referenced.value.extra == {"collection": "posts", "field": "author"}
+    with pytest.raises(CollectionReferenced):
+        await bundoc.drop_collection(CALLER, "users")
+    with pytest.raises(InvalidSchema) as refused:
+        await bundoc.put_collection(CALLER, "posts", CollectionSpec(schema={"type": "array"}))
+    assert refused.value.extra["errors"][0]["path"] == "/type"
+
+
+async def test_what_is_referred_to_comes_along(bundoc: Bundoc) -> None:
+    schema = {"properties": {"author": {"type": "string", "x-ref": "users"}}}
+    await bundoc.put_collection(CALLER, "posts", CollectionSpec(schema=schema))
+    await bundoc.put(CALLER, "users", "ada", b'{"name":"Ada"}', NO_PRECONDITION)
+    await bundoc.put(CALLER, "posts", "d1", b'{"author":"ada"}', NO_PRECONDITION)
+
+    one = await bundoc.get(CALLER, "posts", "d1", ("author",))
+    page = await bundoc.query(CALLER, "posts", Query(expand=("author",)))
+
+    assert msgspec.json.decode(one.body)["_expand"]["author"]["name"] == "Ada"
+    assert msgspec.json.decode(page.body)["items"] == [msgspec.json.decode(one.body)]
+
+
+async def test_misfits_are_found_before_a_schema_is_saved(bundoc: Bundoc) -> None:
+    await bundoc.put(CALLER, "posts", "d1", b'{"title":1}', NO_PRECONDITION)
+
+    found = await bundoc.misfits(CALLER, "posts", MisfitQuery(schema={"properties": {"title": {"type": "string"}}}))
+
+    (misfit,) = found.items
+    assert (misfit.id, misfit.errors[0]["path"], found.examined, found.next) == ("d1", "/title", 1, None)
+    with pytest.raises(CollectionNotFound):
+        await bundoc.misfits(CALLER, "nothing", MisfitQuery())
+    with pytest.raises(RuleDenied):
+        await bundoc.misfits(publishable_caller("prj_a"), "posts", MisfitQuery())
 
 
 async def test_a_commit_and_the_changes_it_made(bundoc: Bundoc) -> None:

@@ -92,6 +92,7 @@ def tries(owner: Project) -> list[Try]:
         ("GET", "/v1/collections", "/v1/collections", None),
         ("GET", "/v1/collections/{collection}", "/v1/collections/papers", None),
         ("PUT", "/v1/collections/{collection}", f"/v1/collections/papers?project={owner.slug}", {"indexes": []}),
+        ("POST", "/v1/collections/{collection}/misfits", "/v1/collections/papers/misfits", {}),
         ("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", None),
     ):
         found.append(Try(method, template, path, "developer", (404,), sent, headers=meant))
@@ -116,6 +117,14 @@ def tries(owner: Project) -> list[Try]:
         ),
         Try("GET", "/v1/collections", "/v1/collections", "key", (200,)),
         Try("GET", "/v1/collections/{collection}", "/v1/collections/papers", "key", (200,)),
+        Try(
+            "POST",
+            "/v1/collections/{collection}/misfits",
+            "/v1/collections/papers/misfits",
+            "key",
+            (200,),
+            {"schema": {"maxProperties": 0}},
+        ),
         Try("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", "key", (204,)),
         Try("PUT", "/v1/collections/{collection}", "/v1/collections/papers", "key", (200,), {"indexes": []}),
         Try("POST", "/v1/data/{collection}", "/v1/data/papers", "key", (201,), {"_id": "paper", "of": "the stranger"}),

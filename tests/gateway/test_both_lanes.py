@@ -89,6 +89,8 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
     (f"GET {D1}?key={PUBLISHABLE}", (), b""),
     (f"GET {D1}?key={PUBLISHABLE}", (KEY,), b""),
     (f"GET {D1}?x=1", (KEY,), b""),
+    (f"GET {D1}?expand=a", (KEY,), b""),
+    (f"GET {POSTS}?expand=a", (KEY,), b""),
     (f"GET {D1}/", (KEY,), b""),
     ("GET /v1/data/posts/d%31", (KEY,), b""),
     ("GET /v1/data/posts/a.b", (KEY,), b""),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from litestar import Response, delete, get, put
+from litestar import Response, delete, get, post, put
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from bunbase.bundoc.fast_routes import JSON
 from bunbase.bundoc.openapi import DocumentBody, document_response, no_content, problems
 from bunbase.bundoc.routes import AnyRequest, CollectionName, check_media, check_query
-from bunbase.contracts.bundoc import Bundoc, Collection, CollectionSpec
+from bunbase.bundoc.schema.checking import check_size
+from bunbase.contracts.bundoc import Bundoc, Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.connected import while_connected
@@ -21,6 +23,7 @@ from bunbase.pkg.http import Injected
 TAGS: Final = ["Collections"]
 
 Wait = Annotated[bool, QueryParameter(description="`false`: answer at once, indexes are built afterwards.")]
+B = TypeVar("B", bound=msgspec.Struct)
 
 PROJECT: Final = "project"  # the front door's: which project a developer means
 
@@ -73,28 +76,52 @@ async def put_collection(
     wait: Wait = True,
 ) -> Response[bytes]:
     """Takes `{indexes:[{name?,fields:["owner","-_created"],unique?,where?}],
-    rules:{list,get,create,update,delete,hidden},expires:"ends_at"}`.
+    rules:{list,get,create,update,delete,hidden},expires:"ends_at",schema:{…},strict?}`.
 
     For search by words: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
     What is left out stays as it is; null, or nothing in it, takes it away. The answer comes when all indexes are built.
     """
     check_query(request, (PROJECT, "wait"))
     check_media(request, JSON)
-    try:
-        spec = msgspec.json.decode(body, type=CollectionSpec)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        message = f'A collection is described by a JSON object, such as {{"indexes":[]}}: {error}.'
-        raise InvalidInput(message, errors=[{"path": _pointer(str(error)), "message": message}]) from None
+    spec = _read(body, CollectionSpec, 'A collection is described by a JSON object, such as {"indexes":[]}')
+    if isinstance(spec.schema, dict):
+        check_size(spec.schema)
     made = await bundoc.put_collection(operator, collection, spec, wait)
     status = 200 if all(index.ready for index in made.indexes) else 202
     return Response(api_json(_shown(made)), status_code=status, media_type=JSON)
+
+
+@post(
+    "/v1/collections/{collection:str}/misfits",
+    status_code=200,
+    summary="Find documents that do not fit a schema",
+    tags=TAGS,
+    operation_class=DocumentBody,
+    responses={
+        200: ResponseSpec(Misfits, generate_examples=False, description="Documents by id, and what is wrong."),
+        **problems(400, 403, 404, 415, 422),
+    },
+)
+async def find_misfits(
+    operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+) -> Response[Misfits]:
+    """Takes `{schema?,strict?,limit?,cursor?}`: a schema before it is saved, or without it the one that is.
+
+    A page looks at 500 documents: it may hold fewer than `limit`, or none; go on while `next` is not null.
+    """
+    check_query(request, (PROJECT,))
+    check_media(request, JSON)
+    query = _read(body, MisfitQuery, 'What to look for is a JSON object, such as {"limit":20}')
+    if isinstance(query.schema, dict):
+        check_size(query.schema)
+    return Response(await bundoc.misfits(operator, collection, query), media_type=JSON)
 
 
 @delete(
     "/v1/collections/{collection:str}",
     summary="Drop a collection",
     tags=TAGS,
-    responses={204: no_content("The collection and all its documents are gone."), **problems(400, 403, 404, 422)},
+    responses={204: no_content("The collection and all its documents are gone."), **problems(400, 403, 404, 409, 422)},
 )
 async def drop_collection(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
@@ -108,10 +135,19 @@ def _shown(collection: Collection) -> dict[str, Any]:
     return {name: value for name, value in msgspec.to_builtins(collection).items() if value is not None}
 
 
+def _read(body: bytes, kind: type[B], what: str) -> B:
+    """Raises: InvalidInput."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        message = f"{what}: {error}."
+        raise InvalidInput(message, errors=[{"path": _pointer(str(error)), "message": message}]) from None
+
+
 def _pointer(error: str) -> str:
     """Turn the place that msgspec names, `$.indexes[0].fields`, into a JSON Pointer."""
     _, _, place = error.rpartition(" - at `$")
     return place.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/") if place != error else ""
 
 
-ROUTES = (list_collections, get_collection, put_collection, drop_collection)
+ROUTES = (list_collections, get_collection, put_collection, find_misfits, drop_collection)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
 
 from bunbase.bundoc.rules.ruleset import RuleSet
+from bunbase.bundoc.schema.checking import check_schema
+from bunbase.bundoc.schema.references import Reference, references_of
+from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.contracts.bundoc import CollectionSpec, Rules
 
 
@@ -18,6 +21,8 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: Rules | None = None
     expires: str | None = None
     retiming: bool = False
+    schema: dict[str, Any] | None = None
+    strict: bool = False
 
 
 class Terms:
@@ -31,6 +36,16 @@ class Terms:
         """Raises: InvalidRule."""
         return RuleSet(self.definition.rules or Rules())
 
+    @cached_property
+    def schema(self) -> DocumentSchema | None:
+        """Raises: InvalidSchema."""
+        known = self.definition
+        return None if known.schema is None else DocumentSchema(known.schema, known.strict)
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        return references_of(self.definition.schema or {})
+
 
 NO_TERMS: Final = Terms(Definition())
 
@@ -42,12 +57,28 @@ def altered(before: Definition, spec: CollectionSpec) -> Definition:
         rules=before.rules if spec.rules is UNSET else spec.rules,
         expires=expires,
         retiming=expires is not None and (before.retiming or expires != before.expires),
+        schema=before.schema if spec.schema is UNSET else spec.schema,
+        strict=before.strict if spec.strict is UNSET else spec.strict,
     )
 
 
+def schema_of(terms: Terms | None) -> CollectionSpec:
+    """Give what makes a collection's schema what it was."""
+    known = (terms or NO_TERMS).definition
+    return CollectionSpec(schema=known.schema, strict=known.strict)
+
+
 def check_spec(spec: CollectionSpec) -> None:
-    """Raises: InvalidRule."""
-    _ = Terms(altered(Definition(), spec)).rules
+    """Raises: InvalidRule, InvalidSchema."""
+    check_terms(Terms(altered(Definition(), spec)))
+
+
+def check_terms(terms: Terms) -> None:
+    """Raises: InvalidRule, InvalidSchema."""
+    _ = terms.rules
+    if terms.definition.schema is not None:
+        check_schema(terms.definition.schema)
+        _ = terms.schema
 
 
 def read_definition(text: str) -> Terms:

@@ -32,6 +32,10 @@ class Engine(Protocol):
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None: ...
 
+    async def several(self, project: str, collection: str, ids: tuple[str, ...]) -> tuple[Stored, ...]:
+        """Give those of these documents that there are, all of one moment, and not many more than MAX_PAGE_BYTES."""
+        ...
+
     async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
         """Do what `writes.outcome` says, alone and whole; answer only when it survives a power cut.
 
@@ -104,7 +108,8 @@ class Engine(Protocol):
         ...
 
     async def tend(self) -> None:
-        """Close what is idle, ask BunKMS again before a key in memory gets too old, and delete documents whose
-        time has passed and changes that are kept no longer: of open projects at once, of all others within a day.
+        """Close what is idle, ask BunKMS again before a key in memory gets too old, complete what a crash cut
+        short, and delete documents whose time has passed and changes that are kept no longer: of open projects at once,
+        of all others within a day.
         """
         ...

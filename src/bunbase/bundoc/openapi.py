@@ -16,7 +16,7 @@ WHY: Final = {
     400: "The request could not be read, or asks for something that is not understood.",
     403: "No rule allows this (`rule_denied`).",
     404: "There is no such document (`document_not_found`).",
-    409: "A document with this id exists (`document_exists`).",
+    409: "A document with this id exists (`document_exists`), or others refer to it (`document_referenced`).",
     410: "These changes are not kept any more, or do not exist (`resync_required`).",
     412: "The document has changed since it was read (`stale_revision`); `rev` is the revision stored now.",
     413: f"A document is at most {MAX_BYTES} bytes (`document_too_large`).",

@@ -31,6 +31,7 @@ class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     explain: bool = False
     score: bool = False
     highlight: Highlight | None = None
+    expand: tuple[str, ...] = ()
 
 
 class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +51,7 @@ class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def query_documents(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain}`; all of it may be left out.
+    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; all may be left out.
 
     Where `where` holds `"$search":"quick fox"`, also `score`, which adds `_score`, and
     `highlight:{fields:["title"],before:"<mark>",after:"</mark>",length:120}`, which adds `_highlights`.
@@ -66,6 +67,7 @@ async def query_documents(
         select=asked.select,
         count=asked.count,
         explain=asked.explain,
+        expand=asked.expand,
         score=asked.score,
         highlight=asked.highlight,
     )

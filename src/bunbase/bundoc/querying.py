@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.query.aggregate import aggregated, parse_group, parse_values
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
@@ -20,7 +21,9 @@ from bunbase.contracts.bundoc import Aggregation, Page, Query
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 
-async def queried(engine: Engine, project: str, collection: str, query: Query, max_scan: int) -> Page:
+async def queried(
+    engine: Engine, project: str, collection: str, query: Query, max_scan: int, visible: Visible = as_stored
+) -> Page:
     """Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex."""
     name = _name(collection, query)
     where, text = parse_where_and_search(query.where)
@@ -36,10 +39,14 @@ async def queried(engine: Engine, project: str, collection: str, query: Query, m
         by_score=text is not None and not query.sort,
     )
     paths = parse_select(query.select)
+    wanted = await expansions(engine, project, collection, query.expand)
     found = await engine.search(project, collection, search)
     items = [selected(stored, paths) for stored in found.items]
     if text is not None:
         items = await with_added(items, found, query)
+    if wanted:
+        beside = await expanded(engine, project, [seen(stored) for stored in found.items], wanted, visible)
+        items = [with_expanded(one, more) for one, more in zip(items, beside, strict=True)]
     next = encode_cursor(name, found.last) if found.more else None
     body = b'{"items":[' + b",".join(items) + b'],"next":' + msgspec.json.encode(next)
     if found.count is not None:

@@ -31,7 +31,7 @@ TAGS: Final = ["Documents"]
 
 KEY: Final = "key"  # the front door's: the project key of those who cannot set headers
 
-QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain", "score"})
+QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain", "score", "expand"})
 
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
@@ -45,6 +45,9 @@ Flag = Annotated[
     bool, QueryParameter(description="`true`: say how many there are in all, how they were found, how well they fit.")
 ]
 Names = Annotated[str | None, QueryParameter(description="Fields with commas between; in `sort`, `-` descends.")]
+Expand = Annotated[
+    str | None, QueryParameter(description="Fields with `x-ref`, commas between: their documents come in `_expand`.")
+]
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description='Only if this is still the revision, such as `"3"`.')
 ]
@@ -93,6 +96,7 @@ async def list_documents(
     count: Flag = False,
     explain: Flag = False,
     score: Flag = False,
+    expand: Expand = None,
 ) -> Response[bytes]:
     """Gives documents that fulfil `where`, ordered by `sort`, else by `_id`. Pages stay in step while documents come
     and go.
@@ -112,6 +116,7 @@ async def list_documents(
         count=count,
         explain=explain,
         score=score,
+        expand=_names(expand) or (),
     )
     page = await while_connected(request.receive, bundoc.query(client, collection, query))
     return Response(page.body, media_type=JSON)
@@ -134,8 +139,12 @@ async def get_document(
     collection: CollectionName,
     id: DocumentId,
     if_none_match: IfChanged = None,
+    expand: Expand = None,
 ) -> Response[bytes]:
-    check_query(request, ())
+    check_query(request, ("expand",))
+    if expand is not None:
+        found = await bundoc.get(client, collection, id, _names(expand) or ())
+        return Response(found.body, media_type=JSON)  # without ETag: what comes along has revisions of its own
     return _response(await fast_routes.get(bundoc, client, _asked(request, (collection, id))))
 
 
@@ -199,7 +208,7 @@ async def patch_document(
     "/v1/data/{collection:str}/{id:str}",
     summary="Delete a document",
     tags=TAGS,
-    responses={204: no_content("The document is gone."), **problems(400, 403, 404, 412, 422)},
+    responses={204: no_content("The document is gone."), **problems(400, 403, 404, 409, 412, 422)},
 )
 async def delete_document(
     client: Injected[Caller],

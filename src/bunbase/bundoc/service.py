@@ -12,11 +12,14 @@ from msgspec import UNSET
 from bunbase.bundoc import documents
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.definition import check_spec
+from bunbase.bundoc.definition import Terms, altered, check_spec, check_terms
 from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.index_specs import named_indexes
+from bunbase.bundoc.misfits import misfits_of
 from bunbase.bundoc.querying import aggregated_page, queried
+from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.bundoc.writes import Create, Delete, Put
 from bunbase.contracts.bundoc import (
     Aggregation,
@@ -29,6 +32,8 @@ from bunbase.contracts.bundoc import (
     Document,
     DocumentNotFound,
     KeyState,
+    MisfitQuery,
+    Misfits,
     Page,
     Precondition,
     Query,
@@ -55,7 +60,7 @@ class BundocService:
         self.dev = dev
         self.max_scan = max_scan
 
-    async def get(self, caller: Caller, collection: str, id: str) -> Document:
+    async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
         with counted("get"):
             _allow(caller)
             check_collection(collection)
@@ -63,7 +68,7 @@ class BundocService:
             stored = await self.engine.get(caller.project, collection, id)
             if stored is None:
                 raise DocumentNotFound(f"There is no document {id} in {collection}.")
-            return document(stored)
+            return document(stored) if not expand else await self._with_expanded(caller, collection, stored, expand)
 
     async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
         with counted("create"):
@@ -134,7 +139,7 @@ class BundocService:
             check_collection(collection)
             _check_limit(query.limit)
             await self._check_created(caller, collection)
-            return await queried(self.engine, caller.project, collection, query, self.max_scan)
+            return await queried(self.engine, caller.project, collection, query, self.max_scan, _visible_to(caller))
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
         with counted("aggregate"):
@@ -164,6 +169,19 @@ class BundocService:
             await self.engine.alter(caller.project, name, spec, wait)
             return await self._collection(caller, name)
 
+    async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
+        with counted("misfits"):
+            _allow_managing(caller)
+            check_collection(name)
+            _check_limit(query.limit)
+            terms = await self.engine.terms(caller.project, name)
+            if terms is None:
+                raise _no_collection(name)
+            tried = Terms(altered(terms.definition, CollectionSpec(schema=query.schema, strict=query.strict)))
+            check_terms(tried)
+            schema = tried.schema or DocumentSchema({}, strict=False)
+            return await misfits_of(self.engine, caller.project, name, schema, query.limit, query.cursor)
+
     async def drop_collection(self, caller: Caller, name: str) -> None:
         with counted("drop_collection"):
             _allow_managing(caller)
@@ -188,6 +206,12 @@ class BundocService:
     async def tend(self) -> None:
         await self.engine.tend()
 
+    async def _with_expanded(self, caller: Caller, collection: str, stored: Stored, paths: tuple[str, ...]) -> Document:
+        wanted = await expansions(self.engine, caller.project, collection, paths)
+        whole = seen(stored)
+        (beside,) = await expanded(self.engine, caller.project, [whole], wanted, _visible_to(caller))
+        return Document(stored.id, stored.rev, with_expanded(whole, beside))
+
     async def _collection(self, caller: Caller, name: str) -> Collection:
         found = await self.engine.collection(caller.project, name)
         if found is None:
@@ -198,6 +222,11 @@ class BundocService:
         """Raises: CollectionNotFound."""
         if not self.dev and await self.engine.terms(caller.project, collection) is None:
             raise _no_collection(collection)
+
+
+def _visible_to(_caller: Caller) -> Visible:
+    """Give what shows this caller a document beside another one. Only the secret key comes so far."""
+    return as_stored
 
 
 def _allow(caller: Caller) -> None:

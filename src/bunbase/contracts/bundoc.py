@@ -40,8 +40,14 @@ class InvalidRule(Problem):
     status, code, title = 422, "invalid_rule", "This rule is not understood"
 
 
+class InvalidSchema(Problem):
+    """A schema that cannot be kept. `errors`: as of InvalidDocument, paths in the schema."""
+
+    status, code, title = 422, "invalid_schema", "This schema is not understood"
+
+
 class InvalidDocument(Problem):
-    """`errors`: a list of `{"path": JSON Pointer, "message": str}`."""
+    """`errors`: a list of `{"path": JSON Pointer, "message": str}`, and `keyword` where the schema is not met."""
 
     status, code, title = 422, "invalid_document", "This is not a document that can be stored"
 
@@ -78,6 +84,18 @@ class UniqueViolation(Problem):
     """`index`: the name of the unique index that another document stands in the way of."""
 
     status, code, title = 409, "unique_violation", "Another document has this value"
+
+
+class DocumentReferenced(Problem):
+    """`collection`, `field`: where documents are that hold the id; null when it is about how many there are."""
+
+    status, code, title = 409, "document_referenced", "Other documents refer to this"
+
+
+class CollectionReferenced(Problem):
+    """`collection`: whose schema refers to this one."""
+
+    status, code, title = 409, "collection_referenced", "Another collection refers to this one"
 
 
 class CollectionNotFound(Problem):
@@ -159,7 +177,8 @@ class Highlight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Query(msgspec.Struct, frozen=True):
     """`where`: a filter as JSON. `sort`: paths, `-` in front where they descend. `select`: fields to give, None all.
 
-    `score`, `highlight`: what a search by `$search` adds to each document.
+    `score`, `highlight`: what a search by `$search` adds to each document. `expand`: fields that refer, dotted, whose
+    documents are to come along.
     """
 
     where: bytes | None = None
@@ -171,6 +190,7 @@ class Query(msgspec.Struct, frozen=True):
     explain: bool = False
     score: bool = False
     highlight: Highlight | None = None
+    expand: tuple[str, ...] = ()
 
 
 class Aggregation(msgspec.Struct, frozen=True):
@@ -215,17 +235,20 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a collection is to be. What is left out stays as it is; null or nothing in it takes it away.
 
-    `expires`: the dotted path of the time, RFC 3339, at which a document ends.
+    `expires`: the dotted path of the time, RFC 3339, at which a document ends. `schema`: JSON Schema 2020-12.
+    `strict`: objects that the schema describes have no other fields.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
     rules: Rules | UnsetType | None = UNSET
     expires: FieldPath | UnsetType | None = UNSET
+    schema: dict[str, Any] | UnsetType | None = UNSET
+    strict: bool | UnsetType = UNSET
 
 
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
     """`ready`: queries use it; before, it is being built and writes maintain it already. `progress`: how far, 0 to 1.
-    The rest is as it was asked for.
+    `system`: the schema made it, for a field that refers. The rest is as it was asked for.
     """
 
     name: str
@@ -238,6 +261,7 @@ class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
     stemming: Literal["english"] | None = None
     prefix: bool = False
     weights: dict[str, float] = {}
+    system: bool = False
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -248,6 +272,8 @@ class Collection(msgspec.Struct, frozen=True):
     indexes: tuple[IndexState, ...] = ()
     rules: Rules | None = None
     expires: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
     documents: int | None = None
     bytes: int | None = None
 
@@ -266,6 +292,30 @@ class KeyState(msgspec.Struct, frozen=True):
     failed: str | None = None
 
 
+class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`schema`, `strict`: left out, they are the collection's own."""
+
+    schema: dict[str, Any] | UnsetType = UNSET
+    strict: bool | UnsetType = UNSET
+    limit: int = 20
+    cursor: str | None = None
+
+
+class Misfit(msgspec.Struct, frozen=True):
+    """`errors`: as of InvalidDocument."""
+
+    id: str
+    errors: tuple[dict[str, str], ...]
+
+
+class Misfits(msgspec.Struct, frozen=True):
+    """`examined`: documents asked for this page. `next`: null once all have been."""
+
+    items: tuple[Misfit, ...]
+    examined: int
+    next: str | None
+
+
 class Precondition(msgspec.Struct, frozen=True):
     """`rev`: only if this revision is stored (If-Match), 0: nothing; `absent`: only if none is (If-None-Match: *)."""
 
@@ -279,8 +329,8 @@ NO_PRECONDITION = Precondition()
 class Bundoc(Protocol):
     """Every call takes its project from the Caller and answers only once a write is on disk (fsync)."""
 
-    async def get(self, caller: Caller, collection: str, id: str) -> Document:
-        """Raises: DocumentNotFound, RuleDenied."""
+    async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
+        """Give a document; `expand`: as of Query. Raises: DocumentNotFound, InvalidQuery, RuleDenied."""
         ...
 
     async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
@@ -299,7 +349,10 @@ class Bundoc(Protocol):
         ...
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
-        """Raises: DocumentNotFound, StaleRevision, RuleDenied."""
+        """Delete a document, and do what schemas say to those that refer to it.
+
+        Raises: DocumentNotFound, StaleRevision, DocumentReferenced, RuleDenied.
+        """
         ...
 
     async def commit(self, caller: Caller, body: bytes) -> Commit:
@@ -343,12 +396,21 @@ class Bundoc(Protocol):
         go on. Without `wait` the answer does not wait for that; an index that stored documents do not fit then
         disappears.
 
-        Raises: InvalidInput, InvalidRule, UniqueViolation when stored documents break a unique index, RuleDenied.
+        Stored documents that do not fit a new schema stay as they are until they are written.
+        Raises: InvalidInput, InvalidRule, InvalidSchema, UniqueViolation when stored documents break a unique index,
+        RuleDenied.
+        """
+        ...
+
+    async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
+        """Give stored documents that do not fit a schema, by id. A page may be short, or empty, before the end.
+
+        Raises: CollectionNotFound, InvalidSchema, InvalidCursor, RuleDenied.
         """
         ...
 
     async def drop_collection(self, caller: Caller, name: str) -> None:
-        """Raises: CollectionNotFound, RuleDenied."""
+        """Raises: CollectionNotFound, CollectionReferenced, RuleDenied."""
         ...
 
     async def data_key(self, caller: Caller) -> KeyState:

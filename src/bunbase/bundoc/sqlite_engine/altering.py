@@ -12,11 +12,12 @@ import apsw
 import msgspec
 from msgspec import UNSET
 
-from bunbase.bundoc.definition import altered, read_definition, written_definition
+from bunbase.bundoc.definition import Definition, Terms, altered, read_definition, written_definition
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.sqlite_engine.expiry import CREATE_INDEX
 from bunbase.bundoc.sqlite_engine.index_tables import built_until, create_index, drop_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
+from bunbase.bundoc.sqlite_engine.referring import check_unreferenced
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.bundoc.sqlite_engine.writer import Transaction
 from bunbase.contracts.bundoc import Collection, CollectionSpec, IndexSpec, InvalidDocument, UniqueViolation
@@ -35,9 +36,12 @@ SIZE: Final = "SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM docs_N
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """`building`: numbers of indexes. `retiming`: every document is to be asked anew when it ends."""
+    """`building`: numbers of indexes; `referring`: those of them that the schema needs. `retiming`: every document is
+    to be asked anew when it ends.
+    """
 
     building: list[int]
+    referring: list[int]
     retiming: bool
 
 
@@ -51,17 +55,18 @@ class Declare:
     def run(self, transaction: Transaction) -> Declared:
         connection = transaction.connection
         table = transaction.table(self.collection) or transaction.begin(self.collection)
-        if self.spec.indexes is not UNSET:
-            _declare_indexes(connection, table, self.spec.indexes)
         before = table.terms.definition
         definition = altered(before, self.spec)
+        asked = _asked(table) if self.spec.indexes is UNSET else self.spec.indexes
+        _declare_indexes(connection, table, asked + _for_references(definition))
         if definition != before:
             connection.execute(DEFINE, (written_definition(definition), table.number))
         if definition.expires:
             connection.execute(CREATE_INDEX.replace("docs_N", table.name).replace("expires_N", f"ends_{table.number}"))
         now = _shown(transaction, self.collection, table.number)
-        building = [index.number for index in now.indexes if not index.ready]
-        return Declared(building, definition.retiming)
+        building = [index for index in now.indexes if not index.ready]
+        referring = [index.number for index in building if index.system]
+        return Declared([index.number for index in building], referring, definition.retiming)
 
 
 class Retime:
@@ -147,7 +152,7 @@ class Build:
 class Drop:
     """Deletes a batch of documents, each with its entry in the change log, and at last the collection.
 
-    Gives whether documents are left, None if there is no such collection.
+    Gives whether documents are left, None if there is no such collection. Raises: CollectionReferenced.
     """
 
     def __init__(self, collection: str) -> None:
@@ -157,6 +162,7 @@ class Drop:
         connection, table = transaction.connection, transaction.table(self.collection)
         if table is None:
             return None
+        check_unreferenced(transaction, self.collection)
         rows: list[tuple[Any, ...]] = connection.execute(
             BATCH_AFTER.replace("docs_N", table.name), (0, BATCH)
         ).fetchall()
@@ -198,7 +204,18 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
     building = any(not index.ready for index in indexes)
     last = connection.execute(LAST.replace("docs_N", f"docs_{number}")).get if building else 0
     known = read_definition(definition).definition
-    return Collection(name, created, tuple(index.state(last) for index in indexes), known.rules, known.expires)
+    strict = known.strict if known.schema else None
+    states = tuple(index.state(last) for index in indexes)
+    return Collection(name, created, states, known.rules, known.expires, known.schema, strict)
+
+
+def _asked(table: Table) -> tuple[IndexSpec, ...]:
+    return tuple(index.definition for index in table.indexes if not index.system)
+
+
+def _for_references(definition: Definition) -> tuple[IndexSpec, ...]:
+    """Give the indexes by which a deletion finds whoever refers."""
+    return tuple(IndexSpec((one.field,), one.index_name) for one in Terms(definition).references)
 
 
 def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[IndexSpec, ...]) -> None:

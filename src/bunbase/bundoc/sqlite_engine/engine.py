@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from bunbase.bundoc.changes import Waiters
-from bunbase.bundoc.definition import Terms
+from bunbase.bundoc.definition import Terms, schema_of
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.search import Found, Search
@@ -66,6 +66,9 @@ class SqliteEngine:
             return file.get(collection, id)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
+
+    async def several(self, project: str, collection: str, ids: tuple[str, ...]) -> tuple[Stored, ...]:
+        return await self._scanned(project, lambda file: file.several(collection, ids))
 
     async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
         try:
@@ -126,15 +129,31 @@ class SqliteEngine:
         return await self._scanned(project, lambda file: file.scanned(lambda scanner: measured(scanner, collection)))
 
     async def alter(self, project: str, collection: str, spec: CollectionSpec, wait: bool = True) -> None:
+        before = await self.terms(project, collection)
         declared = await self._task(project, Declare(collection, spec))
-        building = [self.builds.begin(project, collection, number) for number in declared.building]
-        for task in building if wait else ():
-            await asyncio.wait([task])  # whoever asked may leave, the index is still wanted
-            if task.cancelled():
-                raise BundocBusy("The building was stopped; it goes on when the project is next used.")
-            task.result()
+        building = {number: self.builds.begin(project, collection, number) for number in declared.building}
+        for number, task in building.items():
+            if number in declared.referring:  # its schema cannot hold without it
+                try:
+                    await self._built(task)
+                except Problem:
+                    await self._restore(project, collection, schema_of(before))
+                    raise
+            elif wait:
+                await self._built(task)
         if declared.retiming:
             await self._retime(project, collection)
+
+    async def _built(self, task: asyncio.Task[None]) -> None:
+        await asyncio.wait([task])  # whoever asked may leave, the index is still wanted
+        if task.cancelled():
+            raise BundocBusy("The building was stopped; it goes on when the project is next used.")
+        task.result()
+
+    async def _restore(self, project: str, collection: str, spec: CollectionSpec) -> None:
+        restored = await self._task(project, Declare(collection, spec))
+        for number in restored.referring:
+            await self._built(self.builds.begin(project, collection, number))
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         left = await self._task(project, Drop(collection))

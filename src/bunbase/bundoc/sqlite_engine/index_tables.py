@@ -10,6 +10,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
+from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.sort import entries, id_key, lacks_a_value, parse_sort
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
@@ -33,6 +34,7 @@ CREATE: Final = "CREATE TABLE keys_N (k BLOB PRIMARY KEY, id TEXT NOT NULL) WITH
 INSERT: Final = "INSERT OR IGNORE INTO keys_N (k, id) VALUES (?, ?)"
 DELETE: Final = "DELETE FROM keys_N WHERE k = ?"
 TAKEN: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? AND id != ?"
+HOLDING: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 MET_MANY: Final = "UPDATE indexes SET many = 1 WHERE id = ? AND many = 0"
 OF_COLLECTION: Final = """
 SELECT i.id, i.definition, i.many, i.ready, coalesce(b.document, 0)
@@ -70,6 +72,14 @@ class IndexTable(KeptIndex):
         delete, ending = DELETE.replace("keys_N", self.name), id_key(self.index.order, id)
         for key in keys:
             connection.execute(delete, (key + ending,))
+
+    def holding(self, connection: apsw.Connection, value: str, most: int) -> list[str]:
+        """Give the ids of documents that hold the value in the first field of the index."""
+        key = short_key(value)
+        rows: list[Any] = connection.execute(
+            HOLDING.replace("keys_N", self.name), (key, key + ALL_ABOVE, most)
+        ).fetchall()
+        return [id for (id,) in rows]
 
     def _refuse_taken(self, connection: apsw.Connection, keys: list[bytes], id: str) -> None:
         taken = TAKEN.replace("keys_N", self.name)

@@ -11,6 +11,7 @@ from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.query.filters import Filter
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
+from bunbase.bundoc.schema.references import INDEX_PREFIX
 from bunbase.contracts.bundoc import IndexSpec, IndexState
 
 value_of: Final = msgspec.json.Decoder().decode
@@ -19,7 +20,7 @@ value_of: Final = msgspec.json.Decoder().decode
 class KeptIndex:
     """One index. `definition` is what it was asked for as; `built`: the last document that a build has brought in.
 
-    `where`: the filter that a document must fulfil to be in it.
+    `where`: the filter that a document must fulfil to be in it. `system`: the schema made it, for a field that refers.
     """
 
     def __init__(self, number: int, definition: IndexSpec, ready: bool, built: int) -> None:
@@ -27,6 +28,7 @@ class KeptIndex:
         self.definition = definition
         self.ready = ready
         self.built = built
+        self.system = definition.name.startswith(INDEX_PREFIX)
         self.partial = definition.where is not None
         self.where: Filter = parse_where(msgspec.json.encode(definition.where) if self.partial else None)
 
@@ -60,7 +62,9 @@ class KeptIndex:
     def state(self, last: int) -> IndexState:
         """`last`: the newest document's number."""
         progress = None if self.ready else round(min(1.0, self.built / max(1, last)), 3)
-        return IndexState(ready=self.ready, progress=progress, **msgspec.structs.asdict(self.definition))
+        return IndexState(
+            ready=self.ready, progress=progress, system=self.system, **msgspec.structs.asdict(self.definition)
+        )
 
     def _knows(self, value: Any) -> bool:
         return not self.partial or matches(self.where, value)

@@ -106,6 +106,11 @@ class ProjectFile:
         """Read in a thread."""
         return self.scanned(lambda scanner: self.tables[collection].page(scanner, after, limit))
 
+    def several(self, collection: str, ids: tuple[str, ...]) -> tuple[Stored, ...]:
+        """Read in a thread."""
+        table = self.tables.get(collection)
+        return () if table is None else self.scanned(lambda scanner: table.several(scanner, ids))
+
     def search(self, collection: str, search: Search) -> Found:
         """Search in a thread. Raises: QueryNeedsIndex."""
         return self.scanned(lambda scanner: self._searching(scanner, collection, search, Searching.found, Found()))

@@ -71,6 +71,7 @@ class Table:
         self.terms = terms
         self.expires = terms.definition.expires.split(".") if terms.definition.expires else None
         self.alive = ALIVE if self.expires else ""
+        self.references = terms.references
         self.name = name = f"docs_{number}"
         living = f" AND {self.alive}" if self.alive else ""
         self.get_sql = GET.replace("docs_N", name) + living
@@ -83,6 +84,16 @@ class Table:
     def get(self, connection: apsw.Connection, id: str) -> Stored | None:
         row = connection.execute(self.get_sql, (id,)).get
         return None if row is None else Stored(*row)
+
+    def several(self, connection: apsw.Connection, ids: tuple[str, ...]) -> tuple[Stored, ...]:
+        """Give those of these documents that there are, and none after the one that reaches MAX_PAGE_BYTES."""
+        found: list[Stored] = []
+        size = 0
+        for id in ids:
+            if size < MAX_PAGE_BYTES and (one := self.get(connection, id)) is not None:
+                found.append(one)
+                size += len(one.body)
+        return tuple(found)
 
     def stored(self, connection: apsw.Connection, id: str) -> Stored | None:
         """Give the document even if its time has passed."""

@@ -21,6 +21,7 @@ from bunbase.bundoc.definition import NO_TERMS
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log
+from bunbase.bundoc.sqlite_engine.referring import check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.bundoc.writes import Committed, Step
 from bunbase.contracts.bundoc import BundocBusy
@@ -313,11 +314,15 @@ class Transaction:
             after = step.guard.outcome(collection, terms, write, before, self.now, self.lookup)
         if after is before:
             return after
+        if after is not None and table is not None:
+            check_fits(self, collection, table, before, after)
         if table is None:
             table = self.begin(collection)
         if after is None:
-            table.delete(self.connection, write.id)
-        elif before is None:
+            assert before is not None  # there is nothing else to delete
+            delete(self, collection, before)
+            return None
+        if before is None:
             table.insert(self.connection, after)
         else:
             table.update(self.connection, after)
@@ -343,8 +348,12 @@ class Transaction:
             self.expire(collection, table)
 
     def _end(self, collection: str, table: Table, document: Stored) -> None:
-        table.delete(self.connection, document.id)
-        self.log(collection, document, None)
+        try:
+            delete(self, collection, document, always=True)
+        except Problem as problem:  # time passes all the same
+            log.warning("documents that refer to an ended one were left", collection=collection, reason=problem.detail)
+            table.delete(self.connection, document.id)
+            self.log(collection, document, None)
 
     def log(self, collection: str, before: Stored | None, after: Stored | None) -> None:
         self.seq += 1

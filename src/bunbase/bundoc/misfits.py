@@ -1,0 +1,43 @@
+"""Stored documents that do not fit a schema: before it is saved, or because they were there before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.schema.validating import DocumentSchema
+from bunbase.contracts.bundoc import Misfit, Misfits
+from bunbase.pkg.cursors import decode_cursor, encode_cursor
+
+EXAMINED: Final = 500  # documents for a page: at 2 to 10 µs each, some milliseconds of a thread
+
+
+async def misfits_of(
+    engine: Engine, project: str, collection: str, schema: DocumentSchema, limit: int, cursor: str | None
+) -> Misfits:
+    """Raises: InvalidCursor. References are not followed."""
+    name = f"misfits {collection}"
+    after = decode_cursor(name, cursor, str) if cursor is not None else ""
+    chunk = await engine.page(project, collection, after, EXAMINED)
+    items, examined = await asyncio.to_thread(_first, schema, chunk.items, limit)
+    more = chunk.more or examined < len(chunk.items)
+    return Misfits(items, examined, encode_cursor(name, chunk.items[examined - 1].id) if more else None)
+
+
+def _first(schema: DocumentSchema, documents: tuple[Stored, ...], limit: int) -> tuple[tuple[Misfit, ...], int]:
+    """Give the first that do not fit, and how many were looked at for them."""
+    items: list[Misfit] = []
+    for examined, (id, errors) in enumerate(_judged(schema, documents), 1):
+        if errors:
+            items.append(Misfit(id, errors))
+        if len(items) == limit:
+            return tuple(items), examined
+    return tuple(items), len(documents)
+
+
+def _judged(schema: DocumentSchema, documents: tuple[Stored, ...]) -> Iterator[tuple[str, tuple[dict[str, str], ...]]]:
+    for document in documents:
+        yield document.id, tuple(schema.violations(document.body))

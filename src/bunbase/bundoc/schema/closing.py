@@ -1,0 +1,51 @@
+"""Strict schemas: objects whose fields are described have no others.
+
+Closed is the document itself and every object below it whose schema describes fields, unless that schema says for
+itself what other fields may be. A schema that only adds to another (in `allOf` and its kin) is not closed on its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from bunbase.bundoc.schema.keywords import Schema, kept, meant, parts
+
+OTHERS: Final = ("additionalProperties", "unevaluatedProperties")
+
+
+def closed(schema: Schema) -> Schema:
+    return _closed(schema, schema, close=True)
+
+
+def _closed(schema: Schema, root: Schema, close: bool) -> Schema:
+    copy: Any = dict(schema)
+    for part in parts(schema):
+        inner = _closed(part.schema, root, close=not part.here and part.keyword != "contains")
+        _put(copy, part.place, inner)
+    for place, one in kept(schema):
+        _put(copy, place, _closed(one, root, close=False))  # closed where it is referred to
+    if close and not any(keyword in schema for keyword in OTHERS) and _describes(schema, root, set()):
+        alone = "$ref" not in schema and not any(part.here for part in parts(schema))
+        copy["additionalProperties" if alone else "unevaluatedProperties"] = False  # the first is checked faster
+    return dict(copy)
+
+
+def _put(copy: Any, place: tuple[str, ...], inner: Schema) -> None:
+    keyword, *name = place
+    if not name:
+        copy[keyword] = inner
+    elif isinstance(copy[keyword], list):
+        copy[keyword] = [inner if str(number) == name[0] else one for number, one in enumerate(copy[keyword])]
+    else:
+        copy[keyword] = {**copy[keyword], name[0]: inner}
+
+
+def _describes(schema: Schema, root: Schema, seen: set[int]) -> bool:
+    if id(schema) in seen:
+        return False
+    seen.add(id(schema))
+    if "properties" in schema or "patternProperties" in schema:
+        return True
+    here = [part.schema for part in parts(schema) if part.here and part.keyword != "not"]
+    other = meant(root, schema["$ref"]) if "$ref" in schema else None
+    return any(_describes(one, root, seen) for one in (*here, *([other] if isinstance(other, dict) else [])))

@@ -1,0 +1,105 @@
+"""A schema at work: compiled once, asked for every document that is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from itertools import islice
+from typing import Any, Final
+
+import jsonschema_rs
+import msgspec
+
+from bunbase.bundoc.schema.checking import MAX_MESSAGE, refused
+from bunbase.bundoc.schema.closing import closed
+from bunbase.bundoc.schema.keywords import Schema, pointer
+from bunbase.contracts.bundoc import InvalidDocument
+
+MAX_ERRORS: Final = 20
+# the library makes all violations at once, 20 µs each: of a document that may have many, only the first is asked for
+MAX_VALUES: Final = 200
+
+PATTERNS: Final = {"size_limit": 1 << 20, "dfa_size_limit": 1 << 20}
+HIDDEN: Final = "the value"  # stands in messages for what the document holds
+
+read_exactly: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+
+Violation = dict[str, str]
+
+
+class DocumentSchema:
+    def __init__(self, schema: Schema, strict: bool) -> None:
+        """Raises: InvalidSchema."""
+        try:
+            self.validator = jsonschema_rs.Draft202012Validator(
+                closed(schema) if strict else schema,
+                validate_formats=True,
+                ignore_unknown_formats=False,
+                offline=True,
+                mask=HIDDEN,
+                pattern_options=jsonschema_rs.RegexOptions(**PATTERNS),
+            )
+        except jsonschema_rs.ValidationError as error:
+            raise refused([str(one) for one in error.instance_path], _reason(error)) from None
+        except ValueError as error:
+            raise refused((), f"{error}.") from None
+
+    def check(self, body: bytes) -> None:
+        """Raises: InvalidDocument."""
+        if errors := self.violations(body):
+            raise misfit(errors)
+
+    def violations(self, body: bytes) -> list[Violation]:
+        """Say where the document, as it is stored, does not fit: at most MAX_ERRORS times."""
+        document = read_exactly(body)
+        if self.validator.is_valid(document):
+            return []
+        return list(islice(_told(self._found(document, many=body.count(b",") > MAX_VALUES)), MAX_ERRORS))
+
+    def _found(self, document: Any, many: bool) -> Iterable[jsonschema_rs.ValidationError]:
+        if not many:
+            return self.validator.iter_errors(document)
+        try:
+            self.validator.validate(document)
+        except jsonschema_rs.ValidationError as error:
+            return [error]
+        raise AssertionError("a document is valid and not valid")
+
+
+def misfit(errors: list[Violation]) -> InvalidDocument:
+    first = errors[0]
+    return InvalidDocument(f"{first['path'] or 'The document'}: {first['message']}", errors=errors)
+
+
+def _told(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation]:
+    """A field that is missing, or one too many, is named by its own place."""
+    for error in errors:
+        place, kind = list(error.instance_path), error.kind
+        match kind:
+            case jsonschema_rs.ValidationErrorKind.Required():
+                yield _violation([*place, str(kind.property)], "This field is required.", kind.name)
+            case (
+                jsonschema_rs.ValidationErrorKind.AdditionalProperties()
+                | jsonschema_rs.ValidationErrorKind.UnevaluatedProperties()
+            ):
+                for name in kind.unexpected:
+                    yield _violation([*place, name], "The schema knows no such field.", kind.name)
+            case jsonschema_rs.ValidationErrorKind.FalseSchema():
+                yield _violation(place, "The schema allows nothing here.", kind.name)
+            case _:
+                message = error.message[:1].upper() + error.message[1:]
+                yield _violation(place, f"{message}.", kind.name)
+
+
+def _violation(place: list[str | int], message: str, keyword: str) -> Violation:
+    shown = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
+    return {"path": pointer(place), "message": shown, "keyword": keyword}
+
+
+def _reason(error: jsonschema_rs.ValidationError) -> str:
+    match error.kind.name:
+        case "pattern":
+            return "This pattern is not understood: look-around and back references are not, nor what grows too large."
+        case "format":
+            return "This format is not known; those of JSON Schema 2020-12 are."
+    return f"{error.message}."

@@ -1,0 +1,185 @@
+"""What a schema asks of a write inside its transaction, and what a deletion does to documents that refer.
+
+All of it happens in the transaction of the write itself: nobody ever sees half of a cascade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from bunbase.bundoc.documents import Stored, read_all
+from bunbase.bundoc.query.sort import MAX_ENTRIES
+from bunbase.bundoc.schema.keywords import pointer
+from bunbase.bundoc.schema.references import Reference, named, without
+from bunbase.bundoc.schema.validating import MAX_ERRORS, Violation, misfit
+from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
+from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.contracts.bundoc import BundocBusy, CollectionReferenced, DocumentReferenced
+
+if TYPE_CHECKING:
+    from bunbase.bundoc.sqlite_engine.writer import Transaction
+
+MAX_CHANGED: Final = 1000  # documents that one deletion may delete or change: some 50 ms of the writer
+SHOWN: Final = 64  # of an id that may be any string
+
+Key = tuple[str, str]  # collection, id
+
+
+def check_fits(transaction: Transaction, collection: str, table: Table, before: Stored | None, after: Stored) -> None:
+    """Raises: InvalidDocument."""
+    if (schema := table.terms.schema) is not None:
+        schema.check(after.body)
+    if table.references and (errors := _astray(transaction, collection, table, before, after)):
+        raise misfit(errors)
+
+
+def check_unreferenced(transaction: Transaction, collection: str) -> None:
+    """Raises: CollectionReferenced."""
+    for name, _, reference in _referring(transaction, collection):
+        if name != collection:
+            raise CollectionReferenced(
+                f"{name} refers to {collection} in {reference.field}: take that out of its schema, or drop it first.",
+                collection=name,
+            )
+
+
+def delete(transaction: Transaction, collection: str, document: Stored, always: bool = False) -> None:
+    """Delete the document, and do to those that refer to it what their schemas say.
+
+    `always`: restrict does not stop it, and the reference leads nowhere then. Raises: DocumentReferenced, BundocBusy.
+    """
+    deletion = _Deletion(transaction, always)
+    deletion.follow(collection, document)
+    deletion.run()
+
+
+class _Deletion:
+    """First what is to be done, then all of it."""
+
+    def __init__(self, transaction: Transaction, always: bool) -> None:
+        self.transaction = transaction
+        self.always = always
+        self.deleted: dict[Key, Stored] = {}
+        self.cleared: dict[Key, dict[Reference, set[str]]] = {}
+        self.restricting: dict[Key, Reference] = {}
+
+    def follow(self, collection: str, document: Stored) -> None:
+        """Note the document and, as far as they reach, all that follow from it. Raises: DocumentReferenced."""
+        self.deleted[collection, document.id] = document
+        waiting = [(collection, document.id)]
+        while waiting:
+            target, id = waiting.pop()
+            for name, table, reference in _referring(self.transaction, target):
+                for found in self._holders(table, reference, id):
+                    place = (name, found.id)
+                    if place not in self.deleted and self._noted(place, found, reference, id):
+                        waiting.append(place)
+                self._check_bound()
+        stopping = [place for place in self.restricting if place not in self.deleted]
+        if stopping and not self.always:
+            (name, _), reference = stopping[0], self.restricting[stopping[0]]
+            raise DocumentReferenced(
+                f"Documents in {name} refer to this in {reference.field}: change or delete them first.",
+                collection=name,
+                field=reference.field,
+            )
+
+    def run(self) -> None:
+        """Raises: DocumentReferenced, with nothing done."""
+        cleared = [self._without(place) for place in self.cleared if place not in self.deleted]
+        for collection, table, before, after in cleared:
+            table.update(self.transaction.connection, after)
+            self.transaction.log(collection, before, after)
+        for (collection, id), document in reversed(self.deleted.items()):
+            table = _known(self.transaction, collection)
+            table.delete(self.transaction.connection, id)
+            self.transaction.log(collection, document, None)
+
+    def _holders(self, table: Table, reference: Reference, id: str) -> Iterator[Stored]:
+        """Give the documents that hold the id; those whose time has passed go by themselves."""
+        index = next((one for one in table.indexes if one.definition.name == reference.index_name), None)
+        if not isinstance(index, IndexTable) or not index.ready:
+            raise BundocBusy(f"The index on {reference.field} is being built; try again soon.", retry_after_seconds=1)
+        connection = self.transaction.connection
+        for holder in index.holding(connection, id, MAX_CHANGED + 2):
+            if (found := table.get(connection, holder)) is not None:
+                yield found
+
+    def _noted(self, place: Key, found: Stored, reference: Reference, id: str) -> bool:
+        """Note what becomes of one that refers; say whether it is to be deleted as well."""
+        match reference.on_delete:
+            case "cascade":
+                self.deleted[place] = found
+                return True
+            case "set_null":
+                self.cleared.setdefault(place, {}).setdefault(reference, set()).add(id)
+            case "restrict":
+                self.restricting.setdefault(place, reference)
+        return False
+
+    def _check_bound(self) -> None:
+        if len(self.deleted) + len(self.cleared) > MAX_CHANGED + 1:
+            raise DocumentReferenced(
+                f"More than {MAX_CHANGED} documents would be deleted or changed with this: delete some of them first.",
+                collection=None,
+                field=None,
+            )
+
+    def _without(self, place: Key) -> tuple[str, Table, Stored, Stored]:
+        collection, id = place
+        table = _known(self.transaction, collection)
+        before = table.get(self.transaction.connection, id)
+        assert before is not None  # it was read in this transaction
+        body = before.body
+        for reference, ids in self.cleared[place].items():
+            body = without(body, reference.path, ids)
+        after = msgspec.structs.replace(before, rev=before.rev + 1, updated=self.transaction.now, body=body)
+        schema = table.terms.schema
+        if schema is not None and not self.always and schema.violations(body):
+            field = next(iter(self.cleared[place])).field
+            raise DocumentReferenced(
+                f"Documents in {collection} refer to this in {field} and would not fit their schema without it.",
+                collection=collection,
+                field=field,
+            )
+        return collection, table, before, after
+
+
+def _astray(
+    transaction: Transaction, collection: str, table: Table, before: Stored | None, after: Stored
+) -> list[Violation]:
+    """Name references that lead nowhere; those that were there before are not asked again."""
+    document, earlier = read_all(after.body), read_all(before.body) if before else {}
+    errors: list[Violation] = []
+    for reference in table.references:
+        known = {id for _, id in named(earlier, reference.path)}
+        added = [(place, id) for place, id in named(document, reference.path) if id not in known]
+        if len(added) > MAX_ENTRIES:
+            message = f"A field refers to at most {MAX_ENTRIES} documents."
+            return [{"path": pointer(reference.path), "message": message, "keyword": "x-ref"}]
+        for place, id in added:
+            itself = (reference.collection, id) == (collection, after.id)
+            if not itself and transaction.lookup(reference.collection, id) is None:
+                message = f"There is no document {id[:SHOWN]} in {reference.collection}."
+                errors.append({"path": pointer(place), "message": message, "keyword": "x-ref"})
+            if len(errors) == MAX_ERRORS:
+                return errors
+    return errors
+
+
+def _referring(transaction: Transaction, target: str) -> Iterator[tuple[str, Table, Reference]]:
+    for name in (*transaction.tables, *(transaction.changed.keys() - transaction.tables.keys())):
+        table = transaction.table(name)
+        if table is not None and table.references:
+            for reference in table.references:
+                if reference.collection == target:
+                    yield name, table, reference
+
+
+def _known(transaction: Transaction, collection: str) -> Table:
+    table = transaction.table(collection)
+    assert table is not None  # a document in it was found
+    return table

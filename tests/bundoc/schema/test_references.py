@@ -1,0 +1,51 @@
+"""Where the ids stand that a path leads to, and documents without them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bunbase.bundoc.query.predicate import candidates
+from bunbase.bundoc.schema.references import named, without
+
+PATH = ("a", "b")
+
+LEAVES = st.sampled_from(["x", "y", None, 1])
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b"]), inner, max_size=2),
+    max_leaves=8,
+)
+DOCUMENTS = st.dictionaries(st.sampled_from(["a", "b"]), VALUES, max_size=2)
+
+
+@given(document=DOCUMENTS, path=st.sampled_from([("a",), PATH]))
+def test_an_index_knows_every_id_that_is_named(document: dict[str, Any], path: tuple[str, ...]) -> None:
+    indexed = {one for one in candidates(document, path) if isinstance(one, str)}
+
+    assert {id for _, id in named(document, path)} == indexed
+
+
+@given(document=DOCUMENTS, path=st.sampled_from([("a",), PATH]))
+def test_afterwards_the_ids_are_not_there_and_the_others_are(document: dict[str, Any], path: tuple[str, ...]) -> None:
+    left = msgspec.json.decode(without(msgspec.json.encode(document), path, {"x"}))
+
+    before = [id for _, id in named(document, path)]
+    assert [id for _, id in named(left, path)] == [id for id in before if id != "x"]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (b'{"a":{"b":"x","c":1.50}}', b'{"a":{"b":null,"c":1.50}}'),
+        (b'{"a":[{"b":["y","x"]},{"b":"x"},{}]}', b'{"a":[{"b":["y"]},{"b":null},{}]}'),
+        (b'{"a":{"b":["x"]},"b":"x"}', b'{"a":{"b":[]},"b":"x"}'),
+        (b'{"a":"x"}', b'{"a":"x"}'),
+    ],
+)
+def test_all_else_stays_as_it_was_stored(document: bytes, expected: bytes) -> None:
+    assert without(document, PATH, {"x"}) == expected

@@ -1,0 +1,157 @@
+"""Which documents fit a schema, and what is said of one that does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bunbase.bundoc.documents import stored_form
+from bunbase.bundoc.schema.validating import MAX_ERRORS, MAX_VALUES, DocumentSchema
+from bunbase.contracts.bundoc import InvalidDocument
+
+
+def violations(schema: dict[str, Any], body: bytes, strict: bool = False) -> list[tuple[str, str]]:
+    found = DocumentSchema(schema, strict).violations(body)
+    return [(one["path"], one["keyword"]) for one in found]
+
+
+def properties(**fields: Any) -> dict[str, Any]:
+    return {"properties": fields}
+
+
+@pytest.mark.parametrize(
+    ("schema", "body", "expected"),
+    [
+        (properties(a={"type": "string"}), b'{"a":1}', [("/a", "type")]),
+        ({"required": ["a/b"]}, b"{}", [("/a~1b", "required")]),
+        (properties(l={"items": {"minimum": 3}}), b'{"l":[1,5,2]}', [("/l/0", "minimum"), ("/l/2", "minimum")]),
+        (properties(o={"required": ["p"]}), b'{"o":{}}', [("/o/p", "required")]),
+        (
+            properties(o={"properties": {}, "additionalProperties": False}),
+            b'{"o":{"a":1}}',
+            [("/o/a", "additionalProperties")],
+        ),
+        (properties(a=False), b'{"a":1}', [("/a", "falseSchema")]),
+        (properties(e={"format": "email"}), b'{"e":"nobody"}', [("/e", "format")]),
+        (properties(d={"format": "date-time"}), b'{"d":"2026-01-01"}', [("/d", "format")]),
+        (properties(u={"format": "uuid"}), b'{"u":"1"}', [("/u", "format")]),
+        (properties(u={"format": "uri"}), b'{"u":"/a"}', [("/u", "format")]),
+        (properties(s={"anyOf": [{"type": "string"}, {"type": "null"}]}), b'{"s":2}', [("/s", "anyOf")]),
+        (properties(s={"maxLength": 2}), '{"s":"äöü"}'.encode(), [("/s", "maxLength")]),
+        (properties(s={"maxLength": 3}), '{"s":"äöü"}'.encode(), []),
+    ],
+)
+def test_a_violation_is_named_by_its_place(
+    schema: dict[str, Any], body: bytes, expected: list[tuple[str, str]]
+) -> None:
+    assert violations(schema, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("schema", "number", "fits"),
+    [
+        ({"type": "integer"}, b"9223372036854775807", True),
+        ({"maximum": 9007199254740992}, b"9007199254740993", False),
+        ({"const": 9007199254740993}, b"9007199254740992", False),
+        ({"type": "integer"}, b"1.0", True),
+        ({"type": "integer"}, b"1.00000000000000000001", False),
+        ({"maximum": 1}, b"1.00000000000000000001", False),
+        ({"multipleOf": 0.01}, b"19.99", True),
+        ({"multipleOf": 0.01}, b"19.999", False),
+        ({"type": "integer"}, b"123456789012345678901234567890", True),
+        ({"minimum": 0}, b"-1e-300", False),
+    ],
+)
+def test_numbers_are_compared_as_they_were_sent(schema: dict[str, Any], number: bytes, fits: bool) -> None:
+    assert (violations(properties(n=schema), b'{"n":%b}' % number) == []) is fits
+
+
+def test_what_a_document_holds_is_not_repeated() -> None:
+    schema = DocumentSchema(properties(a={"enum": ["x"]}, b={"pattern": "^x$"}, c={"const": 1}), False)
+
+    told = msgspec.json.encode(schema.violations(b'{"a":"a secret","b":"a secret","c":"a secret"}'))
+
+    assert b"secret" not in told
+    assert told.count(b"path") == 3
+
+
+def test_no_more_is_said_than_helps() -> None:
+    schema = DocumentSchema({"additionalProperties": {"type": "string"}}, False)
+
+    some = schema.violations(stored_form({f"f{n}": msgspec.Raw(b"1") for n in range(100)}))
+    one = schema.violations(stored_form({f"f{n}": msgspec.Raw(b"1") for n in range(2 * MAX_VALUES)}))
+
+    assert (len(some), len(one)) == (MAX_ERRORS, 1)
+
+
+STRICT: dict[str, Any] = {
+    "$defs": {"name": {"properties": {"first": {}}}, "dated": {"properties": {"at": {}}}},
+    "allOf": [{"$ref": "#/$defs/dated"}],
+    "properties": {
+        "name": {"$ref": "#/$defs/name"},
+        "open": {"type": "object"},
+        "half": {"properties": {"a": {}}, "additionalProperties": {"type": "string"}},
+        "rows": {"items": {"properties": {"n": {"type": "integer"}}}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"title":1}', "/title"),
+        (b'{"name":{"last":1}}', "/name/last"),
+        (b'{"rows":[{"n":1},{"m":1}]}', "/rows/1/m"),
+        (b'{"half":{"b":1}}', "/half/b"),
+    ],
+)
+def test_strict_refuses_what_the_schema_does_not_know(body: bytes, path: str) -> None:
+    assert [place for place, _ in violations(STRICT, body, strict=True)] == [path]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"name":{"first":1},"at":1}', b'{"open":{"anything":1}}', b'{"half":{"b":"text"}}', b'{"rows":[{"n":1}]}'],
+)
+def test_strict_lets_through_what_the_schema_knows(body: bytes) -> None:
+    assert violations(STRICT, body, strict=True) == []
+
+
+def test_additive_lets_other_fields_through() -> None:
+    assert violations(STRICT, b'{"title":1,"name":{"last":1},"rows":[{"m":1}]}') == []
+
+
+def test_the_first_violation_is_the_problems_text() -> None:
+    with pytest.raises(InvalidDocument, match=r"^/a: This field is required\.$"):
+        DocumentSchema({"required": ["a"]}, False).check(b"{}")
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-(1 << 70), 1 << 70) | st.text(max_size=5)
+NAMES = st.text(min_size=1, max_size=3)  # the library gives the object's own place for a field named ""
+TYPES = {
+    "null": lambda one: one is None,
+    "boolean": lambda one: isinstance(one, bool),
+    "integer": lambda one: isinstance(one, int) and not isinstance(one, bool),
+    "string": lambda one: isinstance(one, str),
+}
+
+
+@given(
+    fields=st.dictionaries(NAMES, SCALARS, max_size=5),
+    types=st.dictionaries(NAMES, st.sampled_from(sorted(TYPES)), max_size=5),
+    strict=st.booleans(),
+)
+def test_random_documents_are_judged_as_a_plain_reading_would(
+    fields: dict[str, Any], types: dict[str, str], strict: bool
+) -> None:
+    schema = DocumentSchema({"properties": {name: {"type": one} for name, one in types.items()}}, strict)
+
+    wrong = {name for name, value in fields.items() if name in types and not TYPES[types[name]](value)}
+    unknown = fields.keys() - types.keys() if strict else set()
+    expected = {"/" + name.replace("~", "~0").replace("/", "~1") for name in wrong | unknown}
+
+    assert {one["path"] for one in schema.violations(msgspec.json.encode(fields))} == expected
