@@ -18,6 +18,10 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `queued_writes`, `queued_mib`: what may wait for one project's disk before the next write is refused.
     `batch_writes`: how many writes share one fsync at most. `read_seconds`: after this a statement is stopped.
     `max_scan`: documents that one query may examine; beyond, it is told which index it needs.
+
+    `backup_directory`: where backups are kept, "" for `backups` in the data directory. `backup_every_hours`: how often
+    a project is backed up that has no schedule of its own, 0 for never; `backups_kept`: how many of these are kept.
+    `backup_seconds`: after this a backup, a check or a restore is stopped.
     """
 
     max_open_projects: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
@@ -36,3 +40,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows no more than 15 minutes
     renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600
+    backup_directory: str = ""
+    backup_every_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24  # whoever set nothing up needs them most
+    backups_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
+    backup_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 7200

@@ -27,6 +27,7 @@ from bunbase.bundoc.sqlite_engine.project_file import (
     delete_project,
     open_project_file,
 )
+from bunbase.contracts.backups import ProjectRestoring
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
 from bunbase.pkg import metrics
@@ -38,6 +39,7 @@ log = logger("bundoc")
 T = TypeVar("T")
 
 PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # it becomes the name of a directory
+HELD_SECONDS: Final = 2  # after which to try again while a project is being restored
 REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # BunKMS has answered, and will not answer otherwise
 
 
@@ -52,6 +54,7 @@ class OpenFiles:
         self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-files")
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
         self.damaged: set[str] = set()
+        self.held: set[str] = set()
         self.reserved = 0
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -74,6 +77,8 @@ class OpenFiles:
         Raises: DataUnreadable, BundocBusy, and what BunKMS says of the key.
         """
         while (file := self.ready(project)) is None:
+            if project in self.held:
+                raise ProjectRestoring("Try again in a moment.", retry_after_seconds=HELD_SECONDS)
             # a task of its own: whoever asked first may leave, the others still want it
             await asyncio.shield(self._spawn(self._open(project)))
         return file
@@ -95,6 +100,28 @@ class OpenFiles:
             file.closing = True
             self._spawn(self._close(project, file))
         return problem_of(error)
+
+    @asynccontextmanager
+    async def holding(self, project: str) -> AsyncIterator[Path]:
+        """Close the project's file and turn everybody away while the block lasts, in which it may be replaced.
+
+        Give its directory. If the block succeeds, a file that was damaged before is trusted again.
+        """
+        directory = self._directory_of(project)
+        async with self._lock(project):
+            self.held.add(project)
+            try:
+                await self._close_now(project, self.files.get(project))
+                yield directory
+                self.damaged.discard(project)
+            finally:
+                self.held.discard(project)
+
+    async def key_of(self, project: str) -> tuple[KeyFile, bytes]:
+        """Give a project's data key; a new project begins with it. Raises: as `opened`."""
+        directory = self._directory_of(project)
+        async with self._lock(project):
+            return await self._data_key(project, directory)
 
     async def drop(self, project: str) -> None:
         directory = self._directory_of(project)
@@ -130,7 +157,7 @@ class OpenFiles:
                 return
             await self._close_now(project, stale)
             if project in self.damaged:
-                raise DataUnreadable("This project's file is damaged: restore it from a backup and restart.")
+                raise DataUnreadable("This project's file is damaged: restore it from a backup.")
             await self._make_room()
             self.reserved += 1
             try:
@@ -164,12 +191,12 @@ class OpenFiles:
         key_file = await self._in_thread(read_key_file, directory)
         if key_file is not None:
             return key_file, await self._unwrapped(project, key_file.wrapped)
-        new = await self.kms.generate_data_key(project, _context(project))
+        new = await self.kms.generate_data_key(project, data_key_context(project))
         return await self._in_thread(begin_key_file, directory, new.wrapped), new.plaintext
 
     async def _unwrapped(self, project: str, wrapped: str) -> bytes:
         try:
-            return await self.kms.unwrap_data_key(project, _context(project), wrapped)
+            return await self.kms.unwrap_data_key(project, data_key_context(project), wrapped)
         except DecryptionFailed as error:
             raise DataUnreadable("The project's data key was wrapped for another project, or is damaged.") from error
 
@@ -256,5 +283,6 @@ class OpenFiles:
         return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
 
 
-def _context(project: str) -> str:
+def data_key_context(project: str) -> str:
+    """Give what BunKMS binds the project's data key to."""
     return f"bundoc/{project}"
