@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bunbase.bundoc.module import open_bundoc
+from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.contracts.backups import BackupJob, JobState
 from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
@@ -30,7 +31,7 @@ OTHER_OWNER = member_caller("prj_b")
 @asynccontextmanager
 async def whole_bundoc(
     data_dir: Path, kms: FakeKms, settings: BundocSettings = MANUAL_ONLY, clock: Clock | None = None
-) -> AsyncIterator[Bundoc]:
+) -> AsyncIterator[BundocRoom]:
     async with open_bundoc(settings, Rooms({Kms: kms}), site(data_dir, clock=clock)) as bundoc:
         yield bundoc
 

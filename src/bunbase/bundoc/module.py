@@ -26,7 +26,7 @@ BACKUPS = "backups"
 
 
 @asynccontextmanager
-async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[Bundoc]:
+async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[BundocRoom]:
     async with open_sqlite_engine(site.data_dir / "bundoc", rooms[Kms], site.clock, settings) as engine:
         copies = SqliteCopies(engine.files, engine.waiters)
         shelf = DirectoryShelf(

@@ -6,6 +6,7 @@ spread over the period, and after a downtime each is backed up once. A project t
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Final
 
 from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.shelf import Shelf
-from bunbase.contracts.backups import Backup, BackupReason, BackupSchedule
+from bunbase.contracts.backups import Backup, BackupBusy, BackupReason, BackupSchedule
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
@@ -36,6 +37,7 @@ class Scheduler:
         self.clock = clock
         self.default = default
         self.looks: dict[str, float] = {}
+        self.turn = asyncio.Lock()
 
     def look_again(self, project: str) -> None:
         """Its schedule was changed."""
@@ -43,16 +45,22 @@ class Scheduler:
 
     async def run(self, back_up: BackUp) -> None:
         """Back up every project that is due, one after the other."""
-        now = self.clock.now().timestamp()
-        projects = await self.copies.projects()
-        self.looks = {project: self.looks[project] for project in projects if project in self.looks}
-        for project in projects:
-            if now >= self.looks.get(project, 0.0):
-                try:
-                    self.looks[project] = await self._tended(project, now, back_up)
-                except Problem as problem:
-                    self.looks[project] = now + AGAIN_SECONDS
-                    log.warning("a scheduled backup was not made", project=project, reason=problem.detail)
+        async with self.turn:
+            now = self.clock.now().timestamp()
+            projects = await self.copies.projects()
+            self.looks = {project: self.looks[project] for project in projects if project in self.looks}
+            for project in projects:
+                if now >= self.looks.get(project, 0.0):
+                    await self._look(project, now, back_up)
+
+    async def _look(self, project: str, now: float, back_up: BackUp) -> None:
+        try:
+            self.looks[project] = await self._tended(project, now, back_up)
+        except BackupBusy:
+            pass  # somebody asked for backup work by hand; the next run looks again
+        except Problem as problem:
+            self.looks[project] = now + AGAIN_SECONDS
+            log.warning("a scheduled backup was not made", project=project, reason=problem.detail)
 
     async def _tended(self, project: str, now: float, back_up: BackUp) -> float:
         """Back the project up if it is due; give when to look again."""
