@@ -33,9 +33,14 @@ async def client_of(request: Request[Any, Any, Any]) -> Caller:
     return CALLERS[request.headers.get("x-test-caller", "secret")]
 
 
+async def member_of() -> Caller:
+    return CALLERS["member"]
+
+
 @pytest.fixture
 async def http(service: BundocService) -> AsyncIterator[httpx.AsyncClient]:
-    dependencies = {"client": Provide(client_of), **given({"bundoc": service})}
+    callers = {"client": Provide(client_of), "member": Provide(member_of)}
+    dependencies = {**callers, **given({"bundoc": service, "platform": None})}
     app = Litestar(MODULE.routes, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

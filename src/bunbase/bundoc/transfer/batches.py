@@ -32,6 +32,7 @@ class Importing:
     async def end(self) -> Imported:
         await self._take(self.lines.end())
         await self._flush()
+        self._refuse(self.lines.number)
         return self.done
 
     async def _take(self, lines: list[ImportLine]) -> None:
@@ -47,8 +48,12 @@ class Importing:
             batch = tuple(self.batch)
             self.batch, self.size = [], 0
             self._add(await self.send(batch))
-        too_long = [number for number in self.lines.too_long if number >= self.from_line]
-        self.lines.too_long = []
+            self._refuse(batch[-1].number)
+
+    def _refuse(self, until: int) -> None:
+        """Count the lines that were too long, up to this one: those behind are not dealt with yet."""
+        too_long = [number for number in self.lines.too_long if self.from_line <= number <= until]
+        self.lines.too_long = [number for number in self.lines.too_long if number > until]
         if too_long:
             detail = f"A line is at most {MAX_LINE_BYTES} bytes, a document at most 1 MiB."
             errors = tuple(RefusedLine(number, DocumentTooLarge.code, detail) for number in too_long[:MAX_ERRORS])
