@@ -129,7 +129,9 @@ def tries(owner: Project) -> list[Try]:
         Try("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (204,)),
         Try("GET", "/v1/changes", "/v1/changes", "key", (200,)),
         Try("GET", "/v1/export", "/v1/export", "key", (200,)),
-        Try("POST", "/v1/import", "/v1/import?collection=papers&mode=skip", "key", (200,), {"_id": "paper"}),
+        Try(
+            "POST", "/v1/import", "/v1/import?collection=papers&mode=skip", "key", (200,), {"_id": "other", "of": "me"}
+        ),
         Try(
             "POST",
             "/v1/commit",
