@@ -20,6 +20,7 @@ from bunbase.bundoc.sqlite_engine.connection import DATABASE, connect
 from bunbase.bundoc.sqlite_engine.copying import (
     Measures,
     contents,
+    copy_closed,
     copy_snapshot,
     examined,
     measured_copy,
@@ -122,7 +123,7 @@ class SqliteCopies:
         if not empty:
             changed_at = _changed_at(directory) or 0
             path = safety.folder / DATABASE
-            await self._in_thread(copy_snapshot, directory / DATABASE, own.key, path, own.key, progress)
+            await self._in_thread(copy_closed, directory / DATABASE, path, progress)
             await safety.keep(await self._finished(safety.folder, own.key, own.wrapped, changed_at, progress))
         return last
 
