@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.room import BundocRoom
-from bunbase.contracts.backups import BackupNotFound, BackupReason, JobState, ProjectRestoring
+from bunbase.bundoc.sqlite_engine.tables import FORMAT
+from bunbase.contracts.backups import BackupBusy, BackupNotFound, BackupReason, JobState, ProjectRestoring
 from bunbase.contracts.bundoc import Bundoc, DocumentNotFound, ResyncRequired
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Role
@@ -285,6 +286,32 @@ async def test_a_deleted_backup_is_gone(bundoc: Bundoc, tmp_path: Path) -> None:
     with pytest.raises(BackupNotFound):
         await bundoc.backup(OWNER, id)
     assert read_all(tmp_path / "backups") == {}
+
+
+async def test_a_second_job_of_a_project_is_refused_while_one_is_under_way(bundoc: Bundoc) -> None:
+    await put(bundoc, "d1")
+    id = await backed_up(bundoc)
+
+    job = await bundoc.verify_backup(OWNER, id)
+    with pytest.raises(BackupBusy) as busy:
+        await bundoc.create_backup(OWNER)
+    with pytest.raises(BackupBusy):
+        await bundoc.delete_backup(OWNER, id)
+
+    assert busy.value.headers()["retry-after"] == "10"
+    assert (await ended(bundoc, OWNER, job)).state is JobState.DONE
+    await bundoc.delete_backup(OWNER, id)
+
+
+async def test_a_backup_of_a_newer_format_is_refused(bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch) -> None:
+    await put(bundoc, "d1")
+    id = await backed_up(bundoc)
+    monkeypatch.setattr("bunbase.bundoc.sqlite_engine.copying.FORMAT", FORMAT - 1)
+
+    job = await restored(bundoc, id)
+
+    assert job.problem is not None
+    assert job.problem["code"] == "backup_too_new"
 
 
 async def test_a_project_without_a_document_can_be_backed_up_and_restored(bundoc: Bundoc) -> None:

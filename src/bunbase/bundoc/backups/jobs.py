@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.backups.engine import Progress
+from bunbase.bundoc.counted import counted
 from bunbase.contracts.backups import BackupBusy, BackupFailed, BackupJob, BackupJobNotFound, JobState
 from bunbase.pkg import context
 from bunbase.pkg.errors import Problem
@@ -74,8 +75,11 @@ class Jobs:
 
     def check_free(self, project: str, id: str) -> None:
         """Raises: BackupBusy when a backup is being read."""
-        if any((project, id) in one.reads for one in self.jobs.values() if one.live()):
+        if self.reads(project, id):
             raise BackupBusy("This backup is being read; wait for it.", retry_after_seconds=RETRY_SECONDS)
+
+    def reads(self, project: str, id: str) -> bool:
+        return any((project, id) in one.reads for one in self.jobs.values() if one.live())
 
     async def end(self, project: str) -> None:
         """Stop what is under way for a project, or reads its backups."""
@@ -100,7 +104,8 @@ class Jobs:
                 running.now(state=JobState.RUNNING)
                 bell = asyncio.get_running_loop().call_later(self.seconds, running.progress.stop, True)
                 try:
-                    await work(running)
+                    with counted(f"{running.job.kind.value}_job"):
+                        await work(running)
                 finally:
                     bell.cancel()
             running.now(state=JobState.DONE)

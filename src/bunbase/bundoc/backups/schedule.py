@@ -29,13 +29,18 @@ BackUp = Callable[[str], Awaitable[None]]  # raises a Problem when it could not
 
 
 class Scheduler:
-    """`looks`: when to look at each project next. It spares looking into every folder of backups every minute."""
+    """`in_use`: whether a backup of a project is being read. `looks`: when to look at each project next, which spares
+    looking into every folder of backups every minute.
+    """
 
-    def __init__(self, copies: Copies, shelf: Shelf, clock: Clock, default: BackupSchedule) -> None:
+    def __init__(
+        self, copies: Copies, shelf: Shelf, clock: Clock, default: BackupSchedule, in_use: Callable[[str, str], bool]
+    ) -> None:
         self.copies = copies
         self.shelf = shelf
         self.clock = clock
         self.default = default
+        self.in_use = in_use
         self.looks: dict[str, float] = {}
         self.turn = asyncio.Lock()
 
@@ -75,7 +80,8 @@ class Scheduler:
         if changed_at is not None and (not backups or changed_at > backups[0].source_changed_at):
             await back_up(project)
             for old in outdated(await self.shelf.all(project), schedule.kept):
-                await self.shelf.remove(project, old.id)
+                if not self.in_use(project, old.id):
+                    await self.shelf.remove(project, old.id)
         return next_period(project, schedule, now)
 
     async def _last(self, project: str, backups: Sequence[Backup]) -> float:

@@ -28,6 +28,9 @@ from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput, problem_from_body
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.logger import logger
+
+log = logger("bundoc")
 
 MAX_BACKUPS: Final = 200  # of one project: more would only hide that nobody looks after them
 QUERY: Final = "backups"
@@ -40,7 +43,7 @@ class BackupsService:
         self.clock = clock
         self.default = BackupSchedule(settings.backup_every_hours, settings.backups_kept)
         self.jobs = Jobs(settings.backup_seconds)
-        self.scheduler = Scheduler(copies, shelf, clock, self.default)
+        self.scheduler = Scheduler(copies, shelf, clock, self.default, self.jobs.reads)
         self.work = BackupWork(copies, shelf, clock)
 
     async def create_backup(self, caller: Caller) -> BackupJob:
@@ -77,7 +80,10 @@ class BackupsService:
             source.need(Role.ADMIN)
             await self.shelf.one(source.project, id)
             await self._check_count(caller.project)
-            return self._begin(JobKind.RESTORE, caller.project, id, self.work.restore, reads=source.project).seen()
+            running = self._begin(JobKind.RESTORE, caller.project, id, self.work.restore, reads=source.project)
+            who = caller.signed_in().id
+            log.info("a restore begins", project=caller.project, backup=id, of=source.project, developer=who)
+            return running.seen()
 
     async def delete_backup(self, caller: Caller, id: str) -> None:
         with counted("delete_backup"):
@@ -85,6 +91,7 @@ class BackupsService:
             await self.shelf.one(caller.project, id)
             self.jobs.check_free(caller.project, id)
             await self.shelf.remove(caller.project, id)
+            log.info("a backup was deleted", project=caller.project, backup=id, developer=caller.signed_in().id)
 
     async def backup_job(self, caller: Caller, id: str) -> BackupJob:
         with counted("backup_job"):
