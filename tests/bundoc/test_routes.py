@@ -46,7 +46,7 @@ async def operator_of(request: Request[Any, Any, Any]) -> Caller:
 @pytest.fixture
 async def http(service: BundocService) -> AsyncIterator[httpx.AsyncClient]:
     callers = {"client": client_of, "member": member_of, "operator": operator_of}
-    dependencies = {name: Provide(of) for name, of in callers.items()} | given({"bundoc": service})
+    dependencies = {name: Provide(of) for name, of in callers.items()} | given({"bundoc": service, "platform": None})
     app = Litestar(MODULE.routes, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -14,8 +14,10 @@ SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete"),
     *("keys list", "keys create", "keys rotate", "keys rotate-data", "keys revoke"),
     *("env set", "env list", "env unset"),
+    *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
+    *("backup schedule", "data export", "data import"),
 ]
-NO_JSON = {"projects", "keys", "env"}
+NO_JSON = {"projects", "keys", "env", "backup", "data"}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])

@@ -10,6 +10,14 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.module import MODULE
+from bunbase.contracts.backups import (
+    BackupJobNotFound,
+    BackupNotFound,
+    BackupSchedule,
+    ImportLine,
+    ImportMode,
+    JobState,
+)
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     Aggregation,
@@ -45,6 +53,7 @@ from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed
 from bunbase.pkg.metrics import metrics_text
 from bunbase.pkg.modules import Rooms
+from tests.bundoc.backed_up import ended
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, member_caller, opened, publishable_caller, secret_caller, site
 
@@ -279,6 +288,45 @@ async def test_a_rule_that_cannot_work_is_refused(bundoc: Bundoc) -> None:
         await bundoc.put_collection(CALLER, "posts", CollectionSpec(rules=Rules(list="next.a == 1")))
 
     assert refused.value.extra["rule"] == "list"
+
+
+async def test_backups_work_from_anywhere(bundoc: Bundoc) -> None:
+    owner = member_caller("prj_a")
+    await bundoc.put(CALLER, "posts", "d1", b'{"a":1}', NO_PRECONDITION)
+
+    made = await ended(bundoc, owner, await bundoc.create_backup(owner))
+    listed = await bundoc.backups(owner, 20, None)
+    verified = await ended(bundoc, owner, await bundoc.verify_backup(owner, made.backup))
+    await bundoc.delete(CALLER, "posts", "d1", NO_PRECONDITION)
+    restored = await ended(bundoc, owner, await bundoc.restore_backup(owner, owner, made.backup))
+
+    assert [made.state, verified.state, restored.state] == [JobState.DONE] * 3
+    assert listed.items == (await bundoc.backup(owner, made.backup),)
+    assert (await bundoc.get(CALLER, "posts", "d1")).body.endswith(b'"a":1}')
+    assert (await bundoc.set_backup_schedule(owner, BackupSchedule(1, 2))).own
+    assert (await bundoc.backup_schedule(owner)).kept == 2
+    await bundoc.delete_backup(owner, made.backup)
+    with pytest.raises(BackupNotFound):
+        await bundoc.backup(owner, made.backup)
+    with pytest.raises(BackupJobNotFound):
+        await bundoc.backup_job(owner, "job_unknown")
+    with pytest.raises(Forbidden):
+        await bundoc.restore_backup(member_caller("prj_a", Role.DEVELOPER), owner, made.backup)
+
+
+async def test_documents_leave_and_come_as_lines_from_anywhere(bundoc: Bundoc) -> None:
+    lines = (ImportLine(1, b'{"_id":"d1"}'), ImportLine(2, b"{"), ImportLine(3, b'{"_id":"d2"}'))
+
+    done = await bundoc.import_documents(CALLER, "posts", ImportMode.CREATE, lines)
+    exported = [part.lines async for part in bundoc.export_documents(CALLER, "posts", "d1")]
+
+    assert (done.imported, done.failed, done.last_line) == (2, 1, 3)
+    assert [(error.line, error.code) for error in done.errors] == [(2, "malformed_request")]
+    assert b"".join(exported).startswith(b'{"_id":"d2",')
+    with pytest.raises(CollectionNotFound):
+        await anext(bundoc.export_documents(CALLER, "nothing", ""))
+    with pytest.raises(RuleDenied):
+        await bundoc.import_documents(publishable_caller("prj_a"), "posts", ImportMode.SKIP, ())
 
 
 async def test_two_projects_never_see_each_other(bundoc: Bundoc) -> None:

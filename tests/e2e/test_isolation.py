@@ -29,6 +29,8 @@ class Project:
     user: dict[str, str]
     refresh_token: str
     key_ids: tuple[str, ...]
+    backup: str = "bkp_x"
+    backup_job: str = "job_x"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,18 @@ def tries(owner: Project) -> list[Try]:
             ("GET", "/functions/{name}/logs", "/functions/shared/logs", None, {}),
             ("GET", "/functions/{name}/versions", "/functions/shared/versions", None, {}),
             ("POST", "/functions/{name}/rollback", "/functions/shared/rollback", {}, {}),
+            ("POST", "/backups", "/backups", None, {}),
+            ("GET", "/backups", "/backups", None, {}),
+            ("GET", "/backups/schedule", "/backups/schedule", None, {}),
+            ("PUT", "/backups/schedule", "/backups/schedule", {"every_hours": 0, "kept": 1}, {}),
+            ("DELETE", "/backups/schedule", "/backups/schedule", None, {}),
+            ("POST", "/backups/restore", "/backups/restore", {"backup": owner.backup}, {}),
+            ("GET", "/backups/jobs/{job}", f"/backups/jobs/{owner.backup_job}", None, {}),
+            ("GET", "/backups/{backup}", f"/backups/{owner.backup}", None, {}),
+            ("DELETE", "/backups/{backup}", f"/backups/{owner.backup}", None, {}),
+            ("POST", "/backups/{backup}/verify", f"/backups/{owner.backup}/verify", None, {}),
+            ("GET", "/export", "/export", None, {}),
+            ("POST", "/import", "/import?collection=papers", {"_id": "paper", "of": "the stranger"}, {}),
         ]
         found += [
             Try(method, route + template, at + path, "developer", (404,), json, files)
@@ -133,6 +147,10 @@ def tries(owner: Project) -> list[Try]:
         Try("PATCH", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"more": 1}),
         Try("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (204,)),
         Try("GET", "/v1/changes", "/v1/changes", "key", (200,)),
+        Try("GET", "/v1/export", "/v1/export", "key", (200,)),
+        Try(
+            "POST", "/v1/import", "/v1/import?collection=papers&mode=skip", "key", (200,), {"_id": "other", "of": "me"}
+        ),
         Try(
             "POST",
             "/v1/commit",
@@ -163,6 +181,23 @@ def test_no_route_shows_one_project_to_another(instance: Instance, projects: tup
         assert MARKER not in reply.text + str(reply.headers), f"{one.method} {one.path}"
 
     assert _everything(instance, owner) == OWNED
+
+
+def test_a_backup_is_restored_only_by_members_of_both_projects(
+    instance: Instance, projects: tuple[Project, Project]
+) -> None:
+    owner, stranger = projects
+
+    for ref in (owner.id, owner.slug):
+        asked = {"backup": owner.backup, "from_project": ref}
+        at = f"/api/projects/{stranger.id}/backups/restore"
+        assert instance.http.post(at, json=asked, headers=stranger.developer).status_code == 404
+
+    asked = {"backup": owner.backup, "from_project": stranger.id}
+    assert (
+        instance.http.post(f"/api/projects/{owner.id}/backups/restore", json=asked, headers=owner.developer).status_code
+        == 404
+    )
 
 
 def test_the_table_of_routes_is_complete() -> None:
@@ -217,6 +252,8 @@ OWNED = {
     "answer": MARKER,
     "user": MARKER,
     "keys": 2,
+    "backups": 1,
+    "exported": 2,
 }
 
 
@@ -236,6 +273,8 @@ def _everything(instance: Instance, owner: Project) -> dict[str, Any]:
         "answer": get("/v1/functions/shared", owner.secret).text,
         "user": get("/v1/auth/me", owner.public | owner.user).json()["user"]["data"]["note"],
         "keys": len(get(f"{at}/keys", owner.developer).json()["items"]),
+        "backups": len(get(f"{at}/backups", owner.developer).json()["items"]),
+        "exported": get("/v1/export", owner.secret).text.count(MARKER),
     }
 
 
@@ -268,6 +307,8 @@ def _project(instance: Instance, name: str) -> Project:
         assert http.get("/v1/functions/shared", headers=keys["secret"]).text == MARKER
         logs = f"{at}/functions/shared/logs"
         poll(lambda: http.get(logs, headers=developer).json()["items"])
+    job = http.post(f"/api/projects/{made['id']}/backups", headers=developer).raise_for_status()
+    poll(lambda: http.get(job.headers["location"], headers=developer).json()["state"] == "done")
     return Project(
         id=made["id"],
         slug=made["slug"],
@@ -277,4 +318,6 @@ def _project(instance: Instance, name: str) -> Project:
         user={"Authorization": f"Bearer {user['access_token']}"},
         refresh_token=user["refresh_token"],
         key_ids=tuple(key["id"] for key in made["keys"]),
+        backup=job.json()["backup"],
+        backup_job=job.json()["id"],
     )

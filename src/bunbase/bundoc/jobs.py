@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from bunbase.bundoc.backups.service import BackupsService
 from bunbase.bundoc.service import BundocService
 from bunbase.pkg.jobs import Job
 
 TEND_SECONDS = 15.0
+BACK_UP_SECONDS = 60.0
 
 
 def tend_job(service: BundocService) -> Job:
     return Job("bundoc: tend", service.tend, TEND_SECONDS)
+
+
+def back_up_job(backups: BackupsService) -> Job:
+    return Job("bundoc: back up", backups.back_up_due, BACK_UP_SECONDS)

@@ -4,28 +4,43 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
+from bunbase.bundoc.backups.shelf import DirectoryShelf
 from bunbase.bundoc.collection_routes import ROUTES as COLLECTION_ROUTES
 from bunbase.bundoc.fast_routes import FAST_ROUTES
-from bunbase.bundoc.jobs import tend_job
+from bunbase.bundoc.jobs import back_up_job, tend_job
 from bunbase.bundoc.key_routes import ROUTES as KEY_ROUTES
 from bunbase.bundoc.query_routes import ROUTES as QUERY_ROUTES
+from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
-from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
 from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
+from bunbase.bundoc.transfer.routes import ROUTES as TRANSFER_ROUTES
 from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
 
+BACKUPS = "backups"
+
 
 @asynccontextmanager
-async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[Bundoc]:
+async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[BundocRoom]:
     async with open_sqlite_engine(site.data_dir / "bundoc", rooms[Kms], site.clock, settings) as engine:
-        service = BundocService(engine, dev=site.dev, max_scan=settings.max_scan)
-        async with running(tend_job(service)):
-            yield service
+        copies = SqliteCopies(engine.files, engine.waiters)
+        shelf = DirectoryShelf(
+            Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
+        )
+        room = BundocRoom(engine, copies, shelf, site.clock, settings, site.dev)
+        try:
+            async with running(tend_job(room), back_up_job(room)):
+                yield room
+        finally:
+            await room.close_backups()
+            copies.close()
 
 
 MODULE = Module(
@@ -34,7 +49,7 @@ MODULE = Module(
     needs=(Kms,),
     settings=BundocSettings,
     open=open_bundoc,
-    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES, *KEY_ROUTES),
+    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES, *KEY_ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),
     fast_routes=FAST_ROUTES,
     needs_database=False,
 )

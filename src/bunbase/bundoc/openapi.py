@@ -87,3 +87,14 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
         status: ResponseSpec(dict[str, Any], generate_examples=False, description=WHY[status], media_type=PROBLEM)
         for status in statuses
     }
+
+
+@dataclass
+class ImportBody(Operation):
+    def __post_init__(self) -> None:
+        lines = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, description="NDJSON: a JSON object a line."))
+        self.request_body = RequestBody({"application/x-ndjson": lines}, required=True)
+
+
+def lines_response(description: str) -> ResponseSpec:
+    return ResponseSpec(bytes, generate_examples=False, description=description, media_type="application/x-ndjson")

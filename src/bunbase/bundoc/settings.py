@@ -22,6 +22,10 @@ class BundocSettings(msgspec.Struct, frozen=True):
 
     `scans`: queries and long lists that run at once over all projects, `project_scans`: and of them for one project;
     `queued_scans`: how many may wait. `slow_query_seconds`: one that takes longer is named in the log.
+
+    `backup_directory`: where backups are kept, "" for `backups` in the data directory. `backup_every_hours`: how often
+    a project is backed up that has no schedule of its own, 0 for never; `backups_kept`: how many of these are kept.
+    `backup_seconds`: after this a backup, a check or a restore is stopped.
     """
 
     max_open_projects: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
@@ -44,3 +48,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows no more than 15 minutes
     renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600
+    backup_directory: str = ""
+    backup_every_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24  # whoever set nothing up needs them most
+    backups_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
+    backup_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 7200

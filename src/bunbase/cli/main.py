@@ -19,8 +19,8 @@ PURPOSE: Final = """BunBase: sign-in, an encrypted document database and TypeScr
 
 Begin with: bunbase dev"""
 
-SERVER, ACCOUNT, PROJECT, FUNCTIONS = (
-    Group(title, sort_key=place) for place, title in enumerate(("Server", "Account", "Projects", "Functions"))
+SERVER, ACCOUNT, PROJECT, DATA, FUNCTIONS = (
+    Group(title, sort_key=place) for place, title in enumerate(("Server", "Account", "Projects", "Data", "Functions"))
 )
 
 # word, where it is, what it is for; in the order of `bunbase --help`
@@ -37,6 +37,8 @@ COMMANDS: Final = (
     (PROJECT, "projects", "projects:app", "List, create, choose and delete projects."),
     (PROJECT, "keys", "keys:app", "List, create, rotate and revoke a project's keys."),
     (PROJECT, "env", "env:app", "The environment of a project's functions."),
+    (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
+    (DATA, "data", "data:app", "Export and import documents as lines of JSON."),
     (FUNCTIONS, "init", "init:init", "Begin a project in a folder: bunbase.toml and a first function."),
     (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and put them into service."),
     (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show what it answers."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -67,6 +67,15 @@ class Output:
             return
         with self.asides.status(Text(text)):
             yield
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[Callable[[str], None]]:
+        """As `busy`, for work that can say how far it is: call what is given with that."""
+        if self.json or not self.asides.is_terminal:
+            yield lambda _far: None
+            return
+        with self.asides.status(Text(text)) as status:
+            yield lambda far: status.update(Text(f"{text}: {visible(far)}"))
 
     def _fill(self, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         for column in table.columns:

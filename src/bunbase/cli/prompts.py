@@ -19,6 +19,12 @@ def ask(question: str, otherwise: str) -> str:
     return answer.strip()
 
 
+def confirm(yes: bool) -> None:
+    """Go on only if it is meant: `yes`, the flag, or typed. Raises: Usage."""
+    if not yes and ask("Type yes to go on", "Say that it is meant: --yes") != "yes":
+        raise Usage("Nothing was changed.", "not_confirmed")
+
+
 def ask_secret(question: str, otherwise: str) -> str:
     """Give a line that is not shown while it is typed. Raises: Usage."""
     _need_terminal(otherwise)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Protocol
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from bunbase.contracts.backups import Backups
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
 
@@ -326,7 +327,7 @@ class Precondition(msgspec.Struct, frozen=True):
 NO_PRECONDITION = Precondition()
 
 
-class Bundoc(Protocol):
+class Bundoc(Backups, Protocol):
     """Every call takes its project from the Caller and answers only once a write is on disk (fsync)."""
 
     async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:

@@ -37,6 +37,7 @@ from bunbase.bundoc.sqlite_engine.project_file import (
     open_project_file,
 )
 from bunbase.bundoc.sqlite_engine.rekeying import DRAFT, opens
+from bunbase.contracts.backups import ProjectRestoring
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
 from bunbase.pkg import metrics
@@ -49,6 +50,7 @@ T = TypeVar("T")
 
 PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # it becomes the name of a directory
 SCANNER_IDLE_SECONDS: Final = 60.0
+HELD_SECONDS: Final = 2  # after which to try again while a project is being restored
 REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # BunKMS has answered, and will not answer otherwise
 
 
@@ -68,6 +70,7 @@ class OpenFiles:
         self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-files")
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
         self.damaged: set[str] = set()
+        self.held: set[str] = set()
         self.reserved = 0
         self.on_open: Callable[[str, ProjectFile], None] = lambda project, file: None
         self.share = 0
@@ -92,6 +95,8 @@ class OpenFiles:
         Raises: DataUnreadable, BundocBusy, and what BunKMS says of the key.
         """
         while (file := self.ready(project)) is None:
+            if project in self.held:
+                raise ProjectRestoring("Try again in a moment.", retry_after_seconds=HELD_SECONDS)
             # a task of its own: whoever asked first may leave, the others still want it
             await asyncio.shield(self._spawn(self._open(project)))
         return file
@@ -175,6 +180,36 @@ class OpenFiles:
             self._spawn(self._close(project, file))
         return problem_of(error)
 
+    @asynccontextmanager
+    async def holding(self, project: str) -> AsyncIterator[Path]:
+        """Close the project's file and turn everybody away while the block lasts, in which it may be replaced.
+
+        Give its directory. If the block succeeds, a file that was damaged before is trusted again.
+        """
+        directory = self._directory_of(project)
+        async with self._lock(project):
+            self.held.add(project)
+            try:
+                await self._close_now(project, self.files.get(project))
+                yield directory
+                self.damaged.discard(project)
+            finally:
+                self.held.discard(project)
+
+    async def key_of(self, project: str) -> tuple[KeyFile, bytes]:
+        """Give a project's data key; a new project begins with it. Raises: as `opened`.
+
+        A rotation under way is given up: which key is the file's must not change any more.
+        """
+        async with self._lock(project):
+            return await self.held_key(project)
+
+    async def held_key(self, project: str) -> tuple[KeyFile, bytes]:
+        """As `key_of`, for whoever holds the project."""
+        directory = self._directory_of(project)
+        key_file, key = await self._data_key(project, directory)
+        return await self._settled(project, directory, key_file, key) if key_file.next else (key_file, key)
+
     async def drop(self, project: str) -> None:
         directory = self._directory_of(project)
         async with self._lock(project):
@@ -211,7 +246,7 @@ class OpenFiles:
                 return
             await self._close_now(project, stale)
             if project in self.damaged:
-                raise DataUnreadable("This project's file is damaged: restore it from a backup and restart.")
+                raise DataUnreadable("This project's file is damaged: restore it from a backup.")
             await self._make_room()
             self.reserved += 1
             try:
@@ -254,7 +289,7 @@ class OpenFiles:
 
     async def _new_key(self, project: str) -> DataKey:
         with fetched():
-            return await self.kms.generate_data_key(project, _context(project))
+            return await self.kms.generate_data_key(project, data_key_context(project))
 
     async def _settled(self, project: str, directory: Path, both: KeyFile, key: bytes) -> tuple[KeyFile, bytes]:
         """A crash came while the key was rotated: keep that one of the two keys which opens the file."""
@@ -272,7 +307,7 @@ class OpenFiles:
     async def _unwrapped(self, project: str, wrapped: str) -> bytes:
         try:
             with fetched():
-                return await self.kms.unwrap_data_key(project, _context(project), wrapped)
+                return await self.kms.unwrap_data_key(project, data_key_context(project), wrapped)
         except DecryptionFailed as error:
             raise DataUnreadable("The project's data key was wrapped for another project, or is damaged.") from error
 
@@ -302,7 +337,7 @@ class OpenFiles:
     async def _rewrap(self, project: str, file: ProjectFile) -> None:
         """Once the project's key in BunKMS has a newer version, wrap the data key under that."""
         with fetched():
-            wrapped = await self.kms.rewrap_data_key(project, _context(project), file.wrapped_key)
+            wrapped = await self.kms.rewrap_data_key(project, data_key_context(project), file.wrapped_key)
         if wrapped != file.wrapped_key:
             await self._in_thread(partial(change_key_file, file.path.parent, wrapped=wrapped))
             file.wrapped_key = wrapped
@@ -375,5 +410,6 @@ class OpenFiles:
             raise problem_of_system(error) from error
 
 
-def _context(project: str) -> str:
+def data_key_context(project: str) -> str:
+    """Give what BunKMS binds the project's data key to."""
     return f"bundoc/{project}"

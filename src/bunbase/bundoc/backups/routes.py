@@ -1,0 +1,127 @@
+"""Public HTTP of backups: `/api/projects/{project}/backups`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from litestar import Response, delete, get, post, put
+from litestar.params import PathParameter
+
+from bunbase.contracts.backups import Backup, BackupJob, BackupPage, BackupSchedule, BackupScheduleState
+from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import Platform
+from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.ids import ID
+
+TAGS: Final = ["Backups"]
+BACKUPS: Final = "/api/projects/{project:str}/backups"
+
+Id = Annotated[str, PathParameter(pattern=ID)]
+
+
+class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`from_project`: id or slug of the project whose backup it is, "" for this one."""
+
+    backup: str
+    from_project: str = ""
+
+
+@post(BACKUPS, summary="Back up a project", tags=TAGS, status_code=202)
+async def create_backup(member: Injected[Caller], bundoc: Injected[Bundoc]) -> Response[BackupJob]:
+    """Begins to copy the project's documents as they are now, encrypted, while reads and writes go on.
+
+    Look at the job until its `state` is `done` or `failed`; then the backup is listed.
+    """
+    return _begun(await bundoc.create_backup(member))
+
+
+@get(BACKUPS, summary="List backups", tags=TAGS)
+async def list_backups(
+    member: Injected[Caller], bundoc: Injected[Bundoc], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> BackupPage:
+    """Newest first."""
+    return await bundoc.backups(member, limit, cursor)
+
+
+@get(f"{BACKUPS}/{{backup:str}}", summary="Get a backup", tags=TAGS)
+async def get_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> Backup:
+    return await bundoc.backup(member, backup)
+
+
+@delete(f"{BACKUPS}/{{backup:str}}", summary="Delete a backup", tags=TAGS, status_code=204)
+async def delete_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> None:
+    """Needs the role admin."""
+    await bundoc.delete_backup(member, backup)
+
+
+@post(f"{BACKUPS}/{{backup:str}}/verify", summary="Verify a backup", tags=TAGS, status_code=202)
+async def verify_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> Response[BackupJob]:
+    """Begins to check every sum, page and count. A job that fails with `backup_damaged` says what is wrong."""
+    return _begun(await bundoc.verify_backup(member, backup))
+
+
+@post(f"{BACKUPS}/restore", summary="Restore a backup into this project", tags=TAGS, status_code=202)
+async def restore_backup(
+    member: Injected[Caller], bundoc: Injected[Bundoc], platform: Injected[Platform], data: RestoreBackup
+) -> Response[BackupJob]:
+    """Begins to put the documents of a backup in place of all that this project has, under this project's own key.
+
+    Needs the role admin, also in `from_project`. The backup is verified first, and what is replaced is backed up
+    first: the job names it as `safety_backup`. For the moment of the change, requests are answered with 503
+    `project_restoring`. Readers of `/v1/changes` are then told `resync_required`.
+    """
+    return _begun(await bundoc.restore_backup(member, await _source(member, platform, data.from_project), data.backup))
+
+
+@get(f"{BACKUPS}/jobs/{{job:str}}", summary="Look at backup work", tags=TAGS)
+async def get_backup_job(member: Injected[Caller], bundoc: Injected[Bundoc], job: Id) -> BackupJob:
+    return await bundoc.backup_job(member, job)
+
+
+@get(f"{BACKUPS}/schedule", summary="Get the schedule of backups", tags=TAGS)
+async def get_backup_schedule(member: Injected[Caller], bundoc: Injected[Bundoc]) -> BackupScheduleState:
+    return await bundoc.backup_schedule(member)
+
+
+@put(f"{BACKUPS}/schedule", summary="Schedule backups of this project", tags=TAGS)
+async def set_backup_schedule(
+    member: Injected[Caller], bundoc: Injected[Bundoc], data: BackupSchedule
+) -> BackupScheduleState:
+    """`every_hours`: 0 for never. `kept`: how many scheduled backups are kept. Needs the role admin."""
+    return await bundoc.set_backup_schedule(member, data)
+
+
+@delete(f"{BACKUPS}/schedule", summary="Use the instance's schedule again", tags=TAGS, status_code=200)
+async def reset_backup_schedule(member: Injected[Caller], bundoc: Injected[Bundoc]) -> BackupScheduleState:
+    """Needs the role admin."""
+    return await bundoc.set_backup_schedule(member, None)
+
+
+def _begun(job: BackupJob) -> Response[BackupJob]:
+    at = f"/api/projects/{job.project}/backups/jobs/{job.id}"
+    return Response(job, status_code=202, headers={"location": at})
+
+
+async def _source(member: Caller, platform: Platform, project: str) -> Caller:
+    """Give the same developer as a member of another project. Raises: ProjectNotFound."""
+    if not project:
+        return member
+    found = await platform.membership(member.signed_in().id, project)
+    return msgspec.structs.replace(member, project=found.project, role=found.role)
+
+
+ROUTES = (
+    create_backup,
+    list_backups,
+    get_backup_schedule,
+    set_backup_schedule,
+    reset_backup_schedule,
+    restore_backup,
+    get_backup_job,
+    get_backup,
+    delete_backup,
+    verify_backup,
+)

@@ -1,0 +1,106 @@
+"""Scheduled backups: which projects are due, and which old backups go.
+
+Time is cut into periods of `every_hours`, shifted for each project by an amount that its id decides: projects are
+spread over the period, and after a downtime each is backed up once. A project that nobody wrote to since is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from bunbase.bundoc.backups.engine import Copies
+from bunbase.bundoc.backups.shelf import Shelf
+from bunbase.contracts.backups import Backup, BackupBusy, BackupReason, BackupSchedule
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.logger import logger
+
+log = logger("bundoc")
+
+HOUR_SECONDS: Final = 3600
+AGAIN_SECONDS: Final = HOUR_SECONDS  # after a scheduled backup has failed
+BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # nobody asked for these by hand
+
+BackUp = Callable[[str], Awaitable[None]]  # raises a Problem when it could not
+
+
+class Scheduler:
+    """`in_use`: whether a backup of a project is being read. `looks`: when to look at each project next, which spares
+    looking into every folder of backups every minute.
+    """
+
+    def __init__(
+        self, copies: Copies, shelf: Shelf, clock: Clock, default: BackupSchedule, in_use: Callable[[str, str], bool]
+    ) -> None:
+        self.copies = copies
+        self.shelf = shelf
+        self.clock = clock
+        self.default = default
+        self.in_use = in_use
+        self.looks: dict[str, float] = {}
+        self.turn = asyncio.Lock()
+
+    def look_again(self, project: str) -> None:
+        """Its schedule was changed."""
+        self.looks.pop(project, None)
+
+    async def run(self, back_up: BackUp) -> None:
+        """Back up every project that is due, one after the other."""
+        async with self.turn:
+            now = self.clock.now().timestamp()
+            projects = await self.copies.projects()
+            self.looks = {project: self.looks[project] for project in projects if project in self.looks}
+            for project in projects:
+                if now >= self.looks.get(project, 0.0):
+                    await self._look(project, now, back_up)
+
+    async def _look(self, project: str, now: float, back_up: BackUp) -> None:
+        try:
+            self.looks[project] = await self._tended(project, now, back_up)
+        except BackupBusy:
+            pass  # somebody asked for backup work by hand; the next run looks again
+        except Problem as problem:
+            self.looks[project] = now + AGAIN_SECONDS
+            log.warning("a scheduled backup was not made", project=project, reason=problem.detail)
+
+    async def _tended(self, project: str, now: float, back_up: BackUp) -> float:
+        """Back the project up if it is due; give when to look again."""
+        schedule = await self.shelf.schedule(project) or self.default
+        if not schedule.every_hours:
+            return now + AGAIN_SECONDS
+        backups = await self.shelf.all(project)
+        due = next_period(project, schedule, await self._last(project, backups))
+        if now < due:
+            return due
+        changed_at = await self.copies.changed_at(project)
+        if changed_at is not None and (not backups or changed_at > backups[0].source_changed_at):
+            await back_up(project)
+            for old in outdated(await self.shelf.all(project), schedule.kept):
+                if not self.in_use(project, old.id):
+                    await self.shelf.remove(project, old.id)
+        return next_period(project, schedule, now)
+
+    async def _last(self, project: str, backups: Sequence[Backup]) -> float:
+        """Give when the last scheduled backup was made; a project without one counts from its beginning."""
+        times = (one.created_at for one in backups if one.reason is BackupReason.SCHEDULED)
+        last = next(times, None)
+        return datetime.fromisoformat(last).timestamp() if last else await self.copies.born_at(project)
+
+
+def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
+    """Give when the project's next period begins; both in seconds since 1970."""
+    period = schedule.every_hours * HOUR_SECONDS
+    shift = zlib.crc32(project.encode()) % period
+    return float(((after - shift) // period + 1) * period + shift)
+
+
+def outdated(backups: Sequence[Backup], kept: int) -> list[Backup]:
+    """Give what retention deletes: of those made without being asked for, per reason, all but the newest `kept`.
+
+    `backups`: newest first.
+    """
+    return [one for reason in BY_ITSELF for one in [one for one in backups if one.reason is reason][kept:]]

@@ -1,0 +1,241 @@
+"""Where finished backups are kept. A backup is a folder of files and its manifest; a half-written one is never seen.
+
+<directory>/<project>/<backup>/data.db  key.json  manifest.json
+<directory>/<project>/schedule.json
+<directory>/.drafts/<backup>/           what is being written; thrown away at the next start
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+import msgspec
+
+from bunbase.bundoc.backups.engine import Progress, disk_problem
+from bunbase.contracts.backups import BackedUpFile, Backup, BackupDamaged, BackupNotFound, BackupSchedule
+from bunbase.contracts.bundoc import DiskFull
+from bunbase.pkg.logger import logger
+from bunbase.pkg.secret_files import replace_secret_file, sync_directory, write_synced
+
+log = logger("bundoc")
+
+T = TypeVar("T")
+
+MANIFEST: Final = "manifest.json"
+SCHEDULE: Final = "schedule.json"
+DRAFTS: Final = ".drafts"
+BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # it becomes the name of a directory
+PIECE: Final = 1 << 20
+SPARE_BYTES: Final = 64 << 20  # what must stay free beside a backup, for those who write meanwhile
+
+
+class Shelf(Protocol):
+    """A directory here; an object store is a second one. Every call may raise DiskFull and BackupFailed."""
+
+    def draft(self, id: str) -> AbstractAsyncContextManager[Path]:
+        """Give an empty local folder to write a backup in; it is gone afterwards."""
+        ...
+
+    async def keep(self, backup: Backup, draft: Path) -> None:
+        """Keep what a draft holds under this manifest: whole and for good when this returns, or not at all."""
+        ...
+
+    async def all(self, project: str) -> list[Backup]:
+        """Give the project's backups, newest first. One whose manifest cannot be read is left out."""
+        ...
+
+    async def one(self, project: str, id: str) -> Backup:
+        """Raises: BackupNotFound, BackupDamaged."""
+        ...
+
+    def fetched(self, project: str, id: str) -> AbstractAsyncContextManager[Path]:
+        """Give a local folder with the backup's files, to read only. Raises: BackupNotFound."""
+        ...
+
+    async def remove(self, project: str, id: str) -> None: ...
+
+    async def remove_all(self, project: str) -> None: ...
+
+    async def schedule(self, project: str) -> BackupSchedule | None: ...
+
+    async def set_schedule(self, project: str, schedule: BackupSchedule | None) -> None: ...
+
+    async def check_room(self, needed: int) -> None:
+        """Raises: DiskFull when so many bytes do not fit."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class DirectoryShelf:
+    """Owner-only folders on a file system, in a directory that nothing else uses."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.pool = ThreadPoolExecutor(2, thread_name_prefix="bundoc-shelf")
+        shutil.rmtree(directory / DRAFTS, ignore_errors=True)
+
+    @asynccontextmanager
+    async def draft(self, id: str) -> AsyncIterator[Path]:
+        path = self.directory / DRAFTS / id
+        await self._in_thread(_make_folder, path)
+        try:
+            yield path
+        finally:
+            await self._in_thread(_remove_folder, path)
+
+    async def keep(self, backup: Backup, draft: Path) -> None:
+        await self._in_thread(_keep, backup, draft, self._folder(backup.project, backup.id))
+
+    async def all(self, project: str) -> list[Backup]:
+        return await self._in_thread(_all, self.directory / project)
+
+    async def one(self, project: str, id: str) -> Backup:
+        return await self._in_thread(_manifest, self._folder(project, id))
+
+    @asynccontextmanager
+    async def fetched(self, project: str, id: str) -> AsyncIterator[Path]:
+        yield self._folder(project, id)
+
+    async def remove(self, project: str, id: str) -> None:
+        await self._in_thread(_remove_folder, self._folder(project, id))
+
+    async def remove_all(self, project: str) -> None:
+        await self._in_thread(_remove_folder, self.directory / project)
+
+    async def schedule(self, project: str) -> BackupSchedule | None:
+        return await self._in_thread(_schedule, self.directory / project / SCHEDULE)
+
+    async def set_schedule(self, project: str, schedule: BackupSchedule | None) -> None:
+        await self._in_thread(_set_schedule, self.directory / project / SCHEDULE, schedule)
+
+    async def check_room(self, needed: int) -> None:
+        await self._in_thread(_check_room, self.directory, needed)
+
+    def close(self) -> None:
+        self.pool.shutdown()
+
+    def _folder(self, project: str, id: str) -> Path:
+        """Raises: BackupNotFound."""
+        if not BACKUP.fullmatch(id):
+            raise no_backup(id)
+        return self.directory / project / id
+
+    async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
+        except OSError as error:
+            log.error("the backup directory refused", error=repr(error))
+            raise disk_problem(error) from error
+
+
+def listed_files(folder: Path, progress: Progress) -> tuple[BackedUpFile, ...]:
+    """Give every file of a backup but its manifest, with its SHA-256."""
+    names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
+    return tuple(BackedUpFile(name, *_summed(folder / name, progress)) for name in names)
+
+
+def check_files(folder: Path, files: tuple[BackedUpFile, ...], progress: Progress) -> None:
+    """Raises: BackupDamaged, which names the file."""
+    for file in files:
+        try:
+            found = _summed(folder / file.name, progress)
+        except FileNotFoundError:
+            raise _not_as_written(file.name, "it is missing") from None
+        if found != (file.bytes, file.sha256):
+            raise _not_as_written(file.name, "its SHA-256 is not that of the manifest")
+
+
+def no_backup(id: str) -> BackupNotFound:
+    return BackupNotFound(f"There is no backup {id[:64]} of this project; GET …/backups lists them.")
+
+
+def _summed(path: Path, progress: Progress) -> tuple[int, str]:
+    sum, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            sum.update(piece)
+            size += len(piece)
+            progress.go_on()
+    return size, sum.hexdigest()
+
+
+def _not_as_written(name: str, why: str) -> BackupDamaged:
+    return BackupDamaged(f"{name} of this backup is damaged: {why}. Use another backup.", file=name)
+
+
+def _keep(backup: Backup, draft: Path, folder: Path) -> None:
+    write_synced(draft / MANIFEST, msgspec.json.format(msgspec.json.encode(backup)).decode() + "\n")
+    sync_directory(draft)
+    if not folder.parent.exists():
+        folder.parent.mkdir(mode=0o700)
+        sync_directory(folder.parent.parent)
+    draft.rename(folder)
+    sync_directory(folder.parent)
+
+
+def _all(directory: Path) -> list[Backup]:
+    if not directory.exists():
+        return []
+    found = []
+    for folder in sorted((path for path in directory.iterdir() if BACKUP.fullmatch(path.name)), reverse=True):
+        try:
+            found.append(_manifest(folder))
+        except (BackupDamaged, BackupNotFound) as problem:
+            log.warning("a backup is not listed", backup=folder.name, project=directory.name, reason=problem.detail)
+    return found
+
+
+def _manifest(folder: Path) -> Backup:
+    try:
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Backup)
+    except (FileNotFoundError, NotADirectoryError):
+        raise no_backup(folder.name) from None
+    except msgspec.MsgspecError as error:
+        raise _not_as_written(MANIFEST, str(error)) from error
+
+
+def _schedule(path: Path) -> BackupSchedule | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=BackupSchedule)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:  # better the instance's schedule than none
+        log.error("a project's backup schedule is damaged", project=path.parent.name, reason=str(error))
+        return None
+
+
+def _set_schedule(path: Path, schedule: BackupSchedule | None) -> None:
+    if schedule is None:
+        path.unlink(missing_ok=True)
+        return
+    _make_folder(path.parent, exist_ok=True)
+    replace_secret_file(path, msgspec.json.encode(schedule).decode() + "\n")
+
+
+def _make_folder(path: Path, exist_ok: bool = False) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=exist_ok)
+
+
+def _remove_folder(path: Path) -> None:
+    """The manifest goes first: what a crash leaves of the rest is not listed."""
+    if path.exists():
+        (path / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(path)
+
+
+def _check_room(directory: Path, needed: int) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    free = shutil.disk_usage(directory).free
+    if free < needed + SPARE_BYTES:
+        mib = (needed + SPARE_BYTES - free) >> 20
+        raise DiskFull(f"The backup directory lacks {mib} MiB: free some space, then try again.")

@@ -1,0 +1,80 @@
+"""What each kind of job does, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from bunbase import __version__
+from bunbase.bundoc.backups.engine import Contents, Copies, Progress, Safety
+from bunbase.bundoc.backups.jobs import Running
+from bunbase.bundoc.backups.shelf import Shelf, check_files, listed_files
+from bunbase.contracts.backups import Backup, BackupDamaged, BackupReason
+from bunbase.pkg.clock import Clock, rfc3339
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.logger import logger
+
+log = logger("bundoc")
+
+
+class BackupWork:
+    def __init__(self, copies: Copies, shelf: Shelf, clock: Clock) -> None:
+        self.copies = copies
+        self.shelf = shelf
+        self.clock = clock
+
+    async def create(self, running: Running, reason: BackupReason) -> None:
+        job = running.job
+        async with self.shelf.draft(job.backup) as folder:
+            await self.shelf.check_room(await self.copies.size(job.project))
+            contents = await self.copies.copy(job.project, folder, running.progress)
+            await self._keep(job.project, job.backup, reason, contents, folder, running.progress)
+
+    async def verify(self, running: Running) -> None:
+        job = running.job
+        async with self.shelf.fetched(job.project, job.backup) as folder:
+            await self._verified(await self.shelf.one(job.project, job.backup), folder, running.progress)
+
+    async def restore(self, running: Running) -> None:
+        job = running.job
+        backup = await self.shelf.one(job.from_project, job.backup)
+        await self.shelf.check_room(await self.copies.size(job.project))
+        id = new_id("bkp")
+        async with self.shelf.fetched(job.from_project, job.backup) as source, self.shelf.draft(id) as folder:
+            await self._verified(backup, source, running.progress)
+
+            async def keep(contents: Contents) -> None:
+                await self._keep(job.project, id, BackupReason.BEFORE_RESTORE, contents, folder, running.progress)
+                running.now(safety_backup=id)
+
+            await self.copies.replace(job.project, job.from_project, source, Safety(folder, keep), running.progress)
+        log.info("a project was restored", project=job.project, backup=job.backup, from_project=job.from_project)
+
+    async def _verified(self, backup: Backup, folder: Path, progress: Progress) -> None:
+        """Raises: BackupDamaged, BackupTooNew."""
+        await asyncio.to_thread(check_files, folder, backup.files, progress)
+        found = await self.copies.examine(backup.project, folder, progress)
+        if (found.format, found.seq, found.collections) != (backup.format, backup.seq, backup.collections):
+            raise BackupDamaged(
+                "The backup does not hold what its manifest says. Use another one.", file="manifest.json"
+            )
+
+    async def _keep(
+        self, project: str, id: str, reason: BackupReason, contents: Contents, folder: Path, progress: Progress
+    ) -> None:
+        files = await asyncio.to_thread(listed_files, folder, progress)
+        backup = Backup(
+            id=id,
+            project=project,
+            reason=reason,
+            created_at=rfc3339(self.clock.now()),
+            bunbase=__version__,
+            format=contents.format,
+            key_version=contents.key_version,
+            seq=contents.seq,
+            source_changed_at=contents.source_changed_at,
+            collections=contents.collections,
+            files=files,
+        )
+        await self.shelf.keep(backup, folder)
+        log.info("a project was backed up", project=project, backup=id, reason=reason.value, bytes=backup.size())

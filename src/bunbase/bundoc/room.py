@@ -1,0 +1,25 @@
+"""The whole of Bundoc's contract in one object."""
+
+from __future__ import annotations
+
+from bunbase.bundoc.backups.engine import Copies
+from bunbase.bundoc.backups.service import BackupsService
+from bunbase.bundoc.backups.shelf import Shelf
+from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.bundoc.transfer.service import TransferService
+from bunbase.pkg.clock import Clock
+
+
+class BundocRoom(BundocService, BackupsService, TransferService):
+    def __init__(
+        self, engine: Engine, copies: Copies, shelf: Shelf, clock: Clock, settings: BundocSettings, dev: bool
+    ) -> None:
+        BundocService.__init__(self, engine, dev=dev, max_scan=settings.max_scan)
+        BackupsService.__init__(self, copies, shelf, clock, settings)
+        TransferService.__init__(self, engine, self)
+
+    async def drop_project(self, project: str) -> None:
+        await self.end_backups(project)
+        await BundocService.drop_project(self, project)

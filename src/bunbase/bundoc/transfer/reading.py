@@ -1,0 +1,72 @@
+"""What one line of an import says: which document, in which collection. The rest is checked when it is written."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from bunbase.bundoc.documents import ID, check_collection
+from bunbase.contracts.backups import ImportLine
+from bunbase.contracts.bundoc import InvalidDocument
+from bunbase.pkg.errors import InvalidInput, Malformed, Problem
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """`id`: None lets the server choose. `problem`: why the line cannot be imported."""
+
+    line: int
+    collection: str = ""
+    id: str | None = None
+    body: bytes = b""
+    problem: Problem | None = None
+
+
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    collection: str
+    document: msgspec.Raw
+
+
+class Named(msgspec.Struct, frozen=True):
+    id: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="_id")
+
+
+read_envelope: Final = msgspec.json.Decoder(Envelope).decode
+read_name: Final = msgspec.json.Decoder(Named).decode
+
+
+def sent_document(line: ImportLine, collection: str | None) -> Sent:
+    """Read a line: a document of `collection`, or `{"collection":…,"document":{…}}` when that is None."""
+    try:
+        into, body = (collection, line.text) if collection is not None else _opened(line.text)
+        check_collection(into)
+        return Sent(line.number, into, _id_in(body), body)
+    except Problem as problem:
+        return Sent(line.number, problem=problem)
+
+
+def _opened(text: bytes) -> tuple[str, bytes]:
+    try:
+        envelope = read_envelope(text)
+    except msgspec.ValidationError as error:
+        message = f'A line is {{"collection":…,"document":{{…}}}}, or name the collection for all: {error}.'
+        raise InvalidInput(message, errors=[{"path": "", "message": message}]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
+    return envelope.collection, bytes(envelope.document)
+
+
+def _id_in(body: bytes) -> str | None:
+    try:
+        id = read_name(body).id
+    except msgspec.ValidationError as error:
+        message = f"A line is a JSON object; its _id, if there is one, a string: {error}."
+        raise InvalidDocument(message, errors=[{"path": "", "message": message}]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
+    if isinstance(id, msgspec.UnsetType):
+        return None
+    if not ID.fullmatch(id):
+        message = "An id is a string of 1 to 64 letters, digits, _ or -."
+        raise InvalidDocument(message, errors=[{"path": "/_id", "message": message}])
+    return id

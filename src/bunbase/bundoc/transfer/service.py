@@ -1,0 +1,167 @@
+"""Export in pages by id, import in batches of ordinary writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.bundoc.counted import counted
+from bunbase.bundoc.documents import check_collection, check_id, seen
+from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.transfer.reading import Sent, sent_document
+from bunbase.contracts.backups import ExportPart, Imported, ImportLine, ImportMode, RefusedLine
+from bunbase.contracts.bundoc import (
+    NO_PRECONDITION,
+    BundocBusy,
+    CollectionNotFound,
+    DataUnreadable,
+    DiskFull,
+    DocumentExists,
+    RuleDenied,
+)
+from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
+from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
+
+PAGE: Final = 200  # documents read at a time: a thread of the pool is held for some milliseconds
+PART_BYTES: Final = 256 << 10
+MAX_ERRORS: Final = 100
+MAX_LINES: Final = 500
+MAX_IN_FLIGHT_BYTES: Final = 4 << 20
+BUSY_TRIES: Final = 6
+BUSY_SECONDS: Final = 0.25  # doubled with each try: 16 s in all
+
+# what is wrong with the project or the server, not with a line: going on would only fail again
+ENDS: Final = (BundocBusy, DiskFull, DataUnreadable, RuleDenied, KeyDestroyed, KeyNotFound, Unreachable)
+
+
+class TransferService:
+    def __init__(self, engine: Engine, documents: BundocService) -> None:
+        self.transfer_engine = engine
+        self.documents = documents
+
+    async def export_documents(self, caller: Caller, collection: str | None, after: str) -> AsyncIterator[ExportPart]:
+        with counted("export"):
+            project = _as_server(caller).project
+            if collection is not None:
+                check_collection(collection)
+                if after:
+                    check_id(after)
+                if await self.transfer_engine.terms(project, collection) is None:
+                    raise CollectionNotFound(f"There is no collection {collection}.")
+                async for part in self._documents(project, collection, after):
+                    yield part
+                return
+            first, _, id = after.partition("/")
+            if after:
+                check_collection(first)
+                check_id(id)
+            for one in await self.transfer_engine.collections(project):
+                if one.name >= first:
+                    async for part in self._documents(project, one.name, id if one.name == first else "", one.name):
+                        yield part
+
+    async def import_documents(
+        self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
+    ) -> Imported:
+        with counted("import"):
+            server = _as_server(caller)
+            if collection is not None:
+                check_collection(collection)
+            if len(lines) > MAX_LINES:
+                message = f"At most {MAX_LINES} lines are imported at once."
+                raise InvalidInput(message, errors=[{"path": "/lines", "message": message}])
+            counts = {"imported": 0, "skipped": 0, "failed": 0}
+            errors: list[RefusedLine] = []
+            for group in _groups(_read(lines, collection)):
+                for line, outcome in await self._written(server, mode, group):
+                    counts["failed" if isinstance(outcome, Problem) else outcome] += 1
+                    if isinstance(outcome, Problem) and len(errors) < MAX_ERRORS:
+                        errors.append(RefusedLine(line, outcome.code, outcome.detail))
+            return Imported(**counts, last_line=lines[-1].number if lines else 0, errors=tuple(errors))
+
+    async def _documents(self, project: str, collection: str, after: str, named: str = "") -> AsyncIterator[ExportPart]:
+        """`named`: the collection that every line is to say."""
+        head, tail = (f'{{"collection":"{named}","document":'.encode(), b"}\n") if named else (b"", b"\n")
+        more = True
+        while more:
+            chunk = await self.transfer_engine.page(project, collection, after, PAGE)
+            lines: list[bytes] = []
+            size = 0
+            for stored in chunk.items:
+                lines.append(head + seen(stored) + tail)
+                size += len(lines[-1])
+                if size >= PART_BYTES:
+                    yield ExportPart(b"".join(lines))
+                    lines, size = [], 0
+            if lines:
+                yield ExportPart(b"".join(lines))
+            more = chunk.more
+            if chunk.items:
+                after = chunk.items[-1].id
+
+    async def _written(self, server: Caller, mode: ImportMode, group: list[Sent]) -> list[tuple[int, str | Problem]]:
+        """All at once: they share the disk's fsyncs. Raises: ENDS."""
+        done = await asyncio.gather(*(self._write(server, mode, sent) for sent in group))
+        return [(sent.line, outcome) for sent, outcome in zip(group, done, strict=True)]
+
+    async def _write(self, server: Caller, mode: ImportMode, sent: Sent) -> str | Problem:
+        if sent.problem is not None:
+            return sent.problem
+        for tried in range(BUSY_TRIES + 1):
+            try:
+                if mode is ImportMode.REPLACE and sent.id is not None:
+                    await self.documents.put(server, sent.collection, sent.id, sent.body, NO_PRECONDITION)
+                else:
+                    await self.documents.create(server, sent.collection, sent.body)
+                return "imported"
+            except DocumentExists as exists:
+                return "skipped" if mode is ImportMode.SKIP else exists
+            except BundocBusy:
+                if tried == BUSY_TRIES:
+                    raise
+                await asyncio.sleep(BUSY_SECONDS * 2**tried)
+            except ENDS:
+                raise
+            except Problem as problem:
+                return problem
+        raise AssertionError("the last try returns or raises")
+
+
+def _as_server(caller: Caller) -> Caller:
+    """Give the caller as the project's server: a secret key, or a member who may work with its data.
+
+    Raises: RuleDenied, Forbidden.
+    """
+    match caller.kind:
+        case CallerKind.SECRET:
+            return caller
+        case CallerKind.DEVELOPER:
+            caller.need(Role.DEVELOPER)
+            return msgspec.structs.replace(caller, kind=CallerKind.SECRET)
+        case _:
+            raise RuleDenied("Whole collections are moved with the project's secret key, or by its developers.")
+
+
+def _read(lines: tuple[ImportLine, ...], collection: str | None) -> list[Sent]:
+    return [sent_document(line, collection) for line in lines]
+
+
+def _groups(sent: list[Sent]) -> list[list[Sent]]:
+    """Cut what may be written at once: no document twice in a group, and none too large."""
+    groups: list[list[Sent]] = [[]]
+    known: set[Any] = set()
+    size = 0
+    for one in sent:
+        name = (one.collection, one.id)
+        if (one.id is not None and name in known) or (groups[-1] and size + len(one.body) > MAX_IN_FLIGHT_BYTES):
+            groups.append([])
+            known, size = set(), 0
+        groups[-1].append(one)
+        known.add(name)
+        size += len(one.body)
+    return groups

@@ -1,0 +1,204 @@
+"""`bunbase backup`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from bunbase.cli.backup_jobs import finished, megabytes
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.credentials import ChosenProject, StoredKey
+from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.prompts import confirm
+from bunbase.cli.session import Session, open_session
+from bunbase.contracts.backups import Backup, BackupPage, BackupScheduleState
+from bunbase.contracts.platform import NewProject, Project
+
+BackupId = Annotated[str, Parameter(help="Its id, as `bunbase backup list` shows it.")]
+Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask whether it is meant.")]
+
+app = App(name="backup", help="Back up, verify, restore and clone a project's documents.")
+
+
+@app.command
+def create(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Copy the project's documents as they are now, encrypted; reads and writes go on."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        backup = _created(session, needed_project(flags.project, session), out)
+    if flags.json:
+        out.document(backup)
+    else:
+        out.facts(_facts(backup))
+    out.done(f"Backed up as {backup.id}.")
+
+
+@app.command(name="list")
+def list_backups(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Show the project's backups, newest first."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        found = session.ask_all(BackupPage, Call("GET", _path(needed_project(flags.project, session))))
+    if flags.json:
+        out.document(found)
+        return
+    out.table(("backup", "made", "why", "documents", "size"), [_row(backup) for backup in found.items])
+    if not found.items:
+        out.hint("There is no backup yet. Make one: bunbase backup create")
+
+
+@app.command
+def verify(backup: BackupId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Check every sum, every page and every count of a backup."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        call = Call("POST", _path(needed_project(flags.project, session), backup, "verify"))
+        job = finished(session, call, f"verifying {backup}", out)
+    if flags.json:
+        out.document(job)
+    out.done(f"{backup} is whole and can be read.")
+
+
+@app.command
+def restore(
+    backup: BackupId,
+    /,
+    *,
+    from_project: Annotated[
+        str,
+        Parameter(name="--from", show_default=False, help="Id or slug of the project it is a backup of, if not this."),
+    ] = "",
+    yes: Yes = False,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Put the documents of a backup in place of all that the project has. That is backed up first."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        project = session.ask(Project, Call("GET", at("projects", needed_project(flags.project, session))))
+        if not yes:
+            out.warn(f"This replaces all documents of {project.name} ({project.slug}) by those of {backup}.")
+        confirm(yes)
+        body = {"backup": backup, "from_project": from_project}
+        job = finished(session, Call("POST", _path(project.id, "restore"), json=body), f"restoring {backup}", out)
+    if flags.json:
+        out.document(job)
+    out.done(f"{project.name} is as {backup} has it.")
+    if job.safety_backup:
+        out.hint(f"What was there before: bunbase backup restore {job.safety_backup}")
+
+
+@app.command
+def clone(
+    name: Annotated[str, Parameter(help="What to call the new project.")],
+    /,
+    *,
+    backup: Annotated[str, Parameter(show_default=False, help="The backup to begin with, in place of now.")] = "",
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Make a new project, under a key of its own, with this project's documents."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        source = needed_project(flags.project, session)
+        taken = backup or _created(session, source, out).id
+        new = session.ask(NewProject, Call("POST", at("projects"), json={"name": name}))
+        if flags.json:
+            out.document(new)
+        else:
+            out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
+        _keep_keys(session, new, out)
+        body = {"backup": taken, "from_project": source}
+        try:
+            finished(session, Call("POST", _path(new.id, "restore"), json=body), f"filling {new.slug}", out)
+        except Failure:
+            out.warn(f"{new.slug} was made, but is empty: bunbase backup restore {taken} --from {source}")
+            raise
+        if not backup:  # it was made for the clone alone
+            session.ask(type(None), Call("DELETE", _path(source, taken)))
+    out.done(f"{new.name} ({new.slug}) holds a copy. Its secret key is shown only now.")
+    out.hint(f"Go on in it: bunbase projects use {new.slug}")
+
+
+@app.command
+def delete(backup: BackupId, /, *, yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Delete a backup for good."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        project = needed_project(flags.project, session)
+        if not yes:
+            out.warn(f"This deletes the backup {backup}. There is no way back.")
+        confirm(yes)
+        session.ask(type(None), Call("DELETE", _path(project, backup)))
+    if flags.json:
+        out.document({"id": backup, "deleted": True})
+    out.done(f"{backup} is gone.")
+
+
+@app.command
+def schedule(
+    *,
+    every_hours: Annotated[int | None, Parameter(show_default=False, help="How often; 0 for never.")] = None,
+    kept: Annotated[int | None, Parameter(show_default=False, help="How many scheduled backups are kept.")] = None,
+    inherit: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Use the schedule of the instance again.")
+    ] = False,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Show or change how often the project is backed up by itself."""
+    out = Output(flags.json)
+    if inherit and (every_hours, kept) != (None, None):
+        raise Usage("Give either --inherit, or --every-hours and --kept.")
+    with open_session(flags) as session:
+        path = _path(needed_project(flags.project, session), "schedule")
+        now = session.ask(BackupScheduleState, Call("DELETE" if inherit else "GET", path))
+        if (every_hours, kept) != (None, None):
+            body = {
+                "every_hours": now.every_hours if every_hours is None else every_hours,
+                "kept": now.kept if kept is None else kept,
+            }
+            now = session.ask(BackupScheduleState, Call("PUT", path, json=body))
+    if flags.json:
+        out.document(now)
+        return
+    often = f"every {now.every_hours} h" if now.every_hours else "never"
+    whose = "this project's" if now.own else "the instance's"
+    out.facts([("backed up", often), ("kept", now.kept), ("schedule", whose)])
+
+
+def _created(session: Session, project: str, out: Output) -> Backup:
+    job = finished(session, Call("POST", _path(project)), "backing up", out)
+    return session.ask(Backup, Call("GET", _path(project, job.backup)))
+
+
+def _keep_keys(session: Session, new: NewProject, out: Output) -> None:
+    """The project exists by now, so nothing that goes wrong here may hide its keys."""
+    try:
+        with session.changing() as known:
+            for key in new.keys:
+                known.keep(StoredKey(key.id, key.kind, key.key or "", ChosenProject(new.id, new.slug)))
+    except Failure as failure:
+        out.warn(f"The project was made, but its key could not be kept: {failure.detail}")
+
+
+def _path(project: str, *below: str) -> str:
+    return at("projects", project, "backups", *below)
+
+
+def _row(backup: Backup) -> tuple[str, str, str, int, str]:
+    return backup.id, backup.created_at, backup.reason.value, _documents(backup), megabytes(backup.size())
+
+
+def _facts(backup: Backup) -> list[tuple[str, object]]:
+    return [
+        ("backup", backup.id),
+        ("made", backup.created_at),
+        ("documents", _documents(backup)),
+        ("size", megabytes(backup.size())),
+    ]
+
+
+def _documents(backup: Backup) -> int:
+    return sum(collection.documents for collection in backup.collections)

@@ -1,0 +1,40 @@
+"""Wait for backup work on the server, and say how far it is."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from bunbase.cli.errors import Refused
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.session import Session
+from bunbase.contracts.backups import BackupJob, JobState
+
+FIRST_SECONDS: Final = 0.05
+MOST_SECONDS: Final = 1.0  # between looks
+
+
+def finished(session: Session, call: Call, text: str, out: Output) -> BackupJob:
+    """Begin a job and wait until it is done; Ctrl-C leaves it to the server. Raises: Refused with why it failed."""
+    job = session.ask(BackupJob, call)
+    seconds = FIRST_SECONDS
+    with out.working(text) as told:
+        while job.state in (JobState.QUEUED, JobState.RUNNING):
+            told(_far(job))
+            time.sleep(seconds)
+            seconds = min(MOST_SECONDS, seconds * 2)
+            job = session.ask(BackupJob, Call("GET", at("projects", job.project, "backups", "jobs", job.id)))
+    if job.problem is not None:
+        raise Refused(job.problem)
+    return job
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _far(job: BackupJob) -> str:
+    if job.state is JobState.QUEUED:
+        return "waiting for other backup work"
+    return f"{megabytes(job.done_bytes)} of {megabytes(job.total_bytes)}" if job.total_bytes else "under way"

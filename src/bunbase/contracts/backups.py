@@ -1,0 +1,244 @@
+"""Backups of a project's documents, and documents as lines: the part of Bundoc's contract that moves whole projects.
+
+What takes long is a Job: it is begun by one call and looked at by others. A backup is listed once it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from typing import Annotated, Any, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Problem
+
+
+class BackupNotFound(Problem):
+    status, code, title = 404, "backup_not_found", "There is no such backup"
+
+
+class BackupJobNotFound(Problem):
+    """Jobs are kept in memory: a restart forgets them. Backups that were finished are still listed."""
+
+    status, code, title = 404, "backup_job_not_found", "There is no such job"
+
+
+class BackupDamaged(Problem):
+    """`file`: the file of the backup that is not what was written."""
+
+    status, code, title = 409, "backup_damaged", "The backup is not what was written"
+
+
+class BackupTooNew(Problem):
+    status, code, title = 409, "backup_too_new", "The backup was written by a newer BunBase"
+
+
+class BackupBusy(Problem):
+    status, code, title = 503, "backup_busy", "Other backup work is in the way"
+
+
+class BackupFailed(Problem):
+    status, code, title = 500, "backup_failed", "The backup work could not be finished"
+
+
+class TooManyBackups(Problem):
+    status, code, title = 409, "too_many_backups", "This project has as many backups as it may have"
+
+
+class ProjectRestoring(Problem):
+    status, code, title = 503, "project_restoring", "The project is being restored"
+
+
+class BackupReason(StrEnum):
+    MANUAL = "manual"
+    SCHEDULED = "scheduled"
+    BEFORE_RESTORE = "before_restore"  # what was there when a restore replaced it
+
+
+class JobKind(StrEnum):
+    CREATE = "create"
+    VERIFY = "verify"
+    RESTORE = "restore"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class BackedUpFile(msgspec.Struct, frozen=True):
+    name: str
+    bytes: int
+    sha256: str
+
+
+class BackedUpCollection(msgspec.Struct, frozen=True):
+    """`bytes`: of the documents' stored form."""
+
+    name: str
+    documents: int
+    bytes: int
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """What a backup says of itself, and its manifest. `seq`: of the newest change in it; `format`: of its database.
+
+    `source_changed_at`: when the project's files were last written to before it was taken, ns since 1970.
+    """
+
+    id: str
+    project: str
+    reason: BackupReason
+    created_at: str
+    bunbase: str
+    format: int
+    key_version: int
+    seq: int
+    source_changed_at: int
+    collections: tuple[BackedUpCollection, ...]
+    files: tuple[BackedUpFile, ...]
+
+    def size(self) -> int:
+        return sum(file.bytes for file in self.files)
+
+
+class BackupPage(msgspec.Struct, frozen=True):
+    items: tuple[Backup, ...]
+    next: str | None
+
+
+class BackupJob(msgspec.Struct, frozen=True):
+    """`backup`: what it makes, verifies or restores. `done_bytes` of `total_bytes`: 0 until that is known.
+
+    `safety_backup`: what a restore replaced. `problem`: why it failed, as a problem document.
+    """
+
+    id: str
+    project: str
+    kind: JobKind
+    state: JobState
+    backup: str
+    created_at: str
+    from_project: str = ""
+    done_bytes: int = 0
+    total_bytes: int = 0
+    safety_backup: str | None = None
+    problem: dict[str, Any] | None = None
+
+
+Hours = Annotated[int, msgspec.Meta(ge=0, le=8760)]
+Kept = Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class BackupSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`every_hours`: 0 for never. `kept`: how many scheduled backups are kept."""
+
+    every_hours: Hours
+    kept: Kept
+
+
+class BackupScheduleState(msgspec.Struct, frozen=True):
+    """`own`: the project has a schedule of its own, not that of the instance."""
+
+    every_hours: int
+    kept: int
+    own: bool
+
+
+class ExportPart(msgspec.Struct, frozen=True):
+    """Whole lines of NDJSON."""
+
+    lines: bytes
+
+
+class ImportMode(StrEnum):
+    CREATE = "create"  # a document that exists already is an error
+    REPLACE = "replace"
+    SKIP = "skip"  # a document that exists already stays as it is
+
+
+class ImportLine(msgspec.Struct, frozen=True):
+    """`number`: from 1."""
+
+    number: int
+    text: bytes
+
+
+class RefusedLine(msgspec.Struct, frozen=True):
+    line: int
+    code: str
+    detail: str
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """`errors`: the first 100. `last_line`: all up to it were dealt with."""
+
+    imported: int = 0
+    skipped: int = 0
+    failed: int = 0
+    last_line: int = 0
+    errors: tuple[RefusedLine, ...] = ()
+
+
+class Backups(Protocol):
+    """Callers are members of the project: developer for what only reads, admin for what replaces or deletes."""
+
+    async def create_backup(self, caller: Caller) -> BackupJob:
+        """Begin to copy the project as it is at one moment; writes go on. Raises: BackupBusy, TooManyBackups."""
+        ...
+
+    async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
+        """Give the project's backups, newest first. Raises: InvalidCursor."""
+        ...
+
+    async def backup(self, caller: Caller, id: str) -> Backup:
+        """Raises: BackupNotFound."""
+        ...
+
+    async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
+        """Begin to check sums, pages and counts. The job fails with BackupDamaged, which names what is wrong.
+
+        Raises: BackupNotFound, BackupBusy.
+        """
+        ...
+
+    async def restore_backup(self, caller: Caller, source: Caller, id: str) -> BackupJob:
+        """Begin to put the documents of a backup of `source`'s project in place of those of `caller`'s.
+
+        Both need admin. What was there is backed up first. Raises: BackupNotFound, BackupBusy.
+        """
+        ...
+
+    async def delete_backup(self, caller: Caller, id: str) -> None:
+        """Raises: BackupNotFound, BackupBusy while it is being read."""
+        ...
+
+    async def backup_job(self, caller: Caller, id: str) -> BackupJob:
+        """Raises: BackupJobNotFound."""
+        ...
+
+    async def backup_schedule(self, caller: Caller) -> BackupScheduleState: ...
+
+    async def set_backup_schedule(self, caller: Caller, schedule: BackupSchedule | None) -> BackupScheduleState:
+        """Give the project a schedule of its own; None: that of the instance again."""
+        ...
+
+    def export_documents(self, caller: Caller, collection: str | None, after: str) -> AsyncIterator[ExportPart]:
+        """Give documents by id after `after`, a line each; of every collection, as `collection/id`, when none is named.
+
+        Secret key or developer. Each is as it was when its page was read. Raises: RuleDenied, CollectionNotFound.
+        """
+        ...
+
+    async def import_documents(
+        self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
+    ) -> Imported:
+        """Write some lines, each checked as any write is; what is wrong with one stops no other.
+
+        Secret key or developer. Raises: RuleDenied, BundocBusy, DiskFull, DataUnreadable.
+        """
+        ...
