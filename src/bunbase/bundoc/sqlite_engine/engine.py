@@ -24,7 +24,7 @@ from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
-from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
 from bunbase.contracts.bundoc import Changes, Collection, CollectionSpec
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
@@ -55,8 +55,8 @@ class SqliteEngine:
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
-    async def several(self, project: str, collection: str, ids: tuple[str, ...]) -> tuple[Stored, ...]:
-        return await self._scanned(project, lambda file: file.several(collection, ids))
+    async def snapshot(self, project: str, work: Callable[[Lookup], T]) -> T:
+        return await self._scanned(project, lambda file: file.snapshot(work))
 
     async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
         try:
