@@ -120,10 +120,15 @@ class SqliteEngine:
                 await self._build(project, collection, number)
             except Problem:
                 if number in declared.referring:  # its schema cannot hold without it
-                    await self._task(project, Declare(collection, schema_of(before)))
+                    await self._restore(project, collection, schema_of(before))
                 raise
         if declared.retiming:
             await self._retime(project, collection)
+
+    async def _restore(self, project: str, collection: str, spec: CollectionSpec) -> None:
+        restored = await self._task(project, Declare(collection, spec))
+        for number in restored.referring:
+            await self._build(project, collection, number)
 
     async def _build(self, project: str, collection: str, number: int) -> None:
         self.building.add((project, number))
