@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import MAX_BYTES, Stored, seen
 from bunbase.bundoc.expanding import MAX_EXPANDED, expanded, expansions
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionSpec, DocumentNotFound, InvalidQuery, Query
 from bunbase.contracts.caller import Caller, CallerKind
 
@@ -83,10 +85,11 @@ async def test_select_leaves_what_comes_along(posts: BundocService) -> None:
 
 
 async def test_what_is_gone_or_hidden_is_not_there(posts: BundocService, engine: SqliteEngine) -> None:
-    wanted = await expansions(engine, "prj_a", "posts", ("author.team", "meta.editors"))
+    wanted = await expansions(engine, "prj_a", "posts", ("author", "meta.editors"))
     document = (await posts.get(CALLER, "posts", "d1")).body
 
-    def visible(_collection: str, stored: Stored) -> bytes | None:
+    def visible(collection: str, terms: Terms, stored: Stored, lookup: Lookup) -> bytes | None:
+        assert (collection, lookup(collection, stored.id), len(terms.references)) == ("users", stored, 1)
         return seen(stored) if stored.id == "ada" else None
 
     (beside,) = await expanded(engine, "prj_a", [document], wanted, visible)

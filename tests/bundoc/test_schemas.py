@@ -190,6 +190,18 @@ async def test_set_null_stops_at_the_schema_of_whoever_refers(service: BundocSer
     assert await ids(service, "users") == ["ada"]
 
 
+async def test_set_null_is_not_stopped_by_what_did_not_fit_before(service: BundocService) -> None:
+    await put(service, "users", "ada")
+    await put(service, "posts", "d1", author="ada")
+    author = {"type": ["string", "null"], "x-ref": "users", "x-on-delete": "set_null"}
+    schema = {"required": ["title"], "properties": {"author": author}}
+    await service.put_collection(CALLER, "posts", CollectionSpec(schema=schema))
+
+    await delete(service, "users", "ada")
+
+    assert await get(service, "posts", "d1") == {"_rev": 2, "author": None}
+
+
 async def test_a_cascade_goes_through_collections_and_circles(service: BundocService) -> None:
     await service.put_collection(CALLER, "teams", referring("cascade", "users"))
     await service.put_collection(CALLER, "users", referring("cascade", "teams"))
@@ -287,14 +299,19 @@ async def test_references_bring_their_own_index(service: BundocService) -> None:
 async def test_a_reference_that_stored_documents_cannot_have_leaves_the_schema_as_it_was(
     service: BundocService,
 ) -> None:
-    await service.put_collection(CALLER, "posts", TITLED)
-    await put(service, "posts", "d1", title="", author=[f"u{number}" for number in range(1001)])
+    editor = CollectionSpec(schema={"properties": {"editor": {"type": "string", "x-ref": "users"}}})
+    await service.put_collection(CALLER, "posts", editor)
+    await put(service, "users", "ada")
+    await put(service, "posts", "d1", editor="ada", author=[f"u{number}" for number in range(1001)])
 
     with pytest.raises(InvalidDocument):
         await service.put_collection(CALLER, "posts", referring("restrict"))
 
     found = await service.collection(CALLER, "posts")
-    assert (found.schema, found.indexes) == (TITLED.schema, ())
+    assert found.schema == editor.schema
+    assert [(one.name, one.ready) for one in found.indexes] == [("_ref_editor", True)]
+    with pytest.raises(DocumentReferenced):
+        await delete(service, "users", "ada")
 
 
 async def test_a_crash_while_the_index_is_built_lets_nothing_through(

@@ -10,7 +10,7 @@ import msgspec
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.query.search import Found, Search
-from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
 from bunbase.contracts.bundoc import Changes, Collection, CollectionSpec, KeyState
 
 T = TypeVar("T")
@@ -32,8 +32,8 @@ class Engine(Protocol):
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None: ...
 
-    async def several(self, project: str, collection: str, ids: tuple[str, ...]) -> tuple[Stored, ...]:
-        """Give those of these documents that there are, all of one moment, and not many more than MAX_PAGE_BYTES."""
+    async def snapshot(self, project: str, work: Callable[[Lookup], T]) -> T:
+        """Give what `work` makes of the documents it looks up, in a thread; all of them are of one moment."""
         ...
 
     async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:

@@ -1,6 +1,6 @@
 """Documents that others refer to, put beside them: `"expand": ["author", "author.team"]`.
 
-The references of all documents of a page are read together, once for each path.
+Each is read once for a page and path, all in one snapshot, and shown as the rules of its own collection allow.
 """
 
 from __future__ import annotations
@@ -10,26 +10,30 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from bunbase.bundoc.definition import NO_TERMS, Terms
 from bunbase.bundoc.documents import Stored, read_all, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
 from bunbase.bundoc.schema.references import Reference, named
+from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import InvalidQuery
 
 MAX_PATHS: Final = 10
 MAX_DEPTH: Final = 2
 MAX_EXPANDED: Final = 1000  # documents beside those of one page: a few milliseconds of a thread
 
-Visible = Callable[[str, Stored], bytes | None]  # the document as the caller sees it, None if it is hidden
+# gives a document of a collection with these terms as the caller sees it, None if it is hidden
+Visible = Callable[[str, Terms, Stored, Lookup], bytes | None]
 
 
 class Expansion(msgspec.Struct, frozen=True):
-    """What is to come along for one reference, and what for the documents found there."""
+    """What is to come along for one reference, the terms of where it leads, and what comes along from there."""
 
     reference: Reference
+    terms: Terms
     further: tuple[Expansion, ...] = ()
 
 
-def as_stored(_collection: str, document: Stored) -> bytes | None:
+def as_stored(_collection: str, _terms: Terms, document: Stored, _lookup: Lookup) -> bytes | None:
     """What the secret key sees."""
     return seen(document)
 
@@ -46,62 +50,64 @@ async def expanded(
     engine: Engine, project: str, shown: list[bytes], wanted: tuple[Expansion, ...], visible: Visible
 ) -> list[bytes]:
     """Give for each document, as the caller sees it, what stands in its `_expand`. Raises: InvalidQuery."""
-    return await _Expanding(engine, project, visible).beside(shown, wanted)
+    return await engine.snapshot(project, lambda lookup: _Expanding(lookup, visible).beside(shown, wanted))
 
 
-def with_expanded(document: bytes, expanded: bytes) -> bytes:
-    return document[:-1] + b',"_expand":' + expanded + b"}"
+def with_expanded(document: bytes, beside: bytes) -> bytes:
+    return document[:-1] + b',"_expand":' + beside + b"}"
 
 
 class _Expanding:
-    """One page; counts what it reads."""
+    """One page; counts what it reads and what it sends."""
 
-    def __init__(self, engine: Engine, project: str, visible: Visible) -> None:
-        self.engine = engine
-        self.project = project
+    def __init__(self, lookup: Lookup, visible: Visible) -> None:
+        self.lookup = lookup
         self.visible = visible
-        self.read = 0
-        self.bytes = 0
+        self.looked_up = 0
+        self.read_bytes = 0
+        self.sent_bytes = 0
 
-    async def beside(self, shown: list[bytes], wanted: tuple[Expansion, ...]) -> list[bytes]:
+    def beside(self, shown: list[bytes], wanted: tuple[Expansion, ...]) -> list[bytes]:
         documents = [read_all(one) for one in shown]
         fields: list[dict[str, Any]] = [{} for _ in shown]
         for one in wanted:
             path = one.reference.path
             ids = [[id for _, id in named(document, path)] for document in documents]
-            found = await self._found(one, {id for of_document in ids for id in of_document})
+            found = self._found(one, {id: None for of_document in ids for id in of_document})
             for field, document, of_document in zip(fields, documents, ids, strict=True):
                 there = [msgspec.Raw(found[id]) for id in of_document if id in found]
                 if _is_listed(document, path):
                     field[one.reference.field] = there
                 elif there:
                     field[one.reference.field] = there[0]
-        return [self._counted(msgspec.json.encode(field)) for field in fields]
+        return [self._counted(field) for field in fields]
 
-    async def _found(self, one: Expansion, ids: Iterable[str]) -> dict[str, bytes]:
+    def _found(self, one: Expansion, ids: Iterable[str]) -> dict[str, bytes]:
         """Give the documents by id, with what comes along for them."""
-        wanted = tuple(sorted(set(ids)))
-        self.read += len(wanted)
-        if self.read > MAX_EXPANDED:
-            _too_many()
-        if not wanted:
-            return {}
-        stored = await self.engine.several(self.project, one.reference.collection, wanted)
-        if sum(len(document.body) for document in stored) >= MAX_PAGE_BYTES:
-            _too_many()
-        all = {document.id: self.visible(one.reference.collection, document) for document in stored}
-        shown = {id: body for id, body in all.items() if body is not None}
+        shown = {id: body for id in ids if (body := self._seen(one, id)) is not None}
         if not one.further:
             return shown
-        beside = await self.beside(list(shown.values()), one.further)
+        beside = self.beside(list(shown.values()), one.further)
         return {id: with_expanded(body, more) for (id, body), more in zip(shown.items(), beside, strict=True)}
 
-    def _counted(self, expanded: bytes) -> bytes:
-        """One document may stand beside many: what is sent is counted, not what is read."""
-        self.bytes += len(expanded)
-        if self.bytes > MAX_PAGE_BYTES:
+    def _seen(self, one: Expansion, id: str) -> bytes | None:
+        self.looked_up += 1
+        stored = self.lookup(one.reference.collection, id)
+        self.read_bytes += len(stored.body) if stored else 0
+        if self.looked_up > MAX_EXPANDED or self.read_bytes > MAX_PAGE_BYTES:
             _too_many()
-        return expanded
+        return None if stored is None else self.visible(one.reference.collection, one.terms, stored, self.lookup)
+
+    def _counted(self, field: dict[str, Any]) -> bytes:
+        """One document may stand beside many: what is sent may be more than what is read."""
+        self.sent_bytes += sum(len(one) for value in field.values() for one in _raws(value))
+        if self.sent_bytes > MAX_PAGE_BYTES:
+            _too_many()
+        return msgspec.json.encode(field)
+
+
+def _raws(value: Any) -> Iterable[bytes]:
+    return [bytes(one) for one in (value if isinstance(value, list) else [value])]
 
 
 async def _resolved(
@@ -118,12 +124,11 @@ async def _resolved(
         if rest and depth == MAX_DEPTH:
             _refuse(f"/expand/{number}", f"Expand goes through at most {MAX_DEPTH} references.")
         by_reference.setdefault(reference, []).extend([(number, rest)] if rest else [])
-    return tuple(
-        [
-            Expansion(one, await _resolved(engine, project, one.collection, further, depth + 1) if further else ())
-            for one, further in by_reference.items()
-        ]
-    )
+    found: list[Expansion] = []
+    for reference, rests in by_reference.items():
+        further = await _resolved(engine, project, reference.collection, rests, depth + 1) if rests else ()
+        found.append(Expansion(reference, await engine.terms(project, reference.collection) or NO_TERMS, further))
+    return tuple(found)
 
 
 def _is_listed(document: Any, path: tuple[str, ...]) -> bool:

@@ -121,6 +121,17 @@ def test_strict_lets_through_what_the_schema_knows(body: bytes) -> None:
     assert violations(STRICT, body, strict=True) == []
 
 
+def test_strict_leaves_conditions_as_they_are() -> None:
+    at_home = properties(address=properties(country={"const": "home"}))
+    address = properties(street={}, country={})
+    schema = {**properties(address=address, tax={}), "if": at_home, "then": {"required": ["tax"]}}
+
+    taxed = violations(schema, b'{"address":{"street":1,"country":"home"}}', strict=True)
+    unknown = violations(schema, b'{"address":{"country":"away","zip":1}}', strict=True)
+
+    assert (taxed, unknown) == ([("/tax", "required")], [("/address/zip", "additionalProperties")])
+
+
 def test_additive_lets_other_fields_through() -> None:
     assert violations(STRICT, b'{"title":1,"name":{"last":1},"rows":[{"m":1}]}') == []
 

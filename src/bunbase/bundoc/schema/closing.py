@@ -1,7 +1,8 @@
 """Strict schemas: objects whose fields are described have no others.
 
 Closed is the document itself and every object below it whose schema describes fields, unless that schema says for
-itself what other fields may be. A schema that only adds to another (in `allOf` and its kin) is not closed on its own.
+itself what other fields may be. Alternatives and conditions (`allOf`, `if` and their kin) add to what is known of the
+object around them; nothing within them is closed, or a condition would begin to fail for what others describe.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ def closed(schema: Schema) -> Schema:
 def _closed(schema: Schema, root: Schema, close: bool) -> Schema:
     copy: Any = dict(schema)
     for part in parts(schema):
-        inner = _closed(part.schema, root, close=not part.here and part.keyword != "contains")
-        _put(copy, part.place, inner)
+        if not part.here and part.keyword != "contains":
+            _put(copy, part.place, _closed(part.schema, root, close=True))
     for place, one in kept(schema):
         _put(copy, place, _closed(one, root, close=False))  # closed where it is referred to
     if close and not any(keyword in schema for keyword in OTHERS) and _describes(schema, root, set()):

@@ -31,7 +31,7 @@ from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.slow_queries import watched
 from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
-from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
 from bunbase.contracts.bundoc import BundocBusy, Changes, Collection, CollectionSpec, KeyState
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
@@ -67,8 +67,8 @@ class SqliteEngine:
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
-    async def several(self, project: str, collection: str, ids: tuple[str, ...]) -> tuple[Stored, ...]:
-        return await self._scanned(project, lambda file: file.several(collection, ids))
+    async def snapshot(self, project: str, work: Callable[[Lookup], T]) -> T:
+        return await self._scanned(project, lambda file: file.snapshot(work))
 
     async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
         try:

@@ -30,6 +30,7 @@ from bunbase.bundoc.sqlite_engine.tables import (
     tables_of,
 )
 from bunbase.bundoc.sqlite_engine.writer import Writer
+from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import Changes, DataUnreadable
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.secret_files import sync_directory
@@ -106,10 +107,17 @@ class ProjectFile:
         """Read in a thread."""
         return self.scanned(lambda scanner: self.tables[collection].page(scanner, after, limit))
 
-    def several(self, collection: str, ids: tuple[str, ...]) -> tuple[Stored, ...]:
-        """Read in a thread."""
-        table = self.tables.get(collection)
-        return () if table is None else self.scanned(lambda scanner: table.several(scanner, ids))
+    def snapshot(self, work: Callable[[Lookup], T]) -> T:
+        """Look up documents in a thread."""
+
+        def at_one_moment(scanner: apsw.Connection) -> T:
+            def lookup(collection: str, id: str) -> Stored | None:
+                table = self.tables.get(collection)
+                return None if table is None else table.get(scanner, id)
+
+            return work(lookup)
+
+        return self.scanned(at_one_moment)
 
     def search(self, collection: str, search: Search) -> Found:
         """Search in a thread. Raises: QueryNeedsIndex."""

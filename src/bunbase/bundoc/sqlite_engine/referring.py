@@ -138,7 +138,7 @@ class _Deletion:
             body = without(body, reference.path, ids)
         after = msgspec.structs.replace(before, rev=before.rev + 1, updated=self.transaction.now, body=body)
         schema = table.terms.schema
-        if schema is not None and not self.always and schema.violations(body):
+        if schema and not self.always and schema.violations(body) and not schema.violations(before.body):
             field = next(iter(self.cleared[place])).field
             raise DocumentReferenced(
                 f"Documents in {collection} refer to this in {field} and would not fit their schema without it.",

@@ -85,16 +85,6 @@ class Table:
         row = connection.execute(self.get_sql, (id,)).get
         return None if row is None else Stored(*row)
 
-    def several(self, connection: apsw.Connection, ids: tuple[str, ...]) -> tuple[Stored, ...]:
-        """Give those of these documents that there are, and none after the one that reaches MAX_PAGE_BYTES."""
-        found: list[Stored] = []
-        size = 0
-        for id in ids:
-            if size < MAX_PAGE_BYTES and (one := self.get(connection, id)) is not None:
-                found.append(one)
-                size += len(one.body)
-        return tuple(found)
-
     def stored(self, connection: apsw.Connection, id: str) -> Stored | None:
         """Give the document even if its time has passed."""
         row = connection.execute(self.stored_sql, (id,)).get
