@@ -10,7 +10,7 @@ import msgspec
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.query.search import Found, Search
-from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
 from bunbase.contracts.bundoc import Changes, Collection, CollectionSpec
 
 T = TypeVar("T")
@@ -31,6 +31,10 @@ class Engine(Protocol):
     """
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None: ...
+
+    async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
+        """Give what `work` makes of the documents it looks up; as quick as `get`, so `work` must be."""
+        ...
 
     async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
         """Do what `writes.outcome` says, alone and whole; answer only when it survives a power cut.

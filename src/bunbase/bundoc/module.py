@@ -22,7 +22,7 @@ from bunbase.pkg.modules import Module, Rooms, Site
 @asynccontextmanager
 async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[Bundoc]:
     async with open_sqlite_engine(site.data_dir / "bundoc", rooms[Kms], site.clock, settings) as engine:
-        service = BundocService(engine, dev=site.dev, max_scan=settings.max_scan)
+        service = BundocService(engine, dev=site.dev, max_scan=settings.max_scan, clock=site.clock)
         async with running(tend_job(service)):
             yield service
 

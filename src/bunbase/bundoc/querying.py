@@ -8,22 +8,28 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from bunbase.bundoc.access import Access
 from bunbase.bundoc.documents import COLLECTION, Stored
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.listing import narrowed
 from bunbase.bundoc.query.aggregate import aggregated, parse_group, parse_values
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.contracts.bundoc import Aggregation, IndexSpec, InvalidQuery, Page, Query
+from bunbase.contracts.bundoc import Aggregation, IndexSpec, InvalidQuery, Page, Query, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput
 
 MAX_INDEXES: Final = 32
 
 
-async def queried(engine: Engine, project: str, collection: str, query: Query, max_scan: int) -> Page:
-    """Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex."""
+async def queried(
+    engine: Engine, project: str, collection: str, query: Query, max_scan: int, access: Access | None = None
+) -> Page:
+    """Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, RuleDenied."""
+    if query.explain and access is not None:
+        raise RuleDenied("explain counts documents that you may not see: use the project's secret key.")
     name = _name(collection, query)
     search = Search(
         where=parse_where(query.where),
@@ -34,7 +40,7 @@ async def queried(engine: Engine, project: str, collection: str, query: Query, m
         max_scan=max_scan,
     )
     paths = parse_select(query.select)
-    found = await engine.search(project, collection, search)
+    found = await engine.search(project, collection, narrowed(search, access))
     items = b",".join([selected(stored, paths) for stored in found.items])
     next = encode_cursor(name, found.last) if found.more else None
     body = b'{"items":[' + items + b'],"next":' + msgspec.json.encode(next)
@@ -46,12 +52,18 @@ async def queried(engine: Engine, project: str, collection: str, query: Query, m
 
 
 async def aggregated_page(
-    engine: Engine, project: str, collection: str, aggregation: Aggregation, max_scan: int
+    engine: Engine,
+    project: str,
+    collection: str,
+    aggregation: Aggregation,
+    max_scan: int,
+    access: Access | None = None,
 ) -> Page:
-    """Raises: InvalidQuery, QueryNeedsIndex."""
+    """Raises: InvalidQuery, QueryNeedsIndex, RuleDenied."""
     group = parse_group(aggregation.group)
     values = parse_values(aggregation.values, aggregation.group)
-    search = Search(where=parse_where(aggregation.where), max_scan=max_scan)
+    named = [*((path, "/group") for path in group), *((one.path, "/values") for one in values if one.path)]
+    search = narrowed(Search(where=parse_where(aggregation.where), max_scan=max_scan), access, named)
 
     def fold(documents: Iterator[Stored]) -> list[dict[str, Any]]:
         return aggregated(documents, aggregation.group, group, values)

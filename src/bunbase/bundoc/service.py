@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from bunbase.bundoc import documents
+from bunbase.bundoc.access import DENIED, Access, bound_by_rules
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.definition import check_spec
+from bunbase.bundoc.definition import NO_TERMS, check_spec
 from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.querying import aggregated_page, named_indexes, queried
-from bunbase.bundoc.writes import Create, Delete, Put
+from bunbase.bundoc.reading import answered, missing, read_document
+from bunbase.bundoc.write_guard import WriteGuard
+from bunbase.bundoc.writes import Check, Create, Delete, Put, Write
 from bunbase.contracts.bundoc import (
     Aggregation,
     Changes,
@@ -26,13 +30,14 @@ from bunbase.contracts.bundoc import (
     Commit,
     CommitResult,
     Document,
-    DocumentNotFound,
     Page,
     Precondition,
     Query,
     RuleDenied,
+    UniqueViolation,
 )
 from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput
@@ -48,62 +53,71 @@ LARGE_BYTES = 16 << 10  # many small objects cost 65 µs a KiB to check: beyond 
 class BundocService:
     """`dev`: collections begin with their first document; otherwise they are created first."""
 
-    def __init__(self, engine: Engine, dev: bool = True, max_scan: int = 10_000) -> None:
+    def __init__(self, engine: Engine, dev: bool = True, max_scan: int = 10_000, clock: Clock | None = None) -> None:
         self.engine = engine
+        self.clock = clock or SystemClock()
         self.dev = dev
         self.max_scan = max_scan
 
     async def get(self, caller: Caller, collection: str, id: str) -> Document:
         with counted("get"):
-            _allow(caller)
+            bound = bound_by_rules(caller)
             check_collection(collection)
             check_id(id)
+            if bound:
+                access = await self._access(caller, collection)
+                return document(
+                    await self.engine.read(caller.project, lambda lookup: read_document(access, id, lookup))
+                )
             stored = await self.engine.get(caller.project, collection, id)
             if stored is None:
-                raise DocumentNotFound(f"There is no document {id} in {collection}.")
+                raise missing(collection, id)
             return document(stored)
 
     async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
         with counted("create"):
-            _allow(caller)
+            bound_by_rules(caller)
             check_collection(collection)
             await self._check_created(caller, collection)
             claimed, stored_body = await _parsed(body, documents.new_document)
-            written = await self.engine.write(caller.project, collection, Create(claimed or new_id(), stored_body))
-            return document(_kept(written), created=True)
+            written = await self._written(caller, collection, Create(claimed or new_id(), stored_body))
+            return document(written, created=True)
 
     async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
         with counted("put"):
-            _allow(caller)
+            bound_by_rules(caller)
             check_collection(collection)
             check_id(id)
             await self._check_created(caller, collection)
             stored_body = await _parsed(body, lambda sent: documents.document_at(id, sent))
-            written = _kept(await self.engine.write(caller.project, collection, Put(id, stored_body, when)))
+            written = await self._written(caller, collection, Put(id, stored_body, when))
             return document(written, created=written.rev == 1)
 
     async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
         with counted("patch"):
-            _allow(caller)
+            bound_by_rules(caller)
             check_collection(collection)
             check_id(id)
             write = await _parsed(patch, lambda sent: patch_of(id, sent, when))
-            return document(_kept(await self.engine.write(caller.project, collection, write)))
+            return document(await self._written(caller, collection, write))
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
         with counted("delete"):
-            _allow(caller)
+            guard = _guard(caller)
             check_collection(collection)
             check_id(id)
-            await self.engine.write(caller.project, collection, Delete(id, when))
+            await self.engine.write(caller.project, collection, Delete(id, when), guard)
 
     async def commit(self, caller: Caller, body: bytes) -> Commit:
         with counted("commit"):
-            _allow(caller)
+            guard = _guard(caller)
             steps = await _parsed(body, steps_of)
-            done = await self.engine.commit(caller.project, steps)
+            if guard is not None:
+                steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
+            with _discreet(guard):
+                done = await self.engine.commit(caller.project, steps)
             pairs = zip(steps, done.results, strict=True)
-            return Commit(done.seq, tuple(CommitResult(step.write.id, kept.rev if kept else 0) for step, kept in pairs))
+            return Commit(done.seq, tuple(CommitResult(step.write.id, _rev(step.write, kept)) for step, kept in pairs))
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
@@ -115,10 +129,12 @@ class BundocService:
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
         with counted("list"):
-            _allow(caller)
+            bound = bound_by_rules(caller)
             check_collection(collection)
             _check_limit(limit)
             await self._check_created(caller, collection)
+            if bound:
+                return await self._queried(caller, collection, Query(limit=limit, cursor=cursor))
             query = f"list {collection} by _id"
             after = decode_cursor(query, cursor, str) if cursor is not None else ""
             chunk = await self.engine.page(caller.project, collection, after, limit)
@@ -128,18 +144,18 @@ class BundocService:
 
     async def query(self, caller: Caller, collection: str, query: Query) -> Page:
         with counted("query"):
-            _allow(caller)
+            bound_by_rules(caller)
             check_collection(collection)
             _check_limit(query.limit)
             await self._check_created(caller, collection)
-            return await queried(self.engine, caller.project, collection, query, self.max_scan)
+            return await self._queried(caller, collection, query)
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
         with counted("aggregate"):
-            _allow(caller)
+            access = await self._access(caller, collection) if bound_by_rules(caller) else None
             check_collection(collection)
             await self._check_created(caller, collection)
-            return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan)
+            return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan, access)
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
@@ -176,6 +192,25 @@ class BundocService:
     async def tend(self) -> None:
         await self.engine.tend()
 
+    async def _access(self, caller: Caller, collection: str) -> Access:
+        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        return Access(caller, collection, terms.rules, self.clock.now())
+
+    async def _queried(self, caller: Caller, collection: str, query: Query) -> Page:
+        access = await self._access(caller, collection) if bound_by_rules(caller) else None
+        return await queried(self.engine, caller.project, collection, query, self.max_scan, access)
+
+    async def _written(self, caller: Caller, collection: str, write: Write) -> Stored:
+        """Write, and give what the caller may see of it."""
+        guard = _guard(caller)
+        with _discreet(guard):
+            written = await self.engine.write(caller.project, collection, write, guard)
+        assert written is not None  # only Delete leaves nothing behind
+        if guard is None:
+            return written
+        access = await self._access(caller, collection)
+        return await self.engine.read(caller.project, lambda lookup: answered(access, written, lookup))
+
     async def _collection(self, caller: Caller, name: str) -> Collection:
         found = await self.engine.collection(caller.project, name)
         if found is None:
@@ -183,20 +218,45 @@ class BundocService:
         return found
 
     async def _check_created(self, caller: Caller, collection: str) -> None:
-        """Raises: CollectionNotFound."""
-        if not self.dev and await self.engine.terms(caller.project, collection) is None:
+        """Raises: CollectionNotFound. To whom rules apply, a collection without them looks as if it were not there."""
+        if (
+            not self.dev
+            and caller.kind is CallerKind.SECRET
+            and await self.engine.terms(caller.project, collection) is None
+        ):
             raise _no_collection(collection)
 
 
+def _guard(caller: Caller) -> WriteGuard | None:
+    """Raises: RuleDenied."""
+    return WriteGuard(caller) if bound_by_rules(caller) else None
+
+
+@contextmanager
+def _discreet(guard: WriteGuard | None) -> Iterator[None]:
+    """Whom rules bind is not told which document has the value already."""
+    try:
+        yield
+    except UniqueViolation as violation:
+        if guard is None:
+            raise
+        index = violation.extra["index"]
+        raise UniqueViolation(
+            f"Another document has the same values: the index {index} is unique.", **violation.extra
+        ) from None
+
+
+def _rev(write: Write, kept: Stored | None) -> int:
+    """A check that passed says what it asked for: of a document that its caller may not see it is 0."""
+    if isinstance(write, Check):
+        return write.when.rev or 0
+    return kept.rev if kept else 0
+
+
 def _allow(caller: Caller) -> None:
-    """Raises: RuleDenied. Until a project can write rules, none allows anything."""
-    match caller.kind:
-        case CallerKind.SECRET:
-            return
-        case CallerKind.DEVELOPER:
-            raise RuleDenied("Use the project's secret key: documents are not open to developers' tokens.")
-        case _:
-            raise RuleDenied("No rule allows this; a server may do it with the project's secret key.")
+    """Raises: RuleDenied to all but the secret key."""
+    if bound_by_rules(caller):
+        raise RuleDenied(DENIED)
 
 
 def _allow_looking(caller: Caller) -> None:
@@ -221,11 +281,6 @@ def _no_collection(name: str) -> CollectionNotFound:
 
 async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:
     return parse(sent) if len(sent) < LARGE_BYTES else await asyncio.to_thread(parse, sent)
-
-
-def _kept(written: Stored | None) -> Stored:
-    assert written is not None  # only Delete leaves nothing behind
-    return written
 
 
 def _check_changes(since: int, wait_seconds: float) -> None:

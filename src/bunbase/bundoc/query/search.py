@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from bunbase.bundoc.documents import Stored
@@ -9,11 +11,14 @@ from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.plan import PRIMARY, Plan, wanted
 from bunbase.bundoc.query.sort import Order
 from bunbase.bundoc.query.sql import Condition
+from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import QueryNeedsIndex
 
 
 class Search(msgspec.Struct, frozen=True):
-    """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter.
+    """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter;
+    `residual`: what of the rule must still be asked about each document; `nothing`: it allows none at all.
+    `shown`: makes of a found document what is given back.
 
     `max_scan`: how many documents may be examined for the page, and how many for the count.
     """
@@ -25,6 +30,9 @@ class Search(msgspec.Struct, frozen=True):
     count: bool = False
     max_scan: int = 10_000
     also: Condition | None = None
+    residual: Callable[[Stored, Lookup], bool] | None = None
+    shown: Callable[[Stored, Lookup], Stored] | None = None
+    nothing: bool = False
 
 
 class Found(msgspec.Struct, frozen=True):

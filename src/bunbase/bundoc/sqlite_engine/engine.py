@@ -24,7 +24,7 @@ from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
-from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
 from bunbase.contracts.bundoc import Changes, Collection, CollectionSpec
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
@@ -51,6 +51,14 @@ class SqliteEngine:
         file = self.files.ready(project) or await self.files.opened(project)
         try:
             return file.get(collection, id)
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
+
+    async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
+        """Reads in the event loop, as `get`."""
+        file = self.files.ready(project) or await self.files.opened(project)
+        try:
+            return work(file.get)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
@@ -92,9 +100,20 @@ class SqliteEngine:
         return await self._scanned(project, lambda file: file.page(collection, after, limit))
 
     async def search(self, project: str, collection: str, search: Search) -> Found:
+        if search.nothing:
+            return Found(count=0 if search.count else None)
+        file = self.files.ready(project) or await self.files.opened(project)
+        try:
+            found = file.search_inline(collection, search)
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
+        if found is not None:
+            return found
         return await self._scanned(project, lambda file: file.search(collection, search))
 
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
+        if search.nothing:
+            return fold(iter(()))
         return await self._scanned(project, lambda file: file.fold(collection, search, fold))
 
     async def terms(self, project: str, collection: str) -> Terms | None:

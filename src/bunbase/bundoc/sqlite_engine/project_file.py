@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
+import msgspec
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
@@ -29,7 +30,7 @@ from bunbase.bundoc.sqlite_engine.tables import (
     tables_of,
 )
 from bunbase.bundoc.sqlite_engine.writer import Writer
-from bunbase.contracts.bundoc import Changes, DataUnreadable
+from bunbase.contracts.bundoc import Changes, DataUnreadable, QueryNeedsIndex
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.secret_files import sync_directory
 
@@ -41,6 +42,7 @@ SMALLEST_BYTES: Final = 4096  # one page
 # what the event loop reads itself; a longer list would be felt by every other request, so a thread reads it
 INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
+INLINE_SCAN: Final = 200  # documents examined: less than a millisecond
 
 
 class ProjectFile:
@@ -56,6 +58,7 @@ class ProjectFile:
         self.cache_mib = 1
         self.reader = connect(path, key)
         self.reader_time = TimeBound(self.reader, settings.read_seconds)
+        prepare(self.reader)
         self.scanner: apsw.Connection | None = None
         self.scanning = threading.Lock()
         self.writer: Writer | None = None
@@ -101,6 +104,22 @@ class ProjectFile:
         chunk = table.page(self.reader, after, limit, INLINE_BYTES)
         return None if chunk.more and len(chunk.items) < limit else chunk
 
+    def search_inline(self, collection: str, search: Search) -> Found | None:
+        """Give the page if an index or the order of ids leads to it in few steps, else None."""
+        if search.limit > INLINE_ITEMS or search.count or search.residual or search.shown:
+            return None
+        few = msgspec.structs.replace(search, max_scan=min(search.max_scan, INLINE_SCAN))
+        none: Found | None = Found()
+        self.reader_time.start()
+        self.reader.execute("BEGIN")
+        try:
+            return self._searching(self.reader, collection, few, lambda one: one.found_inline(INLINE_BYTES), none)
+        except QueryNeedsIndex:
+            return None
+        finally:
+            if self.reader.in_transaction:
+                self.reader.execute("ROLLBACK")  # it only read
+
     def page(self, collection: str, after: str, limit: int) -> Chunk:
         """Read in a thread."""
         return self.scanned(lambda scanner: self.tables[collection].page(scanner, after, limit))
@@ -138,8 +157,16 @@ class ProjectFile:
         work: Callable[[Searching], T],
         nothing: T,
     ) -> T:
-        table = self.tables.get(collection)
-        return nothing if table is None else work(Searching(scanner, table, search))
+        tables = dict(self.tables)  # of this moment, as the transaction is that the first read begins
+        table = tables.get(collection)
+        if table is None:
+            return nothing
+
+        def lookup(collection: str, id: str) -> Stored | None:
+            other = tables.get(collection)
+            return None if other is None else other.get(scanner, id)
+
+        return work(Searching(scanner, table, search, lookup))
 
     def write_with(self, pool: ThreadPoolExecutor, clock: Clock, changed: Callable[[], None]) -> Writer:
         """Give the writer; call it in the event loop. `changed`: called there after each commit."""

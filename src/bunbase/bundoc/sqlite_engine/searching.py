@@ -19,6 +19,7 @@ from bunbase.bundoc.query.sort import id_of, position
 from bunbase.bundoc.query.sql import KEY_FUNCTION, Condition, both, condition
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
 from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.bundoc.writes import Lookup
 
 decode: Final = msgspec.json.Decoder().decode
 
@@ -35,10 +36,12 @@ def _key(*args: Any) -> Any:
 class Searching:
     """One search; the connection is in a transaction, so that all of it sees one state."""
 
-    def __init__(self, connection: apsw.Connection, table: Table, search: Search) -> None:
+    def __init__(self, connection: apsw.Connection, table: Table, search: Search, lookup: Lookup) -> None:
         self.connection = connection
         self.table = table
         self.search = search
+        self.lookup = lookup
+        self.max_bytes = MAX_PAGE_BYTES
         tables = [one for one in index_tables(connection, table.number) if one.ready]
         self.by_name: dict[str, IndexTable] = {one.index.name: one for one in tables}
         self.plan = choose(search.where, search.order, [one.index for one in tables])
@@ -55,7 +58,15 @@ class Searching:
         items, more, last = self._walked() if self.plan.ordered else self._sorted()
         index = self.plan.index.name if self.plan.index else PRIMARY
         examined = counted + self.budget.examined
-        return Found(tuple(items), more, last, count, index, self.plan.ordered, examined)
+        return Found(self._shown(items), more, last, count, index, self.plan.ordered, examined)
+
+    def found_inline(self, max_bytes: int) -> Found | None:
+        """Give what was found if the plan's order is the result's and the page is small. Raises: QueryNeedsIndex."""
+        if not self.plan.ordered:
+            return None
+        self.max_bytes = max_bytes
+        found = self.found()
+        return None if found.more and len(found.items) < self.search.limit else found
 
     def all(self) -> Iterator[Stored]:
         """Give every document that fulfils the filter, in no order. Raises: QueryNeedsIndex."""
@@ -63,7 +74,8 @@ class Searching:
             yield self._document(id)
 
     def _count(self) -> int:
-        if self.search.where == EVERYTHING and self.search.also is None and not self.table.alive:
+        unruled = self.search.also is None and self.search.residual is None
+        if self.search.where == EVERYTHING and unruled and not self.table.alive:
             return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
         return sum(1 for _ in self._ids(None))
 
@@ -72,7 +84,7 @@ class Searching:
         items: list[Stored] = []
         size, more = 0, False
         for id in self._ids(self.search.after):
-            if len(items) == self.search.limit or size >= MAX_PAGE_BYTES:
+            if len(items) == self.search.limit or size >= self.max_bytes:
                 more = True
                 break
             items.append(self._document(id))
@@ -95,6 +107,15 @@ class Searching:
         last = first[len(items) - 1][0] if items else b""
         return items, len(items) < len(first), last
 
+    def _permitted(self, id: str) -> bool:
+        """Ask what the condition could not say of the rule."""
+        return self.search.residual is None or self.search.residual(self._document(id), self.lookup)
+
+    def _shown(self, items: list[Stored]) -> tuple[Stored, ...]:
+        if self.search.shown is None:
+            return tuple(items)
+        return tuple([self.search.shown(stored, self.lookup) for stored in items])
+
     def _position(self, document: Stored) -> bytes:
         return position(self.search.order, decode(seen(document)))
 
@@ -116,7 +137,7 @@ class Searching:
                         continue
                     self.budget.spend()
                     known.add(id) if many else None
-                    if passes:
+                    if passes and self._permitted(id):
                         yield id
             finally:
                 rows.close()
