@@ -65,7 +65,7 @@ def _check_budget(access: Access) -> None:
     """Raises: DeadlineExceeded. A document must not be left out because those before it took long."""
     if access.budget.spent:
         raise DeadlineExceeded(
-            "The rules of this collection take too long over so many documents: narrow the filter or simplify the rules."
+            "The rules of this collection take too long over so many documents: narrow the filter or simplify them."
         )
 
 
