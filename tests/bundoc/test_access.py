@@ -387,3 +387,25 @@ async def test_a_rule_without_end_denies_in_bounded_time(service: BundocService)
     assert isinstance(await refusal(service.get(ADA, C, "a")), DocumentNotFound)
     writes = [{"op": "patch", "collection": C, "id": "a", "data": {}}] * 500
     assert isinstance(await refusal(service.commit(ADA, body({"writes": writes}))), DocumentNotFound)
+
+
+async def test_only_who_asks_and_may_know_hears_why_they_are_denied(service: BundocService) -> None:
+    await ruled(service, OWNERS)
+    await put(service, "a", owner="ada")
+    asking = msgspec.structs.replace(EVE, explain=True)
+
+    hidden = await refusal(service.get(asking, C, "a"))
+    patched = await refusal(service.patch(asking, C, "a", b"{}", NO_PRECONDITION))
+    created = await refusal(service.create(asking, C, b'{"owner":"ada"}'))
+    no_rule = await refusal(service.list(asking, "nothing", 10, None))
+
+    assert hidden.extra["rule"] == patched.extra["rule"] == "get"
+    assert hidden.extra["trace"][-1] == {
+        "expr": "auth.uid == doc.owner",
+        "value": False,
+        "line": 1,
+        "column": 1,
+    }
+    assert (created.extra["rule"], created.extra["trace"][-1]["value"]) == ("create", False)
+    assert no_rule.extra["trace"] == [{"expr": "list", "error": "there is no list rule, which denies"}]
+    assert (await refusal(service.get(EVE, C, "a"))).extra == {}
