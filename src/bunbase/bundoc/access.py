@@ -55,7 +55,7 @@ class Access:
         self, op: Operation, id: str, lookup: Lookup, doc: Stored | None = None, next: Stored | None = None
     ) -> bool:
         rule = self.rules.rules.get(op)
-        return rule is not None and self._decided(rule, self._inputs(op, id, lookup, doc, next))
+        return rule is not None and self._decided(rule, self.inputs(op, id, lookup, doc, next))
 
     def shown(self, op: Operation, lookup: Lookup, stored: Stored) -> Stored:
         """Give the document without what this caller may not see."""
@@ -66,7 +66,7 @@ class Access:
         """Name the fields of this document that the caller may not see; a rule that fails hides."""
         if not self.rules.hidden:
             return []
-        inputs = self._inputs(op, stored.id, lookup, stored)
+        inputs = self.inputs(op, stored.id, lookup, stored)
         return [path for path, rule in self.rules.hidden.items() if not self._denies(rule, inputs)]
 
     def undecided(self, op: Operation) -> list[str]:
@@ -93,10 +93,10 @@ class Access:
         rule = self.rules.rules.get(op)
         if rule is None:
             return {"rule": op, "trace": [{"expr": op, "error": f"there is no {op} rule, which denies"}]}
-        _, steps = rule.trace(self._inputs(op, id, lookup, doc, next))
+        _, steps = rule.trace(self.inputs(op, id, lookup, doc, next))
         return {"rule": op, "trace": msgspec.to_builtins(steps)}
 
-    def _inputs(self, op: Operation, id: str, lookup: Lookup, doc: Stored | None, next: Stored | None = None) -> Inputs:
+    def inputs(self, op: Operation, id: str, lookup: Lookup, doc: Stored | None, next: Stored | None = None) -> Inputs:
         def fields_at(collection: str, id: str) -> dict[str, Any] | None:
             found = lookup(collection, id)
             return None if found is None else seen_fields(found)

@@ -10,6 +10,7 @@ from bunbase.bundoc.fast_routes import FAST_ROUTES
 from bunbase.bundoc.jobs import tend_job
 from bunbase.bundoc.query_routes import ROUTES as QUERY_ROUTES
 from bunbase.bundoc.routes import ROUTES
+from bunbase.bundoc.rule_routes import ROUTES as RULE_ROUTES
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
@@ -33,7 +34,7 @@ MODULE = Module(
     needs=(Kms,),
     settings=BundocSettings,
     open=open_bundoc,
-    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES),
+    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES, *RULE_ROUTES),
     fast_routes=FAST_ROUTES,
     needs_database=False,
 )

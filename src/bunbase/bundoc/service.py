@@ -19,6 +19,8 @@ from bunbase.bundoc.documents import Stored, check_collection, check_id, documen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.querying import aggregated_page, named_indexes, queried
 from bunbase.bundoc.reading import answered, missing, read_document
+from bunbase.bundoc.rule_tests import Batch, Trial, needs_store, read_batch
+from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.write_guard import WriteGuard
 from bunbase.bundoc.writes import Check, Create, Delete, Put, Write
 from bunbase.contracts.bundoc import (
@@ -184,6 +186,32 @@ class BundocService:
             check_collection(name)
             if not await self.engine.drop_collection(caller.project, name):
                 raise _no_collection(name)
+
+    async def test_rules(self, caller: Caller, body: bytes) -> Page:
+        with counted("test_rules"):
+            _allow_managing(caller)
+            batch, several = await _parsed(body, read_batch)
+            trial = Trial(batch, await self._tried(caller, batch), self.clock.now())
+            if needs_store(batch):
+                decisions = await self.engine.read(caller.project, trial.run)
+            else:
+                decisions = await asyncio.to_thread(trial.run, lambda _collection, _id: None)
+            if several:
+                return Page(msgspec.json.encode({"items": decisions, "coverage": trial.covered()}))
+            return Page(msgspec.json.encode(decisions[0]))
+
+    async def _tried(self, caller: Caller, batch: Batch) -> dict[str, RuleSet]:
+        """Give the rules that a batch is about. Raises: InvalidRule, CollectionNotFound."""
+        if batch.rules is not None:
+            sent = batch.rules
+            return await asyncio.to_thread(lambda: {name: RuleSet(rules) for name, rules in sent.items()})
+        found = {}
+        for name in {case.collection for case in batch.cases}:
+            terms = await self.engine.terms(caller.project, name)
+            if terms is None:
+                raise _no_collection(name)
+            found[name] = terms.rules
+        return found
 
     async def drop_project(self, project: str) -> None:
         with counted("drop_project"):
