@@ -14,8 +14,9 @@ SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete"),
     *("keys list", "keys create", "keys rotate", "keys revoke"),
     *("env set", "env list", "env unset"),
+    *("rules test", "rules push"),
 ]
-NO_JSON = {"projects", "keys", "env"}
+NO_JSON = {"projects", "keys", "env", "rules"}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])

@@ -36,6 +36,7 @@ COMMANDS: Final = (
     (PROJECT, "projects", "projects:app", "List, create, choose and delete projects."),
     (PROJECT, "keys", "keys:app", "List, create, rotate and revoke a project's keys."),
     (PROJECT, "env", "env:app", "The environment of a project's functions."),
+    (PROJECT, "rules", "rules:app", "Test the rules of a project, and put them into force."),
     (FUNCTIONS, "init", "init:init", "Begin a project in a folder: bunbase.toml and a first function."),
     (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and put them into service."),
     (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show what it answers."),
