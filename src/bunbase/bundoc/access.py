@@ -161,10 +161,9 @@ def as_sql(access: Access) -> tuple[sql.Condition | None, bool, bool]:
 
     Raises: RuleDenied where there is no list rule.
     """
-    rule = access.rules.rules.get("list")
-    if rule is None:
+    filter = access.rules.filter(access.about("list"))
+    if filter is None:
         raise RuleDenied(DENIED, **access.why("list", "", lambda _collection, _id: None))
-    filter = rule.filter(access.about("list"))
     condition = filter.condition
     also = None if condition is None else sql.Condition(condition.sql, condition.parameters)
     return also, filter.residual, filter.nothing
