@@ -25,7 +25,7 @@ from bunbase.contracts.bundoc import (
     UniqueViolation,
 )
 from bunbase.contracts.caller import Caller, EndUser
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import DeadlineExceeded, InvalidInput, Problem
 from tests.rooms import publishable_caller, secret_caller
 
 SERVER = secret_caller("prj_a")
@@ -385,8 +385,32 @@ async def test_a_rule_without_end_denies_in_bounded_time(service: BundocService)
     await put(service, "a", many=list(range(300)))
 
     assert isinstance(await refusal(service.get(ADA, C, "a")), DocumentNotFound)
-    writes = [{"op": "patch", "collection": C, "id": "a", "data": {}}] * 500
-    assert isinstance(await refusal(service.commit(ADA, body({"writes": writes}))), DocumentNotFound)
+    assert isinstance(await refusal(service.patch(ADA, C, "a", b"{}", NO_PRECONDITION)), DocumentNotFound)
+
+
+async def test_the_rules_of_a_commit_share_one_budget(service: BundocService) -> None:
+    loops = "doc.many.all(a, doc.many.all(b, a + b >= 0))"
+    await ruled(service, Rules(get="true", update=loops))
+    await put(service, "a", many=list(range(100)))
+    write = {"op": "patch", "collection": C, "id": "a", "data": {}}
+
+    refused = await refusal(service.commit(ADA, body({"writes": [write] * 500})))
+
+    assert isinstance(refused, InvalidInput)
+    assert refused.extra["write"] > 1
+    assert (await service.get(ADA, C, "a")).rev == 1
+
+
+async def test_a_list_whose_rules_take_too_long_is_refused_and_never_cut_short(
+    service: BundocService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bunbase.bundoc.service.SCAN_STEPS", 100_000)
+    loops = "doc.many.all(a, doc.many.all(b, a + b >= 0))"
+    await ruled(service, Rules(list=loops))
+    for number in range(10):
+        await put(service, f"d{number}", many=list(range(100)))
+
+    assert isinstance(await refusal(service.query(ADA, C, Query(count=True))), DeadlineExceeded)
 
 
 async def test_only_who_asks_and_may_know_hears_why_they_are_denied(service: BundocService) -> None:

@@ -21,7 +21,11 @@ from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import RuleDenied
 from bunbase.contracts.caller import Caller, CallerKind
 
-MAX_STEPS: Final = 2_000_000  # of all rules asked in one call, about 0.2 s: many small ones add up
+# what all rules asked in one call may take together, a step being about 0.1 µs: many small ones add up
+CALL_STEPS: Final = 2_000_000
+SCAN_STEPS: Final = 10_000_000  # in a thread of its own, over many documents
+LOOKUP_STEPS: Final = 50
+BYTES_FOR_A_STEP: Final = 16  # of a document that is read for a rule
 
 DENIED: Final = "No rule allows this; a server may do it with the project's secret key."
 
@@ -29,12 +33,16 @@ DENIED: Final = "No rule allows this; a server may do it with the project's secr
 class Budget:
     """The steps that rules may take in one call; when they are spent, rules deny."""
 
-    def __init__(self) -> None:
-        self.left = MAX_STEPS
+    def __init__(self, steps: int = CALL_STEPS) -> None:
+        self.left = steps
 
     @property
     def spent(self) -> bool:
         return self.left <= 0
+
+    def spend(self, inputs: Inputs) -> None:
+        """Count what the last evaluation took."""
+        self.left -= 1 + inputs.steps + inputs.lookups * LOOKUP_STEPS
 
 
 class Access:
@@ -117,20 +125,21 @@ class Access:
         """Read a document once, however many rules ask about it."""
         if self.read is None or self.read[0] is not stored:
             self.read = (stored, seen_fields(stored))
+            self.budget.left -= len(stored.body) // BYTES_FOR_A_STEP
         return self.read[1]
 
     def _decided(self, rule: CompiledRule, inputs: Inputs) -> bool:
         if self.budget.spent:
             return False
         allowed = rule.allows(inputs)
-        self.budget.left -= inputs.steps
+        self.budget.spend(inputs)
         return allowed
 
     def _denies(self, rule: CompiledRule, inputs: Inputs) -> bool:
         if self.budget.spent:
             return False
         denies = rule.denies(inputs)
-        self.budget.left -= inputs.steps
+        self.budget.spend(inputs)
         return denies
 
 

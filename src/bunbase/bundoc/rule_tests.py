@@ -98,11 +98,6 @@ def read_batch(sent: bytes) -> tuple[Batch, bool]:
     return batch, several
 
 
-def needs_store(batch: Batch) -> bool:
-    """Say whether a look-up may go to what is stored."""
-    return batch.documents is None and any(case.documents is None for case in batch.cases)
-
-
 class Trial:
     """A batch at its rules. Raises in `run`: InvalidInput when the cases take too long."""
 
@@ -147,15 +142,12 @@ class Trial:
         allowed, steps = False, [Step(case.op, error=f"there is no {case.op} rule, which denies")]
         if rule is not None:
             allowed, steps = rule.trace(inputs)
-            self._spend(inputs.steps)
+            self.budget.spend(inputs)
             self.coverage[case.collection, case.op].note(inputs)
         hidden = [] if doc is None else access.hidden(case.op, lookup, doc)
         for path in rules.hidden if doc is not None else ():
             self.coverage[case.collection, f"hidden/{path}"].note(inputs)
         return Decision(allowed, steps, hidden)
-
-    def _spend(self, steps: int) -> None:
-        self.budget.left -= steps
 
     def _lookup(self, case: Case, now: datetime, stored: Lookup) -> Lookup:
         if self.batch.documents is None and case.documents is None:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from bunbase.bundoc import documents
-from bunbase.bundoc.access import DENIED, Access, bound_by_rules
+from bunbase.bundoc.access import CALL_STEPS, DENIED, SCAN_STEPS, Access, Budget, bound_by_rules
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import NO_TERMS, check_spec
@@ -19,7 +19,7 @@ from bunbase.bundoc.documents import Stored, check_collection, check_id, documen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.querying import aggregated_page, named_indexes, queried
 from bunbase.bundoc.reading import answered, missing, read_document
-from bunbase.bundoc.rule_tests import Batch, Trial, needs_store, read_batch
+from bunbase.bundoc.rule_tests import Batch, Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.write_guard import WriteGuard
 from bunbase.bundoc.writes import Check, Create, Delete, Put, Write
@@ -154,7 +154,7 @@ class BundocService:
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
         with counted("aggregate"):
-            access = await self._access(caller, collection) if bound_by_rules(caller) else None
+            access = await self._access(caller, collection, SCAN_STEPS) if bound_by_rules(caller) else None
             check_collection(collection)
             await self._check_created(caller, collection)
             return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan, access)
@@ -192,10 +192,13 @@ class BundocService:
             _allow_managing(caller)
             batch, several = await _parsed(body, read_batch)
             trial = Trial(batch, await self._tried(caller, batch), self.clock.now())
-            if needs_store(batch):
-                decisions = await self.engine.read(caller.project, trial.run)
-            else:
-                decisions = await asyncio.to_thread(trial.run, lambda _collection, _id: None)
+            loop = asyncio.get_running_loop()
+
+            def lookup(collection: str, id: str) -> Stored | None:
+                found = self.engine.get(caller.project, collection, id)
+                return asyncio.run_coroutine_threadsafe(found, loop).result()
+
+            decisions = await asyncio.to_thread(trial.run, lookup)  # may take a second, which nobody else must wait
             if several:
                 return Page(msgspec.json.encode({"items": decisions, "coverage": trial.covered()}))
             return Page(msgspec.json.encode(decisions[0]))
@@ -220,12 +223,12 @@ class BundocService:
     async def tend(self) -> None:
         await self.engine.tend()
 
-    async def _access(self, caller: Caller, collection: str) -> Access:
+    async def _access(self, caller: Caller, collection: str, steps: int = CALL_STEPS) -> Access:
         terms = await self.engine.terms(caller.project, collection) or NO_TERMS
-        return Access(caller, collection, terms.rules, self.clock.now())
+        return Access(caller, collection, terms.rules, self.clock.now(), Budget(steps))
 
     async def _queried(self, caller: Caller, collection: str, query: Query) -> Page:
-        access = await self._access(caller, collection) if bound_by_rules(caller) else None
+        access = await self._access(caller, collection, SCAN_STEPS) if bound_by_rules(caller) else None
         return await queried(self.engine, caller.project, collection, query, self.max_scan, access)
 
     async def _written(self, caller: Caller, collection: str, write: Write) -> Stored:

@@ -17,7 +17,7 @@ from bunbase.bundoc.rules.values import timestamp
 from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Patch, Put, Update, Write, outcome
 from bunbase.contracts.bundoc import NO_PRECONDITION, Precondition, StaleRevision
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import InvalidInput, Problem
 
 
 class WriteGuard:
@@ -30,6 +30,9 @@ class WriteGuard:
     def outcome(
         self, collection: str, terms: Terms, write: Write, before: Stored | None, now: str, lookup: Lookup
     ) -> Stored | None:
+        if self.budget.spent:
+            message = "The rules of this commit take too long: send it in parts."
+            raise InvalidInput(message, errors=[{"path": "/writes", "message": message}])
         access = Access(self.caller, collection, terms.rules, timestamp(now), self.budget)
         turn = _Turn(access, before, now, lookup)
         match write:
