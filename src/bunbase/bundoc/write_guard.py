@@ -75,7 +75,7 @@ class _Turn:
             if visible or isinstance(write, Put):
                 raise self.access.denied("update", write.id, self.lookup, self.before, after)
             return self._as_missing(write)
-        return self._checked(write, visible)
+        return after if write.when == NO_PRECONDITION else self._checked(write, visible)
 
     def delete(self, write: Delete) -> Stored | None:
         if self.before is None:
