@@ -18,6 +18,8 @@ from litestar.di import Provide
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
+from bunbase.bundoc.rule_tests import Trial, read_batch
+from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth import Account, InvalidCredentials, InvalidToken, SignedIn, TokenExpired, TokenReused
 from bunbase.contracts.bundoc import KeyState
 from bunbase.contracts.caller import CallerKind, Role
@@ -76,6 +78,7 @@ class FakeApi:
         self.keys: dict[str, tuple[str, Key]] = {}
         self.uploads: dict[str, list[Upload]] = {}
         self.variables: dict[str, str] = {}
+        self.rules: dict[str, Any] = {}
         self.lines: list[LogLine] = []
         self.follows: list[int] = []
         self.agents: set[str] = set()
@@ -301,6 +304,26 @@ async def unset_env(api: Injected[FakeApi], request: AnyRequest, name: FromPath[
         raise VariableNotFound
 
 
+@post("/v1/rules/test", status_code=200)
+async def try_rules(api: Injected[FakeApi], request: AnyRequest) -> Response[bytes]:
+    """As the real service does it, for what is sent along."""
+    api.signed_in(request)
+    assert request.headers["x-bunbase-project"]
+    batch, _ = read_batch(await request.body())
+    trial = Trial(batch, {name: RuleSet(rules) for name, rules in (batch.rules or {}).items()}, NOW)
+    decisions = trial.run(lambda _collection, _id: None)
+    return Response(
+        msgspec.json.encode({"items": decisions, "coverage": trial.covered()}), media_type="application/json"
+    )
+
+
+@put("/v1/collections/{name:str}", status_code=200)
+async def put_collection(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> dict[str, Any]:
+    api.signed_in(request)
+    api.rules[name] = (await request.json())["rules"]
+    return {"name": name}
+
+
 @route(
     ["/v1/functions/{name:str}", "/v1/functions/{name:str}/{path:path}"],
     http_method=["GET", "POST", "PUT", "DELETE"],
@@ -346,6 +369,8 @@ ROUTES = (
     list_env,
     set_env,
     unset_env,
+    try_rules,
+    put_collection,
     invoke,
 )
 

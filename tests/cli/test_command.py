@@ -15,9 +15,9 @@ SUB_COMMANDS = [
     *("keys list", "keys create", "keys rotate", "keys rotate-data", "keys revoke"),
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
-    *("backup schedule", "data export", "data import"),
+    *("backup schedule", "data export", "data import", "rules test", "rules push"),
 ]
-NO_JSON = {"projects", "keys", "env", "backup", "data"}
+NO_JSON = {"projects", "keys", "env", "backup", "data", "rules"}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])

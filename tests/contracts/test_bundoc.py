@@ -48,9 +48,9 @@ from bunbase.contracts.bundoc import (
     UniqueViolation,
 )
 from bunbase.contracts.bunkms import KeyDestroyed, Kms
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
 from bunbase.pkg.cursors import InvalidCursor
-from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed
+from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem
 from bunbase.pkg.metrics import metrics_text
 from bunbase.pkg.modules import Rooms
 from tests.bundoc.backed_up import ended
@@ -236,14 +236,19 @@ async def test_queries_and_collections_work_from_anywhere(bundoc: Bundoc) -> Non
 
 @pytest.mark.parametrize("caller", [publishable_caller("prj_a"), member_caller("prj_a"), ANYONE])
 async def test_without_rules_only_the_secret_key_is_let_in(bundoc: Bundoc, caller: Caller) -> None:
-    calls = (
+    refused: type[Problem] = DocumentNotFound if caller.kind is CallerKind.PUBLISHABLE else RuleDenied
+    for one in (
         bundoc.get(caller, "posts", "d1"),
-        bundoc.create(caller, "posts", b"{}"),
-        bundoc.put(caller, "posts", "d1", b"{}", NO_PRECONDITION),
         bundoc.patch(caller, "posts", "d1", b"{}", NO_PRECONDITION),
         bundoc.delete(caller, "posts", "d1", NO_PRECONDITION),
+    ):
+        with pytest.raises(refused):
+            await one
+    calls = (
+        bundoc.create(caller, "posts", b"{}"),
+        bundoc.put(caller, "posts", "d1", b"{}", NO_PRECONDITION),
         bundoc.list(caller, "posts", 20, None),
-        bundoc.commit(caller, b"{}"),
+        bundoc.commit(caller, b'{"writes":[{"op":"create","collection":"posts","data":{}}]}'),
         bundoc.changes(caller, 0, 20, 0.0),
         bundoc.query(caller, "posts", Query()),
         bundoc.aggregate(caller, "posts", Aggregation(b'{"n":{"$count":true}}')),
@@ -327,6 +332,34 @@ async def test_documents_leave_and_come_as_lines_from_anywhere(bundoc: Bundoc) -
         await anext(bundoc.export_documents(CALLER, "nothing", ""))
     with pytest.raises(RuleDenied):
         await bundoc.import_documents(publishable_caller("prj_a"), "posts", ImportMode.SKIP, ())
+
+
+async def test_rules_decide_for_publishable_keys(bundoc: Bundoc) -> None:
+    ada, eve = (publishable_caller("prj_a", EndUser(uid, None, "user", {}, "s")) for uid in ("ada", "eve"))
+    explained = msgspec.structs.replace(eve, explain=True)
+    owner = "auth.uid == doc.owner"
+    rules = Rules(list=owner, get=owner, create="next.owner == auth.uid", hidden={"n": "auth.uid == doc.owner"})
+    await bundoc.put_collection(CALLER, "posts", CollectionSpec(rules=rules))
+
+    made = await bundoc.create(ada, "posts", b'{"_id":"d1","owner":"ada","n":1}')
+    listed = await bundoc.list(ada, "posts", 10, None)
+
+    assert made.body.endswith(b'"owner":"ada"}')
+    assert listed.body == b'{"items":[' + made.body + b'],"next":null}'
+    assert (await bundoc.list(eve, "posts", 10, None)).body == b'{"items":[],"next":null}'
+    with pytest.raises(RuleDenied):
+        await bundoc.patch(ada, "posts", "d1", b"{}", NO_PRECONDITION)
+    with pytest.raises(DocumentNotFound) as denied:
+        await bundoc.get(explained, "posts", "d1")
+    assert denied.value.extra["trace"][-1]["value"] is False
+
+
+async def test_rules_are_tried_out(bundoc: Bundoc) -> None:
+    case = b'{"collection":"posts","op":"get","auth":{"uid":"ada"},"doc":{"a":1},"rules":{"get":"doc.a == 1"}}'
+
+    found = msgspec.json.decode((await bundoc.test_rules(CALLER, case)).body)
+
+    assert (found["allowed"], found["trace"][-1]["expr"]) == (True, "doc.a == 1")
 
 
 async def test_two_projects_never_see_each_other(bundoc: Bundoc) -> None:

@@ -14,6 +14,12 @@ from tests.e2e.instance import Instance, poll
 
 MARKER = "only-for-the-owner-4711"
 FUNCTION = f'export default () => {{ console.log("{MARKER}"); return new Response("{MARKER}"); }};\n'
+RULE_TEST = {  # its trace would show the owner's document
+    "collection": "papers",
+    "op": "get",
+    "doc": {},
+    "rules": {"get": 'get("papers", "paper").text == ""'},
+}
 OPEN_TO_ALL = ("/api/health", "/api/ready", "/api/instance", "/rpc", "/api/auth/", "/.well-known/")
 
 
@@ -108,6 +114,7 @@ def tries(owner: Project) -> list[Try]:
         ("PUT", "/v1/collections/{collection}", f"/v1/collections/papers?project={owner.slug}", {"indexes": []}),
         ("POST", "/v1/collections/{collection}/misfits", "/v1/collections/papers/misfits", {}),
         ("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", None),
+        ("POST", "/v1/rules/test", "/v1/rules/test", RULE_TEST),
     ):
         found.append(Try(method, template, path, "developer", (404,), sent, headers=meant))
     account = {"email": "user@owner.example", "password": "apples and pears"}
@@ -129,6 +136,7 @@ def tries(owner: Project) -> list[Try]:
             (200,),
             {"group": ["text"], "values": {"n": {"$count": True}}},
         ),
+        Try("POST", "/v1/rules/test", "/v1/rules/test", "key", (200,), RULE_TEST),
         Try("GET", "/v1/collections", "/v1/collections", "key", (200,)),
         Try("GET", "/v1/collections/{collection}", "/v1/collections/papers", "key", (200,)),
         Try(

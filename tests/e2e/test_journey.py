@@ -88,6 +88,32 @@ def test_end_users_sign_up_and_in(instance: Instance, keys: dict[str, str]) -> N
     poll(lambda: instance.http.get("/v1/auth/me", headers=public | token).status_code == 401, 1.0)
 
 
+def test_an_end_user_reads_and_writes_what_rules_allow(instance: Instance, keys: dict[str, str]) -> None:
+    secret, public = ({"X-Bunbase-Key": keys[kind]} for kind in ("secret", "publishable"))
+    account = {"email": "owner@example.com", "password": "apples and pears"}
+    user = instance.http.post("/v1/auth/signup", json=account, headers=public).json()
+    signed_in = public | {"Authorization": f"Bearer {user['access_token']}"}
+    owner, mine = "auth.uid == doc.owner", {"owner": user["user"]["id"]}
+    rules = {"list": owner, "get": owner, "create": "auth.uid == next.owner", "hidden": {"note": "true"}}
+    instance.http.put("/v1/collections/diary", json={"rules": rules}, headers=secret).raise_for_status()
+
+    made = instance.http.post("/v1/data/diary", json=mine, headers=signed_in)
+    theirs = instance.http.post("/v1/data/diary", json={"owner": "eve", "note": "n"}, headers=secret)
+    refused = instance.http.post("/v1/data/diary", json={"owner": "eve"}, headers=signed_in)
+    listed = instance.http.get("/v1/data/diary", headers=signed_in)
+    denied = instance.http.get(theirs.headers["location"], headers=signed_in)
+    explained = instance.http.get(theirs.headers["location"], headers=signed_in | {"X-Bunbase-Explain": "true"})
+
+    assert made.status_code == 201
+    assert (refused.status_code, refused.json()["code"]) == (403, "rule_denied")
+    assert [item["_id"] for item in listed.json()["items"]] == [made.json()["_id"]]
+    assert denied.status_code == 404
+    assert "trace" not in denied.json()
+    dev = instance.http.get("/api/instance").json()["mode"] == "dev"
+    assert explained.status_code == (404 if dev else 401)  # in production only a member may ask
+    assert ("trace" in explained.json()) == dev
+
+
 def test_documents_are_written_read_patched_listed_and_deleted(instance: Instance, keys: dict[str, str]) -> None:
     secret, public = ({"X-Bunbase-Key": keys[kind]} for kind in ("secret", "publishable"))
 
@@ -107,7 +133,7 @@ def test_documents_are_written_read_patched_listed_and_deleted(instance: Instanc
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_revision")
     assert read.json() | {"title": "Two", "tags": ["a"]} == read.json()
     assert unchanged.status_code == 304
-    assert (denied.status_code, denied.json()["code"]) == (403, "rule_denied")
+    assert (denied.status_code, denied.json()["code"]) == (404, "document_not_found")
     assert [item["title"] for item in listed["items"]] == ["Two"]
     assert gone.status_code == 204
     assert instance.http.get(path, headers=secret).json()["code"] == "document_not_found"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -63,7 +63,9 @@ class Door:
 
 
 @asynccontextmanager
-async def door_of(settings: GatewaySettings | None = None, peer: str = "127.0.0.1") -> AsyncIterator[Door]:
+async def door_of(
+    settings: GatewaySettings | None = None, peer: str = "127.0.0.1", mode: str = "dev"
+) -> AsyncIterator[Door]:
     bunauth, platform, tenant_auth, bundoc = FakeBunAuth(), FakePlatform(), FakeTenantAuth(), FakeBundoc()
     rooms = Rooms(
         {
@@ -76,7 +78,7 @@ async def door_of(settings: GatewaySettings | None = None, peer: str = "127.0.0.
         }
     )
     readiness = Readiness({})
-    where = site(Path("unused"))
+    where = replace(site(Path("unused")), mode=mode)
     async with open_gateway(settings or GatewaySettings(), rooms, where, MODULES, readiness) as app:
         transport = httpx.ASGITransport(cast(Any, app), client=(peer, 50000))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -32,6 +32,10 @@ class Engine(Protocol):
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None: ...
 
+    async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
+        """Give what `work` makes of the documents it looks up; as quick as `get`, so `work` must be."""
+        ...
+
     async def snapshot(self, project: str, work: Callable[[Lookup], T]) -> T:
         """Give what `work` makes of the documents it looks up, in a thread; all of them are of one moment."""
         ...

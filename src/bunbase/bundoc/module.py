@@ -15,6 +15,7 @@ from bunbase.bundoc.key_routes import ROUTES as KEY_ROUTES
 from bunbase.bundoc.query_routes import ROUTES as QUERY_ROUTES
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
+from bunbase.bundoc.rule_routes import ROUTES as RULE_ROUTES
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
 from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
@@ -49,7 +50,7 @@ MODULE = Module(
     needs=(Kms,),
     settings=BundocSettings,
     open=open_bundoc,
-    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES, *KEY_ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),
+    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES, *RULE_ROUTES, *KEY_ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),
     fast_routes=FAST_ROUTES,
     needs_database=False,
 )

@@ -8,23 +8,36 @@ from typing import Any
 
 import msgspec
 
+from bunbase.bundoc.access import Access
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.expanding import Visible, as_stored, expanded, expansions, with_expanded
+from bunbase.bundoc.expanding import Visible, expanded, expansions, with_expanded
+from bunbase.bundoc.listing import narrowed
 from bunbase.bundoc.query.aggregate import aggregated, parse_group, parse_values
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.query.text import parse_where_and_search
 from bunbase.bundoc.text_answers import check_adding, with_added
-from bunbase.contracts.bundoc import Aggregation, Page, Query
+from bunbase.contracts.bundoc import Aggregation, Page, Query, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 
 async def queried(
-    engine: Engine, project: str, collection: str, query: Query, max_scan: int, visible: Visible = as_stored
+    engine: Engine,
+    project: str,
+    collection: str,
+    query: Query,
+    max_scan: int,
+    access: Access | None,
+    visible: Visible,
 ) -> Page:
-    """Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex."""
+    """`visible`: shows the caller what comes along.
+
+    Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, RuleDenied.
+    """
+    if query.explain and access is not None:
+        raise RuleDenied("explain counts documents that you may not see: use the project's secret key.")
     name = _name(collection, query)
     where, text = parse_where_and_search(query.where)
     check_adding(query, text)
@@ -40,7 +53,7 @@ async def queried(
     )
     paths = parse_select(query.select)
     wanted = await expansions(engine, project, collection, query.expand)
-    found = await engine.search(project, collection, search)
+    found = await engine.search(project, collection, narrowed(search, access))
     items = [selected(stored, paths) for stored in found.items]
     if text is not None:
         items = await with_added(items, found, query)
@@ -57,13 +70,19 @@ async def queried(
 
 
 async def aggregated_page(
-    engine: Engine, project: str, collection: str, aggregation: Aggregation, max_scan: int
+    engine: Engine,
+    project: str,
+    collection: str,
+    aggregation: Aggregation,
+    max_scan: int,
+    access: Access | None,
 ) -> Page:
-    """Raises: InvalidQuery, QueryNeedsIndex."""
+    """Raises: InvalidQuery, QueryNeedsIndex, RuleDenied."""
     group = parse_group(aggregation.group)
     values = parse_values(aggregation.values, aggregation.group)
     where, text = parse_where_and_search(aggregation.where)
-    search = Search(where=where, text=text, max_scan=max_scan)
+    named = [*((path, "/group") for path in group), *((one.path, "/values") for one in values if one.path)]
+    search = narrowed(Search(where=where, text=text, max_scan=max_scan), access, named)
 
     def fold(documents: Iterator[Stored]) -> list[dict[str, Any]]:
         return aggregated(documents, aggregation.group, group, values)

@@ -16,7 +16,7 @@ class BundocRoom(BundocService, BackupsService, TransferService):
     def __init__(
         self, engine: Engine, copies: Copies, shelf: Shelf, clock: Clock, settings: BundocSettings, dev: bool
     ) -> None:
-        BundocService.__init__(self, engine, dev=dev, max_scan=settings.max_scan)
+        BundocService.__init__(self, engine, dev=dev, max_scan=settings.max_scan, clock=clock)
         BackupsService.__init__(self, copies, shelf, clock, settings)
         TransferService.__init__(self, engine, self)
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from bunbase.bundoc import documents
+from bunbase.bundoc.access import CALL_STEPS, DENIED, SCAN_STEPS, Access, Budget, bound_by_rules
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.definition import Terms, altered, check_spec, check_terms
+from bunbase.bundoc.definition import NO_TERMS, Terms, altered, check_spec, check_terms
 from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.index_specs import named_indexes
 from bunbase.bundoc.misfits import misfits_of
 from bunbase.bundoc.querying import aggregated_page, queried
+from bunbase.bundoc.reading import answered, missing, read_document
+from bunbase.bundoc.rule_tests import Batch, Trial, read_batch
+from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.bundoc.writes import Create, Delete, Put
+from bunbase.bundoc.write_guard import WriteGuard
+from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Put, Write
 from bunbase.contracts.bundoc import (
     Aggregation,
     Changes,
@@ -30,7 +36,6 @@ from bunbase.contracts.bundoc import (
     Commit,
     CommitResult,
     Document,
-    DocumentNotFound,
     KeyState,
     MisfitQuery,
     Misfits,
@@ -38,8 +43,10 @@ from bunbase.contracts.bundoc import (
     Precondition,
     Query,
     RuleDenied,
+    UniqueViolation,
 )
 from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput
@@ -55,62 +62,70 @@ LARGE_BYTES = 16 << 10  # many small objects cost 65 µs a KiB to check: beyond 
 class BundocService:
     """`dev`: collections begin with their first document; otherwise they are created first."""
 
-    def __init__(self, engine: Engine, dev: bool = True, max_scan: int = 10_000) -> None:
+    def __init__(self, engine: Engine, dev: bool = True, max_scan: int = 10_000, clock: Clock | None = None) -> None:
         self.engine = engine
+        self.clock = clock or SystemClock()
         self.dev = dev
         self.max_scan = max_scan
 
     async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
         with counted("get"):
-            _allow(caller)
+            bound = bound_by_rules(caller)
             check_collection(collection)
             check_id(id)
-            stored = await self.engine.get(caller.project, collection, id)
-            if stored is None:
-                raise DocumentNotFound(f"There is no document {id} in {collection}.")
+            if bound:
+                access = await self._access(caller, collection)
+                stored = await self.engine.read(caller.project, lambda lookup: read_document(access, id, lookup))
+            elif (found := await self.engine.get(caller.project, collection, id)) is not None:
+                stored = found
+            else:
+                raise missing(collection, id)
             return document(stored) if not expand else await self._with_expanded(caller, collection, stored, expand)
 
     async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
         with counted("create"):
-            _allow(caller)
+            bound_by_rules(caller)
             check_collection(collection)
             await self._check_created(caller, collection)
             claimed, stored_body = await _parsed(body, documents.new_document)
-            written = await self.engine.write(caller.project, collection, Create(claimed or new_id(), stored_body))
-            return document(_kept(written), created=True)
+            written = await self._written(caller, collection, Create(claimed or new_id(), stored_body))
+            return document(written, created=True)
 
     async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
         with counted("put"):
-            _allow(caller)
+            bound_by_rules(caller)
             check_collection(collection)
             check_id(id)
             await self._check_created(caller, collection)
             stored_body = await _parsed(body, lambda sent: documents.document_at(id, sent))
-            written = _kept(await self.engine.write(caller.project, collection, Put(id, stored_body, when)))
+            written = await self._written(caller, collection, Put(id, stored_body, when))
             return document(written, created=written.rev == 1)
 
     async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
         with counted("patch"):
-            _allow(caller)
+            bound_by_rules(caller)
             check_collection(collection)
             check_id(id)
             write = await _parsed(patch, lambda sent: patch_of(id, sent, when))
-            return document(_kept(await self.engine.write(caller.project, collection, write)))
+            return document(await self._written(caller, collection, write))
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
         with counted("delete"):
-            _allow(caller)
+            guard = _guard(caller)
             check_collection(collection)
             check_id(id)
-            await self.engine.write(caller.project, collection, Delete(id, when))
+            await self.engine.write(caller.project, collection, Delete(id, when), guard)
 
     async def commit(self, caller: Caller, body: bytes) -> Commit:
         with counted("commit"):
-            _allow(caller)
+            guard = _guard(caller)
             steps = await _parsed(body, steps_of)
-            done = await self.engine.commit(caller.project, steps)
+            if guard is not None:
+                steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
+            with _discreet(guard):
+                done = await self.engine.commit(caller.project, steps)
             pairs = zip(steps, done.results, strict=True)
-            return Commit(done.seq, tuple(CommitResult(step.write.id, kept.rev if kept else 0) for step, kept in pairs))
+            return Commit(done.seq, tuple(CommitResult(step.write.id, _rev(step.write, kept)) for step, kept in pairs))
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
@@ -122,10 +137,12 @@ class BundocService:
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
         with counted("list"):
-            _allow(caller)
+            bound = bound_by_rules(caller)
             check_collection(collection)
             _check_limit(limit)
             await self._check_created(caller, collection)
+            if bound:
+                return await self._queried(caller, collection, Query(limit=limit, cursor=cursor))
             query = f"list {collection} by _id"
             after = decode_cursor(query, cursor, str) if cursor is not None else ""
             chunk = await self.engine.page(caller.project, collection, after, limit)
@@ -135,18 +152,18 @@ class BundocService:
 
     async def query(self, caller: Caller, collection: str, query: Query) -> Page:
         with counted("query"):
-            _allow(caller)
+            bound_by_rules(caller)
             check_collection(collection)
             _check_limit(query.limit)
             await self._check_created(caller, collection)
-            return await queried(self.engine, caller.project, collection, query, self.max_scan, _visible_to(caller))
+            return await self._queried(caller, collection, query)
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
         with counted("aggregate"):
-            _allow(caller)
+            access = await self._access(caller, collection, SCAN_STEPS) if bound_by_rules(caller) else None
             check_collection(collection)
             await self._check_created(caller, collection)
-            return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan)
+            return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan, access)
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
@@ -199,6 +216,35 @@ class BundocService:
             caller.need(Role.ADMIN)
             return await self.engine.rotate_data_key(caller.project)
 
+    async def test_rules(self, caller: Caller, body: bytes) -> Page:
+        with counted("test_rules"):
+            _allow_managing(caller)
+            batch, several = await _parsed(body, read_batch)
+            trial = Trial(batch, await self._tried(caller, batch), self.clock.now())
+            loop = asyncio.get_running_loop()
+
+            def lookup(collection: str, id: str) -> Stored | None:
+                found = self.engine.get(caller.project, collection, id)
+                return asyncio.run_coroutine_threadsafe(found, loop).result()
+
+            decisions = await asyncio.to_thread(trial.run, lookup)  # may take a second, which nobody else must wait
+            if several:
+                return Page(msgspec.json.encode({"items": decisions, "coverage": trial.covered()}))
+            return Page(msgspec.json.encode(decisions[0]))
+
+    async def _tried(self, caller: Caller, batch: Batch) -> dict[str, RuleSet]:
+        """Give the rules that a batch is about. Raises: InvalidRule, CollectionNotFound."""
+        if batch.rules is not None:
+            sent = batch.rules
+            return await asyncio.to_thread(lambda: {name: RuleSet(rules) for name, rules in sent.items()})
+        found = {}
+        for name in {case.collection for case in batch.cases}:
+            terms = await self.engine.terms(caller.project, name)
+            if terms is None:
+                raise _no_collection(name)
+            found[name] = terms.rules
+        return found
+
     async def drop_project(self, project: str) -> None:
         with counted("drop_project"):
             await self.engine.drop(project)
@@ -206,11 +252,44 @@ class BundocService:
     async def tend(self) -> None:
         await self.engine.tend()
 
+    async def _access(self, caller: Caller, collection: str, steps: int = CALL_STEPS) -> Access:
+        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        return Access(caller, collection, terms.rules, self.clock.now(), Budget(steps))
+
+    async def _queried(self, caller: Caller, collection: str, query: Query) -> Page:
+        access = await self._access(caller, collection, SCAN_STEPS) if bound_by_rules(caller) else None
+        visible = self._visible_to(caller)
+        return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
+
     async def _with_expanded(self, caller: Caller, collection: str, stored: Stored, paths: tuple[str, ...]) -> Document:
         wanted = await expansions(self.engine, caller.project, collection, paths)
         whole = seen(stored)
-        (beside,) = await expanded(self.engine, caller.project, [whole], wanted, _visible_to(caller))
+        (beside,) = await expanded(self.engine, caller.project, [whole], wanted, self._visible_to(caller))
         return Document(stored.id, stored.rev, with_expanded(whole, beside))
+
+    def _visible_to(self, caller: Caller) -> Visible:
+        """Give what shows this caller a document beside another one: as its own rules say."""
+        if not bound_by_rules(caller):
+            return as_stored
+        now, budget = self.clock.now(), Budget(SCAN_STEPS)
+
+        def visible(collection: str, terms: Terms, stored: Stored, lookup: Lookup) -> bytes | None:
+            access = Access(caller, collection, terms.rules, now, budget)
+            allowed = access.may("get", stored.id, lookup, stored)
+            return seen(access.shown("get", lookup, stored)) if allowed else None
+
+        return visible
+
+    async def _written(self, caller: Caller, collection: str, write: Write) -> Stored:
+        """Write, and give what the caller may see of it."""
+        guard = _guard(caller)
+        with _discreet(guard):
+            written = await self.engine.write(caller.project, collection, write, guard)
+        assert written is not None  # only Delete leaves nothing behind
+        if guard is None:
+            return written
+        access = await self._access(caller, collection)
+        return await self.engine.read(caller.project, lambda lookup: answered(access, written, lookup))
 
     async def _collection(self, caller: Caller, name: str) -> Collection:
         found = await self.engine.collection(caller.project, name)
@@ -219,25 +298,45 @@ class BundocService:
         return found
 
     async def _check_created(self, caller: Caller, collection: str) -> None:
-        """Raises: CollectionNotFound."""
-        if not self.dev and await self.engine.terms(caller.project, collection) is None:
+        """Raises: CollectionNotFound. To whom rules apply, a collection without them looks as if it were not there."""
+        if (
+            not self.dev
+            and caller.kind is CallerKind.SECRET
+            and await self.engine.terms(caller.project, collection) is None
+        ):
             raise _no_collection(collection)
 
 
-def _visible_to(_caller: Caller) -> Visible:
-    """Give what shows this caller a document beside another one. Only the secret key comes so far."""
-    return as_stored
+def _guard(caller: Caller) -> WriteGuard | None:
+    """Raises: RuleDenied."""
+    return WriteGuard(caller) if bound_by_rules(caller) else None
+
+
+@contextmanager
+def _discreet(guard: WriteGuard | None) -> Iterator[None]:
+    """Whom rules bind is not told which document has the value already."""
+    try:
+        yield
+    except UniqueViolation as violation:
+        if guard is None:
+            raise
+        index = violation.extra["index"]
+        raise UniqueViolation(
+            f"Another document has the same values: the index {index} is unique.", **violation.extra
+        ) from None
+
+
+def _rev(write: Write, kept: Stored | None) -> int:
+    """A check that passed says what it asked for: of a document that its caller may not see it is 0."""
+    if isinstance(write, Check):
+        return write.when.rev or 0
+    return kept.rev if kept else 0
 
 
 def _allow(caller: Caller) -> None:
-    """Raises: RuleDenied. Until a project can write rules, none allows anything."""
-    match caller.kind:
-        case CallerKind.SECRET:
-            return
-        case CallerKind.DEVELOPER:
-            raise RuleDenied("Use the project's secret key: documents are not open to developers' tokens.")
-        case _:
-            raise RuleDenied("No rule allows this; a server may do it with the project's secret key.")
+    """Raises: RuleDenied to all but the secret key."""
+    if bound_by_rules(caller):
+        raise RuleDenied(DENIED)
 
 
 def _allow_looking(caller: Caller) -> None:
@@ -262,11 +361,6 @@ def _no_collection(name: str) -> CollectionNotFound:
 
 async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:
     return parse(sent) if len(sent) < LARGE_BYTES else await asyncio.to_thread(parse, sent)
-
-
-def _kept(written: Stored | None) -> Stored:
-    assert written is not None  # only Delete leaves nothing behind
-    return written
 
 
 def _check_changes(since: int, wait_seconds: float) -> None:

@@ -39,6 +39,7 @@ COMMANDS: Final = (
     (PROJECT, "env", "env:app", "The environment of a project's functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
     (DATA, "data", "data:app", "Export and import documents as lines of JSON."),
+    (PROJECT, "rules", "rules:app", "Test the rules of a project, and put them into force."),
     (FUNCTIONS, "init", "init:init", "Begin a project in a folder: bunbase.toml and a first function."),
     (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and put them into service."),
     (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show what it answers."),

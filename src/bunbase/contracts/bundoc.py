@@ -425,6 +425,13 @@ class Bundoc(Backups, Protocol):
         """
         ...
 
+    async def test_rules(self, caller: Caller, body: bytes) -> Page:
+        """Try rules out on made-up callers and documents: what they decide and why, as JSON. Nothing is written.
+
+        Raises: Malformed, InvalidInput, InvalidRule, CollectionNotFound, RuleDenied.
+        """
+        ...
+
     async def drop_project(self, project: str) -> None:
         """Close and delete the files of a destroyed project; again is harmless."""
         ...

@@ -50,6 +50,8 @@ class EndUser(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
+    """`explain`: they asked why rules deny, and may know."""
+
     kind: CallerKind
     project: str = ""
     developer: Developer | None = None
@@ -57,6 +59,7 @@ class Caller(msgspec.Struct, frozen=True):
     user: EndUser | None = None
     ip: str = ""
     agent: str = ""
+    explain: bool = False
 
     def signed_in(self) -> Developer:
         """Give the developer. Raises: Unauthenticated when there is none."""

@@ -56,7 +56,7 @@ def front_door(
     limits: LoginLimits,
 ) -> Frame:
     """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
-    callers = Callers(identity, settings.trusted_proxies).dependencies()
+    callers = Callers(identity, settings.trusted_proxies, dependencies["site"].dev).dependencies()
     guard = DefineMiddleware(LoginGuard, limits=limits, trusted_proxies=settings.trusted_proxies)
     return Frame(rooms_app(settings, routes, {**callers, **given(dependencies)}, [guard]))
 

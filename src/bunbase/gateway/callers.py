@@ -5,7 +5,7 @@ developer   a developer's token
 member      a developer who is a member of the `{project}` in the path
 keyed       a project key
 operator    a project key; or a member's developer token and the project as X-Bunbase-Project or ?project=
-client      a project key, and a signed-in end user's token if there is one
+client      a project key, and a signed-in end user's token if there is one; X-Bunbase-Explain may ask why rules deny
 visitor     as client, or nobody at all with `?project=<id>`: for functions, which decide themselves
 """
 
@@ -16,8 +16,17 @@ from typing import Any, Final
 from litestar import Request
 from litestar.di import Provide
 
+from bunbase.contracts.bunauth import InvalidToken
 from bunbase.contracts.caller import Caller, CallerKind, Developer
-from bunbase.gateway.credentials import PROJECT_HEADER, PROJECT_PARAMETER, bearer_token, client_ip, project_key
+from bunbase.gateway.credentials import (
+    EXPLAIN_HEADER,
+    MAX_LENGTH,
+    PROJECT_HEADER,
+    PROJECT_PARAMETER,
+    bearer_token,
+    client_ip,
+    project_key,
+)
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.identity import Identity
 from bunbase.pkg.errors import Forbidden, Unauthenticated
@@ -29,9 +38,10 @@ MAX_AGENT: Final = 200
 
 
 class Callers:
-    def __init__(self, identity: Identity, trusted_proxies: tuple[str, ...]) -> None:
+    def __init__(self, identity: Identity, trusted_proxies: tuple[str, ...], dev: bool = False) -> None:
         self.identity = identity
         self.trusted_proxies = trusted_proxies
+        self.dev = dev
 
     def dependencies(self) -> dict[str, Provide]:
         return {
@@ -75,10 +85,11 @@ class Callers:
     async def client(self, request: AnyRequest) -> Caller:
         caller = await self.keyed(request)
         token = bearer_token(request.headers)
-        if not token:
+        explain = await self._explains(request, caller.project)
+        if not token and not explain:
             return caller
-        user = await self.identity.end_user(caller.project, token)
-        return self._caller(request, caller.kind, project=caller.project, user=user)
+        user = await self.identity.end_user(caller.project, token) if token else None
+        return self._caller(request, caller.kind, project=caller.project, user=user, explain=explain)
 
     async def visitor(self, request: AnyRequest) -> Caller:
         if project_key(request.headers, request.query_params):
@@ -89,6 +100,22 @@ class Callers:
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> for a public function."
             )
         return self._caller(request, CallerKind.ANONYMOUS, project=project)
+
+    async def _explains(self, request: AnyRequest, project: str) -> bool:
+        """Say whether denials may be explained: to anybody in dev mode, else to a developer who is a member.
+
+        Raises: InvalidToken, TokenExpired, ProjectNotFound, Unreachable.
+        """
+        asked = request.headers.get(EXPLAIN_HEADER, "")
+        if not asked:
+            return False
+        if self.dev and asked == "true":
+            return True
+        if asked == "true" or len(asked) > MAX_LENGTH:
+            raise InvalidToken("X-Bunbase-Explain takes the access token of a developer who is a member.")
+        developer = await self.identity.developer(asked)
+        await self.identity.membership(developer.id, project)
+        return True
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
         """Give the Caller, and let the log line of this request say who it was."""

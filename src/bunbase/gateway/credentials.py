@@ -13,6 +13,7 @@ from bunbase.contracts.platform import InvalidKey
 KEY_HEADER: Final = "x-bunbase-key"
 FORWARDED_HEADER: Final = "x-forwarded-for"
 PROJECT_HEADER: Final = "x-bunbase-project"
+EXPLAIN_HEADER: Final = "x-bunbase-explain"
 KEY_PARAMETER: Final = "key"
 PROJECT_PARAMETER: Final = "project"
 SECRET_PREFIX: Final = "sk_"

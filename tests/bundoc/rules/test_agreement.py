@@ -104,7 +104,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: Stored) -> tuple[bool, 
     row = (stored.id, stored.rev, stored.created, stored.updated, stored.body.decode())
     connection.execute("INSERT INTO docs VALUES (?, ?, ?, ?, ?)", row)
     where, parameters = (condition.sql, condition.parameters) if condition else ("1", ())
-    found = connection.execute(f"SELECT count(*) FROM docs WHERE {where}", parameters).get
+    found = connection.execute(f"SELECT count(*) FROM docs AS d WHERE {where}", parameters).get
     connection.close()
     return found == 1, filter.residual
 
@@ -138,14 +138,18 @@ def test_closure_condition_and_naive_reading_agree(source: str, fields: dict[str
     [
         (
             "auth.uid == doc.owner",
-            "(json_type(body, '$.owner') = 'text' AND json_extract(body, '$.owner') = ?)",
+            "(json_type(d.body, '$.owner') = 'text' AND json_extract(d.body, '$.owner') = ?)",
             ("ada",),
         ),
-        ("doc._id == auth.uid", "id = ?", ("ada",)),
-        ("auth != null && doc._rev > 1", "rev > ?", (1,)),
-        ("auth == null || doc.public == true", "json_type(body, '$.public') = 'true'", ()),
-        ("doc.public", "json_type(body, '$.public') = 'true'", ()),
-        ("has(doc.a.b)", "CASE json_type(body, '$.a') WHEN 'object' THEN json_type(body, '$.a.b') IS NOT NULL END", ()),
+        ("doc._id == auth.uid", "d.id = ?", ("ada",)),
+        ("auth != null && doc._rev > 1", "d.rev > ?", (1,)),
+        ("auth == null || doc.public == true", "json_type(d.body, '$.public') = 'true'", ()),
+        ("doc.public", "json_type(d.body, '$.public') = 'true'", ()),
+        (
+            "has(doc.a.b)",
+            "CASE json_type(d.body, '$.a') WHEN 'object' THEN json_type(d.body, '$.a.b') IS NOT NULL END",
+            (),
+        ),
     ],
 )
 def test_what_concerns_the_caller_alone_is_folded_before_the_database_sees_it(source, sql, parameters):
@@ -218,7 +222,7 @@ def test_an_index_on_the_owner_serves_the_rule() -> None:
 
     assert filter.condition is not None
     plan = connection.execute(
-        f"EXPLAIN QUERY PLAN SELECT id FROM docs WHERE {filter.condition.sql}", filter.condition.parameters
+        f"EXPLAIN QUERY PLAN SELECT id FROM docs AS d WHERE {filter.condition.sql}", filter.condition.parameters
     ).fetchall()
     connection.close()
 

@@ -190,3 +190,10 @@ def test_a_trace_is_bounded() -> None:
 )
 def test_hidden_fields_are_taken_out_and_the_rest_stays_as_written(hidden: list[str], left: bytes) -> None:
     assert masked(b'{"a":1.0,"b":{"c":1,"d":[{"e":1}]},"f":"x"}', hidden) == left
+
+
+@pytest.mark.parametrize("before", range(20))
+def test_a_long_integer_is_a_double_wherever_it_stands(before: int) -> None:
+    text = b'{"t":"' + b"x" * before + b'","n":9223372036854775808}'
+
+    assert json_value(text)["n"].__class__ is float

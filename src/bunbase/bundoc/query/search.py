@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from bunbase.bundoc.documents import Stored
@@ -10,13 +12,16 @@ from bunbase.bundoc.query.plan import PRIMARY, Plan, wanted
 from bunbase.bundoc.query.sort import Order
 from bunbase.bundoc.query.sql import Condition
 from bunbase.bundoc.query.text import TextSearch
+from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import IndexSpec, QueryNeedsIndex
 
 
 class Search(msgspec.Struct, frozen=True):
     """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter;
-    `implied`: what follows from it, only to choose an index by. `text`: what a text index must find; `by_score`: the
-    best first, and `order` decides between equals.
+    `implied`: what follows from it, only to choose an index by. `residual`: what of the rule must still be asked about
+    each document; `nothing`: it allows none at all. `shown`: makes of a found document what is given back.
+
+    `text`: what a text index must find; `by_score`: the best first, and `order` decides between equals.
 
     `max_scan`: how many documents may be examined for the page, and how many for the count.
     """
@@ -29,6 +34,9 @@ class Search(msgspec.Struct, frozen=True):
     max_scan: int = 10_000
     also: Condition | None = None
     implied: Filter = EVERYTHING
+    residual: Callable[[Stored, Lookup], bool] | None = None
+    shown: Callable[[Stored, Lookup], Stored] | None = None
+    nothing: bool = False
     text: TextSearch | None = None
     by_score: bool = False
 

@@ -58,7 +58,7 @@ from bunbase.bundoc.rules.values import Failed
 MAX_PARAMETERS: Final = 500
 MAX_CHARACTERS: Final = 100_000  # of SQL: a list of claims must not become a statement that takes long to read
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-COLUMNS: Final = {"_id": "id", "_rev": "rev", "_created": "created", "_updated": "updated"}
+COLUMNS: Final = {"_id": "d.id", "_rev": "d.rev", "_created": "d.created", "_updated": "d.updated"}
 
 
 class Pushed(msgspec.Struct, frozen=True):
@@ -88,6 +88,20 @@ class Conditions:
         """Give a filter that every document fulfils which the rule allows this caller: it chooses an index."""
         push = _Push(self.constant, inputs)
         return implied(self.tree, lambda node: push.value_of(node) if id(node) in self.constant else None)
+
+    def never(self, inputs: Inputs) -> bool:
+        """Say whether the rule is plainly false for this caller, whatever the document holds."""
+        try:
+            return _Push(self.constant, inputs).truth(self.tree) == FALSE or self._absorbed(inputs)
+        except NotPushed:
+            return self._absorbed(inputs)
+
+    def _absorbed(self, inputs: Inputs) -> bool:
+        """`false && …` is false, whatever stands behind it."""
+        push = _Push(self.constant, inputs)
+        return isinstance(self.tree, Both) and any(
+            id(part) in self.constant and push.truth(part) == FALSE for part in self.tree.of
+        )
 
     def _prepare(self, node: Node) -> bool:
         """Remember the largest parts that do not depend on the document. Give whether this is one."""

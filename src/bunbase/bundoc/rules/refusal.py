@@ -7,6 +7,10 @@ from bunbase.contracts.bundoc import InvalidRule
 
 def refused(source: str, at: int, message: str) -> InvalidRule:
     """Give the Problem for offset `at` of the source."""
-    line = source.count("\n", 0, at) + 1
-    column = at - source.rfind("\n", 0, at)
+    line, column = place(source, at)
     return InvalidRule(f"Line {line}, column {column}: {message}", line=line, column=column)
+
+
+def place(source: str, at: int) -> tuple[int, int]:
+    """Give line and column of an offset, from 1."""
+    return source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)

@@ -57,6 +57,10 @@ class CompiledRule:
         except Failed:
             return False
 
+    def never(self, inputs: Inputs) -> bool:
+        """Say whether `denies` holds for the caller of `inputs` whatever the document is."""
+        return self.conditions.never(inputs)
+
     def filter(self, inputs: Inputs) -> Filter:
         """Give the rule as a condition for the caller of `inputs`, whose `doc` is not looked at."""
         pushed = self.conditions.pushed(inputs)

@@ -22,7 +22,7 @@ MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=":
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """`sql` stands behind WHERE, over a row with the columns id, rev, created, updated and body."""
+    """`sql` stands behind WHERE, over a row `d` with the columns id, rev, created, updated and body."""
 
     sql: str
     parameters: tuple[Any, ...] = ()
@@ -55,11 +55,11 @@ class Path(msgspec.Struct, frozen=True):
 
     @property
     def type(self) -> str:
-        return f"json_type(body, '{self.path}')"
+        return f"json_type(d.body, '{self.path}')"
 
     @property
     def value(self) -> str:
-        return f"json_extract(body, '{self.path}')"
+        return f"json_extract(d.body, '{self.path}')"
 
 
 class Constant(msgspec.Struct, frozen=True):
@@ -195,7 +195,7 @@ def _found_in(path: Path, value: Any) -> Condition:
             test, key, parameters = "type IN ('integer', 'real') AND value = ?", "0", (_bound(value),)
         case _:
             raise NotPushed
-    rows = "EXISTS (SELECT 1 FROM json_each(body, 'PATH') WHERE".replace("PATH", path.path)
+    rows = "EXISTS (SELECT 1 FROM json_each(d.body, 'PATH') WHERE".replace("PATH", path.path)
     return Condition(
         f"CASE {path.type} WHEN 'array' THEN {rows} {test}) WHEN 'object' THEN {rows} {key}) END", parameters
     )
@@ -233,8 +233,8 @@ def _bytes_test(name: str, value: str, sought: bytes) -> Condition:
 def has(place: str, name: str) -> Condition:
     if place == "$" and name in SYSTEM_FIELDS:
         return TRUE
-    there = f"json_type(body, '{place}.{name}') IS NOT NULL"
-    return Condition(there if place == "$" else f"CASE json_type(body, '{place}') WHEN 'object' THEN {there} END")
+    there = f"json_type(d.body, '{place}.{name}') IS NOT NULL"
+    return Condition(there if place == "$" else f"CASE json_type(d.body, '{place}') WHEN 'object' THEN {there} END")
 
 
 def _type(value: Any) -> str:

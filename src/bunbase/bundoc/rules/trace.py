@@ -9,6 +9,7 @@ import msgspec
 
 from bunbase.bundoc.rules.closures import Evaluate, closure
 from bunbase.bundoc.rules.inputs import Inputs
+from bunbase.bundoc.rules.refusal import place
 from bunbase.bundoc.rules.syntax import Literal, Node
 from bunbase.bundoc.rules.values import Failed
 from bunbase.pkg.clock import rfc3339
@@ -18,11 +19,13 @@ MAX_CHARACTERS: Final = 200  # of an expression, and of a value as JSON
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`value`: shortened when it is long; `error`: why there is none."""
+    """`value`: shortened when it is long; `error`: why there is none. `line`, `column`: where, from 1."""
 
     expr: str
     value: Any = msgspec.UNSET
     error: str | msgspec.UnsetType = msgspec.UNSET
+    line: int = 0
+    column: int = 0
 
 
 def traced(source: str, tree: Node, inputs: Inputs) -> tuple[bool, list[Step]]:
@@ -33,16 +36,17 @@ def traced(source: str, tree: Node, inputs: Inputs) -> tuple[bool, list[Step]]:
         if isinstance(node, Literal):
             return evaluate
         expr = _short(source[node.start : node.end])
+        line, column = place(source, node.start)
 
         def watched(inputs: Inputs) -> Any:
             try:
                 value = evaluate(inputs)
             except Failed as failed:
                 if len(steps) < MAX_STEPS:
-                    steps.append(Step(expr, error=str(failed)))
+                    steps.append(Step(expr, error=str(failed), line=line, column=column))
                 raise
             if len(steps) < MAX_STEPS:
-                steps.append(Step(expr, value=_shown(value)))
+                steps.append(Step(expr, value=_shown(value), line=line, column=column))
             return value
 
         return watched

@@ -67,6 +67,14 @@ class SqliteEngine:
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
+    async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
+        """Reads in the event loop, as `get`."""
+        file = self.files.ready(project) or await self.files.opened(project)
+        try:
+            return work(file.get)
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
+
     async def snapshot(self, project: str, work: Callable[[Lookup], T]) -> T:
         return await self._scanned(project, lambda file: file.snapshot(work))
 
@@ -108,12 +116,23 @@ class SqliteEngine:
         return await self._scanned(project, lambda file: file.page(collection, after, limit))
 
     async def search(self, project: str, collection: str, search: Search) -> Found:
+        if search.nothing:
+            return Found(count=0 if search.count else None)
+        file = self.files.ready(project) or await self.files.opened(project)
+        try:
+            inline = file.search_inline(collection, search)
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
+        if inline is not None:
+            return inline
         with self._watched(project, collection, search) as scan:
             found = await self._scanned(project, lambda file: file.search(collection, search), scan)
             scan.examined = found.examined
             return found
 
     async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
+        if search.nothing:
+            return fold(iter(()))
         with self._watched(project, collection, search) as scan:
             return await self._scanned(project, lambda file: file.fold(collection, search, fold), scan)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
+import msgspec
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
@@ -20,8 +21,8 @@ from bunbase.bundoc.sqlite_engine.change_log import changes_since
 from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, set_cache
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
-from bunbase.bundoc.sqlite_engine.scanners import Scanners, current_scan
-from bunbase.bundoc.sqlite_engine.searching import Searching, prepare
+from bunbase.bundoc.sqlite_engine.scanners import Scanners, note
+from bunbase.bundoc.sqlite_engine.searching import Searching, TakesLong, prepare
 from bunbase.bundoc.sqlite_engine.tables import (
     FORMAT,
     Table,
@@ -31,7 +32,7 @@ from bunbase.bundoc.sqlite_engine.tables import (
 )
 from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.bundoc.writes import Lookup
-from bunbase.contracts.bundoc import Changes, DataUnreadable
+from bunbase.contracts.bundoc import Changes, DataUnreadable, QueryNeedsIndex
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.secret_files import sync_directory
 
@@ -43,6 +44,8 @@ SMALLEST_BYTES: Final = 4096  # one page
 # what the event loop reads itself; a longer list would be felt by every other request, so a thread reads it
 INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
+INLINE_SCAN: Final = 200  # documents examined: less than a millisecond, if they are small
+INLINE_SECONDS: Final = 0.003
 
 
 class ProjectFile:
@@ -58,6 +61,7 @@ class ProjectFile:
         self.cache_mib = 0
         self.reader = connect(path, key)
         self.reader_time = TimeBound(self.reader, settings.read_seconds)
+        prepare(self.reader)
         self.scanners = Scanners(self._scanner)
         self.scan_turns = asyncio.Semaphore(settings.project_scans)
         self.writer: Writer | None = None
@@ -103,6 +107,24 @@ class ProjectFile:
         chunk = table.page(self.reader, after, limit, INLINE_BYTES)
         return None if chunk.more and len(chunk.items) < limit else chunk
 
+    def search_inline(self, collection: str, search: Search) -> Found | None:
+        """Give the page if an index or the order of ids leads to it in few steps, else None."""
+        if search.limit > INLINE_ITEMS or search.count or search.residual or search.shown or search.text:
+            return None
+        few = msgspec.structs.replace(search, max_scan=min(search.max_scan, INLINE_SCAN))
+        none: Found | None = Found()
+        self.reader_time.start()
+        self.reader.execute("BEGIN")
+        try:
+            return self._searching(
+                self.reader, collection, few, lambda one: one.found_inline(INLINE_BYTES, INLINE_SECONDS), none
+            )
+        except (QueryNeedsIndex, TakesLong):
+            return None
+        finally:
+            if self.reader.in_transaction:
+                self.reader.execute("ROLLBACK")  # it only read
+
     def page(self, collection: str, after: str, limit: int) -> Chunk:
         """Read in a thread."""
         return self.scanned(lambda scanner: self.tables[collection].page(scanner, after, limit))
@@ -141,16 +163,20 @@ class ProjectFile:
         work: Callable[[Searching], T],
         nothing: T,
     ) -> T:
-        table = self.tables.get(collection)
+        tables = dict(self.tables)  # of this moment, as the transaction is that the first read begins
+        table = tables.get(collection)
         if table is None:
             return nothing
-        searching = Searching(scanner, table, search)
-        scan = current_scan()
-        scan.index = searching.plan.index.name if searching.plan.index else PRIMARY
+
+        def lookup(collection: str, id: str) -> Stored | None:
+            other = tables.get(collection)
+            return None if other is None else other.get(scanner, id)
+
+        searching = Searching(scanner, table, search, lookup)
         try:
             return work(searching)
         finally:
-            scan.examined = searching.budget.examined
+            note(searching.plan.index.name if searching.plan.index else PRIMARY, searching.budget.examined)
 
     def write_with(self, pool: ThreadPoolExecutor, clock: Clock, changed: Callable[[], None]) -> Writer:
         """Give the writer; call it in the event loop. `changed`: called there after each commit."""

@@ -48,6 +48,13 @@ def current_scan() -> Scan:
     return _current.get()
 
 
+def note(index: str, examined: int) -> None:
+    """Say how the search went that this thread does, if it does one for a scan."""
+    scan = _current.get(None)
+    if scan is not None:
+        scan.index, scan.examined = index, examined
+
+
 def scan_is_over() -> bool:
     """Say whether what this thread does should stop."""
     scan = _current.get(None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import math
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,6 +26,7 @@ from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.scanners import scan_is_over
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
+from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import QueryNeedsIndex
 
 decode: Final = msgspec.json.Decoder().decode
@@ -73,13 +76,20 @@ def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
     )
 
 
+class TakesLong(Exception):
+    """The event loop has no more time for this search."""
+
+
 class Searching:
     """One search; the connection is in a transaction, so that all of it sees one state."""
 
-    def __init__(self, connection: apsw.Connection, table: Table, search: Search) -> None:
+    def __init__(self, connection: apsw.Connection, table: Table, search: Search, lookup: Lookup) -> None:
         self.connection = connection
         self.table = table
         self.search = search
+        self.lookup = lookup
+        self.max_bytes = MAX_PAGE_BYTES
+        self.until = math.inf
         kept = index_tables(connection, table.number)
         self.text = text_index(search, kept) if search.text else None
         self.scores: dict[str, float] = {}
@@ -100,7 +110,7 @@ class Searching:
         items, more, last = self._walked() if ordered else self._sorted()
         index = self.plan.index.name if self.plan.index else PRIMARY
         return Found(
-            items=tuple(items),
+            items=self._shown(items),
             scores=tuple(self.scores[one.id] for one in items) if self.text else (),
             words=Words(self.text.definition, self.search.text) if self.text and self.search.text else None,
             more=more,
@@ -111,13 +121,26 @@ class Searching:
             examined=counted + self.budget.examined,
         )
 
+    def found_inline(self, max_bytes: int, seconds: float) -> Found | None:
+        """Give what was found if the plan's order is the result's and the page is small.
+
+        Raises: QueryNeedsIndex, TakesLong.
+        """
+        if not self.plan.ordered:
+            return None
+        self.max_bytes = max_bytes
+        self.until = time.monotonic() + seconds
+        found = self.found()
+        return None if found.more and len(found.items) < self.search.limit else found
+
     def all(self) -> Iterator[Stored]:
         """Give every document that fulfils the filter, in no order. Raises: QueryNeedsIndex."""
         for id in self._ids(None):
             yield self._document(id)
 
     def _count(self) -> int:
-        everything = self.search.where == EVERYTHING and self.search.also is None and self.text is None
+        unruled = self.search.also is None and self.search.residual is None
+        everything = self.search.where == EVERYTHING and unruled and self.text is None
         if everything and not self.table.alive:
             return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
         return sum(1 for _ in self._ids(None))
@@ -127,7 +150,7 @@ class Searching:
         items: list[Stored] = []
         size, more = 0, False
         for id in self._ids(self.search.after):
-            if len(items) == self.search.limit or size >= MAX_PAGE_BYTES:
+            if len(items) == self.search.limit or size >= self.max_bytes:
                 more = True
                 break
             items.append(self._document(id))
@@ -155,6 +178,15 @@ class Searching:
             return inverted(key(self.scores[id])) + id_key(self.search.order, id)
         return self._position(self._document(id))
 
+    def _permitted(self, id: str) -> bool:
+        """Ask what the condition could not say of the rule."""
+        return self.search.residual is None or self.search.residual(self._document(id), self.lookup)
+
+    def _shown(self, items: list[Stored]) -> tuple[Stored, ...]:
+        if self.search.shown is None:
+            return tuple(items)
+        return tuple([self.search.shown(stored, self.lookup) for stored in items])
+
     def _position(self, document: Stored) -> bytes:
         return position(self.search.order, decode(seen(document)))
 
@@ -178,8 +210,10 @@ class Searching:
                     if many and id in known:
                         continue
                     self.budget.spend()
+                    if self.until < math.inf and time.monotonic() > self.until:
+                        raise TakesLong
                     known.add(id) if many else None
-                    if passes:
+                    if passes and self._permitted(id):
                         yield id
             finally:
                 rows.close()
@@ -189,7 +223,7 @@ class Searching:
         assert self.search.text is not None
         if not self.search.text.all:
             return
-        score = text.score(local=self.search.also is not None)
+        score = text.score(local=self.search.also is not None or self.search.residual is not None)
         rows = self.connection.execute(
             f"SELECT d.id, {self.test.sql}, {score} FROM {text.name} CROSS JOIN {self.table.name} AS d "
             f"ON d.n = {text.name}.rowid WHERE {text.name} MATCH ?",
@@ -198,7 +232,7 @@ class Searching:
         try:
             for id, passes, scored in rows:
                 self.budget.spend()
-                if passes:
+                if passes and self._permitted(id):
                     self.scores[id] = scored
                     yield id
         finally:

@@ -78,7 +78,7 @@ class TransferService:
             counts = {"imported": 0, "skipped": 0, "failed": 0}
             errors: list[RefusedLine] = []
             for group in _groups(_read(lines, collection)):
-                for line, outcome in await self._written(server, mode, group):
+                for line, outcome in await self._import_group(server, mode, group):
                     counts["failed" if isinstance(outcome, Problem) else outcome] += 1
                     if isinstance(outcome, Problem) and len(errors) < MAX_ERRORS:
                         errors.append(RefusedLine(line, outcome.code, outcome.detail))
@@ -104,7 +104,9 @@ class TransferService:
             if chunk.items:
                 after = chunk.items[-1].id
 
-    async def _written(self, server: Caller, mode: ImportMode, group: list[Sent]) -> list[tuple[int, str | Problem]]:
+    async def _import_group(
+        self, server: Caller, mode: ImportMode, group: list[Sent]
+    ) -> list[tuple[int, str | Problem]]:
         """All at once: they share the disk's fsyncs. Raises: ENDS."""
         done = await asyncio.gather(*(self._write(server, mode, sent) for sent in group))
         return [(sent.line, outcome) for sent, outcome in zip(group, done, strict=True)]

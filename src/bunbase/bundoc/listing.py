@@ -1,0 +1,117 @@
+"""Rules over many documents: the list rule becomes part of the search, hidden fields part of no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import assert_never
+
+import msgspec
+
+from bunbase.bundoc.access import Access, as_sql
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.query.filters import (
+    And,
+    Compare,
+    Element,
+    Exists,
+    Filter,
+    IsNull,
+    Matches,
+    Not,
+    Or,
+    Path,
+    Same,
+    Size,
+    StartsWith,
+)
+from bunbase.bundoc.query.search import Search
+from bunbase.bundoc.query.text import TextSearch
+from bunbase.bundoc.writes import Lookup
+from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.pkg.errors import DeadlineExceeded
+
+
+def narrowed(search: Search, access: Access | None, named: Iterable[tuple[Path, str]] = ()) -> Search:
+    """Give the search as it is for this caller, None for one who is bound by no rule.
+
+    `named`: more paths whose values the answer depends on, and where they stand in the query.
+    Raises: RuleDenied where there is no list rule, InvalidQuery for what depends on a field that may be hidden.
+    """
+    if access is None:
+        return search
+    also, residual, nothing = as_sql(access)
+    rule = access.rules.rules["list"]
+    hidden = access.undecided("list")
+    _check_hidden(hidden, search, named)
+    return msgspec.structs.replace(
+        search,
+        also=also,
+        implied=rule.implied(access.about("list")),
+        nothing=nothing,
+        residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
+        shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
+    )
+
+
+def _allowed(access: Access, stored: Stored, lookup: Lookup) -> bool:
+    allowed = access.may("list", stored.id, lookup, stored)
+    _check_budget(access)
+    return allowed
+
+
+def _shown(access: Access, stored: Stored, lookup: Lookup) -> Stored:
+    shown = access.shown("list", lookup, stored)
+    _check_budget(access)
+    return shown
+
+
+def _check_budget(access: Access) -> None:
+    """Raises: DeadlineExceeded. A document must not be left out because those before it took long."""
+    if access.budget.spent:
+        raise DeadlineExceeded(
+            "The rules of this collection take too long over so many documents: narrow the filter or simplify them."
+        )
+
+
+def _check_hidden(hidden: Iterable[str], search: Search, named: Iterable[tuple[Path, str]]) -> None:
+    """Refuse what would tell of a hidden field's value by which documents come, and in which order."""
+    secret = [tuple(path.split(".")) for path in hidden]
+    if not secret:
+        return
+    used = [
+        *((path, "/where") for path in paths_of(search.where)),
+        *((field.path, "/sort") for field in search.order.fields),
+        *_searched(search.text),
+        *named,
+    ]
+    for path, at in used:
+        for one in secret:
+            if path[: len(one)] == one or one[: len(path)] == path:
+                name = ".".join(path)
+                raise InvalidQuery(f"{name} may be hidden from you: leave it out, or use the secret key.", path=at)
+
+
+def _searched(text: TextSearch | None) -> list[tuple[Path, str]]:
+    """Raises: InvalidQuery where it is not said which fields are searched: a hidden one might be among them."""
+    if text is None:
+        return []
+    if not text.fields:
+        raise InvalidQuery('Some fields may be hidden from you: name those to search, {"fields":[…]}.', path="/where")
+    return [(tuple(field.split(".")), "/where") for field in text.fields]
+
+
+def paths_of(where: Filter, above: Path = ()) -> Iterator[Path]:
+    """Give every path that a filter looks at."""
+    match where:
+        case And() | Or():
+            for part in where.parts:
+                yield from paths_of(part, above)
+        case Not():
+            yield from paths_of(where.part, above)
+        case Element():
+            yield above + where.path
+            yield from paths_of(where.part, above + where.path)
+        case Compare() | Same() | IsNull() | StartsWith() | Matches() | Exists() | Size():
+            yield above + where.path
+        case _:
+            assert_never(where)

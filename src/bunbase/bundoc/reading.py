@@ -1,0 +1,31 @@
+"""Rules before one document is shown: to who reads it, and to who has just written it."""
+
+from __future__ import annotations
+
+from bunbase.bundoc.access import Access, bare
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.writes import Lookup
+from bunbase.contracts.bundoc import DocumentNotFound
+
+
+def missing(collection: str, id: str) -> DocumentNotFound:
+    return DocumentNotFound(f"There is no document {id} in {collection}.")
+
+
+def read_document(access: Access, id: str, lookup: Lookup) -> Stored:
+    """Raises: DocumentNotFound, whether it is missing or denied."""
+    stored = lookup(access.collection, id)
+    if stored is None:
+        raise missing(access.collection, id)
+    if not access.may("get", id, lookup, stored):
+        problem = missing(access.collection, id)
+        problem.extra.update(access.why("get", id, lookup, stored))
+        raise problem
+    return access.shown("get", lookup, stored)
+
+
+def answered(access: Access, written: Stored, lookup: Lookup) -> Stored:
+    """Give what a writer may see of what they wrote; the system fields at least."""
+    if not access.may("get", written.id, lookup, written):
+        return bare(written)
+    return access.shown("get", lookup, written)

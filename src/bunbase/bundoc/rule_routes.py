@@ -1,0 +1,47 @@
+"""Public HTTP of Bundoc: `/v1/rules/test`, for the secret key and for developers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import Response, post
+
+from bunbase.bundoc.collection_routes import PROJECT
+from bunbase.bundoc.fast_routes import JSON
+from bunbase.bundoc.openapi import DocumentBody, document_response, problems
+from bunbase.bundoc.routes import AnyRequest, check_media, check_query
+from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.http import Injected
+
+TAGS: Final = ["Collections"]
+
+
+@post(
+    "/v1/rules/test",
+    status_code=200,
+    summary="Try rules out",
+    tags=TAGS,
+    operation_class=DocumentBody,
+    responses={
+        200: document_response("What the rules decide, and the value of each of their parts."),
+        **problems(400, 403, 404, 413, 415, 422),
+    },
+)
+async def test_rules(
+    operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
+) -> Response[bytes]:
+    """Takes `{collection,op,auth,doc?,next?,id?,rules?,documents?,now?}` and gives `{allowed,trace,hidden}`.
+
+    `op` is list, get, create, update or delete; `auth` is null or `{uid,email?,role?,claims?}`. `rules` and `documents`
+    (`{collection:{id:{…}}}`, for look-ups) stand in for what is stored. Nothing is written.
+
+    `{cases:[…],rules?,documents?}` takes up to 1000 at once, `rules` by collection, and gives
+    `{items:[…],coverage:[…]}`.
+    """
+    check_query(request, (PROJECT,))
+    check_media(request, JSON)
+    return Response((await bundoc.test_rules(operator, body)).body, media_type=JSON)
+
+
+ROUTES = (test_rules,)

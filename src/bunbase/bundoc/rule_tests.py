@@ -1,0 +1,213 @@
+"""Rules tried out: what would be decided, and why, without a document being read or written on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, NoReturn
+
+import msgspec
+
+from bunbase.bundoc.access import Access, Budget
+from bunbase.bundoc.documents import ID, Stored, check_collection
+from bunbase.bundoc.rules.coverage import Coverage
+from bunbase.bundoc.rules.ruleset import Operation, RuleSet
+from bunbase.bundoc.rules.trace import Step
+from bunbase.bundoc.rules.values import TIMESTAMP
+from bunbase.bundoc.writes import Lookup
+from bunbase.contracts.bundoc import Rules
+from bunbase.contracts.caller import Caller, CallerKind, EndUser
+from bunbase.pkg.clock import rfc3339
+from bunbase.pkg.errors import InvalidInput, Malformed, TooLarge
+
+MAX_BYTES: Final = 4 << 20
+MAX_CASES: Final = 1000
+MAX_COLLECTIONS: Final = 1000
+SEES_DOC: Final = frozenset({"list", "get", "update", "delete"})
+SEES_NEXT: Final = frozenset({"create", "update"})
+
+Time = Annotated[str, msgspec.Meta(pattern=rf"^{TIMESTAMP.pattern}\Z")]
+Fields = dict[str, Any]
+Documents = dict[str, dict[str, Fields]]
+
+
+class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`auth` as a rule sees it."""
+
+    uid: str
+    email: str | None = None
+    role: str = ""
+    claims: dict[str, Any] = {}
+
+
+class SystemFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    _id: Annotated[str, msgspec.Meta(pattern=rf"^{ID.pattern}\Z")]
+    _rev: Annotated[int, msgspec.Meta(ge=1)]
+    _created: Time
+    _updated: Time
+
+
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`documents`: what look-ups find, in place of what is stored. `now`: in place of the time it is."""
+
+    collection: str
+    op: Operation
+    auth: Who | None = None
+    doc: Fields | None = None
+    next: Fields | None = None
+    id: str = ""
+    documents: Documents | None = None
+    now: datetime | None = None
+
+
+class OneCase(Case, frozen=True, forbid_unknown_fields=True):
+    """`rules`: in place of those that are saved."""
+
+    rules: Rules | None = None
+
+
+class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`rules`: by collection, in place of those that are saved."""
+
+    cases: tuple[Case, ...]
+    rules: dict[str, Rules] | None = None
+    documents: Documents | None = None
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """`hidden`: the fields of `doc` that this caller may not see."""
+
+    allowed: bool
+    trace: list[Step]
+    hidden: list[str]
+
+
+def read_batch(sent: bytes) -> tuple[Batch, bool]:
+    """Give the cases, and whether there are several by intent. Raises: Malformed, TooLarge, InvalidInput."""
+    if len(sent) > MAX_BYTES:
+        raise TooLarge(f"Cases are at most {MAX_BYTES} bytes; send them in parts.")
+    try:
+        whole = msgspec.json.decode(sent)
+        several = isinstance(whole, dict) and "cases" in whole
+        batch = msgspec.convert(whole, Batch) if several else _alone(msgspec.convert(whole, OneCase))
+    except msgspec.ValidationError as error:
+        _refuse("", f"This is no case for rules: {error}.")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
+    _check(batch, several)
+    return batch, several
+
+
+class Trial:
+    """A batch at its rules. Raises in `run`: InvalidInput when the cases take too long."""
+
+    def __init__(self, batch: Batch, rules: Mapping[str, RuleSet], now: datetime) -> None:
+        self.batch = batch
+        self.now = now
+        self.rules = rules
+        self.budget = Budget()
+        self.coverage = {
+            (collection, name): Coverage(rule)
+            for collection, ruleset in rules.items()
+            for name, rule in (*ruleset.rules.items(), *((f"hidden/{p}", r) for p, r in ruleset.hidden.items()))
+        }
+
+    def run(self, stored: Lookup) -> list[Decision]:
+        return [self._decided(case, number, stored) for number, case in enumerate(self.batch.cases)]
+
+    def covered(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "collection": collection,
+                "rule": name,
+                "total": coverage.total,
+                "covered": len(coverage.seen),
+                "missing": msgspec.to_builtins(list(coverage.missing())),
+            }
+            for (collection, name), coverage in self.coverage.items()
+        ]
+
+    def _decided(self, case: Case, number: int, stored: Lookup) -> Decision:
+        if self.budget.spent:
+            _refuse(f"/cases/{number}", "These cases take too many steps; send them in parts.")
+        now = (case.now or self.now).astimezone(UTC)
+        rules = self.rules[case.collection]
+        access = Access(_caller(case.auth), case.collection, rules, now, self.budget)
+        lookup = self._lookup(case, now, stored)
+        id = case.id or str((case.doc or case.next or {}).get("_id", "test"))
+        doc = None if case.doc is None else _stored(case.doc, id, now)
+        next = None if case.next is None else _stored(case.next, id, now)
+        inputs = access.inputs(case.op, id, lookup, doc, next)
+        rule = rules.rules.get(case.op)
+        allowed, steps = False, [Step(case.op, error=f"there is no {case.op} rule, which denies")]
+        if rule is not None:
+            allowed, steps = rule.trace(inputs)
+            self.budget.spend(inputs)
+            self.coverage[case.collection, case.op].note(inputs)
+        hidden = [] if doc is None else access.hidden(case.op, lookup, doc)
+        for path in rules.hidden if doc is not None else ():
+            self.coverage[case.collection, f"hidden/{path}"].note(inputs)
+        return Decision(allowed, steps, hidden)
+
+    def _lookup(self, case: Case, now: datetime, stored: Lookup) -> Lookup:
+        if self.batch.documents is None and case.documents is None:
+            return stored
+
+        def given(collection: str, id: str) -> Stored | None:
+            for documents in (case.documents or {}, self.batch.documents or {}):
+                if id in documents.get(collection, {}):
+                    return _stored(documents[collection][id], id, now)
+            return None
+
+        return given
+
+
+def _caller(who: Who | None) -> Caller:
+    user = None if who is None else EndUser(who.uid, who.email, who.role, who.claims, "")
+    return Caller(CallerKind.PUBLISHABLE, user=user)
+
+
+def _stored(fields: Fields, id: str, now: datetime) -> Stored:
+    """Make a document of a case's fields; system fields that are left out are as of a new document.
+
+    Raises: InvalidInput for system fields that no document has.
+    """
+    own = {name: value for name, value in fields.items() if not name.startswith("_")}
+    created = fields.get("_created", rfc3339(now))
+    ours = {"_id": id, "_rev": 1, "_created": created, "_updated": created}
+    try:
+        system = msgspec.convert(ours | {name: fields[name] for name in fields.keys() - own.keys()}, SystemFields)
+    except msgspec.ValidationError as error:
+        _refuse("", f"This is no document: {error}.")
+    return Stored(system._id, system._rev, system._created, system._updated, msgspec.json.encode(own))
+
+
+def _alone(case: OneCase) -> Batch:
+    rules = None if case.rules is None else {case.collection: case.rules}
+    return Batch((case,), rules)
+
+
+def _check(batch: Batch, several: bool) -> None:
+    if not 1 <= len(batch.cases) <= MAX_CASES:
+        _refuse("/cases", f"There are 1 to {MAX_CASES} cases.")
+    if len(batch.rules or {}) > MAX_COLLECTIONS:
+        _refuse("/rules", f"There are at most {MAX_COLLECTIONS} collections.")
+    for collection in batch.rules or {}:
+        check_collection(collection)
+    for number, case in enumerate(batch.cases):
+        at = f"/cases/{number}" if several else ""
+        check_collection(case.collection)
+        if case.id and not ID.fullmatch(case.id):
+            _refuse(f"{at}/id", "A document's id is 1 to 64 letters, digits, _ or -.")
+        if batch.rules is not None and case.collection not in batch.rules:
+            _refuse(f"{at}/collection", f"There are no rules for {case.collection} among those that were sent.")
+        if (case.doc is None) == (case.op in SEES_DOC):
+            _refuse(f"{at}/doc", f"{case.op} {'needs' if case.op in SEES_DOC else 'takes no'} doc, what is stored.")
+        if (case.next is None) == (case.op in SEES_NEXT):
+            _refuse(f"{at}/next", f"{case.op} {'needs' if case.op in SEES_NEXT else 'takes no'} next, what would be.")
+        if case.now is not None and case.now.tzinfo is None:
+            _refuse(f"{at}/now", "A time names its zone, such as 2026-01-31T12:00:00Z.")
+
+
+def _refuse(at: str, message: str) -> NoReturn:
+    raise InvalidInput(message, errors=[{"path": at, "message": message}])

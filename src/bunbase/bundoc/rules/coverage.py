@@ -1,0 +1,92 @@
+"""Which conditions of a rule were true and which were false while it was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.bundoc.rules.closures import Evaluate, closure
+from bunbase.bundoc.rules.inputs import Inputs
+from bunbase.bundoc.rules.refusal import place
+from bunbase.bundoc.rules.rule import CompiledRule
+from bunbase.bundoc.rules.syntax import Both, Choice, Either, Literal, Loop, Node, Not, children
+from bunbase.bundoc.rules.values import Failed
+
+DECIDING: Final = frozenset({"all", "exists", "exists_one", "filter"})  # loops whose body is a condition
+
+
+class Uncovered(msgspec.Struct, frozen=True):
+    """A condition that never had this value."""
+
+    expr: str
+    line: int
+    column: int
+    never: bool
+
+
+class Coverage:
+    """Of one rule. Each condition counts twice: for true and for false."""
+
+    def __init__(self, rule: CompiledRule) -> None:
+        self.rule = rule
+        self.conditions = {id(node): node for node in _conditions(rule.tree, deciding=True)}
+        self.seen: set[tuple[int, bool]] = set()
+        self.evaluate = closure(rule.tree, self._watched)
+
+    @property
+    def total(self) -> int:
+        return 2 * len(self.conditions)
+
+    def note(self, inputs: Inputs) -> None:
+        """Evaluate once more, watching."""
+        inputs.lookups = inputs.steps = 0
+        try:
+            self.evaluate(inputs)
+        except Failed:
+            return
+
+    def missing(self) -> Iterator[Uncovered]:
+        for number, node in self.conditions.items():
+            for value in (True, False):
+                if (number, value) not in self.seen:
+                    line, column = place(self.rule.source, node.start)
+                    yield Uncovered(self.rule.source[node.start : node.end], line, column, value)
+
+    def _watched(self, node: Node, evaluate: Evaluate) -> Evaluate:
+        number = id(node)
+        if number not in self.conditions:
+            return evaluate
+
+        def watched(inputs: Inputs) -> Any:
+            value = evaluate(inputs)
+            if isinstance(value, bool):
+                self.seen.add((number, value))
+            return value
+
+        return watched
+
+
+def _conditions(node: Node, deciding: bool = False) -> Iterator[Node]:
+    """Give what decides by itself: parts of && || and !, what ? asks, bodies of loops; no literal."""
+    match node:
+        case Both(of=parts) | Either(of=parts):
+            for part in parts:
+                yield from _conditions(part, deciding=True)
+        case Not(of=of):
+            yield from _conditions(of, deciding=True)
+        case Choice(when=when, then=then, otherwise=otherwise):
+            yield from _conditions(when, deciding=True)
+            yield from _conditions(then, deciding)
+            yield from _conditions(otherwise, deciding)
+        case Loop(macro=macro, over=over, body=body):
+            if deciding:
+                yield node
+            yield from _conditions(over)
+            yield from _conditions(body, deciding=macro in DECIDING)
+        case _:
+            if deciding and not isinstance(node, Literal):
+                yield node
+            for child in children(node):
+                yield from _conditions(child)

@@ -1,0 +1,131 @@
+"""Rules before a write, in the transaction that does it. docs/rules.md has the table of what each caller hears.
+
+Permission comes before preconditions, and who may not `get` a document hears what they would hear if it were missing:
+neither its revision nor a value in it, and where it can be helped not even that it exists.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+
+from bunbase.bundoc.access import Access, Budget
+from bunbase.bundoc.definition import Terms
+from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.rules.values import timestamp
+from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Patch, Put, Update, Write, outcome
+from bunbase.contracts.bundoc import NO_PRECONDITION, Precondition, StaleRevision
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import InvalidInput, Problem
+
+
+class WriteGuard:
+    """Made for one call; all its steps share one budget, for the writer serves others too."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.budget = Budget()
+
+    def outcome(
+        self, collection: str, terms: Terms, write: Write, before: Stored | None, now: str, lookup: Lookup
+    ) -> Stored | None:
+        if self.budget.spent:
+            message = "The rules of this commit take too long: send it in parts."
+            raise InvalidInput(message, errors=[{"path": "/writes", "message": message}])
+        access = Access(self.caller, collection, terms.rules, timestamp(now), self.budget)
+        turn = _Turn(access, before, now, lookup)
+        match write:
+            case Create():
+                return turn.create(write)
+            case Put() if before is None or _only_new(write.when):
+                return turn.create(write)
+            case Put() | Patch() | Update():
+                return turn.update(write)
+            case Delete():
+                return turn.delete(write)
+            case Check():
+                return turn.check(write)
+            case _:
+                assert_never(write)
+
+
+class _Turn:
+    """One write."""
+
+    def __init__(self, access: Access, before: Stored | None, now: str, lookup: Lookup) -> None:
+        self.access = access
+        self.before = before
+        self.now = now
+        self.lookup = lookup
+
+    def create(self, write: Create | Put) -> Stored | None:
+        """Ask with what would be, whether or not something stands in its way."""
+        new = Stored(write.id, 1, self.now, self.now, write.body)
+        if not self.access.may("create", write.id, self.lookup, next=new):
+            raise self.access.denied("create", write.id, self.lookup, next=new)
+        return self._checked(write, self._visible(write))
+
+    def update(self, write: Put | Patch | Update) -> Stored | None:
+        if self.before is None:
+            return outcome(write, None, self.now)
+        visible = self._visible(write)
+        after = self._changed(write, self.before, visible)
+        if not self.access.may("update", write.id, self.lookup, self.before, after):
+            if visible or isinstance(write, Put):
+                raise self.access.denied("update", write.id, self.lookup, self.before, after)
+            return self._as_missing(write)
+        return after if write.when == NO_PRECONDITION else self._checked(write, visible)
+
+    def delete(self, write: Delete) -> Stored | None:
+        if self.before is None:
+            return outcome(write, None, self.now)
+        visible = self._visible(write)
+        if not self.access.may("delete", write.id, self.lookup, self.before):
+            if visible:
+                raise self.access.denied("delete", write.id, self.lookup, self.before)
+            return self._as_missing(write)
+        return self._checked(write, visible)
+
+    def check(self, write: Check) -> Stored | None:
+        if self.before is None or self._visible(write):
+            return outcome(write, self.before, self.now)
+        return self._as_missing(write)
+
+    def _visible(self, write: Write) -> bool:
+        return self.before is None or self.access.may("get", write.id, self.lookup, self.before)
+
+    def _changed(self, write: Put | Patch | Update, before: Stored, visible: bool) -> Stored:
+        """Give what would be stored. Why it cannot be may tell of fields that the caller may not see."""
+        try:
+            after = outcome(msgspec.structs.replace(write, when=NO_PRECONDITION), before, self.now)
+        except Problem:
+            if not visible:
+                self._as_missing(write)
+            if self.access.hidden("get", self.lookup, before):
+                raise self.access.denied("update", write.id, self.lookup, before, before) from None
+            raise
+        assert after is not None  # none of these deletes
+        return after
+
+    def _checked(self, write: Write, visible: bool) -> Stored | None:
+        """Do it if its precondition holds; what is stored instead is for those who may see it."""
+        try:
+            return outcome(write, self.before, self.now)
+        except StaleRevision:
+            if visible:
+                raise
+            raise StaleRevision("The document is not as your precondition says.") from None
+
+    def _as_missing(self, write: Write) -> Stored | None:
+        """Answer as if nothing were stored; only a check can pass so, and it changes nothing."""
+        try:
+            outcome(write, None, self.now)
+        except Problem as problem:
+            problem.extra.update(self.access.why("get", write.id, self.lookup, self.before))
+            raise
+        return self.before
+
+
+def _only_new(when: Precondition) -> bool:
+    return when.absent or when.rev == 0

@@ -1,0 +1,134 @@
+"""`bunbase rules`: test the rules of a project, and put them into force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call
+from bunbase.cli.output import Output
+from bunbase.cli.rule_coverage import Covered, lines, percent, together
+from bunbase.cli.rule_files import RULES, TestCase, read_rules, read_tests, test_files
+from bunbase.cli.session import Session, open_session
+from bunbase.contracts.bundoc import Rules
+
+TEST_SECONDS = 60.0
+FAILED = 1
+
+File = Annotated[Path, Parameter(help="Else rules.test.toml and rules/*.test.toml, or .json.")]
+RulesFile = Annotated[Path, Parameter(name="--rules", help="Where the rules are.")]
+MinCoverage = Annotated[float, Parameter(help="Fail when less of the conditions, in percent, was true and false.")]
+
+app = App(name="rules", help="Test the rules of a project, and put them into force.")
+
+
+class Decision(msgspec.Struct, frozen=True):
+    allowed: bool
+    hidden: list[str]
+    trace: list[dict[str, Any]]
+
+
+class Decisions(msgspec.Struct, frozen=True):
+    items: tuple[Decision, ...]
+    coverage: tuple[Covered, ...]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One case: what was expected and what came of it."""
+
+    file: str
+    name: str
+    ok: bool
+    expected: str
+    decided: str
+    trace: list[dict[str, Any]]
+
+
+@app.command(name="test")
+def run_tests(
+    *files: File,
+    rules: RulesFile = RULES,
+    min_coverage: MinCoverage = 0.0,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> int:
+    """Run the cases of test files against rules.toml, and show which conditions no case tries. Nothing is changed."""
+    out = Output(flags.json)
+    asked = read_rules(rules)
+    cases = [(path, read_tests(path)) for path in test_files(files)]
+    verdicts: list[Verdict] = []
+    runs: list[tuple[Covered, ...]] = []
+    with open_session(flags) as session:
+        project = needed_project(flags.project, session)
+        for path, file in cases:
+            body = {"rules": asked, "documents": file.documents, "cases": [case.asked() for case in file.case]}
+            found = _ask(session, project, Decisions, "POST", "/v1/rules/test", body)
+            pairs = zip(file.case, found.items, strict=True)
+            verdicts += [_verdict(str(path), case, decision) for case, decision in pairs]
+            runs.append(found.coverage)
+    coverage = together(runs)
+    reached = percent(coverage)
+    failed = [verdict for verdict in verdicts if not verdict.ok]
+    if flags.json:
+        missing = [rule for rule in coverage if rule.missing]
+        out.document({"items": verdicts, "failed": len(failed), "coverage": round(reached, 1), "uncovered": missing})
+    else:
+        _show(out, verdicts, failed, coverage, reached)
+    if not failed and reached < min_coverage:
+        out.warn(f"{reached:.1f} % of the conditions were tried, less than {min_coverage:g} %.")
+    return FAILED if failed or reached < min_coverage else 0
+
+
+@app.command
+def push(*, rules: RulesFile = RULES, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Put the rules of rules.toml into force. Collections that it does not name stay as they are."""
+    out = Output(flags.json)
+    asked = read_rules(rules)
+    with open_session(flags) as session:
+        project = needed_project(flags.project, session)
+        _ask(session, project, dict, "POST", "/v1/rules/test", _trial(asked))
+        for name, one in asked.items():
+            _ask(session, project, dict, "PUT", f"/v1/collections/{name}", {"rules": one})
+            out.done(f"The rules of {name} are in force.")
+    if flags.json:
+        out.document({"collections": list(asked)})
+
+
+def _trial(rules: dict[str, Rules]) -> dict[str, Any]:
+    """Have all rules checked before the first of them is saved."""
+    some = next(iter(rules))
+    return {"rules": rules, "documents": {}, "cases": [{"collection": some, "op": "get", "doc": {}}]}
+
+
+def _ask(session: Session, project: str, kind: type[Any], method: str, path: str, body: Any) -> Any:
+    headers = {"x-bunbase-project": project, "content-type": "application/json"}
+    call = Call(method, path, headers=headers, content=msgspec.json.encode(body), seconds=TEST_SECONDS)
+    return session.ask(kind, call)
+
+
+def _verdict(file: str, case: TestCase, decision: Decision) -> Verdict:
+    hides = "" if case.hidden is None else f", hides {_listed(case.hidden)}"
+    hidden = "" if case.hidden is None else f", hides {_listed(decision.hidden)}"
+    expected = case.expect + hides
+    decided = ("allow" if decision.allowed else "deny") + hidden
+    return Verdict(file, case.name, expected == decided, expected, decided, decision.trace)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"
+
+
+def _show(
+    out: Output, verdicts: list[Verdict], failed: list[Verdict], coverage: tuple[Covered, ...], reached: float
+) -> None:
+    for one in failed:
+        out.line(f"✗ {one.file}: {one.name}: expected {one.expected}, got {one.decided}")
+        for step in one.trace:
+            out.line(f"    {step['expr']} → {step.get('error') or msgspec.json.encode(step.get('value')).decode()}")
+    out.line(f"{len(verdicts) - len(failed)} of {len(verdicts)} cases passed; {reached:.1f} % of conditions tried.")
+    if missing := lines(coverage):
+        out.table(("collection", "rule", "at", "was", "condition"), missing)

@@ -1,0 +1,160 @@
+"""`bunbase rules`: test files against rules.toml, and rules put into force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Bunbase
+from tests.cli.server import FakeApi
+
+RULES = """
+[posts]
+list = "auth.uid == doc.owner"
+get = "doc.open == true || auth.uid == doc.owner"
+create = "auth.uid in get('teams', next.team).members"
+
+[posts.hidden]
+email = "auth.uid != doc.owner"
+"""
+
+TESTS = """
+[documents.teams.red]
+members = ["ada"]
+
+[[case]]
+name = "the owner reads everything"
+collection = "posts"
+op = "get"
+auth = { uid = "ada" }
+doc = { owner = "ada", open = false }
+expect = "allow"
+hidden = []
+
+[[case]]
+name = "others see open posts without the address"
+collection = "posts"
+op = "get"
+auth = { uid = "eve" }
+doc = { owner = "ada", open = true }
+expect = "allow"
+hidden = ["email"]
+
+[[case]]
+name = "members write"
+collection = "posts"
+op = "create"
+auth = { uid = "ada" }
+next = { team = "red" }
+expect = "allow"
+"""
+
+WRONG = """
+[[case]]
+name = "strangers read"
+collection = "posts"
+op = "get"
+doc = { open = false }
+expect = "allow"
+"""
+
+
+@pytest.fixture
+def files(home: Path) -> Path:
+    (home / "rules.toml").write_text(RULES)
+    (home / "rules.test.toml").write_text(TESTS)
+    return home
+
+
+def test_cases_that_come_as_expected_pass(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
+    said = bunbase("rules", "test", "--json")
+
+    assert [(one["name"], one["ok"]) for one in said.document["items"]] == [
+        ("the owner reads everything", True),
+        ("others see open posts without the address", True),
+        ("members write", True),
+    ]
+    assert said.document["failed"] == 0
+    assert 0 < said.document["coverage"] < 100
+    assert in_project.rules == {}
+
+
+def test_a_case_that_does_not_says_why_and_fails(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
+    (files / "wrong.test.toml").write_text(WRONG)
+
+    said = bunbase("rules", "test", "wrong.test.toml")
+
+    assert said.code == 1
+    assert "✗ wrong.test.toml: strangers read: expected allow, got deny" in said.out
+    assert "doc.open == true → false" in said.out
+    assert "0 of 1 cases passed" in said.out
+
+
+def test_what_no_file_tries_is_shown_and_files_count_together(
+    in_project: FakeApi, bunbase: Bunbase, files: Path
+) -> None:
+    alone = bunbase("rules", "test")
+    (files / "rules").mkdir()
+    (files / "rules" / "more.test.json").write_text(
+        '{"case":[{"name":"n","collection":"posts","op":"list","auth":{"uid":"a"},"doc":{"owner":"a"},"expect":"allow"}]}'
+    )
+
+    more = bunbase("rules", "test", "--json")
+
+    assert "never true" in alone.out
+    uncovered = {rule["rule"]: rule for rule in more.document["uncovered"]}
+    assert [one["never"] for one in uncovered["list"]["missing"]] == [False]
+
+
+def test_too_little_coverage_fails(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
+    said = bunbase("rules", "test", "--min-coverage", "100")
+
+    assert said.code == 1
+    assert "less than 100 %" in said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("rules.toml", "", "has no rules"),
+        ("rules.toml", "[posts]\nread = 'true'", "read"),
+        ("rules.toml", "[posts", "rules.toml"),
+        ("rules.test.toml", "", "case"),
+        ("rules.test.toml", WRONG.replace("allow", "perhaps"), "perhaps"),
+    ],
+)
+def test_files_that_are_not_understood_are_named(
+    in_project: FakeApi, bunbase: Bunbase, files: Path, name: str, content: str, why: str
+) -> None:
+    (files / name).write_text(content)
+
+    said = bunbase("rules", "test")
+
+    assert said.code == 2
+    assert why in said.err
+
+
+def test_a_rule_that_cannot_work_is_refused_before_anything_is_saved(
+    in_project: FakeApi, bunbase: Bunbase, files: Path
+) -> None:
+    (files / "rules.toml").write_text(f"{RULES}\n[zebras]\nget = '1 +'\n")
+
+    said = bunbase("rules", "push", "--json")
+
+    assert said.code == 1
+    assert said.problem["code"] == "invalid_rule"
+    assert in_project.rules == {}
+
+
+def test_pushing_puts_the_rules_into_force(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
+    said = bunbase("rules", "push", "--json")
+
+    assert said.document == {"collections": ["posts"]}
+    assert in_project.rules["posts"]["hidden"] == {"email": "auth.uid != doc.owner"}
+
+
+def test_without_files_there_is_nothing_to_test(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    (home / "rules.toml").write_text(RULES)
+
+    assert bunbase("rules", "test").code == 2

@@ -1,0 +1,113 @@
+"""Rules on a real socket: whatever lane a request takes, the same documents are shown and the same refusals heard."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+
+from bunbase.contracts.bundoc import CollectionSpec, IndexSpec, Rules
+from bunbase.gateway.settings import GatewaySettings
+from tests.gateway.lanes import KEY, Served, served
+from tests.gateway.others import BAKERY, PUBLISHABLE, FakeTenantAuth
+from tests.rooms import secret_caller
+
+PUBLIC = f"x-bunbase-key: {PUBLISHABLE}"
+POSTS = "/v1/data/posts"
+RULES = Rules(
+    list="auth.uid == doc.owner",
+    get="auth.uid == doc.owner || doc.open == true",
+    create="next.owner == auth.uid",
+    update="doc.owner == auth.uid",
+    hidden={"note": "auth.uid != doc.owner"},
+)
+ASKED = [
+    (f"GET {POSTS}/mine", b""),
+    (f"GET {POSTS}/open", b""),
+    (f"GET {POSTS}/theirs", b""),
+    (f"GET {POSTS}/gone", b""),
+    (f"GET {POSTS}", b""),
+    (f"GET {POSTS}?limit=1", b""),
+    (f"GET {POSTS}?limit=100", b""),
+    (f"GET {POSTS}?where=%7B%22n%22:1%7D&count=true", b""),
+    (f"GET {POSTS}?sort=note", b""),
+    ("GET /v1/data/nothing", b""),
+    ("GET /v1/data/nothing/x", b""),
+    (f"POST {POSTS}", b'{"owner":"usr_bob"}'),
+    (f"PUT {POSTS}/mine", b'{"owner":"usr_eve","n":1,"note":"n"}'),
+    (f"PUT {POSTS}/theirs", b'{"owner":"usr_eve"}'),
+    (f"PATCH {POSTS}/open", b'{"n":2}'),
+    (f"PATCH {POSTS}/theirs", b'{"n":2}'),
+    (f"PATCH {POSTS}/gone", b'{"n":2}'),
+    (f"DELETE {POSTS}/theirs", b""),
+    (f"DELETE {POSTS}/mine", b""),
+]
+
+
+async def fill(lane: Served) -> None:
+    spec = CollectionSpec((IndexSpec(("owner",)),), rules=RULES)
+    await lane.service.put_collection(secret_caller(BAKERY), "posts", spec)
+    async with lane.connected() as connection:
+        for id, owner in (("mine", "usr_eve"), ("open", "usr_bob"), ("theirs", "usr_bob")):
+            body = msgspec.json.encode({"owner": owner, "open": id == "open", "n": 1, "note": f"of {owner}"})
+            assert (await connection.ask(f"PUT {POSTS}/{id}", KEY, body=body)).status == 201
+
+
+async def test_rules_decide_alike_in_both_lanes(tmp_path: Path) -> None:
+    bearer = f"authorization: Bearer {FakeTenantAuth().token()}"
+    async with AsyncExitStack() as stack:
+        lanes = [
+            await stack.enter_async_context(served(tmp_path / name, GatewaySettings(fast_lane=name == "fast")))
+            for name in ("fast", "ordinary")
+        ]
+        for lane in lanes:
+            await fill(lane)
+        fast, ordinary = [await stack.enter_async_context(lane.connected()) for lane in lanes]
+        statuses = []
+        for line, body in ASKED:
+            for headers in ((PUBLIC, bearer), (PUBLIC,)):
+                here = await fast.ask(line, *headers, body=body)
+                there = await ordinary.ask(line, *headers, body=body)
+
+                assert here.settled() == there.settled(), (line, headers)
+                assert b"of usr_bob" not in here.body, line
+                statuses.append(here.status)
+
+        assert lanes[0].hot.taken > len(ASKED)
+    assert statuses[::2] == [
+        200,
+        200,
+        404,
+        404,
+        200,
+        200,
+        200,
+        200,
+        400,
+        403,
+        404,
+        403,
+        200,
+        403,
+        403,
+        404,
+        404,
+        404,
+        403,
+    ]
+    assert set(statuses[1::2]) == {200, 400, 403, 404}
+
+
+async def test_a_denial_is_explained_to_who_asks_in_dev_mode(tmp_path: Path) -> None:
+    bearer = f"authorization: Bearer {FakeTenantAuth().token()}"
+    async with served(tmp_path) as lane, lane.connected() as connection:
+        await fill(lane)
+        taken = lane.hot.taken
+
+        reply = await connection.ask(f"GET {POSTS}/theirs", PUBLIC, bearer, "x-bunbase-explain: true")
+
+        problem = msgspec.json.decode(reply.body)
+        assert (reply.status, problem["code"], problem["rule"]) == (404, "document_not_found", "get")
+        assert problem["trace"][-1]["value"] is False
+        assert lane.hot.taken == taken
