@@ -46,15 +46,15 @@ def key_connection(connection: apsw.Connection, key: bytes) -> None:
 
 
 class TimeBound:
-    """Stops a connection's statements `seconds` after the last `start`: they end in apsw.InterruptError."""
+    """Stops a connection's statements some time after the last `start`: they end in apsw.InterruptError."""
 
     def __init__(self, connection: apsw.Connection, seconds: float) -> None:
         self.seconds = seconds
         self.until = 0.0
         connection.set_progress_handler(self.passed, STEPS_BETWEEN_LOOKS)
 
-    def start(self) -> None:
-        self.until = time.monotonic() + self.seconds
+    def start(self, seconds: float | None = None) -> None:
+        self.until = time.monotonic() + (self.seconds if seconds is None else seconds)
 
     def passed(self) -> bool:
         return time.monotonic() > self.until

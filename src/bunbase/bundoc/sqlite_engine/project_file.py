@@ -21,8 +21,8 @@ from bunbase.bundoc.sqlite_engine.change_log import changes_since
 from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, set_cache
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
-from bunbase.bundoc.sqlite_engine.scanners import Scanners, note
-from bunbase.bundoc.sqlite_engine.searching import Searching, TakesLong, prepare
+from bunbase.bundoc.sqlite_engine.scanners import Scanners, note, scan_is_over
+from bunbase.bundoc.sqlite_engine.searching import Searching, prepare
 from bunbase.bundoc.sqlite_engine.tables import (
     FORMAT,
     Table,
@@ -113,15 +113,21 @@ class ProjectFile:
             return None
         few = msgspec.structs.replace(search, max_scan=min(search.max_scan, INLINE_SCAN))
         none: Found | None = Found()
-        self.reader_time.start()
+        self.reader_time.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
         try:
             return self._searching(
-                self.reader, collection, few, lambda one: one.found_inline(INLINE_BYTES, INLINE_SECONDS), none
+                self.reader,
+                collection,
+                few,
+                lambda one: one.found_inline(INLINE_BYTES),
+                none,
+                self.reader_time.passed,
             )
-        except (QueryNeedsIndex, TakesLong):
-            return None
+        except (QueryNeedsIndex, apsw.InterruptError):
+            return None  # a thread has more time
         finally:
+            self.reader_time.start()
             if self.reader.in_transaction:
                 self.reader.execute("ROLLBACK")  # it only read
 
@@ -162,6 +168,7 @@ class ProjectFile:
         search: Search,
         work: Callable[[Searching], T],
         nothing: T,
+        overdue: Callable[[], bool] = scan_is_over,
     ) -> T:
         tables = dict(self.tables)  # of this moment, as the transaction is that the first read begins
         table = tables.get(collection)
@@ -172,7 +179,7 @@ class ProjectFile:
             other = tables.get(collection)
             return None if other is None else other.get(scanner, id)
 
-        searching = Searching(scanner, table, search, lookup)
+        searching = Searching(scanner, table, search, lookup, overdue)
         try:
             return work(searching)
         finally:

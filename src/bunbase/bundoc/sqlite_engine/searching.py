@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import heapq
-import math
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import apsw
@@ -76,20 +74,26 @@ def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
     )
 
 
-class TakesLong(Exception):
-    """The event loop has no more time for this search."""
-
-
 class Searching:
-    """One search; the connection is in a transaction, so that all of it sees one state."""
+    """One search; the connection is in a transaction, so that all of it sees one state.
 
-    def __init__(self, connection: apsw.Connection, table: Table, search: Search, lookup: Lookup) -> None:
+    `overdue`: asked between two documents, where SQLite does not look at the clock.
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        table: Table,
+        search: Search,
+        lookup: Lookup,
+        overdue: Callable[[], bool] = scan_is_over,
+    ) -> None:
         self.connection = connection
         self.table = table
         self.search = search
         self.lookup = lookup
+        self.overdue = overdue
         self.max_bytes = MAX_PAGE_BYTES
-        self.until = math.inf
         kept = index_tables(connection, table.number)
         self.text = text_index(search, kept) if search.text else None
         self.scores: dict[str, float] = {}
@@ -121,15 +125,11 @@ class Searching:
             examined=counted + self.budget.examined,
         )
 
-    def found_inline(self, max_bytes: int, seconds: float) -> Found | None:
-        """Give what was found if the plan's order is the result's and the page is small.
-
-        Raises: QueryNeedsIndex, TakesLong.
-        """
+    def found_inline(self, max_bytes: int) -> Found | None:
+        """Give what was found if the plan's order is the result's and the page is small. Raises: QueryNeedsIndex."""
         if not self.plan.ordered:
             return None
         self.max_bytes = max_bytes
-        self.until = time.monotonic() + seconds
         found = self.found()
         return None if found.more and len(found.items) < self.search.limit else found
 
@@ -210,8 +210,8 @@ class Searching:
                     if many and id in known:
                         continue
                     self.budget.spend()
-                    if self.until < math.inf and time.monotonic() > self.until:
-                        raise TakesLong
+                    if self.overdue():
+                        raise apsw.InterruptError("between two documents")
                     known.add(id) if many else None
                     if passes and self._permitted(id):
                         yield id
