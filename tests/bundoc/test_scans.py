@@ -28,6 +28,7 @@ from tests.pkg.waiting import eventually
 from tests.rooms import secret_caller
 
 P, C = "prj_a", "posts"
+WHOLE = Search(count=True)  # a thread does it: only short pages are read in the event loop
 QUICK, SLOW = "quick", "slow"
 
 
@@ -42,7 +43,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[SqliteEngine]:
 
 
 def asked(engine: SqliteEngine, project: str = P, collection: str = SLOW) -> asyncio.Task[Any]:
-    return asyncio.create_task(engine.search(project, collection, Search()))
+    return asyncio.create_task(engine.search(project, collection, WHOLE))
 
 
 async def running(engine: SqliteEngine, scans: int) -> None:
@@ -60,7 +61,7 @@ async def test_a_slow_query_does_not_stop_a_quick_one_of_the_same_project(engine
     slow = asked(engine)
     await running(engine, 1)
 
-    found = await engine.search(P, QUICK, Search())
+    found = await engine.search(P, QUICK, WHOLE)
 
     assert [one.id for one in found.items] == ["d1"]
     assert not slow.done()
@@ -73,7 +74,7 @@ async def test_one_project_cannot_keep_the_others_from_querying(engine: SqliteEn
     await running(engine, 2)
     third = asked(engine, collection=QUICK)
 
-    found = await engine.search("prj_b", QUICK, Search())
+    found = await engine.search("prj_b", QUICK, WHOLE)
 
     assert [one.id for one in found.items] == ["d1"]
     assert not third.done()
@@ -93,7 +94,7 @@ async def test_whoever_leaves_stops_the_own_query_and_no_other(engine: SqliteEng
     await running(engine, 1)
     assert file.users == 1
     assert not staying.done()
-    assert (await engine.search(P, QUICK, Search())).items[0].id == "d1"
+    assert (await engine.search(P, QUICK, WHOLE)).items[0].id == "d1"
     await ended(staying)
 
 
@@ -131,7 +132,7 @@ async def test_whoever_waits_for_a_turn_may_leave_too(engine: SqliteEngine) -> N
     assert engine.turns.waiting == 0
     await ended(*slow)
     await running(engine, 0)
-    assert (await engine.search(P, QUICK, Search())).items[0].id == "d1"
+    assert (await engine.search(P, QUICK, WHOLE)).items[0].id == "d1"
 
 
 async def test_waiting_is_bounded_in_number_and_in_time(engine: SqliteEngine) -> None:
@@ -140,11 +141,11 @@ async def test_waiting_is_bounded_in_number_and_in_time(engine: SqliteEngine) ->
     await running(engine, 2)
 
     with deadline_in(0.2), pytest.raises(BundocBusy) as busy:
-        await engine.search(P, QUICK, Search())
+        await engine.search(P, QUICK, WHOLE)
     waiting = asked(engine)
     await eventually(lambda: engine.turns.waiting == 1)
     with pytest.raises(BundocBusy):
-        await engine.search(P, QUICK, Search())
+        await engine.search(P, QUICK, WHOLE)
 
     assert busy.value.headers() == {"retry-after": "1"}
     await ended(waiting, *slow)
@@ -154,13 +155,13 @@ async def test_the_deadline_of_the_request_ends_a_query(engine: SqliteEngine) ->
     await made_endless(engine, P, SLOW)
 
     with deadline_in(0.1), pytest.raises(DeadlineExceeded):
-        await engine.search(P, SLOW, Search())
+        await engine.search(P, SLOW, WHOLE)
 
     await running(engine, 0)
 
 
 async def test_a_project_keeps_one_connection_for_queries_and_none_when_idle(engine: SqliteEngine) -> None:
-    await asyncio.gather(*(engine.search(P, QUICK, Search()) for _ in range(2)))
+    await asyncio.gather(*(engine.search(P, QUICK, WHOLE) for _ in range(2)))
     file = engine.files.ready(P)
     assert file is not None
     assert len(file.scanners.kept) == 1
@@ -170,7 +171,7 @@ async def test_a_project_keeps_one_connection_for_queries_and_none_when_idle(eng
     file.scanners.close()
     assert file.scanners.kept == []
 
-    assert (await engine.search(P, QUICK, Search())).items[0].id == "d1"
+    assert (await engine.search(P, QUICK, WHOLE)).items[0].id == "d1"
 
 
 async def test_a_slow_query_is_named_in_the_log_without_its_values(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ async def test_a_slow_query_is_named_in_the_log_without_its_values(tmp_path: Pat
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(), settings) as engine:
         await engine.write(P, C, Create("d1", b'{"a":"a secret"}'))
         with capture_logs() as logs:
-            await engine.search(P, C, Search(where=Compare(("a",), "=", "a secret")))
+            await engine.search(P, C, Search(where=Compare(("a",), "=", "a secret"), count=True))
 
     (line,) = [log for log in logs if log["event"] == "a slow query"]
     assert (line["project"], line["collection"], line["filter"]) == (P, C, "a = ?")
