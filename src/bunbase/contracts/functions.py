@@ -149,11 +149,15 @@ class LogPage(msgspec.Struct, frozen=True):
 
 
 class Variable(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`value` is there only when an owner or admin asked to reveal it."""
+    """`value` is there only when an owner or admin asked to reveal it.
+
+    `exposed`: functions can read it; else it is only filled in where a header of a `fetch` names it.
+    """
 
     name: str
     updated_at: datetime
     value: str | None = None
+    exposed: bool = True
 
 
 class Variables(msgspec.Struct, frozen=True):
@@ -207,7 +211,7 @@ class Functions(Protocol):
         """Give the project's environment; `reveal` needs the role admin."""
         ...
 
-    async def set_variable(self, caller: Caller, name: str, value: str) -> Variable:
+    async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool = True) -> Variable:
         """Seal and store a variable; running functions see it with their next call. Raises: InvalidInput."""
         ...
 

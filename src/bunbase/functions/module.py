@@ -32,7 +32,7 @@ log = logger("functions")
 @asynccontextmanager
 async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) -> AsyncIterator[FunctionsService]:
     async with open_database(site.database_url, "functions", "bunbase.functions.migrations") as db:
-        fetcher = open_fetcher(settings, rooms[Resolver] if Resolver in rooms else None)
+        fetcher = open_fetcher(settings, rooms.services.get(Resolver))  # a test's own, else the system's
         others = Others(rooms[Kms], rooms[Bundoc], rooms[TenantAuth], fetcher)
         service = FunctionsService(Stores(db), others, bun_finder(), site.clock, settings)
         await _say_what_holds(service)

@@ -6,7 +6,7 @@ import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+from typing import Final
 
 import httpcore
 import msgspec
@@ -149,7 +149,9 @@ class Fetcher:
         if self.under_way.total() >= self.limits.max_at_once:
             raise FetchOverloaded("Functions have too many requests under way here; try again soon.")
         if self.under_way[project] >= self.limits.max_per_project:
-            raise FetchOverloaded(f"The project has {self.limits.max_per_project} requests under way; await some first.")
+            raise FetchOverloaded(
+                f"The project has {self.limits.max_per_project} requests under way; await some first."
+            )
         self.under_way[project] += 1
         try:
             yield
@@ -189,10 +191,17 @@ def _failures_of(target: Target) -> Iterator[None]:
     except httpcore.TimeoutException as error:
         raise FetchFailed(f"{target.host} did not answer in time.", reason="timeout") from error
     except httpcore.ConnectError as error:
-        cause: Any = error.__cause__
-        reason = "tls" if isinstance(cause, ssl.SSLError) else "connection"
+        reason = "tls" if any(isinstance(one, ssl.SSLError) for one in _causes(error)) else "connection"
         raise FetchFailed(f"{target.host} could not be reached: {error}.", reason=reason) from error
     except httpcore.NetworkError as error:
         raise FetchFailed(f"The connection to {target.host} broke.", reason="connection") from error
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
-        raise FetchFailed(f"{target.host} and BunBase did not understand each other: {error}.", reason="protocol") from error
+        raise FetchFailed(
+            f"{target.host} and BunBase did not understand each other: {error}.", reason="protocol"
+        ) from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

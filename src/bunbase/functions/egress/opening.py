@@ -38,5 +38,7 @@ def _tls(ca_file: str) -> ssl.SSLContext:
         try:
             tls.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise CannotStart(f"functions.ca_file {ca_file}: {error}; name a file of certificates in PEM form") from None
+            raise CannotStart(
+                f"functions.ca_file {ca_file}: {error}; name a file of certificates in PEM form"
+            ) from None
     return tls

@@ -43,7 +43,7 @@ class SystemResolver:
 
 
 class FixedResolver:
-    """A shipped fake: knows what it is told; each look-up of a name takes the next of its answers, the last for good."""
+    """A shipped fake: each look-up of a name takes the next of its answers, the last one for good."""
 
     def __init__(self, names: dict[str, list[list[str]]]) -> None:
         self.names = names

@@ -22,7 +22,9 @@ def fill_in(value: str, variables: Mapping[str, str]) -> str:
     def value_of(found: re.Match[str]) -> str:
         name = found[1]
         if name not in variables:
-            raise SecretNotFound(f"A header names {{{{{name}}}}}, but the project has no variable {name}; set it first.")
+            raise SecretNotFound(
+                f"A header names {{{{{name}}}}}, but the project has no variable {name}; set it first."
+            )
         return variables[name].strip()  # a line break at the end of a pasted key is no part of it
 
     filled = PLACEHOLDER.sub(value_of, value)

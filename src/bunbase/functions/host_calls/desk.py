@@ -52,4 +52,6 @@ class Desk:
         elif ask.method == "fetch":
             await self.fetcher.answer(ask, read(ask.args, Asked), await self.variables(ask.deployment))
         else:
-            raise UnknownHostCall(f"There is no {ask.method[:80]!r}; the runtime and BunBase are of different versions.")
+            raise UnknownHostCall(
+                f"There is no {ask.method[:80]!r}; the runtime and BunBase are of different versions."
+            )

@@ -14,7 +14,10 @@ TAGS = ["Environment"]
 
 
 class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`exposed`: false keeps the value from functions: they name it in a header of `fetch` as `{{NAME}}`."""
+
     value: str
+    exposed: bool = True
 
 
 @get("/api/projects/{project:str}/env", summary="List environment variables", tags=TAGS)
@@ -30,7 +33,7 @@ async def set_variable(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: SetVariable
 ) -> Variable:
     """Functions see it with their next call, without a new deployment."""
-    return await functions.set_variable(member, name, data.value)
+    return await functions.set_variable(member, name, data.value, data.exposed)
 
 
 @delete("/api/projects/{project:str}/env/{name:str}", summary="Unset an environment variable", tags=TAGS)

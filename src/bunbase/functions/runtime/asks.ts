@@ -14,7 +14,16 @@ const GRANT_BYTES = WINDOW_BYTES / 2;
 const EMPTY = new Uint8Array(0);
 
 export type Body = Uint8Array | ReadableStream<Uint8Array>;
-export type Question = { call: number; method: string; args: unknown; body?: Body | undefined; signal?: AbortSignal | undefined };
+
+/** `explain` makes of what the host refuses the error that the function sees. */
+export type Question = {
+  call: number;
+  method: string;
+  args: unknown;
+  body?: Body | undefined;
+  signal?: AbortSignal;
+  explain?: (problem: Problem) => Error;
+};
 
 /** `body`: whole if it came in one piece. */
 export type Reply = { head: unknown; body: Body };
@@ -61,6 +70,7 @@ class Ask {
   #unread = 0;
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
   #stopBody: () => void = () => {};
+  #explain: (problem: Problem) => Error = (problem) => problem;
   #cleanUp: () => void = () => {};
   #resolve!: (reply: Reply) => void;
   #reject!: (reason: unknown) => void;
@@ -70,7 +80,8 @@ class Ask {
     private readonly id: number,
   ) {}
 
-  start({ call, method, args, body = EMPTY, signal }: Question): Promise<Reply> {
+  start({ call, method, args, body = EMPTY, signal, explain }: Question): Promise<Reply> {
+    if (explain !== undefined) this.#explain = explain;
     const replied = new Promise<Reply>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -106,7 +117,7 @@ class Ask {
         this.#end();
         return true;
       case Frame.refused:
-        this.#fail(problemOf(payload));
+        this.#fail(this.#explain(problemOf(payload)));
         return true;
       default:
         return false;
@@ -176,7 +187,7 @@ class Ask {
     this.#fail(reason);
   }
 
-  #fail(reason: Problem | unknown): void {
+  #fail(reason: unknown): void {
     if (this.#over) return;
     this.#reject(reason);
     try {

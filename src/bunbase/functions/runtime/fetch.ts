@@ -2,7 +2,7 @@
 
 import type { Asks, Body } from "./asks.ts";
 import type { Logs } from "./console.ts";
-import { callOver, Problem } from "./problem.ts";
+import { callOver, type Problem } from "./problem.ts";
 
 type Head = { status: number; headers: [string, string][]; url: string; redirected: boolean };
 type Decoder = "gzip" | "deflate" | "brotli";
@@ -19,27 +19,24 @@ export function installFetch(asks: Asks, logs: Logs): void {
     const request = new Request(input as string, init);
     if (/^(data|blob):/i.test(request.url)) return local(request); // there is nothing to reach
     const call = logs.current.getStore();
-    try {
-      if (call === undefined || call.ended) throw callOver();
-      request.signal.throwIfAborted();
-      const body = await bodyOf(request, init?.body);
-      const reply = await asks.ask({
-        call: call.id,
-        method: "fetch",
-        args: {
-          url: request.url,
-          method: request.method,
-          headers: headersOf(request),
-          redirect: request.redirect,
-          length: body instanceof Uint8Array ? body.length : null,
-        },
-        body,
-        signal: request.signal,
-      });
-      return responseOf(request, reply.head as Head, reply.body);
-    } catch (error) {
-      throw error instanceof Problem ? new TypeError(`fetch failed: ${error.detail}`, { cause: error }) : error;
-    }
+    if (call === undefined || call.ended) throw failed(callOver());
+    request.signal.throwIfAborted();
+    const body = await bodyOf(request, init?.body);
+    const reply = await asks.ask({
+      call: call.id,
+      method: "fetch",
+      args: {
+        url: request.url,
+        method: request.method,
+        headers: headersOf(request, typeof init?.body === "string"),
+        redirect: request.redirect,
+        length: body instanceof Uint8Array ? body.length : null,
+      },
+      body,
+      signal: request.signal,
+      explain: failed,
+    });
+    return responseOf(request, reply.head as Head, reply.body);
   }
 
   const preconnect = () => {};
@@ -50,6 +47,10 @@ export function installFetch(asks: Asks, logs: Logs): void {
   });
 }
 
+function failed(problem: Problem): TypeError {
+  return new TypeError(`fetch failed: ${problem.detail}`, { cause: problem });
+}
+
 /** Streams what is a stream; what lies in memory goes with its length, as servers like it. */
 async function bodyOf(request: Request, given: unknown): Promise<Body | undefined> {
   if (request.body === null) return undefined;
@@ -57,11 +58,12 @@ async function bodyOf(request: Request, given: unknown): Promise<Body | undefine
   return streamed ? (request.body as ReadableStream<Uint8Array>) : new Uint8Array(await request.arrayBuffer());
 }
 
-function headersOf(request: Request): [string, string][] {
+function headersOf(request: Request, text: boolean): [string, string][] {
   const headers = [...request.headers] as [string, string][];
   const missing = (name: string, value: string) => {
     if (!request.headers.has(name)) headers.push([name, value]);
   };
+  if (text) missing("content-type", "text/plain;charset=UTF-8"); // which Bun leaves to its own fetch
   missing("accept", "*/*");
   missing("accept-encoding", ACCEPTED);
   missing("user-agent", "BunBase");

@@ -79,7 +79,7 @@ class Deploying(Parts):
         """Run the bundle's top level once, as a worker would. Raises: InvalidBundle."""
         env = await self.environments.current(deployment.project)
         try:
-            await self.starter.try_load(deployment, Program(code, env))
+            await self.starter.try_load(deployment, Program(code, env.exposed))
         except LoadFailed as failure:
             raise InvalidBundle(str(failure)) from None
 

@@ -63,10 +63,10 @@ class Parts:
         code = await self.stores.functions.bundle(deployment.project, deployment.name, deployment.version)
         if code is None:
             raise FunctionNotFound("This version was deleted.")
-        return Program(code, env, self.desk)
+        return Program(code, env.exposed, self.desk)
 
     async def variables_of(self, deployment: Deployment) -> Mapping[str, str]:
-        return await self.environments.values(deployment.project, deployment.environment)
+        return (await self.environments.values(deployment.project, deployment.environment)).all
 
     async def changed(self, project: str, name: str = "") -> None:
         """Forget what was remembered, and let workers of what is no longer current end after their calls."""

@@ -11,12 +11,13 @@ import msgspec
 from bunbase.functions.store.functions import CHANNEL, LOCK_PROJECT, TELL
 from bunbase.pkg.db.database import Database
 
-VARIABLES = "SELECT name, sealed, updated_at FROM variables WHERE project = $1 ORDER BY name"
+VARIABLES = "SELECT name, sealed, updated_at, exposed FROM variables WHERE project = $1 ORDER BY name"
 REVISION = "SELECT revision FROM environments WHERE project = $1"
 COUNT_OTHERS = "SELECT count(*) FROM variables WHERE project = $1 AND name <> $2"
 SET = """
-INSERT INTO variables (project, name, sealed, updated_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (project, name) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at"""
+INSERT INTO variables (project, name, sealed, updated_at, exposed) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (project, name) DO UPDATE
+SET sealed = excluded.sealed, updated_at = excluded.updated_at, exposed = excluded.exposed"""
 DELETE = "DELETE FROM variables WHERE project = $1 AND name = $2"
 ADVANCE = """
 INSERT INTO environments (project, revision) VALUES ($1, 1)
@@ -29,6 +30,7 @@ class SealedVariable(msgspec.Struct, frozen=True):
     name: str
     sealed: str
     updated_at: datetime
+    exposed: bool
 
 
 class VariableStore:
@@ -46,7 +48,7 @@ class VariableStore:
         async with self._change(project):
             if await self.db.value(COUNT_OTHERS, project, variable.name) >= max_variables:
                 return False
-            await self.db.execute(SET, project, variable.name, variable.sealed, variable.updated_at)
+            await self.db.execute(SET, project, variable.name, variable.sealed, variable.updated_at, variable.exposed)
             await self.db.execute(ADVANCE, project)
         return True
 

@@ -196,7 +196,9 @@ class Asks:
 
     def refuse(self, number: int) -> None:
         """Answer what comes from a call that is over, or from none."""
-        over = CallOver("Await what you start, or hand it to ctx.waitUntil(promise): afterwards nothing is done for it.")
+        over = CallOver(
+            "Await what you start, or hand it to ctx.waitUntil(promise): afterwards nothing is done for it."
+        )
         self.send(Frame.REFUSED, number, msgspec.json.encode(over.body()))
 
     def end_call(self, call: int) -> None:
