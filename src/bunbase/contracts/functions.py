@@ -39,6 +39,10 @@ class FunctionCrashed(Problem):
     status, code, title = 502, "function_crashed", "The function's worker died"
 
 
+class UpgradeNotSupported(Problem):
+    status, code, title = 501, "upgrade_not_supported", "Functions do not speak WebSocket"
+
+
 class FunctionOverloaded(Problem):
     status, code, title = 503, "function_overloaded", "Too many calls of this function are waiting"
 

@@ -36,7 +36,7 @@ class ListOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QueryOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    where: msgspec.Raw | None = None
+    where: msgspec.Raw = msgspec.Raw(b"{}")
     sort: tuple[str, ...] = ()
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
@@ -47,7 +47,7 @@ class QueryOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class AggregateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: msgspec.Raw
-    where: msgspec.Raw | None = None
+    where: msgspec.Raw = msgspec.Raw(b"{}")
     group: tuple[str, ...] = ()
 
 
@@ -63,7 +63,7 @@ async def list_page(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
 async def query(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
     asked = read(await _body(ask), QueryOptions)
     what = Query(
-        None if asked.where is None else bytes(asked.where),
+        bytes(asked.where),
         asked.sort,
         asked.limit,
         asked.cursor,
@@ -76,7 +76,7 @@ async def query(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
 
 async def aggregate(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
     asked = read(await _body(ask), AggregateOptions)
-    what = Aggregation(bytes(asked.values), None if asked.where is None else bytes(asked.where), asked.group)
+    what = Aggregation(bytes(asked.values), bytes(asked.where), asked.group)
     return (await bundoc.aggregate(caller_of(ask, at.power), at.collection, what)).body
 
 

@@ -3,6 +3,7 @@
 import { Script } from "node:vm";
 
 import type { Handler } from "./context.ts";
+import { clientModule } from "./node_http.ts";
 
 const WRAPPED = "// @bun @bun-cjs"; // `bun build --format=cjs` writes a function expression under this mark
 
@@ -40,7 +41,7 @@ function member(value: unknown, name: string): unknown {
 }
 
 function builtin(name: string): unknown {
-  const found: unknown = process.getBuiltinModule(name);
+  const found: unknown = clientModule(name) ?? process.getBuiltinModule(name);
   if (found === undefined) throw new Error(`Module not found: ${name}. A function is one file: bundle what it imports.`);
   return found;
 }
