@@ -41,7 +41,8 @@ import http from "node:http";
 const hostname = "api.test", port = PORT;
 
 export default async () => {
-    const posted = await send({ hostname, port, path: "/post?x=1", method: "POST", headers: { "X-One": 1 }, auth: "a:b" }, "body");
+    const options = { hostname, port, path: "/post?x=1", method: "POST", headers: { "X-One": 1 }, auth: "a:b" };
+    const posted = await send(options, "body");
     const moved = await get(`https://${hostname}:${port}/loop`);
     const large = await get(new URL(`https://${hostname}:${port}/big`));
     let bytes = 0;

@@ -108,7 +108,7 @@ export type Context = Readonly<{
   log: Log;
   /** Documents, with all the project may: no rule is asked. */
   data: Data;
-  /** Documents with what the caller may (`ctx.as(ctx.caller)`), or somebody not signed in (`ctx.as(null)`): rules apply. */
+  /** Documents with what the caller may (`ctx.as(ctx.caller)`), or somebody not signed in (`null`): rules apply. */
   as(caller: Caller | null): Readonly<{ data: Data }>;
   auth: Auth;
   /** Keeps the call alive behind its answer until the promise settles, within the function's `timeout_ms`. */

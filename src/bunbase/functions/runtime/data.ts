@@ -11,10 +11,14 @@ export type AskBytes = (method: string, args: unknown, body?: Uint8Array) => Pro
 
 export function dataOf(ask: AskBytes, as: Power): Data {
   const asked = async (method: string, args: object, body?: unknown): Promise<unknown> => {
-    const bytes = await ask(`data.${method}`, { as, ...args }, body === undefined ? undefined : encodeText(textOf(body)));
+    const sent = body === undefined ? undefined : encodeText(textOf(body));
+    const bytes = await ask(`data.${method}`, { as, ...args }, sent);
     return bytes.length === 0 ? undefined : JSON.parse(decodeText(bytes));
   };
-  const when = (options: WriteOptions = {}) => ({ if_rev: options.ifRev ?? null, if_absent: options.ifAbsent ?? false });
+  const when = ({ ifRev = null, ifAbsent = false }: { ifRev?: number | null; ifAbsent?: boolean } = {}) => ({
+    if_rev: ifRev,
+    if_absent: ifAbsent,
+  });
   return Object.freeze({
     get: (collection: string, id: string) => asked("get", { collection, id }),
     list: (collection: string, options: { limit?: number; cursor?: string | null } = {}) =>
@@ -26,7 +30,8 @@ export function dataOf(ask: AskBytes, as: Power): Data {
       asked("put", { collection, id, ...when(options) }, document),
     patch: (collection: string, id: string, patch: AnyDocument, options?: WriteOptions) =>
       asked("patch", { collection, id, ...when(options) }, patch),
-    delete: (collection: string, id: string, options?: WriteOptions) => asked("delete", { collection, id, ...when(options) }),
+    delete: (collection: string, id: string, options?: WriteOptions) =>
+      asked("delete", { collection, id, ...when(options) }),
     commit: (writes: readonly Write[]) => asked("commit", {}, { writes }),
   }) as Data;
 }

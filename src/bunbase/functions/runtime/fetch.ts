@@ -8,7 +8,12 @@ type Head = { status: number; headers: [string, string][]; url: string; redirect
 type Decoder = "gzip" | "deflate" | "brotli";
 
 const NULL_BODY = new Set([101, 103, 204, 205, 304]);
-const DECODERS: Readonly<Record<string, Decoder>> = { gzip: "gzip", "x-gzip": "gzip", deflate: "deflate", br: "brotli" };
+const DECODERS: Readonly<Record<string, Decoder>> = {
+  gzip: "gzip",
+  "x-gzip": "gzip",
+  deflate: "deflate",
+  br: "brotli",
+};
 const ACCEPTED = "gzip, deflate, br";
 
 /** Takes the place of the global `fetch`, which has no network here. */
@@ -54,7 +59,8 @@ function failed(problem: Problem): TypeError {
 /** Streams what is a stream; what lies in memory goes with its length, as servers like it. */
 async function bodyOf(request: Request, given: unknown): Promise<Body | undefined> {
   if (request.body === null) return undefined;
-  const streamed = given instanceof ReadableStream || (typeof given === "object" && given !== null && Symbol.asyncIterator in given);
+  const iterated = typeof given === "object" && given !== null && Symbol.asyncIterator in given;
+  const streamed = given instanceof ReadableStream || iterated;
   return streamed ? (request.body as ReadableStream<Uint8Array>) : new Uint8Array(await request.arrayBuffer());
 }
 

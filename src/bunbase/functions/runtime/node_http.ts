@@ -5,9 +5,8 @@
  * sockets behind it, so agents are taken and ignored, and there is no server.
  */
 
-import nodeHttp from "node:http";
-import nodeHttps from "node:https";
-import { Readable, Writable } from "node:stream";
+import type * as Http from "node:http";
+import type * as Streams from "node:stream";
 
 type Options = {
   protocol?: string | null;
@@ -21,187 +20,219 @@ type Options = {
   timeout?: number;
   signal?: AbortSignal;
 };
-type OnResponse = (response: IncomingMessage) => void;
+type OnResponse = (response: Streams.Readable) => void;
+type Asked = { url: URL; options: Options; onResponse: OnResponse | undefined };
+type Callback = (error?: Error | null) => void;
 type Arguments = [string | URL | Options, (Options | OnResponse)?, OnResponse?];
+
+const builtin = process.getBuiltinModule.bind(process);
+let clients: Readonly<Record<string, object>> | undefined;
 
 /** Gives the module of this name, or undefined for one that is none of ours. */
 export function clientModule(name: string): unknown {
-  return CLIENTS[name.replace(/^node:/, "")];
+  const plain = name.replace(/^node:/, "");
+  if (plain !== "http" && plain !== "https") return undefined;
+  clients ??= defineClients();
+  return clients[plain];
 }
 
-export class IncomingMessage extends Readable {
-  readonly httpVersion = "1.1";
-  readonly statusCode: number;
-  readonly statusMessage: string;
-  readonly headers: Record<string, string | string[]> = {};
-  readonly rawHeaders: string[] = [];
-  readonly trailers = {};
-  readonly url: string;
-  complete = false;
+/** Only when asked for: Node's streams and http cost every start of a worker 12 ms. */
+function defineClients(): Readonly<Record<string, object>> {
+  const nodeHttp = builtin("node:http") as typeof Http;
+  const { Readable, Writable } = builtin("node:stream") as typeof Streams;
 
-  constructor(
-    response: Response,
-    private readonly stop: () => void,
-  ) {
-    super();
-    this.statusCode = response.status;
-    this.statusMessage = nodeHttp.STATUS_CODES[response.status] ?? "";
-    this.url = response.url;
-    for (const [name, value] of response.headers) {
-      if (name === "set-cookie") continue;
-      this.headers[name] = value;
-      this.rawHeaders.push(name, value);
+  class IncomingMessage extends Readable {
+    readonly httpVersion = "1.1";
+    readonly statusCode: number;
+    readonly statusMessage: string;
+    readonly headers: Record<string, string | string[]> = {};
+    readonly rawHeaders: string[] = [];
+    readonly trailers = {};
+    readonly url: string;
+    complete = false;
+
+    constructor(
+      response: Response,
+      private readonly stop: () => void,
+    ) {
+      super();
+      this.statusCode = response.status;
+      this.statusMessage = nodeHttp.STATUS_CODES[response.status] ?? "";
+      this.url = response.url;
+      for (const [name, value] of response.headers) {
+        if (name === "set-cookie") continue;
+        this.headers[name] = value;
+        this.rawHeaders.push(name, value);
+      }
+      const cookies = response.headers.getSetCookie();
+      if (cookies.length > 0) this.headers["set-cookie"] = cookies;
+      for (const cookie of cookies) this.rawHeaders.push("set-cookie", cookie);
+      this.#reader = response.body?.getReader();
     }
-    const cookies = response.headers.getSetCookie();
-    if (cookies.length > 0) this.headers["set-cookie"] = cookies;
-    for (const cookie of cookies) this.rawHeaders.push("set-cookie", cookie);
-    this.#reader = response.body?.getReader();
-  }
 
-  readonly #reader: { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> } | undefined;
+    readonly #reader: { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> } | undefined;
 
-  override _read(): void {
-    if (this.#reader === undefined) return this.#finish();
-    this.#reader.read().then(
-      ({ done, value }) => (done ? this.#finish() : void this.push(Buffer.from(value ?? []))),
-      (error: Error) => this.destroy(error),
-    );
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    if (!this.complete) this.stop();
-    callback(error);
-  }
-
-  setTimeout(): this {
-    return this;
-  }
-
-  #finish(): void {
-    this.complete = true;
-    this.push(null);
-  }
-}
-
-export class ClientRequest extends Writable {
-  readonly method: string;
-  readonly path: string;
-  readonly host: string;
-  readonly protocol: string;
-  aborted = false;
-  readonly #url: string;
-  readonly #headers = new Map<string, string | readonly string[]>();
-  readonly #aborter = new AbortController();
-  readonly #parts: Uint8Array[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(scheme: "http:" | "https:", args: Arguments) {
-    super({ autoDestroy: false }); // the end of what is written is not the end of the request
-    const { url, options, onResponse } = read(scheme, args);
-    this.method = (options.method ?? "GET").toUpperCase();
-    this.#url = url.href;
-    this.path = url.pathname + url.search;
-    this.host = url.hostname;
-    this.protocol = url.protocol;
-    for (const [name, value] of Object.entries(options.headers ?? {})) {
-      if (value !== undefined) this.setHeader(name, value);
+    override _read(): void {
+      if (this.#reader === undefined) return this.#finish();
+      this.#reader.read().then(
+        ({ done, value }) => (done ? this.#finish() : void this.push(Buffer.from(value ?? []))),
+        (error: Error) => this.destroy(error),
+      );
     }
-    const auth = options.auth ?? (url.username === "" ? undefined : decodeURIComponent(`${url.username}:${url.password}`));
-    if (auth !== undefined && !this.hasHeader("authorization")) {
-      this.setHeader("authorization", `Basic ${Buffer.from(auth).toString("base64")}`);
+
+    override _destroy(error: Error | null, callback: Callback): void {
+      if (!this.complete) this.stop();
+      callback(error);
     }
-    if (onResponse !== undefined) this.once("response", onResponse);
-    if (options.timeout !== undefined) this.setTimeout(options.timeout);
-    options.signal?.addEventListener("abort", () => this.destroy(options.signal?.reason as Error), { once: true });
+
+    setTimeout(): this {
+      return this;
+    }
+
+    #finish(): void {
+      this.complete = true;
+      this.push(null);
+    }
   }
 
-  setHeader(name: string, value: string | number | readonly string[]): this {
-    this.#headers.set(name.toLowerCase(), typeof value === "number" ? String(value) : value);
-    return this;
-  }
+  class ClientRequest extends Writable {
+    readonly method: string;
+    readonly path: string;
+    readonly host: string;
+    readonly protocol: string;
+    aborted = false;
+    readonly #url: string;
+    readonly #headers = new Map<string, string | readonly string[]>();
+    readonly #aborter = new AbortController();
+    readonly #parts: Uint8Array[] = [];
+    #timer: ReturnType<typeof setTimeout> | undefined;
 
-  getHeader(name: string): string | readonly string[] | undefined {
-    return this.#headers.get(name.toLowerCase());
-  }
+    constructor(scheme: "http:" | "https:", args: Arguments) {
+      super({ autoDestroy: false }); // the end of what is written is not the end of the request
+      const { url, options, onResponse } = read(scheme, args);
+      this.method = (options.method ?? "GET").toUpperCase();
+      this.#url = url.href;
+      this.path = url.pathname + url.search;
+      this.host = url.hostname;
+      this.protocol = url.protocol;
+      for (const [name, value] of Object.entries(options.headers ?? {})) {
+        if (value !== undefined) this.setHeader(name, value);
+      }
+      const auth = options.auth ?? userOf(url);
+      if (auth !== undefined && !this.hasHeader("authorization")) {
+        this.setHeader("authorization", `Basic ${Buffer.from(auth).toString("base64")}`);
+      }
+      if (onResponse !== undefined) this.once("response", onResponse);
+      if (options.timeout !== undefined) this.setTimeout(options.timeout);
+      options.signal?.addEventListener("abort", () => this.destroy(options.signal?.reason as Error), { once: true });
+    }
 
-  getHeaders(): Record<string, string | readonly string[]> {
-    return Object.fromEntries(this.#headers);
-  }
+    setHeader(name: string, value: string | number | readonly string[]): this {
+      this.#headers.set(name.toLowerCase(), typeof value === "number" ? String(value) : value);
+      return this;
+    }
 
-  hasHeader(name: string): boolean {
-    return this.#headers.has(name.toLowerCase());
-  }
+    getHeader(name: string): string | readonly string[] | undefined {
+      return this.#headers.get(name.toLowerCase());
+    }
 
-  removeHeader(name: string): void {
-    this.#headers.delete(name.toLowerCase());
-  }
+    getHeaders(): Record<string, string | readonly string[]> {
+      return Object.fromEntries(this.#headers);
+    }
 
-  flushHeaders(): void {}
+    hasHeader(name: string): boolean {
+      return this.#headers.has(name.toLowerCase());
+    }
 
-  setNoDelay(): this {
-    return this;
-  }
+    removeHeader(name: string): void {
+      this.#headers.delete(name.toLowerCase());
+    }
 
-  setSocketKeepAlive(): this {
-    return this;
-  }
+    flushHeaders(): void {}
 
-  /** Emits `timeout`; as in Node, ending the request then is the caller's own decision. */
-  setTimeout(milliseconds: number, onTimeout?: () => void): this {
-    clearTimeout(this.#timer);
-    if (onTimeout !== undefined) this.once("timeout", onTimeout);
-    if (milliseconds > 0) this.#timer = setTimeout(() => this.emit("timeout"), milliseconds);
-    return this;
-  }
+    setNoDelay(): this {
+      return this;
+    }
 
-  abort(): void {
-    this.aborted = true;
-    this.destroy();
-  }
+    setSocketKeepAlive(): this {
+      return this;
+    }
 
-  override _write(chunk: Uint8Array | string, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#parts.push(typeof chunk === "string" ? Buffer.from(chunk, encoding) : Buffer.from(chunk));
-    callback();
-  }
-
-  override _final(callback: (error?: Error | null) => void): void {
-    callback();
-    void this.#send();
-  }
-
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    clearTimeout(this.#timer);
-    this.#aborter.abort();
-    callback(error);
-  }
-
-  async #send(): Promise<void> {
-    try {
-      const response = await fetch(this.#url, {
-        method: this.method,
-        headers: this.#pairs(),
-        body: this.method === "GET" || this.method === "HEAD" || this.#parts.length === 0 ? null : Buffer.concat(this.#parts),
-        redirect: "manual", // Node's client follows none
-        signal: this.#aborter.signal,
-      });
+    /** Emits `timeout`; as in Node, ending the request then is the caller's own decision. */
+    setTimeout(milliseconds: number, onTimeout?: () => void): this {
       clearTimeout(this.#timer);
-      const message = new IncomingMessage(response, () => this.#aborter.abort());
-      if (!this.emit("response", message)) message.resume();
-    } catch (error) {
-      if (!this.destroyed) this.destroy(nodeError(error));
+      if (onTimeout !== undefined) this.once("timeout", onTimeout);
+      if (milliseconds > 0) this.#timer = setTimeout(() => this.emit("timeout"), milliseconds);
+      return this;
+    }
+
+    abort(): void {
+      this.aborted = true;
+      this.destroy();
+    }
+
+    override _write(chunk: Uint8Array | string, encoding: BufferEncoding, callback: Callback): void {
+      this.#parts.push(typeof chunk === "string" ? Buffer.from(chunk, encoding) : Buffer.from(chunk));
+      callback();
+    }
+
+    override _final(callback: Callback): void {
+      callback();
+      void this.#send();
+    }
+
+    override _destroy(error: Error | null, callback: Callback): void {
+      clearTimeout(this.#timer);
+      this.#aborter.abort();
+      callback(error);
+    }
+
+    async #send(): Promise<void> {
+      try {
+        const empty = this.method === "GET" || this.method === "HEAD" || this.#parts.length === 0;
+        const response = await fetch(this.#url, {
+          method: this.method,
+          headers: this.#pairs(),
+          body: empty ? null : Buffer.concat(this.#parts),
+          redirect: "manual", // Node's client follows none
+          signal: this.#aborter.signal,
+        });
+        clearTimeout(this.#timer);
+        const message = new IncomingMessage(response, () => this.#aborter.abort());
+        if (!this.emit("response", message)) message.resume();
+      } catch (error) {
+        if (!this.destroyed) this.destroy(nodeError(error));
+      }
+    }
+
+    #pairs(): [string, string][] {
+      const pairs: [string, string][] = [];
+      for (const [name, value] of this.#headers) {
+        for (const one of typeof value === "string" ? [value] : value) pairs.push([name, one]);
+      }
+      return pairs.filter(([name]) => name !== "host" && name !== "content-length" && name !== "connection");
     }
   }
 
-  #pairs(): [string, string][] {
-    const pairs: [string, string][] = [];
-    for (const [name, value] of this.#headers) {
-      for (const one of typeof value === "string" ? [value] : value) pairs.push([name, one]);
-    }
-    return pairs.filter(([name]) => name !== "host" && name !== "content-length" && name !== "connection");
+  function moduleOf(scheme: "http:" | "https:"): object {
+    const request = (...args: Arguments) => new ClientRequest(scheme, args);
+    const get = (...args: Arguments) => {
+      const asked = request(...args);
+      asked.end();
+      return asked;
+    };
+    const noServer = () => {
+      throw new Error("A function cannot listen: it is called over HTTP and answers with what it returns.");
+    };
+    const { METHODS, STATUS_CODES, Agent, globalAgent } = nodeHttp;
+    const made = { request, get, ClientRequest, IncomingMessage, Agent, globalAgent, METHODS, STATUS_CODES };
+    return Object.freeze({ ...made, createServer: noServer });
   }
+
+  return { http: moduleOf("http:"), https: moduleOf("https:") };
 }
 
-function read(scheme: string, [first, second, third]: Arguments): { url: URL; options: Options; onResponse: OnResponse | undefined } {
+function read(scheme: string, [first, second, third]: Arguments): Asked {
   const named = typeof first === "string" || first instanceof URL;
   const given = typeof second === "object" ? second : {};
   const options = named ? given : first;
@@ -214,29 +245,12 @@ function urlOf(scheme: string, { protocol, hostname, host, port, path }: Options
   return new URL(`${protocol ?? scheme}//${name}${port ? `:${port}` : ""}${path ?? "/"}`);
 }
 
+function userOf(url: URL): string | undefined {
+  return url.username === "" ? undefined : decodeURIComponent(`${url.username}:${url.password}`);
+}
+
 /** Node's errors carry their code themselves. */
 function nodeError(error: unknown): Error {
   const cause = error instanceof Error ? (error.cause as { code?: string } | undefined) : undefined;
   return Object.assign(error instanceof Error ? error : new Error(String(error)), { code: cause?.code ?? "ECONNRESET" });
 }
-
-function moduleOf(scheme: "http:" | "https:", original: typeof nodeHttp | typeof nodeHttps): object {
-  const request = (...args: Arguments) => new ClientRequest(scheme, args);
-  const get = (...args: Arguments) => {
-    const asked = request(...args);
-    asked.end();
-    return asked;
-  };
-  const noServer = () => {
-    throw new Error("A function cannot listen: it is called over HTTP and answers with what it returns.");
-  };
-  const { METHODS, STATUS_CODES } = nodeHttp;
-  const { Agent, globalAgent } = original;
-  const made = { request, get, ClientRequest, IncomingMessage, Agent, globalAgent, METHODS, STATUS_CODES, createServer: noServer };
-  return Object.freeze({ ...made, default: made });
-}
-
-const CLIENTS: Readonly<Record<string, object>> = {
-  http: moduleOf("http:", nodeHttp),
-  https: moduleOf("https:", nodeHttps),
-};
