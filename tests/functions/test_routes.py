@@ -244,7 +244,10 @@ async def test_variables_over_http(web: httpx.AsyncClient) -> None:
     assert [set(one) for one in listed] == [{"name", "updated_at"}]
     assert [one["value"] for one in revealed] == ["one"]
     hidden = await web.put(f"{CONTROL}/env/TOKEN", json={"value": "one", "exposed": False})
-    assert hidden.json()["exposed"] is False
+    again = await web.put(f"{CONTROL}/env/TOKEN", json={"value": "two"})
+    assert (hidden.json()["exposed"], again.json()["exposed"]) == (False, False)
+    shown = await web.put(f"{CONTROL}/env/TOKEN", json={"value": "two", "exposed": True})
+    assert "exposed" not in shown.json()
     assert (await web.put(f"{CONTROL}/env/token", json={"value": "x"})).json()["code"] == "invalid_input"
     assert (await web.delete(f"{CONTROL}/env/TOKEN")).status_code == 204
     assert (await web.delete(f"{CONTROL}/env/TOKEN")).json()["code"] == "variable_not_found"

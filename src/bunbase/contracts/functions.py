@@ -215,8 +215,9 @@ class Functions(Protocol):
         """Give the project's environment; `reveal` needs the role admin."""
         ...
 
-    async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool = True) -> Variable:
-        """Seal and store a variable; running functions see it with their next call. Raises: InvalidInput."""
+    async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:
+        """Seal and store a variable; running functions see it with their next call. A variable stays exposed or hidden
+        when nothing is said; a new one is exposed. Raises: InvalidInput."""
         ...
 
     async def delete_variable(self, caller: Caller, name: str) -> None:

@@ -14,10 +14,11 @@ TAGS = ["Environment"]
 
 
 class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`exposed`: false keeps the value from functions: they name it in a header of `fetch` as `{{NAME}}`."""
+    """`exposed`: false keeps the value from functions: they name it in a header of `fetch` as `{{NAME}}`. Left out, it
+    stays as it is; a new variable is exposed."""
 
     value: str
-    exposed: bool = True
+    exposed: bool | None = None
 
 
 @get("/api/projects/{project:str}/env", summary="List environment variables", tags=TAGS)

@@ -8,7 +8,7 @@ from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.functions import Variable, VariableNotFound, Variables
 from bunbase.functions.names import check_variable_name, could_be_variable
 from bunbase.functions.service.parts import Parts
-from bunbase.functions.store.variables import SealedVariable
+from bunbase.functions.store.variables import NewVariable
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.logger import logger
 
@@ -32,17 +32,18 @@ class Environment(Parts):
             )
         )
 
-    async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool = True) -> Variable:
+    async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:
         caller.need(Role.DEVELOPER)
         check_variable_name(name)
         _check_value(value)
         sealed = await self.environments.seal(caller.project, name, value)
-        row = SealedVariable(name, sealed, self.clock.now(), exposed)
+        row = NewVariable(name, sealed, self.clock.now(), exposed)
         limit = self.settings.max_variables_per_project
-        if not await self.stores.variables.set(caller.project, row, limit):
+        stored = await self.stores.variables.set(caller.project, row, limit)
+        if stored is None:
             raise InvalidInput(f"The project has {limit} variables, the most it can have; unset one first.")
         await self.changed(caller.project)
-        return Variable(name, row.updated_at, exposed=exposed)
+        return Variable(name, row.updated_at, exposed=stored)
 
     async def delete_variable(self, caller: Caller, name: str) -> None:
         caller.need(Role.DEVELOPER)
