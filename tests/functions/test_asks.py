@@ -53,6 +53,20 @@ async def test_more_than_the_window_is_a_broken_protocol() -> None:
     await until(lambda: not asks.tasks)
 
 
+async def test_a_body_that_goes_on_behind_its_end_is_a_broken_protocol() -> None:
+    asks, _ = asks_with(Collecting())
+    asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
+    ask = asks.open[1]
+    ask.hear(Frame.ASK_END, b"")
+
+    for type in (Frame.ASK_END, Frame.ASK_CHUNK, Frame.REPLY_CREDIT):
+        with pytest.raises(BadFrame):
+            ask.hear(type, b"")
+
+    asks.close()
+    await until(lambda: not asks.tasks)
+
+
 async def test_a_body_is_granted_as_it_is_read_and_an_answer_waits_for_its_reader() -> None:
     host = Collecting()
     asks, sent = asks_with(host)

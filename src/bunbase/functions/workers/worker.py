@@ -82,6 +82,11 @@ class Worker(asyncio.Protocol):
     def idle(self) -> bool:
         return not self.calls
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits here until the worker reads."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
     async def load(self, program: Program, seconds: float) -> None:
         """Hand over what is to run. Raises: LoadFailed."""
         if program.host is not None:
