@@ -170,8 +170,8 @@ async def test_variables_are_set_listed_and_revealed(functions: Functions) -> No
     assert (await functions.variables(MEMBER, False)).items == ()
 
 
-async def test_nothing_confines_functions_yet(functions: Functions) -> None:
-    assert await functions.sandbox_layers() == ()
+async def test_the_layers_that_confine_functions_are_named(functions: Functions) -> None:
+    assert {"landlock", "seccomp", "rlimits"} <= set(await functions.sandbox_layers())
 
 
 async def test_a_dropped_project_is_gone(functions: Functions) -> None:

@@ -6,7 +6,7 @@ from bunbase.functions.service import FunctionsService
 from bunbase.pkg.jobs import Job
 
 HEAR_AGAIN_SECONDS = 0.5
-WATCH_SECONDS = 0.1  # a worker that allocates as fast as it can takes some 100 MB in this time
+WATCH_SECONDS = 0.03  # a worker that allocates as fast as it can takes some 30 MB in this time
 WRITE_LOGS_SECONDS = 0.2
 DELETE_LOGS_SECONDS = 600.0
 

@@ -61,8 +61,16 @@ async def _say_what_holds(service: FunctionsService) -> None:
         service.starter.find_bun()
     except FunctionsUnavailable as missing:
         log.warning("functions cannot run", reason=missing.detail)
-    if not await service.sandbox_layers():
-        log.warning("functions run unconfined: deploy only code that you trust; the sandbox does not exist yet")
+    sandbox = service.starter.sandbox
+    if sandbox.off:
+        log.warning("functions run unconfined, as functions.sandbox = off says: deploy only code that you trust")
+        return
+    try:
+        await sandbox.confinement(0)
+    except FunctionsUnavailable as refused:
+        log.error("functions will not run", reason=refused.detail)
+    else:
+        log.info("functions are confined", layers=await sandbox.layers())
 
 
 async def _close(service: FunctionsService) -> None:

@@ -6,28 +6,30 @@ from typing import Annotated
 
 import msgspec
 
+from bunbase.functions.sandbox.switch import Switch
+
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.05, le=86_400)]
 
 
 class FunctionsSettings(msgspec.Struct, frozen=True):
-    """How much may run at once, and what is kept.
+    """How much may run at once, what confines it, and what is kept.
 
+    `sandbox`: "off" runs functions unconfined, for trusted code only.
     `max_waiting`: calls of one function that may wait for a worker, each `wait_seconds` at most.
-    `memory_headroom_mb`: what Bun itself may take beyond a function's `memory_mb`.
     `load_seconds`: how long the top level of a bundle may run.
     `max_fetches`: requests of functions to the network under way at once, `max_fetches_per_project` of them for one.
     `allow_private_networks`: networks that functions may reach though they are not public (`10.1.0.0/16`).
     `ca_file`: authorities (PEM) that functions trust besides the public ones.
     """
 
+    sandbox: Switch = Switch.ON
     max_workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32
     max_workers_per_function: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
     max_waiting: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
     wait_seconds: Seconds = 10.0
     idle_seconds: Seconds = 300.0
     load_seconds: Seconds = 10.0
-    memory_headroom_mb: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 96
     max_response_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 40)] = 256 << 20
     max_fetches: Count = 512
     max_fetches_per_project: Count = 128

@@ -14,6 +14,8 @@ Check = Callable[[], Awaitable[Any]]
 
 
 class Readiness:
+    """A check raises where something cannot be used; it may give a text that says how it can."""
+
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self.checks = dict(checks)
 
@@ -28,11 +30,11 @@ class Readiness:
 async def _ask(check: Check) -> dict[str, str]:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            await check()
+            told = await check()
     except Problem as problem:
         return {"status": "unavailable", "detail": problem.detail}
     except TimeoutError:
         return {"status": "unavailable", "detail": f"no answer within {CHECK_SECONDS:g} s"}
     except Exception as error:
         return {"status": "unavailable", "detail": type(error).__name__}
-    return {"status": "ok"}
+    return {"status": "ok", "detail": told} if isinstance(told, str) else {"status": "ok"}

@@ -3,7 +3,7 @@
 import { Script } from "node:vm";
 
 import type { Handler } from "./context.ts";
-import { clientModule } from "./node_http.ts";
+import { guardedRequire, raiseGuard } from "./guard.ts";
 
 const WRAPPED = "// @bun @bun-cjs"; // `bun build --format=cjs` writes a function expression under this mark
 
@@ -15,16 +15,23 @@ type CommonJs = (
   dirname: string,
 ) => void;
 
-/** Runs the bundle's top level. Throws what it throws, and when there is no default export to call. */
-export function loadBundle(code: string, env: Record<string, string>): Handler {
+/**
+ * Runs the bundle's top level. Throws what it throws, and when there is no default export to call.
+ *
+ * `guard`: whether what the sandbox denies is denied in words already; the sandbox itself does not depend on it.
+ */
+export function loadBundle(code: string, env: Record<string, string>, guard: boolean): Handler {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
   const source = code.startsWith(WRAPPED)
     ? code
     : `(function (exports, require, module, __filename, __dirname) {${code}\n})`;
-  const evaluate = new Script(source, { filename: "function.js" }).runInThisContext() as CommonJs;
+  const require = guard ? guardedRequire : builtin;
+  const importModuleDynamically = (name: string) => namespaceOf(require(name)) as never; // as Bun takes it, not Node
+  const evaluate = new Script(source, { filename: "function.js", importModuleDynamically }).runInThisContext() as CommonJs;
   const module: { exports: unknown } = { exports: {} };
-  evaluate(module.exports as object, builtin, module, "/function.js", "/");
+  if (guard) raiseGuard();
+  evaluate(module.exports as object, require, module, "/function.js", "/");
   return handlerOf(module.exports);
 }
 
@@ -41,7 +48,11 @@ function member(value: unknown, name: string): unknown {
 }
 
 function builtin(name: string): unknown {
-  const found: unknown = clientModule(name) ?? process.getBuiltinModule(name);
+  const found: unknown = process.getBuiltinModule(name);
   if (found === undefined) throw new Error(`Module not found: ${name}. A function is one file: bundle what it imports.`);
   return found;
+}
+
+function namespaceOf(found: unknown): object {
+  return typeof found === "object" && found !== null ? { ...found, default: found } : { default: found };
 }

@@ -15,7 +15,12 @@ import { decodeText, encodeText, Frame, FrameReader, readUint32, splitPayload } 
 import { standardResponse } from "./response.ts";
 import { type Base, type Invocation, Run } from "./run.ts";
 
-type Load = { project: string; function: { name: string; version: number }; env: Record<string, string> };
+type Load = {
+  project: string;
+  function: { name: string; version: number };
+  env: Record<string, string>;
+  guard: boolean;
+};
 type Loaded = { handler: Handler; base: Base };
 
 const channel = new Channel();
@@ -27,9 +32,9 @@ let loaded: Loaded | undefined;
 
 function load(payload: Uint8Array): void {
   const { meta, rest } = splitPayload(payload);
-  const { project, function: of, env } = meta as Load;
+  const { project, function: of, env, guard } = meta as Load;
   try {
-    const handler = loadBundle(decodeText(rest), env);
+    const handler = loadBundle(decodeText(rest), env, guard);
     loaded = { handler, base: Object.freeze({ project, function: of, env: Object.freeze(env), log }) };
     channel.send(Frame.loaded, 0);
   } catch (error) {

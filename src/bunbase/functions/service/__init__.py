@@ -13,4 +13,4 @@ class FunctionsService(Deploying, Invoking, Logging, Environment, Upkeep):
     """The whole contract."""
 
     async def sandbox_layers(self) -> tuple[str, ...]:
-        return ()
+        return await self.starter.sandbox.layers()

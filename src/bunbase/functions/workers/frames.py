@@ -32,6 +32,7 @@ class Frame(IntEnum):
     REPLY_END = 8
     REFUSED = 9
     ASK_CREDIT = 10
+    UNCONFINED = 15  # from the zygote's child in Bun's place: it could not be confined, so Bun was not started
     READY = 16
     LOADED = 17
     FAILED = 18

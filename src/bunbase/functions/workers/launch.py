@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from bunbase.functions.sandbox.confine import Confinement
 from bunbase.functions.workers.zygote import Launch
 
 RUNTIME: Final = Path(__file__).parent.parent / "runtime"
@@ -32,11 +33,12 @@ ENVIRONMENT: Final = {
 }
 
 
-def launch_of(bun: Path, memory_mb: int) -> Launch:
+def launch_of(bun: Path, memory_mb: int, confinement: Confinement | None) -> Launch:
     """`memory_mb`: what the garbage collector takes for the machine's memory."""
     return Launch(
         program=str(bun),
         arguments=("bun", *FLAGS, str(RUNTIME / "worker.ts")),
         environment={**ENVIRONMENT, "BUN_JSC_forceRAMSize": str(memory_mb << 20)},
         directory=str(RUNTIME),
+        confinement=confinement,
     )

@@ -1,17 +1,18 @@
-"""How much memory a process holds."""
+"""How much memory a process holds for itself: what others could not use in its place."""
 
 from __future__ import annotations
 
-import resource
 from typing import Final
 
-PAGE_BYTES: Final = resource.getpagesize()
+OWN: Final = (b"RssAnon", b"RssShmem")  # not RssFile: the pages of Bun's executable are shared by all workers
 
 
-def resident_mb(pid: int) -> float:
-    """Give the resident set in MiB, 0 for a process that is gone."""
+def held_mb(pid: int) -> float:
+    """Give the resident memory in MiB without pages of files, 0 for a process that is gone."""
     try:
-        with open(f"/proc/{pid}/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * PAGE_BYTES / (1 << 20)
-    except (OSError, IndexError):
+        with open(f"/proc/{pid}/status", "rb") as status:
+            lines = status.read().splitlines()
+    except OSError:
         return 0.0
+    fields = dict(line.split(b":", 1) for line in lines if line.startswith(OWN))
+    return sum(int(value.split()[0]) for value in fields.values()) / 1024

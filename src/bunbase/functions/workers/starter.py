@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment, Program, Say
-from bunbase.functions.workers.launch import launch_of
-from bunbase.functions.workers.memory import resident_mb
+from bunbase.functions.workers.launch import RUNTIME, launch_of
+from bunbase.functions.workers.memory import held_mb
 from bunbase.functions.workers.worker import RETIRED, Worker
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
 
 MAX_TRIALS: Final = 2  # side by side, on top of max_workers
+MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: garbage is collected a little late
+ROUNDS_PER_IDLE_LOOK: Final = 16  # a look costs 30 µs; what an idle worker can take is bounded by RLIMIT_DATA
 
 FindBun = Callable[[], Path]
 
@@ -28,7 +31,10 @@ class Starter:
         self.zygote = zygote
         self.find_bun = find_bun
         self.settings = settings
+        self.guard = True  # the words of the sandbox; tests of its walls do without
+        self.sandbox = Sandbox(settings.sandbox, RUNTIME)
         self.alive: set[Worker] = set()
+        self.rounds = 0
         self.trials = asyncio.Semaphore(MAX_TRIALS)
 
     async def start(
@@ -46,13 +52,14 @@ class Starter:
             metrics.workers.set(len(self.alive))
             on_death(worker)
 
-        process = await self.zygote.spawn(launch_of(self.find_bun(), deployment.config.memory_mb))
+        bun, memory_mb = self.find_bun(), deployment.config.memory_mb
+        process = await self.zygote.spawn(launch_of(bun, memory_mb, await self.sandbox.confinement(memory_mb)))
         worker = Worker(process, deployment, self.settings.max_response_bytes, say, on_free, gone)
         self.alive.add(worker)
         metrics.workers.set(len(self.alive))
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=process.channel)
-            await worker.load(program, self.settings.load_seconds)
+            await worker.load(program, self.settings.load_seconds, self.guard)
         except BaseException as error:
             worker.kill("it could not be loaded")
             process.channel.close()
@@ -68,11 +75,14 @@ class Starter:
             worker.kill(RETIRED)
 
     def watch_memory(self) -> None:
-        """Kill each worker that holds more memory than its function may."""
+        """Kill each worker that holds more memory than its function may; those without a call are looked at rarely."""
+        self.rounds += 1
         for worker in list(self.alive):
+            if worker.idle and self.rounds % ROUNDS_PER_IDLE_LOOK:
+                continue
             limit = worker.deployment.config.memory_mb
-            if resident_mb(worker.pid) > limit + self.settings.memory_headroom_mb:
-                worker.kill(f"it used more than {limit} MB of memory")
+            if held_mb(worker.pid) > limit * MEMORY_TOLERANCE:
+                worker.kill(f"memory limit of {limit} MB exceeded")
 
     async def close(self) -> None:
         for worker in list(self.alive):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, cast
 
-from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionTimeout, LogLevel
+from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable, FunctionTimeout, LogLevel
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
@@ -87,14 +87,15 @@ class Worker(asyncio.Protocol):
         """What waits here until the worker reads."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
-    async def load(self, program: Program, seconds: float) -> None:
-        """Hand over what is to run. Raises: LoadFailed."""
+    async def load(self, program: Program, seconds: float, guard: bool = True) -> None:
+        """Hand over what is to run. `guard`: runtime/guard.ts. Raises: LoadFailed, FunctionsUnavailable."""
         if program.host is not None:
             self._asks.host = program.host
         meta = {
             "project": self.deployment.project,
             "function": {"name": self.deployment.name, "version": self.deployment.version},
             "env": program.env,
+            "guard": guard,
         }
         self._send(Frame.LOAD, 0, join_payload(meta, program.code))
         try:
@@ -183,6 +184,9 @@ class Worker(asyncio.Protocol):
                 self._loaded.set_result(None)
             case Frame.FAILED if not self._loaded.done():
                 self._loaded.set_exception(LoadFailed(_text(payload[:MAX_ERROR_BYTES])))
+            case Frame.UNCONFINED if not self._loaded.done():
+                reason = _text(payload[:MAX_ERROR_BYTES])
+                self._loaded.set_exception(FunctionsUnavailable(f"A worker could not be confined: {reason}."))
             case Frame.PONG if self._pong_due is not None:
                 self._pong_due.cancel()
                 self._pong_due = None

@@ -9,17 +9,24 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import bunbase
 from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.functions.sandbox.confine import Confinement
 from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-PROGRAM: Final = Path(__file__).with_name("zygote_process.py")
+# Run by -I -S, so nothing of our packages gets into it but what is imported by name: the sandbox. The path goes last.
+PROGRAM: Final = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.workers.zygote_process import main; main()"
+)
+PACKAGES: Final = Path(bunbase.__file__).parent.parent
+PYTHON: Final = ("-I", "-S", "-c", PROGRAM)
 ANSWER_SECONDS: Final = 10.0  # it takes a millisecond; then the zygote is given up, and its workers with it
 EXIT_SECONDS: Final = 2.0
 MAX_MESSAGE_BYTES: Final = 4096
@@ -28,12 +35,13 @@ KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)  # without it some Pythons do not s
 
 @dataclass(frozen=True)
 class Launch:
-    """What to exec. `environment` is all that the process will have."""
+    """What to exec. `environment` is all that the process will have; None as `confinement`: trusted code only."""
 
     program: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     directory: str
+    confinement: Confinement | None
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,10 @@ class Spawned:
 
 
 class Zygote:
-    def __init__(self) -> None:
+    """`python`: how Python is told to be a zygote."""
+
+    def __init__(self, python: Sequence[str] = PYTHON) -> None:
+        self.python = python
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
         self.waiting: deque[asyncio.Future[tuple[int, int]]] = deque()
@@ -86,6 +97,7 @@ class Zygote:
             "arguments": launch.arguments,
             "environment": dict(launch.environment),
             "directory": launch.directory,
+            "confinement": launch.confinement and asdict(launch.confinement),
         }
         socket.send_fds(self._alive(), [json.dumps(message).encode()], [theirs.fileno()])
         self.waiting.append(answered)
@@ -96,9 +108,9 @@ class Zygote:
         if self.control is None:
             self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
-                # Returns once exec succeeded, within a millisecond. -I -S: nothing of our packages gets into it.
+                # Returns once exec succeeded, within a millisecond.
                 self.process = subprocess.Popen(  # noqa: S603 - every argument is our own
-                    [sys.executable, "-I", "-S", str(PROGRAM), str(theirs.fileno()), str(os.getpid())],
+                    [sys.executable, *self.python, str(PACKAGES), str(theirs.fileno()), str(os.getpid())],
                     pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
                     env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},

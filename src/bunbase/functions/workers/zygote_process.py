@@ -1,4 +1,4 @@
-"""The zygote: a small process that does nothing but start workers. Run by file path; imports the standard library only.
+"""The zygote: a small process that does nothing but start workers. Imports the standard library and the sandbox only.
 
 A server with threads, an event loop and open connections must not fork: the child would inherit all of it in the
 middle of whatever the threads were doing. So the server starts this one process first and asks it over a SEQPACKET
@@ -11,21 +11,27 @@ even one that is stuck in an endless loop and would never see its own channel cl
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
 import signal
 import socket
+import struct
 import sys
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
-PR_SET_PDEATHSIG = 1
+from bunbase.functions.sandbox.bun_files import rules_for
+from bunbase.functions.sandbox.confine import Confinement, close_the_doors, files_of, give_up_privileges
+from bunbase.functions.sandbox.kernel import PR_SET_PDEATHSIG, prctl
+from bunbase.functions.sandbox.landlock import Rule
+from bunbase.functions.sandbox.seccomp import BUN_FD
+
 CHANNEL_FD = 3
 MAX_MESSAGE_BYTES = 64 * 1024
 LAUNCH_FAILED = 127
-
-libc = ctypes.CDLL(None, use_errno=True)
+UNCONFINED = 15  # workers/frames.py: the one frame that is not Bun's
 
 
 def serve(control: socket.socket) -> None:
@@ -82,35 +88,65 @@ def reap() -> None:
 
 def fork_worker(wanted: dict[str, Any], channel: int) -> int:
     zygote = os.getpid()
+    rules = rules_of(wanted["program"], wanted["directory"]) if wanted["confinement"] else []
     pid = os.fork()
     if pid == 0:
         try:
-            become_worker(wanted, channel, zygote)
+            become_worker(wanted, rules, channel, zygote)
+        except Exception as error:
+            refuse(str(error))
         finally:  # whatever happened: never go on as a second zygote
             os._exit(LAUNCH_FAILED)
     return pid
 
 
-def become_worker(wanted: dict[str, Any], channel: int, zygote: int) -> None:
-    """Shed everything of the zygote and exec. Confinement will stand here, between the last close and exec."""
+@cache
+def rules_of(program: str, directory: str) -> list[Rule]:
+    """Looked up before the fork, once: it costs more than all the rest."""
+    return rules_for(program, directory)
+
+
+def become_worker(wanted: dict[str, Any], rules: list[Rule], channel: int, zygote: int) -> None:
+    """Shed everything of the zygote, be confined, and exec. Whatever it raises: then nothing may be executed."""
     os.setsid()
-    if not die_with_parent(zygote):
+    keep_only(channel, wanted["program"])
+    confinement = Confinement.read(wanted["confinement"]) if wanted["confinement"] else None
+    if confinement is not None:
+        ruleset = files_of(confinement, rules)
+        give_up_privileges(confinement)
+    if not die_with_parent(zygote):  # only now: a change of user would undo it
         return
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)  # exec keeps what is ignored
+    os.chdir(wanted["directory"])
+    if confinement is not None:
+        close_the_doors(ruleset)
+    os.execve(BUN_FD, wanted["arguments"], wanted["environment"])  # noqa: S606 - that is what this is for
+
+
+def keep_only(channel: int, program: str) -> None:
+    """Leave open: nothing as standard input and output, the channel, and Bun until it is executed."""
     channel = os.dup(channel)  # above the standard descriptors and 3, whatever it was before
+    bun = os.open(program, os.O_PATH | os.O_CLOEXEC)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     os.dup2(channel, CHANNEL_FD)
-    os.closerange(CHANNEL_FD + 1, os.sysconf("SC_OPEN_MAX"))
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)  # exec keeps what is ignored
-    os.chdir(wanted["directory"])
-    os.execve(wanted["program"], wanted["arguments"], wanted["environment"])  # noqa: S606 - that is what this is for
+    os.dup2(bun, BUN_FD, inheritable=False)
+    os.closerange(CHANNEL_FD + 1, BUN_FD)
+    os.closerange(BUN_FD + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def refuse(reason: str) -> None:
+    """Tell the server over the channel why there will be no worker."""
+    text = reason.encode()
+    with suppress(OSError):
+        os.write(CHANNEL_FD, struct.pack(">IBI", 5 + len(text), UNCONFINED, 0) + text)
 
 
 def die_with_parent(parent: int) -> bool:
     """Have the kernel kill this process when its parent dies; False if that has happened already."""
-    libc.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     return os.getppid() == parent
 
 
@@ -122,7 +158,3 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # the server alone ends it, after the calls
     with socket.socket(fileno=int(sys.argv[1])) as control:
         serve(control)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,36 @@
+"""`bunbase doctor`: can this machine run BunBase, and confine functions?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from bunbase.cli.errors import OK, Usage
+from bunbase.cli.flags import FLAGS, Flags
+from bunbase.cli.house import NO_SETTINGS, SettingFlags
+from bunbase.cli.output import Output
+
+ILL: Final = 1
+
+
+def doctor(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> int:
+    """Try what BunBase needs here, each layer of the functions' sandbox too; exit code 1 if something is missing."""
+    from bunbase.gateway.settings import GatewaySettings
+    from bunbase.house.doctor import Health, examine
+    from bunbase.house.settings import HOUSE, HouseSettings, load_settings
+    from bunbase.pkg.config.load import ConfigError
+
+    try:
+        config = load_settings(settings.settings())
+    except ConfigError as mistakes:
+        raise Usage(str(mistakes), "invalid_config") from None
+    found = examine(config.of(HOUSE, HouseSettings), config.of("gateway", GatewaySettings))
+    well = all(one.health is not Health.BAD for one in found)
+    out = Output(flags.json)
+    if flags.json:
+        out.document({"ok": well, "checks": msgspec.to_builtins(found)})
+    else:
+        rows = [(one.name, one.health, one.detail, one.advice) for one in found]
+        out.table(("what", "state", "found", "what to do"), rows)
+    return OK if well else ILL

@@ -1,0 +1,108 @@
+/**
+ * Says clearly what a function cannot do, where the kernel would only say EACCES.
+ *
+ * This is not the boundary: code that gets around it meets Landlock and seccomp (sandbox/). So it may be incomplete,
+ * and must above all not break packages: importing node:fs works, using it throws.
+ */
+
+import { clientModule } from "./node_http.ts";
+import { BUN_MEMBERS, type Denied, GLOBALS, MODULES, PROCESS_MEMBERS } from "./guarded.ts";
+
+type Members = Record<string, unknown>;
+type Callable = (...values: unknown[]) => unknown;
+
+export class SecurityError extends Error {
+  override readonly name = "SecurityError";
+  readonly code = "ERR_BUNBASE_SANDBOX";
+
+  constructor(what: string, member: string) {
+    super(`${what} is not available in functions (${member}); see docs/functions.md#sandbox`);
+  }
+}
+
+const native = process.getBuiltinModule;
+const nativeFetch = globalThis.fetch;
+const known = new Map<string, unknown>();
+
+/** Gives a built-in module as a function may have it, undefined where there is none of that name. */
+export function guardedModule(name: string): unknown {
+  const short = name.replace(/^node:/, "");
+  if (!known.has(short)) known.set(short, clientModule(short) ?? made(short, native.call(process, name)));
+  return known.get(short);
+}
+
+/** Puts walls around what is reachable without an import. Done once, just before a bundle is evaluated. */
+export function raiseGuard(): void {
+  for (const name of Object.getOwnPropertyNames(Bun)) {
+    if (!BUN_MEMBERS.has(name)) replace(Bun, name, denied("this part of Bun", `Bun.${name}`));
+  }
+  for (const name of PROCESS_MEMBERS) {
+    if (name in process) replace(process, name, denied("control over processes", `process.${name}`));
+  }
+  for (const [name, what] of Object.entries(GLOBALS)) {
+    if (name in globalThis) replace(globalThis, name, denied(what, name));
+  }
+  replace(process, "getBuiltinModule", guardedModule);
+  if (globalThis.fetch === nativeFetch) replace(globalThis, "fetch", fetchWithin); // unless the runtime has a better one
+}
+
+/** Fetches what is in the address itself; the network is not there. */
+async function fetchWithin(...request: Parameters<typeof fetch>): Promise<Response> {
+  const { protocol } = new URL(request[0] instanceof Request ? request[0].url : String(request[0]));
+  if (protocol !== "data:" && protocol !== "blob:") throw new SecurityError("network access", "fetch");
+  return nativeFetch(...request);
+}
+
+function made(name: string, real: unknown): unknown {
+  const rule = MODULES[name];
+  if (rule === undefined || real === undefined) return real;
+  const copy = walled(real as Members, name, rule, name.endsWith("/promises"));
+  if (name === "module") copy["createRequire"] = () => guardedRequire;
+  return copy;
+}
+
+/** What a bundle gets as `require`. */
+export function guardedRequire(name: string): unknown {
+  const found = guardedModule(name);
+  if (found === undefined) throw new Error(`Module not found: ${name}. A function is one file: bundle what it imports.`);
+  return found;
+}
+
+function walled(real: Members, path: string, rule: Denied, rejects: boolean): Members {
+  const copy: Members = {};
+  for (const name of Object.getOwnPropertyNames(real)) {
+    if (name === "default") continue;
+    const member = `${path}.${name}`;
+    const value = rule.fixed?.[name] ?? real[name];
+    const stays = rule.only === undefined ? rule.keep?.includes(name) : !rule.only.includes(name);
+    if (stays || name in (rule.fixed ?? {})) copy[name] = value;
+    else if (typeof value === "function") copy[name] = denied(rule.what, member, value as Callable, rejects);
+    else if (name === "promises") copy[name] = walled(value as Members, member, rule, true);
+    else copy[name] = value;
+  }
+  copy["default"] = copy;
+  return copy;
+}
+
+/** Stands where `real` stood: can be extended, promisified and asked for its own members; cannot be called. */
+function denied(what: string, member: string, real?: Callable, rejects = false): Callable {
+  const stub = function (): unknown {
+    const error = new SecurityError(what, member);
+    if (rejects) return Promise.reject(error);
+    throw error;
+  };
+  if (real?.prototype !== undefined) stub.prototype = real.prototype as object;
+  for (const name of Object.keys(real ?? {})) {
+    const value = (real as unknown as Members)[name];
+    if (typeof value === "function") Object.assign(stub, { [name]: denied(what, `${member}.${name}`) });
+  }
+  return stub;
+}
+
+function replace(owner: object, name: string, value: unknown): void {
+  try {
+    (owner as Members)[name] = value;
+  } catch {
+    // some of Bun's members cannot be replaced (Bun.fetch): there the kernel alone answers
+  }
+}

@@ -1,0 +1,80 @@
+/** What the guard walls off, and in which words. Whatever a module exports besides functions stays as it is. */
+
+/**
+ * `only`: these members are denied, the others stay. `keep`: these stay, the others are denied. `fixed`: what is said
+ * instead of the truth about the machine.
+ */
+export type Denied = Readonly<{
+  what: string;
+  only?: readonly string[];
+  keep?: readonly string[];
+  fixed?: Readonly<Record<string, unknown>>;
+}>;
+
+const FILES = "file system access";
+const PROCESSES = "starting processes";
+const NETWORK = "network access other than fetch";
+const THREADS = "starting threads";
+const INSIDES = "access to the engine's insides";
+
+export const MODULES: Readonly<Record<string, Denied>> = {
+  fs: { what: FILES },
+  "fs/promises": { what: FILES },
+  "bun:sqlite": { what: FILES },
+  sqlite: { what: FILES },
+  wasi: { what: FILES },
+  child_process: { what: PROCESSES },
+  cluster: { what: PROCESSES },
+  repl: { what: INSIDES },
+  net: { what: NETWORK, keep: ["isIP", "isIPv4", "isIPv6", "BlockList", "SocketAddress"] },
+  tls: { what: NETWORK, keep: ["checkServerIdentity", "getCiphers"] },
+  dgram: { what: NETWORK },
+  dns: { what: NETWORK, keep: ["getDefaultResultOrder", "setDefaultResultOrder"] },
+  "dns/promises": { what: NETWORK },
+  http2: { what: NETWORK, only: ["connect", "createServer", "createSecureServer", "performServerHandshake"] },
+  undici: { what: NETWORK, only: ["fetch", "request", "stream", "pipeline", "connect", "upgrade", "WebSocket"] },
+  ws: { what: NETWORK },
+  worker_threads: { what: THREADS, only: ["Worker", "BroadcastChannel"] },
+  "bun:ffi": { what: "native code" },
+  "bun:jsc": { what: INSIDES },
+  inspector: { what: INSIDES },
+  "inspector/promises": { what: INSIDES },
+  trace_events: { what: INSIDES },
+  vm: { what: INSIDES, keep: ["isContext"] },
+  v8: { what: INSIDES, keep: ["serialize", "deserialize", "Serializer", "Deserializer", "getHeapStatistics"] },
+  module: { what: INSIDES, keep: ["builtinModules", "isBuiltin"] },
+  os: {
+    what: "knowledge of the machine",
+    only: ["userInfo", "setPriority", "getPriority"],
+    fixed: { hostname: () => "functions", networkInterfaces: () => ({}), homedir: () => "/nonexistent" },
+  },
+};
+
+/** What stays of Bun: what computes. Whatever a later Bun adds is denied until it is looked at. */
+export const BUN_MEMBERS: ReadonlySet<string> = new Set(
+  `ArrayBufferSink CSRF Cookie CookieMap CryptoHasher JSON5 JSONC JSONL MD4 MD5 SHA1 SHA224 SHA256 SHA384 SHA512
+  SHA512_256 TOML XML YAML allocUnsafe color concatArrayBuffers deepEquals deepMatch deflateSync enableANSIColors env
+  escapeHTML fetch fileURLToPath gc gunzipSync gzipSync hash indexOfLine inflateSync inspect isMainThread markdown
+  nanoseconds password pathToFileURL peek randomUUIDv5 randomUUIDv7 readableStreamToArray
+  readableStreamToArrayBuffer readableStreamToBlob readableStreamToBytes readableStreamToFormData
+  readableStreamToJSON readableStreamToText revision semver sha sleep sleepSync sliceAnsi stringWidth stripANSI
+  version version_with_sha wrapAnsi zstdCompress zstdCompressSync zstdDecompress zstdDecompressSync`.split(/\s+/),
+);
+
+// not process.binding: Bun's own zlib and http load themselves through it
+export const PROCESS_MEMBERS = [
+  "_debugEnd", "_debugProcess", "_kill", "chdir", "disconnect", "dlopen", "execve",
+  "initgroups", "kill", "loadEnvFile", "openStdin", "send", "setegid", "seteuid", "setgid", "setgroups",
+  "setuid", "umask",
+] as const;
+
+export const GLOBALS: Readonly<Record<string, string>> = {
+  ShadowRealm: INSIDES,
+  Worker: THREADS,
+  WebSocket: NETWORK,
+  EventSource: NETWORK,
+  BroadcastChannel: THREADS,
+  alert: "a terminal",
+  confirm: "a terminal",
+  prompt: "a terminal",
+};

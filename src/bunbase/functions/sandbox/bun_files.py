@@ -1,0 +1,67 @@
+"""The files that Bun itself needs to start: found by what its executable says, since systems keep them elsewhere."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Final
+
+from bunbase.functions.sandbox.landlock import EXECUTE, READ_DIR, READ_FILE, WRITE_FILE, Rule
+
+LIBRARIES: Final = (
+    "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1",
+    "libstdc++.so.6", "libgcc_s.so.1", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1",
+)  # fmt: skip
+LIBRARY_FOLDERS: Final = (
+    "/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
+    "/lib64", "/usr/lib64", "/lib", "/usr/lib",
+)  # fmt: skip
+READABLE: Final = (
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/dev/urandom",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/sys/vm/mmap_min_addr",
+    "/sys/devices/system/cpu/online",
+    "/sys/kernel/mm/transparent_hugepage/enabled",
+)
+OF_ITSELF: Final = ("maps", "statm", "stat")  # below /proc/<its own pid>
+
+PROGRAM_HEADERS: Final = struct.Struct("<32xQ14xHH")  # of a 64-bit ELF header: where they are, their size, how many
+PROGRAM_HEADER: Final = struct.Struct("<I4xQ16xQ")  # type, offset, size in the file
+INTERPRETER: Final = 3
+MAX_PATH_BYTES: Final = 4096
+
+
+def rules_for(bun: str, runtime: str) -> list[Rule]:
+    """All that a worker may open, besides what `rules_of_process` adds."""
+    run = READ_FILE | EXECUTE
+    loader = interpreter_of(bun)
+    folders = (*LIBRARY_FOLDERS, os.path.dirname(os.path.realpath(loader))) if loader else LIBRARY_FOLDERS
+    found = {os.path.realpath(os.path.join(folder, name)) for folder in folders for name in LIBRARIES}
+    libraries = sorted(path for path in found if os.path.isfile(path))
+    return [
+        (bun, run),
+        *([(loader, run)] if loader else []),
+        *((path, run) for path in libraries),
+        *((path, READ_FILE) for path in READABLE),
+        ("/dev/null", READ_FILE | WRITE_FILE),
+        (runtime, READ_FILE | READ_DIR),
+    ]
+
+
+def rules_of_process(pid: int) -> list[Rule]:
+    return [(f"/proc/{pid}/{name}", READ_FILE) for name in OF_ITSELF]
+
+
+def interpreter_of(program: str) -> str:
+    """Give the path of the dynamic loader that an ELF executable names, "" for a static one."""
+    with open(program, "rb") as file:
+        offset, size, count = PROGRAM_HEADERS.unpack(file.read(64)[:58])
+        for place in range(count):
+            file.seek(offset + place * size)
+            kind, at, length = PROGRAM_HEADER.unpack(file.read(PROGRAM_HEADER.size))
+            if kind == INTERPRETER:
+                file.seek(at)
+                return file.read(min(length, MAX_PATH_BYTES)).rstrip(b"\0").decode()
+    return ""

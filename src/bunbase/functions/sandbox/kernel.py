@@ -1,0 +1,43 @@
+"""The system calls that Python has no name for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Final
+
+PR_SET_PDEATHSIG: Final = 1
+PR_CAPBSET_DROP: Final = 24
+PR_SET_NO_NEW_PRIVS: Final = 38
+
+libc: Final = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """Raises OSError. Arguments: ctypes values; a bare int is passed as a C long."""
+    values = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    result: int = libc.syscall(ctypes.c_long(number), *values)
+    if result < 0:
+        _raise(f"system call {number}")
+    return result
+
+
+def prctl(option: int, value: int = 0) -> None:
+    if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
+        _raise(f"prctl {option}")
+
+
+def unshare(flags: int) -> None:
+    if libc.unshare(flags) != 0:
+        _raise("unshare")
+
+
+def no_new_privileges() -> None:
+    """From now on no exec gains anything; Landlock and seccomp ask for it."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _raise(what: str) -> None:
+    number = ctypes.get_errno()
+    raise OSError(number, f"{what}: {os.strerror(number)}")

@@ -1,0 +1,88 @@
+"""Which files a worker may open: the kernel's Landlock, deny by default. As far as the kernel knows, also TCP and more.
+
+Scopes (Linux 6.12): no abstract unix socket and no signal reaches a process outside.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+from bunbase.functions.sandbox.kernel import no_new_privileges, syscall
+from bunbase.functions.sandbox.syscalls import COMMON
+
+CREATE, ADD_RULE, RESTRICT = (COMMON[f"landlock_{verb}"] for verb in ("create_ruleset", "add_rule", "restrict_self"))
+ASK_VERSION: Final = 1
+PATH_BENEATH: Final = 1
+
+EXECUTE: Final = 1 << 0
+WRITE_FILE: Final = 1 << 1
+READ_FILE: Final = 1 << 2
+READ_DIR: Final = 1 << 3
+TRUNCATE: Final = 1 << 14
+IOCTL_DEV: Final = 1 << 15
+OF_THE_FIRST_VERSION: Final = (1 << 13) - 1
+REFER: Final = 1 << 13
+ALL_TCP: Final = 0b11  # bind, connect
+ALL_SCOPES: Final = 0b11  # abstract unix sockets, signals
+OF_FILES: Final = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
+
+Rule = tuple[str, int]
+
+
+def version() -> int:
+    """Give what the kernel's Landlock calls its ABI, 0 where there is none."""
+    try:
+        return syscall(CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(ASK_VERSION))
+    except OSError:
+        return 0
+
+
+def ruleset(rules: Iterable[Rule], abi: int) -> int:
+    """Give the descriptor of a ruleset: what the rules name, nothing else. Paths that do not exist are passed over.
+
+    Made while the process may still see every path; `enter` comes when it has given that up. Raises: OSError.
+    """
+    handled = _handled(abi)
+    attributes = struct.pack("=QQQ", handled, ALL_TCP if abi >= 4 else 0, ALL_SCOPES if abi >= 6 else 0)
+    size = 8 if abi < 4 else 16 if abi < 6 else 24
+    made = syscall(CREATE, ctypes.create_string_buffer(attributes, 24), ctypes.c_size_t(size), ctypes.c_uint32(0))
+    for path, access in rules:
+        _allow(made, path, access & handled)
+    return made
+
+
+def enter(made: int) -> None:
+    """Bind this process, and all it becomes, to the ruleset. Raises: OSError."""
+    no_new_privileges()
+    syscall(RESTRICT, ctypes.c_int(made), ctypes.c_uint32(0))
+    os.close(made)
+
+
+def _handled(abi: int) -> int:
+    handled = OF_THE_FIRST_VERSION
+    if abi >= 2:
+        handled |= REFER
+    if abi >= 3:
+        handled |= TRUNCATE
+    if abi >= 5:
+        handled |= IOCTL_DEV
+    return handled
+
+
+def _allow(ruleset: int, path: str, access: int) -> None:
+    try:
+        beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        if not stat.S_ISDIR(os.fstat(beneath).st_mode):
+            access &= OF_FILES
+        rule = ctypes.create_string_buffer(struct.pack("=Qi", access, beneath), 12)
+        syscall(ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(PATH_BENEATH), rule, ctypes.c_uint32(0))
+    finally:
+        os.close(beneath)

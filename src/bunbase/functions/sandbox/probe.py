@@ -1,0 +1,143 @@
+"""Tries each layer on this machine: applies it in a child, then attacks it there. A version number proves nothing.
+
+Run as a process of its own, `main` prints `{"abi": …, "layers": {name: reason}}`; an empty reason: the layer holds.
+The server must not fork, so it reads this (layers.py).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import mmap
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from bunbase.functions.sandbox import landlock
+from bunbase.functions.sandbox.kernel import no_new_privileges
+from bunbase.functions.sandbox.limits import DATA_BEYOND_LIMIT_MB, MB, limit_resources
+from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
+from bunbase.functions.sandbox.privileges import become_nobody_else
+from bunbase.functions.sandbox.seccomp import confine_calls
+
+TRIAL_SECONDS: Final = 5
+MAX_REASON_BYTES: Final = 4096
+PROBED_MB: Final = 64
+
+
+class Broken(Exception):
+    """The layer was applied, and the attack went through."""
+
+
+def main() -> None:
+    runtime = sys.argv[1]
+    print(json.dumps({"abi": landlock.version(), "layers": probe(runtime)}))  # noqa: T201 - the server reads it
+
+
+def probe(runtime: str) -> dict[str, str]:
+    """Give per layer why it does not hold here, "" where it does. `runtime`: the folder that workers must read."""
+    trials: dict[str, Callable[[], None]] = {
+        "landlock": lambda: try_landlock(runtime),
+        "seccomp": try_seccomp,
+        "rlimits": try_limits,
+        "user": lambda: try_user(runtime),
+        "namespaces": try_namespaces,
+    }
+    return {name: outcome(trial) for name, trial in trials.items()}
+
+
+def outcome(trial: Callable[[], None]) -> str:
+    """Run the trial in a child that may be ruined by it."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        reason = b"it did not finish"
+        try:
+            signal.alarm(TRIAL_SECONDS)
+            os.close(reader)
+            reason = reason_of(trial).encode()
+        finally:
+            os.write(writer, reason or b"\0")
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        said = answer.read(MAX_REASON_BYTES)
+    os.waitpid(pid, 0)
+    return "" if said == b"\0" else said.decode() or "the trial was killed"
+
+
+def reason_of(trial: Callable[[], None]) -> str:
+    try:
+        trial()
+    except Broken as broken:
+        return str(broken)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def try_landlock(runtime: str) -> None:
+    abi = landlock.version()
+    if abi == 0:
+        raise Broken("the kernel has no Landlock, or it is not switched on")
+    inside = os.path.join(runtime, "worker.ts")
+    landlock.enter(landlock.ruleset([(runtime, landlock.READ_FILE | landlock.READ_DIR)], abi))
+    os.close(os.open(inside, os.O_RDONLY))
+    refused("a file outside could be read", errno.EACCES, lambda: os.open(__file__, os.O_RDONLY))
+    refused("a folder outside could be listed", errno.EACCES, lambda: os.listdir("/"))
+    refused("a file could be written", errno.EACCES, lambda: os.open("/dev/null", os.O_WRONLY))
+
+
+def try_seccomp() -> None:
+    confine_calls(os.getpid())
+    refused("a socket could be made", errno.EACCES, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    refused("a process could be started", errno.EPERM, fork)
+    refused("a signal could be sent", errno.EPERM, lambda: os.kill(os.getppid(), 0))
+    refused("a process could be looked at", errno.EPERM, lambda: os.pidfd_open(os.getppid()))
+
+
+def try_limits() -> None:
+    no_new_privileges()
+    limit_resources(PROBED_MB, own_user=False)
+    too_much = (PROBED_MB + DATA_BEYOND_LIMIT_MB) * MB
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    refused("more memory than allowed could be had", errno.ENOMEM, lambda: mmap.mmap(-1, too_much, flags=private))
+
+
+def try_user(runtime: str) -> None:
+    if os.geteuid() != 0:
+        raise Broken("only root can give each worker a user of its own")
+    become_nobody_else(os.getpid())
+    refused("it could become root again", errno.EPERM, lambda: os.setuid(0))
+    try:
+        Path(runtime, "worker.ts").read_bytes()
+    except OSError:
+        raise Broken(f"other users may not read {runtime}: install BunBase where they may, e.g. below /opt") from None
+
+
+def try_namespaces() -> None:
+    if os.geteuid() != 0:
+        raise Broken("only root can give each worker namespaces of its own")
+    leave_the_hosts()
+    if os.uname().nodename != HOST_NAME.decode() or [name for _, name in socket.if_nameindex() if name != "lo"]:
+        raise Broken("the host's network or name could still be seen")
+
+
+def refused(otherwise: str, expected: int, attack: Callable[[], object]) -> None:
+    """Raises: Broken unless the attack fails with the expected error."""
+    try:
+        attack()
+    except OSError as error:
+        if error.errno == expected:
+            return
+        raise Broken(f"{otherwise}: {error.strerror}") from error
+    raise Broken(otherwise)
+
+
+def fork() -> None:
+    if os.fork() == 0:
+        os._exit(0)

@@ -1,0 +1,164 @@
+"""Which system calls a worker may make: an allow-list; whatever is not on it fails with EPERM.
+
+Landlock alone leaves UDP, unix sockets, signals, chmod and stat; this closes them. A filter cannot look behind a
+pointer, so it never judges a path: that is Landlock's part.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+from bunbase.functions.sandbox.bpf import (
+    ANY_BIT,
+    ARCHITECTURE,
+    AT_LEAST,
+    EQUAL,
+    NUMBER,
+    Program,
+    encode,
+    give,
+    high_word,
+    load,
+    low_word,
+    skip,
+)
+from bunbase.functions.sandbox.kernel import no_new_privileges, syscall
+from bunbase.functions.sandbox.syscalls import Machine, this_machine
+
+KILL: Final = 0x80000000  # the whole process
+ALLOW: Final = 0x7FFF0000
+ERRNO: Final = 0x00050000
+REFUSE: Final = ERRNO | errno.EPERM
+HIDE: Final = ERRNO | errno.ENOENT
+UNKNOWN: Final = ERRNO | errno.ENOSYS
+
+X32_BIT: Final = 0x40000000
+FIRST_UNKNOWN: Final = 450  # newer than this list: programs fall back on what they used before
+SET_MODE_FILTER: Final = 1
+
+BUN_FD: Final = 255  # what the one exec of a worker's life runs; above what Bun opens, below RLIMIT_NOFILE
+
+CLONE_THREAD: Final = 0x00010000
+CLONE_NEW_ANYTHING: Final = 0x7E020080  # namespaces: time, mount, cgroup, uts, ipc, user, pid, net
+AT_EMPTY_PATH: Final = 0x1000
+PR_SET_NAME: Final = 15
+PR_SET_VMA: Final = 0x53564D41
+PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)  # dup, flags, dup with close-on-exec; no owner, no lease, no pipe size
+HARMLESS_IOCTL: Final = (0x5451, 0x5421, 0x5413, 0x5401)  # FIOCLEX, FIONBIO, TIOCGWINSZ, TCGETS: the last two fail
+MSG_OOB: Final = 1  # urgent data on unix sockets: nobody needs it, and the kernel's code for it has had holes
+SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF = 3, 4, 7, 8  # not SO_PEERPIDFD, which would hand over the server's pidfd
+
+ALWAYS: Final = (
+    "read", "write", "open", "close", "fstat", "poll", "lseek", "mmap", "mprotect", "munmap", "brk", "rt_sigaction",
+    "rt_sigprocmask", "rt_sigreturn", "pread64", "pwrite64", "readv", "writev", "pipe", "select", "sched_yield",
+    "mremap", "madvise", "dup", "dup2", "nanosleep", "getpid", "shutdown",
+    "getsockname", "getpeername", "exit", "getcwd", "gettimeofday", "getrlimit",
+    "getrusage", "times", "getuid", "getgid", "geteuid", "getegid", "getppid", "getpgrp", "getgroups",
+    "getresuid", "getresgid", "getpgid", "getsid", "sigaltstack", "getpriority", "sched_getparam",
+    "sched_getscheduler", "sched_get_priority_max", "sched_get_priority_min", "arch_prctl", "gettid", "futex",
+    "sched_getaffinity", "getdents64", "set_tid_address", "restart_syscall", "clock_gettime", "clock_getres",
+    "clock_nanosleep", "exit_group", "epoll_wait", "epoll_ctl", "openat", "pselect6", "ppoll", "set_robust_list",
+    "epoll_pwait", "timerfd_create", "timerfd_settime", "timerfd_gettime", "eventfd2", "epoll_create1", "dup3",
+    "pipe2", "preadv", "pwritev", "getcpu", "getrandom", "membarrier", "preadv2", "pwritev2", "rseq", "close_range",
+    "epoll_pwait2",
+)  # fmt: skip
+BY_PATH: Final = ("stat", "lstat", "access", "faccessat", "faccessat2")  # nothing is there, as far as a worker sees
+
+
+def worker_filter(pid: int, machine: Machine) -> Program:
+    """The filter of the process `pid`: it may signal itself alone."""
+    numbers = machine.numbers
+    program: Program = [
+        load(ARCHITECTURE),
+        skip(EQUAL, machine.audit, 1, 0),
+        give(KILL),
+        load(NUMBER),
+        skip(AT_LEAST, X32_BIT, 0, 1),
+        give(KILL),
+    ]
+    for name in ALWAYS:
+        if name in numbers:
+            program += _on(numbers[name], [give(ALLOW)])
+    # Bun finds its own folder by the links in /proc/self/fd; where there are both calls it uses the older one
+    if "readlink" in numbers:
+        program += _on(numbers["readlink"], [give(ALLOW)])
+        program += _on(numbers["readlinkat"], [give(HIDE)])
+    else:
+        program += _on(numbers["readlinkat"], [give(ALLOW)])
+    for name in BY_PATH:
+        if name in numbers:
+            program += _on(numbers[name], [give(HIDE)])
+    for name, body in _judged(pid).items():
+        program += _on(numbers[name], body)
+    return [*program, skip(AT_LEAST, FIRST_UNKNOWN, 0, 1), give(UNKNOWN), give(REFUSE)]
+
+
+def _judged(pid: int) -> dict[str, Program]:
+    """What is allowed with some arguments only. `load` comes last in none: each body ends by giving an answer."""
+    return {
+        "clone": [
+            load(low_word(0)),
+            skip(ANY_BIT, CLONE_NEW_ANYTHING, 1, 0),
+            skip(ANY_BIT, CLONE_THREAD, 1, 0),
+            give(REFUSE),
+            give(ALLOW),
+        ],
+        "clone3": [give(UNKNOWN)],  # its flags lie behind a pointer; the C library then uses clone
+        "tgkill": _one_of(0, (pid,), REFUSE),
+        "prlimit64": [*_zero(low_word(2)), *_zero(high_word(2)), *_one_of(0, (0, pid), REFUSE)],  # look, not set
+        "prctl": _one_of(0, (PR_SET_NAME, PR_SET_VMA), REFUSE),
+        "fcntl": _one_of(1, PLAIN_FCNTL, REFUSE),
+        "ioctl": _one_of(1, HARMLESS_IOCTL, ERRNO | errno.ENOTTY),
+        "execveat": _one_of(0, (BUN_FD,), REFUSE),
+        "sendto": _without_bit(3, MSG_OOB),
+        "recvfrom": _without_bit(3, MSG_OOB),
+        "recvmsg": _without_bit(2, MSG_OOB),
+        "getsockopt": _one_of(2, (SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF), REFUSE),
+        "setsockopt": [give(REFUSE)],
+        "socket": [give(ERRNO | errno.EACCES)],
+        "newfstatat": _with_bit(3, AT_EMPTY_PATH, HIDE),
+        "statx": _with_bit(2, AT_EMPTY_PATH, HIDE),
+        "uname": [give(REFUSE)],
+        "sysinfo": [give(REFUSE)],
+        "openat2": [give(UNKNOWN)],
+    }
+
+
+def _on(number: int, body: Program) -> Program:
+    return [skip(EQUAL, number, 0, len(body)), *body]
+
+
+def _one_of(argument: int, values: Iterable[int], otherwise: int) -> Program:
+    values = tuple(values)
+    tests = [skip(EQUAL, value, len(values) - place, 0) for place, value in enumerate(values)]
+    return [load(low_word(argument)), *tests, give(otherwise), give(ALLOW)]
+
+
+def _with_bit(argument: int, bit: int, otherwise: int) -> Program:
+    return [load(low_word(argument)), skip(ANY_BIT, bit, 1, 0), give(otherwise), give(ALLOW)]
+
+
+def _without_bit(argument: int, bit: int) -> Program:
+    return [load(low_word(argument)), skip(ANY_BIT, bit, 0, 1), give(REFUSE), give(ALLOW)]
+
+
+def _zero(offset: int) -> Program:
+    return [load(offset), skip(EQUAL, 0, 1, 0), give(REFUSE)]
+
+
+def install(program: Program, machine: Machine) -> None:
+    """Bind this process, and all it becomes, to the program. Raises: OSError."""
+    code = encode(program)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(buffer)))
+    no_new_privileges()
+    syscall(machine.numbers["seccomp"], SET_MODE_FILTER, 0, header)
+
+
+def confine_calls(pid: int) -> None:
+    machine = this_machine()
+    install(worker_filter(pid, machine), machine)

@@ -1,0 +1,114 @@
+"""What this machine offers BunBase: each thing tried, not guessed from a version. Starts nothing and leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bunbase.functions.sandbox.layers import ADVICE, FOR_ROOT, REQUIRED, layers_here
+from bunbase.functions.workers.launch import RUNTIME
+from bunbase.gateway.settings import GatewaySettings
+from bunbase.house.settings import HouseSettings
+from bunbase.pkg.bun import BunMissing, find_bun
+from bunbase.pkg.db.database import ping
+from bunbase.pkg.errors import CannotStart, Problem
+from bunbase.pkg.postgres.account import account_for
+from bunbase.pkg.postgres.binaries import find_binaries
+from bunbase.pkg.serve import listen
+
+BUN_SECONDS: Final = 10.0
+PING_SECONDS: Final = 5.0
+
+
+class Health(StrEnum):
+    OK = "ok"
+    NOTE = "note"  # it works without
+    BAD = "bad"  # something that BunBase exists for does not work
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """`detail`: what was found; `advice`: how to get what is missing, empty where nothing is."""
+
+    name: str
+    health: Health
+    detail: str
+    advice: str = ""
+
+
+def examine(house: HouseSettings, gateway: GatewaySettings) -> list[Finding]:
+    return [
+        Finding("python", Health.OK, platform.python_version()),
+        _bun(),
+        *_sandbox(),
+        _data_directory(house.data_path()),
+        _port(gateway.host, gateway.port),
+        _postgres(house),
+    ]
+
+
+def _bun() -> Finding:
+    try:
+        bun = find_bun()
+        said = subprocess.run(  # noqa: S603 - the very file that functions run on
+            [str(bun), "--version"], capture_output=True, text=True, timeout=BUN_SECONDS, check=True, env={}
+        )
+    except BunMissing as missing:
+        return Finding("bun", Health.BAD, "not found", str(missing))
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("bun", Health.BAD, f"it does not start: {type(error).__name__}", "Install another Bun.")
+    return Finding("bun", Health.OK, f"{said.stdout.strip()} at {bun}")
+
+
+def _sandbox() -> Iterator[Finding]:
+    """Each layer of the sandbox: applied in a child, then attacked there."""
+    found = layers_here(RUNTIME)
+    for name in (*REQUIRED, *FOR_ROOT):
+        reason = found.layers.get(name, "it was not tried")
+        if not reason:
+            yield Finding(f"sandbox: {name}", Health.OK, "holds")
+        else:
+            health = Health.BAD if name in REQUIRED else Health.NOTE
+            yield Finding(f"sandbox: {name}", health, reason, ADVICE[name])
+
+
+def _data_directory(path: Path) -> Finding:
+    there = next(one for one in (path, *path.parents) if one.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        advice = f"Give user {os.geteuid()} this folder, or set BUNBASE_DATA_DIR."
+        return Finding("data directory", Health.BAD, f"{path}: {error.strerror}", advice)
+    return Finding("data directory", Health.OK, str(path) if there == path else f"{path}, made at the first start")
+
+
+def _port(host: str, port: int) -> Finding:
+    try:
+        listen(host, port).close()
+    except CannotStart as taken:
+        return Finding("port", Health.NOTE, str(taken), "Is BunBase running already? Otherwise set BUNBASE_PORT.")
+    return Finding("port", Health.OK, f"{host}:{port} is free")
+
+
+def _postgres(house: HouseSettings) -> Finding:
+    try:
+        if not house.database_url:
+            account_for(house.data_path() / "postgres")  # refuses what initdb would refuse
+            return Finding("postgresql", Health.OK, f"{find_binaries().version}, run by BunBase itself")
+        asyncio.run(asyncio.wait_for(ping(house.database_url), PING_SECONDS))
+    except TimeoutError:
+        return Finding("postgresql", Health.BAD, f"no answer within {PING_SECONDS:g} s", "Check DATABASE_URL.")
+    except Problem as problem:
+        return Finding("postgresql", Health.BAD, problem.detail, "Check DATABASE_URL.")
+    except CannotStart as missing:
+        return Finding("postgresql", Health.BAD, str(missing), "Install PostgreSQL 15 or newer, or set DATABASE_URL.")
+    return Finding("postgresql", Health.OK, "answers at DATABASE_URL")

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bunbase.functions.sandbox.layers import Layers
+from bunbase.house import doctor
+from tests.cli.conftest import Bunbase
+
+
+def test_doctor_names_every_check_for_people_and_programs(bunbase: Bunbase) -> None:
+    document = bunbase("doctor", "--json").document
+    shown = bunbase("doctor").out
+
+    names = [check["name"] for check in document["checks"]]
+    assert {"python", "bun", "sandbox: landlock", "sandbox: seccomp", "sandbox: rlimits", "postgresql"} <= set(names)
+    assert all(name in shown for name in names)
+    assert document["ok"] == all(check["health"] != "bad" for check in document["checks"])
+
+
+def test_a_machine_that_cannot_confine_functions_is_ill(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = Layers(0, {"landlock": "the kernel has no Landlock", "seccomp": "", "rlimits": ""})
+    monkeypatch.setattr(doctor, "layers_here", lambda _runtime: layers)
+
+    said = bunbase("doctor", "--json")
+
+    assert said.code == 1
+    checks = {check["name"]: check for check in msgspec.json.decode(said.out)["checks"]}
+    assert checks["sandbox: landlock"]["health"] == "bad"
+    assert "lsm=landlock" in checks["sandbox: landlock"]["advice"]
+    assert checks["sandbox: seccomp"]["health"] == "ok"
+
+
+def test_what_only_root_can_have_is_a_note(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = Layers(7, {"landlock": "", "seccomp": "", "rlimits": "", "user": "only root", "namespaces": "only root"})
+    monkeypatch.setattr(doctor, "layers_here", lambda _runtime: layers)
+
+    checks = {check["name"]: check["health"] for check in bunbase("doctor", "--json").document["checks"]}
+
+    assert (checks["sandbox: user"], checks["sandbox: namespaces"]) == ("note", "note")
+
+
+def test_a_taken_port_and_a_closed_data_directory_are_found(bunbase: Bunbase, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        said = bunbase("doctor", "--json", "--port", port, "--data-dir", str(tmp_path / "file"))
+
+    checks = {check["name"]: check["health"] for check in msgspec.json.decode(said.out)["checks"]}
+    assert (checks["port"], checks["data directory"], said.code) == ("note", "bad", 1)
+
+
+def test_a_database_that_does_not_answer_is_found(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ada@127.0.0.1:1/none")
+
+    said = bunbase("doctor", "--json")
+
+    assert {check["name"]: check["health"] for check in msgspec.json.decode(said.out)["checks"]}["postgresql"] == "bad"
+    assert said.code == 1

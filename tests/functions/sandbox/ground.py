@@ -1,0 +1,182 @@
+"""Where attacks take place: workers of a zygote that is root or not, guarded or not; and what they aim at."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.functions import FunctionConfig
+from bunbase.functions.sandbox.confine import Confinement
+from bunbase.functions.sandbox.switch import Sandbox, Switch
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.workers.deployment import Deployment, Program, Request, Said
+from bunbase.functions.workers.launch import RUNTIME
+from bunbase.functions.workers.starter import Starter
+from bunbase.functions.workers.worker import Worker
+from bunbase.functions.workers.zygote import Zygote
+from bunbase.pkg.bun import find_bun
+
+NOBODY = 65534
+AS_NOBODY = (
+    "-I", "-S", "-c",
+    "import os, sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.workers.zygote_process import main;"
+    f"os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid(*[{NOBODY}] * 3); main()",
+)  # fmt: skip
+WATCH_SECONDS = 0.03
+CALL_SECONDS = 30.0
+
+
+class PlainSandbox(Sandbox):
+    """What a server that is not root can do, also with a kernel that knows no more than Landlock's `abi`."""
+
+    abi = 99
+
+    async def confinement(self, memory_mb: int) -> Confinement | None:
+        wanted = await super().confinement(memory_mb)
+        return wanted and replace(wanted, abi=min(wanted.abi, self.abi), own_user=False, namespaces=False)
+
+
+@dataclass
+class Ground:
+    starter: Starter
+    said: list[Said]
+
+    async def worker(self, code: str, env: dict[str, str] | None = None, **config: Any) -> Worker:
+        deployment = Deployment("prj_one", "f", 1, "", msgspec.convert(config, FunctionConfig), 0)
+        return await self.starter.start(deployment, Program(code.encode(), env or {}), self.said.append)
+
+
+async def ask(worker: Worker, path: str = "/") -> bytes:
+    """Call the function; give the body. Raises what came instead."""
+    async with asyncio.timeout(CALL_SECONDS):
+        call = worker.begin(Request("inv", "GET", path, (), None, b""))
+        await call.head()
+        body = b""
+        while part := await call.read():
+            body += part
+        return body
+
+
+class As(StrEnum):
+    """Who starts the workers."""
+
+    ROOT = "root"
+    MAPPED_ROOT = "mapped root"  # as in a container whose users are mapped to few
+    NOBODY = "nobody"
+
+
+USERS = tuple(As) if os.geteuid() == 0 else (As.NOBODY,)
+
+
+@asynccontextmanager
+async def ground(
+    user: As, guard: bool, switch: Switch = Switch.ON, abi: int = PlainSandbox.abi
+) -> AsyncIterator[Ground]:
+    zygote = Zygote(AS_NOBODY) if user is As.NOBODY and os.geteuid() == 0 else Zygote()
+    starter = Starter(zygote, find_bun, FunctionsSettings(sandbox=switch))
+    starter.guard = guard
+    if user is not As.ROOT:
+        starter.sandbox = plain = PlainSandbox(switch, RUNTIME)
+        plain.abi = abi
+    watching = asyncio.create_task(_watch(starter))
+    try:
+        yield Ground(starter, [])
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        await starter.close()
+
+
+async def _watch(starter: Starter) -> None:
+    while True:
+        starter.watch_memory()
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What an attack would like to have. `env`: how the function hears of it."""
+
+    folder: Path
+    secret: Path
+    canary: Path
+    bystander: subprocess.Popen[bytes]
+    udp: socket.socket
+    tcp: socket.socket
+    unix: socket.socket
+    abstract: socket.socket
+
+    @property
+    def env(self) -> dict[str, str]:
+        known = {
+            "folder": str(self.folder),
+            "secret": str(self.secret),
+            "canary": str(self.canary),
+            "host": os.getpid(),
+            "hostname": socket.gethostname(),
+            "home": str(Path.home()),
+            "bystander": self.bystander.pid,
+            "udp": self.udp.getsockname()[1],
+            "tcp": self.tcp.getsockname()[1],
+            "unix": self.unix.getsockname(),
+            "abstract": self.abstract.getsockname()[1:].decode(),
+        }
+        return {"aim": msgspec.json.encode(known).decode()}
+
+    def assert_unharmed(self) -> None:
+        assert self.canary.read_text() == "unharmed"
+        assert self.canary.stat().st_mode & 0o777 == 0o666
+        assert self.canary.stat().st_mtime > 1000
+        assert sorted(path.name for path in self.folder.iterdir()) == ["canary", "secret", "unix"]
+        assert self.bystander.poll() is None
+        assert not Path("/dev/shm/bunbase-attack").exists()
+        assert not (RUNTIME / "written").exists()
+        for listener in (self.tcp, self.unix, self.abstract):
+            with suppress(BlockingIOError):
+                listener.accept()
+                raise AssertionError("somebody connected")
+        with suppress(BlockingIOError):
+            self.udp.recv(16)
+            raise AssertionError("a datagram arrived")
+
+
+@contextmanager
+def aim(folder: Path) -> Iterator[Aim]:
+    """Set out a secret and a canary that anybody may read and write, sockets that listen, a process that lives."""
+    for above in (folder, *folder.parents[:2]):
+        above.chmod(0o777)
+    secret, canary = folder / "secret", folder / "canary"
+    secret.write_text("BUNBASE_ATTACK=1\n")
+    canary.write_text("unharmed")
+    canary.chmod(0o666)
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket() as tcp,
+        socket.socket(socket.AF_UNIX) as unix,
+        socket.socket(socket.AF_UNIX) as abstract,
+        subprocess.Popen(["/bin/sleep", "600"], user=NOBODY if os.geteuid() == 0 else None) as bystander,
+    ):
+        udp.bind(("127.0.0.1", 0))
+        tcp.bind(("127.0.0.1", 0))
+        unix.bind(str(folder / "unix"))
+        (folder / "unix").chmod(0o777)
+        abstract.bind(f"\0bunbase-attack-{os.getpid()}")
+        for listener in (tcp, unix, abstract):
+            listener.listen()
+        for each in (udp, tcp, unix, abstract):
+            each.setblocking(False)
+        try:
+            yield Aim(folder, secret, canary, bystander, udp, tcp, unix, abstract)
+        finally:
+            bystander.kill()

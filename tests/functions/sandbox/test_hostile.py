@@ -1,0 +1,70 @@
+"""Every way out that anybody thought of. None may be open: as root or not, with the guard or not, on old kernels."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from bunbase.functions.sandbox.switch import Switch
+from tests.functions.sandbox.ground import USERS, As, Ground, aim, ask, ground
+
+ATTACKS = Path(__file__).with_name("attacks.cjs").read_text()
+
+
+NEWEST, OLDEST = 99, 1  # versions of Landlock: what the older ones do not know, seccomp must hold
+GROUNDS = [(user, guard, NEWEST) for user in USERS for guard in (True, False)] + [(As.NOBODY, False, OLDEST)]
+
+
+@pytest_asyncio.fixture(params=GROUNDS, ids=lambda ground: "-".join(map(str, ground)))
+async def field(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
+    user, guard, abi = request.param
+    async with ground(user, guard, abi=abi) as made:
+        yield made
+
+
+@pytest.mark.parametrize("attacks", ["files", "others", "raw"])
+async def test_no_attack_goes_through(field: Ground, tmp_path: Path, attacks: str) -> None:
+    if attacks == "raw" and platform.machine() != "x86_64":
+        pytest.skip("the numbers of these system calls are x86_64's")
+    with aim(tmp_path) as target:
+        worker = await field.worker(ATTACKS, target.env, timeout_ms=300_000)
+
+        outcomes: dict[str, str] = msgspec.json.decode(await ask(worker, f"/{attacks}"))
+
+        target.assert_unharmed()
+    assert len(outcomes) > 40
+    assert {name: outcome for name, outcome in outcomes.items() if not outcome.startswith("blocked")} == {}
+
+
+CONTROL = {
+    "files": (
+        "fs.readFileSync",
+        "Bun.file",
+        "Bun.fetch file:",
+        "the engine's import",
+        "fs.existsSync",
+        "read /etc/passwd",
+    ),
+    "others": ("Bun.spawnSync", "process.kill of the host", "net.connect", "net.connect abstract", "dgram.send"),
+    "raw": ("openat", "socket udp", "memfd_create", "pidfd_open", "uname", "PR_SET_DUMPABLE", "F_SETOWN"),
+}
+
+
+@pytest.mark.parametrize("attacks", CONTROL)
+async def test_without_the_sandbox_they_do_go_through(tmp_path: Path, attacks: str) -> None:
+    if attacks == "raw" and platform.machine() != "x86_64":
+        pytest.skip("the numbers of these system calls are x86_64's")
+    query = urlencode({"only": CONTROL[attacks]}, doseq=True)
+    async with ground(USERS[0], guard=False, switch=Switch.OFF) as field:
+        with aim(tmp_path) as target:
+            worker = await field.worker(ATTACKS, target.env)
+
+            outcomes: dict[str, str] = msgspec.json.decode(await ask(worker, f"/{attacks}?{query}"))
+
+    assert {name for name, outcome in outcomes.items() if outcome.startswith("OPEN")} == set(CONTROL[attacks])

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.functions.module import MODULE
+from bunbase.functions.sandbox import switch
+from bunbase.functions.sandbox.bun_files import interpreter_of
+from bunbase.functions.sandbox.confine import Confinement
+from bunbase.functions.sandbox.layers import REQUIRED, Layers, layers_here
+from bunbase.functions.sandbox.switch import Switch
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.workers.launch import RUNTIME
+from bunbase.pkg.bun import find_bun
+from bunbase.pkg.modules import Rooms
+from tests.fakes import FakeKms
+from tests.functions.calls import MEMBER, bundle, call, deploy, returning
+from tests.rooms import opened, site
+
+WITHOUT = Layers(0, {"landlock": "the kernel has no Landlock", "seccomp": "", "rlimits": "", "user": ""})
+
+
+def test_this_machine_gives_every_layer_that_is_required() -> None:
+    found = layers_here(RUNTIME)
+
+    assert found.refusal == ""
+    assert set(REQUIRED) <= set(found.active)
+    assert ("user" in found.active) == (os.geteuid() == 0)
+
+
+def test_a_machine_without_landlock_says_so_and_what_to_do() -> None:
+    assert "the kernel has no Landlock" in WITHOUT.refusal
+    assert "lsm=landlock" in WITHOUT.refusal
+
+
+def test_a_layer_nobody_tried_does_not_count() -> None:
+    assert "seccomp" in Layers(7, {"landlock": ""}).refusal
+
+
+# in a process of its own, as the server does it: a child of one with threads may wait for a lock that nobody holds
+OUTCOME = """
+import errno, os
+from bunbase.functions.sandbox.probe import outcome, refused
+print(outcome(lambda: {trial}))"""
+
+
+@pytest.mark.parametrize(
+    ("trial", "reason"),
+    [
+        ('refused("the door was open", errno.EACCES, lambda: None)', "the door was open"),
+        (
+            'refused("the door jammed", errno.EACCES, lambda: os.listdir("/nowhere/at/all"))',
+            "the door jammed: No such file or directory",
+        ),
+        ("os.kill(os.getpid(), 9)", "the trial was killed"),
+        ("None", ""),
+    ],
+)
+def test_a_probe_whose_attack_goes_through_reports_a_broken_layer(trial: str, reason: str) -> None:
+    code = OUTCOME.format(trial=trial)
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    assert said.stdout.strip() == reason
+
+
+async def test_without_confinement_functions_refuse_to_start(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch, "layers_here", lambda _runtime: WITHOUT)
+    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url)) as functions:
+        with pytest.raises(FunctionsUnavailable, match=r"no Landlock.*bunbase doctor"):
+            await functions.deploy(MEMBER, "f", bundle(returning("x")))
+
+        assert await functions.sandbox_layers() == ()
+        assert functions.starter.alive == set()
+
+
+async def test_off_is_a_choice_that_runs_functions_unconfined(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch, "layers_here", lambda _runtime: WITHOUT)
+    settings = FunctionsSettings(sandbox=Switch.OFF)
+    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url), settings=settings) as functions:
+        await deploy(functions, "f", returning("trusted"))
+
+        assert (await call(functions, "f")).body == b"trusted"
+        assert await functions.sandbox_layers() == ()
+
+
+async def test_a_worker_that_cannot_be_confined_is_not_started(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url)) as functions:
+        await deploy(functions, "f", returning("confined all the same"))
+        monkeypatch.setattr(functions.starter.sandbox, "confinement", impossible_confinement)
+
+        with pytest.raises(FunctionsUnavailable, match="could not be confined"):
+            await functions.deploy(MEMBER, "g", bundle(returning("x")))
+
+
+async def impossible_confinement(_memory_mb: int) -> Confinement:
+    return Confinement(memory_mb=1 << 60, abi=7, own_user=False, namespaces=False)
+
+
+def test_the_dynamic_loader_is_read_from_the_executable() -> None:
+    assert Path(interpreter_of(str(find_bun()))).name.startswith("ld-")
