@@ -79,6 +79,7 @@ class FakeApi:
         self.uploads: dict[str, list[Upload]] = {}
         self.variables: dict[str, str] = {}
         self.rules: dict[str, Any] = {}
+        self.exposed: dict[str, bool | None] = {}
         self.lines: list[LogLine] = []
         self.follows: list[int] = []
         self.agents: set[str] = set()
@@ -293,7 +294,9 @@ async def list_env(api: Injected[FakeApi], request: AnyRequest, reveal: FromQuer
 @put("/api/projects/{project:str}/env/{name:str}")
 async def set_env(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> Variable:
     api.signed_in(request)
-    api.variables[name] = (await request.json())["value"]
+    body = await request.json()
+    api.variables[name] = body["value"]
+    api.exposed[name] = body.get("exposed")
     return Variable(name, NOW)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.functions import Bundle, InvalidBundle, Version, VersionNotFound, Versions
+from bunbase.functions.egress.allowed import check_allow_net
 from bunbase.functions.names import check_function_name
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.store.functions import NewVersion
@@ -78,7 +79,7 @@ class Deploying(Parts):
         """Run the bundle's top level once, as a worker would. Raises: InvalidBundle."""
         env = await self.environments.current(deployment.project)
         try:
-            await self.starter.try_load(deployment, Program(code, env))
+            await self.starter.try_load(deployment, Program(code, env.exposed))
         except LoadFailed as failure:
             raise InvalidBundle(str(failure)) from None
 
@@ -94,5 +95,6 @@ def _check(bundle: Bundle) -> None:
         bundle.code.decode()
     except UnicodeDecodeError:
         raise InvalidBundle("The bundle is not UTF-8 text.") from None
+    check_allow_net(bundle.config.allow_net)
     if len(bundle.config.schedule or "") > MAX_SCHEDULE_LENGTH:
         raise InvalidInput(f"A schedule is at most {MAX_SCHEDULE_LENGTH} characters.")
