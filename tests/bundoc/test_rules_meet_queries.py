@@ -1,0 +1,108 @@
+"""Rules where documents come by other ways than their own address: expanded, found by words, through an index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
+from bunbase.contracts.bundoc import CollectionSpec, Highlight, IndexSpec, InvalidQuery, QueryNeedsIndex, Rules
+from bunbase.contracts.caller import Caller
+from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, put
+
+AUTHOR = {"type": "string", "x-ref": "users"}
+OWNER = "auth.uid == doc.owner"
+
+
+async def expanded(service: BundocService, caller: Caller, id: str) -> dict[str, Any]:
+    """Give what comes along, in the document alone and in a list, which must be the same."""
+    alone = msgspec.json.decode((await service.get(caller, C, id, ("author",))).body)
+    listed = await asked(service, caller, expand=("author",))
+    (same,) = [item for item in listed["items"] if item["_id"] == id]
+    assert alone.get("_expand", {}) == same.get("_expand", {})
+    found: dict[str, Any] = alone.get("_expand", {})
+    return found
+
+
+async def test_what_comes_along_passes_its_own_rules(service: BundocService) -> None:
+    users = Rules(get="auth.uid == doc._id || doc.open == true", hidden={"email": "auth.uid == doc._id"})
+    await service.put_collection(SERVER, "users", CollectionSpec(rules=Rules(get=users.get, hidden=users.hidden)))
+    await put(service, "ada", "users", email="a@a.example", open=True)
+    await put(service, "bob", "users", email="b@b.example", open=False)
+    spec = CollectionSpec(schema={"properties": {"author": AUTHOR}}, rules=Rules(get="true", list="true"))
+    await service.put_collection(SERVER, C, spec)
+    await put(service, "d1", author="ada")
+    await put(service, "d2", author="bob")
+
+    by_eve = await expanded(service, EVE, "d1")
+    by_server = await expanded(service, SERVER, "d1")
+
+    assert "email" in by_server["author"]
+    assert by_eve["author"]["open"] is True
+    assert "email" in by_eve["author"]  # this rule hides it from ada alone
+    assert "email" not in (await expanded(service, ADA, "d1"))["author"]
+    assert await expanded(service, EVE, "d2") == {}
+
+
+async def test_a_reference_that_is_hidden_brings_nothing_along(service: BundocService) -> None:
+    await service.put_collection(SERVER, "users", CollectionSpec(rules=Rules(get="true")))
+    await put(service, "ada", "users")
+    rules = Rules(get="true", list="true", hidden={"author": "true"})
+    await service.put_collection(SERVER, C, CollectionSpec(schema={"properties": {"author": AUTHOR}}, rules=rules))
+    await put(service, "d1", author="ada")
+
+    assert await expanded(service, EVE, "d1") == {}
+    assert (await expanded(service, SERVER, "d1"))["author"]["_id"] == "ada"
+
+
+async def searchable(service: BundocService, **hidden: str) -> None:
+    words = IndexSpec(("title", "notes"), "words", type="text")
+    await service.put_collection(SERVER, C, CollectionSpec((words,), rules=Rules(list=OWNER, hidden=hidden)))
+    for number in range(4):
+        owner = "ada" if number % 2 else "eve"
+        await put(service, f"d{number}", owner=owner, title="a fox", notes="a dog")
+
+
+def sought(words: Any) -> bytes:
+    return msgspec.json.encode({"$search": words})
+
+
+async def test_words_are_found_in_what_the_rule_lets_through(service: BundocService) -> None:
+    await searchable(service)
+
+    page = await asked(service, ADA, where=sought("fox dog"), count=True, score=True)
+
+    assert ([item["_id"] for item in page["items"]], page["count"]) == (["d1", "d3"], 2)
+
+
+async def test_words_in_hidden_fields_are_neither_found_nor_shown(service: BundocService) -> None:
+    await searchable(service, notes="true")
+    highlight = Highlight(("title", "notes"))
+
+    for words in ("dog", {"query": "dog", "fields": ["notes"]}, {"query": "dog", "fields": ["title", "notes"]}):
+        with pytest.raises(InvalidQuery):
+            await asked(service, ADA, where=sought(words))
+    page = await asked(service, ADA, where=sought({"query": "fox", "fields": ["title"]}), highlight=highlight)
+
+    assert [item["_id"] for item in page["items"]] == ["d1", "d3"]
+    assert all("dog" not in str(item) for item in page["items"])
+
+
+async def test_an_owner_rule_uses_the_index_on_the_owner(engine: SqliteEngine) -> None:
+    service = BundocService(engine, max_scan=100)
+    await service.put_collection(SERVER, C, CollectionSpec(rules=Rules(list=OWNER)))
+    for number in range(150):
+        await put(service, f"d{number:03}", owner="ada" if number % 50 == 0 else "eve", n=number)
+
+    with pytest.raises(QueryNeedsIndex) as needs:
+        await asked(service, ADA, sort=("-n",))
+    assert needs.value.extra["index"] == {"fields": ["owner", "-n"]}
+    await service.put_collection(SERVER, C, CollectionSpec((IndexSpec(("owner", "-n")),)))
+
+    assert [item["n"] for item in (await asked(service, ADA, sort=("-n",), count=True))["items"]] == [100, 50, 0]
+    listed = msgspec.json.decode((await service.list(ADA, C, 100, None)).body)
+    assert [item["n"] for item in listed["items"]] == [0, 50, 100]
+    assert len((await asked(service, ADA, sort=("-n",), limit=2))["items"]) == 2
