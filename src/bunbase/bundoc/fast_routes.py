@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from bunbase.bundoc.preconditions import etag, precondition, unchanged
-from bunbase.contracts.bundoc import Bundoc, Document, Precondition
+from bunbase.bundoc.sent_queries import QUERYING, named, read_query
+from bunbase.contracts.bundoc import Bundoc, Document, Precondition, Query
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
 from bunbase.pkg.cursors import DEFAULT_LIMIT
@@ -17,9 +19,18 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 
 COLLECTION: Final = "/v1/data/{collection}"
 DOCUMENT: Final = "/v1/data/{collection}/{id}"
+FLAG: Final = re.compile("true|false")
+NAMES: Final = re.compile(r"[A-Za-z0-9_.,-]{1,2048}")
 LIST_QUERY: Final = {
     "limit": re.compile(r"[1-9][0-9]?|[1-4][0-9]{2}|500"),
     "cursor": re.compile(r"[A-Za-z0-9_.=-]{1,2048}"),
+    "where": re.compile(r"[ -~]{1,8192}"),
+    "sort": NAMES,
+    "select": NAMES,
+    "expand": NAMES,
+    "count": FLAG,
+    "explain": FLAG,
+    "score": FLAG,
 }
 
 
@@ -32,8 +43,19 @@ async def create(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
 
 async def list_page(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     (collection,) = asked.names
-    limit = int(asked.query.get("limit", DEFAULT_LIMIT))
-    page = await bundoc.list(caller, collection, limit, asked.query.get("cursor"))
+    sent = asked.query
+    limit, cursor = int(sent.get("limit", DEFAULT_LIMIT)), sent.get("cursor")
+    if not QUERYING & sent.keys():
+        page = await bundoc.list(caller, collection, limit, cursor)
+    else:
+        page = await bundoc.query(caller, collection, _query(sent, limit, cursor))
+    return Answer(200, (), page.body, JSON)
+
+
+async def query(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
+    check_media(asked, JSON)
+    (collection,) = asked.names
+    page = await bundoc.query(caller, collection, read_query(asked.body))
     return Answer(200, (), page.body, JSON)
 
 
@@ -64,6 +86,21 @@ async def delete(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     return Answer(204)
 
 
+def _query(sent: Mapping[str, str], limit: int, cursor: str | None) -> Query:
+    where = sent.get("where")
+    return Query(
+        where=None if where is None else where.encode(),
+        sort=named(sent.get("sort")) or (),
+        limit=limit,
+        cursor=cursor,
+        select=named(sent.get("select")),
+        count=sent.get("count") == "true",
+        explain=sent.get("explain") == "true",
+        score=sent.get("score") == "true",
+        expand=named(sent.get("expand")) or (),
+    )
+
+
 def _whole(document: Document, *headers: tuple[str, str]) -> Answer:
     status = 201 if document.created else 200
     return Answer(status, (("etag", etag(document.rev)), *headers), document.body, JSON)
@@ -84,8 +121,9 @@ def check_media(asked: Asked, *accepted: str) -> None:
 
 
 FAST_ROUTES: Final = (
-    FastRoute("GET", DOCUMENT, get),
-    FastRoute("GET", COLLECTION, list_page, LIST_QUERY),
+    FastRoute("GET", DOCUMENT, get, reads=True),
+    FastRoute("GET", COLLECTION, list_page, LIST_QUERY, reads=True),
+    FastRoute("POST", f"{COLLECTION}/query", query, reads=True),
     FastRoute("POST", COLLECTION, create),
     FastRoute("PUT", DOCUMENT, put),
     FastRoute("PATCH", DOCUMENT, patch),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from litestar import Response, post
@@ -10,28 +10,13 @@ from litestar import Response, post
 from bunbase.bundoc.fast_routes import JSON
 from bunbase.bundoc.openapi import DocumentBody, page_response, problems
 from bunbase.bundoc.routes import AnyRequest, CollectionName, check_media, check_query
-from bunbase.contracts.bundoc import Aggregation, Bundoc, Highlight, InvalidQuery, Query
+from bunbase.bundoc.sent_queries import read_body, read_query
+from bunbase.contracts.bundoc import Aggregation, Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.connected import while_connected
-from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Injected
 
 TAGS: Final = ["Documents"]
-
-B = TypeVar("B", bound=msgspec.Struct)
-
-
-class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    where: msgspec.Raw = msgspec.Raw(b"{}")
-    sort: tuple[str, ...] = ()
-    limit: int = DEFAULT_LIMIT
-    cursor: str | None = None
-    select: tuple[str, ...] | None = None
-    count: bool = False
-    explain: bool = False
-    score: bool = False
-    highlight: Highlight | None = None
-    expand: tuple[str, ...] = ()
 
 
 class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,20 +43,7 @@ async def query_documents(
     """
     check_query(request, ())
     check_media(request, JSON)
-    asked = _read(body, QueryBody)
-    query = Query(
-        where=bytes(asked.where),
-        sort=asked.sort,
-        limit=asked.limit,
-        cursor=asked.cursor,
-        select=asked.select,
-        count=asked.count,
-        explain=asked.explain,
-        expand=asked.expand,
-        score=asked.score,
-        highlight=asked.highlight,
-    )
-    page = await while_connected(request.receive, bundoc.query(client, collection, query))
+    page = await while_connected(request.receive, bundoc.query(client, collection, read_query(body)))
     return Response(page.body, media_type=JSON)
 
 
@@ -89,17 +61,10 @@ async def aggregate_documents(
     """Takes `{where,group:["status"],values:{"total":{"$sum":"price"},"n":{"$count":true}}}`."""
     check_query(request, ())
     check_media(request, JSON)
-    asked = _read(body, AggregateBody)
+    asked = read_body(body, AggregateBody)
     aggregation = Aggregation(bytes(asked.values), bytes(asked.where), asked.group)
     page = await while_connected(request.receive, bundoc.aggregate(client, collection, aggregation))
     return Response(page.body, media_type=JSON)
-
-
-def _read(body: bytes, kind: type[B]) -> B:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidQuery(f"The body is not such a query: {error}.", path="") from None
 
 
 ROUTES = (

@@ -20,6 +20,7 @@ from bunbase.bundoc.openapi import (
     page_response,
     problems,
 )
+from bunbase.bundoc.sent_queries import QUERYING, named
 from bunbase.contracts.bundoc import Bundoc, Changes, Commit, InvalidQuery, Query
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
@@ -30,8 +31,6 @@ from bunbase.pkg.http import Cursor, Injected, Limit
 TAGS: Final = ["Documents"]
 
 KEY: Final = "key"  # the front door's: the project key of those who cannot set headers
-
-QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain", "score", "expand"})
 
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
@@ -109,14 +108,14 @@ async def list_documents(
         return Response(page.body, media_type=JSON)
     query = Query(
         where=None if where is None else where.encode(),
-        sort=_names(sort) or (),
+        sort=named(sort) or (),
         limit=limit,
         cursor=cursor,
-        select=_names(select),
+        select=named(select),
         count=count,
         explain=explain,
         score=score,
-        expand=_names(expand) or (),
+        expand=named(expand) or (),
     )
     page = await while_connected(request.receive, bundoc.query(client, collection, query))
     return Response(page.body, media_type=JSON)
@@ -143,7 +142,7 @@ async def get_document(
 ) -> Response[bytes]:
     check_query(request, ("expand",))
     if expand is not None:
-        found = await bundoc.get(client, collection, id, _names(expand) or ())
+        found = await bundoc.get(client, collection, id, named(expand) or ())
         return Response(found.body, media_type=JSON)  # without ETag: what comes along has revisions of its own
     return _response(await fast_routes.get(bundoc, client, _asked(request, (collection, id))))
 
@@ -281,10 +280,6 @@ def _response(answer: Answer) -> Response[bytes]:
     return Response(
         answer.body, status_code=answer.status, headers=dict(answer.headers), media_type=answer.media or None
     )
-
-
-def _names(listed: str | None) -> tuple[str, ...] | None:
-    return None if listed is None else tuple(name.strip() for name in listed.split(","))
 
 
 def check_query(request: AnyRequest, known: Iterable[str]) -> None:

@@ -44,10 +44,11 @@ class FastRoute:
     of any task: before its first wait for something it must not ask for the current task (`asyncio.timeout` does).
 
     `path` as the ordinary route spells it. `query`: which values of which parameters the lane may take; a request
-    with any other goes the ordinary way, which knows how to refuse it.
+    with any other goes the ordinary way, which knows how to refuse it. `reads`: it ends when its client hangs up.
     """
 
     method: str
     path: str
     answer: Answering
     query: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    reads: bool = False

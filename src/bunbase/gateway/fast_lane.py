@@ -58,7 +58,7 @@ class Turn:
 
     def set(self) -> None:
         """The client is gone: what only reads need not go on. A write is finished, as it would be elsewhere."""
-        if self.disconnected and self.task is not None and self.request.mounted.route.method == "GET":
+        if self.disconnected and self.task is not None and self.request.mounted.route.reads:
             self.task.cancel()
 
 

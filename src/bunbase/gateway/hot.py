@@ -102,6 +102,8 @@ def _headers(sent: Sequence[tuple[bytes, bytes]]) -> Headers | None:
 
 
 def _query(route: FastRoute, sent: bytes) -> dict[str, str] | None:
+    if not sent.isascii() or b";" in sent:
+        return None
     query: dict[str, str] = {}
     for pair in sent.decode("latin-1").split("&"):
         name, _, value = pair.partition("=")

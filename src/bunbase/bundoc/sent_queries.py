@@ -1,0 +1,57 @@
+"""Queries as they are sent, in an address or as a body, for both lanes of the gateway."""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from bunbase.contracts.bundoc import Highlight, InvalidQuery, Query
+from bunbase.pkg.cursors import DEFAULT_LIMIT
+
+QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain", "score", "expand"})
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+
+class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    where: msgspec.Raw = msgspec.Raw(b"{}")
+    sort: tuple[str, ...] = ()
+    limit: int = DEFAULT_LIMIT
+    cursor: str | None = None
+    select: tuple[str, ...] | None = None
+    count: bool = False
+    explain: bool = False
+    score: bool = False
+    highlight: Highlight | None = None
+    expand: tuple[str, ...] = ()
+
+
+def read_query(body: bytes) -> Query:
+    """Raises: InvalidQuery."""
+    sent = read_body(body, QueryBody)
+    return Query(
+        where=bytes(sent.where),
+        sort=sent.sort,
+        limit=sent.limit,
+        cursor=sent.cursor,
+        select=sent.select,
+        count=sent.count,
+        explain=sent.explain,
+        expand=sent.expand,
+        score=sent.score,
+        highlight=sent.highlight,
+    )
+
+
+def read_body(body: bytes, kind: type[B]) -> B:
+    """Raises: InvalidQuery."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidQuery(f"The body is not such a query: {error}.", path="") from None
+
+
+def named(listed: str | None) -> tuple[str, ...] | None:
+    """Read names with commas between."""
+    return None if listed is None else tuple(name.strip() for name in listed.split(","))
