@@ -18,9 +18,8 @@ import httpx
 import msgspec
 
 BUNBASE = Path(sys.executable).with_name("bunbase")
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-GOES_FIRST = ("bunkms",)  # the others ask it for keys while they open
 
 FIVE = {
     "bunkms": ("bunkms",),
@@ -85,8 +84,7 @@ class Instance:
         self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
     def start(self) -> Instance:
-        first = [name for name in self.commands if name in GOES_FIRST]
-        for name in (*first, *(name for name in self.commands if name not in first)):
+        for name in self.commands:  # in any order: who needs another room at once waits for it
             self._spawn(name)
         poll(self._ready, START_SECONDS, "ready; see the logs:\n" + str(self.home))
         return self

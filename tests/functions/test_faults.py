@@ -149,7 +149,7 @@ async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> N
         "f",
         """async (req) => {
             const held = [];
-            while (req.url.endsWith("/eat")) { held.push(new Uint8Array(8 << 20).fill(1)); await Bun.sleep(1) }
+            while (req.url.endsWith("/eat")) { held.push(new Uint8Array(4 << 20).fill(1)); await Bun.sleep(10) }
             return 1;
         }""",
         memory_mb=64,

@@ -37,11 +37,14 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class Story:
-    """Three fake rooms, and what happened to them in order. `broken`: the room that cannot open."""
+    """Three fake rooms, and what happened to them in order. `broken`: the room that cannot open; `lonely`: how often
+    the hall cannot reach another one.
+    """
 
-    def __init__(self, broken: str = "") -> None:
+    def __init__(self, broken: str = "", lonely: int = 0) -> None:
         self.happened: list[str] = []
         self.broken = broken
+        self.lonely = lonely
         self.modules = (
             self.module("attic", Attic, Hall, Cellar),
             self.module("hall", Hall, Cellar),
@@ -54,6 +57,9 @@ class Story:
             assert settings.name == name
             if name == self.broken:
                 raise CannotStart(f"{name} is broken")
+            if name == "hall" and self.lonely:
+                self.lonely -= 1
+                raise Unreachable("The cellar is not there yet.")
             self.happened.append(f"{name} opens")
             try:
                 yield Servant(rooms)
@@ -82,6 +88,27 @@ class Servant:
 @pytest.fixture
 def here(tmp_path: Path) -> Site:
     return site(tmp_path)
+
+
+async def test_a_room_waits_for_one_that_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bunbase.house.build.PAUSE_SECONDS", 0.001)
+    story = Story(lonely=3)
+
+    async with open_rooms(("cellar", "hall"), Settings, site(tmp_path), {}, story.modules):
+        assert story.happened == ["cellar opens", "hall opens"]
+
+    assert story.lonely == 0
+
+
+async def test_a_room_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bunbase.house.build.OPENING_SECONDS", 0.0)
+    story = Story(lonely=1_000_000)
+
+    with pytest.raises(Unreachable):
+        async with open_rooms(("cellar", "hall"), Settings, site(tmp_path), {}, story.modules):
+            pass
+
+    assert story.happened[-1] == "cellar closes"
 
 
 async def test_rooms_open_after_those_they_need_and_close_in_reverse(here: Site) -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from bunbase.house.modules import GATEWAY, MODULES
-from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.errors import CannotStart, Unreachable
+from bunbase.pkg.logger import logger
 from bunbase.pkg.modules import Module, Rooms, Site, opening_order
 from bunbase.pkg.rpc.client import Line, remote
 from bunbase.pkg.rpc.dispatch import Dispatcher, Method, methods_of
+
+log = logger("house")
+
+OPENING_SECONDS: Final = 60.0
+PAUSE_SECONDS: Final = 0.2
 
 
 @dataclass
@@ -45,7 +53,7 @@ async def open_rooms(
     async with AsyncExitStack() as stack:
         for module in opening_order(modules):
             if module.name in targets:
-                service = await stack.enter_async_context(module.open(settings_of(module.name), house.rooms, site))
+                service = await _opened(module, settings_of(module.name), house.rooms, site, stack)
                 house.methods |= methods_of(module.name, module.provides, service)
             elif module.provides in needed:
                 line = Line(_address(module.name, peers), site.service_tokens)
@@ -56,6 +64,22 @@ async def open_rooms(
                 continue
             house.rooms.add(module.provides, service)
         yield house
+
+
+async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack: AsyncExitStack) -> Any:
+    """Rooms in several processes start in any order: one that needs another at once waits for it.
+
+    Raises: Unreachable, after a minute.
+    """
+    until = time.monotonic() + OPENING_SECONDS
+    while True:
+        try:
+            return await stack.enter_async_context(module.open(settings, rooms, site))
+        except Unreachable as absent:
+            if time.monotonic() > until:
+                raise
+            log.info("waiting for another room", room=module.name, reason=absent.detail)
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def needed_by(targets: Sequence[str], modules: Sequence[Module] = MODULES) -> set[type]:
