@@ -64,6 +64,14 @@ class Deploying(Parts):
         more = len(found) > limit
         return Versions(tuple(found[:limit]), encode_cursor(query, found[limit - 1].version) if more else None)
 
+    async def bundle(self, caller: Caller, name: str, version: int) -> Bundle:
+        caller.need(Role.DEVELOPER)
+        await self.existing(caller.project, name)
+        found = await self.stores.functions.whole(caller.project, name, version) if version <= NEWEST else None
+        if found is None:
+            raise VersionNotFound(f"{name} has no version {version}; see its list of versions.")
+        return found
+
     async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
         caller.need(Role.DEVELOPER)
         await self.function(caller, name)
