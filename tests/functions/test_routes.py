@@ -17,6 +17,7 @@ from tests.functions.web import served
 
 CONTROL = "/api/projects/prj_one"
 ECHO = "async (req) => ({ method: req.method, url: req.url, body: await req.text(), names: [...req.headers.keys()] })"
+MAP = b'{"version": 3, "sources": [], "mappings": ""}'
 CODE = b"module.exports.default = () => new Response('deployed')"
 
 
@@ -28,7 +29,10 @@ async def web(functions: FunctionsService) -> AsyncIterator[httpx.AsyncClient]:
 
 async def test_from_deployment_to_deletion(web: httpx.AsyncClient) -> None:
     path = f"{CONTROL}/functions/hello"
-    form: dict[str, Any] = {"bundle": ("hello.js", CODE), "source_map": ("hello.js.map", b"{}")}
+    form: dict[str, Any] = {
+        "bundle": ("hello.js", CODE),
+        "source_map": ("hello.js.map", b'{"version":3,"sources":[],"mappings":""}'),
+    }
 
     deployed = await web.put(path, files=form, data={"config": '{"access": "public", "timeout_ms": 1000}'})
     assert (deployed.status_code, deployed.json()["version"]) == (201, 1)

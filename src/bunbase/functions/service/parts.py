@@ -10,6 +10,7 @@ from bunbase.functions.followers import Followers
 from bunbase.functions.log_buffer import LogBuffer
 from bunbase.functions.names import could_be_function
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.stack_traces import StackTraces
 from bunbase.functions.store import Stores
 from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.pool import Pool
@@ -25,7 +26,8 @@ class Parts:
         self.settings = settings
         self.environments = Environments(stores.variables, kms)
         self.active = ActiveVersions(stores.functions.deployment)
-        self.log_lines = LogBuffer(stores.logs.add, clock)
+        self.stack_traces = StackTraces(stores.functions.source_map)
+        self.log_lines = LogBuffer(stores.logs.add, clock, self.stack_traces.translated)
         self.followers = Followers()
         self.starter = Starter(Zygote(), find_bun, settings)
         self.pool = Pool(self.starter, self.program, self.log_lines.say, settings)
