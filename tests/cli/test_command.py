@@ -14,8 +14,10 @@ SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete"),
     *("keys list", "keys create", "keys rotate", "keys revoke"),
     *("env set", "env list", "env unset"),
+    *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
+    "functions delete",
 ]
-NO_JSON = {"projects", "keys", "env"}
+NO_JSON = {"projects", "keys", "env", "functions"}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])
@@ -55,6 +57,12 @@ def test_help_imports_nothing_heavy() -> None:
         ["whoami", "--frobnicate"],
         ["projects", "use"],
         ["logs", "hello", "--limit", "501"],
+        ["logs", "hello", "--level", "loud"],
+        ["logs", "hello", "--since", "yesterday"],
+        ["logs", "--of-version", "2"],
+        ["functions", "rollback"],
+        ["functions", "new", "hello", "--template", "none"],
+        ["functions", "new", "Hello"],
         ["dev", "--set", "port"],
         ["whoami", "--url", "ftp://example.com"],
         ["invoke", "hello", "--header", "nothing"],

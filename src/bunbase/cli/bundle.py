@@ -25,7 +25,7 @@ OPTIONS: Final = (
     '--define=process.env.NODE_ENV="production"',
 )
 
-DEBUG_ID: Final = re.compile(rb"^//# debugId=[0-9A-F]{32}$", re.MULTILINE)
+DEBUG_ID: Final = re.compile(rb"(?<=\n)//# debugId=[0-9A-F]{32}(?=\s*\Z)")
 
 
 class Bundled(msgspec.Struct, frozen=True):
