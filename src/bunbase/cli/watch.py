@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 
 from bunbase.cli.deploy import say
-from bunbase.cli.deploying import Outcome, active_versions
+from bunbase.cli.deploying import Outcome, Result, active_versions
 from bunbase.cli.entries import FOLDER
 from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
@@ -26,6 +26,8 @@ from bunbase.cli.watched_project import watched_project
 from bunbase.contracts.functions import LogPage
 
 LOOK_SECONDS: Final = 0.1  # between two looks at the disk; a look costs about a millisecond
+SETTLE_SECONDS: Final = 0.02
+MAX_SETTLING: Final = 50  # then a file that never rests is built as it is
 WAIT_SECONDS: Final = 1.0  # for somebody to sign in, or for a server to come back
 
 
@@ -69,6 +71,7 @@ def _deploy_what_is_saved(session: Session, project: str, out: Output, parent: i
     files = SavedFiles([Path(FOLDER)], [Path(NAME)])
     functions = WatchedFunctions(session, project)
     changed: set[Path] = set()
+    out.hint(f"Functions in {FOLDER}/ are deployed as they are saved.")
     while _wanted(parent):
         try:
             _deploy(functions, changed, files, out)
@@ -82,6 +85,19 @@ def _deploy_what_is_saved(session: Session, project: str, out: Output, parent: i
             out.warn(usage.detail)
         while _wanted(parent) and not (changed := files.changed()):
             time.sleep(LOOK_SECONDS)
+        changed |= _until_settled(files)
+
+
+def _until_settled(files: SavedFiles) -> set[Path]:
+    """Give what else changes until nothing does: half a file, or half of a checkout, is not worth a build."""
+    changed: set[Path] = set()
+    for _ in range(MAX_SETTLING):
+        time.sleep(SETTLE_SECONDS)
+        more = files.changed()
+        if not more:
+            break
+        changed |= more
+    return changed
 
 
 def _deploy(functions: WatchedFunctions, changed: set[Path], files: SavedFiles, out: Output) -> None:
@@ -91,12 +107,17 @@ def _deploy(functions: WatchedFunctions, changed: set[Path], files: SavedFiles, 
         began = time.monotonic()
         result = functions.put(entry, active)
         files.watch(functions.sources[entry.name])
-        if out.json:
-            out.document(result)
-        elif result.outcome is Outcome.DEPLOYED:
-            out.done(f"{result.name} v{result.version} is in service ({(time.monotonic() - began) * 1000:.0f} ms)")
-        else:
-            say(result, out)
+        if result.outcome is not Outcome.UNCHANGED:
+            _tell(result, time.monotonic() - began, out)
+
+
+def _tell(result: Result, seconds: float, out: Output) -> None:
+    if out.json:
+        out.document(result)
+    elif result.outcome is Outcome.DEPLOYED:
+        out.done(f"{result.name} v{result.version} is in service ({seconds * 1000:.0f} ms)")
+    else:
+        say(result, out)
 
 
 def _show_logs(flags: ProjectFlags, project: str) -> None:
