@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bunbase.contracts.functions import ALL_LINES, FunctionNotFound, LogFilter, LogLevel
+from bunbase.functions.followers import MAX_OF_PROJECT
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.cursors import InvalidCursor
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, RateLimited
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, deploy, returning
 from tests.functions.log_lines import NOON, line
 from tests.rooms import member_caller
@@ -104,3 +105,14 @@ async def test_a_function_that_is_not_there_has_no_log(said: FunctionsService) -
         await said.logs(MEMBER, "nothing", 20, None, ALL_LINES)
     with pytest.raises(FunctionNotFound):
         await anext(said.follow_logs(MEMBER, "nothing", None, ALL_LINES))
+
+
+async def test_only_so_many_may_follow_one_project(said: FunctionsService) -> None:
+    following = [said.follow_logs(MEMBER, None, 0) for _ in range(MAX_OF_PROJECT)]
+    for one in following:
+        assert await anext(one) is None
+
+    with pytest.raises(RateLimited):
+        await anext(said.follow_logs(MEMBER, None, 0))
+
+    assert await anext(said.follow_logs(member_caller("prj_two"), None, 0)) is None
