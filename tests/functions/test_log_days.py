@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from importlib import resources
 
 import asyncpg
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from bunbase.contracts.functions import LogFilter
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.db.migrations import migrations_in
 from bunbase.pkg.modules import Site
 from tests.functions.calls import MEMBER, PROJECT
 from tests.functions.log_lines import NOON, line
@@ -16,8 +16,8 @@ from tests.rooms import site
 
 DAY_MINUTES = 24 * 60
 TODAY = NOON.date()
-FIRST_MIGRATION = (resources.files("bunbase.functions.migrations") / "0001_functions.sql").read_text("utf-8")
-SECOND_MIGRATION = (resources.files("bunbase.functions.migrations") / "0002_logs_by_day.sql").read_text("utf-8")
+MIGRATIONS = migrations_in("bunbase.functions.migrations")
+BY_DAY = next(one for one in MIGRATIONS if one.name.endswith("_logs_by_day.sql"))
 
 
 @pytest.fixture
@@ -82,7 +82,8 @@ async def test_lines_of_the_one_table_of_before_are_carried_over(database_url: s
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute("CREATE SCHEMA before; SET search_path = before")
-        await connection.execute(FIRST_MIGRATION)
+        for earlier in MIGRATIONS[: BY_DAY.number - 1]:
+            await connection.execute(earlier.sql)
         for number, day in enumerate((date(2026, 5, 9), date(2026, 5, 10), date(2026, 5, 10))):
             at = NOON.replace(day=day.day)
             row = (PROJECT, "f", 1, "inv_1", at, "info", f"line {number}", False)
@@ -92,7 +93,7 @@ async def test_lines_of_the_one_table_of_before_are_carried_over(database_url: s
                 *row,
             )
 
-        await connection.execute(SECOND_MIGRATION)
+        await connection.execute(BY_DAY.sql)
 
         kept = await connection.fetch("SELECT seq, text, tableoid::regclass::text AS day FROM logs ORDER BY seq")
         assert [tuple(row) for row in kept] == [

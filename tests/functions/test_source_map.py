@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bunbase.functions.source_map import (
     MAX_MAPPINGS_CHARACTERS,
+    MAX_SEGMENTS,
     BadSourceMap,
     Place,
     decode_source_map,
@@ -111,6 +112,7 @@ def test_what_is_no_source_map_of_version_3_is_refused(text: bytes) -> None:
         ("ADAA", "nowhere"),
         ("AEAA", "not list"),
         ("A" * (MAX_MAPPINGS_CHARACTERS + 1), "4 MiB"),
+        ("A," * (MAX_SEGMENTS + 1), "mappings"),
     ],
 )
 def test_mappings_that_make_no_sense_are_refused(encoded: str, reason: str) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from bunbase.contracts.functions import Bundle, FunctionConfig, FunctionError, InvalidBundle
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.stack_traces import MAX_DECODED, StackTraces
 from bunbase.pkg.bun import find_bun
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, call, log_of, request
+from tests.functions.log_lines import line
 
 SHARED = """interface Order {
   paid: boolean;
@@ -71,9 +73,9 @@ async def test_stack_traces_point_into_typescript(functions: FunctionsService, t
     assert "function.js" not in thrown.text
 
 
-@pytest.mark.parametrize(("path", "line"), [("/caught", "hello.ts:9:"), ("/later", "hello.ts:16:")])
+@pytest.mark.parametrize(("path", "place"), [("/caught", "hello.ts:9:"), ("/later", "hello.ts:16:")])
 async def test_errors_that_are_printed_or_come_later_are_translated_too(
-    functions: FunctionsService, tmp_path: Path, path: str, line: str
+    functions: FunctionsService, tmp_path: Path, path: str, place: str
 ) -> None:
     await functions.deploy(MEMBER, "hello", built(tmp_path, hello=HELLO, _shared=SHARED))
 
@@ -83,7 +85,7 @@ async def test_errors_that_are_printed_or_come_later_are_translated_too(
             await asyncio.sleep(0.01)
 
     assert "functions/_shared.ts:6:" in lines[0].text
-    assert line in lines[0].text
+    assert place in lines[0].text
 
 
 async def test_a_bundle_that_does_not_load_says_where(functions: FunctionsService, tmp_path: Path) -> None:
@@ -97,9 +99,9 @@ async def test_without_a_map_the_place_in_the_bundle_is_shown(functions: Functio
     with pytest.raises(FunctionError):
         await call(functions, "hello")
 
-    [line] = await log_of(functions, "hello")
+    [said] = await log_of(functions, "hello")
 
-    assert "function.js:" in line.text
+    assert "function.js:" in said.text
 
 
 async def test_a_map_whose_mappings_are_broken_leaves_lines_as_they_are(functions: FunctionsService) -> None:
@@ -109,9 +111,9 @@ async def test_a_map_whose_mappings_are_broken_leaves_lines_as_they_are(function
     with pytest.raises(FunctionError):
         await call(functions, "hello")
 
-    [line] = await log_of(functions, "hello")
+    [said] = await log_of(functions, "hello")
 
-    assert "function.js:" in line.text
+    assert "function.js:" in said.text
 
 
 async def test_what_is_no_source_map_is_refused(functions: FunctionsService) -> None:
@@ -133,5 +135,24 @@ async def test_a_function_of_the_same_name_does_not_inherit_the_map_of_a_deleted
     with pytest.raises(FunctionError):
         await call(functions, "hello")
 
-    [line] = await log_of(functions, "hello")
-    assert "function.js:" in line.text
+    [said] = await log_of(functions, "hello")
+    assert "function.js:" in said.text
+
+
+async def test_maps_are_decoded_once_and_few_at_a_time() -> None:
+    fetched: list[str] = []
+
+    async def fetch(project: str, function: str, version: int) -> bytes:
+        fetched.append(function)
+        return b'{"version": 3, "sources": ["a.ts"], "mappings": "AAAA"}'
+
+    traces = StackTraces(fetch)
+    said = [line("at /function.js:1:1", function=f"f{number}") for number in range(MAX_DECODED + 1)]
+
+    first = [one.text for one in await traces.translated([*said, *said, line("nothing")])]
+    second = [one.text for one in await traces.translated(said)]
+    third = [one.text for one in await traces.translated(said)]
+
+    assert first.count("at a.ts:1:1") == 2 * MAX_DECODED
+    assert second == third == ["at a.ts:1:1"] * len(said)
+    assert len(fetched) == len(set(fetched)) == len(said)

@@ -13,7 +13,8 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 
 MAX_SOURCES: Final = 20_000
-MAX_MAPPINGS_CHARACTERS: Final = 4 << 20  # of a bundle of some 8 MB; decoded in 0.8 s
+MAX_MAPPINGS_CHARACTERS: Final = 4 << 20
+MAX_SEGMENTS: Final = 500_000  # 8 MB of arrays, some 5 MB of code; decoded in 0.5 s
 MAX_NUMBER: Final = 2**31 - 1
 MAX_SHOWN_CHARACTERS: Final = 200
 DIGITS: Final = {
@@ -90,6 +91,8 @@ def decode_source_map(text: bytes) -> SourceMap:
             if segment:
                 column = _add_segment(decoded, column, place, _numbers(segment))
         decoded.line_starts.append(len(decoded.columns))
+        if len(decoded.columns) > MAX_SEGMENTS:
+            raise BadSourceMap(f"it has more than {MAX_SEGMENTS} mappings")
     return decoded
 
 

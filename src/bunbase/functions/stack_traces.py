@@ -20,8 +20,9 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-KEPT_MAPS: Final = 16
+KEPT_MAPS: Final = 8
 KEPT_SECONDS: Final = 600.0
+MAX_DECODED: Final = 2  # of one batch: the lines of everybody wait for it
 MAX_FRAMES: Final = 64  # in one line; the rest of a deep recursion says nothing new
 FRAME: Final = re.compile(r"(?<![\w.-])/?function\.js:(\d{1,9}):(\d{1,9})(?!\d)")
 
@@ -43,25 +44,27 @@ class StackTraces:
 
     async def translated(self, lines: Sequence[NewLine]) -> list[NewLine]:
         """Give the lines, places in bundles replaced where the version has a map. Raises: Unreachable, DatabaseBusy."""
-        return [await self._line(line) if "function.js:" in line.text else line for line in lines]
+        keys = {_key(line) for line in lines if "function.js:" in line.text}
+        unknown = [key for key in keys if self.maps.get(key) is None]
+        for key in unknown[:MAX_DECODED]:
+            text = await self.fetch(*key)
+            self.maps.put(key, Kept(await asyncio.to_thread(_decoded, text, key) if text else None))
+        return [self._line(line) if _key(line) in keys else line for line in lines]
 
     def forget(self, project: str, function: str) -> None:
         """The function is gone: another of its name begins with version 1 again."""
         for key in [key for key in self.maps.entries if key[:2] == (project, function)]:
             self.maps.drop(key)
 
-    async def _line(self, line: NewLine) -> NewLine:
-        map = await self._map(line.project, line.function, line.version)
-        return line if map is None else msgspec.structs.replace(line, text=translate(line.text, map))
+    def _line(self, line: NewLine) -> NewLine:
+        kept = self.maps.get(_key(line))
+        if kept is None or kept.map is None or "function.js:" not in line.text:
+            return line
+        return msgspec.structs.replace(line, text=translate(line.text, kept.map))
 
-    async def _map(self, project: str, function: str, version: int) -> SourceMap | None:
-        key = (project, function, version)
-        kept = self.maps.get(key)
-        if kept is None:
-            text = await self.fetch(*key)
-            kept = Kept(await asyncio.to_thread(_decoded, text, key) if text else None)
-            self.maps.put(key, kept)
-        return kept.map
+
+def _key(line: NewLine) -> tuple[str, str, int]:
+    return line.project, line.function, line.version
 
 
 def translate(text: str, map: SourceMap) -> str:
