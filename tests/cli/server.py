@@ -45,6 +45,7 @@ from bunbase.contracts.platform import (
     ProjectNotFound,
     Projects,
 )
+from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.errors import Problem, Unauthenticated
 from bunbase.pkg.http import Injected
 from bunbase.pkg.serve import listen, serving
@@ -78,6 +79,7 @@ class FakeApi:
         self.keys: dict[str, tuple[str, Key]] = {}
         self.uploads: dict[str, list[Upload]] = {}
         self.active: dict[str, int] = {}
+        self.away = False
         self.refuses = b"refuse me"  # a bundle with this in it
         self.variables: dict[str, str] = {}
         self.lines: list[LogLine] = []
@@ -250,6 +252,8 @@ async def deploy(api: Injected[FakeApi], request: AnyRequest, project: FromPath[
 @get("/api/projects/{project:str}/functions")
 async def list_functions(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> Versions:
     api.signed_in(request)
+    if api.away:
+        raise DatabaseBusy("not now")
     api.project(project)
     return Versions(tuple(api.version(name, number) for name, number in sorted(api.active.items())))
 

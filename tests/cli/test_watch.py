@@ -192,6 +192,22 @@ def test_what_functions_print_is_shown(in_project: FakeApi, home: Path, watch: C
     assert watching.next()["text"] == "while watching"
 
 
+def test_a_server_that_is_away_for_a_while_gets_what_was_saved_meanwhile(
+    in_project: FakeApi, home: Path, watch: Callable[..., Watching]
+) -> None:
+    write(home / "functions/hello.ts")
+    watching = watch("--no-logs")
+    assert watching.result() == ("hello", "deployed", 1)
+
+    in_project.away = True
+    write(home / "functions/hello.ts", HANDLER.replace("hi", "meanwhile"))
+    watching.warning("not now")
+    write(home / "functions/other.ts")
+    in_project.away = False
+
+    assert [watching.result(), watching.result()] == [("hello", "deployed", 2), ("other", "deployed", 1)]
+
+
 def test_a_look_sees_what_was_written_made_and_removed(home: Path) -> None:
     write(home / "functions/a.ts", "a")
     write(home / "functions/b.ts", "b")

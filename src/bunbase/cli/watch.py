@@ -71,18 +71,21 @@ def _deploy_what_is_saved(session: Session, project: str, out: Output, parent: i
     files = SavedFiles([Path(FOLDER)], [Path(NAME)])
     functions = WatchedFunctions(session, project)
     changed: set[Path] = set()
+    said = ""
     out.hint(f"Functions in {FOLDER}/ are deployed as they are saved.")
     while _wanted(parent):
         try:
             _deploy(functions, changed, files, out)
-            changed = set()
-        except (NotSignedIn, Unreachable) as away:  # what is saved meanwhile is not forgotten
-            out.warn(away.detail)
+            said = ""
+        except Usage as usage:  # of bunbase.toml or the folder: until the next change
+            out.warn(usage.detail)
+        except Failure as away:  # the server: what is saved meanwhile is not forgotten
+            if away.detail != said:
+                out.warn(away.detail)
+                said = away.detail
             time.sleep(WAIT_SECONDS)
             changed |= files.changed()
             continue
-        except Usage as usage:  # of bunbase.toml or the folder: until the next change
-            out.warn(usage.detail)
         while _wanted(parent) and not (changed := files.changed()):
             time.sleep(LOOK_SECONDS)
         changed |= _until_settled(files)
@@ -103,6 +106,8 @@ def _until_settled(files: SavedFiles) -> set[Path]:
 def _deploy(functions: WatchedFunctions, changed: set[Path], files: SavedFiles, out: Output) -> None:
     touched = functions.touched(changed)
     active = active_versions(functions.session, functions.project) if touched else {}
+    for name in functions.gone():
+        out.hint(f"{name} is no longer here but stays in service; to end it: bunbase functions delete {name}")
     for entry in touched:
         began = time.monotonic()
         result = functions.put(entry, active)

@@ -45,6 +45,14 @@ class WatchedFunctions:
             or not self.sources[entry.name].isdisjoint(changed)
         ]
 
+    def gone(self) -> list[str]:
+        """Give, once, those whose files were removed since."""
+        here = {entry.name for entry in self.found()}
+        names = [name for name in self.sources if name not in here]
+        for name in names:
+            del self.sources[name]
+        return names
+
     def put(self, entry: Entry, active: Mapping[str, Version]) -> Result:
         """Build and deploy one; what goes wrong with it is its result. Raises: Unreachable, NotSignedIn."""
         self.configs[entry.name] = entry.config
