@@ -42,18 +42,18 @@ def deploy(*names: Name, force: Force = False, dry_run: DryRun = False, flags: P
         project = needed_project(flags.project, session)
         with out.busy("bundling"):
             made = bundles(found)
-        active = {} if force and not dry_run else active_versions(session, project)
+        active = active_versions(session, project)
         if dry_run:
-            results = tuple(rehearsed(one, {} if force else active) for one in made)
+            results = tuple(rehearsed(one, active, force) for one in made)
         else:
-            results = tuple(_put(session, project, one, active, out) for one in made)
+            results = tuple(_put(session, project, one, active, force, out) for one in made)
     _show(Deployed(project, results), out)
     return SOME_FAILED if any(result.outcome is Outcome.FAILED for result in results) else OK
 
 
-def _put(session: Session, project: str, made: Made, active: Mapping[str, Version], out: Output) -> Result:
+def _put(session: Session, project: str, made: Made, active: Mapping[str, Version], force: bool, out: Output) -> Result:
     with out.busy(f"uploading {made.entry.name}"):
-        result = put_into_service(session, project, made, active)
+        result = put_into_service(session, project, made, active, force)
     say(result, out)
     return result
 

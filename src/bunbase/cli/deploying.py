@@ -66,10 +66,12 @@ def active_versions(session: Session, project: str) -> dict[str, Version]:
     return {one.name: one for one in session.ask_all(Versions, Call("GET", at("projects", project, "functions"))).items}
 
 
-def put_into_service(session: Session, project: str, made: Made, active: Mapping[str, Version]) -> Result:
+def put_into_service(
+    session: Session, project: str, made: Made, active: Mapping[str, Version], force: bool = False
+) -> Result:
     """Upload a function unless the active version is the same. What the server refuses is its result."""
     current = active.get(made.entry.name)
-    if current is not None and same(made, current):
+    if current is not None and same(made, current) and not force:
         return _result(made, Outcome.UNCHANGED, current.version)
     try:
         return _result(made, Outcome.DEPLOYED, upload(session, project, made).version)
@@ -77,10 +79,11 @@ def put_into_service(session: Session, project: str, made: Made, active: Mapping
         return _result(made, Outcome.FAILED, current.version if current else None, refused.document())
 
 
-def rehearsed(made: Made, active: Mapping[str, Version]) -> Result:
+def rehearsed(made: Made, active: Mapping[str, Version], force: bool = False) -> Result:
     """Say what would be done."""
     current = active.get(made.entry.name)
-    outcome = Outcome.UNCHANGED if current is not None and same(made, current) else Outcome.TO_DEPLOY
+    unchanged = current is not None and same(made, current) and not force
+    outcome = Outcome.UNCHANGED if unchanged else Outcome.TO_DEPLOY
     return _result(made, outcome, current.version if current else None)
 
 
