@@ -82,6 +82,7 @@ class FakeApi:
         self.away = False
         self.refuses = b"refuse me"  # a bundle with this in it
         self.variables: dict[str, str] = {}
+        self.exposed: dict[str, bool | None] = {}
         self.lines: list[LogLine] = []
         self.follows: list[int] = []
         self.asked: list[dict[str, Any]] = []
@@ -335,7 +336,9 @@ async def list_env(api: Injected[FakeApi], request: AnyRequest, reveal: FromQuer
 @put("/api/projects/{project:str}/env/{name:str}")
 async def set_env(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> Variable:
     api.signed_in(request)
-    api.variables[name] = (await request.json())["value"]
+    body = await request.json()
+    api.variables[name] = body["value"]
+    api.exposed[name] = body.get("exposed")
     return Variable(name, NOW)
 
 

@@ -169,6 +169,14 @@ def test_a_variable_is_set_from_the_command_line_or_stdin(
     assert in_project.variables == {"GREETING": value}
 
 
+def test_a_variable_is_hidden_only_when_it_is_said(in_project: FakeApi, bunbase: Bunbase) -> None:
+    bunbase("env", "set", "A=1")
+    bunbase("env", "set", "B=1", "--hidden")
+    bunbase("env", "set", "C=1", "--exposed")
+
+    assert in_project.exposed == {"A": None, "B": False, "C": True}
+
+
 def test_values_are_shown_only_when_revealed(in_project: FakeApi, bunbase: Bunbase) -> None:
     in_project.variables["TOKEN"] = "hush"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Role
 from bunbase.contracts.functions import (
     Chunk,
@@ -26,8 +25,6 @@ from bunbase.contracts.functions import (
 from bunbase.functions.module import MODULE
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
-from bunbase.pkg.modules import Rooms
-from tests.fakes import FakeKms
 from tests.functions.calls import (
     DEADLINE_SECONDS,
     MEMBER,
@@ -41,12 +38,13 @@ from tests.functions.calls import (
     request,
     returning,
 )
+from tests.functions.neighbours import neighbours
 from tests.rooms import ANYONE, member_caller, opened, publishable_caller, site
 
 
 @pytest_asyncio.fixture(params=["local", "remote"])
 async def functions(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> AsyncIterator[Functions]:
-    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url), request.param) as service:
+    async with opened(MODULE, neighbours(), site(tmp_path, database_url), request.param) as service:
         yield service
 
 

@@ -8,18 +8,17 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.bunkms import Kms
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
-from tests.fakes import FakeKms
+from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
 
 
 @pytest.fixture
 def rooms() -> Rooms:
-    return Rooms({Kms: FakeKms()})
+    return neighbours()
 
 
 @pytest.fixture

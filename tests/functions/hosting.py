@@ -11,18 +11,17 @@ from pathlib import Path
 
 import uvloop
 
-from bunbase.contracts.bunkms import Kms
 from bunbase.functions.module import MODULE
-from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms
 from tests.functions.calls import call, deploy, log_of, until
+from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
 
 SECRET = b"the same in every process of one test"
 
 
 async def host(database_url: str, directory: Path) -> None:
-    async with opened(MODULE, Rooms({Kms: FakeKms(SECRET)}), site(directory, database_url)) as functions:
+    async with opened(MODULE, neighbours(FakeKms(SECRET)), site(directory, database_url)) as functions:
         await deploy(functions, "loop", "() => { console.log('in'); for (;;); }", timeout_ms=60_000)
         await deploy(functions, "idle", "() => 'still here'")
         await call(functions, "idle")

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bunbase.contracts.bunkms import Kms
 from bunbase.functions.module import MODULE
-from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms
 from tests.functions.calls import MEMBER, call, deploy, log_of, until
 from tests.functions.hosting import SECRET
+from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
 
 ROOT = Path(__file__).parent.parent.parent
@@ -49,24 +48,24 @@ async def test_nothing_outlives_a_killed_server_and_the_next_one_goes_on(
         await server.wait()
 
     await until(lambda: not any(alive(pid) for pid in pids))
-    async with opened(MODULE, Rooms({Kms: FakeKms(SECRET)}), site(tmp_path, database_url)) as functions:
+    async with opened(MODULE, neighbours(FakeKms(SECRET)), site(tmp_path, database_url)) as functions:
         assert (await call(functions, "idle")).json == "still here"
 
 
 async def test_closing_the_room_ends_every_process(database_url: str, tmp_path: Path) -> None:
-    async with opened(MODULE, Rooms({Kms: FakeKms(SECRET)}), site(tmp_path, database_url)) as functions:
+    async with opened(MODULE, neighbours(FakeKms(SECRET)), site(tmp_path, database_url)) as functions:
         await deploy(functions, "f", "() => { console.log('last words'); return 1 }")
         await call(functions, "f")
         pids = [worker.pid for worker in functions.starter.alive] + [functions.starter.zygote.process.pid]
 
     await until(lambda: not any(alive(pid) for pid in pids))
-    async with opened(MODULE, Rooms({Kms: FakeKms(SECRET)}), site(tmp_path, database_url)) as functions:
+    async with opened(MODULE, neighbours(FakeKms(SECRET)), site(tmp_path, database_url)) as functions:
         assert [line.text for line in await log_of(functions, "f")] == ["last words"]
 
 
 async def test_another_process_hears_of_changes(database_url: str, tmp_path: Path) -> None:
 
-    rooms = Rooms({Kms: FakeKms(SECRET)})
+    rooms = neighbours(FakeKms(SECRET))
     async with (
         opened(MODULE, rooms, site(tmp_path, database_url)) as one,
         opened(MODULE, rooms, site(tmp_path, database_url)) as other,

@@ -196,6 +196,43 @@ async def test_a_client_that_hangs_up_ends_the_call(functions: FunctionsService,
     await asyncio.gather(waiting, return_exceptions=True)
 
 
+async def test_a_websocket_is_refused_by_name(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+    await deploy(functions, "echo", ECHO)
+    asked = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "eA==",
+    }
+
+    answer = await web.get("/v1/functions/echo", headers=asked)
+
+    assert (answer.status_code, answer.json()["code"]) == (501, "upgrade_not_supported")
+
+
+async def test_a_connection_cut_amid_a_stream_aborts_the_function(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
+    await deploy(
+        functions,
+        "f",
+        """(req, ctx) => new Response(new ReadableStream({
+            start(c) {
+                c.enqueue("data: one\\n\\n");
+                ctx.signal.addEventListener("abort", () => console.log("aborted"));
+            },
+        }), { headers: { "content-type": "text/event-stream" } })""",
+    )
+    reader, writer = await asyncio.open_connection(web.base_url.host, web.base_url.port)
+    writer.write(b"GET /v1/functions/f HTTP/1.1\r\nhost: x\r\n\r\n")
+    await reader.readuntil(b"data: one")
+
+    writer.transport.abort()
+
+    await until(lambda: any(line.text == "aborted" for line in functions.log_lines.lines))
+    await until(lambda: all(worker.idle for worker in functions.starter.alive))
+
+
 async def test_a_body_that_is_too_large_is_refused(functions: FunctionsService, web: httpx.AsyncClient) -> None:
     await deploy(functions, "size", "async (req) => (await req.bytes()).length")
 
@@ -211,6 +248,11 @@ async def test_variables_over_http(web: httpx.AsyncClient) -> None:
 
     assert [set(one) for one in listed] == [{"name", "updated_at"}]
     assert [one["value"] for one in revealed] == ["one"]
+    hidden = await web.put(f"{CONTROL}/env/TOKEN", json={"value": "one", "exposed": False})
+    again = await web.put(f"{CONTROL}/env/TOKEN", json={"value": "two"})
+    assert (hidden.json()["exposed"], again.json()["exposed"]) == (False, False)
+    shown = await web.put(f"{CONTROL}/env/TOKEN", json={"value": "two", "exposed": True})
+    assert "exposed" not in shown.json()
     assert (await web.put(f"{CONTROL}/env/token", json={"value": "x"})).json()["code"] == "invalid_input"
     assert (await web.delete(f"{CONTROL}/env/TOKEN")).status_code == 204
     assert (await web.delete(f"{CONTROL}/env/TOKEN")).json()["code"] == "variable_not_found"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -20,11 +20,21 @@ Assignment = Annotated[
     str, Parameter(help="NAME=VALUE; or only NAME: the value is asked for, or read from stdin if that is no terminal.")
 ]
 
+Hidden = Annotated[
+    bool | None,
+    Parameter(
+        name="--hidden",
+        negative="--exposed",
+        show_default=False,
+        help="Keep it from functions: they name it in a header of fetch, as {{NAME}}.",
+    ),
+]
+
 app = App(name="env", help="The environment of a project's functions.")
 
 
 @app.command(name="set")
-def set_variable(variable: Assignment, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def set_variable(variable: Assignment, /, *, hidden: Hidden = None, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Set a variable; functions see it with their next call."""
     name, equals, value = variable.partition("=")
     if not name:
@@ -32,8 +42,9 @@ def set_variable(variable: Assignment, /, *, flags: ProjectFlags = PROJECT_FLAGS
     if not equals:
         value = ask_secret(f"Value of {name}", "") if sys.stdin.isatty() else secret_from_input()
     out = Output(flags.json)
+    body: dict[str, Any] = {"value": value} if hidden is None else {"value": value, "exposed": not hidden}
     with open_session(flags) as session:
-        stored = session.ask(Variable, Call("PUT", _path(flags, session, name), json={"value": value}))
+        stored = session.ask(Variable, Call("PUT", _path(flags, session, name), json=body))
     if flags.json:
         out.document(stored)
     out.done(f"{name} is set.")

@@ -39,6 +39,10 @@ class FunctionCrashed(Problem):
     status, code, title = 502, "function_crashed", "The function's worker died"
 
 
+class UpgradeNotSupported(Problem):
+    status, code, title = 501, "upgrade_not_supported", "Functions do not speak WebSocket"
+
+
 class FunctionOverloaded(Problem):
     status, code, title = 503, "function_overloaded", "Too many calls of this function are waiting"
 
@@ -166,11 +170,15 @@ class LogPage(msgspec.Struct, frozen=True):
 
 
 class Variable(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`value` is there only when an owner or admin asked to reveal it."""
+    """`value` is there only when an owner or admin asked to reveal it.
+
+    `exposed`: functions can read it; else it is only filled in where a header of a `fetch` names it.
+    """
 
     name: str
     updated_at: datetime
     value: str | None = None
+    exposed: bool = True
 
 
 class Variables(msgspec.Struct, frozen=True):
@@ -232,8 +240,9 @@ class Functions(Protocol):
         """Give the project's environment; `reveal` needs the role admin."""
         ...
 
-    async def set_variable(self, caller: Caller, name: str, value: str) -> Variable:
-        """Seal and store a variable; running functions see it with their next call. Raises: InvalidInput."""
+    async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:
+        """Seal and store a variable; running functions see it with their next call. A variable stays exposed or hidden
+        when nothing is said; a new one is exposed. Raises: InvalidInput."""
         ...
 
     async def delete_variable(self, caller: Caller, name: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import msgspec
+
 from bunbase.contracts.bunkms import Kms
 from bunbase.functions.store.variables import SealedVariable, VariableStore
 from bunbase.pkg.cache import Cache
@@ -18,22 +20,31 @@ def context_of(name: str) -> str:
     return f"functions/variable/{name}"
 
 
+class Values(msgspec.Struct, frozen=True):
+    """`exposed`: what functions can read. `all`: hidden ones too, for the host to fill into headers."""
+
+    all: dict[str, str]
+    exposed: dict[str, str]
+
+
 class Environments:
     def __init__(self, store: VariableStore, kms: Kms) -> None:
         self.store = store
         self.kms = kms
-        self.cache: Cache[tuple[str, int], dict[str, str]] = Cache(SIZE, TTL_SECONDS)
+        self.cache: Cache[tuple[str, int], Values] = Cache(SIZE, TTL_SECONDS)
 
-    async def values(self, project: str, revision: int) -> dict[str, str]:
+    async def values(self, project: str, revision: int) -> Values:
         """Give the variables as of `revision` or later."""
         values = self.cache.get((project, revision))
         if values is None:
             sealed = await self.store.variables(project)
-            values = dict(zip([one.name for one in sealed], await self.unseal(project, sealed), strict=True))
+            everything = dict(zip([one.name for one in sealed], await self.unseal(project, sealed), strict=True))
+            exposed = {one.name: everything[one.name] for one in sealed if one.exposed}
+            values = Values(everything, exposed)
             self.cache.put((project, revision), values)
         return values
 
-    async def current(self, project: str) -> dict[str, str]:
+    async def current(self, project: str) -> Values:
         return await self.values(project, await self.store.revision(project))
 
     async def unseal(self, project: str, sealed: list[SealedVariable]) -> list[str]:

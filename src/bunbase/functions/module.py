@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions import Functions, FunctionsUnavailable
+from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.functions.egress.opening import open_fetcher
+from bunbase.functions.egress.resolver import Resolver
 from bunbase.functions.jobs import jobs_of
 from bunbase.functions.routes import ROUTES
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.service.parts import Others
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
 from bunbase.pkg.bun import BunMissing, find_bun
@@ -27,7 +32,9 @@ log = logger("functions")
 @asynccontextmanager
 async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) -> AsyncIterator[FunctionsService]:
     async with open_database(site.database_url, "functions", "bunbase.functions.migrations") as db:
-        service = FunctionsService(Stores(db), rooms[Kms], bun_finder(), site.clock, settings)
+        fetcher = open_fetcher(settings, rooms.services.get(Resolver))  # a test's own, else the system's
+        others = Others(rooms[Kms], rooms[Bundoc], rooms[TenantAuth], fetcher)
+        service = FunctionsService(Stores(db), others, bun_finder(), site.clock, settings)
         await _say_what_holds(service)
         try:
             async with running(*jobs_of(service)):
@@ -76,7 +83,7 @@ async def _close(service: FunctionsService) -> None:
 MODULE = Module(
     "functions",
     provides=Functions,
-    needs=(Kms,),
+    needs=(Kms, Bundoc, TenantAuth),
     settings=FunctionsSettings,
     open=open_functions,
     routes=ROUTES,

@@ -18,6 +18,9 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `sandbox`: "off" runs functions unconfined, for trusted code only.
     `max_waiting`: calls of one function that may wait for a worker, each `wait_seconds` at most.
     `load_seconds`: how long the top level of a bundle may run.
+    `max_fetches`: requests of functions to the network under way at once, `max_fetches_per_project` of them for one.
+    `allow_private_networks`: networks that functions may reach though they are not public (`10.1.0.0/16`).
+    `ca_file`: authorities (PEM) that functions trust besides the public ones.
     """
 
     sandbox: Switch = Switch.ON
@@ -28,6 +31,13 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     idle_seconds: Seconds = 300.0
     load_seconds: Seconds = 10.0
     max_response_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 40)] = 256 << 20
+    max_fetches: Count = 512
+    max_fetches_per_project: Count = 128
+    max_fetch_body_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 40)] = 10 << 20
+    max_fetch_answer_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 40)] = 10 << 20
+    fetch_connect_seconds: Seconds = 10.0
+    allow_private_networks: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
+    ca_file: str = ""
     max_functions_per_project: Count = 500
     kept_versions: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 50
     max_variables_per_project: Count = 100

@@ -14,7 +14,11 @@ TAGS = ["Environment"]
 
 
 class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`exposed`: false keeps the value from functions: they name it in a header of `fetch` as `{{NAME}}`. Left out, it
+    stays as it is; a new variable is exposed."""
+
     value: str
+    exposed: bool | None = None
 
 
 @get("/api/projects/{project:str}/env", summary="List environment variables", tags=TAGS)
@@ -30,7 +34,7 @@ async def set_variable(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: SetVariable
 ) -> Variable:
     """Functions see it with their next call, without a new deployment."""
-    return await functions.set_variable(member, name, data.value)
+    return await functions.set_variable(member, name, data.value, data.exposed)
 
 
 @delete("/api/projects/{project:str}/env/{name:str}", summary="Unset an environment variable", tags=TAGS)

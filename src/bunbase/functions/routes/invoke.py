@@ -9,7 +9,7 @@ from litestar import HttpMethod, Request, route
 from litestar.params import FromPath
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions, Invocation
+from bunbase.contracts.functions import Functions, Invocation, UpgradeNotSupported
 from bunbase.functions.routes.answer import Answer
 from bunbase.pkg.http import Injected
 
@@ -39,8 +39,15 @@ async def invoke(
 ) -> Answer:
     """Runs the active version. What comes back is the function's own answer."""
     headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.scope["headers"])
+    _refuse_upgrade(headers)
     invocation = Invocation(request.method, _path_below(request.scope), headers, await request.body())
     return Answer(functions.invoke(visitor, name, invocation))
+
+
+def _refuse_upgrade(headers: tuple[tuple[str, str], ...]) -> None:
+    """A client that asked for a WebSocket waits for 101: an ordinary answer would only confuse it."""
+    if any(name == "upgrade" and "websocket" in value.lower() for name, value in headers):
+        raise UpgradeNotSupported("Stream from the function with server-sent events (text/event-stream) instead.")
 
 
 def _path_below(scope: Any) -> str:

@@ -12,6 +12,93 @@ export type Caller = Readonly<{
   claims: Readonly<Record<string, unknown>>;
 }>;
 
+/** Of an end user, as the project's sign-in knows it now. `data` is the user's own to write. */
+export type User = Readonly<{
+  id: string;
+  email: string | null;
+  email_verified: boolean;
+  role: string;
+  claims: Readonly<Record<string, unknown>>;
+  data: Readonly<Record<string, unknown>>;
+  created_at: string;
+}>;
+
+/** A document, or what is to become one; JSON. */
+export type AnyDocument = Readonly<Record<string, unknown>>;
+
+/** What every stored document carries. Times are RFC 3339. */
+export type System = Readonly<{ _id: string; _rev: number; _created: string; _updated: string }>;
+
+/** `next`: the cursor of the next page, null at the end. `count` only where it was asked for. */
+export type Page<T> = Readonly<{ items: (T & System)[]; next: string | null; count?: number }>;
+
+/** `where`: a filter in MongoDB's words. `sort`: paths, `-` in front where they descend. */
+export type Query = Readonly<{
+  where?: Readonly<Record<string, unknown>>;
+  sort?: readonly string[];
+  limit?: number;
+  cursor?: string | null;
+  select?: readonly string[];
+  count?: boolean;
+  explain?: boolean;
+}>;
+
+export type AggregateOptions = Readonly<{
+  values: Readonly<Record<string, unknown>>;
+  where?: Readonly<Record<string, unknown>>;
+  group?: readonly string[];
+}>;
+
+/** Only if this revision is stored (0: nothing is), or only if there is no document yet. */
+export type WriteOptions = Readonly<{ ifRev?: number; ifAbsent?: boolean }>;
+
+export type Write = Readonly<{
+  op: "create" | "put" | "patch" | "delete" | "check";
+  collection: string;
+  id?: string;
+  data?: AnyDocument;
+  if_rev?: number;
+}>;
+
+export type Committed = Readonly<{ seq: number; results: readonly Readonly<{ id: string; rev: number }>[] }>;
+
+/** Documents. Each method throws a Problem (`code`, `status`, `detail`) where the HTTP API answers with one. */
+export type Data = Readonly<{
+  get<T = AnyDocument>(collection: string, id: string): Promise<T & System>;
+  list<T = AnyDocument>(
+    collection: string,
+    options?: Readonly<{ limit?: number; cursor?: string | null }>,
+  ): Promise<Page<T>>;
+  query<T = AnyDocument>(collection: string, query?: Query): Promise<Page<T>>;
+  aggregate<T = AnyDocument>(
+    collection: string,
+    options: AggregateOptions,
+  ): Promise<Readonly<{ items: T[]; next: string | null }>>;
+  create<T = AnyDocument>(collection: string, document: AnyDocument): Promise<T & System>;
+  put<T = AnyDocument>(
+    collection: string,
+    id: string,
+    document: AnyDocument,
+    options?: WriteOptions,
+  ): Promise<T & System>;
+  /** A merge patch, or update operators (`$inc`, `$push`, …). */
+  patch<T = AnyDocument>(
+    collection: string,
+    id: string,
+    patch: AnyDocument,
+    options?: WriteOptions,
+  ): Promise<T & System>;
+  delete(collection: string, id: string, options?: WriteOptions): Promise<void>;
+  /** All or nothing. */
+  commit(writes: readonly Write[]): Promise<Committed>;
+}>;
+
+/** This call's signed-in user. Throws a Problem (`unauthenticated`) where there is none. */
+export type Auth = Readonly<{
+  me(): Promise<User>;
+  updateMe(data: Readonly<Record<string, unknown>>): Promise<User>;
+}>;
+
 export type Context = Readonly<{
   project: string;
   function: Readonly<{ name: string; version: number }>;
@@ -19,6 +106,13 @@ export type Context = Readonly<{
   caller: Caller | null;
   env: Readonly<Record<string, string>>;
   log: Log;
+  /** Documents, with all the project may: no rule is asked. */
+  data: Data;
+  /** Documents with what the caller may (`ctx.as(ctx.caller)`), or somebody not signed in (`null`): rules apply. */
+  as(caller: Caller | null): Readonly<{ data: Data }>;
+  auth: Auth;
+  /** Keeps the call alive behind its answer until the promise settles, within the function's `timeout_ms`. */
+  waitUntil(promise: Promise<unknown>): void;
   /** Aborted at the deadline, and when the client has gone. */
   signal: AbortSignal;
 }>;

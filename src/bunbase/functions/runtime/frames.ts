@@ -2,7 +2,8 @@
  * Frames on the channel to the host, the twin of workers/frames.py.
  *
  * u32 length of the rest · u8 type · u32 id · payload, big-endian. Where a payload has two parts, the first (JSON) is
- * led by its own u32 length. `id` is the call's number in this worker, 0 for what belongs to none.
+ * led by its own u32 length. `id` is the call's number in this worker, 0 for what belongs to none;
+ * of frames from `reply` to `askCredit` and from `ask` to `replyCredit` it is the number of the ask (asks.ts).
  */
 
 export const Frame = {
@@ -11,6 +12,11 @@ export const Frame = {
   cancel: 3,
   credit: 4,
   ping: 5,
+  reply: 6,
+  replyChunk: 7,
+  replyEnd: 8,
+  refused: 9,
+  askCredit: 10,
   ready: 16,
   loaded: 17,
   failed: 18,
@@ -20,6 +26,13 @@ export const Frame = {
   error: 22,
   log: 23,
   pong: 24,
+  linger: 25,
+  settled: 26,
+  ask: 27,
+  askChunk: 28,
+  askEnd: 29,
+  askCancel: 30,
+  replyCredit: 31,
 } as const;
 
 export type FrameType = (typeof Frame)[keyof typeof Frame];
@@ -54,6 +67,22 @@ export function splitPayload(payload: Uint8Array): { meta: unknown; rest: Uint8A
   const length = readUint32(payload, 0);
   const end = LENGTH_BYTES + length;
   return { meta: JSON.parse(decodeText(payload.subarray(LENGTH_BYTES, end))), rest: payload.subarray(end) };
+}
+
+/** Makes a payload of two parts: JSON, and the bytes behind it. */
+export function joinPayload(meta: unknown, rest: Uint8Array = EMPTY): Uint8Array {
+  const first = encodeText(JSON.stringify(meta));
+  const payload = new Uint8Array(LENGTH_BYTES + first.length + rest.length);
+  new DataView(payload.buffer).setUint32(0, first.length);
+  payload.set(first, LENGTH_BYTES);
+  payload.set(rest, LENGTH_BYTES + first.length);
+  return payload;
+}
+
+export function encodeUint32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
 }
 
 export function readUint32(bytes: Uint8Array, offset: number): number {

@@ -5,6 +5,7 @@
  * and must above all not break packages: importing node:fs works, using it throws.
  */
 
+import { clientModule } from "./node_http.ts";
 import { BUN_MEMBERS, type Denied, GLOBALS, MODULES, PROCESS_MEMBERS } from "./guarded.ts";
 
 type Members = Record<string, unknown>;
@@ -26,7 +27,7 @@ const known = new Map<string, unknown>();
 /** Gives a built-in module as a function may have it, undefined where there is none of that name. */
 export function guardedModule(name: string): unknown {
   const short = name.replace(/^node:/, "");
-  if (!known.has(short)) known.set(short, made(short, native.call(process, name)));
+  if (!known.has(short)) known.set(short, clientModule(short) ?? made(short, native.call(process, name)));
   return known.get(short);
 }
 

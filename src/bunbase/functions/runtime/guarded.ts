@@ -31,8 +31,6 @@ export const MODULES: Readonly<Record<string, Denied>> = {
   dgram: { what: NETWORK },
   dns: { what: NETWORK, keep: ["getDefaultResultOrder", "setDefaultResultOrder"] },
   "dns/promises": { what: NETWORK },
-  http: { what: NETWORK, only: ["request", "get", "createServer", "Server", "ClientRequest"] },
-  https: { what: NETWORK, only: ["request", "get", "createServer", "Server"] },
   http2: { what: NETWORK, only: ["connect", "createServer", "createSecureServer", "performServerHandshake"] },
   undici: { what: NETWORK, only: ["fetch", "request", "stream", "pipeline", "connect", "upgrade", "WebSocket"] },
   ws: { what: NETWORK },

@@ -1,10 +1,13 @@
 /** One call of the function: from the host's request to the last byte of the answer. */
 
+import type { Asks } from "./asks.ts";
 import type { Channel } from "./channel.ts";
 import { type LogSource, type Logs } from "./console.ts";
 import type { Caller, Context, Handler } from "./context.ts";
+import { authOf, dataOf, type Power } from "./data.ts";
 import { encodeText, Frame } from "./frames.ts";
 import { describe } from "./errors.ts";
+import { callOver } from "./problem.ts";
 
 const MAX_CHUNK_BYTES = 64 * 1024;
 
@@ -18,13 +21,19 @@ export type Invocation = {
   credit: number;
 };
 
+/** What is the same for every call. */
+export type Base = Pick<Context, "project" | "function" | "env" | "log">;
+
 export class Run {
+  readonly #later = new Set<Promise<unknown>>();
   readonly #aborter = new AbortController();
+  #lingers = false;
   #credit: number;
   #wake: () => void = () => {};
 
   constructor(
     private readonly channel: Channel,
+    private readonly asks: Asks,
     private readonly logs: Logs,
     private readonly source: LogSource,
     private readonly invocation: Invocation,
@@ -44,19 +53,58 @@ export class Run {
   }
 
   /** Never throws: what goes wrong is sent to the host, which keeps it for the log. */
-  async answer(handler: Handler, base: Pick<Context, "project" | "function" | "env" | "log">, body: Uint8Array) {
+  async answer(handler: Handler, base: Base, body: Uint8Array) {
     const { id } = this.source;
     await this.logs.current.run(this.source, async () => {
       try {
-        const { invocation, caller } = this.invocation;
-        const context = { ...base, invocation: { id: invocation }, caller, signal: this.#aborter.signal };
-        await this.#send(responseOf(await handler(this.#request(body), context)));
-        this.channel.send(Frame.done, id);
+        await this.#send(responseOf(await handler(this.#request(body), this.#context(base))));
+        this.#end(Frame.done);
       } catch (error) {
-        this.channel.send(Frame.error, id, encodeText(describe(error)));
+        this.#end(Frame.error, encodeText(describe(error)));
       }
+      await this.#settle();
     });
     this.source.ended = true;
+    if (this.#lingers) this.channel.send(Frame.settled, id);
+  }
+
+  #context(base: Base): Context {
+    const { invocation, caller } = this.invocation;
+    const ask = async (method: string, args: unknown, body?: Uint8Array) => {
+      if (this.source.ended) throw callOver();
+      const reply = await this.asks.ask({ call: this.source.id, method, args, body });
+      if (reply.body instanceof Uint8Array) return reply.body;
+      return new Uint8Array(await new Response(reply.body as never).arrayBuffer());
+    };
+    return {
+      ...base,
+      invocation: { id: invocation },
+      caller,
+      signal: this.#aborter.signal,
+      data: dataOf(ask, "project"),
+      as: (who) => ({ data: dataOf(ask, powerOf(who, caller)) }),
+      auth: authOf(ask),
+      waitUntil: (promise) => this.#waitUntil(promise),
+    };
+  }
+
+  #waitUntil(promise: Promise<unknown>): void {
+    if (this.source.ended) throw callOver();
+    const settled = Promise.resolve(promise)
+      .catch((error: unknown) => this.logs.write("error", `In waitUntil: ${describe(error)}`))
+      .finally(() => this.#later.delete(settled));
+    this.#later.add(settled);
+  }
+
+  #end(how: typeof Frame.done | typeof Frame.error, payload?: Uint8Array): void {
+    this.#lingers = this.#later.size > 0;
+    if (this.#lingers) this.channel.send(Frame.linger, this.source.id);
+    this.channel.send(how, this.source.id, payload);
+  }
+
+  /** What is waited for may itself ask to wait for more. */
+  async #settle(): Promise<void> {
+    while (this.#later.size > 0) await Promise.all(this.#later);
   }
 
   #request(body: Uint8Array): Request {
@@ -99,6 +147,13 @@ export class Run {
       at = end;
     }
   }
+}
+
+/** Nobody else can be named: what only this call's token vouches for (role, claims) cannot be made up here. */
+function powerOf(who: Caller | null, caller: Caller | null): Power {
+  if (who === null) return "visitor";
+  if (who !== caller) throw new TypeError("ctx.as takes ctx.caller, or null for somebody who is not signed in.");
+  return "caller";
 }
 
 function responseOf(value: unknown): Response {

@@ -4,14 +4,16 @@
  * LOAD comes once; afterwards any number of calls run side by side.
  */
 
+import { Asks } from "./asks.ts";
 import { loadBundle } from "./bundle.ts";
 import { Channel } from "./channel.ts";
 import { Logs, LogSource } from "./console.ts";
-import type { Context, Handler } from "./context.ts";
+import type { Handler } from "./context.ts";
 import { describe } from "./errors.ts";
+import { installFetch } from "./fetch.ts";
 import { decodeText, encodeText, Frame, FrameReader, readUint32, splitPayload } from "./frames.ts";
 import { standardResponse } from "./response.ts";
-import { type Invocation, Run } from "./run.ts";
+import { type Base, type Invocation, Run } from "./run.ts";
 
 type Load = {
   project: string;
@@ -19,9 +21,10 @@ type Load = {
   env: Record<string, string>;
   guard: boolean;
 };
-type Loaded = { handler: Handler; base: Pick<Context, "project" | "function" | "env" | "log"> };
+type Loaded = { handler: Handler; base: Base };
 
 const channel = new Channel();
+const asks = new Asks(channel);
 const logs = new Logs(channel);
 const log = logs.capture();
 const runs = new Map<number, Run>();
@@ -42,7 +45,7 @@ function load(payload: Uint8Array): void {
 async function invoke(id: number, payload: Uint8Array): Promise<void> {
   if (loaded === undefined) return channel.send(Frame.error, id, encodeText("The function is not loaded."));
   const { meta, rest } = splitPayload(payload);
-  const run = new Run(channel, logs, new LogSource(id), meta as Invocation);
+  const run = new Run(channel, asks, logs, new LogSource(id), meta as Invocation);
   runs.set(id, run);
   await run.answer(loaded.handler, loaded.base, rest.slice());
   runs.delete(id);
@@ -60,6 +63,12 @@ function onFrame(type: number, id: number, payload: Uint8Array): void {
       return runs.get(id)?.grant(readUint32(payload, 0));
     case Frame.ping:
       return channel.send(Frame.pong, id);
+    case Frame.reply:
+    case Frame.replyChunk:
+    case Frame.replyEnd:
+    case Frame.refused:
+    case Frame.askCredit:
+      return asks.onFrame(type, id, payload);
     default: // a newer host may know more types
   }
 }
@@ -68,5 +77,6 @@ process.on("uncaughtException", (error) => logs.write("error", `Uncaught: ${desc
 process.on("unhandledRejection", (error) => logs.write("error", `Unhandled rejection: ${describe(error)}`));
 
 standardResponse();
+installFetch(asks, logs);
 await channel.open(new FrameReader(onFrame));
 channel.send(Frame.ready, 0);

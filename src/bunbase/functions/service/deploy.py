@@ -8,6 +8,7 @@ from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.functions import Bundle, InvalidBundle, Version, VersionNotFound, Versions
+from bunbase.functions.egress.allowed import check_allow_net
 from bunbase.functions.names import check_function_name
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.source_map import BadSourceMap, decode_source_map, read_source_map
@@ -92,7 +93,7 @@ class Deploying(Parts):
         """Run the bundle's top level once, as a worker would. Raises: InvalidBundle."""
         env = await self.environments.current(deployment.project)
         try:
-            await self.starter.try_load(deployment, Program(bundle.code, env))
+            await self.starter.try_load(deployment, Program(bundle.code, env.exposed))
         except LoadFailed as failure:
             raise InvalidBundle(await asyncio.to_thread(_told, str(failure), bundle.source_map)) from None
 
@@ -126,5 +127,6 @@ def _check(bundle: Bundle) -> None:
         bundle.code.decode()
     except UnicodeDecodeError:
         raise InvalidBundle("The bundle is not UTF-8 text.") from None
+    check_allow_net(bundle.config.allow_net)
     if len(bundle.config.schedule or "") > MAX_SCHEDULE_LENGTH:
         raise InvalidInput(f"A schedule is at most {MAX_SCHEDULE_LENGTH} characters.")

@@ -8,7 +8,7 @@ from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.functions import Variable, VariableNotFound, Variables
 from bunbase.functions.names import check_variable_name, could_be_variable
 from bunbase.functions.service.parts import Parts
-from bunbase.functions.store.variables import SealedVariable
+from bunbase.functions.store.variables import NewVariable
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.logger import logger
 
@@ -22,24 +22,28 @@ class Environment(Parts):
         caller.need(Role.ADMIN if reveal else Role.DEVELOPER)
         sealed = await self.stores.variables.variables(caller.project)
         if not reveal:
-            return Variables(tuple(Variable(one.name, one.updated_at) for one in sealed))
+            return Variables(tuple(Variable(one.name, one.updated_at, exposed=one.exposed) for one in sealed))
         log.info("variables revealed", project=caller.project, developer=caller.signed_in().id)
         values = await self.environments.unseal(caller.project, sealed)
         return Variables(
-            tuple(Variable(one.name, one.updated_at, value) for one, value in zip(sealed, values, strict=True))
+            tuple(
+                Variable(one.name, one.updated_at, value, one.exposed)
+                for one, value in zip(sealed, values, strict=True)
+            )
         )
 
-    async def set_variable(self, caller: Caller, name: str, value: str) -> Variable:
+    async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:
         caller.need(Role.DEVELOPER)
         check_variable_name(name)
         _check_value(value)
         sealed = await self.environments.seal(caller.project, name, value)
-        row = SealedVariable(name, sealed, self.clock.now())
+        row = NewVariable(name, sealed, self.clock.now(), exposed)
         limit = self.settings.max_variables_per_project
-        if not await self.stores.variables.set(caller.project, row, limit):
+        stored = await self.stores.variables.set(caller.project, row, limit)
+        if stored is None:
             raise InvalidInput(f"The project has {limit} variables, the most it can have; unset one first.")
         await self.changed(caller.project)
-        return Variable(name, row.updated_at)
+        return Variable(name, row.updated_at, exposed=stored)
 
     async def delete_variable(self, caller: Caller, name: str) -> None:
         caller.need(Role.DEVELOPER)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import msgspec
+
+from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions import FunctionNotFound, Version
+from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.functions.active import ActiveVersions
+from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.environment import Environments
 from bunbase.functions.followers import Followers
+from bunbase.functions.host_calls.desk import Desk
 from bunbase.functions.log_buffer import LogBuffer
 from bunbase.functions.names import could_be_function
 from bunbase.functions.settings import FunctionsSettings
@@ -19,12 +27,24 @@ from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg.clock import Clock
 
 
+class Others(msgspec.Struct, frozen=True):
+    """What Functions needs of the other rooms, and the way to the network."""
+
+    kms: Kms
+    bundoc: Bundoc
+    users: TenantAuth
+    fetcher: Fetcher
+
+
 class Parts:
-    def __init__(self, stores: Stores, kms: Kms, find_bun: FindBun, clock: Clock, settings: FunctionsSettings) -> None:
+    def __init__(
+        self, stores: Stores, others: Others, find_bun: FindBun, clock: Clock, settings: FunctionsSettings
+    ) -> None:
         self.stores = stores
         self.clock = clock
         self.settings = settings
-        self.environments = Environments(stores.variables, kms)
+        self.environments = Environments(stores.variables, others.kms)
+        self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of)
         self.active = ActiveVersions(stores.functions.deployment)
         self.stack_traces = StackTraces(stores.functions.source_map)
         self.log_lines = LogBuffer(stores.logs.add, clock, self.stack_traces.translated)
@@ -45,7 +65,10 @@ class Parts:
         code = await self.stores.functions.bundle(deployment.project, deployment.name, deployment.version)
         if code is None:
             raise FunctionNotFound("This version was deleted.")
-        return Program(code, env)
+        return Program(code, env.exposed, self.desk)
+
+    async def variables_of(self, deployment: Deployment) -> Mapping[str, str]:
+        return (await self.environments.values(deployment.project, deployment.environment)).all
 
     async def changed(self, project: str, name: str = "") -> None:
         """Forget what was remembered, and let workers of what is no longer current end after their calls."""

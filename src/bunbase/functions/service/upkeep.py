@@ -74,4 +74,5 @@ class Upkeep(Parts):
 
     async def close(self) -> None:
         await self.pool.close()
+        await self.desk.close()
         await self.log_lines.flush()

@@ -11,12 +11,14 @@ import msgspec
 from bunbase.functions.store.functions import CHANNEL, LOCK_PROJECT, TELL
 from bunbase.pkg.db.database import Database
 
-VARIABLES = "SELECT name, sealed, updated_at FROM variables WHERE project = $1 ORDER BY name"
+VARIABLES = "SELECT name, sealed, updated_at, exposed FROM variables WHERE project = $1 ORDER BY name"
 REVISION = "SELECT revision FROM environments WHERE project = $1"
 COUNT_OTHERS = "SELECT count(*) FROM variables WHERE project = $1 AND name <> $2"
 SET = """
-INSERT INTO variables (project, name, sealed, updated_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (project, name) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at"""
+INSERT INTO variables (project, name, sealed, updated_at, exposed) VALUES ($1, $2, $3, $4, coalesce($5, true))
+ON CONFLICT (project, name) DO UPDATE
+SET sealed = excluded.sealed, updated_at = excluded.updated_at, exposed = coalesce($5, variables.exposed)
+RETURNING exposed"""
 DELETE = "DELETE FROM variables WHERE project = $1 AND name = $2"
 ADVANCE = """
 INSERT INTO environments (project, revision) VALUES ($1, 1)
@@ -29,6 +31,16 @@ class SealedVariable(msgspec.Struct, frozen=True):
     name: str
     sealed: str
     updated_at: datetime
+    exposed: bool
+
+
+class NewVariable(msgspec.Struct, frozen=True):
+    """`exposed`: None leaves it as it is; a new one is."""
+
+    name: str
+    sealed: str
+    updated_at: datetime
+    exposed: bool | None
 
 
 class VariableStore:
@@ -41,14 +53,15 @@ class VariableStore:
     async def revision(self, project: str) -> int:
         return await self.db.value(REVISION, project) or 0
 
-    async def set(self, project: str, variable: SealedVariable, max_variables: int) -> bool:
-        """Write a variable; False if that would be one too many."""
+    async def set(self, project: str, variable: NewVariable, max_variables: int) -> bool | None:
+        """Write a variable, give whether it is exposed; None if it would be one too many."""
         async with self._change(project):
             if await self.db.value(COUNT_OTHERS, project, variable.name) >= max_variables:
-                return False
-            await self.db.execute(SET, project, variable.name, variable.sealed, variable.updated_at)
+                return None
+            row = (variable.name, variable.sealed, variable.updated_at, variable.exposed)
+            exposed: bool = await self.db.value(SET, project, *row)
             await self.db.execute(ADVANCE, project)
-        return True
+        return exposed
 
     async def delete(self, project: str, name: str) -> bool:
         async with self._change(project):

@@ -39,6 +39,7 @@ class Call:
         self.max_bytes = max_bytes
         self.logged_bytes = 0
         self.abandoned = False
+        self.lingers = False  # it works on behind its answer
         self._grant = grant
         self._cancel = cancel
         self._head: AnswerHead | None = None
@@ -110,6 +111,11 @@ class Call:
     @property
     def too_long(self) -> bool:
         return self._total_bytes > self.max_bytes
+
+    @property
+    def ended(self) -> bool:
+        """The answer is over; a call that lingers is still there."""
+        return self._ended
 
     def end(self, problem: Problem | None = None) -> None:
         if self._ended:

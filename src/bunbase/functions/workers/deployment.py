@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from bunbase.contracts.caller import EndUser
 from bunbase.contracts.functions import FunctionConfig, LogLevel
+
+if TYPE_CHECKING:
+    from bunbase.functions.workers.asks import Host  # which knows this file
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -25,10 +29,11 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 class Program(msgspec.Struct, frozen=True):
-    """What is loaded into a worker."""
+    """What is loaded into a worker. `host` answers what it asks for; None for a bundle that is only tried."""
 
     code: bytes
     env: Mapping[str, str]
+    host: Host | None = None
 
 
 class Request(msgspec.Struct, frozen=True):

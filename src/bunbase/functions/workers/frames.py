@@ -2,6 +2,9 @@
 
 u32 length of the rest · u8 type · u32 id · payload, big-endian. Where a payload has two parts, the first (JSON) is led
 by its own u32 length. `id` is the call's number in this worker, 0 for what belongs to none.
+
+Frames from REPLY to ASK_CREDIT and from ASK to REPLY_CREDIT carry what a function asks of the host (workers/asks.py);
+their `id` is the number of the ask. LINGER before DONE or ERROR: the call works on behind its answer, until SETTLED.
 """
 
 from __future__ import annotations
@@ -24,6 +27,11 @@ class Frame(IntEnum):
     CANCEL = 3
     CREDIT = 4
     PING = 5
+    REPLY = 6
+    REPLY_CHUNK = 7
+    REPLY_END = 8
+    REFUSED = 9
+    ASK_CREDIT = 10
     UNCONFINED = 15  # from the zygote's child in Bun's place: it could not be confined, so Bun was not started
     READY = 16
     LOADED = 17
@@ -34,6 +42,13 @@ class Frame(IntEnum):
     ERROR = 22
     LOG = 23
     PONG = 24
+    LINGER = 25
+    SETTLED = 26
+    ASK = 27
+    ASK_CHUNK = 28
+    ASK_END = 29
+    ASK_CANCEL = 30
+    REPLY_CREDIT = 31
 
 
 class BadFrame(Exception):

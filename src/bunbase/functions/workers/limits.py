@@ -17,3 +17,8 @@ LINE_OVERHEAD_BYTES: Final = 16  # what a line costs besides its text, so that e
 
 # Frames of calls that are over: what was under way when the host gave one up. More than that is a flood.
 MAX_STRAY_FRAMES: Final = 10_000
+
+# What a worker asks of the host; the runtime keeps to it: in step with runtime/asks.ts
+MAX_ASKS: Final = 64  # at once
+MAX_WHOLE_BYTES: Final = 64 << 10  # of a body that travels with its question or answer, not in frames of its own
+MAX_LARGE_ASKS: Final = 2  # whose bodies are being collected: 2 × 10 MiB of memory a worker

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable, FunctionTimeout, LogLevel
 from bunbase.functions.workers.answer_head import read_head
+from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment, Program, Request, Said, Say
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload
@@ -31,6 +32,7 @@ from bunbase.pkg.errors import Problem
 PONG_SECONDS: Final = 0.25
 LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
 RETIRED: Final = "retired"
+OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
 
 
 class LoadFailed(Exception):
@@ -64,11 +66,13 @@ class Worker(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader(MAX_FRAME_BYTES)
         self._transport: asyncio.WriteTransport | None = None
+        self._reading: asyncio.ReadTransport | None = None
         self._loaded: asyncio.Future[None] = self._loop.create_future()
         self._deadlines: dict[int, asyncio.TimerHandle] = {}
         self._pong_due: asyncio.TimerHandle | None = None
         self._background_log_bytes = 0
         self._stray_frames = 0
+        self._asks = Asks(deployment, self._send)
 
     @property
     def has_room(self) -> bool:
@@ -78,8 +82,15 @@ class Worker(asyncio.Protocol):
     def idle(self) -> bool:
         return not self.calls
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits here until the worker reads."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
     async def load(self, program: Program, seconds: float, guard: bool = True) -> None:
         """Hand over what is to run. `guard`: runtime/guard.ts. Raises: LoadFailed, FunctionsUnavailable."""
+        if program.host is not None:
+            self._asks.host = program.host
         meta = {
             "project": self.deployment.project,
             "function": {"name": self.deployment.name, "version": self.deployment.version},
@@ -96,6 +107,7 @@ class Worker(asyncio.Protocol):
     def begin(self, request: Request) -> Call:
         """Start a call; its deadline runs from now."""
         self.served += 1
+        self._stray_frames = 0
         number, timeout = self.served, self.deployment.config.timeout_ms / 1000
         call = Call(
             request,
@@ -127,6 +139,7 @@ class Worker(asyncio.Protocol):
             self._transport.abort()
         if self._pong_due is not None:
             self._pong_due.cancel()
+        self._asks.close()
         if not self._loaded.done():
             self._loaded.set_exception(LoadFailed(f"The worker died while loading: {why}."))
             self._loaded.exception()  # seen, should nobody wait
@@ -140,6 +153,7 @@ class Worker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's share no base class with asyncio's
+        self._reading = cast(asyncio.ReadTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -149,6 +163,15 @@ class Worker(asyncio.Protocol):
                     return
         except BadFrame as wrong:
             self.kill(f"it broke the protocol: {wrong}")
+
+    def pause_writing(self) -> None:
+        """Hear no more from a worker that does not read: each of its questions would leave an answer waiting here."""
+        if self._reading is not None:
+            self._reading.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._reading is not None and not self.dead:
+            self._reading.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.kill("its process ended")
@@ -169,6 +192,10 @@ class Worker(asyncio.Protocol):
                 self._pong_due = None
             case Frame.READY:
                 pass
+            case Frame.ASK:
+                self._hear_ask(id, payload)
+            case _ if type in OF_ASKS:
+                self._hear_of_ask(type, id, payload)
             case _ if id in self.calls:
                 self._hear_call(type, id, self.calls[id], payload)
             case _:
@@ -176,6 +203,12 @@ class Worker(asyncio.Protocol):
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
+            case Frame.SETTLED if call.ended:
+                self._end(id, Outcome.OK)
+            case _ if call.ended:
+                raise BadFrame("more of an answer that has ended")
+            case Frame.LINGER:
+                call.lingers = True
             case Frame.HEAD:
                 call.begin_answer(read_head(payload))
             case Frame.CHUNK:
@@ -183,14 +216,40 @@ class Worker(asyncio.Protocol):
                 if call.too_long:
                     self._give_up_long(id, call)
             case Frame.DONE:
-                self._end(id, Outcome.CANCELLED if call.abandoned else Outcome.OK)
+                self._end_answer(id, Outcome.CANCELLED if call.abandoned else Outcome.OK)
             case Frame.ERROR if call.abandoned:
-                self._end(id, Outcome.CANCELLED)  # most likely the very error that our cancelling caused
+                self._end_answer(id, Outcome.CANCELLED)  # most likely the very error that our cancelling caused
             case Frame.ERROR:
                 self._log(call, _text(payload[:MAX_ERROR_BYTES]))
-                self._end(id, Outcome.ERROR, FunctionError("The function threw an error; its log has the details."))
+                failure = FunctionError("The function threw an error; its log has the details.")
+                self._end_answer(id, Outcome.ERROR, failure)
             case _:
                 raise BadFrame(f"a frame of type {type}")
+
+    def _end_answer(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
+        """Let the reader go; a call that lingers keeps its place, its deadline and what it may ask."""
+        call = self.calls[number]
+        if call.lingers:
+            call.end(problem)
+        else:
+            self._end(number, outcome, problem)
+
+    def _hear_ask(self, number: int, payload: bytes) -> None:
+        opening, body = read_opening(payload)
+        call = self.calls.get(opening.call)
+        if call is None:
+            self._stray()
+            return self._asks.refuse(number)
+        seconds = self._deadlines[opening.call].when() - self._loop.time()
+        self._asks.begin(number, opening, body, call.request, seconds)
+        return None
+
+    def _hear_of_ask(self, type: int, number: int, payload: bytes) -> None:
+        ask = self._asks.open.get(number)
+        if ask is None:
+            self._stray()  # it crossed the answer on its way
+        else:
+            ask.hear(type, payload)
 
     def _hear_line(self, id: int, payload: bytes) -> None:
         size = len(payload) - 2 + LINE_OVERHEAD_BYTES
@@ -237,6 +296,7 @@ class Worker(asyncio.Protocol):
     def _end(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
         call = self.calls.pop(number)
         self._deadlines.pop(number).cancel()
+        self._asks.end_call(number)
         call.end(problem)
         metrics.invocations.labels(outcome).inc()
         if self.dead:

@@ -1,0 +1,28 @@
+/** A handler as people write it; that it compiles is the test. */
+
+import type { Handler, Problem } from "../index.d.ts";
+
+type Post = { title: string; likes: number };
+
+const handler: Handler = async (request, { caller, data, as, auth, env, log, signal, waitUntil, ...ctx }) => {
+  if (caller === null) return new Response("Sign in first.", { status: 401 });
+  const { id } = (await request.json()) as { id: string };
+  try {
+    const post = await as(caller).data.get<Post>("posts", id);
+    await data.patch("posts", id, { $inc: { likes: 1 } }, { ifRev: post._rev });
+    const page = await data.query<Post>("posts", { where: { likes: { $gt: 1 } }, sort: ["-likes"], limit: 5 });
+    waitUntil(fetch("https://api.example.com/liked", { headers: { authorization: "Bearer {{API_KEY}}" }, signal }));
+    log.info("liked", post.title.toUpperCase(), (await auth.me()).email, env["GREETING"]);
+    return { id: ctx.invocation.id, version: ctx.function.version, top: page.items.map((one) => one.title) };
+  } catch (error) {
+    return new Response((error as Problem).code, { status: (error as Problem).status });
+  }
+};
+
+export default handler;
+
+// @ts-expect-error: a context has no such member
+export const wrong: Handler = (_, ctx) => ctx.nothing;
+
+// @ts-expect-error: only the caller, or nobody
+export const forged: Handler = (_, ctx) => ctx.as({ uid: "usr_other" });

@@ -1,0 +1,47 @@
+"""What a running function is told when BunBase does not do what it asked for: each is a JavaScript error there."""
+
+from __future__ import annotations
+
+from bunbase.pkg.errors import Problem
+
+
+class CallOver(Problem):
+    status, code, title = 409, "call_over", "This call of the function is over"
+
+
+class UnknownHostCall(Problem):
+    status, code, title = 400, "unknown_host_call", "This BunBase does not know what was asked for"
+
+
+class HostNotAllowed(Problem):
+    """`host`: the entry that `allow_net` lacks."""
+
+    status, code, title = 403, "host_not_allowed", "The function may not reach this host"
+
+
+class AddressNotAllowed(Problem):
+    """The name leads into a private network: machines there trust whoever reaches them."""
+
+    status, code, title = 403, "address_not_allowed", "This host has no public address"
+
+
+class SecretNotFound(Problem):
+    status, code, title = 422, "secret_not_found", "There is no variable of this name"
+
+
+class InvalidFetch(Problem):
+    status, code, title = 422, "invalid_fetch", "This is no request that can be sent"
+
+
+class FetchTooLarge(Problem):
+    status, code, title = 413, "fetch_too_large", "The body is larger than a function may send or receive"
+
+
+class FetchFailed(Problem):
+    """`reason`: name, connection, tls, timeout, protocol or redirect."""
+
+    status, code, title = 502, "fetch_failed", "The host could not be reached or did not answer properly"
+
+
+class FetchOverloaded(Problem):
+    status, code, title = 503, "fetch_overloaded", "Too many requests of functions are under way"

@@ -1,0 +1,68 @@
+"""Which IP addresses functions may reach: public ones, seen through every way to write an IPv4 address as IPv6.
+
+Python's own `is_global` changed its mind with patch releases; this list is ours to read and test.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# IANA's special-purpose registry for IPv4, multicast, and what clouds put at public addresses for their machines alone
+NOT_PUBLIC_4: Final = tuple(
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # carrier-grade NAT; one cloud's metadata
+        "127.0.0.0/8",
+        "168.63.129.16/32",  # Azure's host
+        "169.254.0.0/16",  # link-local; most clouds' metadata
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)
+UNICAST_6: Final = IPv6Network("2000::/3")  # all that was ever given out; the rest is local, multicast or reserved
+NOT_PUBLIC_6: Final = tuple(IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20"))
+NAT64: Final = IPv6Network("64:ff9b::/96")
+
+
+def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """Read networks such as 10.1.0.0/16. Raises: ValueError naming the one that is none."""
+    return tuple(ip_network(text) for text in texts)
+
+
+def reachable(text: str, also: tuple[Network, ...] = ()) -> bool:
+    """Say whether a function may connect to this address: a public one, or one in `also`."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    meant = _embedded(address) or address
+    return _public(meant) or any(one.version == meant.version and meant in one for one in also)
+
+
+def _embedded(address: Address) -> IPv4Address | None:
+    """Give the IPv4 address that packets to this IPv6 address end up at."""
+    if isinstance(address, IPv4Address):
+        return None
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def _public(address: Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in NOT_PUBLIC_4)
+    return address in UNICAST_6 and not any(address in network for network in NOT_PUBLIC_6)

@@ -1,0 +1,88 @@
+"""`allow_net`: the hosts that a version of a function names.
+
+    api.example.com          https, port 443
+    api.example.com:8443     https, this port
+    *.example.com            any host below example.com, not example.com itself
+    http://legacy.example    plain http, port 80: whoever sits between can read and change it, so it must be said
+
+A plain name never allows http: that would let a redirect strip the encryption.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.host_calls import HostNotAllowed
+from bunbase.functions.egress.addressed import PORTS, Target
+from bunbase.pkg.errors import InvalidInput
+
+LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+ENTRY: Final = re.compile(
+    rf"(?:(?P<scheme>https?)://)?(?P<below>\*\.)?(?P<host>{LABEL}(?:\.{LABEL})*|\[[0-9a-f:.]{{2,45}}\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
+MAX_ENTRY_LENGTH: Final = 280
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """`below`: it stands for every host below `host`."""
+
+    scheme: str
+    host: str
+    port: int
+    below: bool
+
+    def covers(self, target: Target) -> bool:
+        if (self.scheme, self.port) != (target.scheme, target.port):
+            return False
+        return target.host.endswith(f".{self.host}") if self.below else target.host == self.host
+
+
+def check_allow_net(entries: tuple[str, ...]) -> None:
+    """Raises: InvalidInput naming the entry that is no host."""
+    for at, entry in enumerate(entries):
+        try:
+            read_entry(entry)
+        except ValueError as error:
+            message = f"allow_net: {entry[:80]!r} {error}"
+            raise InvalidInput(message, errors=[{"path": f"/config/allow_net/{at}", "message": message}]) from None
+
+
+def read_entry(text: str) -> Entry:
+    """Raises: ValueError saying what is wrong."""
+    found = ENTRY.fullmatch(text.lower()) if len(text) <= MAX_ENTRY_LENGTH else None
+    if found is None:
+        raise ValueError("is no host: write api.example.com, *.example.com, api.example.com:8443 or http://host.")
+    if found["below"] and (found["host"].startswith("[") or "." not in found["host"]):
+        raise ValueError("covers too much: put at least two names behind the asterisk, as in *.example.com.")
+    scheme = found["scheme"] or "https"
+    port = int(found["port"]) if found["port"] else PORTS[scheme]
+    if not 1 <= port <= 65535:
+        raise ValueError("has a port that cannot be.")
+    return Entry(scheme, found["host"].strip("[]"), port, found["below"] is not None)
+
+
+def check_allowed(entries: tuple[str, ...], target: Target) -> None:
+    """Raises: HostNotAllowed saying what to write into bunbase.toml."""
+    if not any(entry.covers(target) for entry in _read(entries)):
+        needed = target.authority if target.scheme == "https" else f"http://{target.authority}"
+        raise HostNotAllowed(
+            f"This function may not reach {needed}: add {needed!r} to its allow_net in bunbase.toml and deploy it.",
+            host=needed,
+        )
+
+
+@lru_cache(1024)
+def _read(entries: tuple[str, ...]) -> tuple[Entry, ...]:
+    """Leave out what cannot be read: versions deployed before entries were checked may hold anything."""
+    read = []
+    for entry in entries:
+        try:
+            read.append(read_entry(entry))
+        except ValueError:
+            continue
+    return tuple(read)

@@ -1,0 +1,207 @@
+"""Makes a function's request: every hop is checked, every size and every wait has an end."""
+
+from __future__ import annotations
+
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+import httpcore
+import msgspec
+
+from bunbase.contracts.host_calls import FetchFailed, FetchOverloaded, FetchTooLarge
+from bunbase.functions.egress.addressed import Target, follow_location, read_target
+from bunbase.functions.egress.allowed import check_allowed
+from bunbase.functions.egress.hops import REDIRECTS, Asked, Hop, check_asked, first_hop, next_hop
+from bunbase.functions.egress.network import CheckedNetwork
+from bunbase.functions.egress.secrets import fill_in
+from bunbase.functions.workers.answer_head import without_hop_by_hop
+from bunbase.functions.workers.asks import Ask
+
+MAX_REDIRECTS: Final = 5
+MAX_POOLS: Final = 256  # a project's idle connections are kept apart from every other's
+KEEP_ALIVE_SECONDS: Final = 15.0
+MAX_IDLE_CONNECTIONS: Final = 8
+
+
+class Limits(msgspec.Struct, frozen=True):
+    max_body_bytes: int
+    max_answer_bytes: int
+    connect_seconds: float
+    max_at_once: int
+    max_per_project: int
+
+
+class Fetcher:
+    def __init__(self, network: CheckedNetwork, tls: ssl.SSLContext, limits: Limits) -> None:
+        self.network = network
+        self.tls = tls
+        self.limits = limits
+        self.pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        self.under_way: Counter[str] = Counter()
+
+    async def answer(self, ask: Ask, asked: Asked, secrets: Mapping[str, str]) -> None:
+        """Send the request, then stream the answer. Raises: the Problems of contracts/host_calls.py."""
+        check_asked(asked)
+        with self._counted(ask.deployment.project):
+            hop = first_hop(asked, read_target(asked.url), ask.has_body)
+            for redirects in range(MAX_REDIRECTS + 1):
+                check_allowed(ask.deployment.config.allow_net, hop.target)
+                async with self._sent(ask, hop, asked.length, secrets) as response:
+                    location = _location(response)
+                    if location is None or asked.redirect == "manual":
+                        return await self._pass_on(ask, hop.target, response, redirects > 0)
+                    if asked.redirect == "error":
+                        raise FetchFailed(f"{hop.target.host} answered with a redirect.", reason="redirect")
+                    hop = next_hop(hop, response.status, follow_location(hop.target, location))
+                    if hop.with_body and ask.whole is None:
+                        raise FetchFailed(
+                            "The answer asks for the body once more at another address, and it was streamed.",
+                            reason="redirect",
+                        )
+            raise FetchFailed(f"There were more than {MAX_REDIRECTS} redirects.", reason="redirect")
+
+    async def close(self) -> None:
+        for pool in self.pools.values():
+            await pool.aclose()
+        self.network.resolver.close()
+
+    @asynccontextmanager
+    async def _sent(
+        self, ask: Ask, hop: Hop, length: int | None, secrets: Mapping[str, str]
+    ) -> AsyncIterator[httpcore.Response]:
+        length = len(ask.whole) if ask.whole is not None else length
+        if length is not None and length > self.limits.max_body_bytes:
+            raise _too_large("request", self.limits.max_body_bytes)
+        headers = [(b"host", hop.target.authority.encode())]
+        headers += [(name.encode(), fill_in(value, secrets).encode("latin-1")) for name, value in hop.headers]
+        headers += _framing(hop, length)
+        seconds = self.limits.connect_seconds
+        request = httpcore.Request(
+            hop.method.encode(),
+            _url_of(hop.target),
+            headers=headers,
+            content=self._body(ask) if hop.with_body else b"",
+            extensions={"timeout": {"connect": seconds, "pool": seconds}},  # the rest ends with the call
+        )
+        with _failures_of(hop.target):
+            response = await (await self._pool(ask.deployment.project)).handle_async_request(request)
+            try:
+                if response.status < 200:
+                    raise FetchFailed(f"{hop.target.host} answered with a protocol that fetch does not speak.")
+                yield response
+            finally:
+                await response.aclose()
+
+    async def _body(self, ask: Ask) -> AsyncIterator[bytes]:
+        sent = 0
+        async for part in ask.parts():
+            sent += len(part)
+            if sent > self.limits.max_body_bytes:
+                raise _too_large("request", self.limits.max_body_bytes)
+            yield part
+
+    async def _pass_on(self, ask: Ask, target: Target, response: httpcore.Response, redirected: bool) -> None:
+        limit = self.limits.max_answer_bytes
+        headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
+        if any(name == "content-length" and value.isdigit() and int(value) > limit for name, value in headers):
+            raise _too_large("answer", limit)
+        ask.begin(
+            {
+                "status": response.status,
+                "headers": without_hop_by_hop(headers),
+                "url": target.url,
+                "redirected": redirected,
+            }
+        )
+        received = 0
+        async for part in response.aiter_stream():
+            received += len(part)
+            if received > limit:
+                raise _too_large("answer", limit)
+            await ask.send(part)
+        ask.end()
+
+    async def _pool(self, project: str) -> httpcore.AsyncConnectionPool:
+        """One per project: what one project did to a connection must not be met by another."""
+        pool = self.pools.get(project)
+        if pool is None:
+            await self._close_idle_pools()
+            pool = self.pools[project] = httpcore.AsyncConnectionPool(
+                ssl_context=self.tls,
+                max_connections=self.limits.max_per_project,
+                max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+                keepalive_expiry=KEEP_ALIVE_SECONDS,
+                network_backend=self.network,
+            )
+        return pool
+
+    async def _close_idle_pools(self) -> None:
+        if len(self.pools) < MAX_POOLS:
+            return
+        for project in [project for project in self.pools if not self.under_way[project]]:
+            await self.pools.pop(project).aclose()
+
+    @contextmanager
+    def _counted(self, project: str) -> Iterator[None]:
+        if self.under_way.total() >= self.limits.max_at_once:
+            raise FetchOverloaded("Functions have too many requests under way here; try again soon.")
+        if self.under_way[project] >= self.limits.max_per_project:
+            raise FetchOverloaded(
+                f"The project has {self.limits.max_per_project} requests under way; await some first."
+            )
+        self.under_way[project] += 1
+        try:
+            yield
+        finally:
+            self.under_way[project] -= 1
+            if not self.under_way[project]:
+                del self.under_way[project]
+
+
+def _url_of(target: Target) -> httpcore.URL:
+    return httpcore.URL(
+        scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.target.encode()
+    )
+
+
+def _framing(hop: Hop, length: int | None) -> list[tuple[bytes, bytes]]:
+    if hop.with_body:
+        return [(b"transfer-encoding", b"chunked") if length is None else (b"content-length", b"%d" % length)]
+    return [(b"content-length", b"0")] if hop.method in ("POST", "PUT", "PATCH") else []
+
+
+def _location(response: httpcore.Response) -> bytes | None:
+    if response.status not in REDIRECTS:
+        return None
+    return next((value for name, value in response.headers if name.lower() == b"location"), None)
+
+
+def _too_large(what: str, limit: int) -> FetchTooLarge:
+    return FetchTooLarge(f"The body of a function's {what} may have at most {limit} bytes.")
+
+
+@contextmanager
+def _failures_of(target: Target) -> Iterator[None]:
+    """Turn what goes wrong on the wire into FetchFailed."""
+    try:
+        yield
+    except httpcore.TimeoutException as error:
+        raise FetchFailed(f"{target.host} did not answer in time.", reason="timeout") from error
+    except httpcore.ConnectError as error:
+        reason = "tls" if any(isinstance(one, ssl.SSLError) for one in _causes(error)) else "connection"
+        raise FetchFailed(f"{target.host} could not be reached: {error}.", reason=reason) from error
+    except httpcore.NetworkError as error:
+        raise FetchFailed(f"The connection to {target.host} broke.", reason="connection") from error
+    except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
+        raise FetchFailed(
+            f"{target.host} and BunBase did not understand each other: {error}.", reason="protocol"
+        ) from error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,62 @@
+"""The one place where a function's connection is made: look up, check, connect to what was checked.
+
+The name is looked up once per connection and the connection goes to an address that passed, so a name server that
+answers differently the next moment (DNS rebinding) gains nothing. TLS above still names and verifies the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import httpcore
+
+from bunbase.contracts.host_calls import AddressNotAllowed
+from bunbase.functions.egress.addresses import Network, reachable
+from bunbase.functions.egress.resolver import NameNotFound, Resolver
+
+MAX_TRIES: Final = 3  # addresses of one name
+
+
+class CheckedNetwork(httpcore.AsyncNetworkBackend):
+    """`also`: networks that are reachable though they are not public."""
+
+    def __init__(self, resolver: Resolver, also: tuple[Network, ...]) -> None:
+        self.resolver = resolver
+        self.also = also
+        self.below = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Raises: AddressNotAllowed, httpcore.ConnectError."""
+        try:
+            found = await self.resolver.addresses(host, port)
+        except NameNotFound as error:
+            raise httpcore.ConnectError(str(error)) from None
+        passed = [address for address in found if reachable(address, self.also)]
+        if not passed:
+            raise AddressNotAllowed(
+                f"{host} leads to no public address, and functions reach no others. "
+                "If it is meant, the operator names the network in functions.allow_private_networks."
+            )
+        *first, last = passed[:MAX_TRIES]
+        for address in first:
+            try:
+                return await self.below.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self.below.connect_tcp(last, port, timeout, local_address, socket_options)
+
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        raise httpcore.ConnectError("Functions reach no sockets of this machine.")
+
+    async def sleep(self, seconds: float) -> None:
+        await self.below.sleep(seconds)

@@ -1,0 +1,44 @@
+"""Puts egress together as the settings say."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from bunbase.functions.egress.addresses import networks
+from bunbase.functions.egress.fetcher import Fetcher, Limits
+from bunbase.functions.egress.network import CheckedNetwork
+from bunbase.functions.egress.resolver import Resolver, SystemResolver
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.pkg.errors import CannotStart
+
+
+def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None) -> Fetcher:
+    """Raises: CannotStart for a network or a file that cannot be read."""
+    try:
+        also = networks(settings.allow_private_networks)
+    except ValueError as error:
+        raise CannotStart(f"functions.allow_private_networks: {error}; write networks such as 10.1.0.0/16") from None
+    limits = Limits(
+        settings.max_fetch_body_bytes,
+        settings.max_fetch_answer_bytes,
+        settings.fetch_connect_seconds,
+        settings.max_fetches,
+        settings.max_fetches_per_project,
+    )
+    network = CheckedNetwork(resolver or SystemResolver(settings.fetch_connect_seconds), also)
+    return Fetcher(network, _tls(settings.ca_file), limits)
+
+
+def _tls(ca_file: str) -> ssl.SSLContext:
+    """Trust what browsers trust, and the installation's own authority."""
+    tls = httpx.create_ssl_context(trust_env=False)
+    if ca_file:
+        try:
+            tls.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise CannotStart(
+                f"functions.ca_file {ca_file}: {error}; name a file of certificates in PEM form"
+            ) from None
+    return tls

@@ -1,0 +1,207 @@
+/** What the function asks of the host; the twin of workers/asks.py. Bodies stream both ways with credit. */
+
+import type { Channel } from "./channel.ts";
+import { encodeUint32, Frame, joinPayload, readUint32, splitPayload } from "./frames.ts";
+import { type Problem, problemOf } from "./problem.ts";
+
+// the host kills a worker that goes beyond: keep in step with workers/limits.py
+const MAX_ASKS = 64;
+const MAX_WHOLE_BYTES = 64 * 1024;
+const WINDOW_BYTES = 256 * 1024;
+
+const MAX_CHUNK_BYTES = 64 * 1024;
+const GRANT_BYTES = WINDOW_BYTES / 2;
+const EMPTY = new Uint8Array(0);
+
+export type Body = Uint8Array | ReadableStream<Uint8Array>;
+
+/** `explain` makes of what the host refuses the error that the function sees. */
+export type Question = {
+  call: number;
+  method: string;
+  args: unknown;
+  body?: Body | undefined;
+  signal?: AbortSignal;
+  explain?: (problem: Problem) => Error;
+};
+
+/** `body`: whole if it came in one piece. */
+export type Reply = { head: unknown; body: Body };
+
+export class Asks {
+  readonly #channel: Channel;
+  readonly #open = new Map<number, Ask>();
+  readonly #waiting: (() => void)[] = [];
+  #number = 0;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  /** Throws a Problem when the host refuses, the signal's reason when it is aborted. */
+  async ask(question: Question): Promise<Reply> {
+    question.signal?.throwIfAborted();
+    while (this.#open.size >= MAX_ASKS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    question.signal?.throwIfAborted();
+    const id = this.#nextNumber();
+    const ask = new Ask(this.#channel, id);
+    this.#open.set(id, ask);
+    return ask.start(question);
+  }
+
+  onFrame(type: number, id: number, payload: Uint8Array): void {
+    const ask = this.#open.get(id);
+    if (ask === undefined || !ask.hear(type, payload)) return;
+    this.#open.delete(id);
+    this.#waiting.shift()?.();
+  }
+
+  #nextNumber(): number {
+    do this.#number = (this.#number + 1) % 0xffffffff;
+    while (this.#open.has(this.#number));
+    return this.#number;
+  }
+}
+
+class Ask {
+  #credit = WINDOW_BYTES;
+  #wake: () => void = () => {};
+  #over = false;
+  #unread = 0;
+  #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #stopBody: () => void = () => {};
+  #explain: (problem: Problem) => Error = (problem) => problem;
+  #cleanUp: () => void = () => {};
+  #resolve!: (reply: Reply) => void;
+  #reject!: (reason: unknown) => void;
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly id: number,
+  ) {}
+
+  start({ call, method, args, body = EMPTY, signal, explain }: Question): Promise<Reply> {
+    if (explain !== undefined) this.#explain = explain;
+    const replied = new Promise<Reply>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const whole = body instanceof Uint8Array && body.length <= MAX_WHOLE_BYTES;
+    this.channel.send(Frame.ask, this.id, joinPayload({ call, method, args, more: !whole }, whole ? body : EMPTY));
+    if (!whole) void this.#sendBody(body);
+    if (signal !== undefined) {
+      const abort = () => this.#abort(signal.reason);
+      signal.addEventListener("abort", abort, { once: true });
+      this.#cleanUp = () => signal.removeEventListener("abort", abort);
+    }
+    return replied;
+  }
+
+  /** Gives true when this was the end. */
+  hear(type: number, payload: Uint8Array): boolean {
+    switch (type) {
+      case Frame.askCredit:
+        this.#credit += readUint32(payload, 0);
+        this.#wake();
+        return false;
+      case Frame.reply:
+        return this.#hearReply(payload);
+      case Frame.replyChunk:
+        if (this.#stream !== undefined && !this.#over) {
+          this.#stream.enqueue(payload.slice());
+          this.#unread += payload.length;
+        }
+        return false;
+      case Frame.replyEnd:
+        if (!this.#over) this.#stream?.close();
+        this.#end();
+        return true;
+      case Frame.refused:
+        this.#fail(this.#explain(problemOf(payload)));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #hearReply(payload: Uint8Array): boolean {
+    const { meta, rest } = splitPayload(payload);
+    const { head, more } = meta as { head: unknown; more?: boolean };
+    if (more !== true) {
+      this.#resolve({ head, body: rest.slice() });
+      this.#end();
+      return true;
+    }
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => void (this.#stream = controller),
+        pull: () => this.#grant(),
+        cancel: () => this.#abort(new DOMException("The body was cancelled.", "AbortError")),
+      },
+      { highWaterMark: 0 },
+    );
+    this.#resolve({ head, body });
+    return false;
+  }
+
+  /** Whoever pulls has read what was enqueued before. */
+  #grant(): void {
+    if (this.#over || this.#unread < GRANT_BYTES) return;
+    this.channel.send(Frame.replyCredit, this.id, encodeUint32(this.#unread));
+    this.#unread = 0;
+  }
+
+  async #sendBody(body: Body): Promise<void> {
+    try {
+      if (body instanceof Uint8Array) {
+        await this.#sendBytes(body);
+      } else {
+        const reader = body.getReader();
+        this.#stopBody = () => void reader.cancel().catch(() => {});
+        for (let part = await reader.read(); !part.done; part = await reader.read()) {
+          if (!(part.value instanceof Uint8Array)) throw new TypeError("A request's body is made of bytes.");
+          await this.#sendBytes(part.value);
+        }
+      }
+      if (!this.#over) this.channel.send(Frame.askEnd, this.id);
+    } catch (error) {
+      this.#abort(error);
+    }
+  }
+
+  async #sendBytes(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length && !this.#over; ) {
+      while (this.#credit <= 0 && !this.#over) await new Promise<void>((resolve) => (this.#wake = resolve));
+      if (this.#over) return;
+      const end = Math.min(at + MAX_CHUNK_BYTES, at + this.#credit, bytes.length);
+      this.channel.send(Frame.askChunk, this.id, bytes.subarray(at, end));
+      this.#credit -= end - at;
+      at = end;
+    }
+  }
+
+  /** Its place stays taken until the host says that it has stopped. */
+  #abort(reason: unknown): void {
+    if (this.#over) return;
+    this.channel.send(Frame.askCancel, this.id);
+    this.#fail(reason);
+  }
+
+  #fail(reason: unknown): void {
+    if (this.#over) return;
+    this.#reject(reason);
+    try {
+      this.#stream?.error(reason);
+    } catch {
+      // it was cancelled by its reader
+    }
+    this.#end();
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#cleanUp();
+    this.#wake();
+    this.#stopBody();
+  }
+}

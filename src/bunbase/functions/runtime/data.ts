@@ -1,0 +1,54 @@
+/** `ctx.data`: the project's documents, asked of the host. */
+
+import type { AggregateOptions, AnyDocument, Auth, Data, Query, User, Write, WriteOptions } from "./context.ts";
+import { decodeText, encodeText } from "./frames.ts";
+
+/** On whose behalf: with all the project may, as this call's signed-in user, or as somebody who is not signed in. */
+export type Power = "project" | "caller" | "visitor";
+
+/** Asks for one thing and gives the bytes of the answer. */
+export type AskBytes = (method: string, args: unknown, body?: Uint8Array) => Promise<Uint8Array>;
+
+export function dataOf(ask: AskBytes, as: Power): Data {
+  const asked = async (method: string, args: object, body?: unknown): Promise<unknown> => {
+    const sent = body === undefined ? undefined : encodeText(textOf(body));
+    const bytes = await ask(`data.${method}`, { as, ...args }, sent);
+    return bytes.length === 0 ? undefined : JSON.parse(decodeText(bytes));
+  };
+  const when = ({ ifRev = null, ifAbsent = false }: { ifRev?: number | null; ifAbsent?: boolean } = {}) => ({
+    if_rev: ifRev,
+    if_absent: ifAbsent,
+  });
+  return Object.freeze({
+    get: (collection: string, id: string) => asked("get", { collection, id }),
+    list: (collection: string, options: { limit?: number; cursor?: string | null } = {}) =>
+      asked("list", { collection }, options),
+    query: (collection: string, query: Query = {}) => asked("query", { collection }, query),
+    aggregate: (collection: string, options: AggregateOptions) => asked("aggregate", { collection }, options),
+    create: (collection: string, document: AnyDocument) => asked("create", { collection }, document),
+    put: (collection: string, id: string, document: AnyDocument, options?: WriteOptions) =>
+      asked("put", { collection, id, ...when(options) }, document),
+    patch: (collection: string, id: string, patch: AnyDocument, options?: WriteOptions) =>
+      asked("patch", { collection, id, ...when(options) }, patch),
+    delete: (collection: string, id: string, options?: WriteOptions) =>
+      asked("delete", { collection, id, ...when(options) }),
+    commit: (writes: readonly Write[]) => asked("commit", {}, { writes }),
+  }) as Data;
+}
+
+export function authOf(ask: AskBytes): Auth {
+  const asked = async (method: string, body?: unknown): Promise<User> => {
+    const bytes = await ask(`auth.${method}`, {}, body === undefined ? undefined : encodeText(textOf(body)));
+    return JSON.parse(decodeText(bytes)) as User;
+  };
+  return Object.freeze({
+    me: () => asked("me"),
+    updateMe: (data: Readonly<Record<string, unknown>>) => asked("updateMe", { data }),
+  });
+}
+
+function textOf(value: unknown): string {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) throw new TypeError("This cannot be written as JSON.");
+  return text;
+}

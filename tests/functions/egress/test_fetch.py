@@ -1,0 +1,364 @@
+"""fetch from a real Bun through the host to a real TLS server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from bunbase.functions.egress.resolver import FixedResolver
+from bunbase.functions.service import FunctionsService
+from tests.functions.calls import MEMBER, Answer, call, deploy, invoke, log_of, request, until
+from tests.functions.egress.site import BIG, Site
+
+FETCH = """async (req) => {
+    const { url, init = {}, read = "text" } = await req.json();
+    try {
+        const res = await fetch(url, init);
+        const body = read === "length" ? (await res.bytes()).length : await res.text();
+        return { status: res.status, url: res.url, redirected: res.redirected, headers: [...res.headers], body };
+    } catch (error) {
+        return { error: error.name, message: error.message, code: error.cause?.code, reason: error.cause?.reason };
+    }
+}"""
+
+
+async def deploy_fetch(functions: FunctionsService, net: Site, body: str = FETCH, **config: Any) -> None:
+    names = ("api.test", "other.test", "rebinding.test", "private.test", "missing.test")
+    allowed = [f"{name}:{net.port}" for name in names]
+    await deploy(functions, "f", body, allow_net=[*allowed, f"http://api.test:{net.plain_port}"], **config)
+
+
+async def fetch(functions: FunctionsService, url: str, read: str = "text", **init: Any) -> Any:
+    import msgspec
+
+    answer: Answer = await call(
+        functions, "f", request(method="POST", body=msgspec.json.encode({"url": url, "init": init, "read": read}))
+    )
+    return answer.json
+
+
+def at(net: Site, path: str, host: str = "api.test") -> str:
+    return f"https://{host}:{net.port}{path}"
+
+
+def redirect(net: Site, to: str, status: int = 302) -> str:
+    return at(net, f"/redirect?status={status}&to={quote(to, safe='')}")
+
+
+async def test_a_request_arrives_as_it_was_made(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/a%20b?c=d"), method="PUT", body="hello", headers={"x-one": "1"})
+
+    [seen] = net.seen
+    assert (got["status"], got["url"], got["redirected"]) == (200, at(net, "/a%20b?c=d"), False)
+    assert (seen.method, seen.target, seen.body) == ("PUT", "/a%20b?c=d", b"hello")
+    assert seen.headers["host"] == f"api.test:{net.port}"
+    assert seen.headers["content-length"] == "5"
+    assert seen.headers["x-one"] == "1"
+    assert seen.headers["content-type"].lower().startswith("text/plain")
+    assert not {"authorization", "cookie", "transfer-encoding"} & seen.headers.keys()
+
+
+async def test_a_host_that_is_not_named_is_refused_and_never_looked_up(
+    functions: FunctionsService, net: Site, resolver: FixedResolver
+) -> None:
+    await deploy_fetch(functions, net)
+
+    for url in (at(net, "/", "unnamed.test"), "https://api.test/", f"http://api.test:{net.port}/", "https://8.8.8.8/"):
+        got = await fetch(functions, url)
+        assert (got["error"], got["code"]) == ("TypeError", "host_not_allowed"), url
+        assert "fetch failed" in got["message"]
+        assert "allow_net in bunbase.toml" in got["message"]
+    assert resolver.asked == []
+    assert net.connections == 0
+
+
+async def test_plain_http_works_where_it_is_named(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    assert (await fetch(functions, f"http://api.test:{net.plain_port}/"))["status"] == 200
+
+
+async def test_a_name_that_leads_into_a_private_network_is_refused(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/", "private.test"))
+
+    assert got["code"] == "address_not_allowed"
+    assert net.connections == 0
+
+
+async def test_a_name_is_looked_up_once_and_the_connection_goes_to_what_was_checked(
+    functions: FunctionsService, net: Site, resolver: FixedResolver
+) -> None:
+    await deploy_fetch(functions, net)
+
+    first = await fetch(functions, at(net, "/", "rebinding.test"))
+    asked = list(resolver.asked)
+    await functions.desk.fetcher.pools["prj_one"].aclose()  # so that the next needs a connection of its own
+    second = await fetch(functions, at(net, "/", "rebinding.test"))
+
+    assert (first["status"], asked) == (200, ["rebinding.test"])
+    assert second["code"] == "address_not_allowed"
+
+
+async def test_a_name_without_an_address_fails(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/", "missing.test"))
+
+    assert (got["code"], got["reason"]) == ("fetch_failed", "connection")
+    assert "missing.test has no address" in got["message"]
+
+
+async def test_a_certificate_for_another_name_is_refused(
+    functions: FunctionsService, net: Site, resolver: FixedResolver
+) -> None:
+    await deploy(functions, "f", FETCH, allow_net=[f"unnamed.test:{net.port}"])
+
+    got = await fetch(functions, at(net, "/", "unnamed.test"))
+
+    assert (got["code"], got["reason"]) == ("fetch_failed", "tls")
+    assert net.seen == []
+
+
+async def test_redirects_are_followed_among_allowed_hosts(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+    secrets = {"authorization": "Bearer x", "cookie": "a=1", "x-other": "2"}
+
+    near = await fetch(functions, redirect(net, "/here"), headers=secrets)
+    far = await fetch(functions, redirect(net, at(net, "/there", "other.test")), headers=secrets)
+
+    assert (near["url"], near["redirected"]) == (at(net, "/here"), True)
+    assert far["url"] == at(net, "/there", "other.test")
+    here, there = net.seen[1], net.seen[3]
+    assert {"authorization", "cookie", "x-other"} <= here.headers.keys()
+    assert "x-other" in there.headers
+    assert not {"authorization", "cookie"} & there.headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [
+        ("https://unnamed.test/", "host_not_allowed"),
+        ("http://api.test/", "host_not_allowed"),
+        ("https://127.0.0.1/", "host_not_allowed"),
+        ("//unnamed.test/", "host_not_allowed"),
+        ("https://private.test:PORT/", "address_not_allowed"),
+        ("file:///etc/passwd", "invalid_fetch"),
+        ("https://user@api.test:PORT/", "invalid_fetch"),
+        ("https://[", "invalid_fetch"),
+    ],
+)
+async def test_every_redirect_is_checked_again(functions: FunctionsService, net: Site, to: str, code: str) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, redirect(net, to.replace("PORT", str(net.port))))
+
+    assert got.get("code") == code
+    assert len(net.seen) == 1
+
+
+async def test_redirects_end(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    looped = await fetch(functions, at(net, "/loop"))
+    manual = await fetch(functions, at(net, "/loop"), redirect="manual")
+    refused = await fetch(functions, at(net, "/loop"), redirect="error")
+
+    assert (looped["code"], looped["reason"]) == ("fetch_failed", "redirect")
+    assert manual["status"] == 302
+    assert dict(manual["headers"])["location"] == "/loop"
+    assert refused["reason"] == "redirect"
+    assert len(net.seen) == 6 + 1 + 1
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "arrives"),
+    [(301, "POST", "GET"), (302, "POST", "GET"), (303, "PUT", "GET"), (302, "PUT", "PUT"), (308, "POST", "POST")],
+)
+async def test_methods_and_bodies_survive_redirects_as_the_standard_says(
+    functions: FunctionsService, net: Site, status: int, method: str, arrives: str
+) -> None:
+    await deploy_fetch(functions, net)
+
+    await fetch(functions, redirect(net, "/end", status), method=method, body="payload")
+
+    seen = net.seen[1]
+    assert (seen.method, seen.body) == (arrives, b"payload" if arrives == method else b"")
+    assert ("content-type" in seen.headers) == (arrives == method)
+
+
+async def test_a_packed_answer_is_unpacked(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/gzip"))
+
+    assert got["body"] == "unpacked " * 100
+    assert not {"content-encoding", "content-length"} & dict(got["headers"]).keys()
+
+
+async def test_headers_of_one_connection_stay_behind(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/headers"))
+
+    assert got["status"] == 204
+    assert sorted(map(tuple, got["headers"])) == [("set-cookie", "a=1"), ("set-cookie", "b=2")]
+
+
+async def test_large_bodies_go_both_ways(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(
+        functions,
+        net,
+        f"""async () => {{
+            const down = (await (await fetch("{at(net, "/big")}")).bytes()).length;
+            const send = async body => (await fetch("{at(net, "/up")}", {{ method: "POST", body }})).json();
+            const whole = await send("x".repeat(1 << 20));
+            let left = 20;
+            const part = new Uint8Array(50_000).fill(120);
+            const streamed = await send(new ReadableStream({{ pull(c) {{ left-- ? c.enqueue(part) : c.close() }} }}));
+            return [down, whole.body.length, streamed.body.length];
+        }}""",
+    )
+
+    answer = await call(functions, "f")
+
+    assert answer.json == [len(BIG), 1 << 20, 1_000_000]
+    assert net.seen[1].headers["content-length"] == str(1 << 20)
+    assert net.seen[2].headers["transfer-encoding"] == "chunked"
+
+
+@pytest.mark.parametrize("path", ["/endless", "/promises-much"])
+async def test_an_answer_that_is_too_large_is_broken_off(functions: FunctionsService, net: Site, path: str) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, path), read="length")
+
+    assert (got["error"], got["code"]) == ("TypeError", "fetch_too_large")
+    await until(lambda: net.ended == net.connections)
+
+
+async def test_a_body_that_is_too_large_is_not_sent(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/up"), method="POST", body="x" * ((2 << 20) + 1))
+
+    assert got["code"] == "fetch_too_large"
+    assert net.seen == []
+
+
+async def test_an_aborted_fetch_lets_go_of_the_connection(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(
+        functions,
+        net,
+        f"""async () => {{
+            const outcome = async (path) => {{
+                const signal = AbortSignal.timeout(100);
+                try {{ return await (await fetch("{at(net, "")}" + path, {{ signal }})).text() }}
+                catch (error) {{ return error.name }}
+            }};
+            return [await outcome("/silence"), await outcome("/drip")];
+        }}""",
+    )
+
+    answer = await call(functions, "f")
+
+    assert answer.json == ["TimeoutError", "TimeoutError"]
+    await until(lambda: not functions.desk.under_way and net.ended == net.connections)
+
+
+async def test_a_fetch_ends_with_its_call(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net, f"() => {{ fetch('{at(net, '/silence')}').catch(() => {{}}); return 1 }}")
+
+    assert (await call(functions, "f")).json == 1
+
+    await until(lambda: not functions.desk.under_way and net.ended == net.connections)
+
+
+async def test_a_client_that_leaves_ends_the_fetch_that_answers_it(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net, f"(req, ctx) => fetch('{at(net, '/drip')}', {{ signal: ctx.signal }})")
+    parts = invoke(functions, "f")
+    await anext(parts)
+    await anext(parts)
+
+    await parts.aclose()
+
+    await until(lambda: net.connections == net.ended == 1)
+
+
+async def test_a_server_that_speaks_no_http_fails_the_fetch(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/garbage"))
+
+    assert (got["code"], got["reason"]) == ("fetch_failed", "protocol")
+
+
+async def test_a_secret_is_filled_in_by_the_host_alone(functions: FunctionsService, net: Site) -> None:
+    await functions.set_variable(MEMBER, "API_KEY", "sk_hidden", exposed=False)
+    await functions.set_variable(MEMBER, "SHOWN", "shown")
+    await deploy_fetch(
+        functions,
+        net,
+        f"""async (req, ctx) => {{
+            const headers = {{ authorization: "Bearer {{{{API_KEY}}}}", "x-shown": "{{{{ SHOWN }}}}" }};
+            await fetch("{redirect(net, at(net, "/far", "other.test"))}", {{ headers }});
+            const missing = {{ headers: {{ a: "{{{{NONE}}}}" }} }};
+            const code = await fetch("{at(net, "/")}", missing).catch(error => error.cause.code);
+            return {{ env: ctx.env, process: process.env, code }};
+        }}""",
+    )
+
+    answer = await call(functions, "f")
+
+    near, far = net.seen
+    assert (near.headers["authorization"], near.headers["x-shown"]) == ("Bearer sk_hidden", "shown")
+    assert not {"authorization", "x-shown"} & far.headers.keys()
+    assert answer.json["env"] == {"SHOWN": "shown"}
+    assert "sk_hidden" not in answer.body.decode()
+    assert answer.json["code"] == "secret_not_found"
+
+
+async def test_fetch_works_only_while_a_call_runs(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(
+        functions,
+        net,
+        f"""async (req) => {{
+            const late = Bun.sleep(50).then(() => fetch("{at(net, "/")}")).then(() => "sent", e => e.cause.code);
+            if (req.url.endsWith("/read")) return globalThis.late;
+            globalThis.late = late;
+        }}""",
+    )
+
+    await call(functions, "f")
+
+    assert (await call(functions, "f", request("/read"))).body == b'"call_over"'
+    assert net.seen == []
+
+
+async def test_local_addresses_need_no_network(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    assert (await fetch(functions, "data:text/plain,hello"))["body"] == "hello"
+    for url in ("file:///etc/passwd", "ftp://api.test/", "unix:///run/x"):
+        assert (await fetch(functions, url)).get("code") == "invalid_fetch", url
+
+
+async def test_many_requests_at_once_all_come_back(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(
+        functions,
+        net,
+        f"""async () => {{
+            const one = (_, i) => fetch("{at(net, "/")}?" + i).then(res => res.json());
+            return (await Promise.all(Array.from({{ length: 150 }}, one))).length;
+        }}""",
+    )
+
+    async with asyncio.timeout(20):
+        assert (await call(functions, "f")).json == 150
+    assert await log_of(functions, "f") == []

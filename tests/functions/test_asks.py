@@ -1,0 +1,135 @@
+"""The bounds of one ask, without a worker at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bunbase.contracts.functions import FunctionConfig
+from bunbase.functions.workers.asks import Ask, Asks, Opening, read_opening
+from bunbase.functions.workers.deployment import Deployment, Request
+from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, join_payload
+from bunbase.functions.workers.limits import WINDOW_BYTES
+from bunbase.pkg.errors import TooLarge
+from tests.functions.calls import until
+
+DEPLOYMENT = Deployment("prj_one", "f", 1, "", FunctionConfig(), 0)
+REQUEST = Request("inv_1", "GET", "/", (), None, b"")
+
+
+class Collecting:
+    """A host that takes one body. `asks` are those that came."""
+
+    def __init__(self, max_bytes: int = 1 << 20) -> None:
+        self.max_bytes = max_bytes
+        self.bodies: list[bytes] = []
+
+    async def answer(self, ask: Ask) -> None:
+        self.bodies.append(await ask.body(self.max_bytes))
+        await ask.reply(b"x" * (WINDOW_BYTES * 2))
+
+
+def asks_with(host: Collecting) -> tuple[Asks, list[tuple[Frame, int, bytes]]]:
+    sent: list[tuple[Frame, int, bytes]] = []
+    asks = Asks(DEPLOYMENT, lambda type, id, payload: sent.append((type, id, payload)))
+    asks.host = host
+    return asks, sent
+
+
+async def test_more_than_the_window_is_a_broken_protocol() -> None:
+    asks, _ = asks_with(Collecting())
+    asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
+    ask = asks.open[1]
+    ask.hear(Frame.ASK_CHUNK, bytes(WINDOW_BYTES))
+
+    with pytest.raises(BadFrame):
+        ask.hear(Frame.ASK_CHUNK, b"1")
+
+    asks.close()
+    await until(lambda: not asks.tasks)
+
+
+async def test_a_body_that_goes_on_behind_its_end_is_a_broken_protocol() -> None:
+    asks, _ = asks_with(Collecting())
+    asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
+    ask = asks.open[1]
+    ask.hear(Frame.ASK_END, b"")
+
+    for type in (Frame.ASK_END, Frame.ASK_CHUNK, Frame.REPLY_CREDIT):
+        with pytest.raises(BadFrame):
+            ask.hear(type, b"")
+
+    asks.close()
+    await until(lambda: not asks.tasks)
+
+
+async def test_a_body_is_granted_as_it_is_read_and_an_answer_waits_for_its_reader() -> None:
+    host = Collecting()
+    asks, sent = asks_with(host)
+    asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
+    ask = asks.open[1]
+
+    ask.hear(Frame.ASK_CHUNK, bytes(WINDOW_BYTES))
+    await until(lambda: bool(sent))
+    ask.hear(Frame.ASK_CHUNK, bytes(WINDOW_BYTES))
+    ask.hear(Frame.ASK_END, b"")
+    await until(lambda: sum(len(payload) for type, _, payload in sent if type is Frame.REPLY_CHUNK) == WINDOW_BYTES)
+    assert ask.task is not None
+    assert not ask.task.done()
+    ask.hear(Frame.REPLY_CREDIT, LENGTH.pack(2**32 - 1))
+    await until(lambda: not asks.tasks)
+
+    assert host.bodies == [bytes(WINDOW_BYTES * 2)]
+    assert sum(len(payload) for type, _, payload in sent if type is Frame.REPLY_CHUNK) == WINDOW_BYTES * 2
+    assert sent[-1][0] is Frame.REPLY_END
+    assert not asks.open
+
+
+async def test_a_body_that_is_too_large_is_refused() -> None:
+    asks, sent = asks_with(Collecting(max_bytes=10))
+    asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
+
+    asks.open[1].hear(Frame.ASK_CHUNK, bytes(11))
+    await until(lambda: not asks.tasks)
+
+    assert [(type, msgspec.json.decode(payload)["code"]) for type, _, payload in sent] == [
+        (Frame.REFUSED, TooLarge.code)
+    ]
+
+
+async def test_the_end_of_a_call_ends_its_asks_and_no_others() -> None:
+    asks, sent = asks_with(Collecting())
+    asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
+    asks.begin(2, Opening(2, "put", more=True), b"", REQUEST, 5)
+    await asyncio.sleep(0)
+
+    asks.end_call(1)
+    await until(lambda: len(asks.tasks) == 1)
+
+    assert [(type, id, msgspec.json.decode(payload)["code"]) for type, id, payload in sent] == [
+        (Frame.REFUSED, 1, "call_over")
+    ]
+    assert list(asks.open) == [2]
+    asks.close()
+    await until(lambda: not asks.tasks)
+
+
+@given(st.binary(max_size=200))
+def test_any_opening_is_read_or_refused(payload: bytes) -> None:
+    try:
+        opening, body = read_opening(payload)
+    except BadFrame:
+        return
+    assert isinstance(opening.call, int)
+    assert payload.endswith(body)
+
+
+@given(st.integers(0, 2**32), st.text(max_size=30), st.binary(max_size=50))
+def test_what_the_runtime_writes_is_read(call: int, method: str, body: bytes) -> None:
+    opening, read = read_opening(join_payload({"call": call, "method": method, "args": {"a": 1}}, body))
+
+    assert (opening.call, opening.method, bytes(opening.args), read) == (call, method, b'{"a":1}', body)
