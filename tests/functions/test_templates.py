@@ -65,9 +65,9 @@ async def test_the_webhook_takes_only_what_is_signed(functions: FunctionsService
 @pytest.mark.parametrize(
     ("change", "status", "said"),
     [
-        ({"type": "create", "collection": "posts", "id": "1", "after": {"a": 1}}, 204, "posts/1 is new { a: 1 }"),
-        ({"type": "delete", "collection": "posts", "id": "1"}, 204, "posts/1 is gone"),
-        ({"type": "other"}, 400, ""),
+        ({"op": "create", "collection": "posts", "id": "1", "rev": 1, "document": {"a": 1}}, 204, "posts/1 { a: 1 }"),
+        ({"op": "delete", "collection": "posts", "id": "1", "rev": 2}, 204, "posts/1 is gone"),
+        ({"op": "other"}, 400, ""),
     ],
 )
 async def test_the_data_template_tells_changes_apart(
