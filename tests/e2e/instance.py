@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +86,7 @@ class Instance:
 
     def start(self) -> Instance:
         first = [name for name in self.commands if name in GOES_FIRST]
-        for name in first:
-            self._spawn(name)
-            poll(partial(self._answers, name), START_SECONDS, f"{name} answers")
-        for name in (name for name in self.commands if name not in first):
+        for name in (*first, *(name for name in self.commands if name not in first)):
             self._spawn(name)
         poll(self._ready, START_SECONDS, "ready; see the logs:\n" + str(self.home))
         return self
@@ -168,14 +164,6 @@ class Instance:
             assert process.poll() is None, f"{name} ended with {process.returncode}:\n{self.log(name)}"
         try:
             return self.http.get("/api/ready").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def _answers(self, name: str) -> bool:
-        """Say whether a process is ready behind its internal port."""
-        port = self.commands[name][1]["BUNBASE_HOUSE__INTERNAL_PORT"]
-        try:
-            return self.http.get(f"http://127.0.0.1:{port}/api/ready").status_code == 200
         except httpx.TransportError:
             return False
 
