@@ -27,6 +27,7 @@ from bunbase.contracts.functions import (
     FunctionConfig,
     FunctionError,
     FunctionNotFound,
+    InvalidBundle,
     LogLevel,
     LogLine,
     LogPage,
@@ -34,6 +35,8 @@ from bunbase.contracts.functions import (
     VariableNotFound,
     Variables,
     Version,
+    VersionNotFound,
+    Versions,
 )
 from bunbase.contracts.platform import (
     ConfirmationNeeded,
@@ -45,6 +48,7 @@ from bunbase.contracts.platform import (
     ProjectNotFound,
     Projects,
 )
+from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.errors import Problem, Unauthenticated
 from bunbase.pkg.http import Injected
 from bunbase.pkg.serve import listen, serving
@@ -77,11 +81,15 @@ class FakeApi:
         self.projects: dict[str, Project] = {}
         self.keys: dict[str, tuple[str, Key]] = {}
         self.uploads: dict[str, list[Upload]] = {}
+        self.active: dict[str, int] = {}
+        self.away = False
+        self.refuses = b"refuse me"  # a bundle with this in it
         self.variables: dict[str, str] = {}
         self.rules: dict[str, Any] = {}
         self.exposed: dict[str, bool | None] = {}
         self.lines: list[LogLine] = []
         self.follows: list[int] = []
+        self.asked: list[dict[str, Any]] = []
         self.agents: set[str] = set()
         self.page = 2
         self.busy = 0
@@ -120,10 +128,22 @@ class FakeApi:
         self.keys[value] = (project, Key(f"key_{number}", kind, name, value[:4], NOW, None))
         return msgspec.structs.replace(self.keys[value][1], key=value)
 
-    def say(self, *texts: str, invocation: str = "inv_1") -> None:
+    def say(self, *texts: str, invocation: str = "inv_1", function: str = "hello") -> None:
         for text in texts:
             seq = len(self.lines) + 1
-            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, "hello", 1, invocation, False))
+            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, False))
+
+    def version(self, name: str, number: int) -> Version:
+        upload = self.uploads[name][number - 1]
+        config = msgspec.convert(upload.config, FunctionConfig)
+        sha256 = hashlib.sha256(upload.code).hexdigest()
+        return Version(name, number, sha256, len(upload.code), config, number == self.active[name], NOW, "usr_ada")
+
+    def versions(self, name: str) -> list[Version]:
+        """Newest first."""
+        if name not in self.active:
+            raise FunctionNotFound(f"The project has no function {name}.")
+        return [self.version(name, number) for number in range(len(self.uploads[name]), 0, -1)]
 
 
 @post("/api/auth/{verb:str}")
@@ -242,11 +262,50 @@ async def deploy(api: Injected[FakeApi], request: AnyRequest, project: FromPath[
     api.project(project)
     form = await request.form()
     code, config = await content(form["bundle"]), msgspec.json.decode(await content(form["config"]))
-    versions = api.uploads.setdefault(name, [])
-    versions.append(Upload(code, await content(form["source_map"]), config))
-    sha256 = hashlib.sha256(code).hexdigest()
-    used = msgspec.convert(config, FunctionConfig)
-    return Version(name, len(versions), sha256, len(code), used, True, NOW, "usr_ada")
+    if api.refuses in code:
+        raise InvalidBundle("Error: not today")
+    api.uploads.setdefault(name, []).append(Upload(code, await content(form["source_map"]), config))
+    api.active[name] = len(api.uploads[name])
+    return api.version(name, api.active[name])
+
+
+@get("/api/projects/{project:str}/functions")
+async def list_functions(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> Versions:
+    api.signed_in(request)
+    if api.away:
+        raise DatabaseBusy("not now")
+    api.project(project)
+    return Versions(tuple(api.version(name, number) for name, number in sorted(api.active.items())))
+
+
+@get("/api/projects/{project:str}/functions/{name:str}")
+async def get_function(api: Injected[FakeApi], name: FromPath[str]) -> Version:
+    return next(one for one in api.versions(name) if one.active)
+
+
+@delete("/api/projects/{project:str}/functions/{name:str}", status_code=204)
+async def delete_function(api: Injected[FakeApi], name: FromPath[str]) -> None:
+    del api.uploads[name], api.active[name]
+
+
+@get("/api/projects/{project:str}/functions/{name:str}/versions")
+async def list_versions(api: Injected[FakeApi], name: FromPath[str], cursor: FromQuery[int] = 0) -> Versions:
+    found, after = tuple(api.versions(name)), cursor + api.page
+    return Versions(found[cursor:after], str(after) if after < len(found) else None)
+
+
+@get("/api/projects/{project:str}/functions/{name:str}/versions/{version:int}/bundle")
+async def get_bundle(api: Injected[FakeApi], name: FromPath[str], version: FromPath[int]) -> Response[bytes]:
+    return Response(api.uploads[name][version - 1].code, media_type="application/javascript")
+
+
+@post("/api/projects/{project:str}/functions/{name:str}/rollback", status_code=200)
+async def rollback(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> Version:
+    number = (await request.json()).get("version", api.active[name] - 1)
+    if not 1 <= number <= len(api.uploads[name]):
+        raise VersionNotFound(f"{name} has no version before the active one; see its list of versions.")
+    api.active[name] = number
+    return api.version(name, number)
 
 
 async def content(part: Any) -> bytes:
@@ -256,21 +315,23 @@ async def content(part: Any) -> bytes:
     return part.encode() if isinstance(part, str) else msgspec.json.encode(part)
 
 
-@get("/api/projects/{project:str}/functions/{name:str}/logs")
+@get(["/api/projects/{project:str}/functions/{name:str}/logs", "/api/projects/{project:str}/logs"])
 async def logs(
     api: Injected[FakeApi],
     request: AnyRequest,
-    name: FromPath[str],
     limit: FromQuery[int] = 20,
     follow: FromQuery[bool] = False,
     after: FromQuery[int] = 0,
 ) -> Any:
     api.signed_in(request)
-    if name != "hello":
+    name = request.path_params.get("name", "")
+    if name not in ("", "hello"):
         raise FunctionNotFound
+    api.asked.append(dict(request.query_params))
     if not follow:
         wanted = request.query_params.get("invocation")
-        lines = [line for line in reversed(api.lines) if wanted in (None, line.invocation)]
+        asked = [line for line in reversed(api.lines) if name in ("", line.function)]
+        lines = [line for line in asked if wanted in (None, line.invocation)]
         return LogPage(tuple(lines[:limit]), None)
     if api.busy:
         api.busy -= 1
@@ -368,6 +429,12 @@ ROUTES = (
     get_data_key,
     revoke_key,
     deploy,
+    list_functions,
+    get_function,
+    delete_function,
+    list_versions,
+    get_bundle,
+    rollback,
     logs,
     list_env,
     set_env,

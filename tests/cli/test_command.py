@@ -16,8 +16,10 @@ SUB_COMMANDS = [
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
     *("backup schedule", "data export", "data import", "rules test", "rules push"),
+    *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
+    "functions delete",
 ]
-NO_JSON = {"projects", "keys", "env", "backup", "data", "rules"}
+NO_JSON = {"projects", "keys", "env", "backup", "data", "rules", "functions"}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])
@@ -57,6 +59,12 @@ def test_help_imports_nothing_heavy() -> None:
         ["whoami", "--frobnicate"],
         ["projects", "use"],
         ["logs", "hello", "--limit", "501"],
+        ["logs", "hello", "--level", "loud"],
+        ["logs", "hello", "--since", "yesterday"],
+        ["logs", "--of-version", "2"],
+        ["functions", "rollback"],
+        ["functions", "new", "hello", "--template", "none"],
+        ["functions", "new", "Hello"],
         ["dev", "--set", "port"],
         ["whoami", "--url", "ftp://example.com"],
         ["invoke", "hello", "--header", "nothing"],

@@ -279,7 +279,7 @@ def test_following_goes_on_over_broken_connections_with_no_line_lost_or_twice(in
     path = "/api/projects/prj_1/functions/hello/logs"
 
     with open_session(SERVER_FLAGS) as session:
-        lines = followed(session, path, 1, Output(json=True), waits.append)
+        lines = followed(session, path, 1, Output(json=True), pause=waits.append)
         seen = [next(lines).text for _ in range(4)]
 
     assert seen == ["1", "2", "3", "4"]

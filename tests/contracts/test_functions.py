@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from bunbase.contracts.caller import Role
 from bunbase.contracts.functions import (
     Chunk,
     FunctionCrashed,
@@ -15,6 +17,8 @@ from bunbase.contracts.functions import (
     Functions,
     FunctionTimeout,
     InvalidBundle,
+    LogFilter,
+    LogLevel,
     VariableNotFound,
     VersionNotFound,
 )
@@ -26,6 +30,7 @@ from tests.functions.calls import (
     MEMBER,
     PROJECT,
     SERVER,
+    bundle,
     call,
     deploy,
     invoke,
@@ -34,7 +39,7 @@ from tests.functions.calls import (
     returning,
 )
 from tests.functions.neighbours import neighbours
-from tests.rooms import ANYONE, opened, publishable_caller, site
+from tests.rooms import ANYONE, member_caller, opened, publishable_caller, site
 
 
 @pytest_asyncio.fixture(params=["local", "remote"])
@@ -157,6 +162,41 @@ async def test_logs_are_read_and_followed(functions: Functions) -> None:
 
     assert first == read
     assert (read.text, read.level, read.truncated) == ("/one", "warn", False)
+
+
+async def test_logs_are_filtered(functions: Functions) -> None:
+    await deploy(functions, "f", "() => { console.log('one'); console.warn('two') }")
+    await deploy(functions, "g", "() => console.warn('three')")
+    for name in ("f", "g"):
+        await call(functions, name)
+    warnings = LogFilter(level=LogLevel.WARN, since=datetime(2026, 1, 1, tzinfo=UTC))
+
+    everywhere = await functions.logs(MEMBER, None, 20, None, warnings)
+    followed = functions.follow_logs(MEMBER, None, 0, warnings)
+
+    assert [line.text for line in everywhere.items] == ["three", "two"]
+    assert [line.text for line in (await functions.logs(MEMBER, "f", 20, None)).items] == ["two", "one"]
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        assert await anext(followed) is None
+        line = await anext(followed)
+    assert line is not None
+    assert line.text == "two"
+    with pytest.raises(InvalidInput):
+        await functions.logs(MEMBER, None, 20, None, LogFilter(since=datetime(2026, 1, 1)))
+
+
+async def test_a_versions_code_can_be_read_again(functions: Functions) -> None:
+    first = bundle(returning("one"), access="public")
+    await functions.deploy(MEMBER, "f", first)
+    await deploy(functions, "f", returning("two"))
+
+    assert await functions.bundle(MEMBER, "f", 1) == first
+    with pytest.raises(VersionNotFound):
+        await functions.bundle(MEMBER, "f", 3)
+    with pytest.raises(FunctionNotFound):
+        await functions.bundle(MEMBER, "g", 1)
+    with pytest.raises(Forbidden):
+        await functions.bundle(member_caller(PROJECT, Role.VIEWER), "f", 1)
 
 
 async def test_variables_are_set_listed_and_revealed(functions: Functions) -> None:

@@ -89,6 +89,11 @@ def tries(owner: Project) -> list[Try]:
             ("DELETE", "/functions/{name}", "/functions/shared", None, {}),
             ("GET", "/functions/{name}/logs", "/functions/shared/logs", None, {}),
             ("GET", "/functions/{name}/versions", "/functions/shared/versions", None, {}),
+            (
+                *("GET", "/functions/{name}/versions/{version}/bundle"),
+                *("/functions/shared/versions/1/bundle", None, {}),
+            ),
+            ("GET", "/logs", "/logs", None, {}),
             ("POST", "/functions/{name}/rollback", "/functions/shared/rollback", {}, {}),
             ("POST", "/backups", "/backups", None, {}),
             ("GET", "/backups", "/backups", None, {}),

@@ -45,6 +45,28 @@ def test_ctrl_c_leaves_no_process_behind(dev: Instance) -> None:
     assert "Traceback" not in dev.log()
 
 
+def test_dev_deploys_what_is_saved_in_its_folder(dev: Instance) -> None:
+    dev.bunbase("init")
+    function = dev.home / "functions" / "hello.ts"
+    dev.commands["dev"][1]["BUNBASE_CREDENTIALS"] = dev.environment()["BUNBASE_CREDENTIALS"]  # one person does both
+    dev.start()
+    poll(lambda: "not signed in" in dev.log(), what="what to do is said")
+
+    dev.bunbase("register", "--email", "ada@example.com")
+    poll(lambda: "hello v1 is in service" in dev.log(), what="a project is made and the function deployed")
+    assert dev.bunbase("invoke", "hello", "--path", "/?name=Ada") == "Hello, Ada!\n"
+    poll(lambda: "greeting Ada" in dev.log(), what="what it prints is shown")
+
+    function.write_text("export default (")
+    poll(lambda: "Unexpected end of file" in dev.log(), what="why it was not built is said")
+    assert dev.bunbase("invoke", "hello") == "Hello, world!\n"
+    function.write_text('export default () => new Response("saved");\n')
+    poll(lambda: dev.bunbase("invoke", "hello") == "saved")
+
+    below = dev.kill()
+    poll(lambda: not [pid for pid in below if alive(pid)], what="the watcher ends with the server")
+
+
 def test_kill_9_leaves_no_process_behind_not_even_an_endless_function(dev: Instance) -> None:
     dev.start()
     folder, secret = a_project(dev)

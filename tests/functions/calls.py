@@ -11,7 +11,17 @@ from typing import Any, cast
 import msgspec
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Bundle, Chunk, FunctionConfig, Functions, Head, Invocation, LogLine, Version
+from bunbase.contracts.functions import (
+    Bundle,
+    Chunk,
+    FunctionConfig,
+    Functions,
+    Head,
+    Invocation,
+    LogFilter,
+    LogLine,
+    Version,
+)
 from tests.rooms import member_caller, secret_caller
 
 PROJECT = "prj_one"
@@ -68,7 +78,7 @@ async def call(functions: Functions, name: str, what: Invocation | None = None, 
 
 async def log_of(functions: Functions, name: str, invocation: str | None = None) -> list[LogLine]:
     """Give the lines, oldest first."""
-    page = await functions.logs(MEMBER, name, 500, None, invocation)
+    page = await functions.logs(MEMBER, name, 500, None, LogFilter(invocation=invocation))
     return list(reversed(page.items))
 
 

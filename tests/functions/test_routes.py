@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from tests.functions.web import served
 
 CONTROL = "/api/projects/prj_one"
 ECHO = "async (req) => ({ method: req.method, url: req.url, body: await req.text(), names: [...req.headers.keys()] })"
+MAP = b'{"version": 3, "sources": [], "mappings": ""}'
 CODE = b"module.exports.default = () => new Response('deployed')"
 
 
@@ -28,7 +30,10 @@ async def web(functions: FunctionsService) -> AsyncIterator[httpx.AsyncClient]:
 
 async def test_from_deployment_to_deletion(web: httpx.AsyncClient) -> None:
     path = f"{CONTROL}/functions/hello"
-    form: dict[str, Any] = {"bundle": ("hello.js", CODE), "source_map": ("hello.js.map", b"{}")}
+    form: dict[str, Any] = {
+        "bundle": ("hello.js", CODE),
+        "source_map": ("hello.js.map", b'{"version":3,"sources":[],"mappings":""}'),
+    }
 
     deployed = await web.put(path, files=form, data={"config": '{"access": "public", "timeout_ms": 1000}'})
     assert (deployed.status_code, deployed.json()["version"]) == (201, 1)
@@ -296,3 +301,65 @@ async def events_of(stream: httpx.Response) -> AsyncIterator[Any]:
 def test_the_service_keeps_the_contract() -> None:
     contract: type[Functions] = FunctionsService
     assert contract
+
+
+async def test_logs_are_filtered_over_http(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+    await deploy(functions, "f", "() => { console.log('one'); console.warn('50% & more') }")
+    await deploy(functions, "g", "() => console.error('three')")
+    before = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    await web.get("/v1/functions/f")
+    await web.get("/v1/functions/g")
+
+    async def texts(path: str, **params: Any) -> list[str]:
+        page = await web.get(f"{CONTROL}{path}", params=params)
+        return [line["text"] for line in page.raise_for_status().json()["items"]]
+
+    assert await texts("/logs") == ["three", "50% & more", "one"]
+    assert await texts("/logs", level="warn", q="50% & M") == ["50% & more"]
+    assert await texts("/logs", since=before, level="error") == ["three"]
+    assert await texts("/logs", until=before) == []
+    assert await texts("/functions/f/logs", version=1, level="warn") == ["50% & more"]
+    assert await texts("/functions/f/logs", version=2) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["level=loud", "since=yesterday", "since=2026-01-31T12:00:00", "until=0001-01-01T00:00:00Z", "q=" + "x" * 257],
+)
+async def test_a_filter_that_cannot_be_is_a_problem(web: httpx.AsyncClient, query: str) -> None:
+    refused = await web.get(f"{CONTROL}/logs?{query}")
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+async def test_the_log_of_all_functions_is_followed_from_where_one_was(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
+    await deploy(functions, "f", "() => { for (let i = 0; i < 5; i++) console.warn(i) }")
+    await web.get("/v1/functions/f")
+    first = (await web.get(f"{CONTROL}/logs", params={"limit": 500})).json()["items"][-1]["seq"]
+    headers = {"last-event-id": str(first + 2)}
+    params = {"follow": "true", "after": str(first), "level": "warn"}  # an EventSource repeats it as it was
+
+    async with web.stream("GET", f"{CONTROL}/logs", params=params, headers=headers) as stream:
+        ids = []
+        async for line in stream.aiter_lines():
+            ids += [int(line.removeprefix("id: "))] if line.startswith("id: ") else []
+            if len(ids) == 2:
+                break
+
+    assert ids == [first + 3, first + 4]
+
+
+async def test_a_versions_code_is_what_was_deployed(web: httpx.AsyncClient) -> None:
+    path = f"{CONTROL}/functions/hello"
+    await web.put(path, files={"bundle": ("hello.js", CODE)})
+
+    found = await web.get(f"{path}/versions/1/bundle")
+    missing = [await web.get(f"{path}/versions/{number}/bundle") for number in (0, 2, 2**31, 2**70)]
+
+    assert (found.status_code, found.content) == (200, CODE)
+    assert found.headers["content-type"].startswith("application/javascript")
+    assert found.headers["x-content-type-options"] == "nosniff"
+    assert [reply.json()["code"] for reply in missing] == ["version_not_found"] * 4

@@ -1,8 +1,10 @@
-"""Bundling on this machine, with Bun: a function and all it imports become one CommonJS file."""
+"""Bundling on this machine, with Bun: a function and all it imports become one CommonJS file and its source map."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Final
 import msgspec
 
 from bunbase.cli.errors import Failure
+from bunbase.cli.source_paths import told_from
 from bunbase.pkg.bun import BunMissing, find_bun
 
 SECONDS: Final = 120
@@ -22,10 +25,15 @@ OPTIONS: Final = (
     '--define=process.env.NODE_ENV="production"',
 )
 
+DEBUG_ID: Final = re.compile(rb"(?<=\n)//# debugId=[0-9A-F]{32}(?=\s*\Z)")
+
 
 class Bundled(msgspec.Struct, frozen=True):
+    """`sources`: every file that went into it."""
+
     code: bytes
     source_map: bytes | None
+    sources: tuple[Path, ...] = ()
 
 
 def bundle(entry: Path) -> Bundled:
@@ -61,4 +69,16 @@ def _only_output(entry: Path, files: list[Path]) -> Bundled:
         raise Failure(
             "bundle_failed", f"A function is one file, but {entry} became {names}: import such files as text instead."
         )
-    return Bundled(codes[0].read_bytes(), maps[0].read_bytes() if maps else None)
+    if not maps:
+        return Bundled(codes[0].read_bytes(), None)
+    source_map, sources = told_from(Path.cwd(), maps[0])
+    return Bundled(_stamped(codes[0].read_bytes(), source_map or b""), source_map, sources)
+
+
+def _stamped(code: bytes, source_map: bytes) -> bytes:
+    """Have the bundle name its map by what is in it.
+
+    Where only lines have moved, Bun's own id and all other code stay as they were: without this nobody would see that
+    the map is another, and stack traces would go on pointing at the lines of before.
+    """
+    return DEBUG_ID.sub(b"//# debugId=%b" % hashlib.sha256(source_map).hexdigest()[:32].upper().encode(), code)

@@ -2,70 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
 
-from bunbase.cli.bundle import Bundled, bundle
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.entries import Entry, entries
+from bunbase.cli.deploying import Made, Outcome, Result, active_versions, bundles, put_into_service, rehearsed
+from bunbase.cli.entries import entries
+from bunbase.cli.errors import OK
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
-from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import read_project_file
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions import Version
 
-UPLOAD_SECONDS = 120.0  # the server loads a bundle once before it answers
+SOME_FAILED = 1
 
 Name = Annotated[str, Parameter(help="Which ones; all if none is named.")]
+Force = Annotated[bool, Parameter(negative="", show_default=False, help="Upload what has not changed, too.")]
+DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only say what would be uploaded.")]
 
 
 class Deployed(msgspec.Struct, frozen=True):
     project: str
-    items: tuple[Version, ...]
+    items: tuple[Result, ...]
 
 
-def deploy(*names: Name, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Bundle functions and put them into service: all in functions/, or the named ones."""
+def deploy(*names: Name, force: Force = False, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> int:
+    """Bundle functions and put those that changed into service: all in functions/, or the named ones.
+
+    Nothing is uploaded unless all can be bundled. One that the server refuses leaves its active version running, and
+    the others go on; the exit code is then 1.
+    """
     out = Output(flags.json)
     found = entries(read_project_file(), names)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
-        bundles = [(entry, _bundled(entry, out)) for entry in found]  # all of them first: one broken one stops the rest
-        versions = tuple(_upload(session, project, entry, made, out) for entry, made in bundles)
-    if flags.json:
-        out.document(Deployed(project, versions))
+        with out.busy("bundling"):
+            made = bundles(found)
+        active = active_versions(session, project)
+        if dry_run:
+            results = tuple(rehearsed(one, active, force) for one in made)
+        else:
+            results = tuple(_put(session, project, one, active, force, out) for one in made)
+    _show(Deployed(project, results), out)
+    return SOME_FAILED if any(result.outcome is Outcome.FAILED for result in results) else OK
+
+
+def _put(session: Session, project: str, made: Made, active: Mapping[str, Version], force: bool, out: Output) -> Result:
+    with out.busy(f"uploading {made.entry.name}"):
+        result = put_into_service(session, project, made, active, force)
+    say(result, out)
+    return result
+
+
+def say(result: Result, out: Output) -> None:
+    """Tell people what became of a function."""
+    match result.outcome:
+        case Outcome.DEPLOYED:
+            out.done(f"deployed {result.name} as version {result.version}")
+        case Outcome.FAILED if result.problem is not None and not out.json:
+            running = f" (version {result.version} stays in service)" if result.version else ""
+            out.warn(f"✗ {result.name}: {result.problem.get('detail', '')}{running}")
+        case _:
+            pass
+
+
+def _show(deployed: Deployed, out: Output) -> None:
+    if out.json:
+        out.document(deployed)
         return
-    out.table(("function", "version", "size", "sha256"), [_row(version) for version in versions])
-    out.hint(f"Next: bunbase invoke {versions[0].name}")
+    out.table(("function", "result", "version", "size", "sha256"), [_row(result) for result in deployed.items])
+    if ready := [result.name for result in deployed.items if result.outcome is Outcome.DEPLOYED]:
+        out.hint(f"Next: bunbase invoke {ready[0]}")
 
 
-def _bundled(entry: Entry, out: Output) -> Bundled:
-    with out.busy(f"bundling {entry.path}"):
-        made = bundle(entry.path)
-    out.done(f"bundled {entry.path} ({_size(len(made.code))})")
-    return made
+def _row(result: Result) -> tuple[str, str, int | None, str, str]:
+    return result.name, result.outcome.value, result.version, size_text(result.size), result.sha256[:12]
 
 
-def _upload(session: Session, project: str, entry: Entry, made: Bundled, out: Output) -> Version:
-    files = {
-        "bundle": (f"{entry.name}.js", made.code, "application/javascript"),
-        "config": (None, msgspec.json.encode(entry.config), "application/json"),
-    }
-    if made.source_map is not None:
-        files["source_map"] = (f"{entry.name}.js.map", made.source_map, "application/json")
-    path = at("projects", project, "functions", entry.name)
-    with out.busy(f"uploading {entry.name}"):
-        version = session.ask(Version, Call("PUT", path, files=files, seconds=UPLOAD_SECONDS))
-    out.done(f"deployed {entry.name} as version {version.version}")
-    return version
-
-
-def _row(version: Version) -> tuple[str, int, str, str]:
-    return version.name, version.version, _size(version.size), version.sha256[:12]
-
-
-def _size(size: int) -> str:
+def size_text(size: int) -> str:
     return f"{size / 1024:.1f} KiB"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.cli.errors import Usage
-from bunbase.cli.project_file import FUNCTION_NAME, NAME, ProjectFile, name_rule
+from bunbase.cli.project_file import FUNCTION_NAME, NAME, ProjectFile, name_rule, read_project_file
 
 FOLDER: Final = "functions"
 NOT_FUNCTIONS: Final = (".d.ts", ".test.ts", ".spec.ts")
@@ -38,6 +38,17 @@ def entries(project: ProjectFile, only: Sequence[str] = (), root: Path | None = 
     if not wanted:
         raise Usage(f"There is no function here: write {FOLDER}/hello.ts, or run `bunbase init`.", "no_functions")
     return [Entry(name, _only_path(name, found), project.configs.get(name, {})) for name in wanted]
+
+
+def has_functions(folder: Path | None = None) -> bool:
+    """Say whether this folder is a project's: one with functions, or at least with a bunbase.toml that names some."""
+    folder = folder or Path()
+    if _in_folder(folder / FOLDER):
+        return True
+    try:
+        return bool(read_project_file(folder / NAME).functions)
+    except Usage:
+        return True  # a mistake in it is best told by whoever watches
 
 
 def _in_folder(folder: Path) -> dict[str, list[Path]]:

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
+from bunbase.cli.entries import has_functions
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import FLAGS, Flags
 from bunbase.cli.output import Output
@@ -41,10 +42,21 @@ class SettingFlags:
 NO_SETTINGS: Final = SettingFlags()
 
 
-def dev(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> int:
-    """Run everything on this machine, for development."""
+def dev(
+    *,
+    watch: Annotated[bool, Parameter(help="Deploy the functions of this folder, now and when they are saved.")] = True,
+    settings: SettingFlags = NO_SETTINGS,
+    flags: Flags = FLAGS,
+) -> int:
+    """Run everything on this machine, for development; in a folder with functions, deploy them as they are saved.
+
+    With --json nothing is watched: run `bunbase watch --json` beside it.
+    """
+    from bunbase.cli.beside import watching
     from bunbase.house.run import run_dev
 
+    if watch and not flags.json and has_functions():
+        return run_dev(settings.settings(), beside=watching)
     return run_dev(settings.settings(), flags.json)
 
 

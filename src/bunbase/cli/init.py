@@ -40,7 +40,7 @@ def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -
 
 
 def _filled(template: str, project: ChosenProject | None) -> str:
-    text = (resources.files("bunbase.cli") / "templates" / template).read_text("utf-8")
+    text = (resources.files("bunbase.cli") / "templates" / template).read_text("utf-8").replace("<name>", "hello")
     if project is None or template != "bunbase.toml":
         return text
     return f'[project]\nid = "{project.id}"\nslug = "{project.slug}"\n\n{text}'

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator
-from typing import Annotated, Final
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
 
 import msgspec
 from cyclopts import Parameter
@@ -12,53 +14,99 @@ from cyclopts.validators import Number
 from rich.text import Text
 
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.errors import Failure, Unreachable
+from bunbase.cli.errors import Failure, Unreachable, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output, visible
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.sse import events
 from bunbase.contracts.functions import LogLevel, LogLine, LogPage
+from bunbase.pkg.clock import rfc3339
 
 SILENCE_SECONDS: Final = 45.0  # the server sends a heartbeat every 15 s at most; after three the line is dead
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # what a server says that is busy or restarting
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 10.0
 STYLES: Final = {LogLevel.DEBUG: "dim", LogLevel.INFO: "", LogLevel.WARN: "yellow", LogLevel.ERROR: "red"}
+AGO: Final = re.compile(r"(\d{1,6})([smhd])")
+UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+NO_PARAMS: Final[Mapping[str, Any]] = {}
 
 Pause = Callable[[float], None]
 
 
 def logs(
-    name: Annotated[str, Parameter(help="The function's name.")],
+    name: Annotated[
+        str, Parameter(show_default=False, help="The function's name; all functions if none is named.")
+    ] = "",
     /,
     *,
     follow: Annotated[
         bool, Parameter(name=("--follow", "-f"), negative="", show_default=False, help="Go on until Ctrl-C.")
     ] = False,
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest lines.")] = 100,
+    level: Annotated[LogLevel | None, Parameter(help="Lines of this level and worse ones.")] = None,
+    grep: Annotated[str, Parameter(show_default=False, help="Lines with this text, in capitals or not.")] = "",
+    since: Annotated[str, Parameter(show_default=False, help="From when on: 30s, 15m, 2h, 1d ago, or RFC 3339.")] = "",
+    until: Annotated[str, Parameter(show_default=False, help="Until when, written alike.")] = "",
     invocation: Annotated[str, Parameter(show_default=False, help="Only the lines of this invocation.")] = "",
+    of_version: Annotated[int | None, Parameter(help="Only the lines of this version.")] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show what a function wrote to its console, oldest line first."""
+    """Show what functions wrote to their console, oldest line first."""
     out = Output(flags.json)
+    if of_version is not None and not name:
+        raise Usage("--of-version needs the name of a function.")
+    now = datetime.now(UTC)
+    asked = {
+        "level": level,
+        "q": grep,
+        "since": time_of(since, now),
+        "until": time_of(until, now),
+        "invocation": invocation,
+        "version": of_version,
+    }
+    params: dict[str, Any] = {key: value for key, value in asked.items() if value}
     with open_session(flags) as session:
-        path = at("projects", needed_project(flags.project, session), "functions", name, "logs")
-        params: dict[str, str | int] = {"limit": limit} | ({"invocation": invocation} if invocation else {})
-        page = session.ask(LogPage, Call("GET", path, params=params))
+        path = logs_path(needed_project(flags.project, session), name)
+        page = session.ask(LogPage, Call("GET", path, params={"limit": limit, **params}))
         if flags.json and not follow:
             out.document(page)
             return
         for line in reversed(page.items):
-            _show(line, out)
+            show(line, out, name == "")
         if not follow:
             return
-        for line in followed(session, path, page.items[0].seq if page.items else 0, out):
-            if invocation in ("", line.invocation):
-                _show(line, out)
+        for line in followed(session, path, page.items[0].seq if page.items else 0, out, params):
+            show(line, out, name == "")
 
 
-def followed(session: Session, path: str, after: int, out: Output, pause: Pause = time.sleep) -> Iterator[LogLine]:
+def logs_path(project: str, name: str = "") -> str:
+    """Give where lines of one function are, or of all."""
+    return at("projects", project, "functions", name, "logs") if name else at("projects", project, "logs")
+
+
+def time_of(text: str, now: datetime) -> str:
+    """Give a time as the API takes it: "1h" is an hour before `now`. Raises: Usage."""
+    if not text:
+        return ""
+    if ago := AGO.fullmatch(text):
+        return rfc3339(now - timedelta(seconds=int(ago[1]) * UNIT_SECONDS[ago[2]]))
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise Usage(f"{text!r} is no time; write 30s, 15m, 2h, 1d or 2026-01-31T12:00:00Z.") from None
+    return rfc3339(time.astimezone(UTC))  # without a zone: this machine's
+
+
+def followed(
+    session: Session,
+    path: str,
+    after: int,
+    out: Output,
+    params: Mapping[str, Any] = NO_PARAMS,
+    pause: Pause = time.sleep,
+) -> Iterator[LogLine]:
     """Give every line behind `after` as it comes, each once, over as many connections as it takes.
 
     Raises: what the server refuses for good.
@@ -66,7 +114,7 @@ def followed(session: Session, path: str, after: int, out: Output, pause: Pause 
     seconds = FIRST_PAUSE_SECONDS
     while True:
         try:
-            for line in _stream(session, path, after):
+            for line in _stream(session, path, after, params):
                 after, seconds = line.seq, FIRST_PAUSE_SECONDS
                 yield line
         except Unreachable as error:
@@ -75,10 +123,10 @@ def followed(session: Session, path: str, after: int, out: Output, pause: Pause 
         seconds = min(seconds * 2, MAX_PAUSE_SECONDS)
 
 
-def _stream(session: Session, path: str, after: int) -> Iterator[LogLine]:
+def _stream(session: Session, path: str, after: int, params: Mapping[str, Any]) -> Iterator[LogLine]:
     headers = {"accept": "text/event-stream", "last-event-id": str(after)}
-    params = {"follow": "true", "after": after}
-    reply = session.send(Call("GET", path, params=params, headers=headers, seconds=SILENCE_SECONDS), stream=True)
+    asked = {**params, "follow": "true", "after": after}
+    reply = session.send(Call("GET", path, params=asked, headers=headers, seconds=SILENCE_SECONDS), stream=True)
     with session.http.parts(reply) as parts:
         if reply.status_code in PASSING:
             raise Unreachable(f"{session.url} answered {reply.status_code}.")
@@ -97,12 +145,14 @@ def _line(data: str) -> LogLine:
         raise Failure("unexpected_answer", f"The server sent a log line that cannot be read: {error}.") from None
 
 
-def _show(line: LogLine, out: Output) -> None:
+def show(line: LogLine, out: Output, named: bool = False) -> None:
+    """Print a line. `named`: with its function, where lines of several are mixed."""
     if out.json:
         out.document(line)
         return
     style = STYLES[line.level]
-    begin = f"{line.at.astimezone():%H:%M:%S}.{line.at.microsecond // 1000:03d} v{line.version} "
+    whose = f"{line.function} v{line.version}" if named else f"v{line.version}"
+    begin = f"{line.at.astimezone():%H:%M:%S}.{line.at.microsecond // 1000:03d} {whose} "
     text = Text.assemble((begin, "dim"), (f"{line.level.value:<5} ", style), (visible(line.text), style))
     out.results.print(text, soft_wrap=True)
     if line.truncated:

@@ -42,6 +42,8 @@ COMMANDS: Final = (
     (PROJECT, "rules", "rules:app", "Test the rules of a project, and put them into force."),
     (FUNCTIONS, "init", "init:init", "Begin a project in a folder: bunbase.toml and a first function."),
     (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and put them into service."),
+    (FUNCTIONS, "watch", "watch:watch", "Deploy functions whenever they are saved, and show their logs."),
+    (FUNCTIONS, "functions", "functions:app", "Functions in service and their versions; new ones from templates."),
     (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show what it answers."),
     (FUNCTIONS, "logs", "logs:logs", "Show what a function wrote to its console."),
 )

@@ -90,6 +90,25 @@ def write_project(id: str, slug: str) -> None:
         raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
 
 
+def add_function(name: str, settings: dict[str, Any]) -> bool:
+    """Add a function's section to the file, if there is a file and it has none; all else in it stays as it is."""
+    import tomlkit
+
+    path = Path(NAME)
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return False
+    if name in tomlkit.parse(text).get("functions", {}):
+        return False
+    section = f"[functions.{name}]\n{tomlkit.dumps(settings)}"
+    try:
+        path.write_text(f"{text.rstrip()}\n\n{section}" if text.strip() else section, "utf-8")
+    except OSError as error:
+        raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
+    return True
+
+
 def _functions(tables: Any, path: Path, mistakes: list[str]) -> dict[str, FunctionSection]:
     if not isinstance(tables, dict):
         mistakes.append(f"{path}: [functions] is a table of tables, one per function: [functions.hello]")

@@ -52,7 +52,7 @@ def create(name: Annotated[str, Parameter(help="What to call it.")], /, *, flags
             out.document(new)
         else:
             out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
-        _keep(session, new, out)
+        keep_project(session, new, out)
     out.done(f"Made {new.name} ({new.slug}). The secret key is shown only now.")
     out.hint("Next: bunbase init, then bunbase deploy")
 
@@ -93,8 +93,11 @@ def delete(
     out.done(f"{found.name} ({found.slug}) is gone.")
 
 
-def _keep(session: Session, new: NewProject, out: Output) -> None:
-    """The project exists by now, so nothing that goes wrong here may hide its keys."""
+def keep_project(session: Session, new: NewProject, out: Output) -> None:
+    """Remember a new project and its keys.
+
+    The project exists by now, so nothing that goes wrong here may hide its keys.
+    """
     chosen = ChosenProject(new.id, new.slug)
     try:
         with session.changing() as known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
 
@@ -145,6 +145,23 @@ class LogLine(msgspec.Struct, frozen=True):
     truncated: bool
 
 
+class LogFilter(msgspec.Struct, frozen=True):
+    """Which lines: all, as far as nothing is said.
+
+    `level`: this one and worse; `text`: somewhere in the line, in capitals or not; `since` is inclusive, `until` not.
+    """
+
+    level: LogLevel | None = None
+    text: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    invocation: str | None = None
+    version: int | None = None
+
+
+ALL_LINES: Final = LogFilter()
+
+
 class LogPage(msgspec.Struct, frozen=True):
     """Lines newest first; `next` goes back in time."""
 
@@ -190,6 +207,10 @@ class Functions(Protocol):
         """Newest first. Raises: FunctionNotFound, InvalidCursor."""
         ...
 
+    async def bundle(self, caller: Caller, name: str, version: int) -> Bundle:
+        """Give a version as it was deployed. Raises: FunctionNotFound, VersionNotFound."""
+        ...
+
     async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
         """Make `version`, or the one before the active, active. Raises: VersionNotFound."""
         ...
@@ -203,11 +224,15 @@ class Functions(Protocol):
         """
         ...
 
-    async def logs(self, caller: Caller, name: str, limit: int, cursor: str | None, invocation: str | None) -> LogPage:
-        """Raises: FunctionNotFound, InvalidCursor."""
+    async def logs(
+        self, caller: Caller, name: str | None, limit: int, cursor: str | None, which: LogFilter | None = None
+    ) -> LogPage:
+        """Of one function, or (None) of all the project's. Raises: FunctionNotFound, InvalidCursor, InvalidInput."""
         ...
 
-    def follow_logs(self, caller: Caller, name: str, after: int | None) -> AsyncIterator[LogLine | None]:
+    def follow_logs(
+        self, caller: Caller, name: str | None, after: int | None, which: LogFilter | None = None
+    ) -> AsyncIterator[LogLine | None]:
         """Give lines as they come, from just behind `after` (from now on if None); None says that all is quiet."""
         ...
 

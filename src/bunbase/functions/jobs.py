@@ -8,7 +8,8 @@ from bunbase.pkg.jobs import Job
 HEAR_AGAIN_SECONDS = 0.5
 WATCH_SECONDS = 0.03  # a worker that allocates as fast as it can takes some 30 MB in this time
 WRITE_LOGS_SECONDS = 0.2
-DELETE_LOGS_SECONDS = 600.0
+LOG_DAYS_SECONDS = 600.0
+THIN_OUT_LOGS_SECONDS = 600.0
 
 
 def jobs_of(service: FunctionsService) -> tuple[Job, ...]:
@@ -17,5 +18,6 @@ def jobs_of(service: FunctionsService) -> tuple[Job, ...]:
         Job("functions.hear_lines", service.hear_lines, HEAR_AGAIN_SECONDS),
         Job("functions.watch_workers", service.watch_workers, WATCH_SECONDS),
         Job("functions.write_logs", service.write_logs, WRITE_LOGS_SECONDS),
-        Job("functions.delete_old_logs", service.delete_old_logs, DELETE_LOGS_SECONDS),
+        Job("functions.keep_log_days", service.keep_log_days, LOG_DAYS_SECONDS),
+        Job("functions.thin_out_logs", service.thin_out_logs, THIN_OUT_LOGS_SECONDS),
     )

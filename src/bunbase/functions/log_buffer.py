@@ -20,13 +20,18 @@ MAX_BYTES: Final = 16 << 20
 BATCH_LINES: Final = 1000
 
 Write = Callable[[Sequence[NewLine]], Awaitable[None]]
+Prepare = Callable[[Sequence[NewLine]], Awaitable[Sequence[NewLine]]]
 
 
 class LogBuffer:
-    """Holds at most MAX_LINES and MAX_BYTES; what comes on top, while the database is slow or away, is lost."""
+    """Holds at most MAX_LINES and MAX_BYTES; what comes on top, while the database is slow or away, is lost.
 
-    def __init__(self, write: Write, clock: Clock) -> None:
+    `prepare` is what is done to lines just before they are written.
+    """
+
+    def __init__(self, write: Write, clock: Clock, prepare: Prepare) -> None:
         self.write = write
+        self.prepare = prepare
         self.clock = clock
         self.lines: deque[NewLine] = deque()
         self.bytes = 0
@@ -51,7 +56,7 @@ class LogBuffer:
             self.lost = 0
         async with self.writing:
             while batch := list(islice(self.lines, BATCH_LINES)):
-                await self.write(batch)
+                await self.write(await self.prepare(batch))
                 for line in batch:
                     self.lines.popleft()
                     self.bytes -= len(line.text)

@@ -6,8 +6,8 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +39,12 @@ FAILED: Final = 1
 WATCH_SECONDS: Final = 1.0
 GARBAGE_AFTER: Final = 20_000  # new objects; Python's own 700 spent a tenth of a busy process's time on looking
 
+Beside = Callable[[str], AbstractContextManager[None]]
+
+
+def _nothing(_url: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -50,6 +56,7 @@ class Plan:
     house: HouseSettings
     gateway: GatewaySettings
     terminal: Terminal
+    beside: Beside
 
     @property
     def front(self) -> bool:
@@ -68,9 +75,12 @@ class Plan:
         return any(module.needs_database for module in MODULES if module.name in self.targets)
 
 
-def run_dev(flags: dict[str, str] | None = None, json: bool = False) -> int:
-    """Run every room in this process until Ctrl-C; give the exit code. `json`: speak to a program."""
-    return _run(DEV, ROOMS, flags or {}, Terminal(json))
+def run_dev(flags: dict[str, str] | None = None, json: bool = False, beside: Beside = _nothing) -> int:
+    """Run every room in this process until Ctrl-C; give the exit code. `json`: speak to a program.
+
+    `beside(url)`: what runs as long as the server answers at `url`.
+    """
+    return _run(DEV, ROOMS, flags or {}, Terminal(json), beside)
 
 
 def run_serve(rooms: Sequence[str] = (), flags: dict[str, str] | None = None, json: bool = False) -> int:
@@ -78,12 +88,14 @@ def run_serve(rooms: Sequence[str] = (), flags: dict[str, str] | None = None, js
     return _run(PRODUCTION, tuple(rooms) or ROOMS, flags or {}, Terminal(json))
 
 
-def _run(mode: str, targets: Sequence[str], flags: dict[str, str], terminal: Terminal) -> int:
+def _run(
+    mode: str, targets: Sequence[str], flags: dict[str, str], terminal: Terminal, beside: Beside = _nothing
+) -> int:
     try:
         _check_rooms(targets)
         config = load_settings(flags)
         house = config.of(HOUSE, HouseSettings)
-        plan = Plan(mode, tuple(targets), config, house, config.of(GATEWAY, GatewaySettings), terminal)
+        plan = Plan(mode, tuple(targets), config, house, config.of(GATEWAY, GatewaySettings), terminal, beside)
         configure_logging(human=mode == DEV and not terminal.json, level=house.log_level)
         with ExitStack() as stack:
             _prepare(plan, stack)
@@ -153,7 +165,8 @@ async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Clu
         if plan.front:
             plan.terminal.ready(plan.mode, site, cluster.data_dir if cluster else None)
         log.info("ready", rooms=list(plan.targets), seconds=plan.terminal.seconds)
-        await _told_to_stop(stop, cluster)
+        with plan.beside(_local_url(listeners)):
+            await _told_to_stop(stop, cluster)
         plan.terminal.step("stopping")
         log.info("stopping")
 
@@ -165,6 +178,15 @@ def _spare_what_stays() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
+
+
+def _local_url(listeners: dict[str, Any]) -> str:
+    """Give where a process of this machine finds the front door; the public address may lead around the world."""
+    if GATEWAY not in listeners:
+        return ""
+    host, port = listeners[GATEWAY].getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  compared, not listened on
+    return f"http://{host}:{port}"
 
 
 async def _told_to_stop(stop: asyncio.Event, cluster: Cluster | None) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from litestar import delete, get, post, put
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath
+from litestar.response import Response
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, Version, Versions
@@ -75,6 +76,24 @@ async def list_versions(
     return await functions.versions(member, name, limit, cursor)
 
 
+@get(
+    "/api/projects/{project:str}/functions/{name:str}/versions/{version:int}/bundle",
+    summary="Get a version's code",
+    tags=TAGS,
+    media_type="application/javascript",
+)
+async def get_bundle(
+    member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], version: FromPath[int]
+) -> Response[bytes]:
+    """The file as it was deployed. For developers: it may hold what is not for everybody who may look at a project."""
+    bundle = await functions.bundle(member, name, version)
+    headers = {
+        "content-disposition": f'attachment; filename="{name}.v{version}.js"',
+        "x-content-type-options": "nosniff",
+    }
+    return Response(bundle.code, media_type="application/javascript", headers=headers)
+
+
 @post("/api/projects/{project:str}/functions/{name:str}/rollback", summary="Roll back", tags=TAGS, status_code=200)
 async def rollback(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: Rollback | None = None
@@ -83,4 +102,4 @@ async def rollback(
     return await functions.rollback(member, name, (data or Rollback()).version)
 
 
-ROUTES = (list_functions, deploy, get_function, delete_function, list_versions, rollback)
+ROUTES = (list_functions, deploy, get_function, delete_function, list_versions, get_bundle, rollback)

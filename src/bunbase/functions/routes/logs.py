@@ -1,8 +1,9 @@
-"""`/api/projects/{project}/functions/{name}/logs`: a page of lines, or lines as they come."""
+"""`/api/projects/{project}/logs` and `…/functions/{name}/logs`: a page of lines, or lines as they come."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from litestar import Request, get
@@ -10,7 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Response, Stream
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions, LogLine, LogPage
+from bunbase.contracts.functions import Functions, LogFilter, LogLevel, LogLine, LogPage
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput, Problem
@@ -20,6 +21,15 @@ SSE: Final = "text/event-stream"
 QUIET: Final = b": quiet\n\n"
 LAST_EVENT_ID: Final = "last-event-id"
 MAX_SEQ: Final = 2**63 - 1
+
+
+Level = Annotated[LogLevel | None, QueryParameter(description="Lines of this level and worse ones.")]
+Text = Annotated[str, QueryParameter(max_length=256, description="Lines with this text in them, capitals or not.")]
+Since = Annotated[datetime | None, QueryParameter(description="Lines from this time on, RFC 3339.")]
+Until = Annotated[datetime | None, QueryParameter(description="Lines before this time, RFC 3339.")]
+InvocationId = Annotated[str | None, QueryParameter(max_length=64)]
+VersionNumber = Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1)]
+After = Annotated[int | None, QueryParameter(ge=0, le=MAX_SEQ)]
 
 
 @get(
@@ -34,17 +44,54 @@ async def read_logs(
     name: FromPath[str],
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-    invocation: Annotated[str | None, QueryParameter(max_length=64)] = None,
+    level: Level = None,
+    q: Text = "",
+    since: Since = None,
+    until: Until = None,
+    invocation: InvocationId = None,
+    version: VersionNumber = None,
     follow: FromQuery[bool] = False,
-    after: Annotated[int | None, QueryParameter(ge=0, le=MAX_SEQ)] = None,
+    after: After = None,
 ) -> Response[LogPage] | Stream:
     """Newest first. `?follow=true` streams lines as server-sent events: those behind `after` or Last-Event-ID, else
     from now on; each event's id is the line's `seq`."""
+    which = LogFilter(level, q, since, until, invocation, version)
     if not follow:
-        return Response(await functions.logs(member, name, limit, cursor, invocation))
-    lines = functions.follow_logs(member, name, _last_event_id(request) if after is None else after)
+        return Response(await functions.logs(member, name, limit, cursor, which))
+    return await _followed(functions.follow_logs(member, name, _behind(request, after), which))
+
+
+@get("/api/projects/{project:str}/logs", summary="Read or follow the log of all functions", tags=["Functions"])
+async def read_all_logs(
+    member: Injected[Caller],
+    functions: Injected[Functions],
+    request: Request[Any, Any, Any],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    level: Level = None,
+    q: Text = "",
+    since: Since = None,
+    until: Until = None,
+    invocation: InvocationId = None,
+    follow: FromQuery[bool] = False,
+    after: After = None,
+) -> Response[LogPage] | Stream:
+    """As of one function, but of all the project's; each line names its function."""
+    which = LogFilter(level, q, since, until, invocation)
+    if not follow:
+        return Response(await functions.logs(member, None, limit, cursor, which))
+    return await _followed(functions.follow_logs(member, None, _behind(request, after), which))
+
+
+async def _followed(lines: AsyncIterator[LogLine | None]) -> Stream:
     first = await anext(lines)  # what is wrong with the request shows here, while it can be answered properly
     return Stream(_events(first, lines), media_type=SSE, headers={"cache-control": "no-store"})
+
+
+def _behind(request: Request[Any, Any, Any], after: int | None) -> int | None:
+    """The newer of the two: an EventSource that comes back repeats `after` as it was, and adds what it has seen."""
+    seen = _last_event_id(request)
+    return seen if after is None else max(after, seen or 0)
 
 
 def _last_event_id(request: Request[Any, Any, Any]) -> int | None:
@@ -71,4 +118,4 @@ def _event(line: LogLine | None) -> bytes:
     return b"id: %d\nevent: log\ndata: %b\n\n" % (line.seq, api_json(line))
 
 
-ROUTES = (read_logs,)
+ROUTES = (read_logs, read_all_logs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Final
 
@@ -10,6 +11,8 @@ from bunbase.contracts.functions import Bundle, InvalidBundle, Version, VersionN
 from bunbase.functions.egress.allowed import check_allow_net
 from bunbase.functions.names import check_function_name
 from bunbase.functions.service.parts import Parts
+from bunbase.functions.source_map import BadSourceMap, decode_source_map, read_source_map
+from bunbase.functions.stack_traces import translate
 from bunbase.functions.store.functions import NewVersion
 from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.worker import LoadFailed
@@ -27,8 +30,10 @@ class Deploying(Parts):
         caller.need(Role.DEVELOPER)
         check_function_name(name)
         _check(bundle)
+        if bundle.source_map is not None:
+            await asyncio.to_thread(_check_source_map, bundle.source_map)
         sha256 = hashlib.sha256(bundle.code).hexdigest()
-        await self._try_load(Deployment(caller.project, name, 0, sha256, bundle.config, 0), bundle.code)
+        await self._try_load(Deployment(caller.project, name, 0, sha256, bundle.config, 0), bundle)
         by = caller.signed_in().id
         new = NewVersion(bundle.code, bundle.source_map, bundle.config, sha256, self.clock.now(), by)
         limit = self.settings.max_functions_per_project
@@ -55,6 +60,7 @@ class Deploying(Parts):
         await self.existing(caller.project, name)
         await self.stores.functions.delete(caller.project, name)
         await self.changed(caller.project, name)
+        self.stack_traces.forget(caller.project, name)
         await self.stores.logs.delete_function(caller.project, name)
 
     async def versions(self, caller: Caller, name: str, limit: int, cursor: str | None) -> Versions:
@@ -64,6 +70,14 @@ class Deploying(Parts):
         found = await self.stores.functions.versions(caller.project, name, limit + 1, before)
         more = len(found) > limit
         return Versions(tuple(found[:limit]), encode_cursor(query, found[limit - 1].version) if more else None)
+
+    async def bundle(self, caller: Caller, name: str, version: int) -> Bundle:
+        caller.need(Role.DEVELOPER)
+        await self.existing(caller.project, name)
+        found = await self.stores.functions.whole(caller.project, name, version) if version <= NEWEST else None
+        if found is None:
+            raise VersionNotFound(f"{name} has no version {version}; see its list of versions.")
+        return found
 
     async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
         caller.need(Role.DEVELOPER)
@@ -75,13 +89,31 @@ class Deploying(Parts):
         await self.changed(caller.project, name)
         return found
 
-    async def _try_load(self, deployment: Deployment, code: bytes) -> None:
+    async def _try_load(self, deployment: Deployment, bundle: Bundle) -> None:
         """Run the bundle's top level once, as a worker would. Raises: InvalidBundle."""
         env = await self.environments.current(deployment.project)
         try:
-            await self.starter.try_load(deployment, Program(code, env.exposed))
+            await self.starter.try_load(deployment, Program(bundle.code, env.exposed))
         except LoadFailed as failure:
-            raise InvalidBundle(str(failure)) from None
+            raise InvalidBundle(await asyncio.to_thread(_told, str(failure), bundle.source_map)) from None
+
+
+def _told(failure: str, source_map: bytes | None) -> str:
+    """Say where in its author's files a bundle failed."""
+    if source_map is None or "function.js:" not in failure:
+        return failure
+    try:
+        return translate(failure, decode_source_map(source_map))
+    except BadSourceMap:
+        return failure
+
+
+def _check_source_map(text: bytes) -> None:
+    """Its mappings are looked at when a stack trace needs them: broken ones harm nobody but its author."""
+    try:
+        read_source_map(text)
+    except BadSourceMap as bad:
+        raise InvalidBundle(f"The source map cannot be used: {bad}. Send the one that the bundler wrote.") from None
 
 
 def _check(bundle: Bundle) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Chunk, FunctionOverloaded, Head, Invocation
+from bunbase.contracts.functions import Chunk, FunctionNotFound, FunctionOverloaded, Head, Invocation
 from bunbase.functions.access import admit
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.workers.answer_head import without_hop_by_hop
@@ -27,11 +27,15 @@ CREDENTIALS: Final = frozenset({"authorization", "x-bunbase-key"})  # for us, no
 
 class Invoking(Parts):
     async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
-        deployment = await self.active.find(caller.project, name)
-        admit(caller, deployment.config.access)
+        deployment = await self._admitted(caller, name)
         request = _request(caller, invocation)
         began = time.perf_counter()
-        call = await self._start(deployment, request)
+        try:
+            call = await self._start(deployment, request)
+        except FunctionNotFound:  # deployments that followed each other have deleted the version since it was found
+            self.active.forget(caller.project, name)
+            deployment = await self._admitted(caller, name)
+            call = await self._start(deployment, request)
         queued_ms = (time.perf_counter() - began) * 1000
         try:
             head = await call.head()
@@ -40,6 +44,12 @@ class Invoking(Parts):
                 yield Chunk(data)
         finally:
             call.abandon()
+
+    async def _admitted(self, caller: Caller, name: str) -> Deployment:
+        """Give the active version to a caller who may call it. Raises: FunctionNotFound, Forbidden, Unauthenticated."""
+        deployment = await self.active.find(caller.project, name)
+        admit(caller, deployment.config.access)
+        return deployment
 
     async def _start(self, deployment: Deployment, request: Request) -> Call:
         try:

@@ -18,6 +18,7 @@ from bunbase.functions.host_calls.desk import Desk
 from bunbase.functions.log_buffer import LogBuffer
 from bunbase.functions.names import could_be_function
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.stack_traces import StackTraces
 from bunbase.functions.store import Stores
 from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.pool import Pool
@@ -45,7 +46,8 @@ class Parts:
         self.environments = Environments(stores.variables, others.kms)
         self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of)
         self.active = ActiveVersions(stores.functions.deployment)
-        self.log_lines = LogBuffer(stores.logs.add, clock)
+        self.stack_traces = StackTraces(stores.functions.source_map)
+        self.log_lines = LogBuffer(stores.logs.add, clock, self.stack_traces.translated)
         self.followers = Followers()
         self.starter = Starter(Zygote(), find_bun, settings)
         self.pool = Pool(self.starter, self.program, self.log_lines.say, settings)

@@ -43,10 +43,19 @@ class Upkeep(Parts):
     async def write_logs(self) -> None:
         await self.log_lines.flush()
 
-    async def delete_old_logs(self) -> None:
-        before = self.clock.now() - timedelta(days=self.settings.log_retention_days)
-        while await self.stores.logs.delete_old(before, DELETE_BATCH) == DELETE_BATCH:
-            pass
+    async def keep_log_days(self) -> None:
+        """Have a table ready for the lines of today and tomorrow; drop those whose lines are all too old."""
+        today = self.clock.now().date()
+        for day in (today, today + timedelta(days=1)):
+            await self.stores.logs.days.make(day)
+        oldest = today - timedelta(days=self.settings.log_retention_days)
+        for day in await self.stores.logs.days.days():
+            if day < oldest:
+                await self.stores.logs.days.drop(day)
+                log.info("old log lines of functions were dropped", day=day.isoformat())
+
+    async def thin_out_logs(self) -> None:
+        """Delete the oldest lines of projects that have more than they may."""
         limit = self.settings.max_log_lines_per_project
         for crowded in await self.stores.logs.crowded(limit):
             surplus = crowded.lines - limit

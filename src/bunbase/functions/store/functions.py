@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.functions import FunctionConfig, Version
+from bunbase.contracts.functions import Bundle, FunctionConfig, Version
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.db.database import Database
 
@@ -51,6 +51,8 @@ JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.a
 LEFT JOIN environments e ON e.project = f.project
 WHERE f.project = $1 AND f.name = $2"""
 BUNDLE = "SELECT bundle FROM versions WHERE project = $1 AND name = $2 AND version = $3"
+SOURCE_MAP = "SELECT source_map FROM versions WHERE project = $1 AND name = $2 AND version = $3"
+WHOLE = "SELECT bundle AS code, source_map, config FROM versions WHERE project = $1 AND name = $2 AND version = $3"
 DELETE_FUNCTION = "DELETE FROM functions WHERE project = $1 AND name = $2"
 DELETE_FUNCTIONS = "DELETE FROM functions WHERE project = $1"
 
@@ -114,6 +116,13 @@ class FunctionStore:
     async def bundle(self, project: str, name: str, version: int) -> bytes | None:
         code: bytes | None = await self.db.value(BUNDLE, project, name, version)
         return code
+
+    async def source_map(self, project: str, name: str, version: int) -> bytes | None:
+        found: bytes | None = await self.db.value(SOURCE_MAP, project, name, version)
+        return found
+
+    async def whole(self, project: str, name: str, version: int) -> Bundle | None:
+        return await self.db.one(Bundle, WHOLE, project, name, version)
 
     async def delete(self, project: str, name: str) -> bool:
         async with self._change(project, name):

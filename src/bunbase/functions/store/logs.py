@@ -3,37 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
-from bunbase.contracts.functions import LogLevel, LogLine
+from bunbase.contracts.functions import LogFilter, LogLevel, LogLine
 from bunbase.functions.store.functions import TELL
+from bunbase.functions.store.log_days import LOCK, LogDays
 from bunbase.pkg.db.database import Database
 
 CHANNEL: Final = "functions_logs"  # payload: a project that has new lines
 
-# One writer at a time, from the first seq to the commit: a reader that has seen a line has seen all before it.
-LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('functions.logs', 0))"
 ADD = """
 INSERT INTO logs (project, function, version, invocation, at, level, text, truncated)
 SELECT project, function, version, invocation, at, level, text, truncated
 FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::boolean[])
 WITH ORDINALITY AS line (project, function, version, invocation, at, level, text, truncated, place)
 ORDER BY place"""
-COLUMNS = "SELECT seq, at, level, text, function, version, invocation, truncated FROM logs"
-BEFORE = f"""{COLUMNS}
-WHERE project = $1 AND function = $2 AND seq < $3 AND ($4::text IS NULL OR invocation = $4)
-ORDER BY seq DESC LIMIT $5"""
-AFTER = f"{COLUMNS} WHERE project = $1 AND function = $2 AND seq > $3 ORDER BY seq LIMIT $4"
-NEWEST = "SELECT seq FROM logs WHERE project = $1 AND function = $2 ORDER BY seq DESC LIMIT 1"
+# Times are compared as they are, not behind an "IS NULL OR": only then PostgreSQL passes over the days outside.
+LINES = """
+SELECT seq, at, level, text, function, version, invocation, truncated FROM logs
+WHERE project = $1 AND seq > $2 AND seq <= $3 AND at >= $4 AND at < $5 AND level = ANY($6)
+AND ($7::text IS NULL OR function = $7) AND ($8::text IS NULL OR invocation = $8) AND ($9::int IS NULL OR version = $9)
+AND ($10 = '' OR position(lower($10) IN lower(text)) > 0)"""
+BEFORE = f"{LINES} ORDER BY seq DESC LIMIT $11"
+AFTER = f"{LINES} ORDER BY seq LIMIT $11"
+NEWEST = """
+SELECT seq FROM logs WHERE project = $1 AND ($2::text IS NULL OR function = $2) ORDER BY seq DESC LIMIT 1"""
 DELETE_FUNCTION = "DELETE FROM logs WHERE project = $1 AND function = $2"
 DELETE_PROJECT = "DELETE FROM logs WHERE project = $1"
-DELETE_OLD = "DELETE FROM logs WHERE seq IN (SELECT seq FROM logs WHERE at < $1 LIMIT $2)"
 CROWDED = "SELECT project, count(*) AS lines FROM logs GROUP BY project HAVING count(*) > $1"
 DELETE_OLDEST = """
-DELETE FROM logs WHERE project = $1 AND seq IN (SELECT seq FROM logs WHERE project = $1 ORDER BY seq LIMIT $2)"""
+DELETE FROM logs WHERE project = $1
+AND seq <= (SELECT max(seq) FROM (SELECT seq FROM logs WHERE project = $1 ORDER BY seq LIMIT $2) oldest)"""
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
 
 
 class NewLine(msgspec.Struct, frozen=True):
@@ -53,26 +60,34 @@ class Crowded(msgspec.Struct, frozen=True):
 
 
 class LogStore:
+    """`function` is None for all of a project's."""
+
     def __init__(self, db: Database) -> None:
         self.db = db
+        self.days = LogDays(db)
 
     async def add(self, lines: Sequence[NewLine]) -> None:
         columns = [[getattr(line, name) for line in lines] for name in NewLine.__struct_fields__]
         async with self.db.transaction():
+            # One writer at a time, from the first seq to the commit: who has seen a line has seen all before it.
             await self.db.execute(LOCK)
+            for day in {line.at.date() for line in lines}:  # there already, unless the job that makes them was late
+                await self.days.make(day)
             await self.db.execute(ADD, *columns)
             for project in {line.project for line in lines}:
                 await self.db.execute(TELL, CHANNEL, project)
 
-    async def before(self, project: str, function: str, seq: int, invocation: str | None, limit: int) -> list[LogLine]:
+    async def before(self, project: str, function: str | None, seq: int, which: LogFilter, limit: int) -> list[LogLine]:
         """Newest first."""
-        return await self.db.all(LogLine, BEFORE, project, function, seq, invocation, limit)
+        return await self.db.all(LogLine, BEFORE, project, 0, seq - 1, *_conditions(function, which), limit)
 
-    async def after(self, project: str, function: str, seq: int, limit: int) -> list[LogLine]:
-        """Oldest first."""
-        return await self.db.all(LogLine, AFTER, project, function, seq, limit)
+    async def after(
+        self, project: str, function: str | None, seq: int, until: int, which: LogFilter, limit: int
+    ) -> list[LogLine]:
+        """Lines behind `seq` up to `until`, oldest first."""
+        return await self.db.all(LogLine, AFTER, project, seq, until, *_conditions(function, which), limit)
 
-    async def newest(self, project: str, function: str) -> int:
+    async def newest(self, project: str, function: str | None) -> int:
         return await self.db.value(NEWEST, project, function) or 0
 
     async def delete_function(self, project: str, function: str) -> None:
@@ -81,12 +96,16 @@ class LogStore:
     async def delete_project(self, project: str) -> None:
         await self.db.execute(DELETE_PROJECT, project)
 
-    async def delete_old(self, before: datetime, limit: int) -> int:
-        return await self.db.execute(DELETE_OLD, before, limit)
-
     async def crowded(self, max_lines: int) -> list[Crowded]:
         """List the projects that have more lines than they may."""
         return await self.db.all(Crowded, CROWDED, max_lines)
 
     async def delete_oldest(self, project: str, count: int) -> int:
         return await self.db.execute(DELETE_OLDEST, project, count)
+
+
+def _conditions(function: str | None, which: LogFilter) -> tuple[object, ...]:
+    """Give the parameters $4 to $10 of LINES."""
+    levels = LEVELS[LEVELS.index(which.level) :] if which.level else LEVELS
+    since, until = which.since or EARLIEST, which.until or LATEST
+    return since, until, levels, function, which.invocation, which.version, which.text

@@ -1,0 +1,157 @@
+"""`bunbase functions`: what is in service, its versions, and new ones from templates."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.deploy import size_text
+from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call, at, refuse
+from bunbase.cli.output import Output
+from bunbase.cli.prompts import ask
+from bunbase.cli.session import Session, open_session
+from bunbase.contracts.functions import Version, Versions
+
+Name = Annotated[str, Parameter(help="The function's name.")]
+Number = Annotated[int | None, Parameter(help="As `bunbase functions versions` shows it.")]
+
+app = App(name="functions", help="Functions in service and their versions; new ones from templates.")
+app.command("bunbase.cli.functions_new:new", name="new", help="Write a new function from a template.")
+
+
+@app.command(name="list")
+def list_functions(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Show the functions in service, by name."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        found = session.ask_all(Versions, Call("GET", _path(flags, session)))
+    if flags.json:
+        out.document(found)
+        return
+    rows = [
+        (one.name, one.version, one.config.access.value, one.config.schedule, size_text(one.size), one.created_at)
+        for one in found.items
+    ]
+    out.table(("function", "version", "access", "schedule", "size", "deployed"), rows)
+    if not found.items:
+        out.hint("No function is in service yet. Write one: bunbase functions new hello")
+
+
+@app.command
+def versions(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Show a function's versions, newest first; the active one has a star."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        found = session.ask_all(Versions, Call("GET", _path(flags, session, name, "versions")))
+    if flags.json:
+        out.document(found)
+        return
+    rows = [
+        ("*" if one.active else " ", one.version, size_text(one.size), one.sha256[:12], one.created_at, one.created_by)
+        for one in found.items
+    ]
+    out.table(("", "version", "size", "sha256", "deployed", "by"), rows)
+
+
+@app.command
+def diff(name: Name, old: Number = None, new: Number = None, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Compare two versions, settings and bundled code; by default the active one with the one before it."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        found = session.ask_all(Versions, Call("GET", _path(flags, session, name, "versions"))).items
+        before, after = _two(name, found, old, new)
+        old_code, new_code = (
+            _lines(session, _path(flags, session, name, "versions", str(one.version), "bundle"))
+            for one in (before, after)
+        )
+    old_name, new_name = f"{name} v{before.version}", f"{name} v{after.version}"
+    changed = [
+        *_diff(_settings(before), _settings(after), f"settings of {old_name}", f"settings of {new_name}"),
+        *_diff(old_code, new_code, old_name, new_name),
+    ]
+    if flags.json:
+        out.document({"old": before, "new": after, "diff": "\n".join(changed)})
+        return
+    for line in changed:
+        out.line(line)
+    if not changed:
+        out.hint(f"Versions {before.version} and {after.version} are the same.")
+
+
+@app.command
+def rollback(name: Name, version: Number = None, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Put an older version back into service at once; by default the one before the active."""
+    out = Output(flags.json)
+    body = {} if version is None else {"version": version}
+    with open_session(flags) as session:
+        active = session.ask(Version, Call("POST", _path(flags, session, name, "rollback"), json=body))
+    if flags.json:
+        out.document(active)
+    out.done(f"{name} runs version {active.version}.")
+
+
+@app.command
+def delete(
+    name: Name,
+    /,
+    *,
+    confirm: Annotated[str, Parameter(show_default=False, help="The function's name, to say it is meant.")] = "",
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Delete a function with all its versions and its log."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        path = _path(flags, session, name)
+        session.ask(Version, Call("GET", path))
+        if not confirm:
+            out.warn(f"This deletes {name} with all its versions and its log. There is no way back.")
+            confirm = ask(f"Type {name} to go on", f"Say that it is meant: --confirm {name}")
+        if confirm != name:
+            raise Usage(f"{confirm} is not {name}: nothing was deleted.")
+        session.ask(type(None), Call("DELETE", path))
+    if flags.json:
+        out.document({"name": name, "deleted": True})
+    out.done(f"{name} is gone.")
+
+
+def _two(name: str, found: tuple[Version, ...], old: int | None, new: int | None) -> tuple[Version, Version]:
+    after = _version(name, found, new) if new is not None else next(one for one in found if one.active)
+    if old is not None:
+        return _version(name, found, old), after
+    before = next((one for one in found if one.version < after.version), None)
+    if before is None:
+        raise Failure("version_not_found", f"{name} has no version before {after.version} to compare with.")
+    return before, after
+
+
+def _version(name: str, found: tuple[Version, ...], number: int) -> Version:
+    for one in found:
+        if one.version == number:
+            return one
+    raise Failure("version_not_found", f"{name} has no version {number}; see: bunbase functions versions {name}")
+
+
+def _lines(session: Session, path: str) -> list[str]:
+    reply = session.send(Call("GET", path))
+    refuse(reply)
+    return reply.content.decode("utf-8", "replace").splitlines()
+
+
+def _settings(version: Version) -> list[str]:
+    config: dict[str, Any] = msgspec.to_builtins(version.config)
+    return [f"{name} = {value}" for name, value in config.items()]
+
+
+def _diff(old: list[str], new: list[str], old_name: str, new_name: str) -> Iterator[str]:
+    return difflib.unified_diff(old, new, old_name, new_name, lineterm="")
+
+
+def _path(flags: ProjectFlags, session: Session, *rest: str) -> str:
+    return at("projects", needed_project(flags.project, session), "functions", *rest)

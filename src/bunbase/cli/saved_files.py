@@ -1,0 +1,64 @@
+"""What has changed on disk since the last look: of a project's functions and all they import.
+
+Polled: a look at a hundred files takes a millisecond, works on every file system, container mounts too, and misses
+nothing that an editor's way of saving (write, rename, swap files) might hide from a notification.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+MAX_FILES: Final = 10_000
+NEVER: Final = frozenset({"node_modules", "__pycache__"})
+
+State = tuple[int, int, int]
+
+
+class SavedFiles:
+    def __init__(self, folders: Iterable[Path], files: Iterable[Path]) -> None:
+        """`folders` are looked through, `files` are looked at; neither needs to exist."""
+        self.folders = tuple(folders)
+        self.files = tuple(files)
+        self.also: set[Path] = set()
+        self.seen = self._look()
+
+    def watch(self, files: Iterable[Path]) -> None:
+        """Look at these from now on, too."""
+        for file in files:
+            path = Path(os.path.abspath(file))
+            if path not in self.also and NEVER.isdisjoint(path.parts):
+                self.also.add(path)
+                self._note(path, self.seen)
+
+    def changed(self) -> set[Path]:
+        """Give what was written, made or removed since the last call."""
+        now, before = self._look(), self.seen
+        self.seen = now
+        return {path for path in now.keys() | before.keys() if now.get(path) != before.get(path)}
+
+    def _look(self) -> dict[Path, State]:
+        found: dict[Path, State] = {}
+        for path in (*self._in_folders(), *map(Path.absolute, self.files), *self.also):
+            self._note(path, found)
+        return found
+
+    def _in_folders(self) -> Iterator[Path]:
+        count = 0
+        for folder in self.folders:
+            for place, folders, files in os.walk(folder):
+                folders[:] = sorted(name for name in folders if name not in NEVER and not name.startswith("."))
+                for name in files:
+                    count += 1
+                    if count > MAX_FILES:
+                        return
+                    yield Path(os.path.abspath(place), name)
+
+    def _note(self, path: Path, states: dict[Path, State]) -> None:
+        try:
+            state = path.stat()
+        except OSError:
+            return
+        states[path] = (state.st_mtime_ns, state.st_size, state.st_ino)

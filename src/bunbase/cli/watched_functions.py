@@ -1,0 +1,71 @@
+"""The functions of a folder, put into service again when something that went into them is saved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from bunbase.cli.bundle import bundle
+from bunbase.cli.deploying import Made, Result, put_into_service, result_of_failure
+from bunbase.cli.entries import Entry, entries
+from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
+from bunbase.cli.project_file import NAME, read_project_file
+from bunbase.cli.session import Session
+from bunbase.contracts.functions import Version
+
+
+class WatchedFunctions:
+    """`sources`: of each function, the files that its last bundle was made of."""
+
+    def __init__(self, session: Session, project: str) -> None:
+        self.session = session
+        self.project = project
+        self.sources: dict[str, set[Path]] = {}
+        self.configs: dict[str, object] = {}
+        self.broken: set[str] = set()
+
+    def found(self) -> list[Entry]:
+        """Give the functions there are now; none is no mistake here. Raises: Usage."""
+        try:
+            return entries(read_project_file())
+        except Usage as usage:
+            if usage.code == "no_functions" and not Path(NAME).exists():
+                return []
+            raise
+
+    def touched(self, changed: set[Path]) -> list[Entry]:
+        """Give those to be built again: new, of changed files or settings, or broken until now."""
+        return [
+            entry
+            for entry in self.found()
+            if entry.name not in self.sources
+            or entry.name in self.broken
+            or self.configs.get(entry.name) != entry.config
+            or not self.sources[entry.name].isdisjoint(changed)
+        ]
+
+    def gone(self) -> list[str]:
+        """Give, once, those whose files were removed since."""
+        here = {entry.name for entry in self.found()}
+        names = [name for name in self.sources if name not in here]
+        for name in names:
+            del self.sources[name]
+        return names
+
+    def put(self, entry: Entry, active: Mapping[str, Version]) -> Result:
+        """Build and deploy one; what goes wrong with it is its result. Raises: Unreachable, NotSignedIn."""
+        self.configs[entry.name] = entry.config
+        self.sources.setdefault(entry.name, {Path(os.path.abspath(entry.path))})
+        self.broken.add(entry.name)
+        try:
+            made = Made(entry, bundle(entry.path))
+            self.sources[entry.name] = {Path(os.path.abspath(path)) for path in (*made.bundle.sources, entry.path)}
+            result = put_into_service(self.session, self.project, made, active)
+        except (Unreachable, NotSignedIn):
+            raise
+        except Failure as failure:
+            return result_of_failure(entry.name, active, failure)
+        if result.problem is None:
+            self.broken.discard(entry.name)
+        return result

@@ -1,0 +1,48 @@
+"""The project that a folder's functions go to while they are watched; made when there is none yet."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bunbase.cli.address import is_loopback
+from bunbase.cli.chosen import chosen_project
+from bunbase.cli.errors import Refused, Usage
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.projects import keep_project
+from bunbase.cli.session import Session
+from bunbase.contracts.platform import NewProject, Project
+
+GONE = "project_not_found"
+
+
+def watched_project(flag: str, session: Session, out: Output) -> Project:
+    """Give the chosen project; where none is chosen, and the server is on this machine, make one for this folder.
+
+    Raises: Usage, and all that a call raises.
+    """
+    chosen = chosen_project(flag, session)
+    if chosen:
+        return _existing(chosen, session)
+    if not is_loopback(session.url):
+        raise Usage("Choose a project: --project <id or slug>, or bunbase projects use <id or slug>.", "no_project")
+    new = session.ask(NewProject, Call("POST", at("projects"), json={"name": folder_name(Path.cwd())}))
+    keep_project(session, new, out)
+    out.done(f"made the project {new.name} ({new.slug}) for this folder")
+    return Project(new.id, new.name, new.slug, new.role, new.created_at)
+
+
+def folder_name(folder: Path) -> str:
+    """Give what a project made for this folder is called."""
+    return re.sub(r"[^\w .-]", "", folder.name).strip()[:60] or "App"
+
+
+def _existing(chosen: str, session: Session) -> Project:
+    try:
+        return session.ask(Project, Call("GET", at("projects", chosen)))
+    except Refused as refused:
+        if refused.code != GONE:
+            raise
+        advice = "choose another: bunbase projects use <id or slug>, or bunbase projects create <name>"
+        raise Usage(f"{session.url} has no project {chosen}; {advice}.", "no_project") from None

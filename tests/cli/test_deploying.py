@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.cli.bundle import bundle
+from bunbase.cli.errors import Failure
+from bunbase.cli.logs import time_of
+from tests.cli.conftest import Bunbase
+from tests.cli.server import FakeApi
+from tests.cli.test_functions import HANDLER, write
+
+
+def outcomes(document: Any) -> dict[str, str]:
+    return {item["name"]: item["outcome"] for item in document["items"]}
+
+
+def test_only_what_has_changed_is_uploaded(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    for name in ("code", "lines", "same", "settings"):
+        write(home / f"functions/{name}.ts")
+    assert set(outcomes(bunbase("deploy", "--json").document).values()) == {"deployed"}
+
+    write(home / "functions/code.ts", HANDLER.replace("hi", "ho"))
+    write(home / "functions/lines.ts", f"\n\n{HANDLER}")
+    write(home / "bunbase.toml", "[functions.settings]\ntimeout_ms = 500\n\n[functions.same]\ntimeout_ms = 30_000\n")
+    deployed = bunbase("deploy", "--json").document
+
+    assert outcomes(deployed) == {
+        "code": "deployed",
+        "lines": "deployed",  # the code is the same, but stack traces are not
+        "same": "unchanged",  # what the default is anyway
+        "settings": "deployed",
+    }
+    assert [item["version"] for item in deployed["items"]] == [2, 2, 1, 2]
+    assert {name: len(uploads) for name, uploads in in_project.uploads.items()} == {
+        "code": 2,
+        "lines": 2,
+        "same": 1,
+        "settings": 2,
+    }
+
+
+def test_force_uploads_what_has_not_changed(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    write(home / "functions/hello.ts")
+    bunbase("deploy")
+
+    assert outcomes(bunbase("deploy", "--force", "--json").document) == {"hello": "deployed"}
+    assert len(in_project.uploads["hello"]) == 2
+
+
+def test_a_dry_run_uploads_nothing(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    write(home / "functions/old.ts")
+    bunbase("deploy")
+    write(home / "functions/new.ts")
+
+    planned = bunbase("deploy", "--dry-run", "--json").document
+
+    assert outcomes(planned) == {"old": "unchanged", "new": "to deploy"}
+    assert list(in_project.uploads) == ["old"]
+
+
+def test_one_that_is_refused_does_not_stop_the_others_and_fails_the_command(
+    in_project: FakeApi, bunbase: Bunbase, home: Path
+) -> None:
+    write(home / "functions/bad.ts")
+    bunbase("deploy")
+    write(home / "functions/bad.ts", HANDLER.replace("hi", "refuse me"))
+    write(home / "functions/good.ts")
+
+    said = bunbase("deploy")
+    told = bunbase("deploy", "--json")
+
+    assert said.code == told.code == 1
+    assert "✗ bad: Error: not today (version 1 stays in service)" in said.err
+    document = msgspec.json.decode(told.out)
+    assert outcomes(document) == {"bad": "failed", "good": "unchanged"}
+    assert document["items"][0]["problem"]["code"] == "invalid_bundle"
+    assert document["items"][0]["version"] == 1
+
+
+def test_all_that_cannot_be_bundled_are_named(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    for name in ("one", "two"):
+        write(home / f"functions/{name}.ts", "export default (")
+
+    said = bunbase("deploy")
+
+    assert said.code == 1
+    assert "one.ts" in said.err
+    assert "two.ts" in said.err
+
+
+def test_a_source_map_tells_paths_from_the_project_and_nothing_else_of_this_machine(home: Path) -> None:
+    write(home / "node_modules/pack/index.js", "export const pack = 'pack';")
+    write(home.parent / "outside.ts", "export const outside = 'outside';")
+    write(
+        home / "functions/hello.ts",
+        "import { pack } from 'pack'; import { outside } from '../../outside';\nexport default () => pack + outside;",
+    )
+
+    made = bundle(Path("functions/hello.ts"))
+
+    assert made.source_map is not None
+    map = msgspec.json.decode(made.source_map)
+    assert sorted(map["sources"]) == ["functions/hello.ts", "node_modules/pack/index.js", "outside.ts"]
+    assert str(home.parent).encode() not in made.source_map
+    assert home / "functions/hello.ts" in made.sources
+
+
+def test_a_bundle_is_the_same_each_time(home: Path) -> None:
+    write(home / "functions/hello.ts")
+
+    assert bundle(Path("functions/hello.ts")) == bundle(Path("functions/hello.ts"))
+
+
+def test_a_file_that_is_not_there_cannot_be_bundled(home: Path) -> None:
+    with pytest.raises(Failure, match=r"nothing\.ts"):
+        bundle(Path("functions/nothing.ts"))
+
+
+def test_functions_and_versions_are_listed(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    assert "No function is in service yet" in bunbase("functions", "list").err
+    for text in ("one", "two", "three"):
+        write(home / "functions/hello.ts", HANDLER.replace("hi", text))
+        bunbase("deploy")
+
+    assert [one["version"] for one in bunbase("functions", "list", "--json").document["items"]] == [3]
+    found = bunbase("functions", "versions", "hello", "--json").document["items"]
+    assert [(one["version"], one["active"]) for one in found] == [(3, True), (2, False), (1, False)]
+    assert bunbase("functions", "versions", "hello").out.splitlines()[2].startswith("*   3")
+    assert bunbase("functions", "versions", "nothing").code == 1
+
+
+def test_two_versions_are_compared(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    write(home / "functions/hello.ts")
+    bunbase("deploy")
+    assert "no version before 1" in bunbase("functions", "diff", "hello").err
+    write(home / "functions/hello.ts", HANDLER.replace("hi", "changed"))
+    write(home / "bunbase.toml", "[functions.hello]\ntimeout_ms = 500\n")
+    bunbase("deploy")
+
+    said = bunbase("functions", "diff", "hello").out
+
+    assert '-var hello_default = () => new Response("hi");' in said
+    assert '+var hello_default = () => new Response("changed");' in said
+    assert "-timeout_ms = 30000\n+timeout_ms = 500" in said
+    assert bunbase("functions", "diff", "hello", "2", "2").out == ""
+    assert '+var hello_default = () => new Response("hi");' in bunbase("functions", "diff", "hello", "2", "1").out
+    assert bunbase("functions", "diff", "hello", "1", "9").code == 1
+
+
+def test_rolling_back_is_one_step(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    for text in ("one", "two", "three"):
+        write(home / "functions/hello.ts", HANDLER.replace("hi", text))
+        bunbase("deploy")
+
+    assert "hello runs version 2." in bunbase("functions", "rollback", "hello").err
+    assert bunbase("functions", "rollback", "hello", "1", "--json").document["version"] == 1
+    assert bunbase("functions", "rollback", "hello").code == 1
+    assert bunbase("functions", "rollback", "hello", "9", "--json").problem["code"] == "version_not_found"
+
+
+def test_a_function_is_deleted_only_when_it_is_meant(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    write(home / "functions/hello.ts")
+    bunbase("deploy")
+
+    assert bunbase("functions", "delete", "hello").code == 2
+    assert bunbase("functions", "delete", "hello", "--confirm", "other").code == 2
+    assert in_project.uploads
+    assert bunbase("functions", "delete", "hello", "--confirm", "hello", "--json").document["deleted"]
+    assert not in_project.uploads
+    assert bunbase("functions", "delete", "hello", "--confirm", "hello").code == 1
+
+
+def test_the_log_of_all_functions_says_whose_each_line_is(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.say("mine")
+    in_project.say("another's", function="other")
+
+    lines = bunbase("logs").out.splitlines()
+
+    assert [line.split()[1:] for line in lines] == [
+        ["hello", "v1", "info", "mine"],
+        ["other", "v1", "info", "another's"],
+    ]
+
+
+def test_a_filter_is_asked_of_the_server(in_project: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase(
+        *("logs", "hello", "--level", "warn", "--grep", "50% off", "--since", "2026-01-31T12:00:00+01:00"),
+        *("--until", "2026-02-01T00:00:00Z", "--invocation", "inv_1", "--of-version", "3"),
+    )
+
+    assert said.code == 0
+    assert in_project.asked == [
+        {
+            "limit": "100",
+            "level": "warn",
+            "q": "50% off",
+            "since": "2026-01-31T11:00:00.000Z",
+            "until": "2026-02-01T00:00:00.000Z",
+            "invocation": "inv_1",
+            "version": "3",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("", ""),
+        ("30s", "2026-05-10T11:59:30.000Z"),
+        ("15m", "2026-05-10T11:45:00.000Z"),
+        ("2h", "2026-05-10T10:00:00.000Z"),
+        ("1d", "2026-05-09T12:00:00.000Z"),
+        ("2026-05-10T14:00:00+02:00", "2026-05-10T12:00:00.000Z"),
+    ],
+)
+def test_times_may_be_said_as_people_say_them(text: str, time: str) -> None:
+    assert time_of(text, datetime(2026, 5, 10, 12, tzinfo=UTC)) == time
