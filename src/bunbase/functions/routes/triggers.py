@@ -47,8 +47,7 @@ async def list_jobs(
     member: Injected[Caller],
     functions: Injected[Functions],
     in_state: InState = None,
-    function: InState = Annotated[JobState | None, QueryParameter(name="state")]  # a handler's `state` is Litestar's own
-OfFunction = None,
+    function: OfFunction = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Jobs:

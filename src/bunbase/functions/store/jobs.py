@@ -13,7 +13,7 @@ from bunbase.pkg.db.database import Database
 
 # feeds that append to a lane and runners that leave it take turns: else a job could wait for one that has just ended
 LOCK_LANES = "SELECT pg_advisory_xact_lock(hashtextextended('functions jobs ' || $1, 0))"
-COUNT = "SELECT count(*) FROM (SELECT FROM jobs WHERE project = $1 AND state <> 'dead' LIMIT $2) AS some"
+COUNT = "SELECT count(*) FROM (SELECT FROM jobs WHERE project = $1 AND state <> 'dead' LIMIT $2) AS found"
 ADD = """
 INSERT INTO jobs (id, project, function, kind, state, payload, key, lane, depth, created_at, due_at, look_at, attempts)
 SELECT $1, project, name, $4, 'waiting', $5, $6, NULL, $7, $8, $9, $9, $10
