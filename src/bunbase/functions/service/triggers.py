@@ -79,7 +79,7 @@ class Triggering(Deploying):
         caller.need(Role.DEVELOPER)  # a payload may hold anything
         return shown(await self._stored(caller.project, id))
 
-    async def replayshown(self, caller: Caller, id: str) -> Job:
+    async def replay_job(self, caller: Caller, id: str) -> Job:
         caller.need(Role.DEVELOPER)
         stored = await self._stored(caller.project, id)
         if not await self.stores.jobs.replay(caller.project, id, self.clock.now()):
@@ -88,7 +88,7 @@ class Triggering(Deploying):
         self.runner.wake()
         return shown(await self._stored(caller.project, id))
 
-    async def deleteshown(self, caller: Caller, id: str) -> None:
+    async def delete_job(self, caller: Caller, id: str) -> None:
         caller.need(Role.DEVELOPER)
         stored = await self._stored(caller.project, id)
         if not await self.stores.jobs.delete(caller.project, stored, self.clock.now()):
