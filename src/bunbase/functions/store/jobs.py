@@ -33,6 +33,7 @@ CLAIM = """
 WITH next AS (
     SELECT seq, state AS was, started_at AS began FROM jobs
     WHERE state IN ('waiting', 'running') AND look_at <= $1 AND project <> ALL ($4::text[])
+        AND seq <> ALL ($5::bigint[])
     ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs SET state = 'running', look_at = $2, runner = $3, started_at = $1,
@@ -40,7 +41,7 @@ UPDATE jobs SET state = 'running', look_at = $2, runner = $3, started_at = $1,
 FROM next WHERE jobs.seq = next.seq
 RETURNING jobs.seq, jobs.id, jobs.project, jobs.function, jobs.kind, jobs.payload, jobs.lane, jobs.depth, jobs.due_at,
     jobs.attempt, jobs.attempts, jobs.lost, CASE WHEN was = 'running' THEN began END AS lost_at"""
-EXTEND = "UPDATE jobs SET look_at = $2 WHERE state = 'running' AND runner = $1"
+EXTEND = "UPDATE jobs SET look_at = $3 WHERE seq = ANY ($2::bigint[]) AND state = 'running' AND runner = $1"
 RELEASE = """
 UPDATE jobs SET state = 'waiting', look_at = $2, runner = NULL, attempt = greatest(attempt - 1, 0)
 WHERE state = 'running' AND runner = $1"""
@@ -172,12 +173,17 @@ class JobStore:
 
     # running
 
-    async def claim(self, runner: str, now: datetime, until: datetime, not_of: Sequence[str]) -> Claimed | None:
-        """Take one job that is due, or whose runner has let its lease run out; of no project in `not_of`."""
-        return await self.db.one(Claimed, CLAIM, now, until, runner, list(not_of))
+    async def claim(
+        self, runner: str, now: datetime, until: datetime, busy: Sequence[str], running: Sequence[int]
+    ) -> Claimed | None:
+        """Take one job that is due, or whose runner has let its lease run out.
 
-    async def extend(self, runner: str, until: datetime) -> None:
-        await self.db.execute(EXTEND, runner, until)
+        None of a project in `busy`, and none in `running`: those are here, however late the clock says it is.
+        """
+        return await self.db.one(Claimed, CLAIM, now, until, runner, busy, running)
+
+    async def extend(self, runner: str, running: Sequence[int], until: datetime) -> None:
+        await self.db.execute(EXTEND, runner, running, until)
 
     async def release(self, runner: str, now: datetime) -> None:
         """Let others run at once what this runner will not finish."""

@@ -73,7 +73,7 @@ class Runner:
         self.start = start
         self.clock = clock
         self.settings = settings
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[int, asyncio.Task[None]] = {}  # by the seq of the job
         self.running: Counter[str] = Counter()  # by project
         self.news = asyncio.Event()
 
@@ -98,31 +98,32 @@ class Runner:
             most = self.settings.max_triggered_runs_per_project
             busy = [project for project, count in self.running.items() if count >= most]
             now = self.clock.now()
-            job = await self.stores.jobs.claim(self.id, now, now + LEASE, busy)
+            job = await self.stores.jobs.claim(self.id, now, now + LEASE, busy, list(self.tasks))
             if job is None:
                 return
             self.running[job.project] += 1
             task = asyncio.create_task(self._run(job))
-            self.tasks.add(task)
-            task.add_done_callback(partial(self._ended, job.project))
+            self.tasks[job.seq] = task
+            task.add_done_callback(partial(self._ended, job))
 
     async def extend(self) -> None:
         """Keep what runs here."""
         if self.tasks:
-            await self.stores.jobs.extend(self.id, self.clock.now() + LEASE)
+            await self.stores.jobs.extend(self.id, list(self.tasks), self.clock.now() + LEASE)
 
     async def close(self) -> None:
         """Give back what runs; others begin it again at once."""
-        for task in self.tasks:
+        tasks = list(self.tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.stores.jobs.release(self.id, self.clock.now())
 
-    def _ended(self, project: str, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        self.running[project] -= 1
-        if not self.running[project]:
-            del self.running[project]
+    def _ended(self, job: Claimed, _: asyncio.Task[None]) -> None:
+        del self.tasks[job.seq]
+        self.running[job.project] -= 1
+        if not self.running[job.project]:
+            del self.running[job.project]
         self.wake()
 
     async def _run(self, job: Claimed) -> None:
