@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions import Functions, LogLevel
 from bunbase.contracts.triggers import Job, JobState, NewJob, Run, RunOutcome
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, SERVER, log_of
 
@@ -16,9 +16,9 @@ SAY = "async (req, ctx) => { console.log(JSON.stringify({ body: await req.json()
 
 
 async def said(functions: Functions, name: str, count: int) -> list[Any]:
-    """Give what the function printed, once there are so many lines, as JSON."""
+    """Give what the function printed to its console, once there are so many lines, as JSON."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while len(lines := await log_of(functions, name)) < count:
+    while len(lines := [line for line in await log_of(functions, name) if line.level is LogLevel.INFO]) < count:
         assert time.monotonic() < deadline, f"{name} has said only {[line.text for line in lines]}"
         await asyncio.sleep(0.02)
     return [msgspec.json.decode(line.text) for line in lines]

@@ -49,11 +49,11 @@ LIST = """
 SELECT function, spec, next_at FROM schedules WHERE project = $1 AND function > $2 ORDER BY function LIMIT $3"""
 
 SUBSCRIPTIONS = """
-SELECT function, triggers, cursor FROM subscriptions
-WHERE project = $1 AND (cursor IS NOT NULL OR since < $2) ORDER BY function"""
+SELECT function, triggers, cursor FROM subscriptions WHERE project = $1 AND cursor IS NOT NULL ORDER BY function"""
+ORPHANS = "SELECT function FROM subscriptions WHERE project = $1 AND cursor IS NULL AND since < $2"
 BEGIN = "UPDATE subscriptions SET cursor = $3 WHERE project = $1 AND function = $2 AND cursor IS NULL"
 ADVANCE = """
-UPDATE subscriptions SET cursor = $4 WHERE project = $1 AND function = $2 AND cursor IS NOT DISTINCT FROM $3"""
+UPDATE subscriptions SET cursor = $4 WHERE project = $1 AND function = $2 AND cursor = $3"""
 
 LOCK_FUNCTION = "SELECT FROM functions WHERE project = $1 AND name = $2 FOR KEY SHARE"
 
@@ -86,11 +86,22 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """`cursor`: the change that was handed on last, None where a deployment did not get to say it."""
+    """`cursor`: the change that was handed on last."""
 
     function: str
     triggers: tuple[DataTrigger, ...]
-    cursor: int | None
+    cursor: int
+
+
+class Orphan(msgspec.Struct, frozen=True):
+    function: str
+
+
+class Subscriptions(msgspec.Struct, frozen=True):
+    """`orphans`: functions whose deployment did not get to say where to begin, and never will."""
+
+    known: list[Subscription]
+    orphans: list[str]
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -135,14 +146,15 @@ class SubscriptionStore:
         """Handing on changes and moving the cursor belong together."""
         return self.db.transaction()
 
-    async def of(self, project: str, orphaned_before: datetime) -> list[Subscription]:
-        """Those that know where to begin; and those older than `orphaned_before`, which nobody will tell any more."""
-        return await self.db.all(Subscription, SUBSCRIPTIONS, project, orphaned_before)
+    async def of(self, project: str, orphaned_before: datetime) -> Subscriptions:
+        known = await self.db.all(Subscription, SUBSCRIPTIONS, project)
+        orphans = await self.db.all(Orphan, ORPHANS, project, orphaned_before)
+        return Subscriptions(known, [one.function for one in orphans])
 
     async def begin(self, project: str, function: str, at: int) -> None:
         await self.db.execute(BEGIN, project, function, at)
 
-    async def advance(self, project: str, function: str, before: int | None, to: int) -> bool:
+    async def advance(self, project: str, function: str, before: int, to: int) -> bool:
         """Move the cursor; False if somebody else has moved it."""
         await self.db.execute(LOCK_FUNCTION, project, function)  # before the row that goes with it, as deleting does
         return bool(await self.db.execute(ADVANCE, project, function, before, to))

@@ -115,28 +115,34 @@ class Feeds:
 
     async def turn(self, project: str, wait: float) -> bool:
         """Hand on the next changes, waiting for some; False if it is better to pause now."""
-        asked = await self.stores.subscriptions.of(project, self.clock.now() - ORPHANED)
-        for orphan in [one for one in asked if one.cursor is None]:
-            await self.stores.subscriptions.begin(project, orphan.function, await self.newest(project))
-        known = [one for one in asked if one.cursor is not None]
+        known = await self._subscriptions(project)
         if not known:
             return False
-        since = min(one.cursor for one in known if one.cursor is not None)
+        since = min(one.cursor for one in known)
         try:
             with deadline_in(DEADLINE_SECONDS):
                 changes = await self.bundoc.changes(_whole(project), since, BATCH, wait)
         except ResyncRequired as gone:
             await self._resync(project, known, gone)
             return True
+        if not changes.items:
+            return wait > 0
         try:
-            for subscription in known:
-                await self._hand_on(project, subscription, changes)
+            for subscription in await self._subscriptions(project):  # again: there may have been a deployment meanwhile
+                if subscription.cursor >= since:
+                    await self._hand_on(project, subscription, changes)
         except QueueFull:
             return False  # the log keeps them until there is room
-        return bool(changes.items) or wait > 0
+        return True
+
+    async def _subscriptions(self, project: str) -> list[Subscription]:
+        """Give those that know where they are; begin those that nobody told."""
+        asked = await self.stores.subscriptions.of(project, self.clock.now() - ORPHANED)
+        for orphan in asked.orphans:
+            await self.stores.subscriptions.begin(project, orphan, await self.newest(project))
+        return asked.known
 
     async def _hand_on(self, project: str, to: Subscription, changes: Changes) -> None:
-        assert to.cursor is not None
         if to.cursor >= changes.next:
             return
         new = [change for change in changes.items if change.seq > to.cursor]
@@ -181,7 +187,7 @@ class Feeds:
     async def _resync(self, project: str, known: Sequence[Subscription], gone: ResyncRequired) -> None:
         first, last = gone.extra["first"], gone.extra["last"]
         for one in known:
-            if one.cursor is None or first <= one.cursor <= last:
+            if first <= one.cursor <= last:
                 continue
             if not await self.stores.subscriptions.advance(project, one.function, one.cursor, last):
                 continue
