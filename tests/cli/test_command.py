@@ -16,8 +16,9 @@ SUB_COMMANDS = [
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
     *("backup schedule", "data export", "data import", "rules test", "rules push"),
+    *("jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
-NO_JSON = {"projects", "keys", "env", "backup", "data", "rules"}
+NO_JSON = {"projects", "keys", "env", "backup", "data", "rules", "jobs"}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])
