@@ -19,7 +19,7 @@ from bunbase.functions.service import FunctionsService
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms, Site
 from tests.fakes import FakeKms
-from tests.functions.calls import MEMBER, deploy, until
+from tests.functions.calls import MEMBER, PROJECT, deploy, until
 from tests.functions.hosting import SECRET
 from tests.functions.neighbours import neighbours
 from tests.functions.triggers.runs import SAY, dead_letters, enqueue, jobs_of, outcomes, runs_of, said
@@ -123,6 +123,22 @@ async def test_a_result_that_comes_after_the_lease_changes_nothing(
     own = await functions.stores.jobs.done(again, "run_quick", clock.now())
 
     assert (late, own) == (False, True)
+
+
+async def test_a_project_that_a_dead_server_followed_is_followed_again(
+    functions: FunctionsService, rooms: Rooms, clock: ManualClock
+) -> None:
+    subscriptions, now = functions.stores.subscriptions, clock.now()
+    await deploy(functions, "f", SAY, on=[{"collection": "posts"}])
+    await subscriptions.let_go(functions.runner.id)
+    dead = await subscriptions.hold("run_dead", now, now + timedelta(seconds=15), 10)
+    await functions.feeds.keep()
+    followed_before = list(functions.feeds.followed)
+
+    clock.advance(16)
+    await functions.feeds.keep()
+
+    assert (dead, followed_before, list(functions.feeds.followed)) == ([PROJECT], [], [PROJECT])
 
 
 async def test_a_killed_server_s_job_is_run_by_the_next(database_url: str, tmp_path: Path) -> None:

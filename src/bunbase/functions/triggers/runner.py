@@ -83,9 +83,16 @@ class Runner:
 
     async def work(self) -> None:
         """Run what is due, for ever."""
+        away = False
         while True:
             self.news.clear()
-            await self.begin_due()
+            try:
+                await self.begin_due()
+                away = False
+            except Problem as problem:  # not a reason to wait longer than POLL_SECONDS for the database to be back
+                if not away:
+                    log.warning("jobs cannot be looked for", error=problem.detail)
+                away = True
             try:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self.news.wait()
@@ -107,9 +114,12 @@ class Runner:
             task.add_done_callback(partial(self._ended, job))
 
     async def extend(self) -> None:
-        """Keep what runs here."""
-        if self.tasks:
-            await self.stores.jobs.extend(self.id, list(self.tasks), self.clock.now() + LEASE)
+        """Keep what runs here; should this fail, the next time is early enough."""
+        try:
+            if self.tasks:
+                await self.stores.jobs.extend(self.id, list(self.tasks), self.clock.now() + LEASE)
+        except Problem as problem:
+            log.warning("jobs that run could not be kept", jobs=len(self.tasks), error=problem.detail)
 
     async def close(self) -> None:
         """Give back what runs; others begin it again at once."""
