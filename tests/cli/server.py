@@ -49,7 +49,7 @@ from bunbase.contracts.triggers import (
     Job,
     JobNotFound,
     Jobs,
-    JobState,
+    JobStatus,
     NewJob,
     Run,
     Runs,
@@ -135,9 +135,9 @@ class FakeApi:
         self.keys[value] = (project, Key(f"key_{number}", kind, name, value[:4], NOW, None))
         return msgspec.structs.replace(self.keys[value][1], key=value)
 
-    def add_job(self, new: NewJob, state: JobState) -> Job:
+    def add_job(self, new: NewJob, state: JobStatus) -> Job:
         id = f"job_{len(self.jobs) + 1}"
-        attempt = new.attempts if state is JobState.DEAD else 0
+        attempt = new.attempts if state is JobStatus.DEAD else 0
         self.jobs[id] = Job(
             id, new.function, TriggerKind.JOB, state, NOW, NOW, attempt, new.attempts, new.key, payload=new.payload
         )
@@ -367,7 +367,7 @@ async def list_jobs(api: Injected[FakeApi], request: AnyRequest, function: FromQ
 async def add_job(api: Injected[FakeApi], request: AnyRequest) -> Job:
     api.signed_in(request)
     new = msgspec.convert(await request.json(), NewJob)
-    return api.add_job(new, JobState.WAITING)
+    return api.add_job(new, JobStatus.WAITING)
 
 
 @get("/api/projects/{project:str}/jobs/{id:str}")
@@ -379,7 +379,7 @@ async def get_job(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]
 @post("/api/projects/{project:str}/jobs/{id:str}/replay", status_code=200)
 async def replay_job(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> Job:
     api.signed_in(request)
-    api.jobs[id] = msgspec.structs.replace(api.job(id), state=JobState.WAITING)
+    api.jobs[id] = msgspec.structs.replace(api.job(id), state=JobStatus.WAITING)
     return api.jobs[id]
 
 

@@ -2,21 +2,21 @@ from __future__ import annotations
 
 import pytest
 
-from bunbase.contracts.triggers import JobState, NewJob, Run, RunOutcome, ScheduleState, TriggerKind
+from bunbase.contracts.triggers import JobStatus, NewJob, Run, RunOutcome, ScheduleState, TriggerKind
 from tests.cli.conftest import Bunbase, executable
 from tests.cli.server import NOW, FakeApi
 
 
 def test_dead_letters_are_listed_replayed_and_deleted_with_the_real_executable(in_project: FakeApi) -> None:
-    first, second = (in_project.add_job(NewJob("mail", n), JobState.DEAD) for n in range(2))
-    in_project.add_job(NewJob("mail"), JobState.WAITING)
+    first, second = (in_project.add_job(NewJob("mail", n), JobStatus.DEAD) for n in range(2))
+    in_project.add_job(NewJob("mail"), JobStatus.WAITING)
 
     dead = executable("jobs", "list", "--state", "dead", "--json").document["items"]
     assert [job["id"] for job in dead] == [first.id, second.id]
     assert executable("jobs", "replay", first.id).code == 0
     assert executable("jobs", "delete", second.id, "--json").document == {"ids": [second.id], "deleted": True}
 
-    assert [job.state for job in in_project.jobs.values()] == [JobState.WAITING, JobState.WAITING]
+    assert [job.state for job in in_project.jobs.values()] == [JobStatus.WAITING, JobStatus.WAITING]
 
 
 def test_a_job_is_added_and_shown(in_project: FakeApi, bunbase: Bunbase) -> None:

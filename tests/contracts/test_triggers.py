@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.functions import FunctionNotFound, Functions
-from bunbase.contracts.triggers import DataTrigger, JobNotDead, JobNotFound, JobState, NewJob, RunOutcome, Schedule
+from bunbase.contracts.triggers import DataTrigger, JobNotDead, JobNotFound, JobStatus, NewJob, RunOutcome, Schedule
 from bunbase.functions.module import MODULE
 from bunbase.pkg.errors import InvalidInput
 from tests.functions.calls import MEMBER, PROJECT, SERVER, deploy
@@ -33,7 +33,7 @@ async def test_a_job_from_its_enqueueing_to_its_run(functions: Functions) -> Non
     again = await functions.enqueue(SERVER, NewJob("f", key="k"))
     await enqueue(functions, "f", {"fail": False})
 
-    assert (again.id, waiting.state) == (waiting.id, JobState.WAITING)
+    assert (again.id, waiting.state) == (waiting.id, JobStatus.WAITING)
     assert (await functions.job(MEMBER, waiting.id)).payload == payload
     assert outcomes(await runs_of(functions, "f", 1)) == [RunOutcome.OK]
     with pytest.raises(JobNotDead):

@@ -14,7 +14,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.triggers import Job, Jobs, JobState, Run, RunOutcome, Runs
+from bunbase.contracts.triggers import Job, Jobs, JobStatus, Run, RunOutcome, Runs
 
 JobId = Annotated[str, Parameter(help="As `bunbase jobs list` shows it.")]
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest.")]
@@ -26,7 +26,7 @@ app = App(name="jobs", help="What functions are to run later, what failed for go
 @app.command(name="list")
 def list_jobs(
     *,
-    state: Annotated[JobState | None, Parameter(help="dead: those whose attempts are used up.")] = None,
+    state: Annotated[JobStatus | None, Parameter(help="dead: those whose attempts are used up.")] = None,
     function: OfFunction = "",
     limit: Limit = 100,
     flags: ProjectFlags = PROJECT_FLAGS,

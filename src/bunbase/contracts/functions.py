@@ -15,7 +15,7 @@ from bunbase.contracts.triggers import (
     DataTrigger,
     Job,
     Jobs,
-    JobState,
+    JobStatus,
     NewJob,
     RunOutcome,
     Runs,
@@ -249,7 +249,7 @@ class Functions(Protocol):
         ...
 
     async def jobs(
-        self, caller: Caller, state: JobState | None, function: str | None, limit: int, cursor: str | None
+        self, caller: Caller, state: JobStatus | None, function: str | None, limit: int, cursor: str | None
     ) -> Jobs:
         """Newest first. Raises: InvalidCursor."""
         ...

@@ -68,7 +68,7 @@ class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return hash((self.collection, self.ops))  # a filter has no hash of its own
 
 
-class JobState(StrEnum):
+class JobStatus(StrEnum):
     WAITING = "waiting"  # until it is due
     BLOCKED = "blocked"  # an earlier change of the same document comes first
     RUNNING = "running"
@@ -96,7 +96,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     function: str
     kind: TriggerKind
-    state: JobState
+    state: JobStatus
     created_at: datetime
     due_at: datetime
     attempt: int

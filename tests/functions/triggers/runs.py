@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bunbase.contracts.functions import Functions, LogLevel
-from bunbase.contracts.triggers import Job, JobState, NewJob, Run, RunOutcome
+from bunbase.contracts.triggers import Job, JobStatus, NewJob, Run, RunOutcome
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, SERVER, log_of
 
 SAY = "async (req, ctx) => { console.log(JSON.stringify({ body: await req.json(), trigger: ctx.trigger })) }"
@@ -41,14 +41,14 @@ async def enqueue(functions: Functions, name: str, payload: Any = None, **option
     return await functions.enqueue(SERVER, msgspec.convert({"function": name, "payload": payload, **options}, NewJob))
 
 
-async def jobs_of(functions: Functions, state: JobState | None = None) -> list[Job]:
+async def jobs_of(functions: Functions, state: JobStatus | None = None) -> list[Job]:
     """Oldest first."""
     return list(reversed((await functions.jobs(MEMBER, state, None, 500, None)).items))
 
 
 async def dead_letters(functions: Functions, count: int) -> list[Job]:
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while len(dead := await jobs_of(functions, JobState.DEAD)) < count:
+    while len(dead := await jobs_of(functions, JobStatus.DEAD)) < count:
         assert time.monotonic() < deadline, f"there are only {dead}"
         await asyncio.sleep(0.02)
     return dead

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
-from bunbase.contracts.triggers import JobState, RunOutcome, TriggerKind
+from bunbase.contracts.triggers import JobStatus, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.errors import InvalidInput, Unreachable
@@ -104,7 +104,7 @@ async def test_changes_of_a_document_come_in_order_and_hold_up_no_other(
 
 async def until_blocked(functions: FunctionsService, count: int) -> None:
     async with asyncio.timeout(15):
-        while len(await jobs_of(functions, JobState.BLOCKED)) < count:
+        while len(await jobs_of(functions, JobStatus.BLOCKED)) < count:
             await asyncio.sleep(0.01)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bunbase.contracts.caller import Role
 from bunbase.contracts.functions import FunctionNotFound
-from bunbase.contracts.triggers import JobNotDead, JobNotFound, JobState, NewJob, QueueFull, RunOutcome, TriggerKind
+from bunbase.contracts.triggers import JobNotDead, JobNotFound, JobStatus, NewJob, QueueFull, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
@@ -152,7 +152,7 @@ async def test_a_job_may_enqueue_itself_for_later(functions: FunctionsService) -
 
     await runs_of(functions, "f", 1)
 
-    [job] = await jobs_of(functions, JobState.WAITING)
+    [job] = await jobs_of(functions, JobStatus.WAITING)
     found = await functions.stores.jobs.job(PROJECT, job.id)
     assert found is not None
     assert job.due_at > datetime.now(UTC) + timedelta(seconds=30)
@@ -218,8 +218,8 @@ async def test_lists_come_in_pages(functions: FunctionsService) -> None:
     await runs_of(functions, "f", 3)
     await until(lambda: not functions.runner.tasks)
 
-    first = await functions.jobs(MEMBER, JobState.WAITING, "f", 3, None)
-    rest = await functions.jobs(MEMBER, JobState.WAITING, "f", 3, first.next)
+    first = await functions.jobs(MEMBER, JobStatus.WAITING, "f", 3, None)
+    rest = await functions.jobs(MEMBER, JobStatus.WAITING, "f", 3, first.next)
     runs = await functions.runs(MEMBER, "f", TriggerKind.JOB, RunOutcome.OK, 2, None)
     last = await functions.runs(MEMBER, "f", TriggerKind.JOB, RunOutcome.OK, 2, runs.next)
 

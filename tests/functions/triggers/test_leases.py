@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.triggers import JobState, RunOutcome
+from bunbase.contracts.triggers import JobStatus, RunOutcome
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.clock import ManualClock
@@ -60,7 +60,7 @@ async def test_a_job_of_a_dead_server_is_run_again_when_its_lease_ends(
     clock.advance(31)
 
     runs = await runs_of(functions, "f", 2)
-    assert (held.state, outcomes(runs)) == (JobState.RUNNING, [RunOutcome.LOST, RunOutcome.OK])
+    assert (held.state, outcomes(runs)) == (JobStatus.RUNNING, [RunOutcome.LOST, RunOutcome.OK])
     assert [(run.job, run.attempt, run.code) for run in runs] == [(job.id, 1, "server_died"), (job.id, 1, None)]
 
 
@@ -104,7 +104,7 @@ async def test_a_server_that_stops_gives_back_what_it_ran(rooms: Rooms, here: Si
     async with opened(MODULE, rooms, here) as functions:
         await until(lambda: bool(functions.runner.tasks))  # no lease had to end
         [job] = await jobs_of(functions)
-        assert (job.state, job.attempt) == (JobState.RUNNING, 1)
+        assert (job.state, job.attempt) == (JobStatus.RUNNING, 1)
         assert (await functions.runs(MEMBER, "f", None, None, 20, None)).items == ()
 
 
@@ -162,5 +162,5 @@ async def test_a_killed_server_s_job_is_run_by_the_next(database_url: str, tmp_p
 
         runs = await runs_of(functions, "f", 2)
 
-    assert job.state is JobState.RUNNING
+    assert job.state is JobStatus.RUNNING
     assert [(run.job, run.outcome) for run in runs] == [(job.id, RunOutcome.LOST), (job.id, RunOutcome.OK)]

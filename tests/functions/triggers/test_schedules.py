@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.triggers import JobState, RunOutcome, TriggerKind
+from bunbase.contracts.triggers import JobStatus, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.clock import ManualClock
@@ -120,7 +120,7 @@ async def test_a_run_that_may_overlap_does(functions: FunctionsService, clock: M
 
     await until(lambda: len(functions.runner.tasks) == 2)
 
-    assert [job.state for job in await jobs_of(functions)] == [JobState.RUNNING] * 2
+    assert [job.state for job in await jobs_of(functions)] == [JobStatus.RUNNING] * 2
 
 
 async def test_a_failed_run_waits_for_the_next_time(functions: FunctionsService, clock: ManualClock) -> None:

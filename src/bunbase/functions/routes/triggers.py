@@ -9,14 +9,14 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions
-from bunbase.contracts.triggers import Job, Jobs, JobState, NewJob, RunOutcome, Runs, Schedules, TriggerKind
+from bunbase.contracts.triggers import Job, Jobs, JobStatus, NewJob, RunOutcome, Runs, Schedules, TriggerKind
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
 
 TAGS = ["Triggers"]
 MAX_NAME: Final = 64
 
-InState = Annotated[JobState | None, QueryParameter(name="state")]  # a handler's `state` is Litestar's own
+InState = Annotated[JobStatus | None, QueryParameter(name="state")]  # a handler's `state` is Litestar's own
 OfFunction = Annotated[str | None, QueryParameter(max_length=MAX_NAME)]
 
 

@@ -18,7 +18,7 @@ from bunbase.contracts.triggers import (
     JobNotFound,
     JobRunning,
     Jobs,
-    JobState,
+    JobStatus,
     NewJob,
     RunOutcome,
     Runs,
@@ -63,7 +63,7 @@ class Triggering(Deploying):
         return await self.queue.enqueue(caller.project, new)
 
     async def jobs(
-        self, caller: Caller, state: JobState | None, function: str | None, limit: int, cursor: str | None
+        self, caller: Caller, state: JobStatus | None, function: str | None, limit: int, cursor: str | None
     ) -> Jobs:
         caller.need(Role.VIEWER)
         if function is not None and not function.isprintable():
@@ -83,7 +83,7 @@ class Triggering(Deploying):
         caller.need(Role.DEVELOPER)
         stored = await self._stored(caller.project, id)
         if not await self.stores.jobs.replay(caller.project, id, self.clock.now()):
-            why = "another job has its key" if stored.state is JobState.DEAD else f"it is {stored.state.value}"
+            why = "another job has its key" if stored.state is JobStatus.DEAD else f"it is {stored.state.value}"
             raise JobNotDead(f"Only a dead letter can be replayed, and {why}.")
         self.runner.wake()
         return shown(await self._stored(caller.project, id))

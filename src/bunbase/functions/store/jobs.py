@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.triggers import Job, JobState, TriggerKind
+from bunbase.contracts.triggers import Job, JobStatus, TriggerKind
 from bunbase.pkg.db.database import Database
 
 # feeds that append to a lane and runners that leave it take turns: else a job could wait for one that has just ended
@@ -216,7 +216,7 @@ class JobStore:
     # looking after them
 
     async def jobs(
-        self, project: str, before: int, state: JobState | None, function: str | None, limit: int
+        self, project: str, before: int, state: JobStatus | None, function: str | None, limit: int
     ) -> list[Stored]:
         """Newest first."""
         return await self.db.all(Stored, LIST, project, before, state, function, limit)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.contracts.functions import FunctionNotFound
-from bunbase.contracts.triggers import ChainTooLong, Job, JobState, NewJob, QueueFull, TriggerKind
+from bunbase.contracts.triggers import ChainTooLong, Job, JobStatus, NewJob, QueueFull, TriggerKind
 from bunbase.functions.names import could_be_function
 from bunbase.functions.store.jobs import Entry, JobStore, Stored
 from bunbase.pkg.clock import Clock
@@ -48,7 +48,7 @@ class Queue:
                 raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
             return shown(found)
         self.added()
-        return Job(entry.id, new.function, entry.kind, JobState.WAITING, now, entry.due_at, 0, new.attempts, new.key)
+        return Job(entry.id, new.function, entry.kind, JobStatus.WAITING, now, entry.due_at, 0, new.attempts, new.key)
 
     async def check_room(self, project: str) -> None:
         """Raises: QueueFull."""
