@@ -1,8 +1,22 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from bunbase.contracts.triggers import JobStatus, NewJob, Run, RunOutcome, ScheduleState, TriggerKind
+from bunbase.cli.errors import Usage
+from bunbase.cli.project_file import read_project_file
+from bunbase.contracts.triggers import (
+    ChangeOp,
+    DataTrigger,
+    JobStatus,
+    NewJob,
+    Run,
+    RunOutcome,
+    Schedule,
+    ScheduleState,
+    TriggerKind,
+)
 from tests.cli.conftest import Bunbase, executable
 from tests.cli.server import NOW, FakeApi
 
@@ -59,3 +73,22 @@ def test_schedules_and_runs_are_shown(in_project: FakeApi, bunbase: Bunbase) -> 
     assert "0 9 * * *" in shown
     assert (failed.count("http_500"), "v3" in failed) == (1, True)
     assert len(bunbase("jobs", "runs", "report", "--json").document["items"]) == 2
+
+
+def test_triggers_are_written_in_bunbase_toml(home: Path) -> None:
+    (home / "bunbase.toml").write_text("""
+[functions.report]
+schedule = { cron = "0 9 * * *", time_zone = "Europe/Berlin" }
+
+[functions.on-order]
+on = [{ collection = "orders", ops = ["create"], where = { status = "paid" } }]
+""")
+
+    file = read_project_file()
+
+    assert file.functions["report"].schedule == Schedule("0 9 * * *", "Europe/Berlin")
+    assert file.functions["on-order"].on == (DataTrigger("orders", (ChangeOp.CREATE,), {"status": "paid"}),)
+    assert file.configs["on-order"]["on"][0]["where"] == {"status": "paid"}
+    (home / "bunbase.toml").write_text('[functions.f]\non = [{ collection = "orders", ops = ["drop"] }]')
+    with pytest.raises(Usage, match="drop"):
+        read_project_file()
