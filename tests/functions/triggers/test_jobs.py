@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bunbase.contracts.caller import Role
-from bunbase.contracts.functions import FunctionNotFound
+from bunbase.contracts.functions import FunctionNotFound, LogLevel
 from bunbase.contracts.triggers import JobNotDead, JobNotFound, JobStatus, NewJob, QueueFull, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
@@ -143,6 +143,7 @@ async def test_a_chain_of_jobs_that_has_no_end_is_ended(functions: FunctionsServ
     await enqueue(functions, "loop", 0)
 
     assert await said(functions, "loop", 9) == [0] * 8 + ["chain_too_long"]
+    assert [line.level for line in await log_of(functions, "loop") if "in a row" in line.text] == [LogLevel.WARN]
     await until_done(functions)
 
 

@@ -49,7 +49,7 @@ class Parts:
         self.settings = settings
         self.environments = Environments(stores.variables, others.kms)
         self.queue = Queue(stores.jobs, clock, settings.max_jobs_per_project, lambda: self.runner.wake())
-        self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of, self.queue)
+        self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of, self.queue, self.warn)
         self.active = ActiveVersions(stores.functions.deployment)
         self.log_lines = LogBuffer(stores.logs.add, clock)
         self.followers = Followers()
