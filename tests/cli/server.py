@@ -48,6 +48,18 @@ from bunbase.contracts.platform import (
     ProjectNotFound,
     Projects,
 )
+from bunbase.contracts.triggers import (
+    Job,
+    JobNotFound,
+    Jobs,
+    JobStatus,
+    NewJob,
+    Run,
+    Runs,
+    Schedules,
+    ScheduleState,
+    TriggerKind,
+)
 from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.errors import Problem, Unauthenticated
 from bunbase.pkg.http import Injected
@@ -90,6 +102,9 @@ class FakeApi:
         self.lines: list[LogLine] = []
         self.follows: list[int] = []
         self.asked: list[dict[str, Any]] = []
+        self.jobs: dict[str, Job] = {}
+        self.schedules: list[ScheduleState] = []
+        self.runs: list[Run] = []
         self.agents: set[str] = set()
         self.page = 2
         self.busy = 0
@@ -127,6 +142,19 @@ class FakeApi:
         value = f"{'sk' if kind is CallerKind.SECRET else 'pk'}_{number}"
         self.keys[value] = (project, Key(f"key_{number}", kind, name, value[:4], NOW, None))
         return msgspec.structs.replace(self.keys[value][1], key=value)
+
+    def add_job(self, new: NewJob, state: JobStatus) -> Job:
+        id = f"job_{len(self.jobs) + 1}"
+        attempt = new.attempts if state is JobStatus.DEAD else 0
+        self.jobs[id] = Job(
+            id, new.function, TriggerKind.JOB, state, NOW, NOW, attempt, new.attempts, new.key, payload=new.payload
+        )
+        return self.jobs[id]
+
+    def job(self, id: str) -> Job:
+        if id not in self.jobs:
+            raise JobNotFound
+        return self.jobs[id]
 
     def say(self, *texts: str, invocation: str = "inv_1", function: str = "hello") -> None:
         for text in texts:
@@ -388,6 +416,53 @@ async def put_collection(api: Injected[FakeApi], request: AnyRequest, name: From
     return {"name": name}
 
 
+@get("/api/projects/{project:str}/jobs")
+async def list_jobs(api: Injected[FakeApi], request: AnyRequest, function: FromQuery[str] = "") -> Jobs:
+    api.signed_in(request)
+    state = request.query_params.get("state")
+    found = [job for job in api.jobs.values() if state in (None, job.state) and function in ("", job.function)]
+    return Jobs(tuple(found))
+
+
+@post("/api/projects/{project:str}/jobs")
+async def add_job(api: Injected[FakeApi], request: AnyRequest) -> Job:
+    api.signed_in(request)
+    new = msgspec.convert(await request.json(), NewJob)
+    return api.add_job(new, JobStatus.WAITING)
+
+
+@get("/api/projects/{project:str}/jobs/{id:str}")
+async def get_job(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> Job:
+    api.signed_in(request)
+    return api.job(id)
+
+
+@post("/api/projects/{project:str}/jobs/{id:str}/replay", status_code=200)
+async def replay_job(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> Job:
+    api.signed_in(request)
+    api.jobs[id] = msgspec.structs.replace(api.job(id), state=JobStatus.WAITING)
+    return api.jobs[id]
+
+
+@delete("/api/projects/{project:str}/jobs/{id:str}", status_code=204)
+async def delete_job(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    del api.jobs[api.job(id).id]
+
+
+@get("/api/projects/{project:str}/schedules")
+async def list_schedules(api: Injected[FakeApi], request: AnyRequest) -> Schedules:
+    api.signed_in(request)
+    return Schedules(tuple(api.schedules))
+
+
+@get("/api/projects/{project:str}/functions/{name:str}/runs")
+async def list_runs(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> Runs:
+    api.signed_in(request)
+    wanted = request.query_params.get("outcome")
+    return Runs(tuple(run for run in api.runs if run.function == name and wanted in (None, run.outcome)))
+
+
 @route(
     ["/v1/functions/{name:str}", "/v1/functions/{name:str}/{path:path}"],
     http_method=["GET", "POST", "PUT", "DELETE"],
@@ -436,6 +511,13 @@ ROUTES = (
     get_bundle,
     rollback,
     logs,
+    list_jobs,
+    add_job,
+    get_job,
+    replay_job,
+    delete_job,
+    list_schedules,
+    list_runs,
     list_env,
     set_env,
     unset_env,

@@ -17,9 +17,9 @@ SUB_COMMANDS = [
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
     *("backup schedule", "data export", "data import", "rules test", "rules push"),
     *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
-    "functions delete",
+    *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
-NO_JSON = {"projects", "keys", "env", "backup", "data", "rules", "functions"}
+NO_JSON = {"projects", "keys", "env", "backup", "data", "rules", "functions", "jobs"}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])

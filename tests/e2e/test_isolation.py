@@ -37,6 +37,7 @@ class Project:
     key_ids: tuple[str, ...]
     backup: str = "bkp_x"
     backup_job: str = "job_x"
+    queued_job: str = "job_x"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,13 @@ def tries(owner: Project) -> list[Try]:
             ("GET", "/functions/{name}", "/functions/shared", None, {}),
             ("PUT", "/functions/{name}", "/functions/shared", None, form),
             ("DELETE", "/functions/{name}", "/functions/shared", None, {}),
+            ("GET", "/functions/{name}/runs", "/functions/shared/runs", None, {}),
+            ("GET", "/schedules", "/schedules", None, {}),
+            ("GET", "/jobs", "/jobs", None, {}),
+            ("POST", "/jobs", "/jobs", {"function": "shared"}, {}),
+            ("GET", "/jobs/{job_id}", f"/jobs/{owner.queued_job}", None, {}),
+            ("POST", "/jobs/{job_id}/replay", f"/jobs/{owner.queued_job}/replay", None, {}),
+            ("DELETE", "/jobs/{job_id}", f"/jobs/{owner.queued_job}", None, {}),
             ("GET", "/functions/{name}/logs", "/functions/shared/logs", None, {}),
             ("GET", "/functions/{name}/versions", "/functions/shared/versions", None, {}),
             (
@@ -159,6 +167,7 @@ def tries(owner: Project) -> list[Try]:
         Try("PUT", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"of": "the stranger"}),
         Try("PATCH", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"more": 1}),
         Try("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (204,)),
+        Try("POST", "/v1/jobs", "/v1/jobs", "key", (404,), {"function": "shared"}),
         Try("GET", "/v1/changes", "/v1/changes", "key", (200,)),
         Try("GET", "/v1/export", "/v1/export", "key", (200,)),
         Try(
@@ -267,6 +276,7 @@ OWNED = {
     "keys": 2,
     "backups": 1,
     "exported": 2,
+    "jobs": [MARKER],
 }
 
 
@@ -288,6 +298,10 @@ def _everything(instance: Instance, owner: Project) -> dict[str, Any]:
         "keys": len(get(f"{at}/keys", owner.developer).json()["items"]),
         "backups": len(get(f"{at}/backups", owner.developer).json()["items"]),
         "exported": get("/v1/export", owner.secret).text.count(MARKER),
+        "jobs": [
+            get(f"{at}/jobs/{job['id']}", owner.developer).json()["payload"]
+            for job in get(f"{at}/jobs", owner.developer).json()["items"]
+        ],
     }
 
 
@@ -309,6 +323,7 @@ def _project(instance: Instance, name: str) -> Project:
         {"email": f"user@{name}.example", "password": "apples and pears", "data": {"note": note}},
     )
     http.put("/v1/collections/papers", json={"indexes": []}, headers=keys["secret"]).raise_for_status()
+    queued_job = ""
     if name == "owner":
         for id in ("paper", "other"):
             post("/v1/data/papers", keys["secret"], {"_id": id, "text": note})
@@ -319,6 +334,8 @@ def _project(instance: Instance, name: str) -> Project:
         http.put(f"{at}/functions/shared", files=files, headers=developer).raise_for_status()
         assert http.get("/v1/functions/shared", headers=keys["secret"]).text == MARKER
         logs = f"{at}/functions/shared/logs"
+        waiting = {"function": "shared", "payload": note, "delay_seconds": 3600}
+        queued_job = post(f"{at}/jobs", developer, waiting)["id"]
         poll(lambda: http.get(logs, headers=developer).json()["items"])
     job = http.post(f"/api/projects/{made['id']}/backups", headers=developer).raise_for_status()
     poll(lambda: http.get(job.headers["location"], headers=developer).json()["state"] == "done")
@@ -333,4 +350,5 @@ def _project(instance: Instance, name: str) -> Project:
         key_ids=tuple(key["id"] for key in made["keys"]),
         backup=job.json()["backup"],
         backup_job=job.json()["id"],
+        queued_job=queued_job,
     )

@@ -23,7 +23,7 @@ DEADLINE_SECONDS = 20.0
 async def served(functions: Functions, member: Caller, visitor: Caller) -> AsyncIterator[httpx.AsyncClient]:
     app = Litestar(
         [*ROUTES],
-        dependencies=given({"functions": functions, "member": member, "visitor": visitor}),
+        dependencies=given({"functions": functions, "member": member, "visitor": visitor, "keyed": visitor}),
         exception_handlers=HANDLERS,
         request_max_body_size=2 << 20,
         openapi_config=None,

@@ -17,7 +17,8 @@ from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output
 from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.functions import Version, Versions
+from bunbase.contracts.functions import FunctionConfig, Version, Versions
+from bunbase.contracts.triggers import Schedule
 
 Name = Annotated[str, Parameter(help="The function's name.")]
 Number = Annotated[int | None, Parameter(help="As `bunbase functions versions` shows it.")]
@@ -36,7 +37,7 @@ def list_functions(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
         out.document(found)
         return
     rows = [
-        (one.name, one.version, one.config.access.value, one.config.schedule, size_text(one.size), one.created_at)
+        (one.name, one.version, one.config.access.value, _cron(one.config), size_text(one.size), one.created_at)
         for one in found.items
     ]
     out.table(("function", "version", "access", "schedule", "size", "deployed"), rows)
@@ -119,6 +120,10 @@ def delete(
     if flags.json:
         out.document({"name": name, "deleted": True})
     out.done(f"{name} is gone.")
+
+
+def _cron(config: FunctionConfig) -> str | None:
+    return config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
 
 
 def _two(name: str, found: tuple[Version, ...], old: int | None, new: int | None) -> tuple[Version, Version]:

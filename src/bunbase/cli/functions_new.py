@@ -27,7 +27,7 @@ SETTINGS: Final[dict[Template, dict[str, Any]]] = {
     Template.HELLO: {"access": "key"},
     Template.WEBHOOK: {"access": "public"},
     Template.CRON: {"access": "secret", "schedule": "0 * * * *"},
-    Template.DATA: {"access": "secret"},
+    Template.DATA: {"access": "secret", "on": [{"collection": "posts"}]},
 }
 TSCONFIG: Final = "tsconfig.json"
 

@@ -46,6 +46,8 @@ COMMANDS: Final = (
     (FUNCTIONS, "functions", "functions:app", "Functions in service and their versions; new ones from templates."),
     (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show what it answers."),
     (FUNCTIONS, "logs", "logs:logs", "Show what a function wrote to its console."),
+    (FUNCTIONS, "jobs", "jobs:app", "What functions are to run later, and what failed for good."),
+    (FUNCTIONS, "schedules", "schedules:schedules", "Show the functions that run by the clock."),
 )
 
 CUT_SHORT: Final = 1  # as rich has it

@@ -10,6 +10,19 @@ from typing import Annotated, Final, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.triggers import (
+    MAX_DATA_TRIGGERS,
+    DataTrigger,
+    Job,
+    Jobs,
+    JobStatus,
+    NewJob,
+    RunOutcome,
+    Runs,
+    Schedule,
+    Schedules,
+    TriggerKind,
+)
 from bunbase.pkg.errors import Problem
 
 
@@ -65,14 +78,18 @@ class Access(StrEnum):
 
 
 class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a version runs. `allow_net`: hosts that `fetch` may reach; `schedule`: a cron line (not run yet)."""
+    """How a version runs. `allow_net`: hosts that `fetch` may reach.
+
+    `schedule`: a cron line, in UTC, or a Schedule. `on`: the changes of documents that it is run for.
+    """
 
     access: Access = Access.KEY
     timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=300_000)] = 30_000
     memory_mb: Annotated[int, msgspec.Meta(ge=64, le=1024)] = 256
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     allow_net: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
-    schedule: str | None = None
+    schedule: str | Schedule | None = None
+    on: Annotated[tuple[DataTrigger, ...], msgspec.Meta(max_length=MAX_DATA_TRIGGERS)] = ()
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -247,6 +264,47 @@ class Functions(Protocol):
 
     async def delete_variable(self, caller: Caller, name: str) -> None:
         """Raises: VariableNotFound."""
+        ...
+
+    async def enqueue(self, caller: Caller, new: NewJob) -> Job:
+        """Run a function later; with a `key` that is taken, give the job that has it.
+
+        Needs the secret key or a developer. Raises: FunctionNotFound, InvalidInput, TooLarge, QueueFull, Forbidden.
+        """
+        ...
+
+    async def jobs(
+        self, caller: Caller, state: JobStatus | None, function: str | None, limit: int, cursor: str | None
+    ) -> Jobs:
+        """Newest first. Raises: InvalidCursor."""
+        ...
+
+    async def job(self, caller: Caller, id: str) -> Job:
+        """Raises: JobNotFound."""
+        ...
+
+    async def replay_job(self, caller: Caller, id: str) -> Job:
+        """Run a dead letter again, with all its attempts. Raises: JobNotFound, JobNotDead."""
+        ...
+
+    async def delete_job(self, caller: Caller, id: str) -> None:
+        """Raises: JobNotFound, JobRunning."""
+        ...
+
+    async def schedules(self, caller: Caller, limit: int, cursor: str | None) -> Schedules:
+        """Give the functions that run by the clock, by name. Raises: InvalidCursor."""
+        ...
+
+    async def runs(
+        self,
+        caller: Caller,
+        name: str,
+        kind: TriggerKind | None,
+        outcome: RunOutcome | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Runs:
+        """Newest first. Raises: FunctionNotFound, InvalidCursor."""
         ...
 
     async def sandbox_layers(self) -> tuple[str, ...]:

@@ -21,6 +21,10 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `max_fetches`: requests of functions to the network under way at once, `max_fetches_per_project` of them for one.
     `allow_private_networks`: networks that functions may reach though they are not public (`10.1.0.0/16`).
     `ca_file`: authorities (PEM) that functions trust besides the public ones.
+    `max_triggered_runs`: runs of schedules, jobs and changes under way in one process, so many of them for one project.
+    `max_jobs_per_project`: that wait; `retry_seconds`: before the second attempt, twice as long before the next.
+    `max_followed_projects`: whose changes one process waits for at once; of more it asks in turns.
+    `run_retention_days`: runs and dead letters are kept so long.
     """
 
     sandbox: Switch = Switch.ON
@@ -43,3 +47,10 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     max_variables_per_project: Count = 100
     log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 7
     max_log_lines_per_project: Annotated[int, msgspec.Meta(ge=100, le=1_000_000_000)] = 200_000
+    max_triggered_runs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
+    max_triggered_runs_per_project: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4
+    max_jobs_per_project: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    retry_seconds: Annotated[float, msgspec.Meta(ge=0.01, le=3600)] = 5.0
+    max_followed_projects: Count = 256
+    run_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
+    max_runs_per_project: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 50_000

@@ -80,6 +80,7 @@ bundoc_commit_seconds = Histogram(
     "bundoc_commit_seconds", "COMMIT of a batch: the log written and synced", buckets=LATENCY_SECONDS
 )
 invocations = Counter("fn_invocations_total", "Function calls", ["outcome"])
+trigger_runs = Counter("fn_trigger_runs_total", "Runs of functions by triggers", ["kind", "outcome"])
 workers = Gauge("fn_active_workers", "Function workers running now")
 kms_ops = Counter("kms_ops_total", "Key operations", ["op", "outcome"])
 

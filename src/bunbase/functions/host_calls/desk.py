@@ -10,8 +10,9 @@ from bunbase.contracts.host_calls import UnknownHostCall
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.egress.hops import Asked
-from bunbase.functions.host_calls import auth, data
+from bunbase.functions.host_calls import auth, data, jobs
 from bunbase.functions.host_calls.arguments import read
+from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.workers.asks import Ask
 from bunbase.functions.workers.deployment import Deployment
 
@@ -19,13 +20,20 @@ Variables = Callable[[Deployment], Awaitable[Mapping[str, str]]]
 
 
 class Desk:
-    """`variables` gives a deployment's environment, secrets included: they are filled in here, never sent."""
+    """`variables` gives a deployment's environment, secrets included: they are filled in here, never sent.
 
-    def __init__(self, bundoc: Bundoc, users: TenantAuth, fetcher: Fetcher, variables: Variables) -> None:
+    `warn(project, function, text)` writes into a function's log.
+    """
+
+    def __init__(
+        self, bundoc: Bundoc, users: TenantAuth, fetcher: Fetcher, variables: Variables, queue: Queue, warn: jobs.Warn
+    ) -> None:
         self.bundoc = bundoc
         self.users = users
         self.fetcher = fetcher
         self.variables = variables
+        self.queue = queue
+        self.warn = warn
         self.under_way: set[asyncio.Task[None]] = set()
 
     async def answer(self, ask: Ask) -> None:
@@ -49,6 +57,8 @@ class Desk:
             await ask.reply(await of_data(self.bundoc, ask, read(ask.args, data.Where)))
         elif (of_auth := auth.METHODS.get(ask.method)) is not None:
             await ask.reply(await of_auth(self.users, ask))
+        elif ask.method == "enqueue":
+            await ask.reply(await jobs.enqueue(self.queue, self.warn, ask))
         elif ask.method == "fetch":
             await self.fetcher.answer(ask, read(ask.args, Asked), await self.variables(ask.deployment))
         else:

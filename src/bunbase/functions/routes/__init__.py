@@ -1,7 +1,7 @@
-"""Public HTTP of Functions: `/api/projects/{project}/functions`, `/api/projects/{project}/env`, `/v1/functions`."""
+"""Public HTTP of Functions: `/api/projects/{project}/{functions,env,jobs,schedules}`, `/v1/{functions,jobs}`."""
 
 from __future__ import annotations
 
-from bunbase.functions.routes import environment, functions, invoke, logs
+from bunbase.functions.routes import environment, functions, invoke, logs, triggers
 
-ROUTES = (*functions.ROUTES, *logs.ROUTES, *environment.ROUTES, *invoke.ROUTES)
+ROUTES = (*functions.ROUTES, *logs.ROUTES, *environment.ROUTES, *triggers.ROUTES, *invoke.ROUTES)

@@ -99,6 +99,25 @@ export type Auth = Readonly<{
   updateMe(data: Readonly<Record<string, unknown>>): Promise<User>;
 }>;
 
+/** Why the function runs, if not for a request from outside. `due_at`: RFC 3339. */
+export type Trigger = Readonly<{ kind: "cron" | "job" | "change"; job: string; attempt: number; due_at: string }>;
+
+/** `key`: while a job of the function with this key waits or runs, no second one is made. At most 20 attempts. */
+export type EnqueueOptions = Readonly<{
+  delay_seconds?: number;
+  run_at?: Date | string;
+  key?: string;
+  attempts?: number;
+}>;
+
+export type Job = Readonly<{
+  id: string;
+  function: string;
+  state: "waiting" | "blocked" | "running" | "dead";
+  due_at: string;
+  key?: string;
+}>;
+
 export type Context = Readonly<{
   project: string;
   function: Readonly<{ name: string; version: number }>;
@@ -111,6 +130,10 @@ export type Context = Readonly<{
   /** Documents with what the caller may (`ctx.as(ctx.caller)`), or somebody not signed in (`null`): rules apply. */
   as(caller: Caller | null): Readonly<{ data: Data }>;
   auth: Auth;
+  /** Runs a function of the project later, as a job: again until it succeeds or its attempts are used up. */
+  enqueue(functionName: string, payload?: unknown, options?: EnqueueOptions): Promise<Job>;
+  /** What runs this call; null for a request from outside. */
+  trigger: Trigger | null;
   /** Keeps the call alive behind its answer until the promise settles, within the function's `timeout_ms`. */
   waitUntil(promise: Promise<unknown>): void;
   /** Aborted at the deadline, and when the client has gone. */

@@ -1,6 +1,17 @@
-/** `ctx.data`: the project's documents, asked of the host. */
+/** `ctx.data`, `ctx.auth` and `ctx.enqueue`: what is asked of the host. */
 
-import type { AggregateOptions, AnyDocument, Auth, Data, Query, User, Write, WriteOptions } from "./context.ts";
+import type {
+  AggregateOptions,
+  AnyDocument,
+  Auth,
+  Context,
+  Data,
+  Job,
+  Query,
+  User,
+  Write,
+  WriteOptions,
+} from "./context.ts";
 import { decodeText, encodeText } from "./frames.ts";
 
 /** On whose behalf: with all the project may, as this call's signed-in user, or as somebody who is not signed in. */
@@ -45,6 +56,14 @@ export function authOf(ask: AskBytes): Auth {
     me: () => asked("me"),
     updateMe: (data: Readonly<Record<string, unknown>>) => asked("updateMe", { data }),
   });
+}
+
+export function enqueueOf(ask: AskBytes): Context["enqueue"] {
+  return async (name, payload = null, { run_at, ...options } = {}) => {
+    const at = run_at instanceof Date ? run_at.toISOString() : run_at;
+    const bytes = await ask("enqueue", {}, encodeText(textOf({ function: name, payload, run_at: at, ...options })));
+    return JSON.parse(decodeText(bytes)) as Job;
+  };
 }
 
 function textOf(value: unknown): string {

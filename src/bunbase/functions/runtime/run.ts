@@ -3,8 +3,8 @@
 import type { Asks } from "./asks.ts";
 import type { Channel } from "./channel.ts";
 import { type LogSource, type Logs } from "./console.ts";
-import type { Caller, Context, Handler } from "./context.ts";
-import { authOf, dataOf, type Power } from "./data.ts";
+import type { Caller, Context, Handler, Trigger } from "./context.ts";
+import { authOf, dataOf, enqueueOf, type Power } from "./data.ts";
 import { encodeText, Frame } from "./frames.ts";
 import { describe } from "./errors.ts";
 import { callOver } from "./problem.ts";
@@ -18,6 +18,7 @@ export type Invocation = {
   path: string;
   headers: [string, string][];
   caller: Caller | null;
+  trigger: Trigger | null;
   credit: number;
 };
 
@@ -69,7 +70,7 @@ export class Run {
   }
 
   #context(base: Base): Context {
-    const { invocation, caller } = this.invocation;
+    const { invocation, caller, trigger } = this.invocation;
     const ask = async (method: string, args: unknown, body?: Uint8Array) => {
       if (this.source.ended) throw callOver();
       const reply = await this.asks.ask({ call: this.source.id, method, args, body });
@@ -84,6 +85,8 @@ export class Run {
       data: dataOf(ask, "project"),
       as: (who) => ({ data: dataOf(ask, powerOf(who, caller)) }),
       auth: authOf(ask),
+      enqueue: enqueueOf(ask),
+      trigger,
       waitUntil: (promise) => this.#waitUntil(promise),
     };
   }

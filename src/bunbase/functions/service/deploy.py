@@ -21,7 +21,6 @@ from bunbase.pkg.errors import InvalidInput, TooLarge
 
 MAX_BUNDLE_BYTES: Final = 20 << 20
 MAX_SOURCE_MAP_BYTES: Final = 10 << 20
-MAX_SCHEDULE_LENGTH: Final = 200
 NEWEST: Final = 2**31 - 1  # what PostgreSQL's int holds
 
 
@@ -128,5 +127,3 @@ def _check(bundle: Bundle) -> None:
     except UnicodeDecodeError:
         raise InvalidBundle("The bundle is not UTF-8 text.") from None
     check_allow_net(bundle.config.allow_net)
-    if len(bundle.config.schedule or "") > MAX_SCHEDULE_LENGTH:
-        raise InvalidInput(f"A schedule is at most {MAX_SCHEDULE_LENGTH} characters.")

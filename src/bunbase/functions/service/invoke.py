@@ -11,6 +11,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Chunk, FunctionNotFound, FunctionOverloaded, Head, Invocation
 from bunbase.functions.access import admit
 from bunbase.functions.service.parts import Parts
+from bunbase.functions.triggers.requests import TRIGGER_HEADERS
 from bunbase.functions.workers.answer_head import without_hop_by_hop
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request
@@ -23,6 +24,7 @@ MAX_PATH_LENGTH: Final = 16 << 10
 PATH: Final = re.compile(r"/[\x21-\x7e\x80-\uffff]*")
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"})
 CREDENTIALS: Final = frozenset({"authorization", "x-bunbase-key"})  # for us, not for the function
+NOT_PASSED_ON: Final = CREDENTIALS | TRIGGER_HEADERS  # nobody outside can pose as a trigger
 
 
 class Invoking(Parts):
@@ -69,5 +71,5 @@ def _request(caller: Caller, invocation: Invocation) -> Request:
         raise InvalidInput(f"A path begins with / and has at most {MAX_PATH_LENGTH} characters, none of them blank.")
     if len(invocation.body) > MAX_BODY_BYTES:
         raise TooLarge(f"A function takes a body of at most {MAX_BODY_BYTES >> 20} MiB.")
-    headers = without_hop_by_hop(invocation.headers, also=CREDENTIALS)
+    headers = without_hop_by_hop(invocation.headers, also=NOT_PASSED_ON)
     return Request(new_id("inv"), invocation.method, invocation.path, headers, caller.user, invocation.body)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 
 from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.functions import FunctionNotFound, Version
+from bunbase.contracts.functions import FunctionNotFound, LogLevel, Version
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.functions.active import ActiveVersions
 from bunbase.functions.egress.fetcher import Fetcher
@@ -20,7 +21,11 @@ from bunbase.functions.names import could_be_function
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.stack_traces import StackTraces
 from bunbase.functions.store import Stores
-from bunbase.functions.workers.deployment import Deployment, Program
+from bunbase.functions.triggers.feeds import Feeds
+from bunbase.functions.triggers.queue import Queue
+from bunbase.functions.triggers.runner import Runner
+from bunbase.functions.triggers.scheduler import Scheduler
+from bunbase.functions.workers.deployment import Deployment, Program, Said
 from bunbase.functions.workers.pool import Pool
 from bunbase.functions.workers.starter import FindBun, Starter
 from bunbase.functions.workers.zygote import Zygote
@@ -44,13 +49,18 @@ class Parts:
         self.clock = clock
         self.settings = settings
         self.environments = Environments(stores.variables, others.kms)
-        self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of)
+        self.queue = Queue(stores.jobs, clock, settings.max_jobs_per_project, lambda: self.runner.wake())
+        self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of, self.queue, self.warn)
         self.active = ActiveVersions(stores.functions.deployment)
         self.stack_traces = StackTraces(stores.functions.source_map)
         self.log_lines = LogBuffer(stores.logs.add, clock, self.stack_traces.translated)
         self.followers = Followers()
         self.starter = Starter(Zygote(), find_bun, settings)
         self.pool = Pool(self.starter, self.program, self.log_lines.say, settings)
+        self.bundoc = others.bundoc
+        self.runner = Runner(stores, others.bundoc, self.active.find, self.pool.start, clock, settings)
+        self.scheduler = Scheduler(self.runner)
+        self.feeds = Feeds(self.runner, self.queue, others.bundoc, self.warn)
 
     async def existing(self, project: str, name: str) -> Version:
         """Give the function's active version. Raises: FunctionNotFound."""
@@ -69,6 +79,11 @@ class Parts:
 
     async def variables_of(self, deployment: Deployment) -> Mapping[str, str]:
         return (await self.environments.values(deployment.project, deployment.environment)).all
+
+    async def warn(self, project: str, name: str, text: str) -> None:
+        """Write into the log of a function, if it is still there."""
+        with suppress(FunctionNotFound):
+            self.log_lines.say(Said(await self.active.find(project, name), "", LogLevel.WARN, text))
 
     async def changed(self, project: str, name: str = "") -> None:
         """Forget what was remembered, and let workers of what is no longer current end after their calls."""

@@ -73,6 +73,8 @@ class Upkeep(Parts):
         await self.stores.logs.delete_project(project)
 
     async def close(self) -> None:
+        await self.feeds.close()
+        await self.runner.close()  # before its workers die: that would look like the functions' fault
         await self.pool.close()
         await self.desk.close()
         await self.log_lines.flush()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from bunbase.functions.store.functions import FunctionStore
+from bunbase.functions.store.jobs import JobStore
 from bunbase.functions.store.logs import LogStore
 from bunbase.functions.store.news import News
+from bunbase.functions.store.runs import RunStore
+from bunbase.functions.store.schedules import ScheduleStore, SubscriptionStore
 from bunbase.functions.store.variables import VariableStore
 from bunbase.pkg.db.database import Database
 
@@ -15,3 +18,7 @@ class Stores:
         self.variables = VariableStore(db)
         self.logs = LogStore(db)
         self.news = News(db)
+        self.jobs = JobStore(db)
+        self.runs = RunStore(db)
+        self.schedules = ScheduleStore(db)
+        self.subscriptions = SubscriptionStore(db)

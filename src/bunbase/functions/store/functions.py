@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.functions import Bundle, FunctionConfig, Version
+from bunbase.functions.store.schedules import sync_triggers
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.db.database import Database
 
@@ -137,4 +138,5 @@ class FunctionStore:
         async with self.db.transaction():
             await self.db.execute(LOCK_PROJECT, project)
             yield
+            await sync_triggers(self.db, project, name)
             await self.db.execute(TELL, CHANNEL, f"{project} {name}")

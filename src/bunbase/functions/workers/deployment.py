@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from bunbase.contracts.caller import EndUser
 from bunbase.contracts.functions import FunctionConfig, LogLevel
+from bunbase.contracts.triggers import TriggerKind
 
 if TYPE_CHECKING:
     from bunbase.functions.workers.asks import Host  # which knows this file
@@ -36,8 +38,18 @@ class Program(msgspec.Struct, frozen=True):
     host: Host | None = None
 
 
+class Trigger(msgspec.Struct, frozen=True):
+    """Why a function runs without a request from outside. `depth`: how many jobs in a row led to this one."""
+
+    kind: TriggerKind
+    job: str
+    attempt: int
+    due_at: datetime
+    depth: int = 0
+
+
 class Request(msgspec.Struct, frozen=True):
-    """A call as the function will see it. `user`: the signed-in end user."""
+    """A call as the function will see it. `user`: the signed-in end user; `trigger`: None for one from outside."""
 
     invocation: str
     method: str
@@ -45,6 +57,7 @@ class Request(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
     user: EndUser | None
     body: bytes
+    trigger: Trigger | None = None
 
 
 class Said(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from bunbase.functions.workers.limits import (
 )
 from bunbase.functions.workers.zygote import Spawned
 from bunbase.pkg import metrics
+from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import Problem
 
 PONG_SECONDS: Final = 0.25
@@ -316,13 +317,15 @@ class Worker(asyncio.Protocol):
 
 
 def _invoke_payload(request: Request) -> bytes:
-    user = request.user
+    user, trigger = request.user, request.trigger
     meta = {
         "invocation": request.invocation,
         "method": request.method,
         "path": request.path,
         "headers": request.headers,
         "caller": user and {"uid": user.uid, "email": user.email, "role": user.role, "claims": user.claims},
+        "trigger": trigger
+        and {"kind": trigger.kind, "job": trigger.job, "attempt": trigger.attempt, "due_at": rfc3339(trigger.due_at)},
         "credit": WINDOW_BYTES,
     }
     return join_payload(meta, request.body)

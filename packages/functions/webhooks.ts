@@ -1,0 +1,141 @@
+/**
+ * Checks that a webhook comes from whom it says: `await verifyWebhook(request, { scheme: "stripe", secret })`.
+ *
+ * Signatures are HMAC-SHA256, compared by WebCrypto in constant time, over the very bytes that came.
+ */
+
+export type Scheme = "stripe" | "github" | "standard-webhooks";
+
+export type WebhookOptions = Readonly<{
+  scheme: Scheme;
+  /** Several while one is being replaced: any of them may have signed. */
+  secret: string | readonly string[];
+  /** How old a signature may be, and how far ahead; GitHub signs no time. 300 if not given. */
+  toleranceSeconds?: number;
+  /** The time it is, for tests. */
+  now?: Date;
+}>;
+
+/** `text`: the body as it was signed. `id`: of the message where the scheme has one, to notice that it came twice. */
+export type Webhook = Readonly<{ text: string; json: <T = unknown>() => T; id: string | null }>;
+
+/** Answer with `error.response()`: what is wrong is no secret, and the sender's log will show it. */
+export class WebhookError extends Error {
+  override readonly name = "WebhookError";
+
+  constructor(
+    readonly code: "signature_missing" | "signature_invalid" | "timestamp_out_of_tolerance",
+    message: string,
+  ) {
+    super(message);
+  }
+
+  response(): Response {
+    return Response.json({ code: this.code, detail: this.message }, { status: 401 });
+  }
+}
+
+/** What a request claims: which bytes were signed when, and by which signatures. */
+type Claim = { signed: Uint8Array<ArrayBuffer>; signatures: Uint8Array<ArrayBuffer>[]; at: number | null; id: string | null };
+
+const TOLERANCE_SECONDS = 300;
+const HEX = /^(?:[0-9a-f]{2})+$/i;
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+const SECONDS = /^[0-9]{1,12}$/;
+
+/** Reads the body of the request. Throws a WebhookError. */
+export async function verifyWebhook(request: Request, options: WebhookOptions): Promise<Webhook> {
+  const body = new Uint8Array(await request.arrayBuffer());
+  const claim = CLAIMS[options.scheme](request.headers, body);
+  checkTime(claim.at, options.toleranceSeconds ?? TOLERANCE_SECONDS, options.now ?? new Date());
+  const secrets = typeof options.secret === "string" ? [options.secret] : options.secret;
+  for (const secret of secrets) {
+    if (await signedBy(keyOf(options.scheme, secret), claim)) return webhook(body, claim.id);
+  }
+  throw new WebhookError("signature_invalid", "No signature fits the body and the secret.");
+}
+
+const CLAIMS: Readonly<Record<Scheme, (headers: Headers, body: Uint8Array) => Claim>> = {
+  stripe(headers, body) {
+    const parts = needed(headers, "stripe-signature")
+      .split(",")
+      .map((part) => part.trim().split("=", 2) as [string, string?]);
+    const time = parts.find(([name]) => name === "t")?.[1] ?? "";
+    const signatures = parts.filter(([name]) => name === "v1").map(([, value]) => fromHex(value ?? ""));
+    return { signed: joined(`${time}.`, body), signatures, at: seconds(time), id: null };
+  },
+  github(headers, body) {
+    const signature = needed(headers, "x-hub-signature-256").replace(/^sha256=/, "");
+    return { signed: joined("", body), signatures: [fromHex(signature)], at: null, id: headers.get("x-github-delivery") };
+  },
+  "standard-webhooks"(headers, body) {
+    const id = needed(headers, "webhook-id");
+    const time = needed(headers, "webhook-timestamp");
+    const signatures = needed(headers, "webhook-signature")
+      .split(" ")
+      .filter((part) => part.startsWith("v1,"))
+      .map((part) => fromBase64(part.slice(3)));
+    return { signed: joined(`${id}.${time}.`, body), signatures, at: seconds(time), id };
+  },
+};
+
+function needed(headers: Headers, name: string): string {
+  const value = headers.get(name);
+  if (value === null || value === "") throw new WebhookError("signature_missing", `The header ${name} is missing.`);
+  return value;
+}
+
+function seconds(text: string): number {
+  if (!SECONDS.test(text)) throw new WebhookError("signature_invalid", "The signature says no time.");
+  return Number(text);
+}
+
+function checkTime(at: number | null, tolerance: number, now: Date): void {
+  if (at !== null && Math.abs(now.getTime() / 1000 - at) > tolerance) {
+    throw new WebhookError("timestamp_out_of_tolerance", `It was signed more than ${tolerance} s away from now.`);
+  }
+}
+
+/** A secret of Standard Webhooks is base64 behind `whsec_`; the others are what they read. */
+function keyOf(scheme: Scheme, secret: string): Uint8Array<ArrayBuffer> {
+  const key = scheme === "standard-webhooks" ? fromBase64(secret.replace(/^whsec_/, "")) : new TextEncoder().encode(secret);
+  if (key.length === 0) throw new TypeError("verifyWebhook needs a secret; is its variable set?");
+  return key;
+}
+
+async function signedBy(key: Uint8Array<ArrayBuffer>, claim: Claim): Promise<boolean> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("raw", key, algorithm, false, ["verify"]);
+  for (const signature of claim.signatures) {
+    if (await crypto.subtle.verify(algorithm, imported, signature, claim.signed)) return true;
+  }
+  return false;
+}
+
+function webhook(body: Uint8Array, id: string | null): Webhook {
+  const text = new TextDecoder().decode(body);
+  return { text, json: <T>() => JSON.parse(text) as T, id };
+}
+
+function joined(head: string, body: Uint8Array): Uint8Array<ArrayBuffer> {
+  const start = new TextEncoder().encode(head);
+  const whole = new Uint8Array(start.length + body.length);
+  whole.set(start);
+  whole.set(body, start.length);
+  return whole;
+}
+
+/** Text that is no hexadecimal is no signature: it fits nothing. */
+function fromHex(text: string): Uint8Array<ArrayBuffer> {
+  if (!HEX.test(text)) return new Uint8Array(0);
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  if (!BASE64.test(text)) return new Uint8Array(0);
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    return new Uint8Array(0);
+  }
+}

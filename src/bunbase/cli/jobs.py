@@ -1,0 +1,151 @@
+"""`bunbase jobs`: what functions are to run, what failed for good, and what was run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.errors import Usage
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.session import Session, open_session
+from bunbase.contracts.triggers import Job, Jobs, JobStatus, Run, RunOutcome, Runs
+
+JobId = Annotated[str, Parameter(help="As `bunbase jobs list` shows it.")]
+Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest.")]
+OfFunction = Annotated[str, Parameter(name="--function", show_default=False, help="Only those of this function.")]
+
+app = App(name="jobs", help="What functions are to run later, what failed for good, and what was run.")
+
+
+@app.command(name="list")
+def list_jobs(
+    *,
+    state: Annotated[JobStatus | None, Parameter(help="dead: those whose attempts are used up.")] = None,
+    function: OfFunction = "",
+    limit: Limit = 100,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Show jobs, newest first; one that has succeeded is gone, its run is kept."""
+    out = Output(flags.json)
+    params: dict[str, Any] = {"limit": limit}
+    params |= {"state": state.value} if state is not None else {}
+    params |= {"function": function} if function else {}
+    with open_session(flags) as session:
+        jobs = session.ask(Jobs, Call("GET", _path(flags, session), params=params))
+    if flags.json:
+        out.document(jobs)
+        return
+    rows = [(j.id, j.function, j.kind, j.state, f"{j.attempt}/{j.attempts}", j.due_at, j.error) for j in jobs.items]
+    out.table(("id", "function", "by", "state", "attempt", "due", "error"), rows)
+    if jobs.next is not None:
+        out.hint(f"There are more: --limit {min(limit * 2, 500)}")
+
+
+@app.command
+def show(id: str, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Show a job with its payload."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        job = session.ask(Job, Call("GET", _path(flags, session, id)))
+    if flags.json:
+        out.document(job)
+        return
+    facts = [(name, getattr(job, name)) for name in Job.__struct_fields__ if name != "payload"]
+    out.facts([*facts, ("payload", msgspec.json.encode(job.payload).decode())])
+
+
+@app.command
+def add(
+    function: str,
+    /,
+    *,
+    payload: Annotated[str, Parameter(help="JSON; the function gets it as its request's body.")] = "null",
+    delay_seconds: Annotated[float, Parameter(validator=Number(gte=0), help="How long to wait.")] = 0.0,
+    key: Annotated[str, Parameter(show_default=False, help="While a job has it, no second one is made.")] = "",
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Run a function later, until it succeeds or its attempts are used up."""
+    out = Output(flags.json)
+    body = {"function": function, "payload": _json(payload), "delay_seconds": delay_seconds}
+    if key:
+        body["key"] = key
+    with open_session(flags) as session:
+        job = session.ask(Job, Call("POST", _path(flags, session), json=body))
+    if flags.json:
+        out.document(job)
+    out.done(f"{job.id} will run {function}.")
+
+
+@app.command
+def replay(*ids: JobId, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Run dead letters again, with all their attempts."""
+    _each(ids, flags, "replay")
+
+
+@app.command
+def delete(*ids: JobId, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Delete dead letters, and jobs that have not begun to run."""
+    _each(ids, flags, "")
+
+
+@app.command
+def runs(
+    function: str,
+    /,
+    *,
+    outcome: Annotated[RunOutcome | None, Parameter(help="Only those that ended so.")] = None,
+    limit: Limit = 100,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Show how a function's runs by schedules, jobs and changes ended, newest first."""
+    out = Output(flags.json)
+    params: dict[str, Any] = {"limit": limit}
+    params |= {"outcome": outcome.value} if outcome is not None else {}
+    with open_session(flags) as session:
+        path = at("projects", needed_project(flags.project, session), "functions", function, "runs")
+        found = session.ask(Runs, Call("GET", path, params=params))
+    if flags.json:
+        out.document(found)
+        return
+    columns = ("started", "by", "outcome", "error", "attempt", "ms", "version", "invocation")
+    out.table(columns, [_row(run) for run in found.items])
+    if found.items:
+        out.hint(f"What one printed: bunbase logs {function} --invocation <invocation>")
+
+
+def _row(run: Run) -> tuple[Any, ...]:
+    version = f"v{run.version}" if run.version else ""
+    return run.started_at, run.kind, run.outcome, run.code, run.attempt, run.duration_ms, version, run.invocation
+
+
+def _each(ids: tuple[str, ...], flags: ProjectFlags, verb: str) -> None:
+    if not ids:
+        raise Usage("Name jobs by their ids; `bunbase jobs list --state dead` shows them.")
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        for id in ids:
+            if verb:
+                job = session.ask(Job, Call("POST", _path(flags, session, id, verb)))
+                out.done(f"{job.id} will run again.")
+            else:
+                session.ask(type(None), Call("DELETE", _path(flags, session, id)))
+                out.done(f"{id} is deleted.")
+    if flags.json:
+        out.document({"ids": ids, "replayed" if verb else "deleted": True})
+
+
+def _json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Usage(f"--payload is no JSON: {error}. Text needs quotes: '\"text\"'.") from None
+
+
+def _path(flags: ProjectFlags, session: Session, *more: str) -> str:
+    return at("projects", needed_project(flags.project, session), "jobs", *more)

@@ -1,0 +1,27 @@
+"""`bunbase schedules`."""
+
+from __future__ import annotations
+
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.session import open_session
+from bunbase.contracts.triggers import Schedules
+
+MOST = 500  # functions of a project
+
+
+def schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Show the functions that run by the clock, and when each runs next."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        path = at("projects", needed_project(flags.project, session), "schedules")
+        found = session.ask(Schedules, Call("GET", path, params={"limit": MOST}))
+    if flags.json:
+        out.document(found)
+        return
+    rows = [(one.function, one.cron, one.time_zone, "yes" if one.overlap else "no", one.next_at) for one in found.items]
+    out.table(("function", "schedule", "time zone", "overlap", "next run"), rows)
+    if not found.items:
+        out.hint('None yet: write schedule = "0 9 * * *" below [functions.<name>] in bunbase.toml, then bunbase deploy')

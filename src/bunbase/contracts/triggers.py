@@ -1,0 +1,157 @@
+"""What runs functions besides requests: schedules, jobs, changes of documents; and the record of each run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from bunbase.pkg.errors import Problem
+
+MAX_ATTEMPTS: Final = 20
+MAX_DATA_TRIGGERS: Final = 16  # of one function
+CollectionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+class JobNotFound(Problem):
+    status, code, title = 404, "job_not_found", "There is no such job"
+
+
+class JobNotDead(Problem):
+    """Only what has used up its attempts can be replayed."""
+
+    status, code, title = 409, "job_not_dead", "This job is not a dead letter"
+
+
+class JobRunning(Problem):
+    status, code, title = 409, "job_running", "This job is running"
+
+
+class QueueFull(Problem):
+    status, code, title = 429, "queue_full", "Too many jobs of this project are waiting"
+
+
+class ChainTooLong(Problem):
+    status, code, title = 409, "chain_too_long", "Jobs start jobs without an end"
+
+
+class TriggerKind(StrEnum):
+    CRON = "cron"  # a schedule is due
+    JOB = "job"  # somebody enqueued it
+    CHANGE = "change"  # a document was created, updated or deleted
+
+
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`cron`: five fields. `time_zone`: a name of the IANA database. `overlap`: run though the run before goes on."""
+
+    cron: Annotated[str, msgspec.Meta(max_length=200)]
+    time_zone: Annotated[str, msgspec.Meta(max_length=64)] = "UTC"
+    overlap: bool = False
+
+
+class ChangeOp(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`where`: a filter that the document must fulfil; one that was deleted can no longer be asked."""
+
+    collection: CollectionName
+    ops: Annotated[tuple[ChangeOp, ...], msgspec.Meta(min_length=1, max_length=3)] = tuple(ChangeOp)
+    where: dict[str, Any] | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.collection, self.ops))  # a filter has no hash of its own
+
+
+class JobStatus(StrEnum):
+    WAITING = "waiting"  # until it is due
+    BLOCKED = "blocked"  # an earlier change of the same document comes first
+    RUNNING = "running"
+    DEAD = "dead"  # its attempts are used up
+
+
+class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`payload`: any JSON. Due at `run_at`, or `delay_seconds` from now, or at once.
+
+    `key`: while a job of the function with this key waits or runs, no second one is made. `attempts`: how often it is
+    run before it is a dead letter.
+    """
+
+    function: str
+    payload: Any = None
+    delay_seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    run_at: datetime | None = None
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)] = 5
+
+
+class Job(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`attempt`: how often it was run. `error`: the code of what went wrong last. `payload`: not in lists."""
+
+    id: str
+    function: str
+    kind: TriggerKind
+    state: JobStatus
+    created_at: datetime
+    due_at: datetime
+    attempt: int
+    attempts: int
+    key: str | None = None
+    error: str | None = None
+    payload: Any = None
+
+
+class Jobs(msgspec.Struct, frozen=True):
+    items: tuple[Job, ...]
+    next: str | None = None
+
+
+class ScheduleState(msgspec.Struct, frozen=True):
+    """`next_at`: None for a moment after a deployment."""
+
+    function: str
+    cron: str
+    time_zone: str
+    overlap: bool
+    next_at: datetime | None
+
+
+class Schedules(msgspec.Struct, frozen=True):
+    items: tuple[ScheduleState, ...]
+    next: str | None = None
+
+
+class RunOutcome(StrEnum):
+    OK = "ok"
+    ERROR = "error"  # it threw, or answered with a status of 400 or above
+    TIMEOUT = "timeout"
+    CRASH = "crash"
+    LOST = "lost"  # the server that ran it died; it is run again
+    SKIPPED = "skipped"  # the run before went on
+    RESYNC = "resync"  # changes were forgotten before they were read: the trigger goes on from the newest
+
+
+class Run(msgspec.Struct, frozen=True):
+    """`code`: what went wrong. `version` is 0 and `invocation` empty for what was never started."""
+
+    id: str
+    function: str
+    version: int
+    kind: TriggerKind
+    job: str | None
+    attempt: int
+    started_at: datetime
+    duration_ms: float
+    outcome: RunOutcome
+    code: str | None
+    invocation: str
+
+
+class Runs(msgspec.Struct, frozen=True):
+    items: tuple[Run, ...]
+    next: str | None = None

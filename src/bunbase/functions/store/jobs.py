@@ -1,0 +1,250 @@
+"""Jobs at rest. Whoever claims one holds it until its lease ends; a dead process lets go of what it held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.triggers import Job, JobStatus, TriggerKind
+from bunbase.pkg.db.database import Database
+
+# feeds that append to a lane and runners that leave it take turns: else a job could wait for one that has just ended
+LOCK_LANES = "SELECT pg_advisory_xact_lock(hashtextextended('functions jobs ' || $1, 0))"
+COUNT = "SELECT count(*) FROM (SELECT FROM jobs WHERE project = $1 AND state <> 'dead' LIMIT $2) AS found"
+ADD = """
+INSERT INTO jobs (id, project, function, kind, state, payload, key, lane, depth, created_at, due_at, look_at, attempts)
+SELECT $1, project, name, $4, 'waiting', $5, $6, NULL, $7, $8, $9, $9, $10
+FROM functions WHERE project = $2 AND name = $3 FOR KEY SHARE
+ON CONFLICT (project, function, key) WHERE key IS NOT NULL AND state <> 'dead' DO NOTHING"""
+ADD_TO_LANES = """
+INSERT INTO jobs (id, project, function, kind, state, payload, lane, depth, created_at, due_at, look_at, attempts)
+SELECT new.id, $1, $2, 'change',
+    CASE WHEN new.place = min(new.place) OVER (PARTITION BY new.lane) AND NOT EXISTS (
+        SELECT FROM jobs WHERE project = $1 AND function = $2 AND lane = new.lane AND state <> 'dead'
+    ) THEN 'waiting' ELSE 'blocked' END,
+    new.payload, new.lane, 0, $6, $6, $6, $7
+FROM unnest($3::text[], $4::text[], $5::bytea[]) WITH ORDINALITY AS new (id, lane, payload, place)
+ORDER BY new.place"""
+
+CLAIM = """
+WITH next AS (
+    SELECT seq, state AS was, started_at AS began FROM jobs
+    WHERE state IN ('waiting', 'running') AND look_at <= $1 AND project <> ALL ($4::text[])
+        AND seq <> ALL ($5::bigint[])
+    ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET state = 'running', look_at = $2, runner = $3, started_at = $1,
+    attempt = attempt + (was = 'waiting')::int, lost = lost + (was = 'running')::int
+FROM next WHERE jobs.seq = next.seq
+RETURNING jobs.seq, jobs.id, jobs.project, jobs.function, jobs.kind, jobs.payload, jobs.lane, jobs.depth, jobs.due_at,
+    jobs.attempt, jobs.attempts, jobs.lost, CASE WHEN was = 'running' THEN began END AS lost_at"""
+EXTEND = "UPDATE jobs SET look_at = $3 WHERE seq = ANY ($2::bigint[]) AND state = 'running' AND runner = $1"
+RELEASE = """
+UPDATE jobs SET state = 'waiting', look_at = $2, runner = NULL, attempt = greatest(attempt - 1, 0)
+WHERE state = 'running' AND runner = $1"""
+
+# only of whoever holds the lease
+DELETE_MINE = "DELETE FROM jobs WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"
+RETRY = """
+UPDATE jobs SET state = 'waiting', look_at = $4, due_at = $4, error = $5, runner = NULL
+WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"""
+POSTPONE = """
+UPDATE jobs SET state = 'waiting', look_at = $4, error = $5, runner = NULL, attempt = attempt - 1
+WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"""
+BURY = """
+UPDATE jobs SET state = 'dead', look_at = $4, error = $5, runner = NULL
+WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"""
+WAKE_NEXT = """
+UPDATE jobs SET state = 'waiting', look_at = $4
+WHERE state = 'blocked' AND seq = (
+    SELECT seq FROM jobs WHERE project = $1 AND function = $2 AND lane = $3 AND state <> 'dead' ORDER BY seq LIMIT 1)"""
+
+SHOWN = """
+SELECT seq, lane, payload, id, function, kind, state, created_at, due_at, attempt, attempts, key, error FROM jobs"""
+SHOWN_WITHOUT_PAYLOAD = SHOWN.replace("payload, ", "")
+LIST = f"""{SHOWN_WITHOUT_PAYLOAD}
+WHERE project = $1 AND seq < $2 AND ($3::text IS NULL OR state = $3) AND ($4::text IS NULL OR function = $4)
+ORDER BY seq DESC LIMIT $5"""
+GET = f"{SHOWN} WHERE project = $1 AND id = $2"
+BY_KEY = f"{SHOWN_WITHOUT_PAYLOAD} WHERE project = $1 AND function = $2 AND key = $3 AND state <> 'dead'"
+BUSY = "SELECT EXISTS (SELECT FROM jobs WHERE project = $1 AND function = $2 AND kind = 'cron' AND state <> 'dead')"
+# behind what has come since: its turn in the lane is over
+REPLAY = """
+UPDATE jobs SET seq = nextval(pg_get_serial_sequence('jobs', 'seq')), attempt = 0, lost = 0, due_at = $3, look_at = $3,
+    state = CASE WHEN lane IS NOT NULL AND EXISTS (
+        SELECT FROM jobs other WHERE other.project = jobs.project AND other.function = jobs.function
+        AND other.lane = jobs.lane AND other.state <> 'dead') THEN 'blocked' ELSE 'waiting' END
+WHERE project = $1 AND id = $2 AND state = 'dead' AND NOT EXISTS (
+    SELECT FROM jobs other WHERE other.project = jobs.project AND other.function = jobs.function
+    AND other.key = jobs.key AND other.state <> 'dead')"""
+DELETE = "DELETE FROM jobs WHERE project = $1 AND id = $2 AND state <> 'running'"
+DELETE_DEAD = "DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE state = 'dead' AND look_at < $1 LIMIT $2)"
+CROWDED = "SELECT project, count(*) AS rows FROM jobs WHERE state = 'dead' GROUP BY project HAVING count(*) > $1"
+DELETE_OLDEST_DEAD = """
+DELETE FROM jobs WHERE project = $1 AND seq IN (
+    SELECT seq FROM jobs WHERE project = $1 AND state = 'dead' ORDER BY seq LIMIT $2)"""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A job to be. `depth`: how many jobs in a row led to it."""
+
+    id: str
+    function: str
+    kind: TriggerKind
+    payload: bytes
+    key: str | None
+    depth: int
+    due_at: datetime
+    attempts: int
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A job to be in a lane."""
+
+    id: str
+    lane: str
+    payload: bytes
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A job that this process runs. `lost_at`: when a process that has died began to run it."""
+
+    seq: int
+    id: str
+    project: str
+    function: str
+    kind: TriggerKind
+    payload: bytes
+    lane: str | None
+    depth: int
+    due_at: datetime
+    attempt: int
+    attempts: int
+    lost: int
+    lost_at: datetime | None
+
+
+class Stored(Job, frozen=True):
+    """A job as the API shows it; its payload is JSON, or None where many are listed."""
+
+    seq: int = 0
+    lane: str | None = None
+    payload: bytes | None = None
+
+
+class Crowded(msgspec.Struct, frozen=True):
+    project: str
+    rows: int
+
+
+class JobStore:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    # adding
+
+    async def waiting(self, project: str, most: int) -> int:
+        """Count the jobs that are not dead, up to `most`."""
+        count: int = await self.db.value(COUNT, project, most)
+        return count
+
+    async def add(self, project: str, new: Entry, now: datetime) -> bool:
+        """Add a job; False if one with its key is there, or if there is no such function."""
+        what = (new.id, project, new.function, new.kind, new.payload, new.key, new.depth, now, new.due_at, new.attempts)
+        return bool(await self.db.execute(ADD, *what))
+
+    async def add_changes(
+        self, project: str, function: str, changes: Sequence[Change], now: datetime, attempts: int
+    ) -> None:
+        """Add jobs of lanes, in their order; part of the caller's transaction."""
+        await self.db.execute(LOCK_LANES, project)
+        columns = [[getattr(one, name) for one in changes] for name in Change.__struct_fields__]
+        await self.db.execute(ADD_TO_LANES, project, function, *columns, now, attempts)
+
+    async def by_key(self, project: str, function: str, key: str) -> Stored | None:
+        return await self.db.one(Stored, BY_KEY, project, function, key)
+
+    async def cron_goes_on(self, project: str, function: str) -> bool:
+        goes_on: bool = await self.db.value(BUSY, project, function)
+        return goes_on
+
+    # running
+
+    async def claim(
+        self, runner: str, now: datetime, until: datetime, busy: Sequence[str], running: Sequence[int]
+    ) -> Claimed | None:
+        """Take one job that is due, or whose runner has let its lease run out.
+
+        None of a project in `busy`, and none in `running`: those are here, however late the clock says it is.
+        """
+        return await self.db.one(Claimed, CLAIM, now, until, runner, busy, running)
+
+    async def extend(self, runner: str, running: Sequence[int], until: datetime) -> None:
+        await self.db.execute(EXTEND, runner, running, until)
+
+    async def release(self, runner: str, now: datetime) -> None:
+        """Let others run at once what this runner will not finish."""
+        await self.db.execute(RELEASE, runner, now)
+
+    async def done(self, job: Claimed, runner: str, now: datetime) -> bool:
+        """Each of these gives False when the lease was lost: the job is another's."""
+        return await self._leave(job, runner, now, DELETE_MINE)
+
+    async def retry(self, job: Claimed, runner: str, at: datetime, error: str) -> bool:
+        return bool(await self.db.execute(RETRY, job.seq, runner, job.lost, at, error))
+
+    async def postpone(self, job: Claimed, runner: str, at: datetime, error: str) -> bool:
+        """Run it later; this was no attempt."""
+        return bool(await self.db.execute(POSTPONE, job.seq, runner, job.lost, at, error))
+
+    async def bury(self, job: Claimed, runner: str, now: datetime, error: str) -> bool:
+        return await self._leave(job, runner, now, BURY, now, error)
+
+    async def _leave(self, job: Claimed, runner: str, now: datetime, sql: str, *values: Any) -> bool:
+        async with self.db.transaction():
+            if job.lane is not None:
+                await self.db.execute(LOCK_LANES, job.project)
+            if not await self.db.execute(sql, job.seq, runner, job.lost, *values):
+                return False
+            if job.lane is not None:
+                await self.db.execute(WAKE_NEXT, job.project, job.function, job.lane, now)
+        return True
+
+    # looking after them
+
+    async def jobs(
+        self, project: str, before: int, state: JobStatus | None, function: str | None, limit: int
+    ) -> list[Stored]:
+        """Newest first."""
+        return await self.db.all(Stored, LIST, project, before, state, function, limit)
+
+    async def job(self, project: str, id: str) -> Stored | None:
+        return await self.db.one(Stored, GET, project, id)
+
+    async def replay(self, project: str, id: str, now: datetime) -> bool:
+        async with self.db.transaction():
+            await self.db.execute(LOCK_LANES, project)
+            return bool(await self.db.execute(REPLAY, project, id, now))
+
+    async def delete(self, project: str, job: Stored, now: datetime) -> bool:
+        """False if it has begun to run."""
+        async with self.db.transaction():
+            await self.db.execute(LOCK_LANES, project)
+            if not await self.db.execute(DELETE, project, job.id):
+                return False
+            if job.lane is not None:
+                await self.db.execute(WAKE_NEXT, project, job.function, job.lane, now)
+        return True
+
+    async def delete_dead(self, before: datetime, limit: int) -> int:
+        return await self.db.execute(DELETE_DEAD, before, limit)
+
+    async def crowded(self, most: int) -> list[Crowded]:
+        """List the projects that have more dead letters than they may."""
+        return await self.db.all(Crowded, CROWDED, most)
+
+    async def delete_oldest_dead(self, project: str, count: int) -> int:
+        return await self.db.execute(DELETE_OLDEST_DEAD, project, count)

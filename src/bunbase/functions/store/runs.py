@@ -1,0 +1,58 @@
+"""What was run: one row for each attempt."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
+from bunbase.functions.store.jobs import Crowded
+from bunbase.pkg.db.database import Database
+
+# nothing where the function was deleted meanwhile; the lock keeps it from going just now
+ADD = """
+INSERT INTO runs
+    (project, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation)
+SELECT project, $2, name, $4, $5, $6, $7, $8, $9, $10, $11, $12
+FROM functions WHERE project = $1 AND name = $3 FOR KEY SHARE"""
+BEFORE = """
+SELECT seq, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation
+FROM runs
+WHERE project = $1 AND function = $2 AND seq < $3 AND ($4::text IS NULL OR kind = $4)
+AND ($5::text IS NULL OR outcome = $5)
+ORDER BY seq DESC LIMIT $6"""
+DELETE_OLD = "DELETE FROM runs WHERE seq IN (SELECT seq FROM runs WHERE started_at < $1 LIMIT $2)"
+CROWDED = "SELECT project, count(*) AS rows FROM runs GROUP BY project HAVING count(*) > $1"
+DELETE_OLDEST = """
+DELETE FROM runs WHERE project = $1 AND seq IN (SELECT seq FROM runs WHERE project = $1 ORDER BY seq LIMIT $2)"""
+
+
+class Listed(Run, frozen=True):
+    seq: int
+
+    def shown(self) -> Run:
+        """Give what the API shows."""
+        return Run(**{name: getattr(self, name) for name in Run.__struct_fields__})
+
+
+class RunStore:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def add(self, project: str, run: Run) -> None:
+        await self.db.execute(ADD, project, *(getattr(run, name) for name in Run.__struct_fields__))
+
+    async def before(
+        self, project: str, function: str, seq: int, kind: TriggerKind | None, outcome: RunOutcome | None, limit: int
+    ) -> list[Listed]:
+        """Newest first."""
+        return await self.db.all(Listed, BEFORE, project, function, seq, kind, outcome, limit)
+
+    async def delete_old(self, before: datetime, limit: int) -> int:
+        return await self.db.execute(DELETE_OLD, before, limit)
+
+    async def crowded(self, most: int) -> list[Crowded]:
+        """List the projects that have more runs than are kept."""
+        return await self.db.all(Crowded, CROWDED, most)
+
+    async def delete_oldest(self, project: str, count: int) -> int:
+        return await self.db.execute(DELETE_OLDEST, project, count)

@@ -1,0 +1,173 @@
+"""What active versions ask for at rest: schedules, subscriptions to changes, and who follows which project."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.triggers import DataTrigger, Schedule, ScheduleState
+from bunbase.pkg.db.database import Database
+
+# A schedule that stays the same keeps its next time: deploying again must not skip a run.
+SYNC: Final = (
+    """
+DELETE FROM schedules s USING functions f JOIN versions v
+    ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
+WHERE f.project = $1 AND f.name = $2 AND s.project = $1 AND s.function = $2
+    AND coalesce(jsonb_typeof(v.config -> 'schedule'), 'null') = 'null'""",
+    """
+INSERT INTO schedules (project, function, spec)
+SELECT f.project, f.name, CASE jsonb_typeof(v.config -> 'schedule')
+    WHEN 'string' THEN jsonb_build_object('cron', v.config -> 'schedule') ELSE v.config -> 'schedule' END
+FROM functions f JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
+WHERE f.project = $1 AND f.name = $2 AND coalesce(jsonb_typeof(v.config -> 'schedule'), 'null') <> 'null'
+ON CONFLICT (project, function) DO UPDATE SET spec = excluded.spec,
+    next_at = CASE WHEN schedules.spec = excluded.spec THEN schedules.next_at END""",
+    """
+DELETE FROM subscriptions s USING functions f JOIN versions v
+    ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
+WHERE f.project = $1 AND f.name = $2 AND s.project = $1 AND s.function = $2
+    AND coalesce(v.config -> 'on', '[]') = '[]'""",
+    """
+INSERT INTO subscriptions (project, function, triggers)
+SELECT f.project, f.name, v.config -> 'on'
+FROM functions f JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
+WHERE f.project = $1 AND f.name = $2 AND coalesce(v.config -> 'on', '[]') <> '[]'
+ON CONFLICT (project, function) DO UPDATE SET triggers = excluded.triggers""",
+)
+
+# The function's row is locked too, and first of all: whoever deletes it goes the same way.
+DUE = """
+SELECT s.project, s.function, s.spec, s.next_at
+FROM schedules s JOIN functions f ON f.project = s.project AND f.name = s.function
+WHERE s.next_at IS NULL OR s.next_at <= $1
+ORDER BY s.next_at NULLS FIRST LIMIT 1 FOR KEY SHARE OF f SKIP LOCKED FOR UPDATE OF s SKIP LOCKED"""
+SET_NEXT = "UPDATE schedules SET next_at = $3 WHERE project = $1 AND function = $2"
+LIST = """
+SELECT function, spec, next_at FROM schedules WHERE project = $1 AND function > $2 ORDER BY function LIMIT $3"""
+
+SUBSCRIPTIONS = """
+SELECT function, triggers, cursor FROM subscriptions WHERE project = $1 AND cursor IS NOT NULL ORDER BY function"""
+ORPHANS = "SELECT function FROM subscriptions WHERE project = $1 AND cursor IS NULL AND since < $2"
+BEGIN = "UPDATE subscriptions SET cursor = $3 WHERE project = $1 AND function = $2 AND cursor IS NULL"
+ADVANCE = """
+UPDATE subscriptions SET cursor = $4 WHERE project = $1 AND function = $2 AND cursor = $3"""
+
+LOCK_FUNCTION = "SELECT FROM functions WHERE project = $1 AND name = $2 FOR KEY SHARE"
+
+FREE = """
+INSERT INTO feeds (project, holder, held_until)
+SELECT DISTINCT s.project, $1::text, $3::timestamptz FROM subscriptions s LEFT JOIN feeds f ON f.project = s.project
+WHERE f.project IS NULL OR f.held_until <= $2 ORDER BY s.project LIMIT $4
+ON CONFLICT (project) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
+WHERE feeds.held_until <= $2"""
+EXTEND = "UPDATE feeds SET held_until = $2 WHERE holder = $1 AND held_until > $3"
+HELD = """
+SELECT f.project FROM feeds f WHERE f.holder = $1 AND f.held_until > $2
+AND EXISTS (SELECT FROM subscriptions s WHERE s.project = f.project)"""
+RELEASE = "DELETE FROM feeds WHERE holder = $1"
+FORGET = """
+DELETE FROM feeds f WHERE f.held_until <= $1 AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.project = f.project)"""
+
+
+class Due(msgspec.Struct, frozen=True):
+    project: str
+    function: str
+    spec: Schedule
+    next_at: datetime | None
+
+
+class Listed(msgspec.Struct, frozen=True):
+    function: str
+    spec: Schedule
+    next_at: datetime | None
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """`cursor`: the change that was handed on last."""
+
+    function: str
+    triggers: tuple[DataTrigger, ...]
+    cursor: int
+
+
+class Orphan(msgspec.Struct, frozen=True):
+    function: str
+
+
+class Subscriptions(msgspec.Struct, frozen=True):
+    """`orphans`: functions whose deployment did not get to say where to begin, and never will."""
+
+    known: list[Subscription]
+    orphans: list[str]
+
+
+class Held(msgspec.Struct, frozen=True):
+    project: str
+
+
+async def sync_triggers(db: Database, project: str, function: str) -> None:
+    """Make what is asked for the same as the active version's; part of the caller's transaction."""
+    for statement in SYNC:
+        await db.execute(statement, project, function)
+
+
+class ScheduleStore:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def transaction(self) -> Any:
+        """What is done with one due schedule belongs together."""
+        return self.db.transaction()
+
+    async def due(self, now: datetime) -> Due | None:
+        """Lock one schedule that is due or has no next time, for this transaction."""
+        return await self.db.one(Due, DUE, now)
+
+    async def set_next(self, project: str, function: str, at: datetime) -> None:
+        await self.db.execute(SET_NEXT, project, function, at)
+
+    async def schedules(self, project: str, after: str, limit: int) -> list[ScheduleState]:
+        """By function."""
+        found = await self.db.all(Listed, LIST, project, after, limit)
+        return [
+            ScheduleState(one.function, one.spec.cron, one.spec.time_zone, one.spec.overlap, one.next_at)
+            for one in found
+        ]
+
+
+class SubscriptionStore:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def transaction(self) -> Any:
+        """Handing on changes and moving the cursor belong together."""
+        return self.db.transaction()
+
+    async def of(self, project: str, orphaned_before: datetime) -> Subscriptions:
+        known = await self.db.all(Subscription, SUBSCRIPTIONS, project)
+        orphans = await self.db.all(Orphan, ORPHANS, project, orphaned_before)
+        return Subscriptions(known, [one.function for one in orphans])
+
+    async def begin(self, project: str, function: str, at: int) -> None:
+        await self.db.execute(BEGIN, project, function, at)
+
+    async def advance(self, project: str, function: str, before: int, to: int) -> bool:
+        """Move the cursor; False if somebody else has moved it."""
+        await self.db.execute(LOCK_FUNCTION, project, function)  # before the row that goes with it, as deleting does
+        return bool(await self.db.execute(ADVANCE, project, function, before, to))
+
+    async def hold(self, holder: str, now: datetime, until: datetime, at_once: int) -> list[str]:
+        """Keep following what `holder` follows, take on what nobody follows; give all of it."""
+        await self.db.execute(EXTEND, holder, until, now)
+        await self.db.execute(FREE, holder, now, until, at_once)
+        return [one.project for one in await self.db.all(Held, HELD, holder, now)]
+
+    async def let_go(self, holder: str) -> None:
+        await self.db.execute(RELEASE, holder)
+
+    async def forget(self, now: datetime) -> None:
+        """Delete the traces of projects that have no subscription any more."""
+        await self.db.execute(FORGET, now)

@@ -1,0 +1,57 @@
+"""When a schedule is due: cron lines of five fields in a time zone; when its clock changes, as Debian's cron does.
+
+A time that the clock skips in spring is run right after the jump; one that comes twice in autumn is run once, unless
+the hour is `*`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from bunbase.contracts.triggers import Schedule
+from bunbase.pkg.errors import InvalidInput
+
+MAX_LENGTH: Final = 200
+FIELDS: Final = 5  # a sixth would be seconds: what must run that often is no schedule
+
+
+def as_schedule(schedule: str | Schedule) -> Schedule:
+    return Schedule(schedule) if isinstance(schedule, str) else schedule
+
+
+def check_schedule(schedule: Schedule) -> None:
+    """Raises: InvalidInput saying what is wrong."""
+    next_time(schedule, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def next_time(schedule: Schedule, after: datetime) -> datetime:
+    """Give the first time after `after`, in UTC. Raises: InvalidInput."""
+    zone = _zone(schedule.time_zone)
+    if len(schedule.cron) > MAX_LENGTH:
+        raise _invalid("cron", f"a cron line has at most {MAX_LENGTH} characters.")
+    if len(schedule.cron.split()) != FIELDS:
+        raise _invalid("cron", "a cron line has five fields: minute, hour, day of month, month, day of week.")
+    try:
+        return next(CronSim(schedule.cron, after.astimezone(zone))).astimezone(UTC)
+    except CronSimError as error:
+        raise _invalid("cron", f"{schedule.cron!r} is no cron line: {str(error).lower()}.") from None
+    except StopIteration:
+        raise _invalid("cron", f"{schedule.cron!r} is never due.") from None
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":  # known without the database of time zones
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise _invalid("time_zone", f"{name!r} is no time zone that this machine knows, as Europe/Berlin is.") from None
+
+
+def _invalid(field: str, message: str) -> InvalidInput:
+    message = f"schedule: {message}"
+    return InvalidInput(message, errors=[{"path": f"/config/schedule/{field}", "message": message}])

@@ -1,0 +1,211 @@
+"""Follows the changes of projects whose functions ask for them, and makes jobs of those that are asked for.
+
+One process follows a project, under a lease. The cursor moves in the transaction that adds the jobs, and only from
+where it was read: whoever has lost the lease without noticing adds nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.bundoc import (
+    Bundoc,
+    ChangeEntry,
+    Changes,
+    CollectionNotFound,
+    InvalidQuery,
+    Query,
+    QueryNeedsIndex,
+    ResyncRequired,
+)
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.triggers import DataTrigger, QueueFull, Run, RunOutcome, TriggerKind
+from bunbase.functions.store.jobs import Change
+from bunbase.functions.store.schedules import Subscription
+from bunbase.functions.triggers.queue import Queue
+from bunbase.functions.triggers.requests import change_payload
+from bunbase.functions.triggers.runner import Runner
+from bunbase.pkg.context import deadline_in
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.jobs import wait_seconds
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
+
+LEASE: Final = timedelta(seconds=15)
+TAKEN_AT_ONCE: Final = 64  # so that processes that start together share the projects
+BATCH: Final = 100
+LONG_POLL_SECONDS: Final = 20.0
+DEADLINE_SECONDS: Final = 30.0
+PAUSE_SECONDS: Final = 1.0
+ORPHANED: Final = timedelta(seconds=60)  # by then a deployment has said where to begin, or never will
+NEWEST: Final = 2**62  # no log is as long: asking for what comes after gives the newest there is
+ATTEMPTS: Final = 5
+
+
+class Feeds:
+    """`warn(project, function, text)` writes into a function's log."""
+
+    def __init__(
+        self, runner: Runner, queue: Queue, bundoc: Bundoc, warn: Callable[[str, str, str], Awaitable[None]]
+    ) -> None:
+        self.runner = runner
+        self.queue = queue
+        self.bundoc = bundoc
+        self.warn = warn
+        self.stores = runner.stores
+        self.clock = runner.clock
+        self.most = runner.settings.max_followed_projects
+        self.turns = asyncio.Semaphore(self.most)
+        self.followed: dict[str, asyncio.Task[None]] = {}
+
+    async def keep(self) -> None:
+        """Hold on to the projects followed here, take on others, let go of those that are lost."""
+        now = self.clock.now()
+        held = set(await self.stores.subscriptions.hold(self.runner.id, now, now + LEASE, TAKEN_AT_ONCE))
+        for project in self.followed.keys() - held:
+            self.followed.pop(project).cancel()
+        for project in held - self.followed.keys():
+            self.followed[project] = asyncio.create_task(self._follow(project))
+
+    async def forget(self) -> None:
+        await self.stores.subscriptions.forget(self.clock.now())
+
+    async def close(self) -> None:
+        for task in self.followed.values():
+            task.cancel()
+        await asyncio.gather(*self.followed.values(), return_exceptions=True)
+        await self.stores.subscriptions.let_go(self.runner.id)
+
+    async def newest(self, project: str) -> int:
+        """Give the number of the newest change."""
+        try:
+            return (await self.bundoc.changes(_whole(project), NEWEST, 1, 0)).next
+        except ResyncRequired as told:
+            last: int = told.extra["last"]
+            return last
+
+    async def _follow(self, project: str) -> None:
+        failures = 0
+        while True:
+            try:
+                async with self.turns:
+                    waited = await self.turn(project, self._patience())
+                failures = 0
+            except Problem as problem:
+                failures += 1
+                waited = False
+                log.warning("changes cannot be followed", project=project, error=problem.detail, failures=failures)
+            except Exception:
+                failures += 1
+                waited = False
+                log.exception("changes cannot be followed", project=project, failures=failures)
+            if not waited:
+                await asyncio.sleep(wait_seconds(PAUSE_SECONDS, failures))
+
+    def _patience(self) -> float:
+        """With more projects than may wait at once none waits: they take turns."""
+        return LONG_POLL_SECONDS if len(self.followed) <= self.most else 0.0
+
+    async def turn(self, project: str, wait: float) -> bool:
+        """Hand on the next changes, waiting for some; False if it is better to pause now."""
+        known = await self._subscriptions(project)
+        if not known:
+            return False
+        since = min(one.cursor for one in known)
+        try:
+            with deadline_in(DEADLINE_SECONDS):
+                changes = await self.bundoc.changes(_whole(project), since, BATCH, wait)
+        except ResyncRequired as gone:
+            await self._resync(project, known, gone)
+            return True
+        if not changes.items:
+            return wait > 0
+        try:
+            for subscription in await self._subscriptions(project):  # again: there may have been a deployment meanwhile
+                if subscription.cursor >= since:
+                    await self._hand_on(project, subscription, changes)
+        except QueueFull:
+            return False  # the log keeps them until there is room
+        return True
+
+    async def _subscriptions(self, project: str) -> list[Subscription]:
+        """Give those that know where they are; begin those that nobody told."""
+        asked = await self.stores.subscriptions.of(project, self.clock.now() - ORPHANED)
+        for orphan in asked.orphans:
+            await self.stores.subscriptions.begin(project, orphan, await self.newest(project))
+        return asked.known
+
+    async def _hand_on(self, project: str, to: Subscription, changes: Changes) -> None:
+        if to.cursor >= changes.next:
+            return
+        new = [change for change in changes.items if change.seq > to.cursor]
+        wanted = await self._wanted(project, to, new)
+        if wanted:
+            await self.queue.check_room(project)
+        jobs = [Change(new_id("job"), f"{one.collection}/{one.id}", change_payload(one)) for one in wanted]
+        async with self.stores.subscriptions.transaction():
+            if not await self.stores.subscriptions.advance(project, to.function, to.cursor, changes.next):
+                return
+            if jobs:
+                await self.stores.jobs.add_changes(project, to.function, jobs, self.clock.now(), ATTEMPTS)
+        if jobs:
+            self.runner.wake()
+
+    async def _wanted(self, project: str, by: Subscription, changes: Sequence[ChangeEntry]) -> list[ChangeEntry]:
+        wanted: set[int] = set()
+        for trigger in by.triggers:
+            of_it = [one for one in changes if one.collection == trigger.collection and one.op in trigger.ops]
+            if of_it and trigger.where is not None:
+                matching = await self._matching(project, by.function, trigger, {one.id for one in of_it})
+                of_it = [one for one in of_it if one.id in matching]
+            wanted |= {one.seq for one in of_it}
+        return [one for one in changes if one.seq in wanted]
+
+    async def _matching(self, project: str, function: str, trigger: DataTrigger, ids: set[str]) -> set[str]:
+        """Ask which of these documents fulfil the filter as they are now."""
+        where = msgspec.json.encode({"$and": [{"_id": {"$in": sorted(ids)}}, trigger.where]})
+        query = Query(where, limit=len(ids), select=("_id",))
+        try:
+            page = await self.bundoc.query(_whole(project), trigger.collection, query)
+        except CollectionNotFound:
+            return set()
+        except (
+            InvalidQuery,
+            QueryNeedsIndex,
+        ) as wrong:  # it was checked when it was deployed: seldom, and not for ever
+            await self.warn(project, function, f"The filter of a trigger on {trigger.collection} fails: {wrong.detail}")
+            return set()
+        return {one.id for one in msgspec.json.decode(page.body, type=_Page).items}
+
+    async def _resync(self, project: str, known: Sequence[Subscription], gone: ResyncRequired) -> None:
+        first, last = gone.extra["first"], gone.extra["last"]
+        for one in known:
+            if first <= one.cursor <= last:
+                continue
+            if not await self.stores.subscriptions.advance(project, one.function, one.cursor, last):
+                continue
+            await self.warn(project, one.function, f"Changes from {one.cursor} to {last} were not seen: {gone.detail}")
+            run = Run(
+                new_id("run"), one.function, 0, TriggerKind.CHANGE, None, 0, self.clock.now(), 0.0,
+                RunOutcome.RESYNC, gone.code, "",
+            )  # fmt: skip
+            await self.runner.record(project, run)
+
+
+class _Id(msgspec.Struct, frozen=True, rename={"id": "_id"}):
+    id: str
+
+
+class _Page(msgspec.Struct, frozen=True):
+    items: tuple[_Id, ...]
+
+
+def _whole(project: str) -> Caller:
+    return Caller(CallerKind.SECRET, project)

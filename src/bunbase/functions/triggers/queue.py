@@ -1,0 +1,101 @@
+"""Jobs that somebody asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.functions import FunctionNotFound
+from bunbase.contracts.triggers import ChainTooLong, Job, JobStatus, NewJob, QueueFull, TriggerKind
+from bunbase.functions.names import could_be_function
+from bunbase.functions.store.jobs import Entry, JobStore, Stored
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import InvalidInput, TooLarge
+from bunbase.pkg.ids import new_id
+
+MAX_PAYLOAD_BYTES: Final = 256 << 10
+MAX_DELAY: Final = timedelta(days=366)
+MAX_DEPTH: Final = 8
+NEW_CHAIN: Final = timedelta(
+    seconds=60
+)  # what waits so long cannot run away: a job may well enqueue itself for tomorrow
+RETRY_AFTER_SECONDS: Final = 5
+
+
+class Queue:
+    """`added()` is called when there may be something to run."""
+
+    def __init__(self, store: JobStore, clock: Clock, max_jobs: int, added: Callable[[], None]) -> None:
+        self.store = store
+        self.clock = clock
+        self.max_jobs = max_jobs
+        self.added = added
+
+    async def enqueue(self, project: str, new: NewJob, depth: int = 0) -> Job:
+        """`depth`: how many jobs in a row led to this one.
+
+        Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
+        """
+        now = self.clock.now()
+        entry = self._entry(new, depth, now)
+        await self.check_room(project)
+        if not await self.store.add(project, entry, now):
+            found = await self.store.by_key(project, new.function, new.key) if new.key is not None else None
+            if found is None:
+                raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
+            return shown(found)
+        self.added()
+        return Job(entry.id, new.function, entry.kind, JobStatus.WAITING, now, entry.due_at, 0, new.attempts, new.key)
+
+    async def check_room(self, project: str) -> None:
+        """Raises: QueueFull."""
+        if await self.store.waiting(project, self.max_jobs) >= self.max_jobs:
+            raise QueueFull(
+                f"{self.max_jobs} jobs of the project are waiting, the most there can be; try again later.",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
+            )
+
+    def _entry(self, new: NewJob, depth: int, now: datetime) -> Entry:
+        if not could_be_function(new.function):
+            raise FunctionNotFound("No function can have this name.")
+        if new.key is not None and not new.key.isprintable():  # PostgreSQL takes no NUL
+            raise _invalid("key", "A key is made of printable characters.")
+        payload = msgspec.json.encode(new.payload)
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise TooLarge(f"A payload has at most {MAX_PAYLOAD_BYTES >> 10} KiB; put more into a document.")
+        due_at = _due_at(new, now)
+        depth = depth if due_at - now < NEW_CHAIN else 0
+        if depth > MAX_DEPTH:
+            raise ChainTooLong(
+                f"{MAX_DEPTH} jobs in a row have each enqueued the next: end the chain, or let a minute pass in it."
+            )
+        return Entry(new_id("job"), new.function, TriggerKind.JOB, payload, new.key, depth, due_at, new.attempts)
+
+
+def shown(stored: Stored) -> Job:
+    """Give what the API shows."""
+    known: dict[str, Any] = {name: getattr(stored, name) for name in Job.__struct_fields__}
+    if stored.payload is not None:
+        known["payload"] = msgspec.json.decode(stored.payload)
+    return Job(**known)
+
+
+def _due_at(new: NewJob, now: datetime) -> datetime:
+    if new.run_at is None:
+        if new.delay_seconds > MAX_DELAY.total_seconds():
+            raise _invalid("delay_seconds", f"A job waits at most {MAX_DELAY.days} days.")
+        return now + timedelta(seconds=new.delay_seconds)
+    if new.delay_seconds:
+        raise _invalid("run_at", "Say delay_seconds or run_at, not both.")
+    if new.run_at.tzinfo is None:
+        raise _invalid("run_at", "Write the time zone too: 2026-01-31T12:00:00Z.")
+    if new.run_at - now > MAX_DELAY:
+        raise _invalid("run_at", f"A job waits at most {MAX_DELAY.days} days.")
+    return max(new.run_at, now)
+
+
+def _invalid(field: str, message: str) -> InvalidInput:
+    return InvalidInput(message, errors=[{"path": f"/{field}", "message": message}])

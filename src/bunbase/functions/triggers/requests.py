@@ -1,0 +1,54 @@
+"""A job as the request that its function gets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.bundoc import ChangeEntry
+from bunbase.functions.workers.deployment import Request, Trigger
+from bunbase.pkg.clock import rfc3339
+from bunbase.pkg.ids import new_id
+
+KIND: Final = "x-bunbase-trigger"
+JOB: Final = "x-bunbase-job"
+ATTEMPT: Final = "x-bunbase-attempt"
+TRIGGER_HEADERS: Final = frozenset({KIND, JOB, ATTEMPT})
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """Which document a job of a change is about."""
+
+    collection: str
+    id: str
+
+
+def request_of(trigger: Trigger, body: bytes) -> Request:
+    headers = (
+        ("host", "function"),
+        ("content-type", "application/json"),
+        (KIND, trigger.kind.value),
+        (JOB, trigger.job),
+        (ATTEMPT, str(trigger.attempt)),
+    )
+    return Request(new_id("inv"), "POST", "/", headers, None, body, trigger)
+
+
+def cron_payload(scheduled_at: datetime) -> bytes:
+    return msgspec.json.encode({"scheduled_at": rfc3339(scheduled_at)})
+
+
+def change_payload(change: ChangeEntry) -> bytes:
+    """All of a change but the document, which is read when the function runs."""
+    told = {name: getattr(change, name) for name in ("op", "collection", "id", "rev", "at")}
+    return msgspec.json.encode(told)
+
+
+def changed_document(payload: bytes) -> Changed:
+    return msgspec.json.decode(payload, type=Changed)
+
+
+def with_document(payload: bytes, document: bytes | None) -> bytes:
+    return payload if document is None else payload[:-1] + b',"document":' + document + b"}"

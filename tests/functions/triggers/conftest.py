@@ -1,0 +1,29 @@
+"""Functions with real documents beside them, and runs that are retried at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from bunbase.bundoc.module import MODULE as BUNDOC
+from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bunkms import Kms
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.pkg.modules import Rooms, Site
+from tests.functions.neighbours import neighbours
+from tests.rooms import opened
+
+
+@pytest.fixture
+def settings() -> FunctionsSettings:
+    return FunctionsSettings(retry_seconds=0.01)
+
+
+@pytest_asyncio.fixture
+async def rooms(here: Site) -> AsyncIterator[Rooms]:
+    rooms = neighbours()
+    async with opened(BUNDOC, Rooms({Kms: rooms[Kms]}), here) as bundoc:
+        rooms.add(Bundoc, bundoc)
+        yield rooms

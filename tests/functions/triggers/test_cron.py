@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import available_timezones
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bunbase.contracts.triggers import Schedule
+from bunbase.functions.triggers.cron import check_schedule, next_time
+from bunbase.pkg.errors import InvalidInput
+
+BERLIN = "Europe/Berlin"
+
+
+def times(schedule: Schedule, after: datetime, count: int) -> list[str]:
+    """Give the next times, in UTC."""
+    found = []
+    for _ in range(count):
+        after = next_time(schedule, after)
+        found.append(f"{after:%d %H:%M}")
+    return found
+
+
+def test_a_schedule_is_due_in_its_own_time_zone() -> None:
+    evening = datetime(2026, 7, 1, 20, tzinfo=UTC)
+
+    assert times(Schedule("0 9 * * *"), evening, 2) == ["02 09:00", "03 09:00"]
+    assert times(Schedule("0 9 * * *", BERLIN), evening, 2) == ["02 07:00", "03 07:00"]
+    assert times(Schedule("*/20 * * * MON"), evening, 2) == ["06 00:00", "06 00:20"]
+
+
+def test_a_time_that_the_clock_skips_is_due_right_after_the_jump() -> None:
+    before = datetime(2026, 3, 28, 12, tzinfo=UTC)
+
+    assert times(Schedule("30 2 * * *", BERLIN), before, 2) == ["29 01:00", "30 00:30"]  # 03:00 and 02:30 in Berlin
+
+
+def test_a_time_that_comes_twice_is_due_once_and_every_hour_is_every_hour() -> None:
+    before = datetime(2026, 10, 24, 22, 45, tzinfo=UTC)  # 00:45 in Berlin
+
+    assert times(Schedule("30 2 * * *", BERLIN), before, 2) == ["25 00:30", "26 01:30"]
+    assert times(Schedule("30 * * * *", BERLIN), before, 4) == ["24 23:30", "25 00:30", "25 01:30", "25 02:30"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "why"),
+    [
+        (Schedule("61 * * * *"), "bad minute"),
+        (Schedule("0 0 30 2 *"), "bad day-of-month"),
+        (Schedule("* * * *"), "five fields"),
+        (Schedule("* * * * * *"), "five fields"),
+        (Schedule("@daily"), "five fields"),
+        (Schedule(""), "five fields"),
+        (Schedule("* " * 500), "at most 200"),
+        (Schedule("* * * * *", "Mars/Olympus"), "no time zone"),
+        (Schedule("* * * * *", "../../etc/passwd"), "no time zone"),
+        (Schedule("* * * * *", "Europe"), "no time zone"),
+        (Schedule("* * * * *", ""), "no time zone"),
+        (Schedule("* * * * *", "a\0b"), "no time zone"),
+    ],
+)
+def test_what_is_no_schedule_is_refused_with_the_reason(schedule: Schedule, why: str) -> None:
+    with pytest.raises(InvalidInput, match=why) as refused:
+        check_schedule(schedule)
+
+    assert refused.value.extra["errors"][0]["path"].startswith("/config/schedule/")
+
+
+FIELD = st.text("0123456789*/,-LW#MONJAN ", max_size=8)
+
+
+@given(st.lists(FIELD, min_size=4, max_size=6).map(" ".join) | st.text(max_size=40))
+def test_any_text_is_a_schedule_or_refused(text: str) -> None:
+    try:
+        due = next_time(Schedule(text), datetime(2026, 1, 1, tzinfo=UTC))
+    except InvalidInput:
+        return
+    assert due > datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@given(
+    st.builds("{} {} * * *".format, st.sampled_from(["*", "*/7", "0", "59"]), st.sampled_from(["*", "2", "*/3", "23"])),
+    st.sampled_from(sorted(available_timezones())),
+    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
+)
+def test_the_next_time_is_always_ahead_and_never_far(cron: str, zone: str, after: datetime) -> None:
+    due = next_time(Schedule(cron, zone), after)
+
+    assert after < due <= after + timedelta(hours=26)

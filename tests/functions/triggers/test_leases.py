@@ -1,0 +1,166 @@
+"""Servers that die or share the work: two services on one PostgreSQL, and a real process that is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bunbase.contracts.triggers import JobStatus, RunOutcome
+from bunbase.functions.module import MODULE
+from bunbase.functions.service import FunctionsService
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.modules import Rooms, Site
+from tests.fakes import FakeKms
+from tests.functions.calls import MEMBER, PROJECT, deploy, until
+from tests.functions.hosting import SECRET
+from tests.functions.neighbours import neighbours
+from tests.functions.triggers.runs import SAY, dead_letters, enqueue, jobs_of, outcomes, runs_of, said
+from tests.rooms import opened, site
+
+ROOT = Path(__file__).parents[3]
+WAITS = "() => new Promise(() => {})"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2026, 5, 4, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def here(tmp_path: Path, database_url: str, clock: ManualClock) -> Site:
+    return site(tmp_path, database_url, clock)
+
+
+@pytest_asyncio.fixture
+async def other(rooms: Rooms, here: Site, functions: FunctionsService) -> AsyncIterator[FunctionsService]:
+    async with opened(MODULE, rooms, here, settings=functions.settings) as service:
+        yield service
+
+
+async def test_a_job_of_a_dead_server_is_run_again_when_its_lease_ends(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
+    await deploy(functions, "f", "() => globalThis.x ? 1 : new Promise(() => { globalThis.x = 1; console.log(1) })")
+    job = await enqueue(functions, "f")
+    await said(functions, "f", 1)
+    await functions.stores.jobs.db.execute("UPDATE jobs SET runner = 'run_dead'")
+    for task in functions.runner.tasks.values():
+        task.cancel()
+    await until(lambda: not functions.runner.tasks)
+    [held] = await jobs_of(functions)
+
+    clock.advance(31)
+
+    runs = await runs_of(functions, "f", 2)
+    assert (held.state, outcomes(runs)) == (JobStatus.RUNNING, [RunOutcome.LOST, RunOutcome.OK])
+    assert [(run.job, run.attempt, run.code) for run in runs] == [(job.id, 1, "server_died"), (job.id, 1, None)]
+
+
+async def test_a_job_that_no_server_survives_is_a_dead_letter(functions: FunctionsService, clock: ManualClock) -> None:
+    await deploy(functions, "f", WAITS)
+    await enqueue(functions, "f", delay_seconds=5)
+    await functions.stores.jobs.db.execute(
+        "UPDATE jobs SET state = 'running', runner = 'run_dead', lost = 2, started_at = due_at"
+    )
+
+    clock.advance(60)
+
+    [dead] = await dead_letters(functions, 1)
+    assert (dead.error, outcomes(await runs_of(functions, "f", 1))) == ("server_died", [RunOutcome.LOST])
+
+
+async def test_a_job_that_runs_long_stays_where_it_is(
+    functions: FunctionsService, other: FunctionsService, clock: ManualClock
+) -> None:
+    await deploy(functions, "f", WAITS)
+    await enqueue(functions, "f")
+    await until(lambda: bool(functions.runner.tasks or other.runner.tasks))
+    holder = functions if functions.runner.tasks else other
+
+    for _ in range(4):
+        clock.advance(10)
+        await holder.runner.extend()
+        await functions.runner.begin_due()
+        await other.runner.begin_due()
+
+    assert len(functions.runner.tasks) + len(other.runner.tasks) == 1
+    assert (await functions.runs(MEMBER, "f", None, None, 20, None)).items == ()
+
+
+async def test_a_server_that_stops_gives_back_what_it_ran(rooms: Rooms, here: Site) -> None:
+    async with opened(MODULE, rooms, here) as stopping:
+        await deploy(stopping, "f", WAITS)
+        await enqueue(stopping, "f")
+        await until(lambda: bool(stopping.runner.tasks))
+
+    async with opened(MODULE, rooms, here) as functions:
+        await until(lambda: bool(functions.runner.tasks))  # no lease had to end
+        [job] = await jobs_of(functions)
+        assert (job.state, job.attempt) == (JobStatus.RUNNING, 1)
+        assert (await functions.runs(MEMBER, "f", None, None, 20, None)).items == ()
+
+
+async def test_a_result_that_comes_after_the_lease_changes_nothing(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
+    await deploy(functions, "f", SAY)
+    await enqueue(functions, "f", delay_seconds=60)
+    then = clock.now() + timedelta(hours=1)
+    claimed = await functions.stores.jobs.claim("run_slow", then, then, [], [])
+    assert claimed is not None
+    again = await functions.stores.jobs.claim("run_quick", then, then, [], [])
+    assert again is not None
+
+    late = await functions.stores.jobs.done(claimed, "run_slow", clock.now())
+    own = await functions.stores.jobs.done(again, "run_quick", clock.now())
+
+    assert (late, own) == (False, True)
+
+
+async def test_a_project_that_a_dead_server_followed_is_followed_again(
+    functions: FunctionsService, rooms: Rooms, clock: ManualClock
+) -> None:
+    subscriptions, now = functions.stores.subscriptions, clock.now()
+    await deploy(functions, "f", SAY, on=[{"collection": "posts"}])
+    await subscriptions.let_go(functions.runner.id)
+    dead = await subscriptions.hold("run_dead", now, now + timedelta(seconds=15), 10)
+    await functions.feeds.keep()
+    followed_before = list(functions.feeds.followed)
+
+    clock.advance(16)
+    await functions.feeds.keep()
+
+    assert (dead, followed_before, list(functions.feeds.followed)) == ([PROJECT], [], [PROJECT])
+
+
+async def test_a_killed_server_s_job_is_run_by_the_next(database_url: str, tmp_path: Path) -> None:
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.functions.triggers.hosting", database_url, str(tmp_path),
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": f"src{os.pathsep}."}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        while b"running" not in await asyncio.wait_for(server.stdout.readline(), 30):
+            pass
+    finally:
+        server.send_signal(signal.SIGKILL)
+        await server.wait()
+
+    clock = ManualClock(datetime.now(UTC))
+    async with opened(MODULE, neighbours(FakeKms(SECRET)), site(tmp_path, database_url, clock)) as functions:
+        [job] = await jobs_of(functions)
+        await deploy(functions, "f", SAY)
+        clock.advance(31)
+
+        runs = await runs_of(functions, "f", 2)
+
+    assert job.state is JobStatus.RUNNING
+    assert [(run.job, run.outcome) for run in runs] == [(job.id, RunOutcome.LOST), (job.id, RunOutcome.OK)]

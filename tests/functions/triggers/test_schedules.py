@@ -1,0 +1,174 @@
+"""Schedules under a clock that the test moves: `tick` is what the server calls twice a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bunbase.contracts.triggers import JobStatus, RunOutcome, TriggerKind
+from bunbase.functions.module import MODULE
+from bunbase.functions.service import FunctionsService
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.modules import Rooms, Site
+from tests.functions.calls import MEMBER, call, deploy, log_of, request, until
+from tests.functions.triggers.runs import SAY, jobs_of, outcomes, runs_of, said
+from tests.rooms import opened, site
+
+NOON = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
+WAITS = """async (req) => {
+    if (req.url.endsWith("/go")) return globalThis.go();
+    await new Promise(done => { globalThis.go = done; console.log(1) });
+}"""
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def here(tmp_path: Path, database_url: str, clock: ManualClock) -> Site:
+    return site(tmp_path, database_url, clock)
+
+
+@pytest_asyncio.fixture
+async def other(rooms: Rooms, here: Site, functions: FunctionsService) -> AsyncIterator[FunctionsService]:
+    """Another server process on the same PostgreSQL."""
+    async with opened(MODULE, rooms, here, settings=functions.settings) as service:
+        yield service
+
+
+async def due_at(functions: FunctionsService) -> datetime | None:
+    await functions.scheduler.tick()
+    [state] = (await functions.schedules(MEMBER, 20, None)).items
+    return state.next_at
+
+
+async def test_a_schedule_runs_its_function_when_it_is_due(functions: FunctionsService, clock: ManualClock) -> None:
+    await deploy(functions, "f", SAY, schedule="*/5 * * * *")
+    assert await due_at(functions) == datetime(2026, 5, 4, 12, 5, tzinfo=UTC)
+    assert await jobs_of(functions) == []
+
+    clock.advance(300)
+    await functions.scheduler.tick()
+
+    [line] = await said(functions, "f", 1)
+    assert line["body"] == {"scheduled_at": "2026-05-04T12:05:00.000Z"}
+    assert line["trigger"]["kind"] == "cron"
+    [run] = await runs_of(functions, "f", 1)
+    assert (run.kind, run.outcome) == (TriggerKind.CRON, RunOutcome.OK)
+    assert await due_at(functions) == datetime(2026, 5, 4, 12, 10, tzinfo=UTC)
+
+
+async def test_what_was_missed_is_run_once(functions: FunctionsService, clock: ManualClock) -> None:
+    await deploy(functions, "f", SAY, schedule={"cron": "*/5 * * * *", "overlap": True})
+    await due_at(functions)
+
+    clock.advance(3600 * 24)
+    for _ in range(3):
+        await functions.scheduler.tick()
+
+    await runs_of(functions, "f", 1)
+    await until(lambda: not functions.runner.tasks)
+    assert len(await runs_of(functions, "f", 1)) == 1
+
+
+async def test_of_several_servers_one_runs_what_is_due(
+    functions: FunctionsService, other: FunctionsService, clock: ManualClock
+) -> None:
+    for number in range(5):
+        await deploy(functions, f"f{number}", SAY, schedule="0 * * * *")
+    await functions.scheduler.tick()
+
+    clock.advance(3600)
+    await asyncio.gather(*(one.scheduler.tick() for one in (functions, other) * 4))
+
+    for number in range(5):
+        assert len(await runs_of(functions, f"f{number}", 1)) == 1
+    await until(lambda: not functions.runner.tasks and not other.runner.tasks)
+    assert await jobs_of(functions) == []
+
+
+async def test_a_run_that_goes_on_is_not_overlapped(functions: FunctionsService, clock: ManualClock) -> None:
+    await deploy(functions, "f", WAITS, schedule="* * * * *")
+    await due_at(functions)
+    clock.advance(60)
+    await functions.scheduler.tick()
+    await said(functions, "f", 1)
+
+    clock.advance(60)
+    await functions.scheduler.tick()
+
+    [skipped] = await runs_of(functions, "f", 1)
+    assert (skipped.outcome, skipped.code) == (RunOutcome.SKIPPED, "still_running")
+    await call(functions, "f", request("/go"))
+    assert outcomes(await runs_of(functions, "f", 2)) == [RunOutcome.SKIPPED, RunOutcome.OK]
+
+
+async def test_a_run_that_may_overlap_does(functions: FunctionsService, clock: ManualClock) -> None:
+    await deploy(functions, "f", WAITS, schedule={"cron": "* * * * *", "overlap": True})
+    await due_at(functions)
+    for _ in range(2):
+        clock.advance(60)
+        await functions.scheduler.tick()
+
+    await until(lambda: len(functions.runner.tasks) == 2)
+
+    assert [job.state for job in await jobs_of(functions)] == [JobStatus.RUNNING] * 2
+
+
+async def test_a_failed_run_waits_for_the_next_time(functions: FunctionsService, clock: ManualClock) -> None:
+    await deploy(functions, "f", "() => { throw new Error('no') }", schedule="* * * * *")
+    await due_at(functions)
+    clock.advance(60)
+    await functions.scheduler.tick()
+
+    assert outcomes(await runs_of(functions, "f", 1)) == [RunOutcome.ERROR]
+
+    await until(lambda: not functions.runner.tasks)
+    assert await jobs_of(functions) == []
+
+
+async def test_deploying_again_skips_no_run_and_leaving_the_schedule_out_ends_it(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
+    await deploy(functions, "f", SAY, schedule="0 * * * *")
+    due = await due_at(functions)
+    clock.advance(3600)  # it is due, and nobody has looked
+
+    await deploy(functions, "f", SAY, schedule="0 * * * *", timeout_ms=1000)
+
+    [state] = (await functions.schedules(MEMBER, 20, None)).items
+    assert state.next_at == due
+    await deploy(functions, "f", SAY)
+    assert (await functions.schedules(MEMBER, 20, None)).items == ()
+    await functions.rollback(MEMBER, "f", 1)
+    assert [one.cron for one in (await functions.schedules(MEMBER, 20, None)).items] == ["0 * * * *"]
+
+
+async def test_a_schedule_that_is_none_is_not_deployed(functions: FunctionsService) -> None:
+    with pytest.raises(InvalidInput, match="bad minute"):
+        await deploy(functions, "f", SAY, schedule="61 * * * *")
+
+    assert (await functions.functions(MEMBER, 20, None)).items == ()
+
+
+async def test_a_schedule_that_cannot_be_read_harms_no_other(functions: FunctionsService, clock: ManualClock) -> None:
+    await deploy(functions, "bad", SAY, schedule="0 * * * *")
+    await deploy(functions, "good", SAY, schedule="0 * * * *")
+    await functions.stores.schedules.db.execute(
+        """UPDATE schedules SET spec = '{"cron": "never"}' WHERE function = 'bad'"""
+    )
+
+    await functions.scheduler.tick()
+    clock.advance(3600)
+    await functions.scheduler.tick()
+
+    assert outcomes(await runs_of(functions, "good", 1)) == [RunOutcome.OK]
+    assert await log_of(functions, "bad") == []
