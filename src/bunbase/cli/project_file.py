@@ -101,12 +101,30 @@ def add_function(name: str, settings: dict[str, Any]) -> bool:
         return False
     if name in tomlkit.parse(text).get("functions", {}):
         return False
-    section = f"[functions.{name}]\n{tomlkit.dumps(settings)}"
+    lines = tomlkit.dumps({setting: _inline(value) for setting, value in settings.items()})
+    section = f"[functions.{name}]\n{lines}"
     try:
         path.write_text(f"{text.rstrip()}\n\n{section}" if text.strip() else section, "utf-8")
     except OSError as error:
         raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
     return True
+
+
+def _inline(value: Any) -> Any:
+    """Give a value of TOML that stands on the line of its name: a table of its own would not belong to the section."""
+    import tomlkit
+
+    match value:
+        case list():
+            array = tomlkit.array()
+            array.extend([_inline(one) for one in value])
+            return array
+        case dict():
+            table = tomlkit.inline_table()
+            table.update({name: _inline(one) for name, one in value.items()})
+            return table
+        case _:
+            return value
 
 
 def _functions(tables: Any, path: Path, mistakes: list[str]) -> dict[str, FunctionSection]:
