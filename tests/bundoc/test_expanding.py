@@ -9,7 +9,7 @@ import pytest
 
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import MAX_BYTES, Stored, seen
-from bunbase.bundoc.expanding import MAX_EXPANDED, expanded, expansions
+from bunbase.bundoc.schema.expanding import MAX_EXPANDED, expanded, expansions
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Lookup

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.bundoc.merge_patch import merged
+from bunbase.bundoc.update.merge_patch import merged
 
 VECTORS = [
     ('{"a":"b"}', '{"a":"c"}', '{"a":"c"}'),

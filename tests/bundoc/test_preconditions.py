@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bunbase.bundoc.preconditions import precondition, unchanged
+from bunbase.bundoc.routes.preconditions import precondition, unchanged
 from bunbase.contracts.bundoc import NO_PRECONDITION, Precondition
 from bunbase.pkg.errors import Malformed
 

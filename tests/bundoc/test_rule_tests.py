@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.bundoc.access import Budget
+from bunbase.bundoc.permissions.access import Budget
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
@@ -149,7 +149,7 @@ async def test_only_the_secret_key_and_developers_try_rules(service: BundocServi
 
 
 async def test_cases_that_take_too_long_are_refused(service: BundocService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bunbase.bundoc.rule_tests.Budget", lambda: Budget(10_000))
+    monkeypatch.setattr("bunbase.bundoc.permissions.rule_tests.Budget", lambda: Budget(10_000))
     rule = "doc.many.all(a, doc.many.all(b, a + b >= 0))"
     case = {"collection": "posts", "op": "get", "doc": {"many": list(range(20))}}
 

@@ -18,7 +18,7 @@ from litestar.di import Provide
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
-from bunbase.bundoc.rule_tests import Trial, read_batch
+from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth import Account, InvalidCredentials, InvalidToken, SignedIn, TokenExpired, TokenReused
 from bunbase.contracts.bundoc import KeyState

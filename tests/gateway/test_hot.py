@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.bundoc.fast_routes import FAST_ROUTES
+from bunbase.bundoc.routes.fast import FAST_ROUTES
 from bunbase.gateway.hot import Hot, mounted
 
 HOT = Hot([mounted(route, None, by_hand=True) for route in FAST_ROUTES], max_body_bytes=1000)

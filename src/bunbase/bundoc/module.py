@@ -8,14 +8,10 @@ from pathlib import Path
 
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
 from bunbase.bundoc.backups.shelf import DirectoryShelf
-from bunbase.bundoc.collection_routes import ROUTES as COLLECTION_ROUTES
-from bunbase.bundoc.fast_routes import FAST_ROUTES
 from bunbase.bundoc.jobs import back_up_job, tend_job
-from bunbase.bundoc.key_routes import ROUTES as KEY_ROUTES
-from bunbase.bundoc.query_routes import ROUTES as QUERY_ROUTES
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
-from bunbase.bundoc.rule_routes import ROUTES as RULE_ROUTES
+from bunbase.bundoc.routes.fast import FAST_ROUTES
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
 from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
@@ -50,7 +46,7 @@ MODULE = Module(
     needs=(Kms,),
     settings=BundocSettings,
     open=open_bundoc,
-    routes=(*ROUTES, *QUERY_ROUTES, *COLLECTION_ROUTES, *RULE_ROUTES, *KEY_ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),
+    routes=(*ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),
     fast_routes=FAST_ROUTES,
     needs_database=False,
 )

@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from bunbase.bundoc.access import Access
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.expanding import Visible, expanded, expansions, with_expanded
-from bunbase.bundoc.listing import narrowed
+from bunbase.bundoc.permissions.access import Access
+from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query.aggregate import aggregated, parse_group, parse_values
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.query.text import parse_where_and_search
+from bunbase.bundoc.schema.expanding import Visible, expanded, expansions, with_expanded
 from bunbase.bundoc.text_answers import check_adding, with_added
 from bunbase.contracts.bundoc import Aggregation, Page, Query, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor

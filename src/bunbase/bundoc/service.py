@@ -11,21 +11,21 @@ import msgspec
 from msgspec import UNSET
 
 from bunbase.bundoc import documents
-from bunbase.bundoc.access import CALL_STEPS, DENIED, SCAN_STEPS, Access, Budget, bound_by_rules
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import NO_TERMS, Terms, altered, check_spec, check_terms
 from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.expanding import Visible, as_stored, expanded, expansions, with_expanded
-from bunbase.bundoc.index_specs import named_indexes
-from bunbase.bundoc.misfits import misfits_of
+from bunbase.bundoc.permissions.access import CALL_STEPS, DENIED, SCAN_STEPS, Access, Budget, bound_by_rules
+from bunbase.bundoc.permissions.reading import answered, missing, read_document
+from bunbase.bundoc.permissions.rule_tests import Batch, Trial, read_batch
+from bunbase.bundoc.permissions.write_guard import WriteGuard
+from bunbase.bundoc.query.index_specs import named_indexes
 from bunbase.bundoc.querying import aggregated_page, queried
-from bunbase.bundoc.reading import answered, missing, read_document
-from bunbase.bundoc.rule_tests import Batch, Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
+from bunbase.bundoc.schema.expanding import Visible, as_stored, expanded, expansions, with_expanded
+from bunbase.bundoc.schema.misfits import misfits_of
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.bundoc.write_guard import WriteGuard
 from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Put, Write
 from bunbase.contracts.bundoc import (
     Aggregation,

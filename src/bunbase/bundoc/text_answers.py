@@ -18,7 +18,7 @@ from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.bundoc.query.search import Found, Words
 from bunbase.bundoc.query.text import TextSearch
-from bunbase.bundoc.words import BETWEEN, any_of, fts_columns, text_at
+from bunbase.bundoc.query.words import BETWEEN, any_of, fts_columns, text_at
 from bunbase.contracts.bundoc import Highlight, IndexSpec, Query
 
 MAX_FIELDS: Final = 16

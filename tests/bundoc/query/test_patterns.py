@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunbase.bundoc.patterns import MATCHES_FUNCTION, InvalidPattern, literal_beginning, pattern
+from bunbase.bundoc.query.patterns import MATCHES_FUNCTION, InvalidPattern, literal_beginning, pattern
 from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.searching import prepare
 

@@ -7,7 +7,6 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.bundoc.patterns import FLAGS, MAX_PATTERN, InvalidPattern, literal_beginning, pattern, with_flags
 from bunbase.bundoc.query.filters import (
     EVERYTHING,
     NOTHING,
@@ -28,6 +27,7 @@ from bunbase.bundoc.query.filters import (
     number,
 )
 from bunbase.bundoc.query.order import key
+from bunbase.bundoc.query.patterns import FLAGS, MAX_PATTERN, InvalidPattern, literal_beginning, pattern, with_flags
 from bunbase.contracts.bundoc import InvalidQuery
 
 MAX_LEVELS: Final = 16

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final, assert_never
 
-from bunbase.bundoc.patterns import pattern
 from bunbase.bundoc.query.filters import (
     And,
     Compare,
@@ -25,6 +24,7 @@ from bunbase.bundoc.query.filters import (
     number,
 )
 from bunbase.bundoc.query.order import key
+from bunbase.bundoc.query.patterns import pattern
 
 MISSING: Final = object()
 COMPARE: Final = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}

@@ -11,7 +11,6 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from bunbase.bundoc.patterns import MATCHES_FUNCTION
 from bunbase.bundoc.query.filters import (
     And,
     Compare,
@@ -27,6 +26,7 @@ from bunbase.bundoc.query.filters import (
     Size,
     StartsWith,
 )
+from bunbase.bundoc.query.patterns import MATCHES_FUNCTION
 from bunbase.contracts.bundoc import InvalidQuery
 
 KEY_FUNCTION: Final = "bundoc_key"  # JSON text → the key of `order.key`; SQL itself cannot compare objects

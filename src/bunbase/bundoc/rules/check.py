@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
-from bunbase.bundoc.patterns import InvalidPattern, pattern
+from bunbase.bundoc.query.patterns import InvalidPattern, pattern
 from bunbase.bundoc.rules.refusal import refused
 from bunbase.bundoc.rules.syntax import (
     Both,

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
-from bunbase.bundoc.patterns import pattern
+from bunbase.bundoc.query.patterns import pattern
 from bunbase.bundoc.rules import values
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.syntax import (

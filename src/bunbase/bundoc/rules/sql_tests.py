@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.patterns import MATCHES_FUNCTION
+from bunbase.bundoc.query.patterns import MATCHES_FUNCTION
 from bunbase.bundoc.rules.check import SYSTEM_FIELDS
 from bunbase.bundoc.rules.values import LARGEST_INT, SMALLEST_INT
 from bunbase.pkg.clock import rfc3339

@@ -11,10 +11,10 @@ import msgspec
 
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES
-from bunbase.bundoc.patterns import MATCHES_FUNCTION, pattern
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.implies import conjuncts, implies
 from bunbase.bundoc.query.order import inverted, key
+from bunbase.bundoc.query.patterns import MATCHES_FUNCTION, pattern
 from bunbase.bundoc.query.plan import PRIMARY, Range, choose
 from bunbase.bundoc.query.search import Budget, Found, Search, Words
 from bunbase.bundoc.query.sort import id_key, id_of, position

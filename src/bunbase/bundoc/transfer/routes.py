@@ -11,8 +11,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from bunbase.bundoc.openapi import ImportBody, lines_response, problems
-from bunbase.bundoc.routes import check_query
+from bunbase.bundoc.routes.documents import check_query
+from bunbase.bundoc.routes.openapi import ImportBody, lines_response, problems
 from bunbase.bundoc.transfer.batches import Importing
 from bunbase.contracts.backups import ExportPart, Imported, ImportMode
 from bunbase.contracts.bundoc import Bundoc

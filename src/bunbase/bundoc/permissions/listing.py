@@ -7,8 +7,8 @@ from typing import assert_never
 
 import msgspec
 
-from bunbase.bundoc.access import Access, as_sql
 from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.permissions.access import Access, as_sql
 from bunbase.bundoc.query.filters import (
     And,
     Compare,

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.bundoc.access import Access, Budget
 from bunbase.bundoc.documents import ID, Stored, check_collection
+from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.coverage import Coverage
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.trace import Step

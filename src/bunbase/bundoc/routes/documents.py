@@ -9,9 +9,9 @@ from litestar import Request, Response, delete, get, patch, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
-from bunbase.bundoc import fast_routes
-from bunbase.bundoc.fast_routes import JSON
-from bunbase.bundoc.openapi import (
+from bunbase.bundoc.routes import fast
+from bunbase.bundoc.routes.fast import JSON
+from bunbase.bundoc.routes.openapi import (
     CommitBody,
     DocumentBody,
     PatchBody,
@@ -20,7 +20,7 @@ from bunbase.bundoc.openapi import (
     page_response,
     problems,
 )
-from bunbase.bundoc.sent_queries import QUERYING, named
+from bunbase.bundoc.routes.sent_queries import QUERYING, named
 from bunbase.contracts.bundoc import Bundoc, Changes, Commit, InvalidQuery, Query
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
@@ -73,7 +73,7 @@ async def create_document(
     Of a name that appears twice in one object the last counts. Numbers are kept digit for digit.
     """
     check_query(request, ())
-    return _response(await fast_routes.create(bundoc, client, _asked(request, (collection,), body)))
+    return _response(await fast.create(bundoc, client, _asked(request, (collection,), body)))
 
 
 @get(
@@ -144,7 +144,7 @@ async def get_document(
     if expand is not None:
         found = await bundoc.get(client, collection, id, named(expand) or ())
         return Response(found.body, media_type=JSON)  # without ETag: what comes along has revisions of its own
-    return _response(await fast_routes.get(bundoc, client, _asked(request, (collection, id))))
+    return _response(await fast.get(bundoc, client, _asked(request, (collection, id))))
 
 
 @put(
@@ -170,7 +170,7 @@ async def put_document(
 ) -> Response[bytes]:
     """System fields may be sent back as they were read; they change nothing."""
     check_query(request, ())
-    return _response(await fast_routes.put(bundoc, client, _asked(request, (collection, id), body)))
+    return _response(await fast.put(bundoc, client, _asked(request, (collection, id), body)))
 
 
 @patch(
@@ -200,7 +200,7 @@ async def patch_document(
     applied to what is stored when their turn comes: increments from many clients all count.
     """
     check_query(request, ())
-    return _response(await fast_routes.patch(bundoc, client, _asked(request, (collection, id), body)))
+    return _response(await fast.patch(bundoc, client, _asked(request, (collection, id), body)))
 
 
 @delete(
@@ -219,7 +219,7 @@ async def delete_document(
     if_none_match: IfNoneMatch = None,
 ) -> None:
     check_query(request, ())
-    await fast_routes.delete(bundoc, client, _asked(request, (collection, id)))
+    await fast.delete(bundoc, client, _asked(request, (collection, id)))
 
 
 @post(
@@ -269,7 +269,7 @@ async def list_changes(
 
 def check_media(request: AnyRequest, *accepted: str) -> None:
     """Raises: UnsupportedMedia. A body without a type is taken for JSON."""
-    fast_routes.check_media(_asked(request), *accepted)
+    fast.check_media(_asked(request), *accepted)
 
 
 def _asked(request: AnyRequest, names: tuple[str, ...] = (), body: bytes = b"") -> Asked:

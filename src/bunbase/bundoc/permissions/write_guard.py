@@ -10,9 +10,9 @@ from typing import assert_never
 
 import msgspec
 
-from bunbase.bundoc.access import Access, Budget
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.values import timestamp
 from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Patch, Put, Update, Write, outcome
 from bunbase.contracts.bundoc import NO_PRECONDITION, Precondition, StaleRevision

@@ -6,10 +6,10 @@ from typing import Final
 
 from litestar import Response, post
 
-from bunbase.bundoc.collection_routes import PROJECT
-from bunbase.bundoc.fast_routes import JSON
-from bunbase.bundoc.openapi import DocumentBody, document_response, problems
-from bunbase.bundoc.routes import AnyRequest, check_media, check_query
+from bunbase.bundoc.routes.collections import PROJECT
+from bunbase.bundoc.routes.documents import AnyRequest, check_media, check_query
+from bunbase.bundoc.routes.fast import JSON
+from bunbase.bundoc.routes.openapi import DocumentBody, document_response, problems
 from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected

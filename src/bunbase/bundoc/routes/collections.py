@@ -9,9 +9,9 @@ from litestar import Response, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
-from bunbase.bundoc.fast_routes import JSON
-from bunbase.bundoc.openapi import DocumentBody, document_response, no_content, problems
-from bunbase.bundoc.routes import AnyRequest, CollectionName, check_media, check_query
+from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, check_media, check_query
+from bunbase.bundoc.routes.fast import JSON
+from bunbase.bundoc.routes.openapi import DocumentBody, document_response, no_content, problems
 from bunbase.bundoc.schema.checking import check_size
 from bunbase.contracts.bundoc import Bundoc, Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.contracts.caller import Caller

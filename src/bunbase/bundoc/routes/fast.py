@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from bunbase.bundoc.preconditions import etag, precondition, unchanged
-from bunbase.bundoc.sent_queries import QUERYING, named, read_query
+from bunbase.bundoc.routes.preconditions import etag, precondition, unchanged
+from bunbase.bundoc.routes.sent_queries import QUERYING, named, read_query
 from bunbase.contracts.bundoc import Bundoc, Document, Precondition, Query
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked, FastRoute

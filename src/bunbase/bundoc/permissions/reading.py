@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bunbase.bundoc.access import Access, bare
 from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.permissions.access import Access, bare
 from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import DocumentNotFound
 

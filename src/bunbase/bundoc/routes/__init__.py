@@ -1,0 +1,7 @@
+"""Public HTTP of Bundoc: `/v1/{data,commit,changes,collections,rules}`, `/api/projects/{project}/data-key`."""
+
+from __future__ import annotations
+
+from bunbase.bundoc.routes import collections, documents, keys, queries, rules
+
+ROUTES = (*documents.ROUTES, *queries.ROUTES, *collections.ROUTES, *rules.ROUTES, *keys.ROUTES)
