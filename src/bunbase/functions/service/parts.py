@@ -72,5 +72,7 @@ class Parts:
         """Forget what was remembered, and let workers of what is no longer current end after their calls."""
         self.active.forget(project, name)
         for deployment in self.pool.deployments(project, name):
-            if await self.stores.functions.deployment(project, deployment.name) != deployment:
+            if await self.stores.functions.deployment(project, deployment.name) == deployment:
+                self.pool.keep(deployment)
+            else:
                 self.pool.retire(deployment)

@@ -38,7 +38,7 @@ class Upkeep(Parts):
 
     async def watch_workers(self) -> None:
         self.starter.watch_memory()
-        self.pool.end_idle()
+        self.pool.tend()
 
     async def write_logs(self) -> None:
         await self.log_lines.flush()

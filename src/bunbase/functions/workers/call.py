@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
@@ -36,6 +37,7 @@ class Call:
     ) -> None:
         self.request = request
         self.cold = cold
+        self.began = time.monotonic()
         self.max_bytes = max_bytes
         self.logged_bytes = 0
         self.abandoned = False
