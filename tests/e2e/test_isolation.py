@@ -90,6 +90,8 @@ def tries(owner: Project) -> list[Try]:
             ("GET", "/functions/{name}/logs", "/functions/shared/logs", None, {}),
             ("GET", "/functions/{name}/versions", "/functions/shared/versions", None, {}),
             ("POST", "/functions/{name}/rollback", "/functions/shared/rollback", {}, {}),
+            ("GET", "/functions/{name}/stats", "/functions/shared/stats", None, {}),
+            ("GET", "/usage", "/usage", None, {}),
             ("POST", "/backups", "/backups", None, {}),
             ("GET", "/backups", "/backups", None, {}),
             ("GET", "/backups/schedule", "/backups/schedule", None, {}),

@@ -53,4 +53,5 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     kept_versions: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 50
     max_variables_per_project: Count = 100
     log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 7
+    stats_retention_days: Annotated[int, msgspec.Meta(ge=1, le=400)] = 31
     max_log_lines_per_project: Annotated[int, msgspec.Meta(ge=100, le=1_000_000_000)] = 200_000

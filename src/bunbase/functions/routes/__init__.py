@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bunbase.functions.routes import environment, functions, invoke, logs
+from bunbase.functions.routes import environment, functions, invoke, logs, statistics
 
-ROUTES = (*functions.ROUTES, *logs.ROUTES, *environment.ROUTES, *invoke.ROUTES)
+ROUTES = (*functions.ROUTES, *logs.ROUTES, *environment.ROUTES, *statistics.ROUTES, *invoke.ROUTES)

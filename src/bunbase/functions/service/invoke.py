@@ -14,7 +14,6 @@ from bunbase.functions.service.parts import Parts
 from bunbase.functions.workers.answer_head import without_hop_by_hop
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request
-from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 
@@ -45,10 +44,10 @@ class Invoking(Parts):
         try:
             return await self.pool.start(deployment, request)
         except FunctionOverloaded:
-            metrics.invocations.labels("overloaded").inc()
+            self.meter.refused(deployment, "overloaded")
             raise
         except Problem:
-            metrics.invocations.labels("unavailable").inc()
+            self.meter.refused(deployment, "unavailable")
             raise
 
 

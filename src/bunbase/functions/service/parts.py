@@ -16,6 +16,7 @@ from bunbase.functions.environment import Environments
 from bunbase.functions.followers import Followers
 from bunbase.functions.host_calls.desk import Desk
 from bunbase.functions.log_buffer import LogBuffer
+from bunbase.functions.meter import Meter
 from bunbase.functions.names import could_be_function
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
@@ -46,9 +47,10 @@ class Parts:
         self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of)
         self.active = ActiveVersions(stores.functions.deployment)
         self.log_lines = LogBuffer(stores.logs.add, clock)
+        self.meter = Meter(stores.hours.add, clock)
         self.followers = Followers()
         self.starter = Starter(Zygote(), find_bun, settings)
-        self.pool = Pool(self.starter, self.program, self.log_lines.say, settings)
+        self.pool = Pool(self.starter, self.program, self.log_lines.say, settings, self.meter.ended)
 
     async def existing(self, project: str, name: str) -> Version:
         """Give the function's active version. Raises: FunctionNotFound."""

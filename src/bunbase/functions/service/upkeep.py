@@ -60,10 +60,13 @@ class Upkeep(Parts):
         self.environments.forget(project)
         for deployment in self.pool.deployments(project):
             self.pool.drop(deployment, "its project was deleted")
+        self.meter.forget(project)
+        await self.stores.hours.delete_project(project)
         await self.log_lines.flush()
         await self.stores.logs.delete_project(project)
 
     async def close(self) -> None:
         await self.pool.close()
         await self.desk.close()
+        await self.meter.close()
         await self.log_lines.flush()
