@@ -111,7 +111,9 @@ class Invocation(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True, tag="head"):
-    """`queued_ms`: waited for a worker; `cold`: a worker was started for this call."""
+    """`queued_ms`: waited for a worker; `cold`: a worker was started for this call. `body`: all of the body, if it
+    was there with the head; then no Chunk follows.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -119,6 +121,7 @@ class Head(msgspec.Struct, frozen=True, tag="head"):
     invocation: str
     queued_ms: float
     cold: bool
+    body: bytes | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True, tag="chunk"):
@@ -237,7 +240,7 @@ class Functions(Protocol):
         ...
 
     def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
-        """Run the active version: one Head, then the body in Chunks.
+        """Run the active version: one Head, then the body in Chunks, unless the Head has it.
 
         Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCrashed, FunctionOverloaded,
         FunctionsUnavailable, Forbidden, Unauthenticated; after the Head only FunctionError, FunctionTimeout and

@@ -16,6 +16,7 @@ from bunbase.contracts.functions import Functions, FunctionsUnavailable
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.functions.egress.opening import open_fetcher
 from bunbase.functions.egress.resolver import Resolver
+from bunbase.functions.fast_routes import FAST_ROUTES
 from bunbase.functions.jobs import jobs_of
 from bunbase.functions.routes import ROUTES
 from bunbase.functions.service import FunctionsService
@@ -96,4 +97,5 @@ MODULE = Module(
     settings=FunctionsSettings,
     open=open_functions,
     routes=ROUTES,
+    fast_routes=FAST_ROUTES,
 )

@@ -39,13 +39,15 @@ class Mounted(msgspec.Struct, frozen=True):
 
 
 class HotRequest(msgspec.Struct, frozen=True):
-    """`length`: of the body that follows."""
+    """`length`: of the body that follows. `sent`, `search`: as in `Asked`, for a route that is whole."""
 
     mounted: Mounted
     names: tuple[str, ...]
     query: dict[str, str]
     headers: Headers
     length: int
+    sent: tuple[tuple[str, str], ...] = ()
+    search: str = ""
 
 
 class Hot:
@@ -64,13 +66,18 @@ class Hot:
         else:
             return None
         headers = _headers(sent)
-        parameters = _query(mounted.route, query) if query else {}
+        whole = mounted.route.whole
+        parameters = _query(mounted.route, query) if query and not whole else {}
         if headers is None or parameters is None or not headers.get(b"x-bunbase-key"):
             return None
         length = self._length(headers.get(b"content-length", b"0"), method in WITH_BODY)
         if length is None:
             return None
-        return HotRequest(mounted, tuple([str(name, "ascii") for name in match.groups()]), parameters, headers, length)
+        names = tuple([str(name, "ascii") for name in match.groups()])
+        if not whole:
+            return HotRequest(mounted, names, parameters, headers, length)
+        as_sent = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in sent])
+        return HotRequest(mounted, names, parameters, headers, length, as_sent, str(query, "latin-1"))
 
     def _length(self, sent: bytes, with_body: bool) -> int | None:
         if not with_body:

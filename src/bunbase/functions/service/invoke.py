@@ -34,7 +34,8 @@ class Invoking(Parts):
         queued_ms = (time.perf_counter() - began) * 1000
         try:
             head = await call.head()
-            yield Head(head.status, head.headers, deployment.version, request.invocation, queued_ms, call.cold)
+            body = call.whole()
+            yield Head(head.status, head.headers, deployment.version, request.invocation, queued_ms, call.cold, body)
             while data := await call.read():
                 yield Chunk(data)
         finally:

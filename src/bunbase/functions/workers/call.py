@@ -80,6 +80,14 @@ class Call:
             self._read_bytes = 0
         return data
 
+    def whole(self) -> bytes | None:
+        """Give all of the body, if it is there and well; None while there is more to wait for."""
+        if not self._ended or self._problem is not None:
+            return None
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     def abandon(self) -> None:
         """Stop reading. The call keeps its place in the worker until the function has stopped."""
         if not self._ended and not self.abandoned:
