@@ -63,7 +63,7 @@ class Reply:
         said = [
             (name, NEW_ID.sub(b"ID", value.encode()).decode())
             for name, value in self.headers
-            if name not in ("date", "x-request-id")
+            if name not in ("date", "x-request-id", "server-timing")
         ]
         return self.status, sorted(said), NEW_ID.sub(b"ID", REQUEST_ID.sub(b"REQ", self.body))
 
