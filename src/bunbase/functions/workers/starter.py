@@ -64,11 +64,13 @@ class Starter:
             if worker.idle and self.rounds % ROUNDS_PER_IDLE_LOOK:
                 continue
             limit, held = worker.deployment.config.memory_mb, held_mb(worker.pid)
+            worker.held_mb = held
             worker.peak_mb = max(worker.peak_mb, held)
             if held > limit * MEMORY_TOLERANCE:
                 worker.kill(f"memory limit of {limit} MB exceeded")
             elif worker.idle and worker.served and held > limit * FULL:
                 worker.kill(RETIRED)
+        metrics.worker_memory.set(max((worker.held_mb for worker in self.alive), default=0) * (1 << 20))
 
     async def close(self) -> None:
         await self.shelf.close()

@@ -70,7 +70,7 @@ class Worker(asyncio.Protocol):
         self.best_before = float("inf")  # in seconds behind loaded_at
         self.calls: dict[int, Call] = {}
         self.served = 0
-        self.peak_mb = 0.0  # of memory, as far as it was seen
+        self.held_mb = self.peak_mb = 0.0  # memory when it was last looked at, and at most
         self.idle_since = time.monotonic()
         self.retiring = False
         self.dead = ""  # why
