@@ -14,7 +14,7 @@ from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
-from tests.functions.calls import call, deploy, invoke, request, until
+from tests.functions.calls import MEMBER, call, deploy, invoke, request, until
 from tests.rooms import opened
 
 PID = "() => process.pid"
@@ -149,3 +149,20 @@ async def test_closing_waits_no_longer_than_it_should(rooms: Rooms, here: Site) 
 
     assert endless.done() or (await asyncio.wait([endless], timeout=5))[0]
     assert endless.exception() is not None
+
+
+async def test_a_version_that_runs_again_before_it_has_ended_keeps_its_new_workers(functions: FunctionsService) -> None:
+    until_told = (
+        "async (req, ctx) => { if (req.url.endsWith('/slow')) await new Promise((r) => ctx.signal.onabort = r) }"
+    )
+    await deploy(functions, "f", until_told)
+    slow = asyncio.create_task(call(functions, "f", request("/slow")))
+    await until(lambda: any(worker.calls for worker in functions.starter.alive))
+    await deploy(functions, "f", PID)
+
+    await functions.rollback(MEMBER, "f", 1)
+    colds = [(await call(functions, "f")).head.cold for _ in range(3)]
+
+    assert colds == [True, False, False]
+    slow.cancel()
+    await asyncio.gather(slow, return_exceptions=True)
