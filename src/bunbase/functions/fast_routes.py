@@ -1,4 +1,4 @@
-"""Calls of functions in the fast lane: those whose address ends with the function's name."""
+"""Calls of functions in the fast lane."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
 from bunbase.contracts.functions import Chunk, Functions, Invocation
 from bunbase.functions.routes.answer import WITHOUT_BODY, headers_of
 
-PATH: Final = "/v1/functions/{name}"
+PATHS: Final = ("/v1/functions/{name}", "/v1/functions/{name}/{path}")
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")  # HEAD and OPTIONS know rules of their own
 
 
 async def call(method: str, functions: Functions, caller: Caller, asked: Asked) -> Answer:
     """Give the answer whole if it came at once, else as it comes."""
     began = time.perf_counter()
-    path = f"/?{asked.search}" if asked.search else "/"
-    parts: Any = functions.invoke(caller, asked.names[0], Invocation(method, path, asked.sent, asked.body))
+    name, *below = asked.names
+    path = "/" + "".join(below) + (f"?{asked.search}" if asked.search else "")
+    parts: Any = functions.invoke(caller, name, Invocation(method, path, asked.sent, asked.body))
     try:
         head = await anext(parts)
     except BaseException:
@@ -41,4 +42,6 @@ async def _bytes_of(parts: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes,
         await parts.aclose()
 
 
-FAST_ROUTES: Final = tuple(FastRoute(method, PATH, partial(call, method), whole=True) for method in METHODS)
+FAST_ROUTES: Final = tuple(
+    FastRoute(method, path, partial(call, method), whole=True) for path in PATHS for method in METHODS
+)

@@ -218,7 +218,9 @@ class FastLane(HttpToolsProtocol):
                 self._write_head(turn, answer)
                 status = answer.status
                 async for part in rest:
-                    if part and not self.transport.is_closing():
+                    if self.transport.is_closing():
+                        return
+                    if part:
                         self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
                     await self.flow.drain()
             if not self.transport.is_closing():

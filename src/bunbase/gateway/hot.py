@@ -16,7 +16,9 @@ import msgspec
 from bunbase.contracts.fast_routes import FastRoute
 
 NAME: Final = rb"([A-Za-z0-9_-]{1,64})"
-PLACEHOLDER: Final = re.compile(r"\{\w+\}")
+SEGMENT: Final = rb"[A-Za-z0-9_-][A-Za-z0-9._~-]*"
+REST: Final = rb"(%b(?:/%b)*)" % (SEGMENT, SEGMENT)  # nothing that could be read in two ways: no escapes, no //, no ..
+PLACEHOLDER: Final = re.compile(r"(\{\w+\})")
 
 READ: Final = frozenset(
     b"x-bunbase-key authorization origin cookie user-agent x-request-id content-length content-type if-match "
@@ -89,8 +91,15 @@ class Hot:
 
 
 def mounted(route: FastRoute, service: Any, by_hand: bool) -> Mounted:
-    pieces = [re.escape(piece).encode() for piece in PLACEHOLDER.split(route.path)]
-    return Mounted(route, service, re.compile(NAME.join(pieces)), by_hand)
+    pattern = b"".join([_piece(piece) for piece in PLACEHOLDER.split(route.path)])
+    return Mounted(route, service, re.compile(pattern), by_hand)
+
+
+def _piece(piece: str) -> bytes:
+    """`{path}` is all that follows, any other placeholder a name."""
+    if not PLACEHOLDER.fullmatch(piece):
+        return re.escape(piece).encode()
+    return REST if piece == "{path}" else NAME
 
 
 def _headers(sent: Sequence[tuple[bytes, bytes]]) -> Headers | None:
