@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions import FunctionsUnavailable
 from bunbase.functions.module import MODULE
 from bunbase.functions.sandbox import switch
@@ -18,9 +17,8 @@ from bunbase.functions.sandbox.switch import Switch
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.pkg.bun import find_bun
-from bunbase.pkg.modules import Rooms
-from tests.fakes import FakeKms
 from tests.functions.calls import MEMBER, bundle, call, deploy, returning
+from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
 
 WITHOUT = Layers(0, {"landlock": "the kernel has no Landlock", "seccomp": "", "rlimits": "", "user": ""})
@@ -74,7 +72,7 @@ async def test_without_confinement_functions_refuse_to_start(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(switch, "layers_here", lambda _runtime: WITHOUT)
-    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url)) as functions:
+    async with opened(MODULE, neighbours(), site(tmp_path, database_url)) as functions:
         with pytest.raises(FunctionsUnavailable, match=r"no Landlock.*bunbase doctor"):
             await functions.deploy(MEMBER, "f", bundle(returning("x")))
 
@@ -86,8 +84,8 @@ async def test_off_is_a_choice_that_runs_functions_unconfined(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(switch, "layers_here", lambda _runtime: WITHOUT)
-    settings = FunctionsSettings(sandbox=Switch.OFF)
-    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url), settings=settings) as functions:
+    settings = FunctionsSettings(sandbox=Switch.OFF, prewarmed=0)
+    async with opened(MODULE, neighbours(), site(tmp_path, database_url), settings=settings) as functions:
         await deploy(functions, "f", returning("trusted"))
 
         assert (await call(functions, "f")).body == b"trusted"
@@ -97,7 +95,8 @@ async def test_off_is_a_choice_that_runs_functions_unconfined(
 async def test_a_worker_that_cannot_be_confined_is_not_started(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url)) as functions:
+    settings = FunctionsSettings(prewarmed=0)
+    async with opened(MODULE, neighbours(), site(tmp_path, database_url), settings=settings) as functions:
         await deploy(functions, "f", returning("confined all the same"))
         monkeypatch.setattr(functions.starter.sandbox, "confinement", impossible_confinement)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,8 @@ from bunbase.pkg import metrics
 
 MAX_TRIALS: Final = 2  # side by side, on top of max_workers
 MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: garbage is collected a little late
-FULL: Final = 0.8  # of a function's limit: an idle worker that holds so much gives way to a new one
+FULL: Final = 0.8  # of a function's limit: a worker that holds so much while it rests gives way to a new one
+REST_SECONDS: Final = 3.0  # by then garbage has been collected
 ROUNDS_PER_IDLE_LOOK: Final = 16  # a look costs 30 µs; what an idle worker can take is bounded by RLIMIT_DATA
 
 FindBun = Callable[[], Path]
@@ -68,7 +70,7 @@ class Starter:
             worker.peak_mb = max(worker.peak_mb, held)
             if held > limit * MEMORY_TOLERANCE:
                 worker.kill(f"memory limit of {limit} MB exceeded")
-            elif worker.idle and worker.served and held > limit * FULL:
+            elif worker.idle and held > limit * FULL and time.monotonic() - worker.idle_since > REST_SECONDS:
                 worker.kill(RETIRED)
         metrics.worker_memory.set(max((worker.held_mb for worker in self.alive), default=0) * (1 << 20))
 
