@@ -103,6 +103,8 @@ def tries(owner: Project) -> list[Try]:
             ),
             ("GET", "/logs", "/logs", None, {}),
             ("POST", "/functions/{name}/rollback", "/functions/shared/rollback", {}, {}),
+            ("GET", "/functions/{name}/stats", "/functions/shared/stats", None, {}),
+            ("GET", "/usage", "/usage", None, {}),
             ("POST", "/backups", "/backups", None, {}),
             ("GET", "/backups", "/backups", None, {}),
             ("GET", "/backups/schedule", "/backups/schedule", None, {}),

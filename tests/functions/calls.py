@@ -69,7 +69,7 @@ async def call(functions: Functions, name: str, what: Invocation | None = None, 
     parts = invoke(functions, name, what, caller)
     head = await anext(parts)
     assert isinstance(head, Head)
-    body = b""
+    body = head.body or b""
     async for part in parts:
         assert isinstance(part, Chunk)
         body += part.data

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
+import msgspec
 
 from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.bundoc import Bundoc, Page
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Chunk, Functions, Head, Invocation
+from bunbase.contracts.functions import Chunk, FunctionNotFound, Functions, Head, Invocation
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.module import open_gateway
@@ -48,6 +49,18 @@ class FakeFunctions:
         return ()
 
     async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
+        """`echo` answers at once with what it was sent, `empty` with 204; `missing` is none; others stream."""
+        if name == "missing":
+            raise FunctionNotFound("The project has no function missing.")
+        if name == "empty":
+            yield Head(204, (("x-own", "1"),), 1, "inv_1", 0.0, False, b"")
+            return
+        if name == "echo":
+            sent = [invocation.method, invocation.path, invocation.headers, invocation.body.decode("latin-1")]
+            body = msgspec.json.encode([*sent, caller.kind, caller.user and caller.user.uid])
+            headers = (("content-type", "application/json"), ("set-cookie", "a=1"), ("set-cookie", "b=2"))
+            yield Head(201, headers, 1, "inv_1", 0.0, False, body)
+            return
         yield Head(200, (("content-type", "text/plain"),), 1, "inv_1", 0.0, False)
         yield Chunk(f"{caller.kind} {caller.project}".encode())
 

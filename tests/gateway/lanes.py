@@ -63,7 +63,7 @@ class Reply:
         said = [
             (name, NEW_ID.sub(b"ID", value.encode()).decode())
             for name, value in self.headers
-            if name not in ("date", "x-request-id")
+            if name not in ("date", "x-request-id", "server-timing")
         ]
         return self.status, sorted(said), NEW_ID.sub(b"ID", REQUEST_ID.sub(b"REQ", self.body))
 
@@ -131,14 +131,14 @@ class Served:
 
 @asynccontextmanager
 async def served(directory: Path, settings: GatewaySettings | None = None, **changed: Any) -> AsyncIterator[Served]:
-    """`changed`: attributes of the Lane to set before anybody is served; `bundoc`: a stand-in for the real one."""
+    """`changed`: attributes of the Lane to set before anybody is served; `bundoc`, `functions`: stand-ins."""
     settings, kms = settings or GatewaySettings(), FakeKms()
     where = site(directory, clock=ManualClock())
     async with opened(BUNDOC, Rooms({Kms: kms}), where) as real:
         service = changed.pop("bundoc", real)
         platform, tenant_auth = FakePlatform(), FakeTenantAuth()
         rooms = Rooms({BunAuth: FakeBunAuth(), Platform: platform, TenantAuth: tenant_auth, Bundoc: service})
-        rooms.add(Functions, FakeFunctions())
+        rooms.add(Functions, changed.pop("functions", None) or FakeFunctions())
         rooms.add(Kms, kms)
         async with open_gateway(settings, rooms, where, MODULES, Readiness({})) as door:
             lane: Lane | None = door.serving["http"].args[0] if settings.fast_lane else None

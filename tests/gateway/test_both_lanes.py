@@ -12,12 +12,16 @@ from bunbase.contracts.bundoc import Document
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.lanes import KEY, Reply, Served, served
+from tests.gateway.lanes import request as as_bytes
 from tests.gateway.others import LIBRARYS, PUBLISHABLE, FakeTenantAuth
 
 D1 = "/v1/data/posts/d1"
 POSTS = "/v1/data/posts"
+ECHO = "/v1/functions/echo"
 ORIGIN = "origin: https://app.example"
 BEARER = "authorization: Bearer "
+
+CHANGING = (b"date:", b"x-request-id:", b"server-timing:")
 
 Headers = tuple[str, ...]
 
@@ -100,6 +104,21 @@ HOT: list[tuple[str, Headers, bytes]] = [
     (f"DELETE {D1}", (KEY, ORIGIN, 'if-match: "1"'), b""),
     (f"DELETE {D1}", (KEY, 'if-match: "7"'), b""),
     (f"DELETE {POSTS}/missing", (KEY,), b""),
+    (f"GET {ECHO}", (KEY,), b""),
+    (f"GET {ECHO}?a=1&a=2&key=ignored&b=%20", (KEY, "x-one: 1", "x-one: 2", "X-Two: \xe9"), b""),
+    (f"GET {ECHO}", (KEY, ORIGIN, "cookie: a=b"), b""),
+    (f"GET {ECHO}", (KEY, BEARER + "{user}"), b""),
+    (f"GET {ECHO}", (KEY, BEARER + "{stale}"), b""),
+    (f"GET {ECHO}", ("x-bunbase-key: sk_nobodys", ORIGIN), b""),
+    (f"POST {ECHO}", (KEY, "content-type: text/plain"), b"what was sent"),
+    (f"PUT {ECHO}", (KEY,), b"\xff\x00"),
+    (f"PATCH {ECHO}", (KEY,), b"{"),
+    (f"DELETE {ECHO}", (KEY,), b""),
+    (f"GET {ECHO}/below?a=1", (KEY,), b""),
+    (f"POST {ECHO}/below/a.b/c~", (KEY,), b"x"),
+    ("GET /v1/functions/empty", (KEY, ORIGIN), b""),
+    ("POST /v1/functions/empty", (KEY,), b"x"),
+    ("GET /v1/functions/missing", (KEY,), b""),
 ]
 
 # what goes the ordinary way, and is answered there as if there were no other
@@ -135,6 +154,15 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
     (f"PUT {D1}", (KEY, "content-length: 0"), b""),
     ("GET /api/health", (), b""),
     ("GET /v1/data", (KEY,), b""),
+    (f"GET {ECHO}/", (KEY,), b""),
+    (f"GET {ECHO}/a%20b", (KEY,), b""),
+    (f"GET {ECHO}/a//b", (KEY,), b""),
+    (f"GET {ECHO}/a/../b", (KEY,), b""),
+    (f"GET {ECHO}?project=prj_shop", (), b""),
+    (f"GET {ECHO}?key={PUBLISHABLE}", (), b""),
+    (f"OPTIONS {ECHO}", (KEY,), b""),
+    (f"POST {ECHO}", (KEY,), b""),
+    (f"GET {ECHO}", (KEY, "upgrade: websocket", "connection: upgrade"), b""),
 ]
 
 
@@ -183,6 +211,22 @@ async def test_both_lanes_give_the_same_answer(
         for reply in here:
             assert reply.header("x-request-id")
             assert (b"request_id" not in reply.body) or reply.header("x-request-id").encode() in reply.body
+
+
+async def test_what_a_function_streams_arrives_alike(lanes: tuple[Served, Served]) -> None:
+    heads, bodies = [], []
+    for lane in lanes:
+        async with lane.connected() as connection:
+            connection.send(as_bytes("GET /v1/functions/streaming", KEY))
+            head = await connection.reader.readuntil(b"\r\n\r\n")
+            heads.append(sorted(line for line in head.lower().split(b"\r\n") if not line.startswith(CHANGING)))
+            bodies.append(await connection.reader.readuntil(b"\r\n0\r\n\r\n"))
+            again = await connection.ask(f"GET {ECHO}", KEY)
+            assert again.status == 201
+
+    assert heads[0] == heads[1]
+    assert b"transfer-encoding: chunked" in heads[0]
+    assert bodies[0] == bodies[1]
 
 
 class Witness:

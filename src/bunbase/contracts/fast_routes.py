@@ -6,7 +6,7 @@ The room's ordinary route calls the very same function, so an answer cannot depe
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,22 +17,28 @@ from bunbase.contracts.caller import Caller
 
 class Asked(msgspec.Struct, frozen=True):
     """`names`: what the path's placeholders hold, in order. `headers`: by lower-case name; the fast lane hands
-    on `content-type`, `if-match` and `if-none-match` alone.
+    on `content-type`, `if-match` and `if-none-match` alone. `sent`, `search`: all headers as they came and the query
+    as it was written, for a route that is `whole`.
     """
 
     names: tuple[str, ...]
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
     body: bytes = b""
+    sent: tuple[tuple[str, str], ...] = ()
+    search: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """`media`: empty for an answer without a body."""
+    """`media`: empty for an answer without a body, or whose headers say all of it. `rest`: more of the body, as it
+    comes; a Problem breaks it off. Whoever has the answer closes it.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     media: str = ""
+    rest: AsyncGenerator[bytes, None] | None = None
 
 
 Answering = Callable[[Any, Caller, Asked], Awaitable[Answer]]
@@ -44,11 +50,13 @@ class FastRoute:
     of any task: before its first wait for something it must not ask for the current task (`asyncio.timeout` does).
 
     `path` as the ordinary route spells it. `query`: which values of which parameters the lane may take; a request
-    with any other goes the ordinary way, which knows how to refuse it. `reads`: it ends when its client hangs up.
+    with any other goes the ordinary way, which knows how to refuse it. `whole`: the route takes any query and reads
+    all headers itself. `reads`: what it does ends when its client has gone.
     """
 
     method: str
     path: str
     answer: Answering
     query: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    whole: bool = False
     reads: bool = False

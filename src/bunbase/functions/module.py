@@ -6,6 +6,9 @@ import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.bunkms import Kms
@@ -13,6 +16,7 @@ from bunbase.contracts.functions import Functions, FunctionsUnavailable
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.functions.egress.opening import open_fetcher
 from bunbase.functions.egress.resolver import Resolver
+from bunbase.functions.fast_routes import FAST_ROUTES
 from bunbase.functions.jobs import jobs_of
 from bunbase.functions.routes import ROUTES
 from bunbase.functions.service import FunctionsService
@@ -28,14 +32,20 @@ from bunbase.pkg.modules import Module, Rooms, Site
 
 log = logger("functions")
 
+PREWARMED_IN_DEV: Final = 2
+PREWARMED: Final = 8  # 9 MB each
+
 
 @asynccontextmanager
 async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) -> AsyncIterator[FunctionsService]:
     async with open_database(site.database_url, "functions", "bunbase.functions.migrations") as db:
         fetcher = open_fetcher(settings, rooms.services.get(Resolver))  # a test's own, else the system's
         others = Others(rooms[Kms], rooms[Bundoc], rooms[TenantAuth], fetcher)
+        if settings.prewarmed is None:
+            settings = msgspec.structs.replace(settings, prewarmed=PREWARMED_IN_DEV if site.dev else PREWARMED)
         service = FunctionsService(Stores(db), others, bun_finder(), site.clock, settings)
         await _say_what_holds(service)
+        service.starter.shelf.fill()
         try:
             async with running(*jobs_of(service)):
                 yield service
@@ -87,4 +97,5 @@ MODULE = Module(
     settings=FunctionsSettings,
     open=open_functions,
     routes=ROUTES,
+    fast_routes=FAST_ROUTES,
 )

@@ -16,7 +16,11 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     """How much may run at once, what confines it, and what is kept.
 
     `sandbox`: "off" runs functions unconfined, for trusted code only.
-    `max_waiting`: calls of one function that may wait for a worker, each `wait_seconds` at most.
+    `prewarmed`: workers that wait for a bundle, on top of `max_workers`; by default 2 in dev mode, else 8.
+    `max_waiting`: calls of one function that may wait for a worker, each `wait_seconds` at most;
+    `max_waiting_per_project`, `max_waiting_bytes`: of a project, and the bodies of all.
+    `idle_seconds`, `max_worker_seconds`, `max_worker_calls`: then a worker ends, after its calls.
+    `drain_seconds`: how long calls may go on when the server stops.
     `load_seconds`: how long the top level of a bundle may run.
     `max_fetches`: requests of functions to the network under way at once, `max_fetches_per_project` of them for one.
     `allow_private_networks`: networks that functions may reach though they are not public (`10.1.0.0/16`).
@@ -29,10 +33,17 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
 
     sandbox: Switch = Switch.ON
     max_workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32
+    max_workers_per_project: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 16
     max_workers_per_function: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
+    prewarmed: Annotated[int, msgspec.Meta(ge=0, le=256)] | None = None
     max_waiting: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
+    max_waiting_per_project: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1024
+    max_waiting_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 40)] = 256 << 20
     wait_seconds: Seconds = 10.0
     idle_seconds: Seconds = 300.0
+    max_worker_seconds: Seconds = 3600.0
+    max_worker_calls: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
+    drain_seconds: Seconds = 5.0
     load_seconds: Seconds = 10.0
     max_response_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 40)] = 256 << 20
     max_fetches: Count = 512
@@ -46,6 +57,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     kept_versions: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 50
     max_variables_per_project: Count = 100
     log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 7
+    stats_retention_days: Annotated[int, msgspec.Meta(ge=1, le=400)] = 31
     max_log_lines_per_project: Annotated[int, msgspec.Meta(ge=100, le=1_000_000_000)] = 200_000
     max_triggered_runs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
     max_triggered_runs_per_project: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4

@@ -11,7 +11,8 @@ import asyncio
 import contextvars
 import time
 from asyncio import TimerHandle
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +31,9 @@ from bunbase.gateway.request_ids import request_id_from
 from bunbase.gateway.wire import answer_bytes, header_lines
 from bunbase.pkg import context
 from bunbase.pkg.errors import HeadersTooLarge, Malformed, Problem
+from bunbase.pkg.logger import logger
+
+log = logger("gateway")
 
 MAX_HEAD_BYTES: Final = 64 << 10
 CLIENT_GONE: Final = 499
@@ -176,7 +180,10 @@ class FastLane(HttpToolsProtocol):
         except Exception as error:
             self._finish(turn, problem_answer(error, turn.request, turn.request_id))
         else:
-            self._finish(turn, answer)
+            if answer.rest is None:
+                self._finish(turn, answer)
+            else:
+                self._start(turn, _at_once(answer))
 
     def _start(self, turn: Turn, answering: Coroutine[Any, Any, Answer]) -> None:
         own, self.own = self.own, contextvars.copy_context()
@@ -197,17 +204,51 @@ class FastLane(HttpToolsProtocol):
             raise
         except Exception as error:
             answer = problem_answer(error, turn.request, turn.request_id)
-        self._finish(turn, answer)
+        if answer.rest is None:
+            self._finish(turn, answer)
+        else:
+            await self._stream(turn, answer, answer.rest)
+
+    async def _stream(self, turn: Turn, answer: Answer, rest: AsyncGenerator[bytes, None]) -> None:
+        """Send the body as it comes, no faster than the client takes it; hang up where it breaks off."""
+        status = CLIENT_GONE
+        try:
+            async with aclosing(rest):
+                self._write_head(turn, answer)
+                status = answer.status
+                async for part in rest:
+                    if self.transport.is_closing():
+                        return
+                    if part:
+                        self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
+                    await self.flow.drain()
+            if not self.transport.is_closing():
+                self.transport.write(b"0\r\n\r\n")
+        except Problem as problem:
+            log.warning("an answer was broken off", code=problem.code, request_id=turn.request_id)
+            self.transport.close()
+        except Exception as error:
+            problem_answer(error, turn.request, turn.request_id)  # a bug: it says so in the log
+            self.transport.close()
+        finally:
+            self._over(turn, status)
 
     def _finish(self, turn: Turn, answer: Answer) -> None:
-        turn.response_complete = True
+        self._write_head(turn, answer)
+        self._over(turn, answer.status)
+
+    def _write_head(self, turn: Turn, answer: Answer) -> None:
+        """Write the answer, or all of it that is there."""
         if not turn.disconnected and not self.transport.is_closing():
             headers = turn.request.headers
             cors = self.lane.cors.lines(headers[b"origin"], b"cookie" in headers) if b"origin" in headers else b""
             self.transport.write(answer_bytes(answer, self._date(), cors, turn.request_id, turn.keep_alive))
-            if not turn.keep_alive:
-                self.transport.close()
-        self._record(turn, answer.status)
+
+    def _over(self, turn: Turn, status: int) -> None:
+        turn.response_complete = True
+        if not turn.keep_alive:
+            self.transport.close()
+        self._record(turn, status)
         if self.pipeline or self.flow.read_paused:
             self.on_response_complete()
         else:
@@ -258,6 +299,10 @@ class FastLane(HttpToolsProtocol):
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""
+
+
+async def _at_once(answer: Answer) -> Answer:
+    return answer
 
 
 def _begin(turn: Turn, caller: Caller) -> Answer:

@@ -16,7 +16,9 @@ import msgspec
 from bunbase.contracts.fast_routes import FastRoute
 
 NAME: Final = rb"([A-Za-z0-9_-]{1,64})"
-PLACEHOLDER: Final = re.compile(r"\{\w+\}")
+SEGMENT: Final = rb"[A-Za-z0-9_-][A-Za-z0-9._~-]*"
+REST: Final = rb"(%b(?:/%b)*)" % (SEGMENT, SEGMENT)  # nothing that could be read in two ways: no escapes, no //, no ..
+PLACEHOLDER: Final = re.compile(r"(\{\w+\})")
 
 READ: Final = frozenset(
     b"x-bunbase-key authorization origin cookie user-agent x-request-id content-length content-type if-match "
@@ -39,13 +41,15 @@ class Mounted(msgspec.Struct, frozen=True):
 
 
 class HotRequest(msgspec.Struct, frozen=True):
-    """`length`: of the body that follows."""
+    """`length`: of the body that follows. `sent`, `search`: as in `Asked`, for a route that is whole."""
 
     mounted: Mounted
     names: tuple[str, ...]
     query: dict[str, str]
     headers: Headers
     length: int
+    sent: tuple[tuple[str, str], ...] = ()
+    search: str = ""
 
 
 class Hot:
@@ -64,13 +68,18 @@ class Hot:
         else:
             return None
         headers = _headers(sent)
-        parameters = _query(mounted.route, query) if query else {}
+        whole = mounted.route.whole
+        parameters = _query(mounted.route, query) if query and not whole else {}
         if headers is None or parameters is None or not headers.get(b"x-bunbase-key"):
             return None
         length = self._length(headers.get(b"content-length", b"0"), method in WITH_BODY)
         if length is None:
             return None
-        return HotRequest(mounted, tuple([str(name, "ascii") for name in match.groups()]), parameters, headers, length)
+        names = tuple([str(name, "ascii") for name in match.groups()])
+        if not whole:
+            return HotRequest(mounted, names, parameters, headers, length)
+        as_sent = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in sent])
+        return HotRequest(mounted, names, parameters, headers, length, as_sent, str(query, "latin-1"))
 
     def _length(self, sent: bytes, with_body: bool) -> int | None:
         if not with_body:
@@ -82,8 +91,15 @@ class Hot:
 
 
 def mounted(route: FastRoute, service: Any, by_hand: bool) -> Mounted:
-    pieces = [re.escape(piece).encode() for piece in PLACEHOLDER.split(route.path)]
-    return Mounted(route, service, re.compile(NAME.join(pieces)), by_hand)
+    pattern = b"".join([_piece(piece) for piece in PLACEHOLDER.split(route.path)])
+    return Mounted(route, service, re.compile(pattern), by_hand)
+
+
+def _piece(piece: str) -> bytes:
+    """`{path}` is all that follows, any other placeholder a name."""
+    if not PLACEHOLDER.fullmatch(piece):
+        return re.escape(piece).encode()
+    return REST if piece == "{path}" else NAME
 
 
 def _headers(sent: Sequence[tuple[bytes, bytes]]) -> Headers | None:

@@ -114,7 +114,8 @@ class Known:
 def answering(request: HotRequest, caller: Caller, body: bytes) -> Coroutine[Any, Any, Answer]:
     sent, mounted = request.headers, request.mounted
     headers = {name: str(sent[key], "latin-1") for key, name in MEANT.items() if key in sent}
-    answer = mounted.route.answer(mounted.service, caller, Asked(request.names, headers, request.query, body))
+    asked = Asked(request.names, headers, request.query, body, request.sent, request.search)
+    answer = mounted.route.answer(mounted.service, caller, asked)
     return cast(Coroutine[Any, Any, Answer], answer)
 
 

@@ -17,7 +17,9 @@ CLOSE: Final = b"connection: close\r\n"
 def answer_bytes(answer: Answer, date: bytes, cors: bytes, request_id: str, keep_alive: bool) -> bytes:
     """`date`, `cors`: whole header lines."""
     own = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
-    if answer.media:
+    if answer.rest is not None:
+        own += "transfer-encoding: chunked\r\n"
+    elif answer.media:
         own = f"{own}content-type: {answer.media}\r\ncontent-length: {len(answer.body)}\r\n"
     return b"%b%b%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\n%b\r\n%b" % (
         STATUS_LINE[answer.status],

@@ -81,7 +81,16 @@ bundoc_commit_seconds = Histogram(
 )
 invocations = Counter("fn_invocations_total", "Function calls", ["outcome"])
 trigger_runs = Counter("fn_trigger_runs_total", "Runs of functions by triggers", ["kind", "outcome"])
+execution_seconds = Histogram(
+    "fn_execution_duration_seconds", "Function calls, from a worker that has it to its end", buckets=LATENCY_SECONDS
+)
+queue_seconds = Histogram(
+    "fn_queue_duration_seconds", "Function calls that had to wait for a worker", buckets=LATENCY_SECONDS
+)
+cold_starts = Counter("fn_cold_starts_total", "Workers started because calls waited")
 workers = Gauge("fn_active_workers", "Function workers running now")
+prewarmed = Gauge("fn_prewarmed_workers", "Workers that wait for a bundle")
+worker_memory = Gauge("fn_largest_worker_memory_bytes", "Most memory that one worker holds for itself now")
 kms_ops = Counter("kms_ops_total", "Key operations", ["op", "outcome"])
 
 TEXT_TYPE = CONTENT_TYPE_LATEST

@@ -22,7 +22,7 @@ from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment, Program, Request, Said
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.functions.workers.starter import Starter
-from bunbase.functions.workers.worker import Worker
+from bunbase.functions.workers.worker import Owner, Worker
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg.bun import find_bun
 
@@ -46,6 +46,14 @@ class PlainSandbox(Sandbox):
         return wanted and replace(wanted, abi=min(wanted.abi, self.abi), own_user=False, namespaces=False)
 
 
+class Listener(Owner):
+    def __init__(self, lines: list[Said]) -> None:
+        self.lines = lines
+
+    def said(self, said: Said) -> None:
+        self.lines.append(said)
+
+
 @dataclass
 class Ground:
     starter: Starter
@@ -53,7 +61,7 @@ class Ground:
 
     async def worker(self, code: str, env: dict[str, str] | None = None, **config: Any) -> Worker:
         deployment = Deployment("prj_one", "f", 1, "", msgspec.convert(config, FunctionConfig), 0)
-        return await self.starter.start(deployment, Program(code.encode(), env or {}), self.said.append)
+        return await self.starter.start(deployment, Program(code.encode(), env or {}), Listener(self.said))
 
 
 async def ask(worker: Worker, path: str = "/") -> bytes:

@@ -84,7 +84,7 @@ async def test_off_is_a_choice_that_runs_functions_unconfined(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(switch, "layers_here", lambda _runtime: WITHOUT)
-    settings = FunctionsSettings(sandbox=Switch.OFF)
+    settings = FunctionsSettings(sandbox=Switch.OFF, prewarmed=0)
     async with opened(MODULE, neighbours(), site(tmp_path, database_url), settings=settings) as functions:
         await deploy(functions, "f", returning("trusted"))
 
@@ -95,7 +95,8 @@ async def test_off_is_a_choice_that_runs_functions_unconfined(
 async def test_a_worker_that_cannot_be_confined_is_not_started(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened(MODULE, neighbours(), site(tmp_path, database_url)) as functions:
+    settings = FunctionsSettings(prewarmed=0)
+    async with opened(MODULE, neighbours(), site(tmp_path, database_url), settings=settings) as functions:
         await deploy(functions, "f", returning("confined all the same"))
         monkeypatch.setattr(functions.starter.sandbox, "confinement", impossible_confinement)
 

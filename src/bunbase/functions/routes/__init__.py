@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from bunbase.functions.routes import environment, functions, invoke, logs, triggers
+from bunbase.functions.routes import environment, functions, invoke, logs, statistics, triggers
 
-ROUTES = (*functions.ROUTES, *logs.ROUTES, *environment.ROUTES, *triggers.ROUTES, *invoke.ROUTES)
+ROUTES = (
+    *functions.ROUTES,
+    *logs.ROUTES,
+    *environment.ROUTES,
+    *triggers.ROUTES,
+    *statistics.ROUTES,
+    *invoke.ROUTES,
+)

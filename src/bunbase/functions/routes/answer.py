@@ -15,6 +15,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
+WITHOUT_BODY: Final = (204, 304)
 OURS: Final = frozenset({"x-bunbase-function-version", "x-bunbase-invocation", "server-timing"})
 
 
@@ -47,9 +48,11 @@ class Answer(Response[None]):
         parts: Any = self.parts
         try:
             head = await anext(parts)
-            headers = [(name.encode(), value.encode("latin-1")) for name, value in head.headers if name not in OURS]
-            headers += _ours(head, (time.perf_counter() - began) * 1000)
+            headers = [(name.encode(), value.encode("latin-1")) for name, value in headers_of(head, began)]
             await send({"type": "http.response.start", "status": head.status, "headers": headers})
+            if head.body is not None:
+                await send({"type": "http.response.body", "body": head.body})
+                return
             try:
                 async for chunk in parts:
                     await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
@@ -66,12 +69,16 @@ async def _left(receive: Any) -> None:
         pass
 
 
-def _ours(head: Head, total_ms: float) -> list[tuple[bytes, bytes]]:
-    run_ms = max(0.0, total_ms - head.queued_ms)
+def headers_of(head: Head, began: float) -> list[tuple[str, str]]:
+    """Give the function's headers and ours. `began`: when it was asked for, by perf_counter."""
+    run_ms = max(0.0, (time.perf_counter() - began) * 1000 - head.queued_ms)
     start = ';desc="cold"' if head.cold else ""
-    timing = f"queue;dur={head.queued_ms:.2f}{start}, function;dur={run_ms:.2f}"
-    return [
-        (b"x-bunbase-function-version", str(head.version).encode()),
-        (b"x-bunbase-invocation", head.invocation.encode()),
-        (b"server-timing", timing.encode()),
+    headers = [(name, value) for name, value in head.headers if name not in OURS]
+    headers += [
+        ("x-bunbase-function-version", str(head.version)),
+        ("x-bunbase-invocation", head.invocation),
+        ("server-timing", f"queue;dur={head.queued_ms:.2f}{start}, function;dur={run_ms:.2f}"),
     ]
+    if head.body is not None and head.status not in WITHOUT_BODY:
+        headers.append(("content-length", str(len(head.body))))
+    return headers

@@ -123,7 +123,7 @@ export class FrameReader {
   }
 }
 
-function joined(pieces: Uint8Array[], size: number): Uint8Array {
+export function joined(pieces: Uint8Array[], size = pieces.reduce((sum, piece) => sum + piece.length, 0)): Uint8Array {
   const whole = new Uint8Array(size);
   let at = 0;
   for (const piece of pieces) {

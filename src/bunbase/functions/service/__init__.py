@@ -6,11 +6,12 @@ from bunbase.functions.service.deploy import Deploying
 from bunbase.functions.service.environment import Environment
 from bunbase.functions.service.invoke import Invoking
 from bunbase.functions.service.logs import Logging
+from bunbase.functions.service.statistics import Statistics
 from bunbase.functions.service.triggers import Triggering
 from bunbase.functions.service.upkeep import Upkeep
 
 
-class FunctionsService(Triggering, Deploying, Invoking, Logging, Environment, Upkeep):
+class FunctionsService(Triggering, Deploying, Invoking, Logging, Statistics, Environment, Upkeep):
     """The whole contract."""
 
     async def sandbox_layers(self) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ class Deploying(Parts):
         await self.changed(caller.project, name)
         self.stack_traces.forget(caller.project, name)
         await self.stores.logs.delete_function(caller.project, name)
+        await self.stores.hours.delete_function(caller.project, name)
 
     async def versions(self, caller: Caller, name: str, limit: int, cursor: str | None) -> Versions:
         await self.function(caller, name)

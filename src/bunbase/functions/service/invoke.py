@@ -15,7 +15,6 @@ from bunbase.functions.triggers.requests import TRIGGER_HEADERS
 from bunbase.functions.workers.answer_head import without_hop_by_hop
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request
-from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 
@@ -41,7 +40,8 @@ class Invoking(Parts):
         queued_ms = (time.perf_counter() - began) * 1000
         try:
             head = await call.head()
-            yield Head(head.status, head.headers, deployment.version, request.invocation, queued_ms, call.cold)
+            body = call.whole()
+            yield Head(head.status, head.headers, deployment.version, request.invocation, queued_ms, call.cold, body)
             while data := await call.read():
                 yield Chunk(data)
         finally:
@@ -57,10 +57,10 @@ class Invoking(Parts):
         try:
             return await self.pool.start(deployment, request)
         except FunctionOverloaded:
-            metrics.invocations.labels("overloaded").inc()
+            self.meter.refused(deployment, "overloaded")
             raise
         except Problem:
-            metrics.invocations.labels("unavailable").inc()
+            self.meter.refused(deployment, "unavailable")
             raise
 
 

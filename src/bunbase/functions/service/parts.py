@@ -17,6 +17,7 @@ from bunbase.functions.environment import Environments
 from bunbase.functions.followers import Followers
 from bunbase.functions.host_calls.desk import Desk
 from bunbase.functions.log_buffer import LogBuffer
+from bunbase.functions.meter import Meter
 from bunbase.functions.names import could_be_function
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.stack_traces import StackTraces
@@ -54,9 +55,10 @@ class Parts:
         self.active = ActiveVersions(stores.functions.deployment)
         self.stack_traces = StackTraces(stores.functions.source_map)
         self.log_lines = LogBuffer(stores.logs.add, clock, self.stack_traces.translated)
+        self.meter = Meter(stores.hours.add, clock)
         self.followers = Followers()
         self.starter = Starter(Zygote(), find_bun, settings)
-        self.pool = Pool(self.starter, self.program, self.log_lines.say, settings)
+        self.pool = Pool(self.starter, self.program, self.log_lines.say, settings, self.meter.ended)
         self.bundoc = others.bundoc
         self.runner = Runner(stores, others.bundoc, self.active.find, self.pool.start, clock, settings)
         self.scheduler = Scheduler(self.runner)
@@ -89,5 +91,7 @@ class Parts:
         """Forget what was remembered, and let workers of what is no longer current end after their calls."""
         self.active.forget(project, name)
         for deployment in self.pool.deployments(project, name):
-            if await self.stores.functions.deployment(project, deployment.name) != deployment:
+            if await self.stores.functions.deployment(project, deployment.name) == deployment:
+                self.pool.keep(deployment)
+            else:
                 self.pool.retire(deployment)

@@ -38,7 +38,7 @@ class Upkeep(Parts):
 
     async def watch_workers(self) -> None:
         self.starter.watch_memory()
-        self.pool.end_idle()
+        self.pool.tend()
 
     async def write_logs(self) -> None:
         await self.log_lines.flush()
@@ -69,6 +69,8 @@ class Upkeep(Parts):
         self.environments.forget(project)
         for deployment in self.pool.deployments(project):
             self.pool.drop(deployment, "its project was deleted")
+        self.meter.forget(project)
+        await self.stores.hours.delete_project(project)
         await self.log_lines.flush()
         await self.stores.logs.delete_project(project)
 
@@ -77,4 +79,5 @@ class Upkeep(Parts):
         await self.runner.close()  # before its workers die: that would look like the functions' fault
         await self.pool.close()
         await self.desk.close()
+        await self.meter.close()
         await self.log_lines.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bunbase.functions.store.functions import FunctionStore
+from bunbase.functions.store.hours import HourStore
 from bunbase.functions.store.jobs import JobStore
 from bunbase.functions.store.logs import LogStore
 from bunbase.functions.store.news import News
@@ -17,6 +18,7 @@ class Stores:
         self.functions = FunctionStore(db)
         self.variables = VariableStore(db)
         self.logs = LogStore(db)
+        self.hours = HourStore(db)
         self.news = News(db)
         self.jobs = JobStore(db)
         self.runs = RunStore(db)

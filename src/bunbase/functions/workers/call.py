@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
@@ -36,6 +37,7 @@ class Call:
     ) -> None:
         self.request = request
         self.cold = cold
+        self.began = time.monotonic()
         self.max_bytes = max_bytes
         self.logged_bytes = 0
         self.abandoned = False
@@ -76,6 +78,14 @@ class Call:
             self._window += self._read_bytes
             self._grant(self._read_bytes)
             self._read_bytes = 0
+        return data
+
+    def whole(self) -> bytes | None:
+        """Give all of the body, if it is there and well; None while there is more to wait for."""
+        if not self._ended or self._problem is not None:
+            return None
+        data = bytes(self._buffer)
+        self._buffer.clear()
         return data
 
     def abandon(self) -> None:

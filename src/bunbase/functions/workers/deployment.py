@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -28,6 +28,9 @@ class Deployment(msgspec.Struct, frozen=True):
     sha256: str
     config: FunctionConfig
     environment: int
+
+
+NOTHING_YET: Final = Deployment("", "", 0, "", FunctionConfig(), 0)  # of a worker that waits for a bundle
 
 
 class Program(msgspec.Struct, frozen=True):

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from dataclasses import dataclass
 
-from bunbase.functions.workers.call import Call
-from bunbase.functions.workers.deployment import Deployment, Request
+from bunbase.functions.workers.deployment import Deployment
+from bunbase.functions.workers.waiting import Waiter
 from bunbase.functions.workers.worker import Worker
 from bunbase.pkg.errors import Problem
-
-
-@dataclass(frozen=True, eq=False)
-class Waiter:
-    """A call in the queue: `started` becomes the call once a worker has it."""
-
-    request: Request
-    started: asyncio.Future[Call]
 
 
 class Group:
@@ -64,7 +54,7 @@ class Group:
                 waiter.started.set_exception(problem)
 
     def retire(self) -> None:
-        """Serve what waits, then end. A later call of the same deployment gets the group going again."""
+        """Serve what waits, then end. What was already on its way to it gets a worker that ends after it."""
         self.retiring = True
         self.feed()
 

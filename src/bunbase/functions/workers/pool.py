@@ -1,38 +1,53 @@
-"""Shares workers out: who gets a call at once, who waits, when another worker starts and which idle one makes room."""
+"""Shares workers out: who gets a call at once, who waits, when another worker starts and which one makes room."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Coroutine, Iterator
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from bunbase.contracts.functions import FunctionError, FunctionOverloaded, FunctionsUnavailable, LogLevel
+from bunbase.contracts.functions import FunctionError, FunctionsUnavailable, LogLevel
 from bunbase.functions.settings import FunctionsSettings
-from bunbase.functions.workers.call import Call
+from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment, Fetch, Request, Said, Say
-from bunbase.functions.workers.group import Group, Waiter
+from bunbase.functions.workers.group import Group
+from bunbase.functions.workers.shares import idle_longest, who_gives_way
 from bunbase.functions.workers.starter import Starter
-from bunbase.functions.workers.worker import RETIRED, LoadFailed, Worker
+from bunbase.functions.workers.waiting import Waiter, WaitingRoom, overloaded
+from bunbase.functions.workers.worker import RETIRED, LoadFailed, Owner, Worker
+from bunbase.pkg import metrics
 from bunbase.pkg.errors import Internal, Problem
 from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-RETRY_AFTER_SECONDS: Final = 1
+EARLIER: Final = 0.2  # of its time, at random, so that workers born together do not all end together
+
+Ended = Callable[[Worker, Call, Outcome, float], None]
 
 
-class Pool:
-    """`fetch` gives the code and variables of a deployment when a worker is to be started."""
+class Pool(Owner):
+    """`fetch` gives the code and variables of a deployment when a worker is to be started; `tell` hears of every
+    call that has ended, with its seconds.
+    """
 
-    def __init__(self, starter: Starter, fetch: Fetch, say: Say, settings: FunctionsSettings) -> None:
+    def __init__(
+        self, starter: Starter, fetch: Fetch, say: Say, settings: FunctionsSettings, tell: Ended = lambda *_: None
+    ) -> None:
         self.starter = starter
         self.fetch = fetch
         self.say = say
+        self.tell = tell
         self.settings = settings
         self.groups: dict[Deployment, Group] = {}
+        self.waiting = WaitingRoom(settings)
+        self.shares: Counter[str] = Counter()  # by project: workers, those included that are being started
         self.starts: set[asyncio.Task[None]] = set()
         self.closed = False
+        self.drained = asyncio.Event()
 
     async def start(self, deployment: Deployment, request: Request) -> Call:
         """Give the call once a worker has it.
@@ -42,20 +57,22 @@ class Pool:
         group = self._group(deployment)
         if not group.queue and (worker := group.free_worker()) is not None:
             return worker.begin(request)
-        if len(group.queue) >= self.settings.max_waiting:
-            raise _overloaded(f"{len(group.queue)} calls of it are waiting already")
-        waiter = Waiter(request, asyncio.get_running_loop().create_future())
+        waiter = self.waiting.enter(deployment.project, len(group.queue), request)
         group.queue.append(waiter)
-        self._grow(group)
+        if self._hungry(group):
+            self._serve()
         try:
+            await asyncio.sleep(0)  # the fast lane begins outside of a task; a timeout needs one
             async with asyncio.timeout(self.settings.wait_seconds):
-                return await waiter.started
+                call = await waiter.started
         except TimeoutError:
             self._leave(group, waiter)
-            raise _overloaded(f"no worker came free within {self.settings.wait_seconds:g} s") from None
+            raise overloaded(f"no worker came free within {self.settings.wait_seconds:g} s") from None
         except asyncio.CancelledError:
             self._leave(group, waiter)
             raise
+        metrics.queue_seconds.observe(time.monotonic() - waiter.since)
+        return call
 
     def deployments(self, project: str, name: str = "") -> list[Deployment]:
         """List what has workers here, of one function or of the whole project."""
@@ -67,6 +84,11 @@ class Pool:
             group.retire()
             self._tidy(group)
 
+    def keep(self, deployment: Deployment) -> None:
+        """Take back `retire`: it is what runs again, though some of its workers may end yet."""
+        if (group := self.groups.get(deployment)) is not None:
+            group.retiring = False
+
     def drop(self, deployment: Deployment, why: str) -> None:
         """End the workers now."""
         if (group := self.groups.get(deployment)) is not None:
@@ -74,19 +96,133 @@ class Pool:
             group.kill(why)
             self._tidy(group)
 
-    def end_idle(self) -> None:
-        before = time.monotonic() - self.settings.idle_seconds
-        for worker in [worker for worker in self._idle_workers() if worker.idle_since < before]:
-            worker.kill(RETIRED)
+    def tend(self) -> None:
+        """End workers that have been idle for long, replace the old ones, see who waits."""
+        now, settings = time.monotonic(), self.settings
+        for worker in [worker for group in self.groups.values() for worker in group.workers]:
+            age = now - worker.loaded_at
+            if worker.idle and now - worker.idle_since > settings.idle_seconds:
+                worker.kill(RETIRED)
+            elif age > worker.best_before or worker.served >= settings.max_worker_calls:
+                worker.retire()
+        if self.waiting.calls:
+            self._serve()
 
     async def close(self) -> None:
+        """Turn away who waits, let calls under way end for a while, then end every worker."""
         self.closed = True
         for group in self.groups.values():
             group.fail(FunctionsUnavailable("BunBase is shutting down."))
         for task in self.starts:
             task.cancel()
         await asyncio.gather(*self.starts, return_exceptions=True)
+        if self._busy:
+            try:
+                async with asyncio.timeout(self.settings.drain_seconds):
+                    await self.drained.wait()
+            except TimeoutError:
+                log.warning("calls were still under way when BunBase stopped")
         await self.starter.close()
+
+    # what workers tell
+
+    def said(self, said: Said) -> None:
+        self.say(said)
+
+    def free(self, worker: Worker) -> None:
+        if not self.waiting.calls:
+            return
+        self.groups[worker.deployment].feed()
+        if worker.idle:
+            self._serve()
+
+    def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
+        self.tell(worker, call, outcome, seconds)
+        if self.closed and not self._busy:
+            self.drained.set()
+
+    def died(self, worker: Worker) -> None:
+        group = self.groups.get(worker.deployment)
+        if group is None or worker not in group.workers:
+            return
+        group.workers.discard(worker)
+        self._share(group, -1)
+        self._tidy(group)
+        # not at once: when it was ended to make room, whom the room is for comes first
+        asyncio.get_running_loop().call_soon(self._serve)
+
+    # who gets the next worker
+
+    def _serve(self) -> None:
+        """Start workers for those who wait, one each before anybody gets a second, as far as there is room."""
+        while not self.closed:
+            hungry = [group for group in self.groups.values() if self._hungry(group)]
+            hungry.sort(key=lambda group: (self.shares[group.deployment.project], group.size, group.queue[0].since))
+            grown = [self._grow(group, len(hungry)) for group in hungry]
+            if not any(grown):
+                return
+
+    def _hungry(self, group: Group) -> bool:
+        """Say whether calls wait that no worker under way will take, and one more may be."""
+        return group.wants_worker and group.size < self.settings.max_workers_per_function
+
+    def _grow(self, group: Group, hungry: int) -> bool:
+        project, settings = group.deployment.project, self.settings
+        if self.shares[project] >= settings.max_workers_per_project:
+            within: Iterable[Group] = [one for one in self.groups.values() if one.deployment.project == project]
+        elif self.shares.total() >= settings.max_workers:
+            within = self.groups.values()
+        else:
+            within = ()
+        if within and not self._make_room(group, list(within), hungry):
+            return False  # whoever makes room later says so: see died
+        group.starting += 1
+        self._share(group, 1)
+        self._run(self._start(group))
+        return True
+
+    def _make_room(self, needy: Group, within: list[Group], hungry: int) -> bool:
+        """End a worker without calls, at once; or ask one that has some to end after them."""
+        if (idle := idle_longest(within)) is not None:
+            idle.kill(RETIRED)
+            return True
+        leaving = sum(worker.retiring for group in within for worker in group.workers)
+        if leaving < hungry and (worker := who_gives_way(needy, within, time.monotonic())) is not None:
+            worker.retire()
+        return False
+
+    async def _start(self, group: Group) -> None:
+        deployment = group.deployment
+        problem: Problem | None = None
+        worker: Worker | None = None
+        try:
+            program = await self.fetch(deployment)
+            worker = await self.starter.start(deployment, program, self)
+        except LoadFailed as failure:
+            self.say(Said(deployment, "", LogLevel.ERROR, f"The function could not be loaded. {failure}"))
+            problem = FunctionError("The function could not be loaded; its log says why.")
+        except Problem as failure:
+            problem = failure
+        except Exception:
+            log.exception("a worker could not be started", project=deployment.project, function=deployment.name)
+            problem = Internal("A worker could not be started.")
+        finally:
+            group.starting -= 1
+            if worker is None or worker.dead:
+                self._share(group, -1)
+        if worker is not None and not worker.dead:
+            self._join(group, worker)
+        elif problem is not None and not group.size:
+            group.fail(problem)
+        self._tidy(group)
+
+    def _join(self, group: Group, worker: Worker) -> None:
+        metrics.cold_starts.inc()
+        worker.best_before = self.settings.max_worker_seconds * (1 - random.random() * EARLIER)  # noqa: S311 - no secret
+        group.workers.add(worker)
+        group.feed()
+        if worker.idle and not worker.dead:
+            self._serve()
 
     def _group(self, deployment: Deployment) -> Group:
         if self.closed:
@@ -104,81 +240,23 @@ class Pool:
             waiter.started.result().abandon()
         self._tidy(group)
 
-    def _grow(self, group: Group) -> None:
-        """Start a worker if calls wait that none under way will take, and if one more may be."""
-        if self.closed or not group.wants_worker or group.size >= self.settings.max_workers_per_function:
-            return
-        if sum(one.size for one in self.groups.values()) >= self.settings.max_workers and not self._make_room():
-            return  # a worker that becomes idle makes room: see _freed
-        group.starting += 1
-        self._run(self._start(group))
-
-    async def _start(self, group: Group) -> None:
-        deployment = group.deployment
-        problem: Problem | None = None
-        try:
-            program = await self.fetch(deployment)
-            worker = await self.starter.start(deployment, program, self.say, self._freed, self._died)
-            if not worker.dead:
-                group.workers.add(worker)
-        except LoadFailed as failure:
-            self.say(Said(deployment, "", LogLevel.ERROR, f"The function could not be loaded. {failure}"))
-            problem = FunctionError("The function could not be loaded; its log says why.")
-        except Problem as failure:
-            problem = failure
-        except Exception:
-            log.exception("a worker could not be started", project=deployment.project, function=deployment.name)
-            problem = Internal("A worker could not be started.")
-        finally:
-            group.starting -= 1
-        if problem is not None and not group.size:
-            group.fail(problem)
-        group.feed()
-        self._grow(group)
-        self._tidy(group)
-
-    def _freed(self, worker: Worker) -> None:
-        group = self.groups[worker.deployment]
-        group.feed()
-        if worker.idle:
-            self._serve_the_hungry()
-
-    def _died(self, worker: Worker) -> None:
-        group = self.groups.get(worker.deployment)
-        if group is not None and worker in group.workers:
-            group.workers.discard(worker)
-            self._grow(group)
-            self._tidy(group)
-            # not at once: when it was ended to make room, whom the room is for comes first
-            asyncio.get_running_loop().call_soon(self._serve_the_hungry)
-
-    def _serve_the_hungry(self) -> None:
-        """Let functions that wait for their first worker have one; those that have some wait for their own."""
-        for group in list(self.groups.values()):
-            if group.queue and not group.size:
-                self._grow(group)
-
-    def _make_room(self) -> bool:
-        """End the worker that has been idle longest."""
-        idle = min(self._idle_workers(), key=lambda worker: worker.idle_since, default=None)
-        if idle is None:
-            return False
-        idle.kill(RETIRED)
-        return True
-
-    def _idle_workers(self) -> Iterator[Worker]:
-        for group in self.groups.values():
-            yield from (worker for worker in group.workers if worker.idle and not group.queue)
+    def _share(self, group: Group, change: int) -> None:
+        project = group.deployment.project
+        self.shares[project] += change
+        if not self.shares[project]:
+            del self.shares[project]
 
     def _tidy(self, group: Group) -> None:
         if group.empty and self.groups.get(group.deployment) is group:
             del self.groups[group.deployment]
 
+    @property
+    def _busy(self) -> bool:
+        """Somebody still reads an answer, or a call works on behind its own."""
+        calls = (call for worker in self.starter.alive for call in worker.calls.values())
+        return any(call.lingers or not call.abandoned for call in calls)
+
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self.starts.add(task)
         task.add_done_callback(self.starts.discard)
-
-
-def _overloaded(why: str) -> FunctionOverloaded:
-    return FunctionOverloaded(f"Try again soon: {why}.", retry_after_seconds=RETRY_AFTER_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -10,15 +11,18 @@ from typing import Final
 from bunbase.contracts.functions import FunctionsUnavailable
 from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings
-from bunbase.functions.workers.deployment import Deployment, Program, Say
+from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.launch import RUNTIME, launch_of
 from bunbase.functions.workers.memory import held_mb
-from bunbase.functions.workers.worker import RETIRED, Worker
+from bunbase.functions.workers.shelf import Shelf
+from bunbase.functions.workers.worker import RETIRED, Owner, Worker, WorkerDied
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
 
 MAX_TRIALS: Final = 2  # side by side, on top of max_workers
 MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: garbage is collected a little late
+FULL: Final = 0.8  # of a function's limit: a worker that holds so much while it rests gives way to a new one
+REST_SECONDS: Final = 3.0  # by then garbage has been collected
 ROUNDS_PER_IDLE_LOOK: Final = 16  # a look costs 30 µs; what an idle worker can take is bounded by RLIMIT_DATA
 
 FindBun = Callable[[], Path]
@@ -33,45 +37,26 @@ class Starter:
         self.settings = settings
         self.guard = True  # the words of the sandbox; tests of its walls do without
         self.sandbox = Sandbox(settings.sandbox, RUNTIME)
-        self.alive: set[Worker] = set()
+        self.alive: set[Worker] = set()  # those that have a bundle, or are being given one
+        self.shelf = Shelf(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0
         self.trials = asyncio.Semaphore(MAX_TRIALS)
 
-    async def start(
-        self,
-        deployment: Deployment,
-        program: Program,
-        say: Say,
-        on_free: Callable[[Worker], None] = lambda _: None,
-        on_death: Callable[[Worker], None] = lambda _: None,
-    ) -> Worker:
-        """Give a worker ready for calls. Raises: LoadFailed, FunctionsUnavailable."""
-
-        def gone(worker: Worker) -> None:
-            self.alive.discard(worker)
-            metrics.workers.set(len(self.alive))
-            on_death(worker)
-
-        bun, memory_mb = self.find_bun(), deployment.config.memory_mb
-        process = await self.zygote.spawn(launch_of(bun, memory_mb, await self.sandbox.confinement(memory_mb)))
-        worker = Worker(process, deployment, self.settings.max_response_bytes, say, on_free, gone)
-        self.alive.add(worker)
-        metrics.workers.set(len(self.alive))
-        try:
-            await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=process.channel)
-            await worker.load(program, self.settings.load_seconds, self.guard)
-        except BaseException as error:
-            worker.kill("it could not be loaded")
-            process.channel.close()
-            if isinstance(error, OSError):
-                raise FunctionsUnavailable(f"No worker could be started: {error!r}.") from error
-            raise
-        return worker
+    async def start(self, deployment: Deployment, program: Program, owner: Owner) -> Worker:
+        """Give a worker ready for calls, a prewarmed one where there is. Raises: LoadFailed, FunctionsUnavailable."""
+        self.find_bun()
+        worker = self.shelf.take(deployment.config.memory_mb)
+        if worker is not None:
+            try:
+                return await self._loaded(worker, deployment, program, owner)
+            except WorkerDied:
+                pass  # of its age, perhaps: a new one will show whether it is the bundle
+        return await self._loaded(await self._spawn(deployment.config.memory_mb), deployment, program, owner)
 
     async def try_load(self, deployment: Deployment, program: Program) -> None:
         """Load a bundle into a worker of its own, which then ends. Raises: LoadFailed, FunctionsUnavailable."""
         async with self.trials:
-            worker = await self.start(deployment, program, say=lambda _: None)  # it is no version of anything yet
+            worker = await self.start(deployment, program, Owner())  # it is no version of anything yet
             worker.kill(RETIRED)
 
     def watch_memory(self) -> None:
@@ -80,11 +65,49 @@ class Starter:
         for worker in list(self.alive):
             if worker.idle and self.rounds % ROUNDS_PER_IDLE_LOOK:
                 continue
-            limit = worker.deployment.config.memory_mb
-            if held_mb(worker.pid) > limit * MEMORY_TOLERANCE:
+            limit, held = worker.deployment.config.memory_mb, held_mb(worker.pid)
+            worker.held_mb = held
+            worker.peak_mb = max(worker.peak_mb, held)
+            if held > limit * MEMORY_TOLERANCE:
                 worker.kill(f"memory limit of {limit} MB exceeded")
+            elif worker.idle and held > limit * FULL and time.monotonic() - worker.idle_since > REST_SECONDS:
+                worker.kill(RETIRED)
+        metrics.worker_memory.set(max((worker.held_mb for worker in self.alive), default=0) * (1 << 20))
 
     async def close(self) -> None:
+        await self.shelf.close()
         for worker in list(self.alive):
             worker.kill("BunBase is shutting down")
         await self.zygote.close()
+
+    async def _spawn(self, memory_mb: int) -> Worker:
+        """Give a worker that has no bundle; its runtime may not stand yet. Raises: FunctionsUnavailable."""
+        launch = launch_of(self.find_bun(), memory_mb, await self.sandbox.confinement(memory_mb))
+        process = await self.zygote.spawn(launch)
+        worker = Worker(process, self.settings.max_response_bytes, self._gone)
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=process.channel)
+        except BaseException as error:
+            worker.kill("it could not be reached")
+            process.channel.close()
+            if isinstance(error, OSError):
+                raise FunctionsUnavailable(f"No worker could be started: {error!r}.") from error
+            raise
+        return worker
+
+    async def _loaded(self, worker: Worker, deployment: Deployment, program: Program, owner: Owner) -> Worker:
+        worker.owner = owner
+        self.alive.add(worker)
+        metrics.workers.set(len(self.alive))
+        try:
+            await worker.load(deployment, program, self.settings.load_seconds, self.guard)
+        except BaseException:
+            worker.kill("it could not be loaded")
+            self._gone(worker)  # should it have died on the shelf
+            raise
+        return worker
+
+    def _gone(self, worker: Worker) -> None:
+        self.shelf.forget(worker)
+        self.alive.discard(worker)
+        metrics.workers.set(len(self.alive))

@@ -14,7 +14,7 @@ from bunbase.contracts.functions import FunctionCrashed, FunctionError, Function
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
-from bunbase.functions.workers.deployment import Deployment, Program, Request, Said, Say
+from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Program, Request, Said
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload
 from bunbase.functions.workers.limits import (
     LINE_OVERHEAD_BYTES,
@@ -26,7 +26,6 @@ from bunbase.functions.workers.limits import (
     WINDOW_BYTES,
 )
 from bunbase.functions.workers.zygote import Spawned
-from bunbase.pkg import metrics
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import Problem
 
@@ -40,40 +39,57 @@ class LoadFailed(Exception):
     """The bundle could not be loaded; the message is for its author."""
 
 
-class Worker(asyncio.Protocol):
-    """`on_free(worker)` when a call has ended, `on_death(worker)` once when the process is done with."""
+class WorkerDied(LoadFailed):
+    """The process ended while it loaded: the bundle may have ended it, or something else."""
 
-    def __init__(
-        self,
-        process: Spawned,
-        deployment: Deployment,
-        max_answer_bytes: int,
-        say: Say,
-        on_free: Callable[[Worker], None],
-        on_death: Callable[[Worker], None],
-    ) -> None:
+
+class Owner:
+    """Whom a worker tells what becomes of it and of its calls; this one does not care."""
+
+    def said(self, said: Said) -> None: ...
+
+    def free(self, worker: Worker) -> None:
+        """Hear that a call has ended and left its place."""
+
+    def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
+        """`seconds`: from the call's beginning to its end, with what it handed to waitUntil."""
+
+    def died(self, worker: Worker) -> None:
+        """Hear, once, that the process is done with."""
+
+
+class Worker(asyncio.Protocol):
+    """Generic until it is given a bundle by `load`: from then on `owner` and `deployment` stay what they are.
+
+    `on_death(worker)`: once when the process is done with, before its owner hears of it.
+    """
+
+    def __init__(self, process: Spawned, max_answer_bytes: int, on_death: Callable[[Worker], None]) -> None:
         self.pid = process.pid
-        self.deployment = deployment
+        self.deployment = NOTHING_YET
+        self.loaded_at = 0.0
+        self.best_before = float("inf")  # in seconds behind loaded_at
         self.calls: dict[int, Call] = {}
         self.served = 0
+        self.held_mb = self.peak_mb = 0.0  # memory when it was last looked at, and at most
         self.idle_since = time.monotonic()
         self.retiring = False
         self.dead = ""  # why
+        self.owner = Owner()
+        self._on_death = on_death
         self._pidfd = process.pidfd
         self._max_answer_bytes = max_answer_bytes
-        self._say = say
-        self._on_free = on_free
-        self._on_death = on_death
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader(MAX_FRAME_BYTES)
         self._transport: asyncio.WriteTransport | None = None
         self._reading: asyncio.ReadTransport | None = None
+        self._ready: asyncio.Future[None] = self._loop.create_future()
         self._loaded: asyncio.Future[None] = self._loop.create_future()
         self._deadlines: dict[int, asyncio.TimerHandle] = {}
         self._pong_due: asyncio.TimerHandle | None = None
         self._background_log_bytes = 0
         self._stray_frames = 0
-        self._asks = Asks(deployment, self._send)
+        self._asks = Asks(NOTHING_YET, self._send)
 
     @property
     def has_room(self) -> bool:
@@ -88,8 +104,16 @@ class Worker(asyncio.Protocol):
         """What waits here until the worker reads."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
-    async def load(self, program: Program, seconds: float, guard: bool = True) -> None:
+    async def ready(self, seconds: float) -> None:
+        """Wait until its runtime stands. Raises: WorkerDied, FunctionsUnavailable, TimeoutError."""
+        async with asyncio.timeout(seconds):
+            await self._ready
+
+    async def load(self, deployment: Deployment, program: Program, seconds: float, guard: bool = True) -> None:
         """Hand over what is to run. `guard`: runtime/guard.ts. Raises: LoadFailed, FunctionsUnavailable."""
+        self.deployment = self._asks.deployment = deployment
+        if self.dead:
+            raise WorkerDied(f"The worker died before it was needed: {self.dead}.")
         if program.host is not None:
             self._asks.host = program.host
         meta = {
@@ -102,6 +126,7 @@ class Worker(asyncio.Protocol):
         try:
             async with asyncio.timeout(seconds):
                 await self._loaded
+            self.loaded_at = self.idle_since = time.monotonic()
         except TimeoutError:
             raise LoadFailed(f"It did not finish loading within {seconds:g} s.") from None
 
@@ -141,14 +166,13 @@ class Worker(asyncio.Protocol):
         if self._pong_due is not None:
             self._pong_due.cancel()
         self._asks.close()
-        if not self._loaded.done():
-            self._loaded.set_exception(LoadFailed(f"The worker died while loading: {why}."))
-            self._loaded.exception()  # seen, should nobody wait
+        self._fail_start(WorkerDied(f"The worker died while loading: {why}."))
         for number in list(self.calls):
             self._log(self.calls[number], f"The worker died: {why}.")
             crash = FunctionCrashed("The worker that ran this call died; the function's log says why.")
             self._end(number, Outcome.CRASH, crash)
         self._on_death(self)
+        self.owner.died(self)
 
     # asyncio.Protocol
 
@@ -187,12 +211,13 @@ class Worker(asyncio.Protocol):
                 self._loaded.set_exception(LoadFailed(_text(payload[:MAX_ERROR_BYTES])))
             case Frame.UNCONFINED if not self._loaded.done():
                 reason = _text(payload[:MAX_ERROR_BYTES])
-                self._loaded.set_exception(FunctionsUnavailable(f"A worker could not be confined: {reason}."))
+                self._fail_start(FunctionsUnavailable(f"A worker could not be confined: {reason}."))
             case Frame.PONG if self._pong_due is not None:
                 self._pong_due.cancel()
                 self._pong_due = None
             case Frame.READY:
-                pass
+                if not self._ready.done():
+                    self._ready.set_result(None)
             case Frame.ASK:
                 self._hear_ask(id, payload)
             case _ if type in OF_ASKS:
@@ -201,6 +226,12 @@ class Worker(asyncio.Protocol):
                 self._hear_call(type, id, self.calls[id], payload)
             case _:
                 self._stray()
+
+    def _fail_start(self, error: Exception) -> None:
+        for waited in (self._ready, self._loaded):
+            if not waited.done():
+                waited.set_exception(error)
+                waited.exception()  # seen, should nobody wait
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
@@ -268,7 +299,7 @@ class Worker(asyncio.Protocol):
         if logged > MAX_CALL_LOG_BYTES + MAX_LINE_BYTES:  # room for the mark that says where it was cut
             raise BadFrame("more log than a call may write")
         invocation = call.request.invocation if call else ""
-        self._say(Said(self.deployment, invocation, LEVELS[payload[0]], _text(payload[2:]), payload[1] != 0))
+        self.owner.said(Said(self.deployment, invocation, LEVELS[payload[0]], _text(payload[2:]), payload[1] != 0))
         return None
 
     def _stray(self) -> None:
@@ -299,17 +330,17 @@ class Worker(asyncio.Protocol):
         self._deadlines.pop(number).cancel()
         self._asks.end_call(number)
         call.end(problem)
-        metrics.invocations.labels(outcome).inc()
+        self.owner.ended(self, call, outcome, time.monotonic() - call.began)
         if self.dead:
             return
         self.idle_since = time.monotonic()
         if self.retiring and self.idle:
             self.kill(RETIRED)
         else:
-            self._on_free(self)
+            self.owner.free(self)
 
     def _log(self, call: Call, text: str) -> None:
-        self._say(Said(self.deployment, call.request.invocation, LogLevel.ERROR, text))
+        self.owner.said(Said(self.deployment, call.request.invocation, LogLevel.ERROR, text))
 
     def _send(self, type: Frame, id: int, payload: bytes = b"") -> None:
         if self._transport is not None and not self.dead:

@@ -1,0 +1,65 @@
+"""How functions did, and what a project used."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.functions import FunctionHour, FunctionStats, Usage, UsageHour
+from bunbase.functions.durations import BUCKETS, percentile_ms
+from bunbase.functions.meter import first_hour
+from bunbase.functions.service.parts import Parts
+from bunbase.functions.store.hours import Hour
+
+USAGE_DAYS = 400  # a year of bills, and time to dispute the last
+
+
+class Statistics(Parts):
+    async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
+        caller.need(Role.VIEWER)
+        await self.existing(caller.project, name)
+        await self.meter.flush()
+        since = first_hour(self.clock.now(), hours)
+        rows = await self.stores.hours.of_function(caller.project, name, since, hours)
+        buckets = [sum(column) for column in zip(*(row.buckets for row in rows), strict=True)] or [0] * BUCKETS
+        return FunctionStats(
+            calls=sum(row.calls for row in rows),
+            errors=sum(row.errors for row in rows),
+            refused=sum(row.refused for row in rows),
+            cold_starts=sum(row.cold for row in rows),
+            p50_ms=percentile_ms(buckets, 0.5),
+            p95_ms=percentile_ms(buckets, 0.95),
+            memory_peak_mb=round(max((row.peak_mb for row in rows), default=0.0), 1),
+            hours=tuple(_hour(row) for row in rows),
+        )
+
+    async def usage(self, caller: Caller, hours: int) -> Usage:
+        caller.need(Role.VIEWER)
+        await self.meter.flush()
+        rows = await self.stores.hours.of_project(caller.project, first_hour(self.clock.now(), hours), hours)
+        return Usage(
+            invocations=sum(row.invocations for row in rows),
+            gb_seconds=round(sum(row.gb_seconds for row in rows), 6),
+            hours=tuple(UsageHour(row.hour, row.invocations, round(row.gb_seconds, 6)) for row in rows),
+        )
+
+    async def write_counts(self) -> None:
+        await self.meter.flush()
+
+    async def delete_old_counts(self) -> None:
+        now = self.clock.now()
+        old = now - timedelta(days=self.settings.stats_retention_days)
+        await self.stores.hours.delete_old(old, now - timedelta(days=USAGE_DAYS))
+
+
+def _hour(row: Hour) -> FunctionHour:
+    return FunctionHour(
+        hour=row.hour,
+        calls=row.calls,
+        errors=row.errors,
+        refused=row.refused,
+        cold_starts=row.cold,
+        p50_ms=percentile_ms(row.buckets, 0.5),
+        p95_ms=percentile_ms(row.buckets, 0.95),
+        memory_peak_mb=round(row.peak_mb, 1),
+    )

@@ -1,0 +1,53 @@
+"""Who gives way when all workers there may be are taken: fair shares, first among projects, then among functions.
+
+A function that has to wait takes a worker from a project that has at least two more than its own, or, within its
+project, from a function with two more. When shares are even and it has none at all, it takes turns: after TURN_SECONDS
+the worker that has served longest ends. Whoever gives way finishes its calls first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from bunbase.functions.workers.group import Group
+from bunbase.functions.workers.worker import Worker
+
+TURN_SECONDS: Final = 0.5
+FEWER: Final = 2  # less, and two would take from each other for ever
+
+
+def idle_longest(groups: Iterable[Group]) -> Worker | None:
+    """Give the worker that nobody would miss soonest, if there is one without calls."""
+    idle = (worker for group in groups if not group.queue for worker in group.workers if worker.idle)
+    return min(idle, key=lambda worker: worker.idle_since, default=None)
+
+
+def who_gives_way(needy: Group, groups: Iterable[Group], now: float) -> Worker | None:
+    """`groups`: those that may be taken from. None: everybody has a fair share."""
+    projects: Counter[str] = Counter()
+    standing: list[tuple[Group, list[Worker]]] = []
+    for group in groups:
+        workers = [worker for worker in group.workers if not worker.retiring]
+        projects[group.deployment.project] += len(workers)
+        standing.append((group, workers))
+    own = needy.deployment.project
+    takers = projects[own] + needy.starting
+    rich = [
+        (projects[group.deployment.project], len(workers), worker)
+        for group, workers in standing
+        for worker in workers
+        if group is not needy
+        and (
+            len(workers) >= needy.size + FEWER
+            if group.deployment.project == own
+            else projects[group.deployment.project] >= takers + FEWER
+        )
+    ]
+    if rich:
+        return max(rich, key=lambda one: (one[0], one[1], -len(one[2].calls)))[2]
+    if needy.size or not needy.queue or now - needy.queue[0].since < TURN_SECONDS:
+        return None
+    served = [worker for _, workers in standing for worker in workers if now - worker.loaded_at >= TURN_SECONDS]
+    return min(served, key=lambda worker: worker.loaded_at, default=None)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bunbase.contracts.caller import Role
+from bunbase.contracts.functions import FunctionError, FunctionNotFound, FunctionOverloaded
+from bunbase.functions.durations import BUCKETS, bucket_of, percentile_ms, upper_seconds
+from bunbase.functions.meter import hour_of
+from bunbase.functions.service import FunctionsService
+from bunbase.pkg.clock import ManualClock, SystemClock
+from bunbase.pkg.errors import Forbidden, Unreachable
+from tests.functions.calls import MEMBER, SERVER, call, deploy, request
+from tests.rooms import member_caller
+
+HALF = "(req) => { if (req.url.endsWith('/no')) throw 1; return 1 }"
+
+
+async def test_a_function_tells_how_it_did(functions: FunctionsService) -> None:
+    await deploy(functions, "f", HALF)
+    for _ in range(3):
+        await call(functions, "f")
+    with pytest.raises(FunctionError):
+        await call(functions, "f", request("/no"))
+
+    stats = await functions.stats(MEMBER, "f", 24)
+
+    assert (stats.calls, stats.errors, stats.refused, stats.cold_starts) == (4, 1, 0, 1)
+    assert stats.p50_ms is not None
+    assert stats.p95_ms is not None
+    assert 0 < stats.p50_ms <= stats.p95_ms < 10_000
+    [hour] = stats.hours
+    assert (hour.calls, hour.errors, hour.hour) == (4, 1, hour_of(functions.clock.now()))
+
+
+async def test_what_is_counted_later_is_added(functions: FunctionsService) -> None:
+    await deploy(functions, "f", HALF)
+
+    for expected in (1, 2, 3):
+        await call(functions, "f")
+        assert (await functions.stats(MEMBER, "f", 1)).calls == expected
+
+
+async def test_each_hour_stands_for_itself_and_old_ones_go(functions: FunctionsService) -> None:
+    clock = functions.clock = functions.meter.clock = ManualClock(SystemClock().now())
+    await deploy(functions, "f", HALF)
+    for _ in range(3):
+        await call(functions, "f")
+        clock.advance(3600)
+
+    assert len((await functions.stats(MEMBER, "f", 24)).hours) == 3
+    assert len((await functions.stats(MEMBER, "f", 2)).hours) == 1
+    clock.advance(timedelta(days=32).total_seconds())
+    await functions.delete_old_counts()
+    assert (await functions.stats(MEMBER, "f", 744)).hours == ()
+    assert (await functions.stores.hours.of_project("prj_one", hour_of(clock.now()) - timedelta(days=40), 9)) != []
+
+
+async def test_what_a_project_used_outlives_its_functions(functions: FunctionsService) -> None:
+    await deploy(functions, "f", "async () => { await Bun.sleep(50) }", memory_mb=512)
+    await call(functions, "f")
+
+    await functions.delete_function(MEMBER, "f")
+    usage = await functions.usage(MEMBER, 24)
+
+    assert usage.invocations == 1
+    assert 0.05 * 0.5 <= usage.gb_seconds < 5
+    assert [hour.invocations for hour in usage.hours] == [1]
+    assert (await functions.usage(member_caller("prj_other"), 24)).hours == ()
+
+
+async def test_a_call_that_nobody_took_is_told_apart(functions: FunctionsService) -> None:
+    await deploy(functions, "f", HALF)
+    functions.pool.waiting.settings = functions.settings.__class__(max_waiting_bytes=1 << 20)
+
+    with pytest.raises(FunctionOverloaded):
+        await call(functions, "f", request(method="POST", body=b"x" * (2 << 20)))
+
+    stats = await functions.stats(MEMBER, "f", 1)
+    assert (stats.calls, stats.refused, stats.p50_ms) == (0, 1, None)
+
+
+async def test_counts_wait_while_the_database_is_away(functions: FunctionsService) -> None:
+    await deploy(functions, "f", HALF)
+    add = functions.meter.add
+
+    async def away(_: object) -> None:
+        await call(functions, "f")  # which is counted while the others are being written
+        raise Unreachable("PostgreSQL is away.")
+
+    await call(functions, "f")
+    functions.meter.add = away
+    with pytest.raises(Unreachable):
+        await functions.stats(MEMBER, "f", 1)
+    functions.meter.add = add
+
+    assert (await functions.stats(MEMBER, "f", 1)).calls == 2
+
+
+async def test_statistics_are_for_members_and_for_functions_that_exist(functions: FunctionsService) -> None:
+    with pytest.raises(FunctionNotFound):
+        await functions.stats(MEMBER, "never", 1)
+    with pytest.raises(FunctionNotFound):
+        await functions.stats(MEMBER, "no name", 1)
+    assert (await functions.usage(member_caller("prj_one", Role.VIEWER), 1)).invocations == 0
+    with pytest.raises(Forbidden):
+        await functions.usage(SERVER, 1)
+
+
+@given(st.floats(min_value=0, max_value=1000))
+def test_a_duration_falls_into_the_bucket_that_holds_it(seconds: float) -> None:
+    bucket = bucket_of(seconds)
+
+    assert 0 <= bucket < BUCKETS
+    assert seconds <= upper_seconds(bucket) * 1.000001 or bucket == BUCKETS - 1
+    assert bucket == 0 or seconds >= upper_seconds(bucket - 1) * 0.999999
+
+
+@given(st.lists(st.floats(min_value=0.0002, max_value=300), min_size=1, max_size=200), st.sampled_from([0.5, 0.95]))
+def test_a_percentile_is_right_within_an_eighth(durations: list[float], share: float) -> None:
+    buckets = [0] * BUCKETS
+    for seconds in durations:
+        buckets[bucket_of(seconds)] += 1
+
+    told = percentile_ms(buckets, share)
+
+    exact = sorted(durations)[max(1, math.ceil(len(durations) * share)) - 1] * 1000
+    assert told == pytest.approx(exact, rel=0.125)

@@ -1,0 +1,168 @@
+"""Prewarmed workers, and how workers grow old."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.functions.module import MODULE
+from bunbase.functions.service import FunctionsService
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.pkg.modules import Rooms, Site
+from tests.functions.calls import MEMBER, call, deploy, invoke, request, until
+from tests.rooms import opened
+
+PID = "() => process.pid"
+SLOW = "async (req) => { await Bun.sleep(300); return process.pid }"
+
+
+@pytest.fixture
+def settings() -> FunctionsSettings:
+    return FunctionsSettings(prewarmed=1)
+
+
+async def ready(functions: FunctionsService) -> int:
+    """Wait until a worker waits for a bundle; give its pid."""
+    await until(lambda: len(functions.starter.shelf.waiting) == 1)
+    return functions.starter.shelf.waiting[0].pid
+
+
+async def test_a_first_call_gets_the_worker_that_waits_and_another_takes_its_place(functions: FunctionsService) -> None:
+    await deploy(functions, "f", PID)
+    waiting = await ready(functions)
+
+    answer = await call(functions, "f")
+
+    assert (answer.json, answer.head.cold) == (waiting, True)
+    assert await ready(functions) != waiting
+
+
+async def test_a_function_with_memory_of_its_own_gets_a_worker_of_its_own(functions: FunctionsService) -> None:
+    await deploy(functions, "f", PID, memory_mb=512)
+    waiting = await ready(functions)
+
+    answer = await call(functions, "f")
+
+    assert answer.json != waiting
+    assert await ready(functions) == waiting
+
+
+async def test_a_waiting_worker_that_died_is_replaced(functions: FunctionsService) -> None:
+    pid = await ready(functions)
+
+    functions.starter.shelf.waiting[0].kill("a test ends it")
+
+    assert await ready(functions) != pid
+
+
+async def test_a_worker_that_dies_as_it_is_needed_fails_no_call(functions: FunctionsService) -> None:
+    await deploy(functions, "f", PID)
+    pid = await ready(functions)
+    [worker] = functions.starter.shelf.waiting
+
+    worker.kill("a test ends it")
+    functions.starter.shelf.waiting.insert(0, worker)  # it died, and nobody has heard of it
+    answer = await call(functions, "f")
+
+    assert answer.json != pid
+
+
+async def test_without_bun_the_shelf_stays_empty_and_calls_say_why(functions: FunctionsService) -> None:
+    await deploy(functions, "f", PID)
+    await ready(functions)
+
+    def no_bun() -> Path:
+        raise FunctionsUnavailable("Bun is not installed here: run `npm install bun`.")
+
+    functions.starter.find_bun = no_bun
+
+    with pytest.raises(FunctionsUnavailable, match="npm install bun"):
+        await call(functions, "f")
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("dev", 2), ("production", 8)])
+async def test_a_server_prewarms_more_than_a_laptop(rooms: Rooms, here: Site, mode: str, expected: int) -> None:
+    async with opened(MODULE, rooms, replace(here, mode=mode)) as functions:
+        assert functions.starter.shelf.size == expected
+
+
+@pytest.mark.parametrize("limit", [{"max_worker_calls": 3}, {"max_worker_seconds": 0.05}])
+async def test_a_worker_that_has_served_long_enough_is_replaced_without_failing_a_call(
+    functions: FunctionsService, limit: dict[str, float]
+) -> None:
+    functions.pool.settings = msgspec.structs.replace(functions.settings, **limit)
+    await deploy(functions, "f", PID)
+    pids: set[int] = set()
+
+    async def call_until_replaced() -> None:
+        while len(pids) < 3:
+            pids.add((await call(functions, "f")).json)
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(15):
+        await asyncio.gather(*(call_until_replaced() for _ in range(4)))
+
+
+async def test_an_idle_worker_that_holds_nearly_all_it_may_is_replaced(functions: FunctionsService) -> None:
+    hoard = "(globalThis.kept ??= new Uint8Array(110 << 20).fill(1), () => process.pid)"
+    await deploy(functions, "f", hoard, memory_mb=128)
+
+    await call(functions, "f")
+
+    await until(lambda: not functions.starter.alive)
+    assert (await call(functions, "f")).head.cold
+
+
+async def test_closing_lets_calls_end_and_answers_them(rooms: Rooms, here: Site, settings: FunctionsSettings) -> None:
+    async with opened(MODULE, rooms, here, settings=settings) as functions:
+        await deploy(functions, "f", SLOW)
+        await call(functions, "f")
+        under_way = asyncio.create_task(call(functions, "f"))
+        await until(lambda: any(worker.calls for worker in functions.starter.alive))
+
+    assert (await under_way).head.status == 200
+
+
+async def test_closing_lets_work_behind_an_answer_end(rooms: Rooms, here: Site, settings: FunctionsSettings) -> None:
+    later = "(req, ctx) => ctx.waitUntil(Bun.sleep(200).then(() => console.log('done')))"
+    async with opened(MODULE, rooms, here, settings=settings) as functions:
+        await deploy(functions, "f", later)
+        await call(functions, "f")
+
+    async with opened(MODULE, rooms, here, settings=settings) as functions:
+        lines = await functions.stores.logs.after("prj_one", "f", 0, 10)
+
+    assert [line.text for line in lines] == ["done"]
+
+
+async def test_closing_waits_no_longer_than_it_should(rooms: Rooms, here: Site) -> None:
+    settings = FunctionsSettings(drain_seconds=0.1, prewarmed=0)
+    async with opened(MODULE, rooms, here, settings=settings) as functions:
+        await deploy(functions, "f", "() => new Promise(() => {})", timeout_ms=60_000)
+        endless = asyncio.create_task(anext(invoke(functions, "f", request())))
+        await until(lambda: any(worker.calls for worker in functions.starter.alive))
+
+    assert endless.done() or (await asyncio.wait([endless], timeout=5))[0]
+    assert endless.exception() is not None
+
+
+async def test_a_version_that_runs_again_before_it_has_ended_keeps_its_new_workers(functions: FunctionsService) -> None:
+    until_told = (
+        "async (req, ctx) => { if (req.url.endsWith('/slow')) await new Promise((r) => ctx.signal.onabort = r) }"
+    )
+    await deploy(functions, "f", until_told)
+    slow = asyncio.create_task(call(functions, "f", request("/slow")))
+    await until(lambda: any(worker.calls for worker in functions.starter.alive))
+    await deploy(functions, "f", PID)
+
+    await functions.rollback(MEMBER, "f", 1)
+    colds = [(await call(functions, "f")).head.cold for _ in range(3)]
+
+    assert colds == [True, False, False]
+    slow.cancel()
+    await asyncio.gather(slow, return_exceptions=True)
