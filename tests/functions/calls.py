@@ -82,6 +82,14 @@ async def log_of(functions: Functions, name: str, invocation: str | None = None)
     return list(reversed(page.items))
 
 
+async def said(functions: Functions, name: str, text: str) -> None:
+    """Poll until the function has printed the line."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while all(line.text != text for line in await log_of(functions, name)):
+        assert time.monotonic() < deadline, "it was not said in time"
+        await asyncio.sleep(0.01)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Poll until the condition holds."""
     deadline = time.monotonic() + DEADLINE_SECONDS

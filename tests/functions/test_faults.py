@@ -42,7 +42,8 @@ def settings() -> FunctionsSettings:
 async def in_flight(functions: FunctionsService, name: str, path: str) -> asyncio.Task[Answer]:
     """Start a call and wait until its function runs."""
     task = asyncio.create_task(call(functions, name, request(path)))
-    await until(lambda: any(line.text == f"in {path}" for line in functions.log_lines.lines) or task.done())
+    while not task.done() and all(line.text != f"in {path}" for line in await log_of(functions, name)):
+        await asyncio.sleep(0.01)
     return task
 
 

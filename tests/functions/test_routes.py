@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from bunbase.contracts.functions import Functions
 from bunbase.functions.service import FunctionsService
-from tests.functions.calls import MEMBER, SERVER, deploy, until
+from tests.functions.calls import MEMBER, SERVER, deploy, said, until
 from tests.functions.web import served
 
 CONTROL = "/api/projects/prj_one"
@@ -229,7 +229,7 @@ async def test_a_connection_cut_amid_a_stream_aborts_the_function(
 
     writer.transport.abort()
 
-    await until(lambda: any(line.text == "aborted" for line in functions.log_lines.lines))
+    await said(functions, "f", "aborted")
     await until(lambda: all(worker.idle for worker in functions.starter.alive))
 
 
