@@ -16,7 +16,7 @@ from bunbase.functions.egress.addressed import Target, follow_location, read_tar
 from bunbase.functions.egress.allowed import check_allowed
 from bunbase.functions.egress.hops import REDIRECTS, Asked, Hop, check_asked, first_hop, next_hop
 from bunbase.functions.egress.network import CheckedNetwork
-from bunbase.functions.egress.secrets import fill_in
+from bunbase.functions.egress.secrets import filled_in
 from bunbase.functions.workers.answer_head import without_hop_by_hop
 from bunbase.functions.workers.asks import Ask
 
@@ -76,7 +76,7 @@ class Fetcher:
         if length is not None and length > self.limits.max_body_bytes:
             raise _too_large("request", self.limits.max_body_bytes)
         headers = [(b"host", hop.target.authority.encode())]
-        headers += [(name.encode(), fill_in(value, secrets).encode("latin-1")) for name, value in hop.headers]
+        headers += filled_in(hop.headers, secrets)
         headers += _framing(hop, length)
         seconds = self.limits.connect_seconds
         request = httpcore.Request(
@@ -195,6 +195,8 @@ def _failures_of(target: Target) -> Iterator[None]:
         raise FetchFailed(f"{target.host} could not be reached: {error}.", reason=reason) from error
     except httpcore.NetworkError as error:
         raise FetchFailed(f"The connection to {target.host} broke.", reason="connection") from error
+    except httpcore.LocalProtocolError:  # its text quotes the header, secrets and all: neither shown nor chained
+        raise FetchFailed("The request is none that HTTP can carry.", reason="protocol") from None
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
         raise FetchFailed(
             f"{target.host} and BunBase did not understand each other: {error}.", reason="protocol"
