@@ -44,7 +44,9 @@ def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHA
         secret = variables[name].strip()  # a line break at the end of a pasted key is no part of it
         length += len(secret)
         if length > most:
-            raise InvalidFetch(f"Headers with variables filled in have at most {MAX_FILLED_CHARACTERS >> 10} KiB together.")
+            raise InvalidFetch(
+                f"Headers with variables filled in have at most {MAX_FILLED_CHARACTERS >> 10} KiB together."
+            )
         return secret
 
     filled = PLACEHOLDER.sub(value_of, value).strip(" \t")  # an empty variable leaves a blank at an end
