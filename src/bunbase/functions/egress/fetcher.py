@@ -138,7 +138,7 @@ class Fetcher:
                 max_connections=self.limits.max_per_project,
                 max_keepalive_connections=MAX_IDLE_CONNECTIONS,
                 keepalive_expiry=KEEP_ALIVE_SECONDS,
-                network_backend=self.network,
+                network_backend=self.network.for_another(),
             )
             await asyncio.gather(*(one.aclose() for one in idle))
         return pool
