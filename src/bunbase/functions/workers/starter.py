@@ -1,4 +1,4 @@
-"""Starts workers and loads bundles into them; knows every process that lives, watches their memory, ends them."""
+"""Starts workers and loads bundles into them; knows every process that lives, watches what they hold, ends them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.functions.sandbox.limits import most_threads
 from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment, Program, Say
 from bunbase.functions.workers.launch import RUNTIME, launch_of
-from bunbase.functions.workers.memory import held_mb
+from bunbase.functions.workers.memory import held_by
 from bunbase.functions.workers.worker import RETIRED, Worker
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
@@ -35,6 +36,7 @@ class Starter:
         self.sandbox = Sandbox(settings.sandbox, RUNTIME)
         self.alive: set[Worker] = set()
         self.rounds = 0
+        self.most_threads = most_threads()
         self.trials = asyncio.Semaphore(MAX_TRIALS)
 
     async def start(
@@ -75,14 +77,20 @@ class Starter:
             worker.kill(RETIRED)
 
     def watch_memory(self) -> None:
-        """Kill each worker that holds more memory than its function may; those without a call are looked at rarely."""
+        """Kill each worker that holds more than its function may; those without a call are looked at rarely.
+
+        Threads are counted here since RLIMIT_NPROC counts them per user, and without root all workers are one user.
+        """
         self.rounds += 1
         for worker in list(self.alive):
             if worker.idle and self.rounds % ROUNDS_PER_IDLE_LOOK:
                 continue
             limit = worker.deployment.config.memory_mb
-            if held_mb(worker.pid) > limit * MEMORY_TOLERANCE:
+            held = held_by(worker.pid)
+            if held.mb > limit * MEMORY_TOLERANCE:
                 worker.kill(f"memory limit of {limit} MB exceeded")
+            elif held.threads > self.most_threads and not self.sandbox.off:
+                worker.kill(f"limit of {self.most_threads} threads exceeded")
 
     async def close(self) -> None:
         for worker in list(self.alive):
