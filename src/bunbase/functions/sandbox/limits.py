@@ -20,7 +20,10 @@ def most_threads() -> int:
 
 
 def limit_resources(memory_mb: int, own_user: bool) -> None:
-    """Set hard limits. `own_user`: threads can be counted, since nobody else has this user; else Starter counts them. Raises: OSError."""
+    """Set hard limits. `own_user`: threads can be counted, since nobody else has this user; else Starter counts them.
+
+    Raises: OSError.
+    """
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
