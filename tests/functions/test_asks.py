@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.contracts.functions import FunctionConfig
-from bunbase.functions.workers.asks import Ask, Asks, Opening, read_opening
+from bunbase.functions.workers.asks import Ask, Asks, Host, Opening, read_opening
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, join_payload
 from bunbase.functions.workers.limits import WINDOW_BYTES
@@ -33,7 +33,7 @@ class Collecting:
         await ask.reply(b"x" * (WINDOW_BYTES * 2))
 
 
-def asks_with(host: Collecting) -> tuple[Asks, list[tuple[Frame, int, bytes]]]:
+def asks_with(host: Host) -> tuple[Asks, list[tuple[Frame, int, bytes]]]:
     sent: list[tuple[Frame, int, bytes]] = []
     asks = Asks(DEPLOYMENT, lambda type, id, payload: sent.append((type, id, payload)))
     asks.host = host
@@ -116,6 +116,38 @@ async def test_the_end_of_a_call_ends_its_asks_and_no_others() -> None:
     assert list(asks.open) == [2]
     asks.close()
     await until(lambda: not asks.tasks)
+
+
+class LettingGo:
+    """A host that must put things right when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.let_go = False
+
+    async def answer(self, ask: Ask) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.go_on.wait()
+            self.let_go = True
+
+
+async def test_a_flood_of_cancellations_does_not_break_off_what_lets_go() -> None:
+    host = LettingGo()
+    asks, sent = asks_with(host)
+    asks.begin(1, Opening(1, "fetch"), b"", REQUEST, 5)
+    await asyncio.sleep(0)
+
+    for _ in range(10):
+        asks.open[1].hear(Frame.ASK_CANCEL, b"")
+        asks.end_call(1)
+        await asyncio.sleep(0)
+    host.go_on.set()
+    await until(lambda: not asks.tasks)
+
+    assert host.let_go
+    assert [type for type, _, _ in sent] == [Frame.REFUSED]
 
 
 @given(st.binary(max_size=200))

@@ -172,6 +172,7 @@ async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> N
         "[0, 0, 0, 6, 19, 0, 0, 0, 1, 123]",  # a head that is no JSON
         "[0, 0, 0, 6, 18 + 2, 0, 0, 0, 1, 65]",  # body before head
         "[0, 0, 0, 7, 23, 0, 0, 0, 1, 9, 0]",  # a log level that does not exist
+        "[0, 1, 134, 170, 19, 0, 0, 0, 1, 123, 34, 120, 34, 58, ...Array(100000).fill(91)]",  # too deep to be read
         "[0, 0, 0, 5, 77, 0, 0, 0, 1]",  # a type that does not exist, for a call that does
     ],
 )

@@ -93,6 +93,7 @@ def test_whatever_is_sent_is_a_map_or_refused(text: bytes) -> None:
         b'{"version": 3, "sections": []}',
         file(sources=["a"] * 20_001),
         file(sources=["a" * 5000]),
+        file(sourceRoot="a" * 5000),  # 20,000 sources below 5 MB of root would be 100 GB of names
     ],
 )
 def test_what_is_no_source_map_of_version_3_is_refused(text: bytes) -> None:

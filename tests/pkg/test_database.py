@@ -107,6 +107,39 @@ async def test_a_cancelled_transaction_leaves_nothing_and_gives_its_connection_b
     assert db.pool.get_idle_size() == db.pool.get_size()
 
 
+@pytest.mark.parametrize("cut_short", ["BEGIN;", "ROLLBACK;", "COMMIT;"])
+async def test_a_transaction_cancelled_at_its_edge_leaves_nothing_behind(
+    db: Database, monkeypatch: pytest.MonkeyPatch, cut_short: str
+) -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    execute, at_the_edge = asyncpg.Connection.execute, asyncio.Event()
+
+    async def held(connection: asyncpg.Connection, sql: str, *args: object, **options: object) -> str:
+        done: str = await execute(connection, sql, *args, **options)
+        if sql == cut_short:
+            at_the_edge.set()
+            await asyncio.Event().wait()
+        return done
+
+    async def one_transaction() -> None:
+        async with db.transaction():
+            await db.execute(ADD, "a", 1)
+            if cut_short == "ROLLBACK;":
+                raise InvalidInput("no")
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", held)
+    task = asyncio.create_task(one_transaction())
+    await at_the_edge.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    monkeypatch.undo()
+
+    assert complaints == []
+    assert await db.value(NAMES) == (["a"] if cut_short == "COMMIT;" else [])
+    assert db.pool.get_idle_size() == db.pool.get_size()
+
+
 async def test_what_goes_wrong_inside_a_transaction_is_not_blamed_on_postgres(db: Database) -> None:
     with pytest.raises(TimeoutError):
         async with db.transaction():

@@ -243,6 +243,14 @@ async def test_an_answer_that_is_too_large_is_broken_off(functions: FunctionsSer
     await until(lambda: net.ended == net.connections)
 
 
+async def test_a_head_request_may_ask_how_large_a_large_file_is(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/promises-much"), method="HEAD")
+
+    assert (got["status"], dict(got["headers"]).get("content-length")) == (200, str(1 << 40))
+
+
 async def test_a_body_that_is_too_large_is_not_sent(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 

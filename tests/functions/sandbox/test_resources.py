@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.functions import FunctionCrashed, FunctionTimeout
+from bunbase.functions.sandbox.limits import most_threads
 from bunbase.pkg.errors import Problem
 from tests.functions.calls import until
 from tests.functions.sandbox.ground import USERS, As, Ground, ask, ground
@@ -135,7 +136,33 @@ async def test_threads_come_to_an_end(field: Ground) -> None:
     worker = await field.worker(handler(body), memory_mb=LIMIT_MB, timeout_ms=15_000)
 
     with suppress(Problem):  # it may die of them, which is as good
-        assert int(await ask(worker)) < 1000
+        assert int(await ask(worker)) <= most_threads()
+
+    worker.kill("the attack is over")
+    await assert_all_is_well(field, worker.pid)
+
+
+async def test_native_threads_of_next_to_no_memory_come_to_an_end_too(field: Ground) -> None:
+    body = """
+        const types = { dlsym: ["u64", "ptr"], pthread_attr_init: ["ptr"], pthread_attr_setstacksize: ["ptr", "u64"],
+            pthread_create: ["ptr", "ptr", "u64", "u64"] };
+        const { symbols: libc } = require("bun:ffi").dlopen("libc.so.6", Object.fromEntries(
+            Object.entries(types).map(([name, args]) => [name, { args, returns: name === "dlsym" ? "u64" : "i32" }])));
+        const attributes = Buffer.alloc(64), made = Buffer.alloc(8);
+        libc.pthread_attr_init(attributes);
+        libc.pthread_attr_setstacksize(attributes, 65536);
+        const sleep = libc.dlsym(0, Buffer.from("sleep\\0"));
+        for (let i = 1; i <= 3000; i++) {
+            if (libc.pthread_create(made, attributes, sleep, 100000)) return i;
+            if (i % 8 === 0) await Bun.sleep(1);
+        }
+        return 3000;"""
+    worker = await field.worker(handler(body), memory_mb=LIMIT_MB, timeout_ms=15_000)
+
+    try:
+        assert int(await ask(worker)) <= most_threads()
+    except FunctionCrashed:
+        assert worker.dead == f"limit of {most_threads()} threads exceeded"
 
     worker.kill("the attack is over")
     await assert_all_is_well(field, worker.pid)

@@ -10,6 +10,9 @@ from bunbase.contracts.triggers import JobNotDead, JobNotFound, JobStatus, NewJo
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.triggers import runner as runner_module
+from bunbase.functions.workers.call import Call
+from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge
 from bunbase.pkg.modules import Rooms, Site
 from tests.functions.calls import MEMBER, PROJECT, SERVER, call, deploy, log_of, request, until
@@ -60,6 +63,29 @@ async def test_a_function_enqueues_jobs(functions: FunctionsService) -> None:
     assert answer.json == [True, "waiting", "function_not_found", None]
     assert [line["body"] for line in await said(functions, "mail", 1)] == [[3]]
     assert [job.key for job in await jobs_of(functions)] == ["once", None]
+
+
+async def test_a_version_that_vanishes_before_its_job_begins_costs_no_attempt(
+    functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deploy(functions, "mail", SAY)
+    real, tries = functions.runner.start, 0
+
+    async def gone_at_first(deployment: Deployment, what: Request) -> Call:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise FunctionNotFound("This version was deleted.")
+        return await real(deployment, what)
+
+    monkeypatch.setattr(functions.runner, "start", gone_at_first)
+    monkeypatch.setattr(runner_module, "POSTPONE", timedelta(0))
+
+    await enqueue(functions, "mail", {"to": "ada"})
+
+    [run] = await runs_of(functions, "mail", 1)
+    assert (run.outcome, run.attempt) == (RunOutcome.OK, 1)
+    await until_done(functions)
 
 
 async def test_what_fails_is_tried_again_and_then_is_a_dead_letter(functions: FunctionsService) -> None:

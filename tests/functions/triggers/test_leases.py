@@ -141,6 +141,24 @@ async def test_a_project_that_a_dead_server_followed_is_followed_again(
     assert (dead, followed_before, list(functions.feeds.followed)) == ([PROJECT], [], [PROJECT])
 
 
+async def test_a_project_without_triggers_is_let_go_and_forgotten(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
+    subscriptions = functions.stores.subscriptions
+    await deploy(functions, "f", SAY, on=[{"collection": "posts"}])
+    await functions.feeds.keep()
+    followed_before = list(functions.feeds.followed)
+    await functions.drop_project(PROJECT)
+
+    for _ in range(3):
+        clock.advance(10)
+        await functions.feeds.keep()
+    await functions.feeds.forget()
+
+    assert (followed_before, functions.feeds.followed) == ([PROJECT], {})
+    assert await subscriptions.db.value("SELECT count(*) FROM feeds") == 0
+
+
 async def test_a_killed_server_s_job_is_run_by_the_next(database_url: str, tmp_path: Path) -> None:
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.functions.triggers.hosting", database_url, str(tmp_path),

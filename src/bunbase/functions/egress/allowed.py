@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
 import msgspec
@@ -63,7 +64,17 @@ def read_entry(text: str) -> Entry:
     port = int(found["port"]) if found["port"] else PORTS[scheme]
     if not 1 <= port <= 65535:
         raise ValueError("has a port that cannot be.")
-    return Entry(scheme, found["host"].strip("[]"), port, found["below"] is not None)
+    return Entry(scheme, _host(found["host"]), port, found["below"] is not None)
+
+
+def _host(text: str) -> str:
+    """Write an IPv6 address as an URL does, without its brackets. Raises: ValueError."""
+    if not text.startswith("["):
+        return text
+    try:
+        return IPv6Address(text.strip("[]")).compressed
+    except AddressValueError:
+        raise ValueError("is no IPv6 address.") from None
 
 
 def check_allowed(entries: tuple[str, ...], target: Target) -> None:

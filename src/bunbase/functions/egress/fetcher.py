@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -16,7 +17,7 @@ from bunbase.functions.egress.addressed import Target, follow_location, read_tar
 from bunbase.functions.egress.allowed import check_allowed
 from bunbase.functions.egress.hops import REDIRECTS, Asked, Hop, check_asked, first_hop, next_hop
 from bunbase.functions.egress.network import CheckedNetwork
-from bunbase.functions.egress.secrets import fill_in
+from bunbase.functions.egress.secrets import filled_in
 from bunbase.functions.workers.answer_head import without_hop_by_hop
 from bunbase.functions.workers.asks import Ask
 
@@ -24,6 +25,7 @@ MAX_REDIRECTS: Final = 5
 MAX_POOLS: Final = 256  # a project's idle connections are kept apart from every other's
 KEEP_ALIVE_SECONDS: Final = 15.0
 MAX_IDLE_CONNECTIONS: Final = 8
+NO_BODY: Final = (204, 304)
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ class Fetcher:
                 async with self._sent(ask, hop, asked.length, secrets) as response:
                     location = _location(response)
                     if location is None or asked.redirect == "manual":
-                        return await self._pass_on(ask, hop.target, response, redirects > 0)
+                        return await self._pass_on(ask, hop, response, redirects > 0)
                     if asked.redirect == "error":
                         raise FetchFailed(f"{hop.target.host} answered with a redirect.", reason="redirect")
                     hop = next_hop(hop, response.status, follow_location(hop.target, location))
@@ -76,7 +78,7 @@ class Fetcher:
         if length is not None and length > self.limits.max_body_bytes:
             raise _too_large("request", self.limits.max_body_bytes)
         headers = [(b"host", hop.target.authority.encode())]
-        headers += [(name.encode(), fill_in(value, secrets).encode("latin-1")) for name, value in hop.headers]
+        headers += filled_in(hop.headers, secrets)
         headers += _framing(hop, length)
         seconds = self.limits.connect_seconds
         request = httpcore.Request(
@@ -103,16 +105,18 @@ class Fetcher:
                 raise _too_large("request", self.limits.max_body_bytes)
             yield part
 
-    async def _pass_on(self, ask: Ask, target: Target, response: httpcore.Response, redirected: bool) -> None:
+    async def _pass_on(self, ask: Ask, hop: Hop, response: httpcore.Response, redirected: bool) -> None:
         limit = self.limits.max_answer_bytes
         headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
-        if any(name == "content-length" and value.isdigit() and int(value) > limit for name, value in headers):
+        lengths = tuple(header for header in headers if header[0] == "content-length")
+        bodiless = hop.method == "HEAD" or response.status in NO_BODY  # then it is the length of what is not sent
+        if not bodiless and any(value.isdigit() and int(value) > limit for _, value in lengths):
             raise _too_large("answer", limit)
         ask.begin(
             {
                 "status": response.status,
-                "headers": without_hop_by_hop(headers),
-                "url": target.url,
+                "headers": without_hop_by_hop(headers) + (lengths if bodiless else ()),
+                "url": hop.target.url,
                 "redirected": redirected,
             }
         )
@@ -128,21 +132,22 @@ class Fetcher:
         """One per project: what one project did to a connection must not be met by another."""
         pool = self.pools.get(project)
         if pool is None:
-            await self._close_idle_pools()
+            idle = self._take_idle_pools()
             pool = self.pools[project] = httpcore.AsyncConnectionPool(
                 ssl_context=self.tls,
                 max_connections=self.limits.max_per_project,
                 max_keepalive_connections=MAX_IDLE_CONNECTIONS,
                 keepalive_expiry=KEEP_ALIVE_SECONDS,
-                network_backend=self.network,
+                network_backend=self.network.for_another(),
             )
+            await asyncio.gather(*(one.aclose() for one in idle))
         return pool
 
-    async def _close_idle_pools(self) -> None:
+    def _take_idle_pools(self) -> list[httpcore.AsyncConnectionPool]:
+        """Take them all out before the first is closed: closing waits, and meanwhile a project may want its own."""
         if len(self.pools) < MAX_POOLS:
-            return
-        for project in [project for project in self.pools if not self.under_way[project]]:
-            await self.pools.pop(project).aclose()
+            return []
+        return [self.pools.pop(project) for project in list(self.pools) if project not in self.under_way]
 
     @contextmanager
     def _counted(self, project: str) -> Iterator[None]:
@@ -195,6 +200,8 @@ def _failures_of(target: Target) -> Iterator[None]:
         raise FetchFailed(f"{target.host} could not be reached: {error}.", reason=reason) from error
     except httpcore.NetworkError as error:
         raise FetchFailed(f"The connection to {target.host} broke.", reason="connection") from error
+    except httpcore.LocalProtocolError:  # its text quotes the header, secrets and all: neither shown nor chained
+        raise FetchFailed("The request is none that HTTP can carry.", reason="protocol") from None
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
         raise FetchFailed(
             f"{target.host} and BunBase did not understand each other: {error}.", reason="protocol"

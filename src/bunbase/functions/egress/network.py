@@ -6,6 +6,7 @@ answers differently the next moment (DNS rebinding) gains nothing. TLS above sti
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -13,18 +14,23 @@ import httpcore
 
 from bunbase.contracts.host_calls import AddressNotAllowed
 from bunbase.functions.egress.addresses import Network, reachable
-from bunbase.functions.egress.resolver import NameNotFound, Resolver
+from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 
 MAX_TRIES: Final = 3  # addresses of one name
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """`also`: networks that are reachable though they are not public."""
+    """A project's. `also`: networks that are reachable though they are not public."""
 
     def __init__(self, resolver: Resolver, also: tuple[Network, ...]) -> None:
         self.resolver = resolver
         self.also = also
         self.below = httpcore.AnyIOBackend()
+        self.turns = asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
+
+    def for_another(self) -> CheckedNetwork:
+        """Give the same network for another project: no project waits for another's look-ups."""
+        return CheckedNetwork(self.resolver, self.also)
 
     async def connect_tcp(
         self,
@@ -36,7 +42,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Raises: AddressNotAllowed, httpcore.ConnectError."""
         try:
-            found = await self.resolver.addresses(host, port)
+            found = await self.resolver.addresses(host, port, self.turns)
         except NameNotFound as error:
             raise httpcore.ConnectError(str(error)) from None
         passed = [address for address in found if reachable(address, self.also)]

@@ -7,7 +7,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
-MAX_LOOK_UPS: Final = 16
+MAX_LOOK_UPS: Final = 64
+LOOK_UPS_PER_PROJECT: Final = 4  # a thread is busy until its name server answers or never does: nobody gets them all
 
 
 class NameNotFound(Exception):
@@ -15,8 +16,11 @@ class NameNotFound(Exception):
 
 
 class Resolver(Protocol):
-    async def addresses(self, host: str, port: int) -> list[str]:
-        """Give the IP addresses of a host, best first. Raises: NameNotFound."""
+    async def addresses(self, host: str, port: int, turns: asyncio.Semaphore) -> list[str]:
+        """Give the IP addresses of a host, best first. `turns`: a project's; a look-up takes one while it lasts.
+
+        Raises: NameNotFound.
+        """
         ...
 
     def close(self) -> None: ...
@@ -29,17 +33,27 @@ class SystemResolver:
         self.seconds = seconds
         self.threads = ThreadPoolExecutor(MAX_LOOK_UPS, "functions-dns")
 
-    async def addresses(self, host: str, port: int) -> list[str]:
-        loop = asyncio.get_running_loop()
-        look_up = loop.run_in_executor(self.threads, _look_up, host, port)
+    async def addresses(self, host: str, port: int, turns: asyncio.Semaphore) -> list[str]:
         try:
             async with asyncio.timeout(self.seconds):
-                return await look_up
+                await turns.acquire()
+                return await asyncio.shield(self._begin(host, port, turns))
         except (OSError, UnicodeError, TimeoutError) as error:
             raise NameNotFound(f"{host} has no address that could be found: {error or 'no answer in time'}.") from None
 
     def close(self) -> None:
         self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, host: str, port: int, turns: asyncio.Semaphore) -> asyncio.Future[list[str]]:
+        """Look up in a thread; the turn is over when the thread is free again, however long ago everybody left."""
+
+        def over(look_up: asyncio.Future[list[str]]) -> None:
+            turns.release()
+            _ = look_up.cancelled() or look_up.exception()  # seen, should nobody wait any longer
+
+        look_up = asyncio.get_running_loop().run_in_executor(self.threads, _look_up, host, port)
+        look_up.add_done_callback(over)
+        return look_up
 
 
 class FixedResolver:
@@ -49,7 +63,7 @@ class FixedResolver:
         self.names = names
         self.asked: list[str] = []
 
-    async def addresses(self, host: str, port: int) -> list[str]:
+    async def addresses(self, host: str, port: int, turns: asyncio.Semaphore) -> list[str]:
         self.asked.append(host)
         answers = self.names.get(host)
         if not answers:

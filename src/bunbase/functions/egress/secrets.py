@@ -7,27 +7,49 @@ from collections.abc import Mapping
 from typing import Final
 
 from bunbase.contracts.host_calls import InvalidFetch, SecretNotFound
+from bunbase.functions.workers.answer_head import Headers
 
 PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Z_][A-Z0-9_]{0,63})\s*\}\}")
 HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+MAX_FILLED_CHARACTERS: Final = 64 << 10  # of all headers; else 32 KiB of `{{A}}` would become 200 MB
 
 
 def has_placeholder(value: str) -> bool:
     return PLACEHOLDER.search(value) is not None
 
 
-def fill_in(value: str, variables: Mapping[str, str]) -> str:
+def filled_in(headers: Headers, variables: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Give the headers as they are sent. Raises: as `fill_in`."""
+    filled, left = [], MAX_FILLED_CHARACTERS
+    for name, value in headers:
+        sent = fill_in(value, variables, left)
+        left -= len(sent)
+        filled.append((name.encode(), sent.encode("latin-1")))
+    return filled
+
+
+def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHARACTERS) -> str:
     """Raises: SecretNotFound, InvalidFetch when the result is no header value; neither says what a value is."""
+    length = len(value)
 
     def value_of(found: re.Match[str]) -> str:
+        nonlocal length
         name = found[1]
         if name not in variables:
             raise SecretNotFound(
                 f"A header names {{{{{name}}}}}, but the project has no variable {name}; set it first."
             )
-        return variables[name].strip()  # a line break at the end of a pasted key is no part of it
+        secret = variables[name].strip()  # a line break at the end of a pasted key is no part of it
+        length += len(secret)
+        if length > most:
+            raise InvalidFetch(
+                f"Headers with variables filled in have at most {MAX_FILLED_CHARACTERS >> 10} KiB together."
+            )
+        return secret
 
-    filled = PLACEHOLDER.sub(value_of, value)
+    filled = PLACEHOLDER.sub(value_of, value).strip(" \t")  # an empty variable leaves a blank at an end
     if not HEADER_VALUE.fullmatch(filled):
         raise InvalidFetch("A variable that is named in a header has a value that no header can carry.")
     return filled

@@ -15,8 +15,15 @@ THREADS: Final = 64  # a Bun on two cores has 12
 THREADS_PER_CORE: Final = 4
 
 
+def most_threads() -> int:
+    return THREADS + THREADS_PER_CORE * (os.cpu_count() or 1)
+
+
 def limit_resources(memory_mb: int, own_user: bool) -> None:
-    """Set hard limits. `own_user`: threads can be counted, since nobody else has this user. Raises: OSError."""
+    """Set hard limits. `own_user`: threads can be counted, since nobody else has this user; else Starter counts them.
+
+    Raises: OSError.
+    """
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
@@ -27,7 +34,7 @@ def limit_resources(memory_mb: int, own_user: bool) -> None:
         resource.RLIMIT_AS: ADDRESS_SPACE_MB * MB,
     }
     if own_user:
-        limits[resource.RLIMIT_NPROC] = THREADS + THREADS_PER_CORE * (os.cpu_count() or 1)
+        limits[resource.RLIMIT_NPROC] = most_threads()
     for kind, most in limits.items():
         _, hard = resource.getrlimit(kind)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.functions import Bundle, InvalidBundle, Version, VersionNotFound, Versions
@@ -22,6 +24,7 @@ from bunbase.pkg.errors import InvalidInput, TooLarge
 MAX_BUNDLE_BYTES: Final = 20 << 20
 MAX_SOURCE_MAP_BYTES: Final = 10 << 20
 NEWEST: Final = 2**31 - 1  # what PostgreSQL's int holds
+Number = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 
 
 class Deploying(Parts):
@@ -66,7 +69,7 @@ class Deploying(Parts):
     async def versions(self, caller: Caller, name: str, limit: int, cursor: str | None) -> Versions:
         await self.function(caller, name)
         query = f"versions:{caller.project}:{name}"
-        before = decode_cursor(query, cursor, int) if cursor else NEWEST
+        before = decode_cursor(query, cursor, Number) if cursor else NEWEST
         found = await self.stores.functions.versions(caller.project, name, limit + 1, before)
         more = len(found) > limit
         return Versions(tuple(found[:limit]), encode_cursor(query, found[limit - 1].version) if more else None)
@@ -74,7 +77,7 @@ class Deploying(Parts):
     async def bundle(self, caller: Caller, name: str, version: int) -> Bundle:
         caller.need(Role.DEVELOPER)
         await self.existing(caller.project, name)
-        found = await self.stores.functions.whole(caller.project, name, version) if version <= NEWEST else None
+        found = await self.stores.functions.whole(caller.project, name, version) if 0 < version <= NEWEST else None
         if found is None:
             raise VersionNotFound(f"{name} has no version {version}; see its list of versions.")
         return found

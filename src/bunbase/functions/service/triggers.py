@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -33,6 +33,7 @@ from bunbase.pkg.cursors import decode_cursor, encode_cursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
 
 NEWEST: Final = 2**63 - 1  # what PostgreSQL's bigint holds
+Seq = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 DELETE_BATCH: Final = 5000
 
 
@@ -69,7 +70,7 @@ class Triggering(Deploying):
         if function is not None and not function.isprintable():
             return Jobs(())
         query = f"jobs:{caller.project}:{state}:{function}"
-        before = decode_cursor(query, cursor, int) if cursor else NEWEST
+        before = decode_cursor(query, cursor, Seq) if cursor else NEWEST
         found = await self.stores.jobs.jobs(caller.project, before, state, function, limit + 1)
         more = len(found) > limit
         items = tuple(shown(one) for one in found[:limit])
@@ -114,7 +115,7 @@ class Triggering(Deploying):
         caller.need(Role.VIEWER)
         await self.existing(caller.project, name)
         query = f"runs:{caller.project}:{name}:{kind}:{outcome}"
-        before = decode_cursor(query, cursor, int) if cursor else NEWEST
+        before = decode_cursor(query, cursor, Seq) if cursor else NEWEST
         found = await self.stores.runs.before(caller.project, name, before, kind, outcome, limit + 1)
         more = len(found) > limit
         items = tuple(one.shown() for one in found[:limit])

@@ -63,7 +63,9 @@ SELECT DISTINCT s.project, $1::text, $3::timestamptz FROM subscriptions s LEFT J
 WHERE f.project IS NULL OR f.held_until <= $2 ORDER BY s.project LIMIT $4
 ON CONFLICT (project) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
 WHERE feeds.held_until <= $2"""
-EXTEND = "UPDATE feeds SET held_until = $2 WHERE holder = $1 AND held_until > $3"
+EXTEND = """
+UPDATE feeds f SET held_until = $2 WHERE f.holder = $1 AND f.held_until > $3
+AND EXISTS (SELECT FROM subscriptions s WHERE s.project = f.project)"""
 HELD = """
 SELECT f.project FROM feeds f WHERE f.holder = $1 AND f.held_until > $2
 AND EXISTS (SELECT FROM subscriptions s WHERE s.project = f.project)"""

@@ -158,9 +158,7 @@ class Runner:
             deployment = await self.find(job.project, job.function)
             version = deployment.version
             result = await self._answer(await self.start(deployment, request))
-        except FunctionNotFound:
-            return  # its jobs are gone with it
-        except PASSING as problem:
+        except (FunctionNotFound, *PASSING) as problem:  # not found: its jobs are gone with it, or just this version is
             await self.stores.jobs.postpone(job, self.id, self.clock.now() + POSTPONE, problem.code)
             return
         except Problem as problem:

@@ -74,7 +74,7 @@ class Ask:
         self._body_ended = not opening.more
         self._out_window = WINDOW_BYTES
         self._news = asyncio.Event()
-        self._begun = self._ended = False
+        self._begun = self._ended = self._cancelled = False
 
     @property
     def has_body(self) -> bool:
@@ -154,6 +154,12 @@ class Ask:
         self._asks.open.pop(self._number, None)  # at once: on hearing the end the worker may ask again
         self._asks.send(type, self._number, payload)
 
+    def cancel(self) -> None:
+        """Stop answering; once only: a second time would break off what lets go of a connection or a transaction."""
+        if self.task is not None and not self._cancelled:
+            self._cancelled = True
+            self.task.cancel()
+
     # from the worker
 
     def hear(self, type: int, payload: bytes) -> None:
@@ -167,8 +173,8 @@ class Ask:
                 self._body_ended = True
             case Frame.REPLY_CREDIT if self._begun and len(payload) == LENGTH.size:
                 self._out_window = min(self._out_window + LENGTH.unpack(payload)[0], WINDOW_BYTES)
-            case Frame.ASK_CANCEL if self.task is not None:
-                self.task.cancel()
+            case Frame.ASK_CANCEL:
+                self.cancel()
             case _:
                 raise BadFrame(f"a frame of type {type} amid an ask")
         self._news.set()
@@ -203,8 +209,7 @@ class Asks:
 
     def end_call(self, call: int) -> None:
         for ask in [ask for ask in self.open.values() if ask.call == call]:
-            if ask.task is not None:
-                ask.task.cancel()
+            ask.cancel()
 
     def close(self) -> None:
         for task in self.tasks:

@@ -1,18 +1,30 @@
-"""How much memory a process holds for itself: what others could not use in its place."""
+"""What a process holds: its threads, and the memory that others could not use in its place."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 OWN: Final = (b"RssAnon", b"RssShmem")  # not RssFile: the pages of Bun's executable are shared by all workers
+THREADS: Final = b"Threads"
 
 
-def held_mb(pid: int) -> float:
-    """Give the resident memory in MiB without pages of files, 0 for a process that is gone."""
+class Held(NamedTuple):
+    """`mb`: resident memory in MiB without pages of files."""
+
+    mb: float
+    threads: int
+
+
+def held_by(pid: int) -> Held:
+    """Give nothing at all for a process that is gone."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:
             lines = status.read().splitlines()
     except OSError:
-        return 0.0
-    fields = dict(line.split(b":", 1) for line in lines if line.startswith(OWN))
-    return sum(int(value.split()[0]) for value in fields.values()) / 1024
+        return Held(0.0, 0)
+    fields = dict(line.split(b":", 1) for line in lines if line.startswith((*OWN, THREADS)))
+    return Held(sum(int(fields[name].split()[0]) for name in OWN if name in fields) / 1024, int(fields.get(THREADS, 0)))
+
+
+def held_mb(pid: int) -> float:
+    return held_by(pid).mb

@@ -1,4 +1,4 @@
-"""Starts workers and loads bundles into them; knows every process that lives, watches their memory, ends them."""
+"""Starts workers and loads bundles into them; knows every process that lives, watches what they hold, ends them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.functions.sandbox.limits import most_threads
 from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.launch import RUNTIME, launch_of
-from bunbase.functions.workers.memory import held_mb
+from bunbase.functions.workers.memory import held_by
 from bunbase.functions.workers.shelf import Shelf
 from bunbase.functions.workers.worker import RETIRED, Owner, Worker, WorkerDied
 from bunbase.functions.workers.zygote import Zygote
@@ -40,6 +41,7 @@ class Starter:
         self.alive: set[Worker] = set()  # those that have a bundle, or are being given one
         self.shelf = Shelf(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0
+        self.most_threads = most_threads()
         self.trials = asyncio.Semaphore(MAX_TRIALS)
 
     async def start(self, deployment: Deployment, program: Program, owner: Owner) -> Worker:
@@ -60,17 +62,22 @@ class Starter:
             worker.kill(RETIRED)
 
     def watch_memory(self) -> None:
-        """Kill each worker that holds more memory than its function may; those without a call are looked at rarely."""
+        """Kill each worker that holds more than its function may; those without a call are looked at rarely.
+
+        Threads are counted here since RLIMIT_NPROC counts them per user, and without root all workers are one user.
+        """
         self.rounds += 1
         for worker in list(self.alive):
             if worker.idle and self.rounds % ROUNDS_PER_IDLE_LOOK:
                 continue
-            limit, held = worker.deployment.config.memory_mb, held_mb(worker.pid)
-            worker.held_mb = held
-            worker.peak_mb = max(worker.peak_mb, held)
-            if held > limit * MEMORY_TOLERANCE:
+            limit, held = worker.deployment.config.memory_mb, held_by(worker.pid)
+            worker.held_mb = held.mb
+            worker.peak_mb = max(worker.peak_mb, held.mb)
+            if held.mb > limit * MEMORY_TOLERANCE:
                 worker.kill(f"memory limit of {limit} MB exceeded")
-            elif worker.idle and held > limit * FULL and time.monotonic() - worker.idle_since > REST_SECONDS:
+            elif held.threads > self.most_threads and not self.sandbox.off:
+                worker.kill(f"limit of {self.most_threads} threads exceeded")
+            elif worker.idle and held.mb > limit * FULL and time.monotonic() - worker.idle_since > REST_SECONDS:
                 worker.kill(RETIRED)
         metrics.worker_memory.set(max((worker.held_mb for worker in self.alive), default=0) * (1 << 20))
 

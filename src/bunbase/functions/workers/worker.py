@@ -186,7 +186,7 @@ class Worker(asyncio.Protocol):
                 self._hear(type, id, payload)
                 if self.dead:
                     return
-        except BadFrame as wrong:
+        except (BadFrame, RecursionError) as wrong:  # JSON may be nested deeper than it can be read
             self.kill(f"it broke the protocol: {wrong}")
 
     def pause_writing(self) -> None:

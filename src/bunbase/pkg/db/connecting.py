@@ -35,7 +35,7 @@ def as_problems() -> Iterator[None]:
         raise DatabaseBusy("PostgreSQL did not answer in time; try again.") from error
     except asyncpg.TooManyConnectionsError as error:
         raise DatabaseBusy("PostgreSQL takes no more connections; try again.") from error
-    except asyncpg.CharacterNotInRepertoireError as error:
+    except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:  # in text, in jsonb
         raise InvalidInput("Texts must not hold the character U+0000.") from error
     except LOST as error:
         raise Unreachable("PostgreSQL cannot be reached; try again.") from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar, overload
 
@@ -41,18 +41,18 @@ class Database:
             return
         async with self._pooled() as connection:
             block = connection.transaction()
-            with as_problems():
+            with as_problems(), _whole_or_gone(connection):
                 await block.start()
             token = self._transaction.set(connection)
             try:
                 yield
             except BaseException:
-                with suppress(asyncpg.InterfaceError, *LOST):  # with the connection, the transaction is gone too
-                    await block.rollback()
+                with suppress(asyncpg.InterfaceError, *LOST), _whole_or_gone(connection):
+                    await block.rollback()  # with the connection, the transaction is gone too
                 raise
             finally:
                 self._transaction.reset(token)
-            with as_problems():
+            with as_problems(), _whole_or_gone(connection):
                 await block.commit()
 
     async def all(self, row: type[T], sql: str, *args: Any) -> list[T]:
@@ -110,6 +110,18 @@ class Database:
         finally:
             with as_problems():
                 await self.pool.release(connection)
+
+
+@contextmanager
+def _whole_or_gone(connection: Any) -> Iterator[None]:
+    """Close a connection whose BEGIN, COMMIT or ROLLBACK was cut short: nobody knows whether it is in a transaction."""
+    try:
+        yield
+    except asyncpg.PostgresError:  # an answer, at least: the transaction is over
+        raise
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 @overload
