@@ -34,6 +34,23 @@ async def referring(service: BundocService, name: str, on_delete: str = "restric
     await service.put_collection(SERVER, name, CollectionSpec(schema={"properties": {"about": field}}))
 
 
+async def test_a_refused_deletion_does_not_name_collections_without_rules(service: BundocService) -> None:
+    await referring(service, "reports")
+    await put(service, "p1")
+    await put(service, "r1", "reports", about="p1")
+    deletion = b'{"writes":[{"op":"delete","collection":"posts","id":"p1"}]}'
+
+    alone = await refusal(service.delete(EVE, C, "p1", NO_PRECONDITION))
+    together = await refusal(service.commit(EVE, deletion))
+    by_server = await refusal(service.delete(SERVER, C, "p1", NO_PRECONDITION))
+
+    for problem in (alone, together):
+        assert type(problem) is DocumentReferenced
+        assert not {"reports", "about"} & {*problem.detail.split(), *map(str, problem.extra.values())}
+    assert by_server.extra["collection"] == "reports"
+    assert "write" in together.extra
+
+
 async def test_expanding_tells_nothing_of_a_collection_that_may_not_be_listed(service: BundocService) -> None:
     author = {"type": "string", "x-ref": "users"}
     await service.put_collection(SERVER, C, CollectionSpec(schema={"properties": {"author": author}}))
