@@ -24,7 +24,7 @@ from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.referring import check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.bundoc.writes import Committed, Step
-from bunbase.contracts.bundoc import BundocBusy
+from bunbase.contracts.bundoc import BundocBusy, InvalidDocument
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.errors import InvalidInput, Problem
@@ -315,7 +315,12 @@ class Transaction:
         if after is before:
             return after
         if after is not None and table is not None:
-            check_fits(self, collection, table, before, after)
+            try:
+                check_fits(self, collection, table, before, after)
+            except InvalidDocument as problem:
+                if step.guard is None:
+                    raise
+                step.guard.refused(problem, collection, table.terms, write, before, self.now, self.lookup)
         if table is None:
             table = self.begin(collection)
         if after is None:
