@@ -1,4 +1,4 @@
-"""Reads that are under way while what they read is dropped."""
+"""Two things at once: reads while what they read is dropped, upkeep while the file is put away."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from bunbase.contracts.bundoc import (
     Query,
 )
 from tests.bundoc.test_access import SERVER, C, body, put
+
+DEADLINE_SECONDS = 10.0
 
 
 async def test_lists_that_wait_for_their_turn_outlive_a_collection(service: BundocService) -> None:
@@ -60,3 +62,25 @@ async def test_a_read_between_a_drop_and_its_news_is_to_be_repeated(
     ):
         with pytest.raises(BundocBusy):
             await read
+
+
+async def test_upkeep_and_the_closing_of_a_file_do_not_wait_for_each_other(
+    service: BundocService, engine: SqliteEngine
+) -> None:
+    await put(service, "a", ends="2020-01-01T00:00:00Z")
+    await service.put_collection(SERVER, C, CollectionSpec(expires="ends"))
+    await put(service, "b", ends="2020-01-01T00:00:00Z")
+    project = SERVER.project
+
+    async def nothing() -> None: ...
+
+    async with asyncio.timeout(DEADLINE_SECONDS), engine.files.using(project) as file:
+        replacing = asyncio.create_task(engine.files.replace(project, file, nothing, lambda: None))
+        while not file.closing:
+            await asyncio.sleep(0)
+        with pytest.raises(BundocBusy):
+            await engine.upkeep.also(project, file)
+    await replacing
+    await service.tend()
+
+    assert (await service.collection(SERVER, C)).documents == 0
