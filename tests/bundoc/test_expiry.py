@@ -124,7 +124,7 @@ async def test_asking_goes_on_after_a_crash(tmp_path: Path, kms: FakeKms, monkey
         for number in range(3):
             await put(service, f"d{number}", PAST)
 
-        async def crash(project: str, collection: str) -> None:
+        async def crash(collection: str, done: Any) -> None:
             raise RuntimeError("crash")
 
         monkeypatch.setattr(engine, "_retime", crash)

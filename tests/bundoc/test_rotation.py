@@ -194,6 +194,22 @@ async def test_a_rotation_that_fails_leaves_the_old_key_in_use(
     assert key_of(engine) != old
 
 
+async def test_a_rotation_gives_way_to_a_restore(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    await filled(engine, 100)
+    old = key_of(engine)
+    sync = rekeying.Copy.sync
+
+    def without_its_draft(copy: rekeying.Copy) -> None:
+        copy.path.unlink()  # as whoever settles which of two keys is the file's
+        sync(copy)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rekeying.Copy, "sync", without_its_draft)
+        state = await rotated(engine)
+
+    assert (state.failed, key_of(engine)) == ("data_busy", old)
+
+
 async def test_a_copy_that_took_the_place_is_opened_though_that_could_not_be_noted(
     engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,8 +52,9 @@ async def queried(
         by_score=text is not None and not query.sort,
     )
     paths = parse_select(query.select)
+    search = narrowed(search, access)  # who may not list hears that, and nothing of the schema by `expand`
     wanted = await expansions(engine, project, collection, query.expand)
-    found = await engine.search(project, collection, narrowed(search, access))
+    found = await engine.search(project, collection, search)
     items = [selected(stored, paths) for stored in found.items]
     if text is not None:
         items = await with_added(items, found, query)

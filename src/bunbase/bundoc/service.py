@@ -36,6 +36,7 @@ from bunbase.contracts.bundoc import (
     Commit,
     CommitResult,
     Document,
+    DocumentReferenced,
     KeyState,
     MisfitQuery,
     Misfits,
@@ -114,7 +115,8 @@ class BundocService:
             guard = _guard(caller)
             check_collection(collection)
             check_id(id)
-            await self.engine.write(caller.project, collection, Delete(id, when), guard)
+            with _discreet(guard):
+                await self.engine.write(caller.project, collection, Delete(id, when), guard)
 
     async def commit(self, caller: Caller, body: bytes) -> Commit:
         with counted("commit"):
@@ -314,9 +316,14 @@ def _guard(caller: Caller) -> WriteGuard | None:
 
 @contextmanager
 def _discreet(guard: WriteGuard | None) -> Iterator[None]:
-    """Whom rules bind is not told which document has the value already."""
+    """Whom rules bind is not told which document has the value already, or refers to what they delete."""
     try:
         yield
+    except DocumentReferenced as referenced:
+        if guard is None or referenced.extra["collection"] is None:
+            raise
+        nameless = {**referenced.extra, "collection": None, "field": None}
+        raise DocumentReferenced("Other documents refer to this: they come first.", **nameless) from None
     except UniqueViolation as violation:
         if guard is None:
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, assert_never
+from typing import NoReturn, Protocol, assert_never
 
 import msgspec
 
@@ -12,7 +12,7 @@ from bunbase.bundoc.documents import Fields, Stored, read_fields, stored_form
 from bunbase.bundoc.update.apply import updated
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import Change
-from bunbase.contracts.bundoc import DocumentExists, DocumentNotFound, Precondition, StaleRevision
+from bunbase.contracts.bundoc import DocumentExists, DocumentNotFound, InvalidDocument, Precondition, StaleRevision
 
 
 class Create(msgspec.Struct, frozen=True):
@@ -67,6 +67,19 @@ class Guard(Protocol):
         self, collection: str, terms: Terms, write: Write, before: Stored | None, now: str, lookup: Lookup
     ) -> Stored | None:
         """Give `outcome(write, before, now)` if the caller may do this. Raises: RuleDenied, and what that raises."""
+        ...
+
+    def refused(
+        self,
+        problem: InvalidDocument,
+        collection: str,
+        terms: Terms,
+        write: Write,
+        before: Stored | None,
+        now: str,
+        lookup: Lookup,
+    ) -> NoReturn:
+        """Tell whoever may do this why the schema refuses it, as far as they may know. Raises: a Problem."""
         ...
 
 

@@ -88,7 +88,9 @@ class UniqueViolation(Problem):
 
 
 class DocumentReferenced(Problem):
-    """`collection`, `field`: where documents are that hold the id; null when it is about how many there are."""
+    """`collection`, `field`: where documents are that hold the id; null when it is about how many there are, and for
+    publishable keys.
+    """
 
     status, code, title = 409, "document_referenced", "Other documents refer to this"
 

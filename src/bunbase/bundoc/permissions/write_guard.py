@@ -6,7 +6,7 @@ neither its revision nor a value in it, and where it can be helped not even that
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import NoReturn, assert_never
 
 import msgspec
 
@@ -14,8 +14,11 @@ from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.values import timestamp
+from bunbase.bundoc.schema.keywords import pointer
+from bunbase.bundoc.schema.validating import Violation, misfit
+from bunbase.bundoc.update.parse import Change
 from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Patch, Put, Update, Write, outcome
-from bunbase.contracts.bundoc import NO_PRECONDITION, Precondition, StaleRevision
+from bunbase.contracts.bundoc import NO_PRECONDITION, InvalidDocument, Precondition, StaleRevision
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
 
@@ -49,6 +52,22 @@ class WriteGuard:
             case _:
                 assert_never(write)
 
+    def refused(
+        self,
+        problem: Problem,
+        collection: str,
+        terms: Terms,
+        write: Write,
+        before: Stored | None,
+        now: str,
+        lookup: Lookup,
+    ) -> NoReturn:
+        """A document that was sent whole is known to its sender; of one that is changed, parts may be hidden."""
+        if before is None or not isinstance(write, Patch | Update):
+            raise problem
+        access = Access(self.caller, collection, terms.rules, timestamp(now), self.budget)
+        _Turn(access, before, now, lookup).refused(problem, write, before)
+
 
 class _Turn:
     """One write."""
@@ -70,8 +89,9 @@ class _Turn:
         if self.before is None:
             return outcome(write, None, self.now)
         visible = self._visible(write)
-        after = self._changed(write, self.before, visible)
-        if not self.access.may("update", write.id, self.lookup, self.before, after):
+        after = self._changed(write, self.before)
+        others = self._otherwise(write, self.before, visible)
+        if not all(self.access.may("update", write.id, self.lookup, self.before, one) for one in (after, *others)):
             if visible or isinstance(write, Put):
                 raise self.access.denied("update", write.id, self.lookup, self.before, after)
             return self._as_missing(write)
@@ -95,18 +115,36 @@ class _Turn:
     def _visible(self, write: Write) -> bool:
         return self.before is None or self.access.may("get", write.id, self.lookup, self.before)
 
-    def _changed(self, write: Put | Patch | Update, before: Stored, visible: bool) -> Stored:
+    def _otherwise(self, write: Put | Patch | Update, before: Stored, visible: bool) -> list[Stored]:
+        """Give what it would be if each `$min` and `$max` of what the caller may not see had taken hold.
+
+        The rule must allow that as well: else a rule that such a field stays as it is would tell how they compare.
+        """
+        if not isinstance(write, Update) or not any(change.operator in ("$min", "$max") for change in write.changes):
+            return []
+        hidden = self.access.hidden("get", self.lookup, before) if visible else None
+        changes = tuple([_taking_hold(one, hidden) for one in write.changes])
+        return [] if changes == write.changes else [self._changed(Update(write.id, changes, write.when, 0), before)]
+
+    def _changed(self, write: Put | Patch | Update, before: Stored) -> Stored:
         """Give what would be stored. Why it cannot be may tell of fields that the caller may not see."""
         try:
             after = outcome(msgspec.structs.replace(write, when=NO_PRECONDITION), before, self.now)
-        except Problem:
-            if not visible:
-                self._as_missing(write)
-            if self.access.hidden("get", self.lookup, before):
-                raise self.access.denied("update", write.id, self.lookup, before, before) from None
-            raise
+        except Problem as problem:
+            self.refused(problem, write, before)
         assert after is not None  # none of these deletes
         return after
+
+    def refused(self, problem: Problem, write: Put | Patch | Update, before: Stored) -> NoReturn:
+        """Tell why it cannot be done in words about what the caller may see, or not at all."""
+        if not self._visible(write):
+            self._as_missing(write)
+        hidden = self.access.hidden("get", self.lookup, before)
+        if not hidden:
+            raise problem
+        if isinstance(problem, InvalidDocument) and (told := _apart_from(hidden, problem.extra["errors"])):
+            raise misfit(told)
+        raise self.access.denied("update", write.id, self.lookup, before, before) from None
 
     def _checked(self, write: Write, visible: bool) -> Stored | None:
         """Do it if its precondition holds; what is stored instead is for those who may see it."""
@@ -129,3 +167,24 @@ class _Turn:
 
 def _only_new(when: Precondition) -> bool:
     return when.absent or when.rev == 0
+
+
+def _apart_from(hidden: list[str], errors: list[Violation]) -> list[Violation]:
+    """Give what is wrong elsewhere; what is said of an object may be about a hidden field in it."""
+    return [
+        one for one in errors if not any(_meet(one["path"] + "/", pointer(tuple(path.split(".")))) for path in hidden)
+    ]
+
+
+def _meet(place: str, hidden: str) -> bool:
+    return place.startswith(hidden + "/") or (hidden + "/").startswith(place)
+
+
+def _taking_hold(change: Change, hidden: list[str] | None) -> Change:
+    """`hidden`: None where all is."""
+    place = pointer(change.path) + "/"
+    if change.operator not in ("$min", "$max"):
+        return change
+    if hidden is not None and not any(_meet(place, pointer(tuple(path.split(".")))) for path in hidden):
+        return change
+    return msgspec.structs.replace(change, operator="$set")

@@ -119,7 +119,8 @@ async def _resolved(
     for number, path in asked:
         reference = next((one for one in references if one.path == path[: len(one.path)]), None)
         if reference is None:
-            _refuse(f"/expand/{number}", f"{'.'.join(path)} is no field with x-ref in the schema of {collection}.")
+            where = f"the schema of {collection}" if depth == 1 else "the schema that the path leads to"
+            _refuse(f"/expand/{number}", f"{'.'.join(path)} is no field with x-ref in {where}.")
         rest = path[len(reference.path) :]
         if rest and depth == MAX_DEPTH:
             _refuse(f"/expand/{number}", f"Expand goes through at most {MAX_DEPTH} references.")

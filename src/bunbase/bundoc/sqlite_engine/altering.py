@@ -21,9 +21,12 @@ from bunbase.bundoc.sqlite_engine.referring import check_unreferenced
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.bundoc.sqlite_engine.writer import Transaction
 from bunbase.contracts.bundoc import Collection, CollectionSpec, IndexSpec, InvalidDocument, UniqueViolation
+from bunbase.pkg.errors import InvalidInput
 
 BATCH: Final = 200  # documents brought into an index at a time: about 5 ms that writes wait, 30 ms for much text
 BATCH_BYTES: Final = 2 << 20  # large documents go in fewer at a time
+
+MAX_DEFINED_BYTES: Final = 8 << 20  # of all collections of a project: they are listed in one answer
 
 BATCH_AFTER: Final = (
     "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -32,6 +35,9 @@ ALL: Final = "SELECT id, name, created, definition FROM collections ORDER BY nam
 ONE: Final = "SELECT id, name, created, definition FROM collections WHERE name = ?"
 DEFINE: Final = "UPDATE collections SET definition = ? WHERE id = ?"
 LAST: Final = "SELECT coalesce(max(n), 0) FROM docs_N"
+DEFINED: Final = """
+SELECT (SELECT coalesce(sum(octet_length(definition)), 0) FROM collections)
+     + (SELECT coalesce(sum(octet_length(definition)), 0) FROM indexes)"""
 SIZE: Final = "SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM docs_N"
 
 
@@ -54,6 +60,7 @@ class Declare:
 
     def run(self, transaction: Transaction) -> Declared:
         connection = transaction.connection
+        defined: int = connection.execute(DEFINED).get
         table = transaction.table(self.collection) or transaction.begin(self.collection)
         before = table.terms.definition
         definition = altered(before, self.spec)
@@ -61,6 +68,7 @@ class Declare:
         _declare_indexes(connection, table, asked + _for_references(definition))
         if definition != before:
             connection.execute(DEFINE, (written_definition(definition), table.number))
+        _check_defined(connection, defined)
         if definition.expires:
             connection.execute(CREATE_INDEX.replace("docs_N", table.name).replace("expires_N", f"ends_{table.number}"))
         now = _shown(transaction, self.collection, table.number)
@@ -207,6 +215,13 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
     strict = known.strict if known.schema else None
     states = tuple(index.state(last) for index in indexes)
     return Collection(name, created, states, known.rules, known.expires, known.schema, strict)
+
+
+def _check_defined(connection: apsw.Connection, before: int) -> None:
+    """Raises: InvalidInput. What makes it less is done in any case."""
+    if before < connection.execute(DEFINED).get > MAX_DEFINED_BYTES:
+        message = f"Schemas, rules and indexes of a project take at most {MAX_DEFINED_BYTES >> 20} MiB together."
+        raise InvalidInput(message, errors=[{"path": "", "message": message}])
 
 
 def _asked(table: Table) -> tuple[IndexSpec, ...]:

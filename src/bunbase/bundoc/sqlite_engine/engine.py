@@ -161,7 +161,7 @@ class SqliteEngine:
             elif wait:
                 await self._built(task)
         if declared.retiming:
-            await self._retime(project, collection)
+            await self._retime(collection, lambda task: self._task(project, task))
 
     async def _built(self, task: asyncio.Task[None]) -> None:
         await asyncio.wait([task])  # whoever asked may leave, the index is still wanted
@@ -201,24 +201,31 @@ class SqliteEngine:
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
-    async def _retime(self, project: str, collection: str) -> None:
+    async def _retime(self, collection: str, done: Callable[[Task], Awaitable[Any]]) -> None:
         after: int | None = 0
         while after is not None:
-            after = await self._task(project, Retime(collection, after))
+            after = await done(Retime(collection, after))
 
     async def _tend(self, project: str, file: ProjectFile) -> None:
         """Delete documents whose time has passed; go on with what a crash has left unfinished.
 
-        Where nothing is due it only looks, which does not keep an idle project open.
+        Where nothing is due it only looks, which does not keep an idle project open. It works on the file it was given:
+        one that is being closed waits for this, and to ask for it anew would wait for the closing.
         """
+
+        async def done(task: Task) -> Any:
+            if file.closing:
+                raise BundocBusy("The project was closed meanwhile; it is tended again.", retry_after_seconds=1)
+            return await self._writer(project, file).submit(task.run, 0)
+
         try:
             for collection, table in [(name, table) for name, table in file.tables.items() if table.expires]:
                 if table.terms.definition.retiming:
-                    await self._retime(project, collection)
+                    await self._retime(collection, done)
                 file.reader_time.start()
                 if not expired(file.reader, table.name):
                     continue
-                while await self._task(project, Expire(collection)):
+                while await done(Expire(collection)):
                     pass
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error

@@ -15,6 +15,9 @@ DISTRUST: Final = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.Pr
 
 TOO_MUCH: Final = ("maximum depth", "parser stack overflow", "too many SQL variables")  # limits of its statements
 
+# a reader looks up the collection first and reads then: between the two, its table may go
+DROPPED: Final = "no such table: docs_"
+
 
 def is_damage(error: apsw.Error) -> bool:
     """It will be the same after opening the file again."""
@@ -54,5 +57,7 @@ def problem_of(error: apsw.Error) -> Exception:
             return BundocBusy("Try again in a second.", retry_after_seconds=1)
         case apsw.SQLError() if any(limit in str(error) for limit in TOO_MUCH):
             return InvalidQuery("This filter nests too deeply; ask for less at once.", path="/where")
+        case apsw.SQLError() if DROPPED in str(error):
+            return BundocBusy("The collection was dropped at this moment; try again.", retry_after_seconds=1)
         case _:
             return error

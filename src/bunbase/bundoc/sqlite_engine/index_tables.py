@@ -5,15 +5,17 @@ Keys come from `query.order`, not from SQLite's collations: one order for sortin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import apsw
 import msgspec
 
+from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.sort import entries, id_key, lacks_a_value, parse_sort
-from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
+from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex, value_of
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
 from bunbase.contracts.bundoc import IndexSpec, UniqueViolation
 
@@ -81,14 +83,25 @@ class IndexTable(KeptIndex):
         ).fetchall()
         return [id for (id,) in rows]
 
+    def in_the_way(self, connection: apsw.Connection, document: Stored) -> list[str]:
+        """Give the ids of those that have what only one may have."""
+        value = value_of(seen(document))
+        if not self.index.unique or not self._knows(value) or lacks_a_value(self.index.order, value):
+            return []
+        return list(self._taken(connection, entries(self.index.order, value)[0], document.id))
+
     def _refuse_taken(self, connection: apsw.Connection, keys: list[bytes], id: str) -> None:
+        for other in self._taken(connection, keys, id):
+            fields = ", ".join(self.definition.fields)
+            message = f"Document {other} has the same {fields}: the index {self.definition.name} is unique."
+            raise UniqueViolation(message, index=self.definition.name)
+
+    def _taken(self, connection: apsw.Connection, keys: list[bytes], id: str) -> Iterator[str]:
         taken = TAKEN.replace("keys_N", self.name)
         for key in keys:
             other = connection.execute(taken, (key, key + ALL_ABOVE, id)).get
             if other is not None:
-                fields = ", ".join(self.definition.fields)
-                message = f"Document {other} has the same {fields}: the index {self.definition.name} is unique."
-                raise UniqueViolation(message, index=self.definition.name)
+                yield other
 
 
 def index_tables(connection: apsw.Connection, collection: int) -> tuple[KeptIndex, ...]:

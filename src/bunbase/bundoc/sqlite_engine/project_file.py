@@ -133,7 +133,10 @@ class ProjectFile:
 
     def page(self, collection: str, after: str, limit: int) -> Chunk:
         """Read in a thread."""
-        return self.scanned(lambda scanner: self.tables[collection].page(scanner, after, limit))
+        table = self.tables.get(collection)
+        if table is None:  # dropped while this waited for its turn
+            return Chunk((), more=False)
+        return self.scanned(lambda scanner: table.page(scanner, after, limit))
 
     def snapshot(self, work: Callable[[Lookup], T]) -> T:
         """Look up documents in a thread."""

@@ -17,7 +17,7 @@ from bunbase.bundoc.schema.references import Reference, named, without
 from bunbase.bundoc.schema.validating import MAX_ERRORS, Violation, misfit
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.tables import Table
-from bunbase.contracts.bundoc import BundocBusy, CollectionReferenced, DocumentReferenced
+from bunbase.contracts.bundoc import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
 
 if TYPE_CHECKING:
     from bunbase.bundoc.sqlite_engine.writer import Transaction
@@ -88,10 +88,19 @@ class _Deletion:
             )
 
     def run(self) -> None:
-        """Raises: DocumentReferenced, with nothing done."""
+        """Raises: DocumentReferenced; what was done by then is for the caller to roll back."""
         cleared = [self._without(place) for place in self.cleared if place not in self.deleted]
         for collection, table, before, after in cleared:
-            table.update(self.transaction.connection, after)
+            try:
+                table.update(self.transaction.connection, after)
+            except UniqueViolation as violation:
+                field = next(iter(self.cleared[collection, after.id])).field
+                raise DocumentReferenced(
+                    f"Documents in {collection} refer to this in {field}: without it they would be alike, which the "
+                    f"unique index {violation.extra['index']} forbids.",
+                    collection=collection,
+                    field=field,
+                ) from None
             self.transaction.log(collection, before, after)
         for (collection, id), document in reversed(self.deleted.items()):
             table = _known(self.transaction, collection)
@@ -131,7 +140,7 @@ class _Deletion:
     def _without(self, place: Key) -> tuple[str, Table, Stored, Stored]:
         collection, id = place
         table = _known(self.transaction, collection)
-        before = table.get(self.transaction.connection, id)
+        before = table.stored(self.transaction.connection, id)  # its time may have passed since it was found
         assert before is not None  # it was read in this transaction
         body = before.body
         for reference, ids in self.cleared[place].items():

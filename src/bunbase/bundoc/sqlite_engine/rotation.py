@@ -117,6 +117,10 @@ class Rotations:
             await writer.aside(lambda _: copy.abandon())
             if isinstance(error, apsw.Error):
                 raise self.files.fault(project, file, error) from error
+            if isinstance(error, FileNotFoundError):  # a restore wants to know which key is the file's
+                raise BundocBusy(
+                    "The rotation was given up for a restore; try again.", retry_after_seconds=1
+                ) from error
             raise problem_of_system(error) if isinstance(error, OSError) else error from error
 
     async def _replace(self, project: str, file: ProjectFile, writer: Writer, copy: Copy, new: DataKey) -> None:

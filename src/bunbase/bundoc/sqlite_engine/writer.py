@@ -21,10 +21,11 @@ from bunbase.bundoc.definition import NO_TERMS
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log
+from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.referring import check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.bundoc.writes import Committed, Step
-from bunbase.contracts.bundoc import BundocBusy
+from bunbase.contracts.bundoc import BundocBusy, InvalidDocument
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.errors import InvalidInput, Problem
@@ -192,7 +193,7 @@ class Writer:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
             transaction = Transaction(connection, self.tables, self.settings.max_collections, rfc3339(self.clock.now()))
-            results = [transaction.attempt(waiting) for waiting in batch]
+            results = [transaction.attempt(waiting.work) for waiting in batch]
             change_log.append(connection, transaction.entries)
             with metrics.bundoc_commit_seconds.time():
                 connection.execute("COMMIT")
@@ -273,12 +274,12 @@ class Transaction:
         self.seq = change_log.ends(connection)[1]
         self.entries: list[change_log.Row] = []
 
-    def attempt(self, waiting: Waiting) -> Any:
+    def attempt(self, work: Work) -> Any:
         """Do one piece of work; what is wrong with it alone is its result, and it leaves no trace."""
         known, seq = dict(self.changed), self.seq
         self.connection.execute("SAVEPOINT one")
         try:
-            result = waiting.work(self)
+            result = work(self)
         except FATAL:
             raise
         except Exception as error:
@@ -304,9 +305,7 @@ class Transaction:
     def _do(self, step: Step) -> Stored | None:
         collection, write = step.collection, step.write
         table = self.table(collection)
-        if table is not None and table.expires:
-            self._clear_way(collection, table, write.id)
-        before = table.get(self.connection, write.id) if table is not None else None
+        before = self._living(collection, table, write.id) if table is not None else None
         if step.guard is None:
             after = writes.outcome(write, before, self.now)
         else:
@@ -315,7 +314,14 @@ class Transaction:
         if after is before:
             return after
         if after is not None and table is not None:
-            check_fits(self, collection, table, before, after)
+            if table.expires and self._clear_way(collection, table, after):
+                return self._do(step)  # what has ended may have taken this document along, or changed it
+            try:
+                check_fits(self, collection, table, before, after)
+            except InvalidDocument as problem:
+                if step.guard is None:
+                    raise
+                step.guard.refused(problem, collection, table.terms, write, before, self.now, self.lookup)
         if table is None:
             table = self.begin(collection)
         if after is None:
@@ -340,20 +346,32 @@ class Transaction:
             self._end(collection, table, document)
         return bool(ended)
 
-    def _clear_way(self, collection: str, table: Table, id: str) -> None:
-        """Nothing whose time has passed may hold an id, or what a unique index keeps apart."""
-        if table.get(self.connection, id) is None and (ended := table.stored(self.connection, id)) is not None:
+    def _living(self, collection: str, table: Table, id: str) -> Stored | None:
+        """Give the document; nothing whose time has passed holds its id afterwards."""
+        found = table.get(self.connection, id)
+        if found is None and table.expires and (ended := table.stored(self.connection, id)) is not None:
             self._end(collection, table, ended)
-        if any(index.definition.unique for index in table.indexes):
-            self.expire(collection, table)
+        return found
+
+    def _clear_way(self, collection: str, table: Table, after: Stored) -> bool:
+        """Delete what has ended and holds what a unique index keeps apart; say whether there was any."""
+        unique = [index for index in table.indexes if isinstance(index, IndexTable) and index.definition.unique]
+        holders = {id for index in unique for id in index.in_the_way(self.connection, after)}
+        ended = [table.stored(self.connection, id) for id in holders if table.get(self.connection, id) is None]
+        for document in ended:
+            assert document is not None  # an index has it
+            self._end(collection, table, document)
+        return bool(ended)
 
     def _end(self, collection: str, table: Table, document: Stored) -> None:
-        try:
-            delete(self, collection, document, always=True)
-        except Problem as problem:  # time passes all the same
-            log.warning("documents that refer to an ended one were left", collection=collection, reason=problem.detail)
+        """Delete a document, with what follows from that; time passes even if nothing can."""
+        result = self.attempt(lambda transaction: delete(transaction, collection, document, always=True))
+        if isinstance(result, Problem):
+            log.warning("documents that refer to an ended one were left", collection=collection, reason=result.detail)
             table.delete(self.connection, document.id)
             self.log(collection, document, None)
+        elif isinstance(result, Exception):
+            raise result
 
     def log(self, collection: str, before: Stored | None, after: Stored | None) -> None:
         self.seq += 1

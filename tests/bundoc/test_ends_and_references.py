@@ -1,0 +1,78 @@
+"""Documents that end, or are deleted, while others refer to them and unique indexes watch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.service import BundocService
+from bunbase.contracts.bundoc import (
+    NO_PRECONDITION,
+    CollectionSpec,
+    DocumentReferenced,
+    IndexSpec,
+    Query,
+)
+from tests.bundoc.test_access import SERVER, put
+
+PAST, SOON = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+MEMBERS = {"properties": {"members": {"items": {"type": "string", "x-ref": "users", "x-on-delete": "set_null"}}}}
+ONCE = IndexSpec(("members",), "once", unique=True)
+
+
+async def groups(service: BundocService) -> None:
+    """Two groups of one user each: without them both would be empty, of which the index allows one."""
+    await service.put_collection(SERVER, "users", CollectionSpec())
+    await service.put_collection(SERVER, "groups", CollectionSpec((ONCE,), schema=MEMBERS))
+    for number in (1, 2):
+        await put(service, f"u{number}", "users", ends=PAST)
+        await put(service, f"g{number}", "groups", members=[f"u{number}"])
+
+
+async def found(service: BundocService, where: dict[str, Any]) -> list[str]:
+    page = await service.query(SERVER, "groups", Query(where=msgspec.json.encode(where)))
+    return [item["_id"] for item in msgspec.json.decode(page.body)["items"]]
+
+
+async def test_a_deletion_that_a_unique_index_forbids_is_refused_whole(service: BundocService) -> None:
+    await groups(service)
+    await service.delete(SERVER, "users", "u1", NO_PRECONDITION)
+
+    with pytest.raises(DocumentReferenced) as refused:
+        await service.delete(SERVER, "users", "u2", NO_PRECONDITION)
+
+    assert (refused.value.extra["collection"], refused.value.extra["field"]) == ("groups", "members")
+    assert (await found(service, {"members": "u2"}), await found(service, {"members": []})) == (["g2"], ["g1"])
+    assert (await service.get(SERVER, "users", "u2")).rev == 1
+
+
+async def test_an_end_leaves_nothing_half_done(service: BundocService) -> None:
+    await groups(service)
+
+    await service.put_collection(SERVER, "users", CollectionSpec(expires="ends"))
+    await service.tend()
+
+    assert (await found(service, {"members": "u2"}), await found(service, {"members": []})) == (["g2"], ["g1"])
+    log = (await service.changes(SERVER, 0, 100, 0)).items
+    assert [one.seq for one in log] == list(range(1, len(log) + 1))
+    last = {(one.collection, one.id): (one.op, one.rev) for one in log}
+    assert last == {
+        ("users", "u1"): ("delete", 1),
+        ("users", "u2"): ("delete", 1),
+        ("groups", "g1"): ("update", 2),
+        ("groups", "g2"): ("create", 1),
+    }
+    assert msgspec.json.decode((await service.get(SERVER, "groups", "g2")).body)["_rev"] == 1
+
+
+async def test_a_value_is_free_however_many_documents_have_ended(service: BundocService) -> None:
+    await service.put_collection(SERVER, "users", CollectionSpec((IndexSpec(("name",), unique=True),)))
+    for number in range(450):
+        await put(service, f"u{number:03}", "users", name=f"n{number}", ends=f"2020-01-01T00:{number // 60:02}:00Z")
+    await service.put_collection(SERVER, "users", CollectionSpec(expires="ends"))
+
+    await put(service, "new", "users", name="n449")
+
+    assert (await service.get(SERVER, "users", "new")).rev == 1
