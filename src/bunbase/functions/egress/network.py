@@ -15,6 +15,7 @@ import httpcore
 from bunbase.contracts.host_calls import AddressNotAllowed
 from bunbase.functions.egress.addresses import Network, reachable
 from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
+from bunbase.functions.egress.streams import PlainStream
 
 MAX_TRIES: Final = 3  # addresses of one name
 
@@ -54,10 +55,10 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         *first, last = passed[:MAX_TRIES]
         for address in first:
             try:
-                return await self.below.connect_tcp(address, port, timeout, local_address, socket_options)
+                return PlainStream(await self.below.connect_tcp(address, port, timeout, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
-        return await self.below.connect_tcp(last, port, timeout, local_address, socket_options)
+        return PlainStream(await self.below.connect_tcp(last, port, timeout, local_address, socket_options))
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
