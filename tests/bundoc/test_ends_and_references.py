@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.altering import Declare
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     CollectionSpec,
+    DocumentNotFound,
     DocumentReferenced,
     IndexSpec,
     Query,
 )
 from tests.bundoc.test_access import SERVER, put
 
-PAST, SOON = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+PAST = "2020-01-01T00:00:00Z"
+DEADLINE_SECONDS = 10.0
 MEMBERS = {"properties": {"members": {"items": {"type": "string", "x-ref": "users", "x-on-delete": "set_null"}}}}
 ONCE = IndexSpec(("members",), "once", unique=True)
 
@@ -76,3 +81,19 @@ async def test_a_value_is_free_however_many_documents_have_ended(service: Bundoc
     await put(service, "new", "users", name="n449")
 
     assert (await service.get(SERVER, "users", "new")).rev == 1
+
+
+async def test_an_end_waits_until_it_is_known_who_refers(service: BundocService, engine: SqliteEngine) -> None:
+    await put(service, "u1", "users", ends=PAST)
+    await put(service, "g1", "groups", owner="u1")
+    owner = {"type": "string", "x-ref": "users", "x-on-delete": "cascade"}
+    await engine._task(SERVER.project, Declare("groups", CollectionSpec(schema={"properties": {"owner": owner}})))
+
+    await service.put_collection(SERVER, "users", CollectionSpec(expires="ends"))
+    await service.tend()
+    with pytest.raises(DocumentNotFound):
+        await service.get(SERVER, "users", "u1")
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while await found(service, {}):
+            await service.tend()  # which goes on with the index, too
