@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
-from bunbase.bundoc.sqlite_engine.altering import Declare
+from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
@@ -97,3 +97,21 @@ async def test_an_end_waits_until_it_is_known_who_refers(service: BundocService,
     async with asyncio.timeout(DEADLINE_SECONDS):
         while await found(service, {}):
             await service.tend()  # which goes on with the index, too
+
+
+async def test_large_documents_go_a_few_at_a_time(service: BundocService, engine: SqliteEngine) -> None:
+    for number in range(4):
+        await put(service, f"d{number}", "large", text="x" * 900_000, ends=PAST)
+        await put(service, f"d{number}", "timed", text="x" * 900_000, ends=PAST)
+
+    after = await engine._task(SERVER.project, Retime("large", 0))
+    left = await engine._task(SERVER.project, Drop("large"))
+    await service.put_collection(SERVER, "timed", CollectionSpec(expires="ends"))
+    await engine._task(SERVER.project, Expire("timed"))
+
+    assert (after is not None, left) == (True, True)
+    assert [(await service.collection(SERVER, name)).documents for name in ("large", "timed")] == [1, 1]
+    await service.drop_collection(SERVER, "large")
+    await service.tend()
+    assert [(one.name) for one in await service.collections(SERVER)] == ["timed"]
+    assert (await service.collection(SERVER, "timed")).documents == 0
