@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     CollectionSpec,
+    DocumentNotFound,
     DocumentReferenced,
     IndexSpec,
     Query,
 )
 from tests.bundoc.test_access import SERVER, put
 
-PAST, SOON = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+PAST = "2020-01-01T00:00:00Z"
+DEADLINE_SECONDS = 10.0
 MEMBERS = {"properties": {"members": {"items": {"type": "string", "x-ref": "users", "x-on-delete": "set_null"}}}}
 ONCE = IndexSpec(("members",), "once", unique=True)
 
@@ -76,3 +81,37 @@ async def test_a_value_is_free_however_many_documents_have_ended(service: Bundoc
     await put(service, "new", "users", name="n449")
 
     assert (await service.get(SERVER, "users", "new")).rev == 1
+
+
+async def test_an_end_waits_until_it_is_known_who_refers(service: BundocService, engine: SqliteEngine) -> None:
+    await put(service, "u1", "users", ends=PAST)
+    await put(service, "g1", "groups", owner="u1")
+    owner = {"type": "string", "x-ref": "users", "x-on-delete": "cascade"}
+    await engine._task(SERVER.project, Declare("groups", CollectionSpec(schema={"properties": {"owner": owner}})))
+
+    await service.put_collection(SERVER, "users", CollectionSpec(expires="ends"))
+    await service.tend()
+    with pytest.raises(DocumentNotFound):
+        await service.get(SERVER, "users", "u1")
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while await found(service, {}):
+            await service.tend()  # which goes on with the index, too
+
+
+async def test_large_documents_go_a_few_at_a_time(service: BundocService, engine: SqliteEngine) -> None:
+    for number in range(4):
+        await put(service, f"d{number}", "large", text="x" * 900_000, ends=PAST)
+        await put(service, f"d{number}", "timed", text="x" * 900_000, ends=PAST)
+
+    after = await engine._task(SERVER.project, Retime("large", 0))
+    left = await engine._task(SERVER.project, Drop("large"))
+    await service.put_collection(SERVER, "timed", CollectionSpec(expires="ends"))
+    await engine._task(SERVER.project, Expire("timed"))
+
+    assert (after is not None, left) == (True, True)
+    assert [(await service.collection(SERVER, name)).documents for name in ("large", "timed")] == [1, 1]
+    await service.drop_collection(SERVER, "large")
+    await service.tend()
+    assert [(one.name) for one in await service.collections(SERVER)] == ["timed"]
+    assert (await service.collection(SERVER, "timed")).documents == 0

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.altering import Declare
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
+    BundocBusy,
     CollectionSpec,
     DocumentNotFound,
     DocumentReferenced,
@@ -49,6 +52,21 @@ async def test_a_refused_deletion_does_not_name_collections_without_rules(servic
         assert not {"reports", "about"} & {*problem.detail.split(), *map(str, problem.extra.values())}
     assert by_server.extra["collection"] == "reports"
     assert "write" in together.extra
+
+
+async def test_a_deletion_that_waits_for_an_index_does_not_name_its_field(
+    service: BundocService, engine: SqliteEngine
+) -> None:
+    await service.put_collection(SERVER, C, CollectionSpec(rules=OPEN))
+    await put(service, "p1")
+    await put(service, "r1", "reports", about="p1")
+    schema = {"properties": {"about": {"type": "string", "x-ref": C}}}
+    await engine._task(SERVER.project, Declare("reports", CollectionSpec(schema=schema)))
+
+    problem = await refusal(service.delete(EVE, C, "p1", NO_PRECONDITION))
+
+    assert type(problem) is BundocBusy
+    assert not {"reports", "about"} & {*problem.detail.split(), *map(str, problem.extra.values())}
 
 
 async def test_what_a_schema_says_of_hidden_fields_is_not_told(service: BundocService) -> None:

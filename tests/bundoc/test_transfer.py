@@ -74,6 +74,12 @@ async def test_modes_decide_what_happens_to_what_is_there(bundoc: Bundoc) -> Non
     assert not document["_created"].startswith("2020")
 
 
+async def test_a_file_may_begin_with_a_mark_and_end_its_lines_as_windows_does(bundoc: Bundoc) -> None:
+    done = await imported(bundoc, b'\xef\xbb\xbf{"_id":"d1"}\r\n\r\n{"_id":"d2"}\r\n\xef\xbb\xbf{"_id":"d3"}', "posts")
+
+    assert (done.imported, done.failed, done.errors[0].line) == (2, 1, 4)
+
+
 async def test_the_last_of_two_lines_for_one_document_counts(bundoc: Bundoc) -> None:
     lines = b"".join(b'{"_id":"d1","n":%d,"filling":"%b"}\n' % (n, b"x" * (20_000 * (n % 2))) for n in range(9))
 

@@ -88,11 +88,10 @@ class Retime:
         connection, table = transaction.connection, transaction.table(self.collection)
         if table is None:
             return None
-        sql = BATCH_AFTER.replace("docs_N", table.name)
-        rows: list[tuple[Any, ...]] = connection.execute(sql, (self.after, BATCH)).fetchall()
+        rows, more = _batch(connection, table, self.after)
         for _, *document in rows:
             table.end(connection, Stored(*document))
-        if len(rows) == BATCH:
+        if more:
             return int(rows[-1][0])
         done = msgspec.structs.replace(table.terms.definition, retiming=False)
         connection.execute(DEFINE, (written_definition(done), table.number))
@@ -171,14 +170,12 @@ class Drop:
         if table is None:
             return None
         check_unreferenced(transaction, self.collection)
-        rows: list[tuple[Any, ...]] = connection.execute(
-            BATCH_AFTER.replace("docs_N", table.name), (0, BATCH)
-        ).fetchall()
+        rows, more = _batch(connection, table, 0)
         for _, *document in rows:
             stored = Stored(*document)
             table.delete(connection, stored.id)
             transaction.log(self.collection, stored, None)
-        if len(rows) == BATCH:
+        if more:
             return True
         for index in table.indexes:
             drop_index(connection, index)
@@ -215,6 +212,22 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
     strict = known.strict if known.schema else None
     states = tuple(index.state(last) for index in indexes)
     return Collection(name, created, states, known.rules, known.expires, known.schema, strict)
+
+
+def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[tuple[Any, ...]], bool]:
+    """Give the next documents behind a number, their numbers in front, and whether there may be more."""
+    found: list[tuple[Any, ...]] = []
+    size = 0
+    rows = connection.execute(BATCH_AFTER.replace("docs_N", table.name), (after, BATCH))
+    try:
+        for row in rows:
+            found.append(row)
+            size += len(row[-1])
+            if size >= BATCH_BYTES:
+                return found, True
+    finally:
+        rows.close()
+    return found, len(found) == BATCH
 
 
 def _check_defined(connection: apsw.Connection, before: int) -> None:

@@ -22,7 +22,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime, all_collections, measured
 from bunbase.bundoc.sqlite_engine.building import Builds
 from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
-from bunbase.bundoc.sqlite_engine.expiry import expired
+from bunbase.bundoc.sqlite_engine.expiry import is_any_expired
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.rotation import Rotations
@@ -223,7 +223,7 @@ class SqliteEngine:
                 if table.terms.definition.retiming:
                     await self._retime(collection, done)
                 file.reader_time.start()
-                if not expired(file.reader, table.name):
+                if not is_any_expired(file.reader, table.name):
                     continue
                 while await done(Expire(collection)):
                     pass

@@ -11,12 +11,14 @@ import msgspec
 from bunbase.bundoc.documents import Stored, read_fields
 
 EXPIRED_AT_ONCE: Final = 200  # about 5 ms of the writer
+EXPIRED_BYTES_AT_ONCE: Final = 2 << 20  # large ones go fewer at a time
 
 ALIVE: Final = "(expires IS NULL OR expires > CAST(unixepoch('subsec') * 1000 AS INTEGER))"
 CREATE_INDEX: Final = "CREATE INDEX IF NOT EXISTS expires_N ON docs_N (expires) WHERE expires IS NOT NULL"
 EXPIRED: Final = """
 SELECT id, rev, created, updated, CAST(body AS BLOB) FROM docs_N
 WHERE expires <= CAST(unixepoch('subsec') * 1000 AS INTEGER) ORDER BY expires LIMIT ?"""
+ANY_EXPIRED: Final = "SELECT 1 FROM docs_N WHERE expires <= CAST(unixepoch('subsec') * 1000 AS INTEGER) LIMIT 1"
 SET: Final = "UPDATE docs_N SET expires = ? WHERE id = ?"
 
 
@@ -38,5 +40,19 @@ def ends_at(body: bytes, path: list[str]) -> int | None:
 
 def expired(connection: apsw.Connection, table: str) -> list[Stored]:
     """Give some documents whose time has passed, the oldest first."""
-    rows: list[Any] = connection.execute(EXPIRED.replace("docs_N", table), (EXPIRED_AT_ONCE,)).fetchall()
-    return [Stored(*row) for row in rows]
+    found: list[Stored] = []
+    size = 0
+    rows = connection.execute(EXPIRED.replace("docs_N", table), (EXPIRED_AT_ONCE,))
+    try:
+        for row in rows:
+            found.append(Stored(*row))
+            size += len(found[-1].body)
+            if size >= EXPIRED_BYTES_AT_ONCE:
+                break
+    finally:
+        rows.close()
+    return found
+
+
+def is_any_expired(connection: apsw.Connection, table: str) -> bool:
+    return connection.execute(ANY_EXPIRED.replace("docs_N", table)).get is not None

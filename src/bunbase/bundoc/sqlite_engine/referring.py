@@ -111,7 +111,7 @@ class _Deletion:
         """Give the documents that hold the id; those whose time has passed go by themselves."""
         index = next((one for one in table.indexes if one.definition.name == reference.index_name), None)
         if not isinstance(index, IndexTable) or not index.ready:
-            raise BundocBusy(f"The index on {reference.field} is being built; try again soon.", retry_after_seconds=1)
+            raise BundocBusy("An index that deletions need is being built; try again soon.", retry_after_seconds=1)
         connection = self.transaction.connection
         for holder in index.holding(connection, id, MAX_CHANGED + 2):
             if (found := table.get(connection, holder)) is not None:

@@ -340,10 +340,13 @@ class Transaction:
         return None if table is None else table.get(self.connection, id)
 
     def expire(self, collection: str, table: Table) -> bool:
-        """Delete some documents whose time has passed; say whether there were any."""
+        """Delete some documents whose time has passed; say whether there were any that could be."""
         ended = table.expired(self.connection)
-        for document in ended:
-            self._end(collection, table, document)
+        try:
+            for document in ended:
+                self._end(collection, table, document)
+        except BundocBusy:
+            return False  # the next time is soon
         return bool(ended)
 
     def _living(self, collection: str, table: Table, id: str) -> Stored | None:
@@ -364,9 +367,12 @@ class Transaction:
         return bool(ended)
 
     def _end(self, collection: str, table: Table, document: Stored) -> None:
-        """Delete a document, with what follows from that; time passes even if nothing can."""
+        """Delete a document, with what follows from that; time passes even if nothing can.
+
+        Raises: BundocBusy while it cannot be known what follows.
+        """
         result = self.attempt(lambda transaction: delete(transaction, collection, document, always=True))
-        if isinstance(result, Problem):
+        if isinstance(result, Problem) and not isinstance(result, BundocBusy):
             log.warning("documents that refer to an ended one were left", collection=collection, reason=result.detail)
             table.delete(self.connection, document.id)
             self.log(collection, document, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import Final
 
 from bunbase.contracts.backups import ImportLine
@@ -38,5 +39,5 @@ class Lines:
             self.dropping = False
             self.too_long.append(self.number)
             return None
-        text = text.strip()
+        text = (text.removeprefix(BOM_UTF8) if self.number == 1 else text).strip()  # as some editors begin a file
         return ImportLine(self.number, text) if text else None
