@@ -6,7 +6,8 @@ from bunbase.functions.service import FunctionsService
 from tests.functions.calls import call, deploy
 
 ATTACKS = """async (req, ctx) => {
-    const data = ctx.data, huge = 2 ** 70, odd = ["", "\\0", "a\\0", "../x", "a/b", "\\ud800", "x".repeat(100_000), "x".repeat(400_000)];
+    const data = ctx.data, huge = 2 ** 70;
+    const odd = ["", "\\0", "a\\0", "../x", "a/b", "\\ud800", "x".repeat(100_000), "x".repeat(400_000)];
     await data.put("posts", "one", { n: 1 });
     const tries = {
         ...Object.fromEntries([-1, 0, 501, huge, -huge, 1.5, "1", null].map(limit =>
