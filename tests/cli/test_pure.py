@@ -62,6 +62,7 @@ def test_a_line_without_end_is_refused() -> None:
 
 def test_control_characters_are_not_shown() -> None:
     assert visible("a\x1b[31mb\x9bc\td\n\x00") == "a[31mbc\td\n"
+    assert visible("paid \u202etnuoma\u202c \u2066x\u2069") == "paid tnuoma x"
 
 
 def bun_at(path: Path, content: bytes = b"\x7fELF") -> Path:

@@ -18,7 +18,8 @@ from bunbase.cli.errors import Failure
 from bunbase.pkg.api_json import api_json
 
 PIPE_WIDTH: Final = 100_000  # in a pipe nothing is ever cut off or wrapped
-CONTROL: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+TURNS_TEXT_ROUND: Final = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))  # what is read would not be what is there
+CONTROL: Final = {code: None for code in (*range(32), *range(127, 160), *TURNS_TEXT_ROUND) if chr(code) not in "\t\n"}
 
 
 class Output:

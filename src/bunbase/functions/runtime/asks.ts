@@ -2,11 +2,12 @@
 
 import type { Channel } from "./channel.ts";
 import { encodeUint32, Frame, joinPayload, readUint32, splitPayload } from "./frames.ts";
-import { type Problem, problemOf } from "./problem.ts";
+import { argsTooLarge, type Problem, problemOf } from "./problem.ts";
 
 // the host kills a worker that goes beyond: keep in step with workers/limits.py
 const MAX_ASKS = 64;
 const MAX_WHOLE_BYTES = 64 * 1024;
+const MAX_ARGS_BYTES = 128 * 1024; // with a whole body well below MAX_FRAME_BYTES
 const WINDOW_BYTES = 256 * 1024;
 
 const MAX_CHUNK_BYTES = 64 * 1024;
@@ -41,12 +42,13 @@ export class Asks {
   /** Throws a Problem when the host refuses, the signal's reason when it is aborted. */
   async ask(question: Question): Promise<Reply> {
     question.signal?.throwIfAborted();
+    const opening = openingOf(question); // before it takes a place: what cannot be written must not keep one
     while (this.#open.size >= MAX_ASKS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     question.signal?.throwIfAborted();
     const id = this.#nextNumber();
     const ask = new Ask(this.#channel, id);
     this.#open.set(id, ask);
-    return ask.start(question);
+    return ask.start(question, opening);
   }
 
   onFrame(type: number, id: number, payload: Uint8Array): void {
@@ -61,6 +63,17 @@ export class Asks {
     while (this.#open.has(this.#number));
     return this.#number;
   }
+}
+
+function openingOf({ call, method, args, body = EMPTY, explain = (problem) => problem }: Question): Uint8Array {
+  const whole = isWhole(body) ? body : undefined;
+  const opening = joinPayload({ call, method, args, more: whole === undefined }, whole);
+  if (opening.length - (whole?.length ?? 0) > MAX_ARGS_BYTES) throw explain(argsTooLarge());
+  return opening;
+}
+
+function isWhole(body: Body): body is Uint8Array {
+  return body instanceof Uint8Array && body.length <= MAX_WHOLE_BYTES;
 }
 
 class Ask {
@@ -80,15 +93,14 @@ class Ask {
     private readonly id: number,
   ) {}
 
-  start({ call, method, args, body = EMPTY, signal, explain }: Question): Promise<Reply> {
+  start({ body = EMPTY, signal, explain }: Question, opening: Uint8Array): Promise<Reply> {
     if (explain !== undefined) this.#explain = explain;
     const replied = new Promise<Reply>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const whole = body instanceof Uint8Array && body.length <= MAX_WHOLE_BYTES;
-    this.channel.send(Frame.ask, this.id, joinPayload({ call, method, args, more: !whole }, whole ? body : EMPTY));
-    if (!whole) void this.#sendBody(body);
+    this.channel.send(Frame.ask, this.id, opening);
+    if (!isWhole(body)) void this.#sendBody(body);
     if (signal !== undefined) {
       const abort = () => this.#abort(signal.reason);
       signal.addEventListener("abort", abort, { once: true });

@@ -5,8 +5,16 @@ import { inspect } from "node:util";
 const MAX_CHARACTERS = 4096;
 const MAX_CAUSES = 4;
 
-/** Gives message and stack, with those of the causes. */
+/** Gives message and stack, with those of the causes. Never throws, whatever was thrown: its call would never end. */
 export function describe(error: unknown): string {
+  try {
+    return described(error);
+  } catch {
+    return "An error was thrown that cannot be shown: reading it throws another.";
+  }
+}
+
+function described(error: unknown): string {
   const texts: string[] = [];
   for (let next = error; next !== undefined && texts.length < MAX_CAUSES; next = causeOf(next)) texts.push(textOf(next));
   return texts.join("\nCaused by: ").slice(0, MAX_CHARACTERS);

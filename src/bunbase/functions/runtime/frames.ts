@@ -71,12 +71,19 @@ export function splitPayload(payload: Uint8Array): { meta: unknown; rest: Uint8A
 
 /** Makes a payload of two parts: JSON, and the bytes behind it. */
 export function joinPayload(meta: unknown, rest: Uint8Array = EMPTY): Uint8Array {
-  const first = encodeText(JSON.stringify(meta));
+  const first = encodeText(wellFormed(JSON.stringify(meta)));
   const payload = new Uint8Array(LENGTH_BYTES + first.length + rest.length);
   new DataView(payload.buffer).setUint32(0, first.length);
   payload.set(first, LENGTH_BYTES);
   payload.set(rest, LENGTH_BYTES + first.length);
   return payload;
+}
+
+const ESCAPED = /\\(?:ud[89a-f][0-9a-f]{2}|.)/g;
+
+/** Half a surrogate pair is no Unicode, and the host reads no JSON with one: as in UTF-8 it becomes U+FFFD. */
+function wellFormed(json: string): string {
+  return json.includes("\\ud") ? json.replace(ESCAPED, (found) => (found.length > 2 ? "\ufffd" : found)) : json;
 }
 
 export function encodeUint32(value: number): Uint8Array {

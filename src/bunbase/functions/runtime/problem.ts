@@ -31,3 +31,11 @@ export function callOver(): Problem {
     detail: "This works only while a call runs: await what you start, or hand it to ctx.waitUntil(promise).",
   });
 }
+
+export function argsTooLarge(): Problem {
+  return new Problem({
+    code: "payload_too_large",
+    status: 413,
+    detail: "What is asked (names, ids, an address with its headers) has at most 128 KiB, besides the body.",
+  });
+}

@@ -1,7 +1,29 @@
-/** Gives text its content type, as the Fetch standard has it; Bun leaves that to its own server. */
+/** Answers: their content type, and the head that the host is told. */
 
 const TEXT = "text/plain;charset=UTF-8";
 
+// the host kills a worker that goes beyond: keep in step with workers/limits.py and workers/answer_head.py
+const MAX_HEADERS = 128;
+const MAX_HEADER_BYTES = 32 * 1024;
+const NOT_IN_HTTP = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** Throws what the function's log will show: it fails alone, and its neighbours in this worker go on. */
+export function headOf(response: Response): { status: number; headers: [string, string][] } {
+  const { status } = response;
+  if (!(status >= 200 && status <= 599)) throw new TypeError(`A function cannot answer with status ${status}.`);
+  const headers = [...response.headers].filter(([name]) => name !== "set-cookie") as [string, string][];
+  for (const cookie of response.headers.getSetCookie()) headers.push(["set-cookie", cookie]);
+  const size = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  if (headers.length > MAX_HEADERS || size > MAX_HEADER_BYTES) {
+    throw new TypeError(`An answer has at most ${MAX_HEADERS} headers of ${MAX_HEADER_BYTES / 1024} KiB together.`);
+  }
+  for (const [name, value] of headers) {
+    if (NOT_IN_HTTP.test(value)) throw new TypeError(`HTTP does not allow the value of the header ${name}.`);
+  }
+  return { status, headers };
+}
+
+/** Gives text its content type, as the Fetch standard has it; Bun leaves that to its own server. */
 export function standardResponse(): void {
   globalThis.Response = new Proxy(Response, {
     construct(target, args: ConstructorParameters<typeof Response>, newTarget) {

@@ -8,6 +8,7 @@ import { authOf, dataOf, enqueueOf, type Power } from "./data.ts";
 import { encodeText, Frame } from "./frames.ts";
 import { describe } from "./errors.ts";
 import { callOver } from "./problem.ts";
+import { headOf } from "./response.ts";
 
 const MAX_CHUNK_BYTES = 64 * 1024;
 
@@ -124,9 +125,7 @@ export class Run {
 
   async #send(response: Response): Promise<void> {
     const { id } = this.source;
-    const headers = [...response.headers].filter(([name]) => name !== "set-cookie");
-    for (const cookie of response.headers.getSetCookie()) headers.push(["set-cookie", cookie]);
-    this.channel.send(Frame.head, id, encodeText(JSON.stringify({ status: response.status, headers })));
+    this.channel.send(Frame.head, id, encodeText(JSON.stringify(headOf(response))));
     if (response.body === null) return;
     const reader = response.body.getReader();
     const { signal } = this.#aborter;
@@ -160,10 +159,7 @@ function powerOf(who: Caller | null, caller: Caller | null): Power {
 }
 
 function responseOf(value: unknown): Response {
-  if (value instanceof Response) {
-    if (value.status < 200) throw new TypeError(`A function cannot answer with status ${value.status}.`);
-    return value;
-  }
+  if (value instanceof Response) return value;
   return value === undefined ? new Response(null, { status: 204 }) : Response.json(value);
 }
 
