@@ -14,7 +14,7 @@ from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
-from tests.functions.calls import MEMBER, call, deploy, invoke, request, until
+from tests.functions.calls import MEMBER, call, deploy, invoke, log_of, request, until
 from tests.rooms import opened
 
 PID = "() => process.pid"
@@ -135,7 +135,7 @@ async def test_closing_lets_work_behind_an_answer_end(rooms: Rooms, here: Site, 
         await call(functions, "f")
 
     async with opened(MODULE, rooms, here, settings=settings) as functions:
-        lines = await functions.stores.logs.after("prj_one", "f", 0, 10)
+        lines = await log_of(functions, "f")
 
     assert [line.text for line in lines] == ["done"]
 
