@@ -68,8 +68,9 @@ async def without_room(directory: Path) -> dict[str, Any]:
         said["index"] = await code_of(engine.alter(P, C, SPEC))
         said["new project"] = await code_of(engine.write("prj_b", C, Create("d1", body_of("d1"))))
         await code_of(engine.rotate_data_key(P))
-        while (state := await engine.data_key(P)).rotating:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            while (state := await engine.data_key(P)).rotating:
+                await asyncio.sleep(0.01)
         said["rotation"] = state.failed
     async with sqlite_engine(directory / "bundoc", kms) as engine:
         said["opened without room"] = await code_of(engine.get(P, C, "none"))

@@ -18,6 +18,7 @@ from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Role
 from bunbase.pkg.errors import Forbidden
 from tests.bundoc.backed_up import (
+    DEADLINE_SECONDS,
     OTHER_OWNER,
     OTHER_SERVER,
     OWNER,
@@ -50,8 +51,9 @@ async def test_a_backup_under_load_is_the_project_at_one_moment(bundoc: Bundoc) 
             await put(bundoc, f"w{worker}-{number:06}", b'{"of":%d,"filling":"%b"}' % (number, b"x" * 2000))
 
     writers = [asyncio.create_task(write(worker)) for worker in range(20)]
-    while (await bundoc.changes(SERVER, 0, 1, 0.0)).next < 1 or (await count(bundoc)) < 2000:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while await count(bundoc) < 2000:
+            await asyncio.sleep(0.01)
     id = await backed_up(bundoc)
     after = await count(bundoc)
     stop.set()
@@ -398,8 +400,9 @@ async def test_a_restore_amid_a_rotation_leaves_a_file_and_its_key(
         await bundoc.rotate_data_key(OWNER)
         await asyncio.sleep(head_start)  # wherever the restore meets it
         done = await ended(bundoc, OWNER, await bundoc.restore_backup(OWNER, OWNER, id))
-        while (await bundoc.data_key(OWNER)).rotating:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while (await bundoc.data_key(OWNER)).rotating:
+                await asyncio.sleep(0.01)
 
         assert done.state is JobState.DONE or (done.problem or {})["code"] == "data_busy"
         assert await count(bundoc) == 300

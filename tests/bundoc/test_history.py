@@ -8,10 +8,8 @@ makes the run longer.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
-import signal
 import sys
 import time
 from pathlib import Path
@@ -26,9 +24,11 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import ChangeEntry
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.history_writer import COLLECTION, PROJECT, new_fields
+from tests.bundoc.killing import killed
 from tests.bundoc.real_time import in_real_time
 from tests.fakes import FakeKms
 
+WRITER = "tests.bundoc.history_writer"
 SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "6"))
 MOST_ACKNOWLEDGED = 3000  # of one round
 
@@ -45,7 +45,8 @@ async def test_kill_9_leaves_a_history_that_could_have_happened(tmp_path: Path) 
     until = time.monotonic() + SECONDS
     round, lines = 0, []
     while time.monotonic() < until or round < 2:
-        for line in await killed(directory, secret, round, random.randint(1, MOST_ACKNOWLEDGED)):
+        said = await killed(WRITER, directory, secret, round, b'{"ok"', random.randint(1, MOST_ACKNOWLEDGED))
+        for line in map(msgspec.json.decode, said):
             lines.append(line)
             if "call" in line:
                 called[line["call"]] = [(id, op, mark) for id, op, mark in line["writes"]]
@@ -171,28 +172,3 @@ async def index_fits(engine: SqliteEngine, slots: dict[str, Any]) -> None:
         assert (found.index, [one.id for one in found.items]) == ("slot", [id])
     everything = await engine.search(PROJECT, COLLECTION, Search(order=parse_sort(["slot"]), max_scan=len(slots)))
     assert (everything.index, len(everything.items)) == ("slot", len(slots))
-
-
-async def killed(directory: Path, secret: bytes, round: int, acknowledgements: int) -> list[dict[str, Any]]:
-    """Run a writer, kill it at that many answers, give all that it managed to say."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.bundoc.history_writer",
-        str(directory),
-        secret.hex(),
-        str(round),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    assert process.stdout is not None
-    said = b""
-    async with asyncio.timeout(30):
-        while said.count(b'{"ok"') < acknowledgements:
-            part = await process.stdout.read(1 << 20)
-            assert part, "the writer ended by itself"
-            said += part
-        process.send_signal(signal.SIGKILL)
-        said += await process.stdout.read()
-        await process.wait()
-    return [msgspec.json.decode(line) for line in said.split(b"\n")[:-1]]

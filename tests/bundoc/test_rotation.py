@@ -7,8 +7,6 @@ import errno
 import os
 import random
 import shutil
-import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +23,11 @@ from bunbase.bundoc.writes import Create
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, DocumentExists, KeyState
 from tests.bundoc.crash_writer import body_of
 from tests.bundoc.engines import Seconds, sqlite_engine
+from tests.bundoc.killing import killed
 from tests.fakes import FakeKms
 from tests.pkg.waiting import eventually
 
+WRITER = "tests.bundoc.rotating_writer"
 P, C = "prj_a", "posts"
 SECONDS = float(os.environ.get("BUNBASE_ROTATION_SECONDS", "4"))
 
@@ -306,7 +306,7 @@ async def test_kill_9_while_keys_are_rotated_loses_nothing(tmp_path: Path) -> No
     until, round, rotations = asyncio.get_running_loop().time() + SECONDS, 0, 0
 
     while asyncio.get_running_loop().time() < until or round < 3:
-        said = await killed(directory, secret, round, random.randint(1, 400))
+        said = await killed(WRITER, directory, secret, round, b"\n", random.randint(1, 400))
         rotations += said.count("rotated")
         acknowledged |= {line[3:] for line in said if line.startswith("ok ")}
         round += 1
@@ -321,27 +321,3 @@ async def test_kill_9_while_keys_are_rotated_loses_nothing(tmp_path: Path) -> No
     async with sqlite_engine(directory, FakeKms(secret)) as engine:
         for id in acknowledged:
             assert await engine.get(P, C, id) is not None, id
-
-
-async def killed(directory: Path, secret: bytes, round: int, lines: int) -> list[str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.bundoc.rotating_writer",
-        str(directory),
-        secret.hex(),
-        str(round),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    assert process.stdout is not None
-    said = b""
-    async with asyncio.timeout(30):
-        while said.count(b"\n") < lines:
-            part = await process.stdout.read(1 << 16)
-            assert part, "the writer ended by itself"
-            said += part
-        process.send_signal(signal.SIGKILL)
-        said += await process.stdout.read()
-        await process.wait()
-    return said.decode().split("\n")[:-1]

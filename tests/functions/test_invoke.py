@@ -8,7 +8,7 @@ from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
 from bunbase.contracts.functions import Chunk, FunctionError, FunctionNotFound, Head
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.workers.limits import WINDOW_BYTES
-from bunbase.functions.workers.memory import held_mb
+from bunbase.functions.workers.memory import held_by
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge, Unauthenticated
 from tests.functions.calls import (
     MEMBER,
@@ -241,10 +241,10 @@ async def test_a_slow_reader_holds_a_long_answer_back(functions: FunctionsServic
     await anext(parts)
     [worker] = functions.starter.alive
     [running] = worker.calls.values()
-    before = held_mb(worker.pid)
+    before = held_by(worker.pid).mb
 
     await until(lambda: running.waiting_bytes == WINDOW_BYTES)
-    grown = held_mb(worker.pid) - before
+    grown = held_by(worker.pid).mb - before
 
     body = b"".join([part.data async for part in parts if isinstance(part, Chunk)])
     assert body == b"".join(bytes([number]) * (1 << 20) for number in range(1, 21))

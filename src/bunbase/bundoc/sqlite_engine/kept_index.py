@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 import apsw
@@ -17,7 +18,7 @@ from bunbase.contracts.bundoc import IndexSpec, IndexState
 value_of: Final = msgspec.json.Decoder().decode
 
 
-class KeptIndex:
+class KeptIndex(ABC):
     """One index. `definition` is what it was asked for as; `built`: the last document that a build has brought in.
 
     `where`: the filter that a document must fulfil to be in it. `system`: the schema made it, for a field that refers.
@@ -33,13 +34,13 @@ class KeptIndex:
         self.where: Filter = parse_where(msgspec.json.encode(definition.where) if self.partial else None)
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """The table's."""
-        raise NotImplementedError
 
     @property
-    def create_sql(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def create_sql(self) -> str: ...
 
     def add(self, connection: apsw.Connection, document: Stored) -> None:
         """Again is harmless. Raises: UniqueViolation, InvalidDocument."""
@@ -53,11 +54,11 @@ class KeptIndex:
         if self._knows(value):
             self.take(connection, document.id, value)
 
-    def put(self, connection: apsw.Connection, id: str, value: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def put(self, connection: apsw.Connection, id: str, value: Any) -> None: ...
 
-    def take(self, connection: apsw.Connection, id: str, value: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def take(self, connection: apsw.Connection, id: str, value: Any) -> None: ...
 
     def state(self, last: int) -> IndexState:
         """`last`: the newest document's number."""

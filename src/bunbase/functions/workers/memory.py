@@ -24,7 +24,3 @@ def held_by(pid: int) -> Held:
         return Held(0.0, 0)
     fields = dict(line.split(b":", 1) for line in lines if line.startswith((*OWN, THREADS)))
     return Held(sum(int(fields[name].split()[0]) for name in OWN if name in fields) / 1024, int(fields.get(THREADS, 0)))
-
-
-def held_mb(pid: int) -> float:
-    return held_by(pid).mb

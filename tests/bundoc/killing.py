@@ -1,0 +1,36 @@
+"""Writers in processes of their own, ended by kill -9 in the midst of their work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+DEADLINE_SECONDS = 30.0
+
+
+async def killed(module: str, directory: Path, secret: bytes, round: int, mark: bytes, most: int) -> list[str]:
+    """Run a writer, kill it when it has said `mark` so often; give all whole lines that it managed to say."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        str(directory),
+        secret.hex(),
+        str(round),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert process.stdout is not None
+    said = b""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while said.count(mark) < most:
+            part = await process.stdout.read(1 << 20)
+            assert part, "the writer ended by itself"
+            said += part
+        process.send_signal(signal.SIGKILL)
+        said += await process.stdout.read()
+        await process.wait()
+    return said.decode().split("\n")[:-1]
