@@ -77,6 +77,20 @@ async def test_a_stranger_and_a_project_that_is_not_there_look_alike(door: Door)
     assert answers[0].json()["detail"] == answers[1].json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [("{", "application/json"), ('"not an object"', "application/json"), ("a=1", "text/plain")],
+    ids=["no JSON", "not what the route takes", "another media type"],
+)
+@pytest.mark.parametrize("path", ["/api/projects", f"/api/projects/{BAKERY}/keys", "/v1/commit", "/v1/auth/signup"])
+async def test_a_stranger_is_refused_before_the_body_is_looked_at(door: Door, path: str, body: tuple[str, str]) -> None:
+    content, kind = body
+
+    answer = await door.http.post(path, content=content, headers={"content-type": kind})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+
 @pytest.mark.parametrize("scopes", [("read",), ("read", "write")])
 async def test_a_personal_token_writes_only_with_that_scope(door: Door, scopes: tuple[str, ...]) -> None:
     headers = {"authorization": f"Bearer {door.bunauth.personal_token(*scopes)}"}

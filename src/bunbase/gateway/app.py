@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any, Final
 
-from litestar import Litestar, MediaType, Response, Router
+from litestar import Litestar, MediaType, Request, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.routes import BaseRoute
+from litestar.types import BeforeRequestHookHandler
 
 from bunbase import __version__
 from bunbase.gateway.callers import Callers
@@ -56,9 +57,16 @@ def front_door(
     limits: LoginLimits,
 ) -> Frame:
     """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
-    callers = Callers(identity, settings.trusted_proxies, dependencies["site"].dev).dependencies()
+    callers = Callers(identity, settings.trusted_proxies, dependencies["site"].dev)
     guard = DefineMiddleware(LoginGuard, limits=limits, trusted_proxies=settings.trusted_proxies)
-    return Frame(rooms_app(settings, routes, {**callers, **given(dependencies)}, [guard]))
+
+    async def before_the_body(request: Request[Any, Any, Any]) -> None:
+        await callers.admit(request)
+        await check_media(request)
+
+    return Frame(
+        rooms_app(settings, routes, {**callers.dependencies(), **given(dependencies)}, [guard], before_the_body)
+    )
 
 
 class ApiResponse(Response[Any]):
@@ -89,12 +97,13 @@ def rooms_app(
     routes: Sequence[Any],
     dependencies: dict[str, Provide],
     middleware: Sequence[DefineMiddleware] = (),
+    before_request: BeforeRequestHookHandler | None = None,
 ) -> Litestar:
     return Litestar(
         [*ROUTES, *routes],
         dependencies=dependencies,
         middleware=middleware,
-        before_request=check_media,
+        before_request=before_request,
         exception_handlers=HANDLERS,
         cors_config=cors(settings),
         openapi_config=openapi(),
