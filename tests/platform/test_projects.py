@@ -90,6 +90,18 @@ async def test_an_account_has_so_many_projects_and_no_more(others: Others, here:
         assert await platform.create_project(ADA, "Three")
 
 
+async def test_projects_that_are_made_at_once_do_not_pass_the_limit(others: Others, here: Site) -> None:
+    async with opened(
+        MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)
+    ) as platform:
+        made = await asyncio.gather(
+            *(platform.create_project(ADA, f"Project {number}") for number in range(8)), return_exceptions=True
+        )
+
+        assert sum(isinstance(one, InvalidInput) for one in made) == 6
+        assert len((await platform.projects(ADA, 20, None)).items) == 2
+
+
 async def test_pages_hold_every_project_once_while_others_come_and_go(platform: PlatformService) -> None:
     made = [await platform.create_project(ADA, f"Project {number}") for number in range(5)]
     await platform.create_project(BOB, "Not Ada's")

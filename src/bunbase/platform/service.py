@@ -60,15 +60,14 @@ class PlatformService:
         developer = caller.signed_in()
         name = _name(name, "A project's name")
         limit = self.settings.max_projects_per_developer
-        if await self.store.count_projects(developer.id) >= limit:
-            raise InvalidInput(f"You have {limit} projects, the most an account can have here; delete one first.")
+        await self.store.check_room(developer.id, limit)  # before a key is made; add_project has the last word
         id, now = new_id("prj"), self.clock.now()
         await self.kms.create_keys(id)  # first: a project without a key must never be seen
         rows, keys = zip(*(self._new_key(kind, "default", None, now) for kind in PREFIX), strict=True)
         slug = slug_of(name)
         for _ in range(SLUG_ATTEMPTS):
             project = Project(id, name, slug, Role.OWNER, now)
-            if await self.store.add_project(project, developer.id, list(rows)):
+            if await self.store.add_project(project, developer.id, list(rows), limit):
                 return NewProject(id, name, slug, Role.OWNER, now, keys)
             slug = with_suffix(slug_of(name))
         raise InvalidInput("No free slug was found for this name; choose another.")

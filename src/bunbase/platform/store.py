@@ -13,11 +13,13 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.outbox import Outbox
+from bunbase.pkg.errors import InvalidInput
 
 PROJECT_DELETED = "project_deleted"
 
 ADD_PROJECT = "INSERT INTO projects (id, name, slug, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (slug) DO NOTHING"
 ADD_MEMBER = "INSERT INTO members (project, developer, role, created_at) VALUES ($1, $2, $3, $4)"
+LOCK_DEVELOPER = "SELECT pg_advisory_xact_lock(hashtextextended('platform projects ' || $1, 0))"
 COUNT_PROJECTS = """
 SELECT count(*) FROM members JOIN projects ON projects.id = project WHERE developer = $1 AND deleted_at IS NULL"""
 PROJECT = """
@@ -75,9 +77,14 @@ class PlatformStore:
         self.outbox = Outbox(db)
         self.feed = Feed(db, Revocation, clock)
 
-    async def add_project(self, project: Project, developer: str, keys: list[NewKey]) -> bool:
-        """Add a project with its first member and keys; False if the slug is taken."""
+    async def add_project(self, project: Project, developer: str, keys: list[NewKey], limit: int) -> bool:
+        """Add a project with its first member and keys; False if the slug is taken.
+
+        Raises: InvalidInput when the developer has `limit` projects.
+        """
         async with self.db.transaction():
+            await self.db.execute(LOCK_DEVELOPER, developer)
+            await self.check_room(developer, limit)
             args = (project.id, project.name, project.slug, project.created_at)
             if not await self.db.execute(ADD_PROJECT, *args):
                 return False
@@ -86,9 +93,10 @@ class PlatformStore:
                 await self._insert_key(project.id, key)
             return True
 
-    async def count_projects(self, developer: str) -> int:
-        count: int = await self.db.value(COUNT_PROJECTS, developer)
-        return count
+    async def check_room(self, developer: str, limit: int) -> None:
+        """Raises: InvalidInput when the developer has `limit` projects."""
+        if await self.db.value(COUNT_PROJECTS, developer) >= limit:
+            raise InvalidInput(f"You have {limit} projects, the most an account can have here; delete one first.")
 
     async def project(self, ref: str, developer: str) -> Project | None:
         """Give a project, named by id or slug, of which the developer is a member."""
