@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import apsw
 import msgspec
 import pytest
 
+from bunbase.bundoc.backups.engine import Progress
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import rekeying, rotation
 from bunbase.bundoc.sqlite_engine.connection import connect
+from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.key_file import KeyFile
 from bunbase.bundoc.writes import Create
@@ -25,7 +28,7 @@ from tests.bundoc.crash_writer import body_of
 from tests.bundoc.engines import Seconds, sqlite_engine
 from tests.bundoc.killing import killed
 from tests.fakes import FakeKms
-from tests.pkg.waiting import eventually
+from tests.pkg.waiting import PATIENCE_SECONDS, eventually
 
 WRITER = "tests.bundoc.rotating_writer"
 P, C = "prj_a", "posts"
@@ -114,6 +117,34 @@ async def test_nothing_is_readable_in_the_copy(
     assert len(copies[-1]) > 100_000
     assert b"CREATE TABLE" not in copies[-1]
     assert b"filling" not in copies[-1]
+
+
+class Overtaken(Progress):
+    """A copy that stands still at its first page until the file is being replaced."""
+
+    def tell(self, done_bytes: int, total_bytes: int) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not self.overtaken and not self.given_up() and time.monotonic() < until:
+            time.sleep(0.001)
+        self.overtaken = True
+        super().tell(done_bytes, total_bytes)
+
+    overtaken = False
+
+
+async def test_a_copy_that_a_new_key_overtakes_is_made_anew_under_it(engine: SqliteEngine, tmp_path: Path) -> None:
+    await filled(engine, 100)
+    copies, folder = SqliteCopies(engine.files, engine.waiters), tmp_path / "copy"
+    folder.mkdir()
+
+    copying = asyncio.create_task(copies.copy(P, folder, Overtaken()))
+    state = await rotated(engine)
+    contents = await copying
+
+    assert state.failed is None
+    assert [one.documents for one in contents.collections] == [100]
+    assert connect(folder / "data.db", key_of(engine)).execute("SELECT count(*) FROM docs_1").get == 100
+    copies.close()
 
 
 async def test_asking_twice_is_one_rotation(engine: SqliteEngine, kms: FakeKms) -> None:

@@ -31,7 +31,8 @@ from bunbase.bundoc.sqlite_engine.faults import is_lasting, problem_of
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
 from bunbase.bundoc.sqlite_engine.key_file import KeyFile, complete_key_file, read_key_file
 from bunbase.bundoc.sqlite_engine.open_files import PROJECT, OpenFiles, data_key_context
-from bunbase.contracts.backups import BackupDamaged
+from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.contracts.backups import BackupDamaged, BackupFailed
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DecryptionFailed
 from bunbase.pkg.ids import new_id
@@ -42,6 +43,7 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
+REPLACED: Final = 3  # times that a copy is begun anew because the file was replaced under it
 DRAFTS: Final = ".drafts"  # no project's name
 LOG: Final = f"{DATABASE}-wal"
 SHARED: Final = f"{DATABASE}-shm"
@@ -79,12 +81,15 @@ class SqliteCopies:
         return (await self._in_thread(path.stat)).st_mtime
 
     async def copy(self, project: str, folder: Path, progress: Progress) -> Contents:
-        async with self.files.using(project) as file:
-            changed_at = await self.changed_at(project) or 0  # before the snapshot: what comes after counts as newer
-            progress.unless(lambda: file.closing)  # its key may not be used any more, or the file not be trusted
-            key, wrapped, path = file.key, file.wrapped_key, folder / DATABASE
-            await self._in_thread(copy_snapshot, file.path, key, path, key, progress)
-            return await self._finished(folder, key, wrapped, changed_at, progress)
+        for _ in range(REPLACED):
+            async with self.files.using(project) as file:
+                try:
+                    return await self._copied(project, file, folder, progress)
+                except BackupFailed:
+                    if not file.closing or progress.stopped.is_set():
+                        raise
+            await self._in_thread(_empty, folder)  # a file under a new data key has taken its place
+        raise BackupFailed("The project's file was closed again and again while it was copied; try again later.")
 
     async def examine(self, project: str, folder: Path, progress: Progress) -> Contents:
         key, wrapped = await self._key_in(project, folder)
@@ -111,6 +116,13 @@ class SqliteCopies:
 
     def close(self) -> None:
         self.pool.shutdown()
+
+    async def _copied(self, project: str, file: ProjectFile, folder: Path, progress: Progress) -> Contents:
+        changed_at = await self.changed_at(project) or 0  # before the snapshot: what comes after counts as newer
+        progress.unless(lambda: file.closing)  # its key may not be used any more, or the file not be trusted
+        path = folder / DATABASE
+        await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress)
+        return await self._finished(folder, file.key, file.wrapped_key, changed_at, progress)
 
     async def _keep_what_is_there(self, directory: Path, own: Own, safety: Safety, progress: Progress) -> int | None:
         """Copy what is to be replaced; give its newest change, None if nobody can say."""
@@ -189,6 +201,11 @@ def _size_of(directory: Path) -> int:
 
 def _make_folder(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
 
 
 def _settle(path: Path, key: bytes) -> tuple[int, bool]:
