@@ -12,6 +12,8 @@ from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 
 CONNECT_SECONDS = 5.0
 
+NotUnique = asyncpg.UniqueViolationError  # for stores, which import no driver: another row has this value already
+
 LOST = (
     OSError,  # the socket is gone, or refuses
     asyncpg.PostgresConnectionError,
@@ -26,14 +28,9 @@ class DatabaseBusy(Problem):
     status, code, title = 503, "database_busy", "The database has too much to do"
 
 
-class NotUnique(Exception):
-    """Another row has this value already, in a column where each may stand once."""
-
-
 @contextmanager
 def as_problems() -> Iterator[None]:
-    """Turn what asyncpg raises when PostgreSQL is away or busy into Problems, and a value that is taken into
-    NotUnique; all else is a bug, and left alone."""
+    """Turn what asyncpg raises when PostgreSQL is away or busy into Problems; all else is a bug, and left alone."""
     try:
         yield
     except TimeoutError as error:  # an OSError too: it comes first
@@ -42,8 +39,6 @@ def as_problems() -> Iterator[None]:
         raise DatabaseBusy("PostgreSQL takes no more connections; try again.") from error
     except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as error:  # in text, in jsonb
         raise InvalidInput("Texts must not hold the character U+0000.") from error
-    except asyncpg.UniqueViolationError as error:
-        raise NotUnique(error.constraint_name) from error
     except LOST as error:
         raise Unreachable("PostgreSQL cannot be reached; try again.") from error
     except asyncpg.InterfaceError as error:  # most say that we called it wrongly

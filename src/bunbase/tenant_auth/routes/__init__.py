@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bunbase.tenant_auth.routes import sessions, users
+from bunbase.tenant_auth.routes import self_service, users
 
-ROUTES = (*sessions.ROUTES, *users.ROUTES)
+ROUTES = (*self_service.ROUTES, *users.ROUTES)

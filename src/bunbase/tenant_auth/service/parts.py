@@ -42,6 +42,13 @@ class Parts:
         access = await self.access.sign(project, subject, now)
         return new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
 
+    async def account(self, project: str, id: str) -> Person:
+        """Give the user of a token. Raises: Unauthenticated when there is none any more."""
+        person = await self.stores.users.by_id(project, id)
+        if person is None:
+            raise account_gone()
+        return person
+
     def signed_in(self, user: User, pair: Pair) -> UserSignedIn:
         return UserSignedIn(user, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))
 
@@ -71,6 +78,10 @@ def managed_project(caller: Caller, role: Role) -> str:
         case _ as never:
             assert_never(never)
     return caller.project
+
+
+def account_gone() -> Unauthenticated:
+    return Unauthenticated("This account is no more.")
 
 
 def existing(person: Person | None) -> Person:

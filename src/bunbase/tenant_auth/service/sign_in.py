@@ -26,9 +26,7 @@ class SigningIn(Parts):
         person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.clock.now()), hash)
         # signed first: a project whose key was destroyed must not get another user
         new = await self.new_session(caller, person, {})
-        async with self.stores.db.transaction():
-            await self.stores.users.add(project, person)
-            await self.stores.sessions.add(project, new)
+        await self.stores.users.add_signed_in(project, person, new)
         return self.signed_in(person.user, new.pair)
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:

@@ -36,7 +36,8 @@ SELECT id, ip, agent, created_at, expires_at FROM sessions
 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND ($4 = '' OR id < $4)
 ORDER BY id DESC LIMIT $5"""
 END_SESSION = "UPDATE sessions SET ended_at = $3 WHERE project = $1 AND id = $2 AND ended_at IS NULL"
-END_ALL = "UPDATE sessions SET ended_at = $3 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL"
+END_ALL = """
+UPDATE sessions SET ended_at = $3 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3"""
 REFRESH_TOKEN = """
 SELECT session, user_id, tokens.expires_at, used_at, sealed_pair,
     sessions.expires_at AS session_expires_at, ended_at AS session_ended_at, claims

@@ -13,7 +13,7 @@ from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.tenant_auth.people import Change, Person
-from bunbase.tenant_auth.store.sessions import SessionStore
+from bunbase.tenant_auth.store.sessions import NewSession, SessionStore
 
 BATCH: Final = 1000  # rows deleted in one statement, so that none holds locks for long
 LAST: Final = "\U0010ffff"  # sorts behind every character of an address
@@ -66,6 +66,12 @@ class UserStore:
         args = (user.id, user.email, user.email_verified, new.password_hash, user.role, user.claims, user.data)
         if not await self.db.execute(ADD_USER, project, *args, user.created_at):
             raise EmailTaken("Sign in instead, or use another address.")
+
+    async def add_signed_in(self, project: str, new: Person, first: NewSession) -> None:
+        """Add a user together with the first session. Raises: EmailTaken."""
+        async with self.db.transaction():
+            await self.add(project, new)
+            await self.sessions.add(project, first)
 
     async def by_id(self, project: str, id: str) -> Person | None:
         return _person(await self.db.one(_Row, BY_ID, project, id))
