@@ -82,7 +82,7 @@ class UserStore:
     async def page(self, project: str, only: UserFilter, before: str, limit: int) -> list[Person]:
         """Give users newest first, from behind the id `before`, or from the newest if that is empty."""
         sql, args = _narrowed(only, before)
-        rows = await self.db.all(_Row, f"{USERS}{sql} ORDER BY id DESC LIMIT {limit:d}", project, *args)
+        rows = await self.db.all(_Row, f"{USERS}{sql} ORDER BY id DESC LIMIT ${len(args) + 2}", project, *args, limit)
         return [row.person() for row in rows]
 
     async def change(self, project: str, id: str, alter: Alter, now: datetime, until: float) -> Person | None:
