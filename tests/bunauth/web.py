@@ -15,7 +15,8 @@ from tests.rooms import ANYONE
 
 def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
     """Give a client. `given`: what handlers take by name; a Caller that is not given is nobody."""
-    given = {"anyone": ANYONE, "developer": ANYONE, "client": ANYONE, "keyed": given.get("client", ANYONE)} | given
+    keyed = given.get("client", ANYONE)
+    given = dict.fromkeys(("anyone", "developer", "client", "operator"), ANYONE) | {"keyed": keyed} | given
     app = Litestar(
         list(routes),
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in given.items()},

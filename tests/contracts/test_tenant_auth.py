@@ -9,14 +9,24 @@ import pytest_asyncio
 
 from bunbase.contracts.bunauth import EmailTaken, InvalidCredentials, InvalidToken
 from bunbase.contracts.bunkms import KeyNotFound, Kms
-from bunbase.contracts.revocations import RevokedKind
-from bunbase.contracts.tenant_auth import TenantAuth
-from bunbase.pkg.errors import InvalidInput, Unauthenticated
+from bunbase.contracts.revocations import RevokedKind, user_version
+from bunbase.contracts.tenant_auth import (
+    CustomTokenUsed,
+    ManagedUsers,
+    NewUser,
+    TenantAuth,
+    UserBanned,
+    UserChanges,
+    UserFilter,
+    UserNotFound,
+)
+from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
 from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.module import MODULE
 from tests.bunauth.feeds import feed_of
 from tests.fakes import FakeKms
-from tests.rooms import opened, site
+from tests.rooms import opened, secret_caller, site
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, signed_up
 
 
@@ -36,7 +46,7 @@ async def test_from_signup_to_logout(tenant_auth: TenantAuth) -> None:
     assert caller.user is not None
     assert await tenant_auth.me(caller) == first.user
     assert (await tenant_auth.update_me(caller, {"plan": "pro"})).data == {"plan": "pro"}
-    assert await tenant_auth.session_alive(BAKERY, caller.user.session)
+    assert await tenant_auth.session_alive(BAKERY, caller.user.session, 0)
 
     async with feed_of(tenant_auth) as feed:
         assert (await feed.next()).kind is RevokedKind.READY
@@ -44,7 +54,7 @@ async def test_from_signup_to_logout(tenant_auth: TenantAuth) -> None:
         told = await feed.next()
 
     assert (told.kind, told.id) == (RevokedKind.SESSION, caller.user.session)
-    assert not await tenant_auth.session_alive(BAKERY, caller.user.session)
+    assert not await tenant_auth.session_alive(BAKERY, caller.user.session, 0)
 
 
 async def test_problems_keep_their_class(tenant_auth: TenantAuth) -> None:
@@ -62,6 +72,53 @@ async def test_problems_keep_their_class(tenant_auth: TenantAuth) -> None:
         await signed_up(tenant_auth, AT_BAKERY, "other@example.com", text="x" * (16 << 10))
     with pytest.raises(KeyNotFound):
         await tenant_auth.jwks("prj_unknown")
+
+
+async def test_a_server_manages_users(tenant_auth: TenantAuth) -> None:
+    server = secret_caller(BAKERY)
+    made = await tenant_auth.create_user(server, NewUser("eve@example.com", role="editor", claims={"team": 1}))
+    token = (await tenant_auth.custom_token(server, made.id, {"tv": True})).token
+    signed_in = await tenant_auth.login_with_custom_token(AT_BAKERY, token)
+    caller = await as_user(tenant_auth, AT_BAKERY, signed_in.access_token, time.time)
+    assert caller.user is not None
+    assert (caller.user.role, caller.user.claims) == ("editor", {"team": 1, "tv": True})
+    assert await tenant_auth.users(server, UserFilter(q="eve"), 10, None) == ManagedUsers((made,))
+    [session] = (await tenant_auth.user_sessions(server, made.id, 10, None)).items
+    assert session.id == caller.user.session
+
+    async with feed_of(tenant_auth) as feed:
+        assert (await feed.next()).kind is RevokedKind.READY
+        changed = await tenant_auth.update_user(server, made.id, UserChanges(role="admin"))
+        told = await feed.next()
+    await tenant_auth.end_user_sessions(server, made.id)
+
+    assert (changed.role, changed.claims, changed.email) == ("admin", {"team": 1}, "eve@example.com")
+    assert (told.kind, told.id) == (RevokedKind.USER, user_version(made.id, 0))
+    assert not await tenant_auth.session_alive(BAKERY, session.id, 0)
+    assert await tenant_auth.user(server, made.id) == changed
+    await tenant_auth.delete_user(server, made.id)
+    with pytest.raises(UserNotFound):
+        await tenant_auth.user(server, made.id)
+
+
+async def test_problems_of_administration_keep_their_class(tenant_auth: TenantAuth) -> None:
+    server, eve = secret_caller(BAKERY), (await signed_up(tenant_auth)).user
+    token = (await tenant_auth.custom_token(server, eve.id, {})).token
+    await tenant_auth.login_with_custom_token(AT_BAKERY, token)
+
+    with pytest.raises(CustomTokenUsed):
+        await tenant_auth.login_with_custom_token(AT_BAKERY, token)
+    with pytest.raises(EmailTaken):
+        await tenant_auth.create_user(server, NewUser("eve@example.com"))
+    with pytest.raises(InvalidInput):
+        await tenant_auth.update_user(server, eve.id, UserChanges(claims={"sub": "usr_other"}))
+    with pytest.raises(InvalidCursor):
+        await tenant_auth.users(server, UserFilter(), 1, "forged")
+    with pytest.raises(Forbidden):
+        await tenant_auth.delete_user(AT_BAKERY, eve.id)
+    await tenant_auth.update_user(server, eve.id, UserChanges(banned=True))
+    with pytest.raises(UserBanned):
+        await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
 
 
 async def test_a_dropped_project_has_no_users(tenant_auth: TenantAuth) -> None:

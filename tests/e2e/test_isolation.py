@@ -35,6 +35,8 @@ class Project:
     user: dict[str, str]
     refresh_token: str
     key_ids: tuple[str, ...]
+    user_id: str = "usr_x"
+    custom_token: str = "no token"
     backup: str = "bkp_x"
     backup_job: str = "job_x"
     queued_job: str = "job_x"
@@ -130,6 +132,9 @@ def tries(owner: Project) -> list[Try]:
         ("POST", "/v1/collections/{collection}/misfits", "/v1/collections/papers/misfits", {}),
         ("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", None),
         ("POST", "/v1/rules/test", "/v1/rules/test", RULE_TEST),
+        ("GET", "/v1/auth/users", "/v1/auth/users", None),
+        ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
+        *managing_users(owner),
     ):
         found.append(Try(method, template, path, "developer", (404,), sent, headers=meant))
     account = {"email": "user@owner.example", "password": "apples and pears"}
@@ -140,6 +145,13 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
         Try("PATCH", "/v1/auth/me", "/v1/auth/me", "key", (401,), {"data": {}}, headers=owner.user),
         Try("POST", "/v1/auth/logout", "/v1/auth/logout", "key", (401,), headers=owner.user),
+        Try(
+            *("POST", "/v1/auth/login/custom-token", "/v1/auth/login/custom-token"),
+            *("key", (401,), {"token": owner.custom_token}),
+        ),
+        Try("GET", "/v1/auth/users", "/v1/auth/users", "key", (200,)),
+        Try("POST", "/v1/auth/users", "/v1/auth/users", "key", (201,), {"email": "mine@example.com"}),
+        *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
         Try("GET", "/v1/auth/jwks.json", f"/v1/auth/jwks.json?project={owner.id}", "key", (200,)),  # public keys
         Try("GET", "/v1/data/{collection}", "/v1/data/papers", "key", (200,)),
         Try("POST", "/v1/data/{collection}/query", "/v1/data/papers/query", "key", (200,), {"where": {}}),
@@ -190,6 +202,19 @@ def tries(owner: Project) -> list[Try]:
             found.append(Try(method, route, at, "key", (404,)))
             found.append(Try(method, route, f"{at}?project={owner.id}", "nobody", (401, 403, 404)))
     return found
+
+
+def managing_users(owner: Project) -> list[tuple[str, str, str, Any]]:
+    """What a server does with one user: method, route, path and body."""
+    route, at = "/v1/auth/users/{user_id}", f"/v1/auth/users/{owner.user_id}"
+    return [
+        ("GET", route, at, None),
+        ("PATCH", route, at, {"role": "admin", "data": {}}),
+        ("DELETE", route, at, None),
+        ("GET", f"{route}/sessions", f"{at}/sessions", None),
+        ("DELETE", f"{route}/sessions", f"{at}/sessions", None),
+        ("POST", "/v1/auth/custom-token", "/v1/auth/custom-token", {"uid": owner.user_id}),
+    ]
 
 
 def test_no_route_shows_one_project_to_another(instance: Instance, projects: tuple[Project, Project]) -> None:
@@ -349,6 +374,8 @@ def _project(instance: Instance, name: str) -> Project:
         developer=developer,
         user={"Authorization": f"Bearer {user['access_token']}"},
         refresh_token=user["refresh_token"],
+        custom_token=post("/v1/auth/custom-token", keys["secret"], {"uid": user["user"]["id"]})["token"],
+        user_id=user["user"]["id"],
         key_ids=tuple(key["id"] for key in made["keys"]),
         backup=job.json()["backup"],
         backup_job=job.json()["id"],

@@ -88,6 +88,45 @@ def test_end_users_sign_up_and_in(instance: Instance, keys: dict[str, str]) -> N
     poll(lambda: instance.http.get("/v1/auth/me", headers=public | token).status_code == 401, 1.0)
 
 
+def test_what_a_server_changes_of_a_user_counts_within_a_second(instance: Instance, keys: dict[str, str]) -> None:
+    http, (secret, public) = instance.http, ({"X-Bunbase-Key": keys[kind]} for kind in ("secret", "publishable"))
+    account = {"email": "bob@example.com", "password": "apples and pears"}
+    user = http.post("/v1/auth/users", json=account, headers=secret).raise_for_status().json()
+    at = f"/v1/auth/users/{user['id']}"
+    assert http.get(at, headers=public).status_code == 403
+    custom = http.post("/v1/auth/custom-token", json={"uid": user["id"]}, headers=secret).json()["token"]
+    assert http.get("/v1/auth/me", headers=public | bearer(custom)).status_code == 401
+    signed_in = http.post("/v1/auth/login/custom-token", json={"token": custom}, headers=public).json()
+    rules = {"list": "auth.role == 'editor'"}
+    http.put("/v1/collections/drafts", json={"rules": rules}, headers=secret).raise_for_status()
+
+    def status(answer: dict[str, str]) -> int:
+        return http.get("/v1/data/drafts", headers=public | bearer(answer["access_token"])).status_code
+
+    assert status(signed_in) == 200
+    http.patch(at, json={"role": "editor"}, headers=secret).raise_for_status()
+    poll(lambda: status(signed_in) == 401, 1.0)
+    sent = {"refresh_token": signed_in["refresh_token"]}
+    refreshed = http.post("/v1/auth/refresh", json=sent, headers=public).json()
+    assert (refreshed["user"]["role"], status(refreshed)) == ("editor", 200)
+
+    http.patch(at, json={"banned": True}, headers=secret).raise_for_status()
+    poll(lambda: status(refreshed) == 401, 1.0)
+    login = http.post("/v1/auth/login", json=account, headers=public)
+    assert (login.status_code, login.json()["code"]) == (403, "user_banned")
+    http.patch(at, json={"banned": False}, headers=secret).raise_for_status()
+    again = http.post("/v1/auth/login", json=account, headers=public).json()
+    assert status(again) == 200
+
+    assert http.delete(at, headers=secret).status_code == 204
+    poll(lambda: status(again) == 401, 1.0)
+    assert http.get(at, headers=secret).json()["code"] == "user_not_found"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
 def test_an_end_user_reads_and_writes_what_rules_allow(instance: Instance, keys: dict[str, str]) -> None:
     secret, public = ({"X-Bunbase-Key": keys[kind]} for kind in ("secret", "publishable"))
     account = {"email": "owner@example.com", "password": "apples and pears"}

@@ -15,7 +15,7 @@ from bunbase.contracts.bundoc import Bundoc, DocumentNotFound
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import EndUser
 from bunbase.contracts.functions import FunctionCrashed, FunctionError
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth import NewUser, TenantAuth
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
@@ -151,6 +151,105 @@ async def test_a_function_knows_its_user(functions: FunctionsService, rooms: Roo
 
     assert (me["id"], me["email"], me["data"]) == (signed_in.user.id, "ada@example.com", {"theme": "dark"})
     assert nobody.json == "unauthenticated"
+
+
+async def test_a_function_manages_the_project_s_users(functions: FunctionsService, rooms: Rooms) -> None:
+    await deploy(
+        functions,
+        "f",
+        """async (req, { auth }) => {
+            const { users } = auth;
+            const eve = await users.create({ email: "eve@example.com", password: "a long password", data: { n: 1 } });
+            const ada = await users.create({ email: "ada@example.com", role: "admin" });
+            const changed = await users.update(eve.id, { role: "editor", claims: { team: 1 } });
+            const page = await users.list({ limit: 1 });
+            const editors = await users.list({ role: "editor" });
+            const token = await auth.customToken(eve.id, { tv: true });
+            const gone = [await users.delete(ada.id), await users.signOut(eve.id)];
+            return {
+                eve, changed, token, gone,
+                same: [await users.get(eve.id), await users.getByEmail("EVE@example.com")],
+                page: [page.items.map(user => user.email), typeof page.next],
+                editors: editors.items.map(user => user.email),
+            };
+        }""",
+    )
+
+    told = (await call(functions, "f")).json
+
+    eve = told["eve"]
+    assert (eve["email"], eve["role"], eve["data"], eve["banned"]) == ("eve@example.com", "user", {"n": 1}, False)
+    assert told["changed"] == eve | {"role": "editor", "claims": {"team": 1}}
+    assert told["same"] == [told["changed"]] * 2
+    assert (told["page"], told["editors"]) == ([["ada@example.com"], "string"], ["eve@example.com"])
+    assert told["gone"] == [None, None]
+    signed_in = await rooms[TenantAuth].login_with_custom_token(publishable_caller(PROJECT), told["token"])
+    assert signed_in.user.id == eve["id"]
+
+
+async def test_what_is_refused_of_users_is_thrown_with_its_code(functions: FunctionsService) -> None:
+    await deploy(
+        functions,
+        "f",
+        """async (req, { auth: { users, customToken } }) => {
+            const refused = ({ code, status, detail }) => [code, status, !!detail];
+            const outcome = (promise) => promise.then(() => "done", refused);
+            const eve = await users.create({ email: "eve@example.com" });
+            return [
+                await outcome(users.get("usr_nobody")),
+                await outcome(users.getByEmail("nobody@example.com")),
+                await outcome(customToken("usr_nobody")),
+                await outcome(users.create({ email: "eve@example.com" })),
+                await outcome(users.create({})),
+                await outcome(users.update(eve.id, { id: "usr_other" })),
+                await outcome(users.update(eve.id, { claims: { sub: "usr_other" } })),
+                await outcome(users.list({ limit: 501 })),
+                await outcome(users.list({ limit: 1, cursor: "forged" })),
+                await outcome(users.update(eve.id, { data: { text: "x".repeat(100_000) } })),
+            ];
+        }""",
+    )
+
+    told = (await call(functions, "f")).json
+
+    assert [(code, status) for code, status, _ in told] == [
+        *[("user_not_found", 404)] * 3,
+        ("email_taken", 409),
+        *[("invalid_input", 422)] * 4,
+        ("invalid_cursor", 400),
+        ("payload_too_large", 413),
+    ]
+    assert all(detail for _, _, detail in told)
+
+
+async def test_a_function_sees_and_changes_no_user_of_another_project(
+    functions: FunctionsService, rooms: Rooms
+) -> None:
+    there = secret_caller("prj_two")
+    theirs = await rooms[TenantAuth].create_user(there, NewUser("theirs@example.com"))
+    await deploy(
+        functions,
+        "f",
+        """async (req, { auth: { users, customToken } }) => {
+            const outcome = (promise) => promise.then((value) => value ?? "done", (error) => error.code);
+            const id = await req.text();
+            return [
+                await outcome(users.get(id)),
+                await outcome(users.getByEmail("theirs@example.com")),
+                await outcome(users.update(id, { role: "admin" })),
+                await outcome(users.signOut(id)),
+                await outcome(users.delete(id)),
+                await outcome(customToken(id)),
+                (await users.list()).items,
+                (await users.list({ project: "prj_two" }).catch((error) => error.code)),
+            ];
+        }""",
+    )
+
+    told = (await call(functions, "f", request("/", "POST", theirs.id.encode()))).json
+
+    assert told == [*["user_not_found"] * 6, [], "invalid_input"]
+    assert await rooms[TenantAuth].user(there, theirs.id) == theirs
 
 
 async def test_large_documents_go_both_ways(functions: FunctionsService) -> None:

@@ -163,6 +163,7 @@ class FakeTenantAuth(Room):
     def __init__(self) -> None:
         super().__init__()
         self.ended: set[str] = set()
+        self.version = 0
 
     def token(self, project: str = BAKERY, session: str = "ses_u", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": "usr_eve", "aud": project, "sid": session, "type": "user", "role": "user", "email": None}
@@ -172,9 +173,9 @@ class FakeTenantAuth(Room):
         self.calls["jwks"] += 1
         return Jwks((signing_key(project).public_jwk(),))
 
-    async def session_alive(self, project: str, session: str) -> bool:
+    async def session_alive(self, project: str, session: str, version: int) -> bool:
         self.calls["session_alive"] += 1
-        return session not in self.ended
+        return session not in self.ended and version == self.version
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
         self.calls["login"] += 1

@@ -11,7 +11,7 @@ import pytest_asyncio
 from bunbase.contracts.bunauth import InvalidToken, TokenExpired
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import InvalidKey, KeyHolder, ProjectNotFound
-from bunbase.contracts.revocations import RevokedKind
+from bunbase.contracts.revocations import RevokedKind, user_version
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.revoked import Revoked
 from bunbase.pkg.jwt import SigningKey, new_private_key
@@ -130,6 +130,45 @@ async def test_an_ended_session_of_a_user_is_refused_once_it_is_told(asking: Ask
 
     await eventually(lambda: "ses_u" in asking.identity.ended_user_sessions)
     assert await asking.refused_user(token)
+
+
+async def test_what_is_no_longer_true_of_a_user_is_refused_in_every_session_and_the_next_version_passes(
+    asking: Asking,
+) -> None:
+    before = [asking.tenant_auth.token(session="ses_a"), asking.tenant_auth.token(session="ses_b", ver=0)]
+    after, another = asking.tenant_auth.token(session="ses_a", ver=1), asking.tenant_auth.token(sub="usr_ada")
+    for token in before:
+        await asking.identity.end_user(BAKERY, token)
+        assert asking.identity.known_user(BAKERY, token)
+
+    asking.tenant_auth.tell(RevokedKind.USER, user_version("usr_eve", 0))
+
+    await eventually(lambda: "usr_eve:0" in asking.identity.ended_user_sessions)
+    for token in before:
+        assert await asking.refused_user(token)
+        assert asking.identity.known_user(BAKERY, token) is None
+    for token in (after, another):
+        assert not await asking.refused_user(token)
+
+
+async def test_while_the_feed_is_broken_another_version_of_a_user_is_refused(asking: Asking) -> None:
+    old, new = asking.tenant_auth.token(), asking.tenant_auth.token(ver=1)
+    await asking.identity.end_user(BAKERY, old)
+    asking.tenant_auth.break_off()
+    await eventually(lambda: not asking.identity.ended_user_sessions.live())
+
+    asking.tenant_auth.version = 1
+
+    assert await asking.refused_user(old)
+    assert not await asking.refused_user(new)
+
+
+async def test_a_custom_token_is_no_access_token(asking: Asking) -> None:
+    audience = f"{BAKERY}/custom-token"
+
+    assert await asking.refused_user(asking.tenant_auth.token(type="custom"))
+    assert await asking.refused_user(asking.tenant_auth.token(aud=audience))
+    assert await asking.refused_user(asking.tenant_auth.token(type="custom", aud=audience))
 
 
 async def test_a_deleted_personal_token_is_refused_once_it_is_told(asking: Asking) -> None:

@@ -75,15 +75,15 @@ async def test_a_user_of_one_project_reaches_nothing_in_another(
         await tenant_auth.update_me(astray, {})
     await tenant_auth.logout(astray)
 
-    assert not await tenant_auth.session_alive(LIBRARY, at_home.user.session)
-    assert await tenant_auth.session_alive(BAKERY, at_home.user.session)
+    assert not await tenant_auth.session_alive(LIBRARY, at_home.user.session, 0)
+    assert await tenant_auth.session_alive(BAKERY, at_home.user.session, 0)
     assert (await tenant_auth.me(at_home)).data == {"mine": True}
 
 
 async def test_dropping_a_project_takes_all_of_it_and_nothing_else(
     tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bunbase.tenant_auth.store.BATCH", 2)
+    monkeypatch.setattr("bunbase.tenant_auth.store.users.BATCH", 2)
     for number in range(5):
         await signed_up(tenant_auth, AT_BAKERY, f"baker{number}@example.com")
     reader = await signed_up(tenant_auth, AT_LIBRARY)
@@ -92,7 +92,7 @@ async def test_dropping_a_project_takes_all_of_it_and_nothing_else(
     await tenant_auth.drop_project(BAKERY)
 
     for table in ("users", "sessions", "refresh_tokens"):
-        assert await tenant_auth.store.db.all(_Project, f"SELECT DISTINCT project FROM {table}") == [_Project(LIBRARY)]
+        assert await tenant_auth.stores.db.all(_Project, f"SELECT DISTINCT project FROM {table}") == [_Project(LIBRARY)]
     assert (await tenant_auth.refresh(AT_LIBRARY, reader.refresh_token)).user == reader.user
 
 

@@ -32,13 +32,13 @@ async def test_a_reused_refresh_token_ends_the_session(tenant_auth: TenantAuthSe
     first = await signed_up(tenant_auth)
     session = (await claims_of(tenant_auth, BAKERY, first.access_token, lambda: clock.now().timestamp()))["sid"]
     second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
-    assert await tenant_auth.session_alive(BAKERY, session)
+    assert await tenant_auth.session_alive(BAKERY, session, 0)
     clock.advance(10)
 
     with pytest.raises(TokenReused):
         await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
 
-    assert not await tenant_auth.session_alive(BAKERY, session)
+    assert not await tenant_auth.session_alive(BAKERY, session, 0)
     with pytest.raises(InvalidToken):
         await tenant_auth.refresh(AT_BAKERY, second.refresh_token)
 
@@ -68,7 +68,7 @@ async def test_logout_ends_the_session_and_is_told_within_a_second(
         told = await feed.next()
 
     assert told == Revocation(RevokedKind.SESSION, caller.user.session, clock.now().timestamp() + 960)
-    assert not await tenant_auth.session_alive(BAKERY, caller.user.session)
+    assert not await tenant_auth.session_alive(BAKERY, caller.user.session, 0)
     with pytest.raises(InvalidToken):
         await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
 
@@ -86,7 +86,7 @@ async def test_what_is_long_over_is_deleted_and_what_lives_stays(
     await tenant_auth.forget()
     await tenant_auth.forget_pairs()
 
-    db = tenant_auth.store.db
+    db = tenant_auth.stores.db
     assert await db.value("SELECT count(*) FROM sessions") == 1
     assert await db.value("SELECT count(*) FROM refresh_tokens") == 2
     assert await db.value("SELECT count(*) FROM refresh_tokens WHERE sealed_pair IS NOT NULL") == 0
@@ -97,7 +97,7 @@ async def test_what_is_long_over_is_deleted_and_what_lives_stays(
 async def test_no_token_and_no_password_is_readable_in_the_database(tenant_auth: TenantAuthService) -> None:
     first = await signed_up(tenant_auth)
     second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
-    db = tenant_auth.store.db
+    db = tenant_auth.stores.db
 
     stored = await db.value("SELECT string_agg(users::text, '') FROM users") + await db.value(
         "SELECT string_agg(encode(hash || coalesce(sealed_pair, ''), 'escape'), '') FROM refresh_tokens"

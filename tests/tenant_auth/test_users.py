@@ -13,7 +13,7 @@ from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput, Unauthenticated
 from bunbase.pkg.jwt import Verifier
-from bunbase.tenant_auth.access_tokens import UserTokens
+from bunbase.tenant_auth.access_tokens import Subject, UserTokens
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, publishable_caller, secret_caller
@@ -48,6 +48,7 @@ async def test_an_access_token_says_what_the_gateway_reads(tenant_auth: TenantAu
         "exp": now + 900,
         "jti": claims["jti"],
         "sid": claims["sid"],
+        "ver": 0,
         "type": "user",
         "role": "user",
         "email": "eve@example.com",
@@ -59,7 +60,7 @@ async def test_one_email_signed_up_many_times_at_once_is_one_user(tenant_auth: T
     answers = await asyncio.gather(*(signed_up(tenant_auth) for _ in range(8)), return_exceptions=True)
 
     assert Counter(type(answer) for answer in answers) == {UserSignedIn: 1, EmailTaken: 7}
-    assert await tenant_auth.store.db.value("SELECT count(*) FROM sessions") == 1
+    assert await tenant_auth.stores.db.value("SELECT count(*) FROM sessions") == 1
 
 
 async def test_whatever_is_wrong_sign_in_answers_alike_and_hashes_once(
@@ -144,7 +145,7 @@ async def test_a_project_without_a_key_gets_no_users(tenant_auth: TenantAuthServ
     with pytest.raises(KeyNotFound):
         await signed_up(tenant_auth, publishable_caller("prj_unknown"))
 
-    assert await tenant_auth.store.db.value("SELECT count(*) FROM users") == 1
+    assert await tenant_auth.stores.db.value("SELECT count(*) FROM users") == 1
 
 
 class ReplacedKey(FakeKms):
@@ -172,7 +173,7 @@ async def test_a_replaced_signing_key_is_named_in_the_next_token() -> None:
     user = User("usr_eve", "eve@example.com", False, "user", {}, {}, now)
 
     for kid in ("first", "second"):
-        token, _ = await tokens.sign(BAKERY, user, "ses_one", now)
+        token, _ = await tokens.sign(BAKERY, Subject(user, 0, "ses_one"), now)
 
         keys = (await tokens.jwks(BAKERY)).keys
         assert [key["kid"] for key in keys] == [kid]

@@ -21,6 +21,16 @@ const handler: Handler = async (request, { caller, data, as, auth, env, log, sig
 
 export default handler;
 
+export const promote: Handler = async (request, { auth }) => {
+  const user = await auth.users.getByEmail(new URL(request.url).searchParams.get("email") ?? "");
+  if (user.banned) await auth.users.update(user.id, { banned: false, claims: { plan: "pro" } });
+  const { items } = await auth.users.list({ role: "editor", limit: 5 });
+  return { token: await auth.customToken(user.id, { device: "tv" }), editors: items.map((one) => one.email) };
+};
+
+// @ts-expect-error: a user's id is not to be changed
+export const renamed: Handler = (_, { auth }) => auth.users.update("usr_1", { id: "usr_2" });
+
 // @ts-expect-error: a context has no such member
 export const wrong: Handler = (_, ctx) => ctx.nothing;
 

@@ -13,6 +13,7 @@ class RevokedKind(StrEnum):
     KEY = "key"
     MEMBERSHIP = "membership"  # id: `<project>:<user>`
     PROJECT = "project"
+    USER = "user"  # id: `<user>:<version>`, as `user_version` writes it; every access token of that version
     READY = "ready"  # everything revoked so far has been told; what follows is news
     ALIVE = "alive"  # nothing new; the feed still stands
 
@@ -23,3 +24,8 @@ class Revocation(msgspec.Struct, frozen=True):
     kind: RevokedKind
     id: str = ""
     until: float = 0.0
+
+
+def user_version(user: str, version: int) -> str:
+    """Name all access tokens that an end user got while what they say was true; the next have the next version."""
+    return f"{user}:{version}"

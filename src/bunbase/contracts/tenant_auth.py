@@ -7,10 +7,24 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from bunbase.contracts.bunauth import Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.pkg.errors import Problem
+
+
+class UserBanned(Problem):
+    status, code, title = 403, "user_banned", "This account has been banned"
+
+
+class UserNotFound(Problem):
+    status, code, title = 404, "user_not_found", "There is no such user"
+
+
+class CustomTokenUsed(Problem):
+    status, code, title = 401, "custom_token_used", "This custom token was used before"
 
 
 class User(msgspec.Struct, frozen=True):
@@ -35,15 +49,94 @@ class UserSignedIn(msgspec.Struct, frozen=True):
     token_type: str = "Bearer"
 
 
+class ManagedUser(User, frozen=True):
+    """A user as administration sees it."""
+
+    banned: bool
+    has_password: bool
+
+
+class ManagedUsers(msgspec.Struct, frozen=True):
+    items: tuple[ManagedUser, ...]
+    next: str | None = None
+
+
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Without a password, the user signs in by custom tokens alone. `claims`: at most 1 KiB of JSON, `data`: 16 KiB."""
+
+    email: str
+    password: str | None = None
+    email_verified: bool = False
+    role: str = "user"
+    claims: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+
+
+class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is not named stays as it is; `claims` and `data` are replaced as a whole."""
+
+    email: str | UnsetType = UNSET
+    email_verified: bool | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+    role: str | UnsetType = UNSET
+    claims: dict[str, Any] | UnsetType = UNSET
+    data: dict[str, Any] | UnsetType = UNSET
+    banned: bool | UnsetType = UNSET
+
+
+class UserFilter(msgspec.Struct, frozen=True):
+    """`email`: the whole address; `q`: how it begins. Neither minds capitals."""
+
+    email: str | None = None
+    q: str | None = None
+    role: str | None = None
+    banned: bool | None = None
+
+
+class UserSession(msgspec.Struct, frozen=True):
+    """A session that stands. `ip`, `agent`: of the sign-in."""
+
+    id: str
+    ip: str
+    agent: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class UserSessions(msgspec.Struct, frozen=True):
+    items: tuple[UserSession, ...]
+    next: str | None = None
+
+
+class CustomToken(msgspec.Struct, frozen=True):
+    """`expires_in`: seconds."""
+
+    token: str
+    expires_in: int
+
+
 class TenantAuth(Protocol):
-    """Every call takes its project from the Caller. Problems are those of BunAuth's contract."""
+    """Every call takes its project from the Caller. Problems are those of BunAuth's contract.
+
+    Administration (`users` to `custom_token`) is for the secret key, and for developers who are members: viewers look,
+    developers change. It raises Forbidden to everybody else. What a token says of a user (email, role, claims), a ban,
+    a deletion and a new password end the user's access tokens within a second; all but the first end the sessions too.
+    """
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
         """Raises: EmailTaken, InvalidInput."""
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
-        """Raises: InvalidCredentials, alike and in like time for a wrong password and an unknown email."""
+        """Raises: InvalidCredentials, alike and in like time for a wrong password and an unknown email; UserBanned,
+        if the password was right."""
+        ...
+
+    async def login_with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
+        """Trade a custom token, once, for a session whose access tokens have its claims.
+
+        Raises: InvalidToken, TokenExpired, CustomTokenUsed, UserBanned.
+        """
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
@@ -58,12 +151,46 @@ class TenantAuth(Protocol):
         """Replace the user's own `data` (at most 16 KiB of JSON)."""
         ...
 
+    async def users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
+        """Newest first. Raises: InvalidCursor."""
+        ...
+
+    async def user(self, caller: Caller, id: str) -> ManagedUser:
+        """Raises: UserNotFound."""
+        ...
+
+    async def create_user(self, caller: Caller, new: NewUser) -> ManagedUser:
+        """Raises: EmailTaken, InvalidInput."""
+        ...
+
+    async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
+        """Raises: UserNotFound, EmailTaken, InvalidInput."""
+        ...
+
+    async def delete_user(self, caller: Caller, id: str) -> None:
+        """Raises: UserNotFound."""
+        ...
+
+    async def user_sessions(self, caller: Caller, id: str, limit: int, cursor: str | None) -> UserSessions:
+        """Newest first. Raises: UserNotFound, InvalidCursor."""
+        ...
+
+    async def end_user_sessions(self, caller: Caller, id: str) -> None:
+        """Sign a user out everywhere. Raises: UserNotFound."""
+        ...
+
+    async def custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
+        """Give a token that signs a user in, once and within five minutes. Raises: UserNotFound, UserBanned,
+        InvalidInput."""
+        ...
+
     async def jwks(self, project: str) -> Jwks:
         """Give the project's public keys. Raises: KeyNotFound."""
         ...
 
-    async def session_alive(self, project: str, session: str) -> bool:
-        """Say whether a session still stands; for a process whose revocation feed is broken."""
+    async def session_alive(self, project: str, session: str, version: int) -> bool:
+        """Say whether an access token of a session still counts, by its claims `sid` and `ver`; for a process whose
+        revocation feed is broken."""
         ...
 
     async def drop_project(self, project: str) -> None:
@@ -71,5 +198,6 @@ class TenantAuth(Protocol):
         ...
 
     def revocations(self) -> AsyncIterator[Revocation]:
-        """Tell every ended session whose access token could still be in use, then READY, then news."""
+        """Tell every ended session and version of a user whose access tokens could still be in use, then READY, then
+        news."""
         ...

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from bunbase.contracts.bunauth import BunAuth, InvalidToken, TokenExpired
 from bunbase.contracts.caller import Developer, EndUser
 from bunbase.contracts.platform import KeyHolder, Membership, Platform
-from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.keyring import Keyring
 from bunbase.gateway.revoked import Revoked
@@ -81,7 +81,7 @@ class Identity:
     def known_user(self, project: str, token: str) -> EndUser | None:
         """Give the end user if that can be said without asking anybody; no doubtful token passes here."""
         claims = self.users.get((project, fingerprint(token))) if self.ended_user_sessions.live() else None
-        if claims is None or _expired(claims) or claims["sid"] in self.ended_user_sessions:
+        if claims is None or _expired(claims) or self._ended(claims):
             return None
         return _user_of(claims)
 
@@ -95,10 +95,9 @@ class Identity:
                 raise InvalidToken("This token belongs to another project or is no user's access token.")
             self.users.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
-        session = claims["sid"]
-        if session in self.ended_user_sessions:
+        if self._ended(claims):
             raise InvalidToken
-        if not self.ended_user_sessions.live() and not await self.tenant_auth.session_alive(project, session):
+        if not self.ended_user_sessions.live() and not await self._alive(project, claims):
             raise InvalidToken
         return _user_of(claims)
 
@@ -115,6 +114,14 @@ class Identity:
         return await self._cached(
             self.memberships, (developer, project), lambda: self.platform.membership(developer, project)
         )
+
+    def _ended(self, claims: dict[str, Any]) -> bool:
+        """Say whether the session of a user's token is known to have ended, or what the token says to be outdated."""
+        ended = self.ended_user_sessions
+        return claims["sid"] in ended or user_version(claims["sub"], _version(claims)) in ended
+
+    async def _alive(self, project: str, claims: dict[str, Any]) -> bool:
+        return await self.tenant_auth.session_alive(project, claims["sid"], _version(claims))
 
     async def _cached(self, cache: Cache[K, V], key: K, look_up: Callable[[], Awaitable[V]]) -> V:
         """Look up what the cache does not hold, or what nobody could have told us was revoked."""
@@ -163,7 +170,7 @@ class Identity:
                 project, _, _ = news.id.partition(":")
                 self.memberships.drop_where(lambda membership: membership.project == project)
             case _:
-                pass  # sessions and personal tokens are looked up in Revoked with every request
+                pass  # sessions, versions of users and personal tokens are looked up in Revoked with every request
 
 
 def _seconds_left(claims: dict[str, Any]) -> float:
@@ -177,6 +184,10 @@ def _check_expiry(claims: dict[str, Any]) -> None:
 
 def _expired(claims: dict[str, Any]) -> bool:
     return "exp" in claims and claims["exp"] <= time.time()
+
+
+def _version(claims: dict[str, Any]) -> int:
+    return int(claims.get("ver", 0))  # tokens from before there were versions are of the first
 
 
 def _user_of(claims: dict[str, Any]) -> EndUser:

@@ -61,9 +61,9 @@ def new_private_key() -> bytes:
     return RSAKey.generate_key(KEY_BITS).as_der(private=True)
 
 
-def signing_input(kid: str, claims: Mapping[str, Any]) -> bytes:
+def signing_input(kid: str, claims: Mapping[str, Any], typ: str = "JWT") -> bytes:
     """Give the bytes to sign where the key lives elsewhere (RFC 7515 §5.1)."""
-    header = {"typ": "JWT", "alg": ALGORITHM, "kid": kid}
+    header = {"typ": typ, "alg": ALGORITHM, "kid": kid}
     return b".".join(_base64(msgspec.json.encode(part)) for part in (header, claims))
 
 

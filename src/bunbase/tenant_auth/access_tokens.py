@@ -1,21 +1,48 @@
-"""Access tokens of end users: signed by BunKMS with the project's own key, which never comes here."""
+"""Tokens of end users: signed by BunKMS with the project's own key, which never comes here.
+
+Access tokens are read by the gateway; custom tokens, which sign a user in, only here. Neither passes for the other:
+they differ in `typ`, in `type` and in `aud`.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from bunbase.contracts.bunauth import Jwks
+import msgspec
+
+from bunbase.contracts.bunauth import InvalidToken, Jwks, TokenExpired
 from bunbase.contracts.bunkms import Kms, PublicKey
-from bunbase.contracts.tenant_auth import User
+from bunbase.contracts.tenant_auth import CustomToken, User
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.ids import new_id
-from bunbase.pkg.jwt import compact, signing_input
+from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier, compact, signing_input
 
 TYPE: Final = "user"
+CUSTOM_TYPE: Final = "custom"
+CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
+CUSTOM_TTL_SECONDS: Final = 300
 KEYS_TTL_SECONDS: Final = 60.0
 KEYS_CACHED: Final = 10_000  # projects
 ATTEMPTS: Final = 2  # a key that is replaced between two calls is not replaced again at once
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """Of whom an access token speaks. `claims`: of the session; the user's own count more where both have a name."""
+
+    user: User
+    version: int
+    session: str
+    claims: dict[str, Any] = {}
+
+
+class Voucher(msgspec.Struct, frozen=True):
+    """What a custom token says: who may sign in, until when, and which claims the session gets."""
+
+    id: str
+    uid: str
+    claims: dict[str, Any]
+    expires_at: datetime
 
 
 class UserTokens:
@@ -25,42 +52,83 @@ class UserTokens:
         self.ttl_seconds = ttl_seconds
         self.keys: Cache[str, tuple[PublicKey, ...]] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
 
-    async def sign(self, project: str, user: User, session: str, now: datetime) -> tuple[str, int]:
+    async def sign(self, project: str, subject: Subject, now: datetime) -> tuple[str, int]:
         """Give an access token and the Unix second in which it expires. Raises: KeyNotFound, KeyDestroyed."""
-        issued_at = int(now.timestamp())
-        claims = {
-            "iss": f"{self.public_url}/v1/auth/{project}",
-            "sub": user.id,
+        user, expires_at = subject.user, int(now.timestamp()) + self.ttl_seconds
+        claims = self._standard(project, user.id, now, self.ttl_seconds) | {
             "aud": project,
-            "iat": issued_at,
-            "exp": issued_at + self.ttl_seconds,
-            "jti": new_id("jti"),
-            "sid": session,
+            "sid": subject.session,
+            "ver": subject.version,
             "type": TYPE,
             "role": user.role,
             "email": user.email,
-            "claims": user.claims,
+            "claims": subject.claims | user.claims,
         }
-        return await self._signed(project, claims), issued_at + self.ttl_seconds
+        return await self._signed(project, claims), expires_at
+
+    async def sign_custom(self, project: str, uid: str, claims: dict[str, Any], now: datetime) -> CustomToken:
+        """Raises: KeyNotFound, KeyDestroyed."""
+        said = self._standard(project, uid, now, CUSTOM_TTL_SECONDS) | {
+            "aud": _custom_audience(project),
+            "type": CUSTOM_TYPE,
+            "claims": claims,
+        }
+        return CustomToken(await self._signed(project, said, CUSTOM_HEADER), CUSTOM_TTL_SECONDS)
+
+    async def read_custom(self, project: str, token: str, now: datetime) -> Voucher:
+        """Raises: InvalidToken, TokenExpired, KeyNotFound, KeyDestroyed."""
+        try:
+            claims = await self._checked(project, token, now)
+        except ExpiredToken:
+            raise TokenExpired("A custom token is good for five minutes: ask your server for a new one.") from None
+        except BadToken:
+            raise InvalidToken("This is no custom token of this project: ask your server for one.") from None
+        return Voucher(claims["jti"], claims["sub"], claims["claims"], datetime.fromtimestamp(claims["exp"], UTC))
 
     async def jwks(self, project: str) -> Jwks:
         """Raises: KeyNotFound, KeyDestroyed."""
         keys = await self._public_keys(project)
         return Jwks(tuple(_jwk(key) for key in keys))
 
+    async def check_key(self, project: str) -> None:
+        """Ask BunKMS whether the project still has a key. Raises: KeyNotFound, KeyDestroyed."""
+        await self.kms.public_keys(project)
+
     def forget(self, project: str) -> None:
         self.keys.drop(project)
 
-    async def _signed(self, project: str, claims: dict[str, Any]) -> str:
+    def _standard(self, project: str, uid: str, now: datetime, ttl_seconds: int) -> dict[str, Any]:
+        issued_at = int(now.timestamp())
+        return {
+            "iss": f"{self.public_url}/v1/auth/{project}",
+            "sub": uid,
+            "iat": issued_at,
+            "exp": issued_at + ttl_seconds,
+            "jti": new_id("jti"),
+        }
+
+    async def _signed(self, project: str, claims: dict[str, Any], typ: str = "JWT") -> str:
         """Name the key in the header, then have BunKMS sign; again if that used another one."""
         for _ in range(ATTEMPTS):
             kid = (await self._public_keys(project))[0].kid
-            unsigned = signing_input(kid, claims)
+            unsigned = signing_input(kid, claims, typ)
             signature = await self.kms.sign(project, unsigned)
             if signature.kid == kid:
                 return compact(unsigned, signature.signature)
             self.forget(project)
         raise RuntimeError(f"BunKMS signs for {project} with a key that it does not list first")
+
+    async def _checked(self, project: str, token: str, now: datetime) -> dict[str, Any]:
+        """Give the claims of a custom token. Raises: BadToken, ExpiredToken."""
+        expected = {"type": CUSTOM_TYPE, "aud": _custom_audience(project)}
+        try:
+            return (await self._verifier(project, now)).claims(token, **expected)
+        except UnknownKey:  # signed by a process that knows a newer one
+            self.forget(project)
+            return (await self._verifier(project, now)).claims(token, **expected)
+
+    async def _verifier(self, project: str, now: datetime) -> Verifier:
+        return Verifier((await self.jwks(project)).keys, now.timestamp)
 
     async def _public_keys(self, project: str) -> tuple[PublicKey, ...]:
         keys = self.keys.get(project)
@@ -68,6 +136,10 @@ class UserTokens:
             keys = await self.kms.public_keys(project)
             self.keys.put(project, keys)
         return keys
+
+
+def _custom_audience(project: str) -> str:
+    return f"{project}/custom-token"
 
 
 def _jwk(key: PublicKey) -> dict[str, str]:

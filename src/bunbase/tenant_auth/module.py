@@ -16,7 +16,7 @@ from bunbase.tenant_auth.jobs import forget_jobs
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.settings import TenantAuthSettings
-from bunbase.tenant_auth.store import TenantAuthStore
+from bunbase.tenant_auth.store import Stores
 
 
 @asynccontextmanager
@@ -25,9 +25,8 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         open_database(site.database_url, "tenant_auth", "bunbase.tenant_auth.migrations") as db,
         open_passwords() as passwords,
     ):
-        store = TenantAuthStore(db, site.clock)
         access = UserTokens(rooms[Kms], site.public_url, settings.access_ttl_seconds)
-        service = TenantAuthService(store, passwords, access, settings, site.clock)
+        service = TenantAuthService(Stores(db, site.clock), passwords, access, settings, site.clock)
         async with running(*forget_jobs(service)):
             yield service
 

@@ -1,23 +1,49 @@
-"""What users may keep about themselves."""
+"""What may be kept about users: by themselves (`data`), and by the project's servers (`role`, `claims`)."""
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
 
 from bunbase.pkg.errors import InvalidInput
 
-MAX_BYTES: Final = 16 << 10
+MAX_DATA_BYTES: Final = 16 << 10
+MAX_CLAIMS_BYTES: Final = 1 << 10  # they travel with every request; twice that and an address still make a good token
+MAX_CLAIMS: Final = 32
 MAX_LEVELS: Final = 32  # as deep as a document
+ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+RESERVED: Final = frozenset(
+    ("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "ver", "type", "role", "email", "claims")
+)
 
 
 def check_data(data: dict[str, Any]) -> None:
     """Raises: InvalidInput when `data` is too deep, or too long as JSON."""
-    if _deeper_than(MAX_LEVELS, data):
-        raise _invalid(f"`data` has at most {MAX_LEVELS} levels.")
-    if len(msgspec.json.encode(data)) > MAX_BYTES:
-        raise _invalid(f"`data` has at most {MAX_BYTES} bytes of JSON; keep more in a collection.")
+    _check_size("data", data, MAX_DATA_BYTES, "keep more in a collection")
+
+
+def check_claims(claims: dict[str, Any]) -> None:
+    """Raises: InvalidInput when there are too many, they are too long, or one is called like what tokens say anyway."""
+    if len(claims) > MAX_CLAIMS:
+        raise _invalid("claims", f"There are at most {MAX_CLAIMS} claims.")
+    if taken := sorted(RESERVED & claims.keys()):
+        raise _invalid("claims", f"Tokens have {', '.join(taken)} already; choose another name.")
+    _check_size("claims", claims, MAX_CLAIMS_BYTES, "every token carries them; keep more in `data` or a collection")
+
+
+def check_role(role: str) -> None:
+    """Raises: InvalidInput."""
+    if ROLE.fullmatch(role) is None:
+        raise _invalid("role", "A role is a letter and at most 63 more letters, digits, - and _, such as editor.")
+
+
+def _check_size(name: str, value: dict[str, Any], max_bytes: int, instead: str) -> None:
+    if _deeper_than(MAX_LEVELS, value):
+        raise _invalid(name, f"`{name}` has at most {MAX_LEVELS} levels.")
+    if len(msgspec.json.encode(value)) > max_bytes:
+        raise _invalid(name, f"`{name}` has at most {max_bytes} bytes of JSON; {instead}.")
 
 
 def _deeper_than(levels: int, value: Any) -> bool:
@@ -27,5 +53,5 @@ def _deeper_than(levels: int, value: Any) -> bool:
     return levels == 0 or any(_deeper_than(levels - 1, one) for one in inner)
 
 
-def _invalid(message: str) -> InvalidInput:
-    return InvalidInput(message, errors=[{"path": "/data", "message": message}])
+def _invalid(name: str, message: str) -> InvalidInput:
+    return InvalidInput(message, errors=[{"path": f"/{name}", "message": message}])

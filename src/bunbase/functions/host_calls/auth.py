@@ -1,34 +1,118 @@
-"""`ctx.auth`: the call's own signed-in user, as TenantAuth knows it now."""
+"""`ctx.auth`: the call's own signed-in user, as TenantAuth knows it now; and the project's users, with its power."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth import NewUser, TenantAuth, UserChanges, UserFilter, UserNotFound
 from bunbase.functions.host_calls.arguments import read
 from bunbase.functions.host_calls.power import caller_of
 from bunbase.functions.workers.asks import Ask
+from bunbase.pkg.api_json import api_json
+from bunbase.pkg.cursors import DEFAULT_LIMIT, MAX_LIMIT
+from bunbase.pkg.errors import InvalidInput
 
 MAX_BODY_BYTES: Final = 64 << 10
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class NewData(msgspec.Struct, frozen=True):
     data: dict[str, Any]
 
 
+class OneUser(msgspec.Struct, frozen=True):
+    id: str
+
+
+class OneEmail(msgspec.Struct, frozen=True):
+    email: str
+
+
+class ListOptions(UserFilter, frozen=True, forbid_unknown_fields=True):
+    limit: int = DEFAULT_LIMIT
+    cursor: str | None = None
+
+
+class Changed(msgspec.Struct, frozen=True):
+    id: str
+    changes: UserChanges
+
+
+class Vouched(msgspec.Struct, frozen=True):
+    uid: str
+    claims: dict[str, Any] = {}
+
+
 async def me(users: TenantAuth, ask: Ask) -> bytes:
-    return msgspec.json.encode(await users.me(caller_of(ask, "caller")))
+    return api_json(await users.me(caller_of(ask, "caller")))
 
 
 async def update_me(users: TenantAuth, ask: Ask) -> bytes:
-    new = read(await ask.body(MAX_BODY_BYTES), NewData)
-    return msgspec.json.encode(await users.update_me(caller_of(ask, "caller"), new.data))
+    new = await _sent(ask, NewData)
+    return api_json(await users.update_me(caller_of(ask, "caller"), new.data))
+
+
+async def get(users: TenantAuth, ask: Ask) -> bytes:
+    return api_json(await users.user(caller_of(ask, "project"), (await _sent(ask, OneUser)).id))
+
+
+async def get_by_email(users: TenantAuth, ask: Ask) -> bytes:
+    only = UserFilter(email=(await _sent(ask, OneEmail)).email)
+    found = (await users.users(caller_of(ask, "project"), only, 1, None)).items
+    if not found:
+        raise UserNotFound("The project has no user with this address.")
+    return api_json(found[0])
+
+
+async def list_page(users: TenantAuth, ask: Ask) -> bytes:
+    asked = await _sent(ask, ListOptions)
+    if not 1 <= asked.limit <= MAX_LIMIT:
+        raise InvalidInput(f"`limit` is from 1 to {MAX_LIMIT}.")
+    only = UserFilter(asked.email, asked.q, asked.role, asked.banned)
+    return api_json(await users.users(caller_of(ask, "project"), only, asked.limit, asked.cursor))
+
+
+async def create(users: TenantAuth, ask: Ask) -> bytes:
+    return api_json(await users.create_user(caller_of(ask, "project"), await _sent(ask, NewUser)))
+
+
+async def update(users: TenantAuth, ask: Ask) -> bytes:
+    asked = await _sent(ask, Changed)
+    return api_json(await users.update_user(caller_of(ask, "project"), asked.id, asked.changes))
+
+
+async def delete(users: TenantAuth, ask: Ask) -> bytes:
+    await users.delete_user(caller_of(ask, "project"), (await _sent(ask, OneUser)).id)
+    return b""
+
+
+async def sign_out(users: TenantAuth, ask: Ask) -> bytes:
+    await users.end_user_sessions(caller_of(ask, "project"), (await _sent(ask, OneUser)).id)
+    return b""
+
+
+async def custom_token(users: TenantAuth, ask: Ask) -> bytes:
+    asked = await _sent(ask, Vouched)
+    return api_json(await users.custom_token(caller_of(ask, "project"), asked.uid, asked.claims))
+
+
+async def _sent(ask: Ask, kind: type[T]) -> T:
+    return read(await ask.body(MAX_BODY_BYTES), kind)
 
 
 METHODS: Final[dict[str, Callable[[TenantAuth, Ask], Awaitable[bytes]]]] = {
     "auth.me": me,
     "auth.updateMe": update_me,
+    "auth.users.get": get,
+    "auth.users.getByEmail": get_by_email,
+    "auth.users.list": list_page,
+    "auth.users.create": create,
+    "auth.users.update": update,
+    "auth.users.delete": delete,
+    "auth.users.signOut": sign_out,
+    "auth.customToken": custom_token,
 }

@@ -93,10 +93,49 @@ export type Data = Readonly<{
   commit(writes: readonly Write[]): Promise<Committed>;
 }>;
 
-/** This call's signed-in user. Throws a Problem (`unauthenticated`) where there is none. */
+/** A user as administration sees it. */
+export type ManagedUser = User & Readonly<{ banned: boolean; has_password: boolean }>;
+
+/** `role` and `claims` are what rules read as `auth.role` and `auth.claims`; claims have at most 1 KiB of JSON. */
+export type UserFields = Readonly<{
+  email_verified?: boolean;
+  password?: string;
+  role?: string;
+  claims?: Readonly<Record<string, unknown>>;
+  data?: Readonly<Record<string, unknown>>;
+}>;
+
+/** `email`: the whole address; `q`: how it begins. */
+export type UserQuery = Readonly<{
+  email?: string;
+  q?: string;
+  role?: string;
+  banned?: boolean;
+  limit?: number;
+  cursor?: string | null;
+}>;
+
+/** The project's users, with all the project may. Throws a Problem such as `user_not_found` or `email_taken`. */
+export type Users = Readonly<{
+  get(id: string): Promise<ManagedUser>;
+  getByEmail(email: string): Promise<ManagedUser>;
+  /** Newest first. */
+  list(query?: UserQuery): Promise<Readonly<{ items: readonly ManagedUser[]; next: string | null }>>;
+  create(user: UserFields & Readonly<{ email: string }>): Promise<ManagedUser>;
+  /** What is not named stays. Access tokens that say what is no longer true end within a second. */
+  update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean }>): Promise<ManagedUser>;
+  delete(id: string): Promise<void>;
+  /** Ends all the user's sessions. */
+  signOut(id: string): Promise<void>;
+}>;
+
+/** `me`, `updateMe`: this call's signed-in user; a Problem (`unauthenticated`) is thrown where there is none. */
 export type Auth = Readonly<{
   me(): Promise<User>;
   updateMe(data: Readonly<Record<string, unknown>>): Promise<User>;
+  users: Users;
+  /** Signs the user in, once and within five minutes, at `POST /v1/auth/login/custom-token`. */
+  customToken(uid: string, claims?: Readonly<Record<string, unknown>>): Promise<string>;
 }>;
 
 /** Why the function runs, if not for a request from outside. `due_at`: RFC 3339. */

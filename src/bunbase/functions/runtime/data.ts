@@ -1,14 +1,12 @@
-/** `ctx.data`, `ctx.auth` and `ctx.enqueue`: what is asked of the host. */
+/** `ctx.data` and `ctx.enqueue`: what is asked of the host. */
 
 import type {
   AggregateOptions,
   AnyDocument,
-  Auth,
   Context,
   Data,
   Job,
   Query,
-  User,
   Write,
   WriteOptions,
 } from "./context.ts";
@@ -47,17 +45,6 @@ export function dataOf(ask: AskBytes, as: Power): Data {
   }) as Data;
 }
 
-export function authOf(ask: AskBytes): Auth {
-  const asked = async (method: string, body?: unknown): Promise<User> => {
-    const bytes = await ask(`auth.${method}`, {}, body === undefined ? undefined : encodeText(textOf(body)));
-    return JSON.parse(decodeText(bytes)) as User;
-  };
-  return Object.freeze({
-    me: () => asked("me"),
-    updateMe: (data: Readonly<Record<string, unknown>>) => asked("updateMe", { data }),
-  });
-}
-
 export function enqueueOf(ask: AskBytes): Context["enqueue"] {
   return async (name, payload = null, { run_at, ...options } = {}) => {
     const at = run_at instanceof Date ? run_at.toISOString() : run_at;
@@ -66,7 +53,7 @@ export function enqueueOf(ask: AskBytes): Context["enqueue"] {
   };
 }
 
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined) throw new TypeError("This cannot be written as JSON.");
   return text;

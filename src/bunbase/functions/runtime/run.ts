@@ -1,10 +1,11 @@
 /** One call of the function: from the host's request to the last byte of the answer. */
 
 import type { Asks } from "./asks.ts";
+import { authOf } from "./auth.ts";
 import type { Channel } from "./channel.ts";
 import { type LogSource, type Logs } from "./console.ts";
 import type { Caller, Context, Handler, Trigger } from "./context.ts";
-import { authOf, dataOf, enqueueOf, type Power } from "./data.ts";
+import { dataOf, enqueueOf, type Power } from "./data.ts";
 import { encodeText, Frame } from "./frames.ts";
 import { describe } from "./errors.ts";
 import { callOver } from "./problem.ts";

@@ -12,6 +12,8 @@ from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 
 CONNECT_SECONDS = 5.0
 
+NotUnique = asyncpg.UniqueViolationError  # for stores, which import no driver: another row has this value already
+
 LOST = (
     OSError,  # the socket is gone, or refuses
     asyncpg.PostgresConnectionError,

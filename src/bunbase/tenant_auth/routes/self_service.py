@@ -1,4 +1,4 @@
-"""Public HTTP of tenant-auth: `/v1/auth`."""
+"""What end users do themselves: signing up, in and out, and their profile."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ class UserLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: str
 
 
+class CustomTokenLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    token: str
+
+
 class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: str
 
@@ -55,8 +59,17 @@ async def signup(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], dat
 
 @post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200)
 async def user_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLogin) -> UserSignedIn:
-    """A wrong password and an unknown email answer alike, in like time."""
+    """A wrong password and an unknown email answer alike, in like time. A banned user hears so (403 `user_banned`)
+    only with the right password."""
     return await tenant_auth.login(keyed, data.email, data.password)
+
+
+@post("/v1/auth/login/custom-token", summary="Sign in with a custom token", tags=TAGS, status_code=200)
+async def custom_token_login(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CustomTokenLogin
+) -> UserSignedIn:
+    """The project's server makes it, for a user it knows: `POST /v1/auth/custom-token`. Each signs in once."""
+    return await tenant_auth.login_with_custom_token(keyed, data.token)
 
 
 @post("/v1/auth/refresh", summary="Trade a refresh token for a new pair", tags=TAGS, status_code=200)
@@ -90,6 +103,7 @@ async def project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) ->
 ROUTES = (
     signup,
     user_login,
+    custom_token_login,
     user_refresh,
     user_logout,
     user_me,

@@ -1,0 +1,122 @@
+"""Administration: `/v1/auth/users` and custom tokens, for the secret key and for developers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import delete, get, patch, post
+from litestar.params import FromPath, QueryParameter
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth import (
+    CustomToken,
+    ManagedUser,
+    ManagedUsers,
+    NewUser,
+    TenantAuth,
+    UserChanges,
+    UserFilter,
+    UserSessions,
+)
+from bunbase.pkg.addresses import MAX_LENGTH
+from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.http import Cursor, Injected, Limit
+
+TAGS = ["End users: administration"]
+
+OfEmail = Annotated[str | None, QueryParameter(max_length=MAX_LENGTH, description="This address, in capitals or not.")]
+Beginning = Annotated[str | None, QueryParameter(max_length=MAX_LENGTH, description="How the address begins.")]
+OfRole = Annotated[str | None, QueryParameter(max_length=64)]
+Banned = Annotated[bool | None, QueryParameter(description="Only those who are banned, or are not.")]
+
+
+class NewCustomToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`claims`: what the session's tokens say beside the user's own claims; at most 1 KiB of JSON."""
+
+    uid: str
+    claims: dict[str, Any] = {}
+
+
+@get("/v1/auth/users", summary="List users", tags=TAGS)
+async def list_users(
+    operator: Injected[Caller],
+    tenant_auth: Injected[TenantAuth],
+    email: OfEmail = None,
+    q: Beginning = None,
+    role: OfRole = None,
+    banned: Banned = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> ManagedUsers:
+    """Newest first."""
+    return await tenant_auth.users(operator, UserFilter(email, q, role, banned), limit, cursor)
+
+
+@post("/v1/auth/users", summary="Create a user", tags=TAGS)
+async def create_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUser) -> ManagedUser:
+    """Without a password, the user signs in by custom tokens alone. `role` is `user` where none is given."""
+    return await tenant_auth.create_user(operator, data)
+
+
+@get("/v1/auth/users/{user_id:str}", summary="Get a user", tags=TAGS)
+async def get_user(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str]
+) -> ManagedUser:
+    return await tenant_auth.user(operator, user_id)
+
+
+@patch("/v1/auth/users/{user_id:str}", summary="Change a user", tags=TAGS)
+async def update_user(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str], data: UserChanges
+) -> ManagedUser:
+    """What is not named stays; `claims` and `data` are replaced as a whole. A new email, role or claims end the user's
+    access tokens within a second, and the next refresh brings the new ones; a ban and a new password end the sessions.
+    """
+    return await tenant_auth.update_user(operator, user_id, data)
+
+
+@delete("/v1/auth/users/{user_id:str}", summary="Delete a user", tags=TAGS)
+async def delete_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str]) -> None:
+    """With all sessions; access tokens stop working within a second. Documents stay."""
+    await tenant_auth.delete_user(operator, user_id)
+
+
+@get("/v1/auth/users/{user_id:str}/sessions", summary="List a user's sessions", tags=TAGS)
+async def list_user_sessions(
+    operator: Injected[Caller],
+    tenant_auth: Injected[TenantAuth],
+    user_id: FromPath[str],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> UserSessions:
+    """Those that stand, newest first."""
+    return await tenant_auth.user_sessions(operator, user_id, limit, cursor)
+
+
+@delete("/v1/auth/users/{user_id:str}/sessions", summary="Sign a user out everywhere", tags=TAGS)
+async def end_user_sessions(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str]
+) -> None:
+    """Access tokens stop working within a second."""
+    await tenant_auth.end_user_sessions(operator, user_id)
+
+
+@post("/v1/auth/custom-token", summary="Make a custom token", tags=TAGS, status_code=200)
+async def make_custom_token(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewCustomToken
+) -> CustomToken:
+    """Signs the user in, once and within five minutes, at `POST /v1/auth/login/custom-token`."""
+    return await tenant_auth.custom_token(operator, data.uid, data.claims)
+
+
+ROUTES = (
+    list_users,
+    create_user,
+    get_user,
+    update_user,
+    delete_user,
+    list_user_sessions,
+    end_user_sessions,
+    make_custom_token,
+)

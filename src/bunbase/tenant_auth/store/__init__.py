@@ -1,0 +1,18 @@
+"""All SQL of tenant-auth: one file per kind of row. Statements lead with the project; only clean-up goes across all."""
+
+from __future__ import annotations
+
+from bunbase.contracts.revocations import Revocation
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.feed import Feed
+from bunbase.tenant_auth.store.sessions import SessionStore
+from bunbase.tenant_auth.store.users import UserStore
+
+
+class Stores:
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self.db = db
+        self.feed = Feed(db, Revocation, clock)
+        self.sessions = SessionStore(db, self.feed)
+        self.users = UserStore(db, self.feed, self.sessions)

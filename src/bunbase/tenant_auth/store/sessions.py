@@ -1,0 +1,143 @@
+"""Sessions and their refresh tokens at rest, and the custom tokens that were used."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.tenant_auth import CustomTokenUsed, UserSession
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.feed import Feed
+from bunbase.pkg.opaque import fingerprint
+from bunbase.pkg.sessions import Pair, RefreshToken, Session
+from bunbase.tenant_auth.access_tokens import Subject, Voucher
+
+BATCH: Final = 1000  # rows a clean-up deletes in one statement, so that none holds locks for long
+
+# ADD_SESSION and ROTATE lock the user first, as every change of a user does. So one waits for the other, and then finds
+# another version: no token that says what is no longer true gets a session, and neither waits in a circle.
+ADD_SESSION = """
+WITH person AS (SELECT id FROM users WHERE project = $1 AND id = $2 AND version = $3 FOR SHARE),
+session AS (
+    INSERT INTO sessions (project, user_id, id, ip, agent, created_at, expires_at, claims)
+    SELECT $1, id, $4, $5, $6, $7, $8, $9 FROM person RETURNING id
+)
+INSERT INTO refresh_tokens (project, hash, session, expires_at) SELECT $1, $10, id, $11 FROM session"""
+ALIVE = """
+SELECT EXISTS (
+    SELECT FROM sessions JOIN users ON users.project = sessions.project AND users.id = user_id
+    WHERE sessions.project = $1 AND sessions.id = $2 AND version = $3 AND ended_at IS NULL AND expires_at > $4
+)"""
+SESSIONS = """
+SELECT id, ip, agent, created_at, expires_at FROM sessions
+WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND ($4 = '' OR id < $4)
+ORDER BY id DESC LIMIT $5"""
+END_SESSION = "UPDATE sessions SET ended_at = $3 WHERE project = $1 AND id = $2 AND ended_at IS NULL"
+END_ALL = """
+UPDATE sessions SET ended_at = $3 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3"""
+REFRESH_TOKEN = """
+SELECT session, user_id, tokens.expires_at, used_at, sealed_pair,
+    sessions.expires_at AS session_expires_at, ended_at AS session_ended_at, claims
+FROM refresh_tokens AS tokens JOIN sessions ON sessions.project = tokens.project AND sessions.id = session
+WHERE tokens.project = $1 AND hash = $2"""
+ROTATE = """
+WITH person AS (SELECT id FROM users WHERE project = $1 AND id = $2 AND version = $3 FOR SHARE),
+used AS (
+    UPDATE refresh_tokens SET used_at = $5, sealed_pair = $6
+    WHERE project = $1 AND hash = $4 AND used_at IS NULL AND EXISTS (SELECT FROM person)
+        AND EXISTS (SELECT FROM sessions WHERE project = $1 AND sessions.id = session AND ended_at IS NULL)
+    RETURNING session
+)
+INSERT INTO refresh_tokens (project, hash, session, expires_at) SELECT $1, $7, session, $8 FROM used"""
+USE_CUSTOM_TOKEN = """
+INSERT INTO used_custom_tokens (project, id, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"""
+
+FORGET_PAIRS = "UPDATE refresh_tokens SET sealed_pair = NULL WHERE sealed_pair IS NOT NULL AND used_at <= $1"
+DELETE_SESSIONS = """
+DELETE FROM sessions WHERE (project, id) IN
+    (SELECT project, id FROM sessions WHERE coalesce(ended_at, expires_at) < $1 LIMIT $2)"""
+DELETE_REFRESH_TOKENS = """
+DELETE FROM refresh_tokens WHERE (project, hash) IN
+    (SELECT project, hash FROM refresh_tokens WHERE expires_at < $1 LIMIT $2)"""
+DELETE_CUSTOM_TOKENS = """
+DELETE FROM used_custom_tokens WHERE (project, id) IN
+    (SELECT project, id FROM used_custom_tokens WHERE expires_at < $1 LIMIT $2)"""
+
+
+class NewSession(msgspec.Struct, frozen=True):
+    """`version`: of the user as the first tokens speak of him. `claims`: what they say beside the user's own."""
+
+    session: Session
+    version: int
+    pair: Pair
+    claims: dict[str, Any] = {}
+
+
+class StoredToken(RefreshToken, frozen=True):
+    """`claims`: of the session."""
+
+    claims: dict[str, Any]
+
+
+class SessionStore:
+    def __init__(self, db: Database, feed: Feed[Revocation]) -> None:
+        self.db = db
+        self.feed = feed
+
+    async def add(self, project: str, new: NewSession) -> bool:
+        """Add a session; False if the user has another version by now, or is no more."""
+        one, first = new.session, new.pair.stored()
+        session = (one.id, one.ip, one.agent, one.created_at, one.expires_at, new.claims)
+        args = (one.user_id, new.version, *session, first.hash, first.expires_at)
+        return bool(await self.db.execute(ADD_SESSION, project, *args))
+
+    async def add_by(self, project: str, voucher: Voucher, new: NewSession) -> bool:
+        """Add a session and use up the custom token it was made for, both or neither. Raises: CustomTokenUsed."""
+        async with self.db.transaction():
+            if not await self.add(project, new):
+                return False
+            if not await self.db.execute(USE_CUSTOM_TOKEN, project, voucher.id, voucher.expires_at):
+                raise CustomTokenUsed("Each one signs in once: ask your server for another.")
+            return True
+
+    async def alive(self, project: str, id: str, version: int, now: datetime) -> bool:
+        return bool(await self.db.value(ALIVE, project, id, version, now))
+
+    async def page(self, project: str, user: str, now: datetime, before: str, limit: int) -> list[UserSession]:
+        """Give the sessions of a user that stand, newest first, from behind the id `before` if it is not empty."""
+        return await self.db.all(UserSession, SESSIONS, project, user, now, before, limit)
+
+    async def end(self, project: str, id: str, now: datetime, until: float) -> None:
+        """End a session and tell every process, both or neither; an ended one stays as it is."""
+        async with self.db.transaction():
+            if await self.db.execute(END_SESSION, project, id, now):
+                await self.feed.publish(RevokedKind.SESSION, id, until)
+
+    async def end_all(self, project: str, user: str, now: datetime) -> None:
+        """End a user's sessions; that its access tokens end is told with the user's new version."""
+        await self.db.execute(END_ALL, project, user, now)
+
+    async def refresh_token(self, project: str, hash: bytes) -> StoredToken | None:
+        return await self.db.one(StoredToken, REFRESH_TOKEN, project, hash)
+
+    async def rotate(self, project: str, old_token: str, of: Subject, next: Pair, now: datetime) -> bool:
+        """Use up a refresh token and put the next in its place; False if it was used, its session has ended, or the
+        user has another version by now.
+
+        Of two at once the second waits for the first one's row, and then finds it used.
+        """
+        old, new, sealed = fingerprint(old_token), next.stored(), next.sealed_with(old_token)
+        args = (of.user.id, of.version, old, now, sealed, new.hash, new.expires_at)
+        return bool(await self.db.execute(ROTATE, project, *args))
+
+    async def forget_pairs(self, used_before: datetime) -> int:
+        return await self.db.execute(FORGET_PAIRS, used_before)
+
+    async def delete_over(self, before: datetime) -> None:
+        """Delete, batch by batch, sessions and tokens that ended or expired before a time."""
+        for statement in (DELETE_SESSIONS, DELETE_REFRESH_TOKENS, DELETE_CUSTOM_TOKENS):
+            while await self.db.execute(statement, before, BATCH) == BATCH:
+                pass

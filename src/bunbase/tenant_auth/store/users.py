@@ -1,0 +1,150 @@
+"""Users at rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from bunbase.contracts.bunauth import EmailTaken
+from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
+from bunbase.contracts.tenant_auth import User, UserFilter
+from bunbase.pkg.db.connecting import NotUnique
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.feed import Feed
+from bunbase.tenant_auth.people import Change, Person
+from bunbase.tenant_auth.store.sessions import NewSession, SessionStore
+
+BATCH: Final = 1000  # rows deleted in one statement, so that none holds locks for long
+LAST: Final = "\U0010ffff"  # sorts behind every character of an address
+
+ADD_USER = """
+INSERT INTO users (project, id, email, email_verified, password_hash, role, claims, data, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (project, email) DO NOTHING"""
+USERS = """
+SELECT id, email, email_verified, role, claims, data, created_at, password_hash, banned_at, version FROM users
+WHERE project = $1"""
+BY_ID = f"{USERS} AND id = $2"
+BY_EMAIL = f"{USERS} AND email = $2"
+TO_CHANGE = f"{BY_ID} FOR UPDATE"
+CHANGE = """
+UPDATE users SET email = $3, email_verified = $4, password_hash = $5, role = $6, claims = $7, data = $8,
+    banned_at = $9, version = $10
+WHERE project = $1 AND id = $2"""
+UPDATE_DATA = """
+UPDATE users SET data = $3 WHERE project = $1 AND id = $2
+RETURNING id, email, email_verified, role, claims, data, created_at"""
+DELETE_USER = "DELETE FROM users WHERE project = $1 AND id = $2 RETURNING version"
+DROP_USERS = """
+DELETE FROM users WHERE project = $1 AND id IN (SELECT id FROM users WHERE project = $1 LIMIT $2)"""
+
+Alter = Callable[[Person], Change]
+
+
+class _Row(User, frozen=True):
+    password_hash: str | None
+    banned_at: datetime | None
+    version: int
+
+    def person(self) -> Person:
+        user = User(**{field: getattr(self, field) for field in User.__struct_fields__})
+        return Person(user, self.password_hash, self.banned_at, self.version)
+
+
+class UserStore:
+    """A change that ends access tokens is told to every process in the same transaction. `until`: Unix seconds after
+    which every token of before is dead by itself."""
+
+    def __init__(self, db: Database, feed: Feed[Revocation], sessions: SessionStore) -> None:
+        self.db = db
+        self.feed = feed
+        self.sessions = sessions
+
+    async def add(self, project: str, new: Person) -> None:
+        """Raises: EmailTaken."""
+        user = new.user
+        args = (user.id, user.email, user.email_verified, new.password_hash, user.role, user.claims, user.data)
+        if not await self.db.execute(ADD_USER, project, *args, user.created_at):
+            raise EmailTaken("Sign in instead, or use another address.")
+
+    async def add_signed_in(self, project: str, new: Person, first: NewSession) -> None:
+        """Add a user together with the first session. Raises: EmailTaken."""
+        async with self.db.transaction():
+            await self.add(project, new)
+            await self.sessions.add(project, first)
+
+    async def by_id(self, project: str, id: str) -> Person | None:
+        return _person(await self.db.one(_Row, BY_ID, project, id))
+
+    async def by_email(self, project: str, email: str) -> Person | None:
+        return _person(await self.db.one(_Row, BY_EMAIL, project, email))
+
+    async def page(self, project: str, only: UserFilter, before: str, limit: int) -> list[Person]:
+        """Give users newest first, from behind the id `before`, or from the newest if that is empty."""
+        sql, args = _narrowed(only, before)
+        rows = await self.db.all(_Row, f"{USERS}{sql} ORDER BY id DESC LIMIT ${len(args) + 2}", project, *args, limit)
+        return [row.person() for row in rows]
+
+    async def change(self, project: str, id: str, alter: Alter, now: datetime, until: float) -> Person | None:
+        """Change a user by a pure function; None if there is no such user. Raises: EmailTaken."""
+        try:
+            async with self.db.transaction():
+                row = await self.db.one(_Row, TO_CHANGE, project, id)
+                return None if row is None else await self._change(project, row.person(), alter, now, until)
+        except NotUnique:
+            raise EmailTaken("Another user has this address.") from None
+
+    async def update_data(self, project: str, id: str, data: dict[str, Any]) -> User | None:
+        return await self.db.one(User, UPDATE_DATA, project, id, data)
+
+    async def delete(self, project: str, id: str, until: float) -> bool:
+        """Delete a user with all sessions and tokens; False if there is none."""
+        async with self.db.transaction():
+            version = await self.db.value(DELETE_USER, project, id)
+            if version is None:
+                return False
+            await self.feed.publish(RevokedKind.USER, user_version(id, version), until)
+            return True
+
+    async def drop_project(self, project: str) -> None:
+        """Delete every user of a project, and with each its sessions and tokens."""
+        while await self.db.execute(DROP_USERS, project, BATCH) == BATCH:
+            pass
+
+    async def _change(self, project: str, before: Person, alter: Alter, now: datetime, until: float) -> Person:
+        change = alter(before)
+        after, user = change.person, change.person.user
+        shown = (user.email, user.email_verified, after.password_hash, user.role, user.claims, user.data)
+        await self.db.execute(CHANGE, project, user.id, *shown, after.banned_at, after.version)
+        if after.version != before.version:
+            await self.feed.publish(RevokedKind.USER, user_version(user.id, before.version), until)
+        if change.ends_sessions:
+            await self.sessions.end_all(project, user.id, now)
+        return after
+
+
+def _person(row: _Row | None) -> Person | None:
+    return None if row is None else row.person()
+
+
+def _narrowed(only: UserFilter, before: str) -> tuple[str, list[Any]]:
+    """Give the conditions that are asked for, and no others, so that each finds its index."""
+    conditions: list[str] = []
+    args: list[Any] = []
+
+    def add(condition: str, *values: Any) -> None:
+        first = len(args) + 2  # $1 is the project
+        conditions.append(condition.format(*(f"${first + at}" for at in range(len(values)))))
+        args.extend(values)
+
+    if before:
+        add("id < {}", before)
+    if only.email is not None:
+        add("email = {}", only.email)
+    if only.q:
+        add("email ~>=~ {} AND email ~<~ {}", only.q, only.q + LAST)
+    if only.role is not None:
+        add("role = {}", only.role)
+    if only.banned is not None:
+        add("banned_at IS NOT NULL" if only.banned else "banned_at IS NULL")
+    return "".join(f" AND {condition}" for condition in conditions), args
