@@ -377,6 +377,24 @@ async def test_who_sends_too_much_of_what_nobody_reads_is_hung_up_on(place: Plac
         assert await connection.ended() == b""
 
 
+@pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=64 * MIB)])
+@pytest.mark.parametrize(("path", "status"), [("f", 200), ("none", 404)])
+async def test_who_wants_the_connection_closed_gets_the_answer_to_what_nobody_reads(
+    place: Place, path: str, status: int
+) -> None:
+    await place.deploy("() => 'unread'")
+    closing = request(f"POST /v1/functions/{path}", KEY, "connection: close", body=bytes(32 * MIB))
+
+    for sent in (closing, closing.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"connection: close\r\n", b"")):
+        async with place.door.connected() as connection:
+            connection.send(sent)
+            await connection.writer.drain()
+            reply = await connection.reply()
+
+            assert (reply.status, reply.header("connection")) == (status, "close")
+            assert await connection.ended() == b""
+
+
 async def test_a_client_that_asks_first_is_told_to_go_on_once_the_function_runs(
     place: Place, connection: Connection
 ) -> None:

@@ -57,15 +57,18 @@ class Answer(Response[None]):
             headers = [(name.encode(), value.encode("latin-1")) for name, value in headers_of(head, began)]
             await send({"type": "http.response.start", "status": head.status, "headers": headers})
             if head.body is not None:
-                await send({"type": "http.response.body", "body": head.body})
-                return
+                await send({"type": "http.response.body", "body": head.body, "more_body": True})
             try:
                 async for chunk in parts:
                     await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
             except Problem as problem:
                 log.warning("an answer was broken off", invocation=head.invocation, code=problem.code)
                 return  # without the last message: the server closes the connection, and the client sees that
+            await self.body.read_over()
             await send({"type": "http.response.body", "body": b""})
+        except Problem:
+            await self.body.read_over()
+            raise
         finally:
             await parts.aclose()
 
