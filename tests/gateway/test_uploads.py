@@ -250,14 +250,15 @@ async def test_a_client_that_leaves_amid_its_upload_ends_the_call(place: Place, 
     assert not place.functions.uploads
 
 
-async def test_a_client_that_leaves_is_noticed_although_nobody_reads(place: Place) -> None:
+@pytest.mark.parametrize("sent", [100_000, WINDOW_BYTES + 100])
+async def test_a_client_that_leaves_is_noticed_although_nobody_reads(place: Place, sent: int) -> None:
     await place.deploy("""(req, ctx) => new Promise((done) => {
         console.log("in");
         ctx.signal.addEventListener("abort", () => { console.log("aborted"); done() });
     })""")
 
     async with place.door.connected() as connection:
-        connection.send(request("POST /v1/functions/f", KEY, f"content-length: {9 * MIB}") + bytes(100_000))
+        connection.send(request("POST /v1/functions/f", KEY, f"content-length: {9 * MIB}") + bytes(sent))
         await place.will_say("in")
 
     await place.will_say("aborted")
