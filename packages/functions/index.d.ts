@@ -179,10 +179,15 @@ export type Context = Readonly<{
   signal: AbortSignal;
 }>;
 
-/** A Response is sent as it is, anything else as JSON, nothing at all as 204. */
+/**
+ * A Response is sent as it is, anything else as JSON, nothing at all as 204.
+ *
+ * `request.body` gives bytes as the client sends them. Reading throws a Problem when the body is `payload_too_large`, the
+ * client `request_stalled`, or the answer ended first (`call_over`); an AbortError when the client has gone.
+ */
 export type Handler = (request: Request, context: Context) => unknown;
 
-/** What is refused: thrown by `ctx.data` and `ctx.auth`; of `fetch` it is the `cause` of the TypeError. */
+/** What is refused: thrown by `ctx.data`, `ctx.auth` and reading a request; of `fetch` it is the `cause` of the TypeError. */
 export interface Problem extends Error {
   /** Stable: decide by it. */
   readonly code: string;

@@ -16,15 +16,18 @@ from bunbase.contracts.functions import (
     FunctionNotFound,
     Functions,
     FunctionTimeout,
+    Head,
     InvalidBundle,
+    Invocation,
     LogFilter,
     LogLevel,
+    Receiving,
     VariableNotFound,
     VersionNotFound,
 )
 from bunbase.functions.module import MODULE
 from bunbase.pkg.cursors import InvalidCursor
-from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
+from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge, Unauthenticated
 from tests.functions.calls import (
     DEADLINE_SECONDS,
     MEMBER,
@@ -39,7 +42,7 @@ from tests.functions.calls import (
     returning,
 )
 from tests.functions.neighbours import neighbours
-from tests.rooms import ANYONE, member_caller, opened, publishable_caller, site
+from tests.rooms import ANYONE, member_caller, opened, publishable_caller, secret_caller, site
 
 
 @pytest_asyncio.fixture(params=["local", "remote"])
@@ -111,6 +114,75 @@ async def test_a_reader_that_leaves_ends_the_call(functions: Functions) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not await log_of(functions, "f", getattr(head, "invocation", "")):
             await asyncio.sleep(0.01)
+
+
+def beginning(body: bytes) -> Invocation:
+    return Invocation("POST", "/", (), body, more=True)
+
+
+async def test_a_request_streams_while_its_answer_does(functions: Functions) -> None:
+    await deploy(functions, "echo", "(req) => new Response(req.body)")
+    parts = invoke(functions, "echo", beginning(b"one"))
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        receiving = await anext(parts)
+        assert isinstance(receiving, Receiving)
+        assert isinstance(await anext(parts), Head)
+        assert await anext(parts) == Chunk(b"one")
+        assert await functions.feed(SERVER, receiving.invocation, b"two", False) == receiving.room - 3
+        assert await anext(parts) == Chunk(b"two")
+        assert await functions.feed(SERVER, receiving.invocation, b"three", True) is None
+        assert [part async for part in parts] == [Chunk(b"three")]
+    assert await functions.feed(SERVER, receiving.invocation, b"late", False) is None
+
+
+async def test_a_request_is_fed_as_far_as_there_is_room(functions: Functions) -> None:
+    await deploy(functions, "f", "async (req) => (await req.arrayBuffer()).byteLength")
+    parts = invoke(functions, "f", beginning(b""))
+    receiving = await anext(parts)
+    assert isinstance(receiving, Receiving)
+
+    left, room = 9 << 20, receiving.room
+    with pytest.raises(InvalidInput):
+        await functions.feed(SERVER, receiving.invocation, bytes(room + 1), False)
+    while left:
+        part = bytes(min(left, room))
+        left -= len(part)
+        room = await functions.feed(SERVER, receiving.invocation, part, not left) or 0
+
+    head = await anext(parts)
+    assert isinstance(head, Head)
+    assert head.body == b"9437184"
+    await parts.aclose()
+
+
+async def test_a_request_that_grows_too_large_is_told_by_its_call(functions: Functions) -> None:
+    await deploy(functions, "f", "async (req) => (await req.arrayBuffer()).byteLength")
+    parts = invoke(functions, "f", beginning(b""))
+    receiving = await anext(parts)
+    assert isinstance(receiving, Receiving)
+
+    room: int | None = receiving.room
+    while room is not None:
+        room = await functions.feed(SERVER, receiving.invocation, bytes(room), False)
+
+    with pytest.raises(TooLarge):
+        await anext(parts)
+
+
+async def test_nobody_feeds_the_request_of_another_project(functions: Functions) -> None:
+    await deploy(functions, "f", "async (req) => req.text()")
+    parts = invoke(functions, "f", beginning(b"mine"))
+    receiving = await anext(parts)
+    assert isinstance(receiving, Receiving)
+
+    assert await functions.feed(secret_caller("prj_two"), receiving.invocation, b"theirs", True) is None
+    assert await functions.feed(SERVER, receiving.invocation, b"", True) is None
+
+    head = await anext(parts)
+    assert isinstance(head, Head)
+    assert head.body == b'"mine"'
+    await parts.aclose()
 
 
 async def test_problems_keep_their_class(functions: Functions) -> None:

@@ -20,6 +20,7 @@ from bunbase.contracts.functions import (
     Invocation,
     LogFilter,
     LogLine,
+    Receiving,
     Version,
 )
 from tests.rooms import member_caller, secret_caller
@@ -60,9 +61,9 @@ def request(path: str = "/", method: str = "GET", body: bytes = b"", **headers: 
 
 def invoke(
     functions: Functions, name: str, what: Invocation | None = None, caller: Caller = SERVER
-) -> AsyncGenerator[Head | Chunk, None]:
+) -> AsyncGenerator[Receiving | Head | Chunk, None]:
     """Give the parts; a generator, so that a test can close it as a client does who leaves."""
-    return cast("AsyncGenerator[Head | Chunk, None]", functions.invoke(caller, name, what or request()))
+    return cast("AsyncGenerator[Receiving | Head | Chunk, None]", functions.invoke(caller, name, what or request()))
 
 
 async def call(functions: Functions, name: str, what: Invocation | None = None, caller: Caller = SERVER) -> Answer:

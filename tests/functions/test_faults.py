@@ -174,6 +174,7 @@ async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> N
         "[0, 0, 0, 7, 23, 0, 0, 0, 1, 9, 0]",  # a log level that does not exist
         "[0, 1, 134, 170, 19, 0, 0, 0, 1, 123, 34, 120, 34, 58, ...Array(100000).fill(91)]",  # too deep to be read
         "[0, 0, 0, 5, 77, 0, 0, 0, 1]",  # a type that does not exist, for a call that does
+        "[0, 0, 0, 9, 32, 0, 0, 0, 1, 0, 0, 0, 1]",  # room for more of a request that came whole
     ],
 )
 async def test_frames_that_no_runtime_sends_end_the_worker(functions: FunctionsService, frame: str) -> None:
@@ -202,7 +203,7 @@ async def test_frames_for_calls_that_do_not_exist_are_ignored(functions: Functio
         functions,
         "f",
         """() => {
-            for (const type of [18, 19, 20, 21, 22, 23, 24]) {
+            for (const type of [18, 19, 20, 21, 22, 23, 24, 32, 33]) {
                 require("fs").writeSync(3, new Uint8Array([0, 0, 0, 7, type, 0, 0, 9, 9, 0, 0]));
             }
             return 1;

@@ -64,6 +64,9 @@ class FakeFunctions:
         yield Head(200, (("content-type", "text/plain"),), 1, "inv_1", 0.0, False)
         yield Chunk(f"{caller.kind} {caller.project}".encode())
 
+    async def feed(self, *_: Any) -> None:
+        """It takes no more than the beginning."""
+
 
 @dataclass
 class Door:

@@ -51,7 +51,8 @@ class FastRoute:
 
     `path` as the ordinary route spells it. `query`: which values of which parameters the lane may take; a request
     with any other goes the ordinary way, which knows how to refuse it. `whole`: the route takes any query and reads
-    all headers itself. `reads`: what it does ends when its client has gone.
+    all headers itself. `reads`: what it does ends when its client has gone. `max_body_bytes`: a larger body goes the
+    ordinary way, which may stream it; None: as the gateway is set.
     """
 
     method: str
@@ -60,3 +61,4 @@ class FastRoute:
     query: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     whole: bool = False
     reads: bool = False
+    max_body_bytes: int | None = None

@@ -64,8 +64,15 @@ class FunctionTimeout(Problem):
     status, code, title = 504, "function_timeout", "The function did not answer in time"
 
 
+class RequestStalled(Problem):
+    status, code, title = 408, "request_stalled", "The rest of the request did not come"
+
+
 class FunctionsUnavailable(Problem):
     status, code, title = 503, "functions_unavailable", "Functions cannot run on this installation"
+
+
+MAX_BEGINNING_BYTES: Final = 64 << 10  # of a body of which more follows; what is no larger is best sent whole
 
 
 class Access(StrEnum):
@@ -119,12 +126,25 @@ class Versions(msgspec.Struct, frozen=True):
 
 
 class Invocation(msgspec.Struct, frozen=True):
-    """`path`: from the function's own root, query included: `/a/b?c=d`. `headers`: lower-case names, repeats kept."""
+    """`path`: from the function's own root, query included: `/a/b?c=d`. `headers`: lower-case names, repeats kept.
+
+    `more`: `body` is only its beginning, at most MAX_BEGINNING_BYTES; the rest is handed over by `feed`. `length`: of
+    all of it, where that is known.
+    """
 
     method: str
     path: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    more: bool = False
+    length: int | None = None
+
+
+class Receiving(msgspec.Struct, frozen=True, tag="receiving"):
+    """A worker has the call: `room` bytes of the rest of its body may be fed, under the name of the `invocation`."""
+
+    invocation: str
+    room: int
 
 
 class Head(msgspec.Struct, frozen=True, tag="head"):
@@ -277,12 +297,21 @@ class Functions(Protocol):
         """Make `version`, or the one before the active, active. Raises: VersionNotFound."""
         ...
 
-    def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
-        """Run the active version: one Head, then the body in Chunks, unless the Head has it.
+    def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Receiving | Head | Chunk]:
+        """Run the active version: one Head, then the body in Chunks, unless the Head has it. If there is `more` of the
+        request, Receiving comes first.
 
         Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCrashed, FunctionOverloaded,
-        FunctionsUnavailable, Forbidden, Unauthenticated; after the Head only FunctionError, FunctionTimeout and
-        FunctionCrashed.
+        FunctionsUnavailable, Forbidden, Unauthenticated, TooLarge, RequestStalled; after the Head only FunctionError,
+        FunctionTimeout and FunctionCrashed.
+        """
+        ...
+
+    async def feed(self, caller: Caller, invocation: str, data: bytes, ended: bool) -> int | None:
+        """Hand over more of a request's body, no more than there is room for; `ended`: that was all.
+
+        Gives how many bytes there is room for now, after a while 0: ask again with none. None: nothing more is wanted.
+        What is wrong with a body (TooLarge, RequestStalled) is raised by `invoke`.
         """
         ...
 

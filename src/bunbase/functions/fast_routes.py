@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
-from bunbase.contracts.functions import Chunk, Functions, Invocation
+from bunbase.contracts.functions import MAX_BEGINNING_BYTES, Chunk, Functions, Invocation
 from bunbase.functions.routes.answer import WITHOUT_BODY, headers_of
 
 PATHS: Final = ("/v1/functions/{name}", "/v1/functions/{name}/{path}")
@@ -43,5 +43,7 @@ async def _bytes_of(parts: AsyncGenerator[Chunk, None]) -> AsyncGenerator[bytes,
 
 
 FAST_ROUTES: Final = tuple(
-    FastRoute(method, path, partial(call, method), whole=True, reads=True) for path in PATHS for method in METHODS
+    FastRoute(method, path, partial(call, method), whole=True, reads=True, max_body_bytes=MAX_BEGINNING_BYTES)
+    for path in PATHS
+    for method in METHODS
 )

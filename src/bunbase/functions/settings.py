@@ -21,6 +21,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `max_waiting_per_project`, `max_waiting_bytes`: of a project, and the bodies of all.
     `idle_seconds`, `max_worker_seconds`, `max_worker_calls`: then a worker ends, after its calls.
     `drain_seconds`: how long calls may go on when the server stops.
+    `request_silence_seconds`: how long the client of an upload may send nothing while the function would take more.
     `load_seconds`: how long the top level of a bundle may run.
     `max_fetches`: requests of functions to the network under way at once, `max_fetches_per_project` of them for one.
     `allow_private_networks`: networks that functions may reach though they are not public (`10.1.0.0/16`).
@@ -45,6 +46,8 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     max_worker_calls: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
     drain_seconds: Seconds = 5.0
     load_seconds: Seconds = 10.0
+    max_request_body_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 40)] = 10 << 20
+    request_silence_seconds: Seconds = 30.0
     max_response_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 40)] = 256 << 20
     max_fetches: Count = 512
     max_fetches_per_project: Count = 128

@@ -36,6 +36,7 @@ from bunbase.pkg.logger import logger
 log = logger("gateway")
 
 MAX_HEAD_BYTES: Final = 64 << 10
+MAX_UNREAD_BYTES: Final = 16 << 20  # of a request that was answered before its end; then who still sends is hung up on
 CLIENT_GONE: Final = 499
 
 
@@ -83,6 +84,7 @@ class FastLane(HttpToolsProtocol):
         self.turn: Turn | None = None  # whose body is being read
         self.in_head = False
         self.head_bytes = 0
+        self.unread_bytes = 0
         self.reading = False
         self.since = 0.0
         self.watch: TimerHandle | None = None
@@ -121,7 +123,7 @@ class FastLane(HttpToolsProtocol):
         self.expect_100_continue = False
         self.turn = None
         self.in_head = self.reading = True
-        self.head_bytes = 0
+        self.head_bytes = self.unread_bytes = 0
         self.since = self.loop.time()
 
     def on_headers_complete(self) -> None:
@@ -134,10 +136,12 @@ class FastLane(HttpToolsProtocol):
         self.turn = self.cycle = Turn(request, request_id_from(() if sent is None else (sent,)))
 
     def on_body(self, body: bytes) -> None:
-        if self.turn is None:
-            super().on_body(body)
-        else:
+        if self.turn is not None:
             self.turn.parts.append(body)
+        elif self.cycle.response_complete:
+            self._drop(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self.reading = False
@@ -146,6 +150,12 @@ class FastLane(HttpToolsProtocol):
             super().on_message_complete()
         else:
             self._take(turn)
+
+    def _drop(self, body: bytes) -> None:
+        """Read over what nobody wants any more, so that the next request is found, as long as it is not too much."""
+        self.unread_bytes += len(body)
+        if self.unread_bytes > MAX_UNREAD_BYTES:
+            self.transport.close()
 
     def _hot_request(self) -> HotRequest | None:
         """Give the request if the lane takes it: nothing is under way before it, and nothing about it is unusual."""

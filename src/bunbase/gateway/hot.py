@@ -73,7 +73,7 @@ class Hot:
         if headers is None or parameters is None or not headers.get(b"x-bunbase-key"):
             return None
         length = self._length(headers.get(b"content-length", b"0"), method in WITH_BODY)
-        if length is None:
+        if length is None or (mounted.route.max_body_bytes is not None and length > mounted.route.max_body_bytes):
             return None
         names = tuple([str(name, "ascii") for name in match.groups()])
         if not whole:

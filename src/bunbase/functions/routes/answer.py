@@ -1,4 +1,6 @@
-"""A function's answer, streamed to the client as it comes; a client that leaves ends the call."""
+"""A function's answer, streamed to the client as it comes, while the rest of the request streams the other way; a
+client that leaves ends the call.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import Any, Final
 
 from litestar.response import Response
 
-from bunbase.contracts.functions import Chunk, Head
+from bunbase.contracts.functions import Chunk, Head, Receiving
+from bunbase.functions.routes.request_body import RequestBody
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 
@@ -20,19 +23,20 @@ OURS: Final = frozenset({"x-bunbase-function-version", "x-bunbase-invocation", "
 
 
 class Answer(Response[None]):
-    """`parts` is one Head and then Chunks, as `Functions.invoke` gives them."""
+    """`parts` as `Functions.invoke` gives them."""
 
-    def __init__(self, parts: AsyncIterator[Head | Chunk]) -> None:
+    def __init__(self, parts: AsyncIterator[Receiving | Head | Chunk], body: RequestBody) -> None:
         super().__init__(None)
         self.parts = parts
+        self.body = body
 
     def to_asgi_response(self, *_args: Any, **_kwargs: Any) -> Any:
         return self.send_all
 
-    async def send_all(self, _scope: Any, receive: Any, send: Any) -> None:
+    async def send_all(self, _scope: Any, _receive: Any, send: Any) -> None:
         """Raises the Problem that came instead of a Head; a later one breaks the connection off."""
         sending = asyncio.ensure_future(self._send(send))
-        leaving = asyncio.ensure_future(_left(receive))
+        leaving = asyncio.ensure_future(self.body.until_left())
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -40,33 +44,33 @@ class Answer(Response[None]):
             if not sending.done():
                 sending.cancel()
             await asyncio.gather(sending, leaving, return_exceptions=True)
-        if not sending.cancelled():
-            sending.result()
+        (leaving if sending.cancelled() else sending).result()
 
     async def _send(self, send: Any) -> None:
         began = time.perf_counter()
         parts: Any = self.parts
         try:
             head = await anext(parts)
+            if isinstance(head, Receiving):
+                self.body.wanted(head)
+                head = await anext(parts)
             headers = [(name.encode(), value.encode("latin-1")) for name, value in headers_of(head, began)]
             await send({"type": "http.response.start", "status": head.status, "headers": headers})
             if head.body is not None:
-                await send({"type": "http.response.body", "body": head.body})
-                return
+                await send({"type": "http.response.body", "body": head.body, "more_body": True})
             try:
                 async for chunk in parts:
                     await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
             except Problem as problem:
                 log.warning("an answer was broken off", invocation=head.invocation, code=problem.code)
                 return  # without the last message: the server closes the connection, and the client sees that
+            await self.body.read_over()
             await send({"type": "http.response.body", "body": b""})
+        except Problem:
+            await self.body.read_over()
+            raise
         finally:
             await parts.aclose()
-
-
-async def _left(receive: Any) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def headers_of(head: Head, began: float) -> list[tuple[str, str]]:

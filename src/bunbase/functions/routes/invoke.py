@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -11,9 +12,9 @@ from litestar.params import FromPath
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, Invocation, UpgradeNotSupported
 from bunbase.functions.routes.answer import Answer
+from bunbase.functions.routes.request_body import RequestBody
 from bunbase.pkg.http import Injected
 
-MAX_BODY_BYTES: Final = 10 << 20
 ROOT: Final = "/v1/functions/"
 METHODS: Final = [
     HttpMethod.GET,
@@ -32,7 +33,6 @@ METHODS: Final = [
     status_code=200,
     summary="Call a function",
     tags=["Functions"],
-    request_max_body_size=MAX_BODY_BYTES,
 )
 async def invoke(
     visitor: Injected[Caller], functions: Injected[Functions], request: Request[Any, Any, Any], name: FromPath[str]
@@ -40,8 +40,12 @@ async def invoke(
     """Runs the active version. What comes back is the function's own answer."""
     headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.scope["headers"])
     _refuse_upgrade(headers)
-    invocation = Invocation(request.method, _path_below(request.scope), headers, await request.body())
-    return Answer(functions.invoke(visitor, name, invocation))
+    body = RequestBody(request, partial(functions.feed, visitor))
+    await body.begin(request)
+    invocation = Invocation(
+        request.method, _path_below(request.scope), headers, body.beginning, body.more, body.length
+    )  # fmt: skip
+    return Answer(functions.invoke(visitor, name, invocation), body)
 
 
 def _refuse_upgrade(headers: tuple[tuple[str, str], ...]) -> None:

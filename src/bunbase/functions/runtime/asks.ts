@@ -2,6 +2,7 @@
 
 import type { Channel } from "./channel.ts";
 import { encodeUint32, Frame, joinPayload, readUint32, splitPayload } from "./frames.ts";
+import { Inbound } from "./inbound.ts";
 import { argsTooLarge, type Problem, problemOf } from "./problem.ts";
 
 // the host kills a worker that goes beyond: keep in step with workers/limits.py
@@ -11,7 +12,6 @@ const MAX_ARGS_BYTES = 128 * 1024; // with a whole body well below MAX_FRAME_BYT
 const WINDOW_BYTES = 256 * 1024;
 
 const MAX_CHUNK_BYTES = 64 * 1024;
-const GRANT_BYTES = WINDOW_BYTES / 2;
 const EMPTY = new Uint8Array(0);
 
 export type Body = Uint8Array | ReadableStream<Uint8Array>;
@@ -80,8 +80,7 @@ class Ask {
   #credit = WINDOW_BYTES;
   #wake: () => void = () => {};
   #over = false;
-  #unread = 0;
-  #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #inbound: Inbound | undefined;
   #stopBody: () => void = () => {};
   #explain: (problem: Problem) => Error = (problem) => problem;
   #cleanUp: () => void = () => {};
@@ -119,13 +118,10 @@ class Ask {
       case Frame.reply:
         return this.#hearReply(payload);
       case Frame.replyChunk:
-        if (this.#stream !== undefined && !this.#over) {
-          this.#stream.enqueue(payload.slice());
-          this.#unread += payload.length;
-        }
+        this.#inbound?.push(payload.slice());
         return false;
       case Frame.replyEnd:
-        if (!this.#over) this.#stream?.close();
+        this.#inbound?.end();
         this.#end();
         return true;
       case Frame.refused:
@@ -144,23 +140,13 @@ class Ask {
       this.#end();
       return true;
     }
-    const body = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => void (this.#stream = controller),
-        pull: () => this.#grant(),
-        cancel: () => this.#abort(new DOMException("The body was cancelled.", "AbortError")),
-      },
-      { highWaterMark: 0 },
+    if (this.#over) return false; // it crossed our cancelling on its way
+    this.#inbound = new Inbound(
+      (bytes) => this.channel.send(Frame.replyCredit, this.id, encodeUint32(bytes)),
+      () => this.#abort(new DOMException("The body was cancelled.", "AbortError")),
     );
-    this.#resolve({ head, body });
+    this.#resolve({ head, body: this.#inbound.stream });
     return false;
-  }
-
-  /** Whoever pulls has read what was enqueued before. */
-  #grant(): void {
-    if (this.#over || this.#unread < GRANT_BYTES) return;
-    this.channel.send(Frame.replyCredit, this.id, encodeUint32(this.#unread));
-    this.#unread = 0;
   }
 
   async #sendBody(body: Body): Promise<void> {
@@ -202,11 +188,7 @@ class Ask {
   #fail(reason: unknown): void {
     if (this.#over) return;
     this.#reject(reason);
-    try {
-      this.#stream?.error(reason);
-    } catch {
-      // it was cancelled by its reader
-    }
+    this.#inbound?.fail(reason);
     this.#end();
   }
 

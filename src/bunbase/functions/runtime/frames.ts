@@ -4,6 +4,7 @@
  * u32 length of the rest · u8 type · u32 id · payload, big-endian. Where a payload has two parts, the first (JSON) is
  * led by its own u32 length. `id` is the call's number in this worker, 0 for what belongs to none;
  * of frames from `reply` to `askCredit` and from `ask` to `replyCredit` it is the number of the ask (asks.ts).
+ * Frames from `body` to `bodyFail`, `bodyCredit` and `bodyCancel` carry what did not come with `invoke`.
  */
 
 export const Frame = {
@@ -17,6 +18,9 @@ export const Frame = {
   replyEnd: 8,
   refused: 9,
   askCredit: 10,
+  body: 11,
+  bodyEnd: 12,
+  bodyFail: 13,
   ready: 16,
   loaded: 17,
   failed: 18,
@@ -33,6 +37,8 @@ export const Frame = {
   askEnd: 29,
   askCancel: 30,
   replyCredit: 31,
+  bodyCredit: 32,
+  bodyCancel: 33,
 } as const;
 
 export type FrameType = (typeof Frame)[keyof typeof Frame];

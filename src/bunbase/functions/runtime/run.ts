@@ -6,14 +6,18 @@ import type { Channel } from "./channel.ts";
 import { type LogSource, type Logs } from "./console.ts";
 import type { Caller, Context, Handler, Trigger } from "./context.ts";
 import { dataOf, enqueueOf, type Power } from "./data.ts";
-import { encodeText, Frame } from "./frames.ts";
+import { encodeText, encodeUint32, Frame } from "./frames.ts";
 import { describe } from "./errors.ts";
-import { callOver } from "./problem.ts";
+import { Inbound } from "./inbound.ts";
+import { callOver, problemOf } from "./problem.ts";
 import { headOf } from "./response.ts";
 
 const MAX_CHUNK_BYTES = 64 * 1024;
 
-/** `credit`: bytes of the answer that the host takes before its reader has read any. */
+/**
+ * `credit`: bytes of the answer that the host takes before its reader has read any.
+ * `more`: what came along is only the beginning of the request's body.
+ */
 export type Invocation = {
   invocation: string;
   method: string;
@@ -22,6 +26,7 @@ export type Invocation = {
   caller: Caller | null;
   trigger: Trigger | null;
   credit: number;
+  more: boolean;
 };
 
 /** What is the same for every call. */
@@ -31,6 +36,7 @@ export class Run {
   readonly #later = new Set<Promise<unknown>>();
   readonly #aborter = new AbortController();
   #lingers = false;
+  #rest: Inbound | undefined;
   #credit: number;
   #wake: () => void = () => {};
 
@@ -52,7 +58,20 @@ export class Run {
   cancel(reason: string): void {
     // what the function's listeners print is this call's
     this.logs.current.run(this.source, () => this.#aborter.abort(new DOMException(reason, "AbortError")));
+    this.#rest?.fail(this.#aborter.signal.reason);
     this.#wake();
+  }
+
+  /** Hears of the rest of the request's body. */
+  hearBody(type: number, payload: Uint8Array): void {
+    switch (type) {
+      case Frame.body:
+        return this.#rest?.push(payload.slice());
+      case Frame.bodyEnd:
+        return this.#rest?.end();
+      case Frame.bodyFail:
+        return this.#rest?.fail(problemOf(payload));
+    }
   }
 
   /** Never throws: what goes wrong is sent to the host, which keeps it for the log. */
@@ -67,6 +86,7 @@ export class Run {
       }
       await this.#settle();
     });
+    this.#rest?.fail(callOver());
     this.source.ended = true;
     if (this.#lingers) this.channel.send(Frame.settled, id);
   }
@@ -120,8 +140,22 @@ export class Run {
       method,
       headers,
       signal: this.#aborter.signal,
-      body: method === "GET" || method === "HEAD" || body.length === 0 ? null : (body as Uint8Array<ArrayBuffer>),
-    });
+      body: this.#body(body) as Uint8Array<ArrayBuffer> | null,
+      duplex: "half",
+    } as RequestInit);
+  }
+
+  #body(beginning: Uint8Array): Uint8Array | ReadableStream<Uint8Array> | null {
+    const { method, more } = this.invocation;
+    const { id } = this.source;
+    if (method === "GET" || method === "HEAD") return null;
+    if (!more) return beginning.length === 0 ? null : beginning;
+    this.#rest = new Inbound(
+      (bytes) => this.channel.send(Frame.bodyCredit, id, encodeUint32(bytes)),
+      () => this.channel.send(Frame.bodyCancel, id),
+    );
+    this.#rest.push(beginning);
+    return this.#rest.stream;
   }
 
   async #send(response: Response): Promise<void> {

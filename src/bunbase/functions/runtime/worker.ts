@@ -61,6 +61,10 @@ function onFrame(type: number, id: number, payload: Uint8Array): void {
       return runs.get(id)?.cancel(decodeText(payload));
     case Frame.credit:
       return runs.get(id)?.grant(readUint32(payload, 0));
+    case Frame.body:
+    case Frame.bodyEnd:
+    case Frame.bodyFail:
+      return runs.get(id)?.hearBody(type, payload);
     case Frame.ping:
       return channel.send(Frame.pong, id);
     case Frame.reply:

@@ -8,28 +8,39 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Chunk, FunctionNotFound, FunctionOverloaded, Head, Invocation
+from bunbase.contracts.functions import (
+    MAX_BEGINNING_BYTES,
+    Chunk,
+    FunctionNotFound,
+    FunctionOverloaded,
+    Head,
+    Invocation,
+    Receiving,
+)
 from bunbase.functions.access import admit
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.triggers.requests import TRIGGER_HEADERS
 from bunbase.functions.workers.answer_head import without_hop_by_hop
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request
-from bunbase.pkg.errors import InvalidInput, Problem, TooLarge
+from bunbase.functions.workers.upload import too_large
+from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.ids import new_id
 
-MAX_BODY_BYTES: Final = 10 << 20
 MAX_PATH_LENGTH: Final = 16 << 10
 PATH: Final = re.compile(r"/[\x21-\x7e\x80-\uffff]*")
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"})
 CREDENTIALS: Final = frozenset({"authorization", "x-bunbase-key"})  # for us, not for the function
+WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})  # a standard Request has none
 NOT_PASSED_ON: Final = CREDENTIALS | TRIGGER_HEADERS  # nobody outside can pose as a trigger
 
 
 class Invoking(Parts):
-    async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
+    async def invoke(
+        self, caller: Caller, name: str, invocation: Invocation
+    ) -> AsyncIterator[Receiving | Head | Chunk]:
         deployment = await self._admitted(caller, name)
-        request = _request(caller, invocation)
+        request = _request(caller, invocation, self.settings.max_request_body_bytes)
         began = time.perf_counter()
         try:
             call = await self._start(deployment, request)
@@ -38,7 +49,13 @@ class Invoking(Parts):
             deployment = await self._admitted(caller, name)
             call = await self._start(deployment, request)
         queued_ms = (time.perf_counter() - began) * 1000
+        named = (caller.project, request.invocation)
         try:
+            if call.upload is not None:
+                self.uploads[named] = call.upload
+                limits = self.settings
+                room = call.upload.begin(limits.max_request_body_bytes, limits.request_silence_seconds)
+                yield Receiving(request.invocation, room)
             head = await call.head()
             body = call.whole()
             yield Head(head.status, head.headers, deployment.version, request.invocation, queued_ms, call.cold, body)
@@ -46,6 +63,11 @@ class Invoking(Parts):
                 yield Chunk(data)
         finally:
             call.abandon()
+            self.uploads.pop(named, None)
+
+    async def feed(self, caller: Caller, invocation: str, data: bytes, ended: bool) -> int | None:
+        upload = self.uploads.get((caller.project, invocation))
+        return None if upload is None else await upload.feed(data, ended)
 
     async def _admitted(self, caller: Caller, name: str) -> Deployment:
         """Give the active version to a caller who may call it. Raises: FunctionNotFound, Forbidden, Unauthenticated."""
@@ -64,12 +86,17 @@ class Invoking(Parts):
             raise
 
 
-def _request(caller: Caller, invocation: Invocation) -> Request:
+def _request(caller: Caller, invocation: Invocation, max_body_bytes: int) -> Request:
     if invocation.method not in METHODS:
         raise InvalidInput(f"A function is called with one of {', '.join(sorted(METHODS))}.")
     if len(invocation.path) > MAX_PATH_LENGTH or not PATH.fullmatch(invocation.path):
         raise InvalidInput(f"A path begins with / and has at most {MAX_PATH_LENGTH} characters, none of them blank.")
-    if len(invocation.body) > MAX_BODY_BYTES:
-        raise TooLarge(f"A function takes a body of at most {MAX_BODY_BYTES >> 20} MiB.")
+    if max(len(invocation.body), invocation.length or 0) > max_body_bytes:
+        raise too_large(max_body_bytes)
+    if invocation.more and len(invocation.body) > MAX_BEGINNING_BYTES:
+        raise InvalidInput(f"Of a body of which more follows, send at most {MAX_BEGINNING_BYTES} bytes ahead.")
     headers = without_hop_by_hop(invocation.headers, also=NOT_PASSED_ON)
-    return Request(new_id("inv"), invocation.method, invocation.path, headers, caller.user, invocation.body)
+    more = invocation.more and invocation.method not in WITHOUT_BODY
+    return Request(
+        new_id("inv"), invocation.method, invocation.path, headers, caller.user, invocation.body, more=more
+    )  # fmt: skip

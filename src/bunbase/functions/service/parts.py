@@ -29,6 +29,7 @@ from bunbase.functions.triggers.scheduler import Scheduler
 from bunbase.functions.workers.deployment import Deployment, Program, Said
 from bunbase.functions.workers.pool import Pool
 from bunbase.functions.workers.starter import FindBun, Starter
+from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg.clock import Clock
 
@@ -59,6 +60,7 @@ class Parts:
         self.followers = Followers()
         self.starter = Starter(Zygote(), find_bun, settings)
         self.pool = Pool(self.starter, self.program, self.log_lines.say, settings, self.meter.ended)
+        self.uploads: dict[tuple[str, str], Upload] = {}  # by project and invocation
         self.bundoc = others.bundoc
         self.runner = Runner(stores, others.bundoc, self.active.find, self.pool.start, clock, settings)
         self.scheduler = Scheduler(self.runner)

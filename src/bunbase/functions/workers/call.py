@@ -13,6 +13,7 @@ from bunbase.functions.workers.answer_head import AnswerHead
 from bunbase.functions.workers.deployment import Request
 from bunbase.functions.workers.frames import BadFrame
 from bunbase.functions.workers.limits import WINDOW_BYTES
+from bunbase.functions.workers.upload import Upload
 from bunbase.pkg.errors import Problem
 
 GRANT_BYTES: Final = WINDOW_BYTES // 2  # granting every little read would cost a frame each
@@ -42,6 +43,7 @@ class Call:
         self.logged_bytes = 0
         self.abandoned = False
         self.lingers = False  # it works on behind its answer
+        self.upload: Upload | None = None  # the rest of a request that did not come whole
         self._grant = grant
         self._cancel = cancel
         self._head: AnswerHead | None = None
@@ -51,16 +53,20 @@ class Call:
         self._total_bytes = 0
         self._ended = False
         self._problem: Problem | None = None
+        self._refusal: Problem | None = None
         self._reader: asyncio.Future[None] | None = None
 
     # for the reader
 
     async def head(self) -> AnswerHead:
         """Wait for the head. Raises the Problem that came instead."""
-        while self._head is None:
-            if self._problem is not None:
-                raise self._problem
+        while self._head is None and self._problem is None and self._refusal is None:
             await self._news()
+        if self._refusal is not None:
+            raise self._refusal
+        if self._head is None:
+            assert self._problem is not None
+            raise self._problem
         return self._head
 
     async def read(self) -> bytes:
@@ -94,6 +100,14 @@ class Call:
             self.abandoned = True
             self._buffer.clear()
             self._cancel()
+            if self.upload is not None:
+                self.upload.close()
+
+    def refuse(self, problem: Problem) -> None:
+        """Let the reader have the problem in place of a head that has not come."""
+        if self._head is None and not self._ended:
+            self._refusal = problem
+            self._tell()
 
     @property
     def waiting_bytes(self) -> int:
@@ -134,6 +148,8 @@ class Call:
         self._problem = problem
         if problem is None and self._head is None:
             self._problem = FunctionCrashed("The worker gave no answer.")
+        if self.upload is not None:
+            self.upload.close()
         self._tell()
 
     async def _news(self) -> None:

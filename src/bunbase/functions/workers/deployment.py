@@ -52,7 +52,10 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A call as the function will see it. `user`: the signed-in end user; `trigger`: None for one from outside."""
+    """A call as the function will see it. `user`: the signed-in end user; `trigger`: None for one from outside.
+
+    `more`: `body` is only its beginning.
+    """
 
     invocation: str
     method: str
@@ -61,6 +64,7 @@ class Request(msgspec.Struct, frozen=True):
     user: EndUser | None
     body: bytes
     trigger: Trigger | None = None
+    more: bool = False
 
 
 class Said(msgspec.Struct, frozen=True):

@@ -4,7 +4,9 @@ u32 length of the rest · u8 type · u32 id · payload, big-endian. Where a payl
 by its own u32 length. `id` is the call's number in this worker, 0 for what belongs to none.
 
 Frames from REPLY to ASK_CREDIT and from ASK to REPLY_CREDIT carry what a function asks of the host (workers/asks.py);
-their `id` is the number of the ask. LINGER before DONE or ERROR: the call works on behind its answer, until SETTLED.
+their `id` is the number of the ask. Frames from BODY to BODY_FAIL, BODY_CREDIT and BODY_CANCEL are about a request that
+did not come whole with INVOKE (workers/upload.py). LINGER before DONE or ERROR: the call works on behind its answer,
+until SETTLED.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ class Frame(IntEnum):
     REPLY_END = 8
     REFUSED = 9
     ASK_CREDIT = 10
+    BODY = 11
+    BODY_END = 12
+    BODY_FAIL = 13
     UNCONFINED = 15  # from the zygote's child in Bun's place: it could not be confined, so Bun was not started
     READY = 16
     LOADED = 17
@@ -49,6 +54,8 @@ class Frame(IntEnum):
     ASK_END = 29
     ASK_CANCEL = 30
     REPLY_CREDIT = 31
+    BODY_CREDIT = 32
+    BODY_CANCEL = 33
 
 
 class BadFrame(Exception):

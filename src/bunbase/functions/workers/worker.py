@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, cast
 
 from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable, FunctionTimeout, LogLevel
@@ -25,6 +26,7 @@ from bunbase.functions.workers.limits import (
     MAX_STRAY_FRAMES,
     WINDOW_BYTES,
 )
+from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Spawned
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import Problem
@@ -32,6 +34,7 @@ from bunbase.pkg.errors import Problem
 PONG_SECONDS: Final = 0.25
 LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
 RETIRED: Final = "retired"
+OF_UPLOADS: Final = frozenset({Frame.BODY_CREDIT, Frame.BODY_CANCEL})
 OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
 
 
@@ -142,6 +145,8 @@ class Worker(asyncio.Protocol):
             grant=lambda count: self._send(Frame.CREDIT, number, LENGTH.pack(count)),
             cancel=lambda: self._send(Frame.CANCEL, number, b"The client has gone."),
         )
+        if request.more:
+            call.upload = Upload(len(request.body), partial(self._send_on, number), call.refuse)
         self.calls[number] = call
         self._deadlines[number] = self._loop.call_later(timeout, self._expire, number)
         self._send(Frame.INVOKE, number, _invoke_payload(request))
@@ -235,6 +240,10 @@ class Worker(asyncio.Protocol):
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
+            case _ if type in OF_UPLOADS:  # also behind the answer: a call that lingers may still read
+                if call.upload is None:
+                    raise BadFrame("credit for a body that came whole")
+                call.upload.hear(type, payload)
             case Frame.SETTLED if call.ended:
                 self._end(id, Outcome.OK)
             case _ if call.ended:
@@ -342,6 +351,9 @@ class Worker(asyncio.Protocol):
     def _log(self, call: Call, text: str) -> None:
         self.owner.said(Said(self.deployment, call.request.invocation, LogLevel.ERROR, text))
 
+    def _send_on(self, number: int, type: Frame, payload: bytes) -> None:
+        self._send(type, number, payload)
+
     def _send(self, type: Frame, id: int, payload: bytes = b"") -> None:
         if self._transport is not None and not self.dead:
             self._transport.write(encode_frame(type, id, payload))
@@ -358,6 +370,7 @@ def _invoke_payload(request: Request) -> bytes:
         "trigger": trigger
         and {"kind": trigger.kind, "job": trigger.job, "attempt": trigger.attempt, "due_at": rfc3339(trigger.due_at)},
         "credit": WINDOW_BYTES,
+        "more": request.more,
     }
     return join_payload(meta, request.body)
 

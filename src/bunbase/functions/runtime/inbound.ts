@@ -1,0 +1,57 @@
+/** Bytes that come from the host in frames, as a stream that asks for more as it is read. */
+
+const WINDOW_BYTES = 256 * 1024; // keep in step with workers/limits.py
+const GRANT_BYTES = WINDOW_BYTES / 2; // granting every little read would cost a frame each
+
+export class Inbound {
+  readonly stream: ReadableStream<Uint8Array>;
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #unread = 0;
+  #over = false;
+
+  /** `grant(bytes)`: so much was read. `cancelled(reason)`: nobody reads it any more. */
+  constructor(
+    private readonly grant: (bytes: number) => void,
+    cancelled: () => void,
+  ) {
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => void (this.#controller = controller),
+        pull: () => this.#grant(),
+        cancel: () => {
+          if (this.#over) return;
+          this.#over = true;
+          cancelled();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** Takes the bytes over: they must not be a view into what changes. */
+  push(bytes: Uint8Array): void {
+    if (this.#over || bytes.length === 0) return;
+    this.#unread += bytes.length;
+    this.#controller.enqueue(bytes);
+  }
+
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#controller.close();
+  }
+
+  fail(reason: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#controller.error(reason);
+  }
+
+  /** Whoever pulls has read what was enqueued before. */
+  #grant(): void {
+    if (this.#over || this.#unread < GRANT_BYTES) return;
+    const bytes = this.#unread;
+    this.#unread = 0;
+    this.grant(bytes);
+  }
+}

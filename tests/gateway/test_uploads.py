@@ -1,0 +1,483 @@
+"""Requests that stream into functions, over real sockets, through the front door, into a real Bun."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from prometheus_client import REGISTRY
+
+from bunbase.contracts.functions import MAX_BEGINNING_BYTES
+from bunbase.functions.module import MODULE
+from bunbase.functions.routes import request_body
+from bunbase.functions.service import FunctionsService
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.workers.limits import WINDOW_BYTES
+from bunbase.functions.workers.upload import Upload
+from bunbase.gateway.fast_lane import MAX_UNREAD_BYTES
+from tests.functions.calls import bundle, until
+from tests.functions.neighbours import neighbours
+from tests.gateway.lanes import KEY, Connection, Served, request, served
+from tests.gateway.others import BAKERY
+from tests.rooms import member_caller, opened, site
+
+MEMBER = member_caller(BAKERY)
+MIB = 1 << 20
+CHUNKED = "transfer-encoding: chunked"
+
+COUNT = """async (req) => {
+    let size = 0;
+    for await (const part of req.body ?? []) size += part.length;
+    return size;
+}"""
+REPORT = """async (req, ctx) => {
+    ctx.signal.addEventListener("abort", () => console.log("aborted"));
+    console.log("in");
+    try {
+        return (await req.text()).length;
+    } catch (error) {
+        console.log(typeof error.code === "string" ? error.code : error.name);
+    }
+}"""
+
+
+@dataclass
+class Place:
+    """The front door and, behind it, Functions."""
+
+    door: Served
+    functions: FunctionsService
+
+    async def deploy(self, body: str, **config: Any) -> None:
+        await self.functions.deploy(MEMBER, "f", bundle(body, **config))
+
+    async def said(self) -> list[str]:
+        page = await self.functions.logs(MEMBER, "f", 100, None)
+        return [line.text for line in reversed(page.items)]
+
+    async def will_say(self, *texts: str) -> None:
+        async with asyncio.timeout(15):
+            while not set(texts) <= set(await self.said()):
+                await asyncio.sleep(0.02)
+
+    @property
+    def upload(self) -> Upload:
+        [upload] = self.functions.uploads.values()
+        return upload
+
+
+@pytest.fixture
+def settings() -> FunctionsSettings:
+    return FunctionsSettings(max_workers_per_function=1)
+
+
+@pytest_asyncio.fixture
+async def place(tmp_path: Path, database_url: str, settings: FunctionsSettings) -> AsyncIterator[Place]:
+    async with (
+        opened(MODULE, neighbours(), site(tmp_path, database_url), settings=settings) as functions,
+        served(tmp_path, functions=functions) as door,
+    ):
+        yield Place(door, functions)
+
+
+@pytest_asyncio.fixture
+async def connection(place: Place) -> AsyncIterator[Connection]:
+    async with place.door.connected() as connection:
+        yield connection
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def post(path: str, data: bytes, chunked: bool = False) -> bytes:
+    if not chunked:
+        return request(f"POST /v1/functions/{path}", KEY, f"content-length: {len(data)}") + data
+    return request(f"POST /v1/functions/{path}", KEY, CHUNKED) + (chunk(data) if data else b"") + chunk(b"")
+
+
+def outcomes(outcome: str) -> float:
+    return REGISTRY.get_sample_value("fn_invocations_total", {"outcome": outcome}) or 0.0
+
+
+async def body_of(connection: Connection) -> bytes:
+    """Give the body of an answer, chunked or not."""
+    async with asyncio.timeout(15):
+        reply = await connection.reply()
+        assert reply.status == 200, reply
+        if reply.header("transfer-encoding") != "chunked":
+            return reply.body
+        body = b""
+        while size := int(await connection.reader.readline(), 16):
+            body += (await connection.reader.readexactly(size + 2))[:-2]
+        await connection.reader.readexactly(2)
+        return body
+
+
+async def test_the_first_byte_of_an_upload_is_answered_before_the_last_is_sent(
+    place: Place, connection: Connection
+) -> None:
+    await place.deploy("""(req) => new Response(new ReadableStream({ async start(c) {
+        let size = 0;
+        for await (const part of req.body) { if (size === 0) c.enqueue("begun"); size += part.length }
+        c.enqueue(String(size)); c.close();
+    } }))""")
+
+    connection.send(request("POST /v1/functions/f", KEY, f"content-length: {9 * MIB}") + bytes(MIB))
+    await connection.reader.readuntil(b"begun")
+    connection.send(bytes(8 * MIB))
+
+    assert (await connection.reader.readuntil(b"\r\n0\r\n\r\n")).endswith(b"9437184\r\n0\r\n\r\n")
+
+
+async def test_what_is_sent_comes_back_while_more_is_sent(place: Place, connection: Connection) -> None:
+    await place.deploy("(req) => new Response(req.body)")
+
+    connection.send(request("POST /v1/functions/f", KEY, CHUNKED))
+    for part in (b"one", b"two", b"three"):
+        connection.send(chunk(part))
+        await connection.reader.readuntil(chunk(part))
+    connection.send(chunk(b""))
+
+    assert await connection.reader.readexactly(5) == b"0\r\n\r\n"
+
+
+async def test_an_answer_may_begin_before_the_request_has_a_body(place: Place, connection: Connection) -> None:
+    await place.deploy("""(req) => new Response(new ReadableStream({ async start(c) {
+        c.enqueue("ready"); c.enqueue(await req.text()); c.close();
+    } }))""")
+
+    connection.send(request("POST /v1/functions/f", KEY, CHUNKED))
+    await connection.reader.readuntil(b"ready")
+    connection.send(chunk(b"steady") + chunk(b""))
+
+    await connection.reader.readuntil(b"6\r\nsteady\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_body_of_any_size_arrives(place: Place, connection: Connection, chunked: bool) -> None:
+    await place.deploy(COUNT)
+
+    for size in (0, 1, MAX_BEGINNING_BYTES, MAX_BEGINNING_BYTES + 1, WINDOW_BYTES, 9 * MIB):
+        connection.send(post("f", bytes(size), chunked))
+
+        assert await body_of(connection) == str(size).encode()
+
+
+async def test_an_upload_is_read_as_any_request(place: Place, connection: Connection) -> None:
+    ways = {
+        "(await req.json()).length": b"1000000",
+        "(await req.text()).length": b"1000002",
+        "(await req.arrayBuffer()).byteLength": b"1000002",
+        "(await req.blob()).size": b"1000002",
+        "(await req.clone().json()).length": b"1000000",
+        "[req.bodyUsed, req.body instanceof ReadableStream]": b"[false,true]",
+    }
+    cases = ", ".join(f"async (req) => ({way})" for way in ways)
+    await place.deploy(f"(req) => [{cases}][new URL(req.url).pathname.slice(1)](req)")
+
+    for number, expected in enumerate(ways.values()):
+        connection.send(post(f"f/{number}", b'"' + b"x" * 1_000_000 + b'"'))
+
+        assert await body_of(connection) == expected
+
+
+async def test_a_form_with_a_file_is_read(place: Place, connection: Connection) -> None:
+    await place.deploy("""async (req) => {
+        const form = await req.formData();
+        return [form.get("title"), form.get("file").name, form.get("file").size];
+    }""")
+    part = b"--xx\r\ncontent-disposition: form-data; name="
+    form = (
+        part + b'"title"\r\n\r\nBread\r\n' + part + b'"file"; filename="a.bin"\r\n\r\n' + bytes(MIB) + b"\r\n--xx--\r\n"
+    )
+
+    connection.send(request("POST /v1/functions/f", KEY, "content-type: multipart/form-data; boundary=xx", body=form))
+
+    assert await body_of(connection) == b'["Bread","a.bin",1048576]'
+
+
+async def test_get_and_head_have_no_body(place: Place, connection: Connection) -> None:
+    await place.deploy("(req) => new Response(null, { headers: { 'x-body': String(req.body) } })")
+    sendings = {"": b"", CHUNKED: chunk(b"12345") + chunk(b""), "content-length: 100000": bytes(100_000)}
+
+    for framing, data in sendings.items():
+        for method in ("GET", "HEAD", "HEAD", "GET"):
+            connection.send(request(f"{method} /v1/functions/f", KEY, *filter(None, [framing])) + data)
+            head = await connection.reader.readuntil(b"\r\n\r\n")
+            assert b"x-body: null" in head
+            if b"chunked" in head and method == "GET":
+                await connection.reader.readuntil(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=64 * MIB)])
+async def test_a_function_that_does_not_read_makes_the_client_wait(place: Place, connection: Connection) -> None:
+    await place.deploy("""async (req) => {
+        if (req.method === "GET") return globalThis.go();
+        await new Promise((go) => (globalThis.go = go));
+        let size = 0;
+        for await (const part of req.body) size += part.length;
+        return size;
+    }""")
+
+    connection.send(request("POST /v1/functions/f", KEY, body=bytes(48 * MIB)))
+    await until(lambda: bool(place.functions.uploads) and place.upload.room == 0)
+    assert place.upload.total_bytes == WINDOW_BYTES
+    assert connection.writer.transport.get_write_buffer_size() > 24 * MIB  # sockets take the rest
+    async with place.door.connected() as other:
+        assert (await other.ask("GET /v1/functions/f", KEY)).status == 204
+
+    assert await body_of(connection) == str(48 * MIB).encode()
+
+
+@pytest.mark.parametrize("sent", [100, 100_000, 3 * MIB])
+async def test_a_client_that_leaves_amid_its_upload_ends_the_call(place: Place, sent: int) -> None:
+    await place.deploy(REPORT)
+    cancelled = outcomes("cancelled")
+
+    async with place.door.connected() as connection:
+        connection.send(request("POST /v1/functions/f", KEY, f"content-length: {9 * MIB}") + bytes(sent))
+        await place.will_say("in")
+
+    await place.will_say("aborted", "AbortError")
+    await until(lambda: outcomes("cancelled") == cancelled + 1)
+    assert not place.functions.uploads
+
+
+@pytest.mark.parametrize("sent", [100_000, WINDOW_BYTES + 100])
+async def test_a_client_that_leaves_is_noticed_although_nobody_reads(place: Place, sent: int) -> None:
+    await place.deploy("""(req, ctx) => new Promise((done) => {
+        console.log("in");
+        ctx.signal.addEventListener("abort", () => { console.log("aborted"); done() });
+    })""")
+
+    async with place.door.connected() as connection:
+        connection.send(request("POST /v1/functions/f", KEY, f"content-length: {9 * MIB}") + bytes(sent))
+        await place.will_say("in")
+
+    await place.will_say("aborted")
+
+
+@pytest.mark.parametrize("settings", [FunctionsSettings(request_silence_seconds=0.2)])
+async def test_a_client_that_stalls_is_not_waited_for(place: Place, connection: Connection) -> None:
+    await place.deploy(REPORT)
+
+    reply = await connection.ask("POST /v1/functions/f", KEY, "content-length: 100000")
+
+    assert (reply.status, b"request_stalled" in reply.body) == (408, True)
+    await place.will_say("request_stalled", "aborted")
+
+
+@pytest.mark.parametrize("settings", [FunctionsSettings(request_silence_seconds=0.2)])
+async def test_an_answer_that_has_begun_goes_on_when_the_client_stalls(place: Place, connection: Connection) -> None:
+    await place.deploy("""(req) => new Response(new ReadableStream({ async start(c) {
+        c.enqueue("begun "); c.enqueue(await req.text().catch((error) => error.code)); c.close();
+    } }))""")
+
+    connection.send(request("POST /v1/functions/f", KEY, "content-length: 100000") + b"x")
+
+    assert await body_of(connection) == b"begun request_stalled"
+
+
+async def test_a_small_body_that_does_not_come_never_reaches_the_function(
+    place: Place, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_body, "READ_SECONDS", 0.1)
+    await place.deploy(REPORT)
+
+    reply = await connection.ask("POST /v1/functions/f", KEY, "expect: 100-continue", "content-length: 10")
+    assert reply.status == 100
+    reply = await connection.reply()
+
+    assert (reply.status, b"request_stalled" in reply.body) == (408, True)
+    assert await place.said() == []
+
+
+@pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=MIB)])
+async def test_a_body_that_says_it_is_too_large_is_refused_at_once(place: Place, connection: Connection) -> None:
+    await place.deploy(REPORT)
+
+    reply = await connection.ask("POST /v1/functions/f", KEY, f"content-length: {MIB + 1}")
+
+    assert (reply.status, b"payload_too_large" in reply.body) == (413, True)
+    assert await place.said() == []
+
+
+@pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=MIB)])
+async def test_a_body_that_turns_out_too_large_is_refused_on_the_way(place: Place, connection: Connection) -> None:
+    await place.deploy(REPORT)
+
+    connection.send(request("POST /v1/functions/f", KEY, CHUNKED) + chunk(bytes(MIB // 2)) * 3 + chunk(b""))
+    reply = await connection.reply()
+
+    assert (reply.status, b"payload_too_large" in reply.body) == (413, True)
+    await place.will_say("payload_too_large", "aborted")
+    await place.deploy(COUNT)
+    connection.send(request("POST /v1/functions/f", KEY, body=b"next"))
+    assert await body_of(connection) == b"4"
+
+
+@pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=MIB)])
+async def test_an_answer_that_has_begun_goes_on_when_the_body_is_too_large(
+    place: Place, connection: Connection
+) -> None:
+    await place.deploy("""(req) => new Response(new ReadableStream({ async start(c) {
+        c.enqueue("begun "); c.enqueue(await req.text().catch((error) => error.code)); c.close();
+    } }))""")
+
+    connection.send(request("POST /v1/functions/f", KEY, CHUNKED) + chunk(b"x"))
+    await connection.reader.readuntil(b"begun ")
+    connection.send(chunk(bytes(MIB)))
+
+    await connection.reader.readuntil(b"payload_too_large\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("before", ["", "await req.body.cancel();"])
+async def test_a_body_that_nobody_reads_is_not_taken_for_the_next_request(
+    place: Place, connection: Connection, before: str
+) -> None:
+    await place.deploy(f"""async (req) => {{
+        if (req.url.endsWith("/text")) return req.text();
+        {before}
+        return "unread";
+    }}""")
+    smuggled = request("GET /v1/functions/f/smuggled", KEY)
+
+    for size in (100_000, 9 * MIB):
+        for chunked in (True, False):
+            connection.send(post("f", smuggled + bytes(size), chunked))
+            assert await body_of(connection) == b'"unread"'
+            connection.send(post("f/text", b"mine"))
+            assert await body_of(connection) == b'"mine"'
+
+
+async def test_a_request_right_behind_an_upload_waits_its_turn(place: Place, connection: Connection) -> None:
+    await place.deploy(COUNT)
+
+    upload = request("POST /v1/functions/f", KEY, body=bytes(MIB))
+    connection.send(upload + request("POST /v1/functions/f", KEY, body=b"next") + upload)
+
+    assert [await body_of(connection) for _ in range(3)] == [b"1048576", b"4", b"1048576"]
+
+
+@pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=64 * MIB)])
+async def test_who_sends_too_much_of_what_nobody_reads_is_hung_up_on(place: Place, connection: Connection) -> None:
+    await place.deploy("() => 'unread'")
+
+    connection.send(request("POST /v1/functions/f", KEY, f"content-length: {64 * MIB}") + bytes(MIB))
+    assert await body_of(connection) == b'"unread"'
+    connection.send(bytes(MAX_UNREAD_BYTES + MIB))
+
+    with suppress(ConnectionError):
+        assert await connection.ended() == b""
+
+
+@pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=64 * MIB)])
+@pytest.mark.parametrize(("path", "status"), [("f", 200), ("none", 404)])
+async def test_who_wants_the_connection_closed_gets_the_answer_to_what_nobody_reads(
+    place: Place, path: str, status: int
+) -> None:
+    await place.deploy("() => 'unread'")
+    closing = request(f"POST /v1/functions/{path}", KEY, "connection: close", body=bytes(32 * MIB))
+
+    for sent in (closing, closing.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"connection: close\r\n", b"")):
+        async with place.door.connected() as connection:
+            connection.send(sent)
+            await connection.writer.drain()
+            reply = await connection.reply()
+
+            assert (reply.status, reply.header("connection")) == (status, "close")
+            assert await connection.ended() == b""
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on_once_the_function_runs(
+    place: Place, connection: Connection
+) -> None:
+    await place.deploy(COUNT)
+    expecting = ("expect: 100-continue", f"content-length: {MIB}")
+
+    assert (await connection.ask("POST /v1/functions/none", KEY, *expecting)).status == 404
+    async with place.door.connected() as other:
+        assert (await other.ask("POST /v1/functions/f", KEY, *expecting)).status == 100
+        other.send(bytes(MIB))
+        assert await body_of(other) == b"1048576"
+
+
+@pytest.mark.parametrize("settings", [FunctionsSettings(max_workers_per_function=1)])
+async def test_of_an_upload_that_waits_for_a_worker_only_the_beginning_is_held(
+    place: Place, connection: Connection
+) -> None:
+    await place.deploy(
+        """async (req) => {
+            if (req.url.endsWith("/wait")) await new Promise((go) => setTimeout(go, 500));
+            return (await req.arrayBuffer()).byteLength;
+        }""",
+        concurrency=1,
+    )
+    async with place.door.connected() as other:
+        other.send(request("POST /v1/functions/f/wait", KEY, body=b"x"))
+        pool = place.functions.pool
+        await until(lambda: any(worker.calls for worker in place.functions.starter.alive))
+
+        connection.send(request("POST /v1/functions/f", KEY, body=bytes(9 * MIB)))
+        await until(lambda: pool.waiting.calls == 1)
+
+        assert pool.waiting.bytes <= MAX_BEGINNING_BYTES
+        assert not [upload for upload in place.functions.uploads.values() if upload.total_bytes > 1]
+        assert await body_of(other) == b"1"
+        assert await body_of(connection) == b"9437184"
+
+
+async def test_a_worker_that_dies_amid_an_upload_fails_the_call_alone(place: Place, connection: Connection) -> None:
+    await place.deploy(
+        "async (req) => { if (req.method === 'GET') return 'well'; for await (const _ of req.body) process.exit(1) }"
+    )
+
+    connection.send(request("POST /v1/functions/f", KEY, body=bytes(9 * MIB)))
+    reply = await connection.reply()
+
+    assert (reply.status, b"function_crashed" in reply.body) == (502, True)
+    assert not place.functions.uploads
+    assert (await connection.ask("GET /v1/functions/f", KEY)).body == b'"well"'
+
+
+async def test_behind_its_answer_a_function_reads_only_what_has_come(place: Place, connection: Connection) -> None:
+    await place.deploy("""(req, ctx) => {
+        ctx.waitUntil(req.text().catch((error) => console.log(error.code)));
+        return new Response(null, { status: 202 });
+    }""")
+
+    connection.send(request("POST /v1/functions/f", KEY, f"content-length: {9 * MIB}") + bytes(MIB))
+
+    assert (await connection.reply()).status == 202
+    await place.will_say("call_over")
+
+
+async def test_a_function_that_runs_out_of_time_amid_an_upload_times_out(place: Place, connection: Connection) -> None:
+    await place.deploy(REPORT, timeout_ms=200)
+
+    reply = await connection.ask("POST /v1/functions/f", KEY, "content-length: 100000")
+
+    assert (reply.status, b"function_timeout" in reply.body) == (504, True)
+    assert not place.functions.uploads
+
+
+@pytest.mark.parametrize("credit", ["0, 0, 0, 0", "255, 255, 255, 255", "0, 4, 0, 1"])
+async def test_a_worker_that_makes_room_up_is_ended(place: Place, connection: Connection, credit: str) -> None:
+    place.functions.starter.guard = False
+    await place.deploy(f"""async (req) => {{
+        require("fs").writeSync(3, new Uint8Array([0, 0, 0, 9, 32, 0, 0, 0, 1, {credit}]));
+        await Bun.sleep(1000);
+    }}""")
+
+    connection.send(request("POST /v1/functions/f", KEY, f"content-length: {9 * MIB}") + b"x")
+    reply = await connection.reply()
+
+    assert (reply.status, b"function_crashed" in reply.body) == (502, True)
+    await place.will_say("The worker died: it broke the protocol: credit for bytes that were never sent.")
