@@ -19,6 +19,7 @@ import msgspec
 from bunbase.contracts.bundoc import Bundoc, BundocBusy, CollectionNotFound, DocumentNotFound
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.functions import (
+    FunctionCpuExceeded,
     FunctionCrashed,
     FunctionNotFound,
     FunctionOverloaded,
@@ -220,7 +221,7 @@ class Runner:
 
 def _outcome(problem: Problem) -> RunOutcome:
     match problem:
-        case FunctionTimeout():
+        case FunctionTimeout() | FunctionCpuExceeded():
             return RunOutcome.TIMEOUT
         case FunctionCrashed():
             return RunOutcome.CRASH

@@ -31,16 +31,23 @@ Ended = Callable[[Worker, Call, Outcome, float], None]
 
 class Pool(Owner):
     """`fetch` gives the code and variables of a deployment when a worker is to be started; `tell` hears of every
-    call that has ended, with its seconds.
+    call that has ended, with its seconds, `tell_death` of every worker.
     """
 
     def __init__(
-        self, starter: Starter, fetch: Fetch, say: Say, settings: FunctionsSettings, tell: Ended = lambda *_: None
+        self,
+        starter: Starter,
+        fetch: Fetch,
+        say: Say,
+        settings: FunctionsSettings,
+        tell: Ended = lambda *_: None,
+        tell_death: Callable[[Worker], None] = lambda _: None,
     ) -> None:
         self.starter = starter
         self.fetch = fetch
         self.say = say
         self.tell = tell
+        self.tell_death = tell_death
         self.settings = settings
         self.groups: dict[Deployment, Group] = {}
         self.waiting = WaitingRoom(settings)
@@ -145,6 +152,7 @@ class Pool(Owner):
         group = self.groups.get(worker.deployment)
         if group is None or worker not in group.workers:
             return
+        self.tell_death(worker)
         group.workers.discard(worker)
         self._share(group, -1)
         self._tidy(group)

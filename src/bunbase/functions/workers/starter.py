@@ -81,6 +81,11 @@ class Starter:
                 worker.kill(RETIRED)
         metrics.worker_memory.set(max((worker.held_mb for worker in self.alive), default=0) * (1 << 20))
 
+    def watch_cpu(self) -> None:
+        """End calls, and workers without any, that use more processor time than they may."""
+        for worker in list(self.alive):
+            worker.check_cpu()
+
     async def close(self) -> None:
         await self.shelf.close()
         for worker in list(self.alive):
