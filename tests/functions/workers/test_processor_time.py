@@ -22,7 +22,7 @@ BY_PATH = f"""async (req, ctx) => {{
     if (path === "/threads") for (;;) await crypto.subtle.digest("SHA-512", new Uint8Array(32 << 20));
     if (path === "/sleep") await Bun.sleep(1500);
     if (path === "/timer") setInterval(() => burn(50), 51);
-    if (path === "/some") burn(200);
+    if (path === "/some") for (let n = 0; n < 3e8; n++) globalThis.sum = (globalThis.sum | 0) + n | 0;
     return path;
 }}"""
 ALLOWED = "The call used 300 ms of processor time, the most it may."
@@ -108,7 +108,9 @@ async def test_a_burner_that_no_longer_reacts_is_killed_and_its_neighbours_with_
     ]
 
 
-async def test_a_worker_that_burns_between_calls_is_replaced(functions: FunctionsService) -> None:
+async def test_a_worker_that_burns_between_calls_is_replaced_and_what_it_burnt_is_counted(
+    functions: FunctionsService,
+) -> None:
     await deploy(functions, "f", BY_PATH)
     await call(functions, "f", request("/timer"))
     [worker] = functions.starter.alive
@@ -118,6 +120,7 @@ async def test_a_worker_that_burns_between_calls_is_replaced(functions: Function
     [line] = await log_of(functions, "f")
     assert (line.level, line.invocation) == ("warn", "")
     assert line.text.startswith("The worker used 1000 ms of processor time while no call was under way")
+    assert (await functions.stats(MEMBER, "f", 1)).cpu_ms > 1000
     assert (await call(functions, "f")).head.cold
 
 
@@ -129,17 +132,9 @@ async def test_processor_time_is_counted_for_the_function_and_for_the_bill(funct
     await call(functions, "f", request("/some"))
 
     stats, usage = await functions.stats(MEMBER, "f", 1), await functions.usage(MEMBER, 1)
-    assert before + 20 < stats.cpu_ms  # 200 ms on a machine with nothing else to do
-    assert usage.cpu_ms == stats.cpu_ms == sum(hour.cpu_ms for hour in usage.hours)
-
-
-async def test_what_a_worker_burnt_behind_its_last_call_is_counted_when_it_ends(functions: FunctionsService) -> None:
-    await deploy(functions, "f", BY_PATH)
-    await call(functions, "f", request("/timer"))
-    [worker] = functions.starter.alive
-    await until(lambda: bool(worker.dead))
-
-    assert (await functions.stats(MEMBER, "f", 1)).cpu_ms > 1000
+    assert before + 20 < stats.cpu_ms  # whatever the processor: 300 million rounds are more than that
+    assert usage.cpu_ms == pytest.approx(stats.cpu_ms)
+    assert usage.cpu_ms == pytest.approx(sum(hour.cpu_ms for hour in usage.hours))
 
 
 async def test_a_top_level_that_burns_is_not_charged_to_the_first_call(functions: FunctionsService) -> None:

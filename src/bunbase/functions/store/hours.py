@@ -77,7 +77,7 @@ class HourStore:
                 await self.db.execute(ADD_USAGE, project, time, *used)
 
     async def of_function(self, project: str, function: str, since: datetime, limit: int) -> list[Hour]:
-        """Newest first; an hour without calls has no row."""
+        """Newest first; an hour in which nothing happened has no row."""
         return await self.db.all(Hour, OF_FUNCTION, project, function, since, limit)
 
     async def of_project(self, project: str, since: datetime, limit: int) -> list[Used]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from bunbase.contracts.functions import FunctionError, FunctionsUnavailable, LogLevel
+from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable, LogLevel
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment, Fetch, Request, Said, Say
@@ -17,7 +17,7 @@ from bunbase.functions.workers.group import Group
 from bunbase.functions.workers.shares import idle_longest, who_gives_way
 from bunbase.functions.workers.starter import Starter
 from bunbase.functions.workers.waiting import Waiter, WaitingRoom, overloaded
-from bunbase.functions.workers.worker import RETIRED, LoadFailed, Owner, Worker
+from bunbase.functions.workers.worker import RETIRED, LoadFailed, Owner, Worker, WorkerDied
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Internal, Problem
 from bunbase.pkg.logger import logger
@@ -59,7 +59,8 @@ class Pool(Owner):
     async def start(self, deployment: Deployment, request: Request) -> Call:
         """Give the call once a worker has it.
 
-        Raises: FunctionOverloaded, FunctionsUnavailable, FunctionError if the bundle does not load.
+        Raises: FunctionOverloaded, FunctionsUnavailable; FunctionError if the bundle does not load, FunctionCrashed if
+        its workers died of it.
         """
         group = self._group(deployment)
         if not group.queue and (worker := group.free_worker()) is not None:
@@ -208,7 +209,8 @@ class Pool(Owner):
             worker = await self.starter.start(deployment, program, self)
         except LoadFailed as failure:
             self.say(Said(deployment, "", LogLevel.ERROR, f"The function could not be loaded. {failure}"))
-            problem = FunctionError("The function could not be loaded; its log says why.")
+            kind = FunctionCrashed if isinstance(failure, WorkerDied) else FunctionError
+            problem = kind("The function could not be loaded; its log says why.")
         except Problem as failure:
             problem = failure
         except Exception:

@@ -42,7 +42,7 @@ LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
 RETIRED: Final = "retired"
 BURNT_WHILE_IDLE: Final = (
     f"The worker used {MAX_IDLE_MS:g} ms of processor time while no call was under way, and was replaced: what goes on "
-    "behind an answer belongs into ctx.waitUntil."
+    "behind an answer belongs in ctx.waitUntil."
 )
 OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
 
