@@ -11,6 +11,7 @@ import pytest_asyncio
 from bunbase.contracts.caller import Role
 from bunbase.contracts.functions import (
     Chunk,
+    FunctionCpuExceeded,
     FunctionCrashed,
     FunctionError,
     FunctionNotFound,
@@ -201,6 +202,9 @@ async def test_problems_keep_their_class(functions: Functions) -> None:
     for path, problem in (("/error", FunctionError), ("/wait", FunctionTimeout), ("/exit", FunctionCrashed)):
         with pytest.raises(problem):
             await call(functions, "f", request(path))
+    await deploy(functions, "g", "() => { for (;;); }", cpu_ms=100)
+    with pytest.raises(FunctionCpuExceeded):
+        await call(functions, "g")
     with pytest.raises(Unauthenticated):
         await call(functions, "f", caller=publishable_caller(PROJECT))
     with pytest.raises(FunctionNotFound):

@@ -174,6 +174,17 @@ async def test_a_failure_before_the_answer_is_a_problem(
     assert "secret" not in answer.text
 
 
+async def test_a_call_without_processor_time_left_is_told_apart_from_a_late_one(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
+    await deploy(functions, "f", "() => { for (;;); }", cpu_ms=100)
+
+    answer = await web.get("/v1/functions/f")
+
+    assert (answer.status_code, answer.json()["code"]) == (504, "function_cpu_exceeded")
+    assert "cpu_ms" in answer.json()["detail"]
+
+
 async def test_a_failure_amid_the_answer_breaks_the_connection(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:

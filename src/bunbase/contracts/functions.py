@@ -68,6 +68,10 @@ class RequestStalled(Problem):
     status, code, title = 408, "request_stalled", "The rest of the request did not come"
 
 
+class FunctionCpuExceeded(Problem):
+    status, code, title = 504, "function_cpu_exceeded", "The function used up its processor time"
+
+
 class FunctionsUnavailable(Problem):
     status, code, title = 503, "functions_unavailable", "Functions cannot run on this installation"
 
@@ -85,13 +89,14 @@ class Access(StrEnum):
 
 
 class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a version runs. `allow_net`: hosts that `fetch` may reach.
+    """How a version runs. `cpu_ms`: processor time of a call; `allow_net`: hosts that `fetch` may reach.
 
     `schedule`: a cron line, in UTC, or a Schedule. `on`: the changes of documents that it is run for.
     """
 
     access: Access = Access.KEY
     timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=300_000)] = 30_000
+    cpu_ms: Annotated[int, msgspec.Meta(ge=100, le=300_000)] = 10_000
     memory_mb: Annotated[int, msgspec.Meta(ge=64, le=1024)] = 256
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     allow_net: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
@@ -228,7 +233,8 @@ class Variables(msgspec.Struct, frozen=True):
 
 class FunctionHour(msgspec.Struct, frozen=True):
     """`hour`: its first moment. `calls`: those that a worker had, `errors` of these threw, crashed or ran out of time;
-    `refused`: those that no worker had. Percentiles are good within some 12 %; null where nothing ran.
+    `refused`: those that no worker had. Percentiles are good within some 12 %; null where nothing ran. `cpu_ms`: the
+    workers' processor time, what they burn between calls included, starting and loading not.
     """
 
     hour: datetime
@@ -238,6 +244,7 @@ class FunctionHour(msgspec.Struct, frozen=True):
     cold_starts: int
     p50_ms: float | None
     p95_ms: float | None
+    cpu_ms: float
     memory_peak_mb: float
 
 
@@ -250,6 +257,7 @@ class FunctionStats(msgspec.Struct, frozen=True):
     cold_starts: int
     p50_ms: float | None
     p95_ms: float | None
+    cpu_ms: float
     memory_peak_mb: float
     hours: tuple[FunctionHour, ...]
 
@@ -258,13 +266,15 @@ class UsageHour(msgspec.Struct, frozen=True):
     hour: datetime
     invocations: int
     gb_seconds: float
+    cpu_ms: float
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """`gb_seconds`: of each call its seconds times the memory its function may hold."""
+    """`gb_seconds`: of each call its seconds times the memory its function may hold; `cpu_ms`: as in FunctionHour."""
 
     invocations: int
     gb_seconds: float
+    cpu_ms: float
     hours: tuple[UsageHour, ...]
 
 
@@ -301,9 +311,9 @@ class Functions(Protocol):
         """Run the active version: one Head, then the body in Chunks, unless the Head has it. If there is `more` of the
         request, Receiving comes first.
 
-        Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCrashed, FunctionOverloaded,
-        FunctionsUnavailable, Forbidden, Unauthenticated, TooLarge, RequestStalled; after the Head only FunctionError,
-        FunctionTimeout and FunctionCrashed.
+        Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCpuExceeded, FunctionCrashed,
+        FunctionOverloaded, FunctionsUnavailable, Forbidden, Unauthenticated, TooLarge, RequestStalled; after the Head
+        only FunctionError, FunctionTimeout, FunctionCpuExceeded and FunctionCrashed.
         """
         ...
 

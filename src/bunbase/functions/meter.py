@@ -34,7 +34,7 @@ class Counts:
 
     def __init__(self) -> None:
         self.calls = self.errors = self.refused = self.cold = 0
-        self.gb_seconds = self.peak_mb = 0.0
+        self.gb_seconds = self.cpu_ms = self.peak_mb = 0.0
         self.buckets = [0] * BUCKETS
 
 
@@ -56,8 +56,14 @@ class Meter:
         counts.errors += outcome not in (Outcome.OK, Outcome.CANCELLED)
         counts.cold += call.cold
         counts.gb_seconds += seconds * worker.deployment.config.memory_mb / 1024
+        counts.cpu_ms += worker.cpu.take()
         counts.peak_mb = max(counts.peak_mb, worker.peak_mb)
         counts.buckets[bucket_of(seconds)] += 1
+
+    def died(self, worker: Worker) -> None:
+        """Count what it burnt behind its last call."""
+        if (counts := self._of(worker.deployment)) is not None:
+            counts.cpu_ms += worker.cpu.take()
 
     def refused(self, deployment: Deployment, why: str) -> None:
         """Count a call that no worker had."""
@@ -98,7 +104,7 @@ class Meter:
         newer = self.counts.setdefault(key, counts)
         if newer is counts:
             return
-        for name in ("calls", "errors", "refused", "cold", "gb_seconds"):
+        for name in ("calls", "errors", "refused", "cold", "gb_seconds", "cpu_ms"):
             setattr(newer, name, getattr(newer, name) + getattr(counts, name))
         newer.peak_mb = max(newer.peak_mb, counts.peak_mb)
         newer.buckets = [a + b for a, b in zip(newer.buckets, counts.buckets, strict=True)]

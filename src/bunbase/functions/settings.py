@@ -27,6 +27,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `allow_private_networks`: networks that functions may reach though they are not public (`10.1.0.0/16`).
     `ca_file`: authorities (PEM) that functions trust besides the public ones.
     `max_triggered_runs`: runs of schedules, jobs and changes under way in one process, so many of them for one project.
+    `max_put_off_seconds`: a job that cannot begin for so long (overload, data out of reach) is given up.
     `max_jobs_per_project`: that wait; `retry_seconds`: before the second attempt, twice as long before the next.
     `max_followed_projects`: whose changes one process waits for at once; of more it asks in turns.
     `run_retention_days`: runs and dead letters are kept so long.
@@ -64,6 +65,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     max_log_lines_per_project: Annotated[int, msgspec.Meta(ge=100, le=1_000_000_000)] = 200_000
     max_triggered_runs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
     max_triggered_runs_per_project: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4
+    max_put_off_seconds: Annotated[float, msgspec.Meta(ge=1, le=2_592_000)] = 86_400.0
     max_jobs_per_project: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     retry_seconds: Annotated[float, msgspec.Meta(ge=0.01, le=3600)] = 5.0
     max_followed_projects: Count = 256

@@ -109,6 +109,7 @@ async def ground(
 async def _watch(starter: Starter) -> None:
     while True:
         starter.watch_memory()
+        starter.watch_cpu()
         await asyncio.sleep(WATCH_SECONDS)
 
 

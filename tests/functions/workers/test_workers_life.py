@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.contracts.functions import FunctionCrashed, FunctionsUnavailable
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
@@ -166,3 +170,42 @@ async def test_a_version_that_runs_again_before_it_has_ended_keeps_its_new_worke
     assert colds == [True, False, False]
     slow.cancel()
     await asyncio.gather(slow, return_exceptions=True)
+
+
+async def test_a_worker_that_is_killed_while_it_loads_fails_neither_a_deployment_nor_a_call(
+    functions: FunctionsService,
+) -> None:
+    slow_to_load = "(() => { const end = Date.now() + 300; while (Date.now() < end); return () => 1 })()"
+
+    async def killed_while_loading(work: Coroutine[Any, Any, Any]) -> Any:
+        task = asyncio.create_task(work)
+        await until(lambda: any(not worker.loaded_at for worker in functions.starter.alive))
+        for worker in functions.starter.alive:
+            os.kill(worker.pid, signal.SIGKILL)
+        return await task
+
+    await killed_while_loading(deploy(functions, "f", slow_to_load))
+    assert (await killed_while_loading(call(functions, "f"))).json == 1
+
+
+async def test_a_call_whose_workers_all_die_while_they_load_is_told_that_they_did(functions: FunctionsService) -> None:
+    await deploy(functions, "f", "(() => { if (process.env.DIE) process.exit(1); return () => 1 })()")
+    await functions.set_variable(MEMBER, "DIE", "1")
+
+    with pytest.raises(FunctionCrashed, match="could not be loaded"):
+        await call(functions, "f")
+
+
+async def test_a_zygote_that_is_killed_while_it_starts_workers_fails_no_call(functions: FunctionsService) -> None:
+    names = ("f", "g", "h")
+    for name in names:
+        await deploy(functions, name, PID, memory_mb=128)  # nothing prewarmed fits
+    zygote = functions.starter.zygote
+    assert zygote.process is not None
+    os.kill(zygote.process.pid, signal.SIGSTOP)
+    calls = [asyncio.create_task(call(functions, name)) for name in names]
+    await until(lambda: len(zygote.waiting) == len(names))
+
+    zygote.process.kill()
+
+    assert [answer.head.status for answer in await asyncio.gather(*calls)] == [200] * len(names)

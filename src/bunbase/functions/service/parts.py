@@ -59,7 +59,7 @@ class Parts:
         self.meter = Meter(stores.hours.add, clock)
         self.followers = Followers()
         self.starter = Starter(Zygote(), find_bun, settings)
-        self.pool = Pool(self.starter, self.program, self.log_lines.say, settings, self.meter.ended)
+        self.pool = Pool(self.starter, self.program, self.log_lines.say, settings, self.meter.ended, self.meter.died)
         self.uploads: dict[tuple[str, str], Upload] = {}  # by project and invocation
         self.bundoc = others.bundoc
         self.runner = Runner(stores, others.bundoc, self.active.find, self.pool.start, clock, settings)

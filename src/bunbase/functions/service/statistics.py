@@ -29,6 +29,7 @@ class Statistics(Parts):
             cold_starts=sum(row.cold for row in rows),
             p50_ms=percentile_ms(buckets, 0.5),
             p95_ms=percentile_ms(buckets, 0.95),
+            cpu_ms=round(sum(row.cpu_ms for row in rows), 3),
             memory_peak_mb=round(max((row.peak_mb for row in rows), default=0.0), 1),
             hours=tuple(_hour(row) for row in rows),
         )
@@ -40,7 +41,10 @@ class Statistics(Parts):
         return Usage(
             invocations=sum(row.invocations for row in rows),
             gb_seconds=round(sum(row.gb_seconds for row in rows), 6),
-            hours=tuple(UsageHour(row.hour, row.invocations, round(row.gb_seconds, 6)) for row in rows),
+            cpu_ms=round(sum(row.cpu_ms for row in rows), 3),
+            hours=tuple(
+                UsageHour(row.hour, row.invocations, round(row.gb_seconds, 6), round(row.cpu_ms, 3)) for row in rows
+            ),
         )
 
     async def write_counts(self) -> None:
@@ -61,5 +65,6 @@ def _hour(row: Hour) -> FunctionHour:
         cold_starts=row.cold,
         p50_ms=percentile_ms(row.buckets, 0.5),
         p95_ms=percentile_ms(row.buckets, 0.95),
+        cpu_ms=round(row.cpu_ms, 3),
         memory_peak_mb=round(row.peak_mb, 1),
     )

@@ -38,6 +38,7 @@ class Upkeep(Parts):
 
     async def watch_workers(self) -> None:
         self.starter.watch_memory()
+        self.starter.watch_cpu()
         self.pool.tend()
 
     async def write_logs(self) -> None:

@@ -40,7 +40,7 @@ UPDATE jobs SET state = 'running', look_at = $2, runner = $3, started_at = $1,
     attempt = attempt + (was = 'waiting')::int, lost = lost + (was = 'running')::int
 FROM next WHERE jobs.seq = next.seq
 RETURNING jobs.seq, jobs.id, jobs.project, jobs.function, jobs.kind, jobs.payload, jobs.lane, jobs.depth, jobs.due_at,
-    jobs.attempt, jobs.attempts, jobs.lost, CASE WHEN was = 'running' THEN began END AS lost_at"""
+    jobs.attempt, jobs.attempts, jobs.lost, jobs.put_off_since, CASE WHEN was = 'running' THEN began END AS lost_at"""
 EXTEND = "UPDATE jobs SET look_at = $3 WHERE seq = ANY ($2::bigint[]) AND state = 'running' AND runner = $1"
 RELEASE = """
 UPDATE jobs SET state = 'waiting', look_at = $2, runner = NULL, attempt = greatest(attempt - 1, 0)
@@ -49,16 +49,17 @@ WHERE state = 'running' AND runner = $1"""
 # only of whoever holds the lease
 DELETE_MINE = "DELETE FROM jobs WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"
 RETRY = """
-UPDATE jobs SET state = 'waiting', look_at = $4, due_at = $4, error = $5, runner = NULL
+UPDATE jobs SET state = 'waiting', look_at = $4, due_at = $4, error = $5, runner = NULL, put_off_since = NULL
 WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"""
 POSTPONE = """
-UPDATE jobs SET state = 'waiting', look_at = $4, error = $5, runner = NULL, attempt = attempt - 1
+UPDATE jobs SET state = 'waiting', look_at = $4, error = $5, runner = NULL, attempt = attempt - 1,
+    put_off_since = coalesce(put_off_since, $6)
 WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"""
 BURY = """
 UPDATE jobs SET state = 'dead', look_at = $4, error = $5, runner = NULL
 WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"""
 WAKE_NEXT = """
-UPDATE jobs SET state = 'waiting', look_at = $4
+UPDATE jobs SET state = 'waiting', look_at = $4, put_off_since = $5
 WHERE state = 'blocked' AND seq = (
     SELECT seq FROM jobs WHERE project = $1 AND function = $2 AND lane = $3 AND state <> 'dead' ORDER BY seq LIMIT 1)"""
 
@@ -74,6 +75,7 @@ BUSY = "SELECT EXISTS (SELECT FROM jobs WHERE project = $1 AND function = $2 AND
 # behind what has come since: its turn in the lane is over
 REPLAY = """
 UPDATE jobs SET seq = nextval(pg_get_serial_sequence('jobs', 'seq')), attempt = 0, lost = 0, due_at = $3, look_at = $3,
+    put_off_since = NULL,
     state = CASE WHEN lane IS NOT NULL AND EXISTS (
         SELECT FROM jobs other WHERE other.project = jobs.project AND other.function = jobs.function
         AND other.lane = jobs.lane AND other.state <> 'dead') THEN 'blocked' ELSE 'waiting' END
@@ -110,7 +112,8 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A job that this process runs. `lost_at`: when a process that has died began to run it."""
+    """A job that this process runs. `lost_at`: when a process that has died began to run it. `put_off_since`: when it,
+    or the one before it in its lane, could not begin for the first time since the last attempt."""
 
     seq: int
     id: str
@@ -124,6 +127,7 @@ class Claimed(msgspec.Struct, frozen=True):
     attempt: int
     attempts: int
     lost: int
+    put_off_since: datetime | None
     lost_at: datetime | None
 
 
@@ -196,21 +200,24 @@ class JobStore:
     async def retry(self, job: Claimed, runner: str, at: datetime, error: str) -> bool:
         return bool(await self.db.execute(RETRY, job.seq, runner, job.lost, at, error))
 
-    async def postpone(self, job: Claimed, runner: str, at: datetime, error: str) -> bool:
+    async def postpone(self, job: Claimed, runner: str, now: datetime, at: datetime, error: str) -> bool:
         """Run it later; this was no attempt."""
-        return bool(await self.db.execute(POSTPONE, job.seq, runner, job.lost, at, error))
+        return bool(await self.db.execute(POSTPONE, job.seq, runner, job.lost, at, error, now))
 
     async def bury(self, job: Claimed, runner: str, now: datetime, error: str) -> bool:
-        return await self._leave(job, runner, now, BURY, now, error)
+        """What kept it from beginning keeps the next in its lane too: that one is not put off as long once more."""
+        return await self._leave(job, runner, now, BURY, now, error, put_off_since=job.put_off_since)
 
-    async def _leave(self, job: Claimed, runner: str, now: datetime, sql: str, *values: Any) -> bool:
+    async def _leave(
+        self, job: Claimed, runner: str, now: datetime, sql: str, *values: Any, put_off_since: datetime | None = None
+    ) -> bool:
         async with self.db.transaction():
             if job.lane is not None:
                 await self.db.execute(LOCK_LANES, job.project)
             if not await self.db.execute(sql, job.seq, runner, job.lost, *values):
                 return False
             if job.lane is not None:
-                await self.db.execute(WAKE_NEXT, job.project, job.function, job.lane, now)
+                await self.db.execute(WAKE_NEXT, job.project, job.function, job.lane, now, put_off_since)
         return True
 
     # looking after them
@@ -236,7 +243,7 @@ class JobStore:
             if not await self.db.execute(DELETE, project, job.id):
                 return False
             if job.lane is not None:
-                await self.db.execute(WAKE_NEXT, project, job.function, job.lane, now)
+                await self.db.execute(WAKE_NEXT, project, job.function, job.lane, now, None)
         return True
 
     async def delete_dead(self, before: datetime, limit: int) -> int:

@@ -19,6 +19,7 @@ import msgspec
 from bunbase.contracts.bundoc import Bundoc, BundocBusy, CollectionNotFound, DocumentNotFound
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.functions import (
+    FunctionCpuExceeded,
     FunctionCrashed,
     FunctionNotFound,
     FunctionOverloaded,
@@ -157,10 +158,17 @@ class Runner:
             request = msgspec.structs.replace(request, body=await self._body(job))
             deployment = await self.find(job.project, job.function)
             version = deployment.version
-            result = await self._answer(await self.start(deployment, request))
+            call = await self.start(deployment, request)
+            job = msgspec.structs.replace(job, put_off_since=None)  # it has begun
+            result = await self._answer(call)
         except (FunctionNotFound, *PASSING) as problem:  # not found: its jobs are gone with it, or just this version is
-            await self.stores.jobs.postpone(job, self.id, self.clock.now() + POSTPONE, problem.code)
-            return
+            if not self._in_vain(job):
+                now = self.clock.now()
+                await self.stores.jobs.postpone(job, self.id, now, now + POSTPONE, problem.code)
+                return
+            log.warning("a job was given up: it could not begin for too long", job=job.id, project=job.project)
+            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0
+            result = Result(RunOutcome.ERROR, problem.code)
         except Problem as problem:
             result = Result(_outcome(problem), problem.code)
         except Exception:
@@ -172,6 +180,11 @@ class Runner:
             result.outcome, result.code, request.invocation if version else "",
         )  # fmt: skip
         await self._settle(job, run)
+
+    def _in_vain(self, job: Claimed) -> bool:
+        """Say whether it has been put off for so long that somebody should hear of it."""
+        most = timedelta(seconds=self.settings.max_put_off_seconds)
+        return job.put_off_since is not None and self.clock.now() - job.put_off_since >= most
 
     async def _body(self, job: Claimed) -> bytes:
         if job.kind is not TriggerKind.CHANGE:
@@ -220,7 +233,7 @@ class Runner:
 
 def _outcome(problem: Problem) -> RunOutcome:
     match problem:
-        case FunctionTimeout():
+        case FunctionTimeout() | FunctionCpuExceeded():
             return RunOutcome.TIMEOUT
         case FunctionCrashed():
             return RunOutcome.CRASH

@@ -23,6 +23,7 @@ class Outcome(StrEnum):
     OK = "ok"
     ERROR = "error"
     TIMEOUT = "timeout"
+    CPU = "cpu"
     CRASH = "crash"
     CANCELLED = "cancelled"
 
@@ -41,6 +42,7 @@ class Call:
         self.began = time.monotonic()
         self.max_bytes = max_bytes
         self.logged_bytes = 0
+        self.cpu_ms = 0.0  # its share of what the worker burnt
         self.abandoned = False
         self.lingers = False  # it works on behind its answer
         self.upload: Upload | None = None  # the rest of a request that did not come whole

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from bunbase.contracts.functions import FunctionError, FunctionsUnavailable, LogLevel
+from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable, LogLevel
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment, Fetch, Request, Said, Say
@@ -17,7 +17,7 @@ from bunbase.functions.workers.group import Group
 from bunbase.functions.workers.shares import idle_longest, who_gives_way
 from bunbase.functions.workers.starter import Starter
 from bunbase.functions.workers.waiting import Waiter, WaitingRoom, overloaded
-from bunbase.functions.workers.worker import RETIRED, LoadFailed, Owner, Worker
+from bunbase.functions.workers.worker import RETIRED, LoadFailed, Owner, Worker, WorkerDied
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Internal, Problem
 from bunbase.pkg.logger import logger
@@ -31,16 +31,23 @@ Ended = Callable[[Worker, Call, Outcome, float], None]
 
 class Pool(Owner):
     """`fetch` gives the code and variables of a deployment when a worker is to be started; `tell` hears of every
-    call that has ended, with its seconds.
+    call that has ended, with its seconds, `tell_death` of every worker.
     """
 
     def __init__(
-        self, starter: Starter, fetch: Fetch, say: Say, settings: FunctionsSettings, tell: Ended = lambda *_: None
+        self,
+        starter: Starter,
+        fetch: Fetch,
+        say: Say,
+        settings: FunctionsSettings,
+        tell: Ended = lambda *_: None,
+        tell_death: Callable[[Worker], None] = lambda _: None,
     ) -> None:
         self.starter = starter
         self.fetch = fetch
         self.say = say
         self.tell = tell
+        self.tell_death = tell_death
         self.settings = settings
         self.groups: dict[Deployment, Group] = {}
         self.waiting = WaitingRoom(settings)
@@ -52,7 +59,8 @@ class Pool(Owner):
     async def start(self, deployment: Deployment, request: Request) -> Call:
         """Give the call once a worker has it.
 
-        Raises: FunctionOverloaded, FunctionsUnavailable, FunctionError if the bundle does not load.
+        Raises: FunctionOverloaded, FunctionsUnavailable; FunctionError if the bundle does not load, FunctionCrashed if
+        its workers died of it.
         """
         group = self._group(deployment)
         if not group.queue and (worker := group.free_worker()) is not None:
@@ -145,6 +153,7 @@ class Pool(Owner):
         group = self.groups.get(worker.deployment)
         if group is None or worker not in group.workers:
             return
+        self.tell_death(worker)
         group.workers.discard(worker)
         self._share(group, -1)
         self._tidy(group)
@@ -200,7 +209,8 @@ class Pool(Owner):
             worker = await self.starter.start(deployment, program, self)
         except LoadFailed as failure:
             self.say(Said(deployment, "", LogLevel.ERROR, f"The function could not be loaded. {failure}"))
-            problem = FunctionError("The function could not be loaded; its log says why.")
+            kind = FunctionCrashed if isinstance(failure, WorkerDied) else FunctionError
+            problem = kind("The function could not be loaded; its log says why.")
         except Problem as failure:
             problem = failure
         except Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
 
 MAX_TRIALS: Final = 2  # side by side, on top of max_workers
+MAX_STARTS: Final = 3  # of one worker, when it dies while it loads
 MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: garbage is collected a little late
 FULL: Final = 0.8  # of a function's limit: a worker that holds so much while it rests gives way to a new one
 REST_SECONDS: Final = 3.0  # by then garbage has been collected
@@ -45,15 +47,18 @@ class Starter:
         self.trials = asyncio.Semaphore(MAX_TRIALS)
 
     async def start(self, deployment: Deployment, program: Program, owner: Owner) -> Worker:
-        """Give a worker ready for calls, a prewarmed one where there is. Raises: LoadFailed, FunctionsUnavailable."""
+        """Give a worker ready for calls, a prewarmed one where there is. Raises: LoadFailed, FunctionsUnavailable.
+
+        One that dies while it loads is no proof against the bundle: somebody may have killed it, or the zygote.
+        """
         self.find_bun()
-        worker = self.shelf.take(deployment.config.memory_mb)
-        if worker is not None:
-            try:
-                return await self._loaded(worker, deployment, program, owner)
-            except WorkerDied:
-                pass  # of its age, perhaps: a new one will show whether it is the bundle
-        return await self._loaded(await self._spawn(deployment.config.memory_mb), deployment, program, owner)
+        memory_mb = deployment.config.memory_mb
+        worker = self.shelf.take(memory_mb)
+        for _ in range(MAX_STARTS - 1):
+            with suppress(WorkerDied):
+                return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, owner)
+            worker = None  # what killed the zygote killed all that were prewarmed
+        return await self._loaded(await self._spawn(memory_mb), deployment, program, owner)
 
     async def try_load(self, deployment: Deployment, program: Program) -> None:
         """Load a bundle into a worker of its own, which then ends. Raises: LoadFailed, FunctionsUnavailable."""
@@ -80,6 +85,11 @@ class Starter:
             elif worker.idle and held.mb > limit * FULL and time.monotonic() - worker.idle_since > REST_SECONDS:
                 worker.kill(RETIRED)
         metrics.worker_memory.set(max((worker.held_mb for worker in self.alive), default=0) * (1 << 20))
+
+    def watch_cpu(self) -> None:
+        """End calls, and workers without any, that use more processor time than they may."""
+        for worker in list(self.alive):
+            worker.check_cpu()
 
     async def close(self) -> None:
         await self.shelf.close()

@@ -11,7 +11,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, cast
 
-from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable, FunctionTimeout, LogLevel
+from bunbase.contracts.functions import (
+    FunctionCpuExceeded,
+    FunctionCrashed,
+    FunctionError,
+    FunctionsUnavailable,
+    FunctionTimeout,
+    LogLevel,
+)
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
@@ -26,6 +33,7 @@ from bunbase.functions.workers.limits import (
     MAX_STRAY_FRAMES,
     WINDOW_BYTES,
 )
+from bunbase.functions.workers.processor import MAX_IDLE_MS, ProcessorTime
 from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Spawned
 from bunbase.pkg.clock import rfc3339
@@ -35,6 +43,10 @@ PONG_SECONDS: Final = 0.25
 LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
 RETIRED: Final = "retired"
 OF_UPLOADS: Final = frozenset({Frame.BODY_CREDIT, Frame.BODY_CANCEL})
+BURNT_WHILE_IDLE: Final = (
+    f"The worker used {MAX_IDLE_MS:g} ms of processor time while no call was under way, and was replaced: what goes on "
+    "behind an answer belongs in ctx.waitUntil."
+)
 OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
 
 
@@ -70,6 +82,7 @@ class Worker(asyncio.Protocol):
     def __init__(self, process: Spawned, max_answer_bytes: int, on_death: Callable[[Worker], None]) -> None:
         self.pid = process.pid
         self.deployment = NOTHING_YET
+        self.cpu = ProcessorTime(process.pid)
         self.loaded_at = 0.0
         self.best_before = float("inf")  # in seconds behind loaded_at
         self.calls: dict[int, Call] = {}
@@ -129,12 +142,14 @@ class Worker(asyncio.Protocol):
         try:
             async with asyncio.timeout(seconds):
                 await self._loaded
+            self.cpu.forget()
             self.loaded_at = self.idle_since = time.monotonic()
         except TimeoutError:
             raise LoadFailed(f"It did not finish loading within {seconds:g} s.") from None
 
     def begin(self, request: Request) -> Call:
         """Start a call; its deadline runs from now."""
+        self.cpu.settle(self.calls.values())
         self.served += 1
         self._stray_frames = 0
         number, timeout = self.served, self.deployment.config.timeout_ms / 1000
@@ -152,6 +167,16 @@ class Worker(asyncio.Protocol):
         self._send(Frame.INVOKE, number, _invoke_payload(request))
         return call
 
+    def check_cpu(self) -> None:
+        """Break off calls that have used up their processor time; end a worker that burns it without a call."""
+        self.cpu.settle(self.calls.values())
+        for number, call in list(self.calls.items()):
+            if call.cpu_ms > self.deployment.config.cpu_ms and number in self.calls:
+                self._overspend(number)
+        if self.idle and self.loaded_at and self.cpu.idle_ms > MAX_IDLE_MS and not self.dead:
+            self.owner.said(Said(self.deployment, "", LogLevel.WARN, BURNT_WHILE_IDLE))
+            self.kill(RETIRED)
+
     def retire(self) -> None:
         """Take no more calls, and end after those that run."""
         self.retiring = True
@@ -163,6 +188,7 @@ class Worker(asyncio.Protocol):
         if self.dead:
             return
         self.dead = why
+        self.cpu.settle(self.calls.values())
         with suppress(ProcessLookupError):  # it was faster
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         os.close(self._pidfd)
@@ -317,13 +343,23 @@ class Worker(asyncio.Protocol):
             raise BadFrame("a flood of frames that belong to no call")
 
     def _expire(self, number: int) -> None:
-        """Answer at the deadline, then see whether the process still listens; it gets no new calls in either case."""
-        call = self.calls[number]
         timeout_ms = self.deployment.config.timeout_ms
-        self._log(call, f"The call did not end within {timeout_ms} ms.")
+        self._log(self.calls[number], f"The call did not end within {timeout_ms} ms.")
         self._send(Frame.CANCEL, number, b"The call has run out of time.")
+        problem = FunctionTimeout(f"It ran for {timeout_ms} ms, the longest it may.")
+        self._break_off(number, Outcome.TIMEOUT, problem)
+
+    def _overspend(self, number: int) -> None:
+        cpu_ms = self.deployment.config.cpu_ms
+        self._log(self.calls[number], f"The call used {cpu_ms} ms of processor time, the most it may.")
+        self._send(Frame.CANCEL, number, b"The call has used up its processor time.")
+        problem = FunctionCpuExceeded(f"It used {cpu_ms} ms of processor time, the most it may: the function's cpu_ms.")
+        self._break_off(number, Outcome.CPU, problem)
+
+    def _break_off(self, number: int, outcome: Outcome, problem: Problem) -> None:
+        """Answer, then see whether the process still listens; it gets no new calls in either case."""
         self.retiring = True
-        self._end(number, Outcome.TIMEOUT, FunctionTimeout(f"It ran for {timeout_ms} ms, the longest it may."))
+        self._end(number, outcome, problem)
         if not self.dead and self._pong_due is None:
             self._send(Frame.PING, 0)
             self._pong_due = self._loop.call_later(PONG_SECONDS, self.kill, "it no longer reacts")
@@ -335,6 +371,7 @@ class Worker(asyncio.Protocol):
         self._end(number, Outcome.ERROR, FunctionError("The answer was longer than this installation lets through."))
 
     def _end(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
+        self.cpu.settle(self.calls.values())
         call = self.calls.pop(number)
         self._deadlines.pop(number).cancel()
         self._asks.end_call(number)

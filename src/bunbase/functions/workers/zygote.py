@@ -65,23 +65,13 @@ class Zygote:
 
     async def spawn(self, launch: Launch) -> Spawned:
         """Start a process whose descriptor 3 is the other end of `channel`. Raises: FunctionsUnavailable."""
-        ours, theirs = socket.socketpair()
-        answered: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
         try:
-            with theirs:
-                self._ask(launch, theirs, answered)
-            async with asyncio.timeout(ANSWER_SECONDS):
-                pid, pidfd = await answered
-        except (OSError, TimeoutError) as error:
-            ours.close()
-            self._lose()
+            try:
+                return await self._spawn(launch)
+            except ConnectionError:  # it was killed; another stands within milliseconds
+                return await self._spawn(launch)
+        except OSError as error:
             raise FunctionsUnavailable(f"No worker could be started: {error!r}.") from error
-        except BaseException:
-            ours.close()
-            answered.add_done_callback(_forget)  # a pidfd that arrives too late is nobody's
-            raise
-        ours.setblocking(False)
-        return Spawned(pid, pidfd, ours)
 
     async def close(self) -> None:
         """End the zygote, and with it every worker."""
@@ -91,7 +81,32 @@ class Zygote:
         if process is not None:
             await asyncio.to_thread(_wait, process)
 
-    def _ask(self, launch: Launch, theirs: socket.socket, answered: asyncio.Future[tuple[int, int]]) -> None:
+    async def _spawn(self, launch: Launch) -> Spawned:
+        """Raises: OSError, after giving up the zygote; ConnectionError if it had gone; FunctionsUnavailable."""
+        ours, theirs = socket.socketpair()
+        answered: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
+        asked: socket.socket | None = None
+        try:
+            with theirs:
+                asked = self._alive()
+                self._ask(asked, launch, theirs, answered)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                pid, pidfd = await answered
+        except OSError:
+            ours.close()
+            if asked in (None, self.control):  # else somebody has started another since
+                self._lose()
+            raise
+        except BaseException:
+            ours.close()
+            answered.add_done_callback(_forget)  # a pidfd that arrives too late is nobody's
+            raise
+        ours.setblocking(False)
+        return Spawned(pid, pidfd, ours)
+
+    def _ask(
+        self, zygote: socket.socket, launch: Launch, theirs: socket.socket, answered: asyncio.Future[tuple[int, int]]
+    ) -> None:
         message = {
             "program": launch.program,
             "arguments": launch.arguments,
@@ -99,7 +114,7 @@ class Zygote:
             "directory": launch.directory,
             "confinement": launch.confinement and asdict(launch.confinement),
         }
-        socket.send_fds(self._alive(), [json.dumps(message).encode()], [theirs.fileno()])
+        socket.send_fds(zygote, [json.dumps(message).encode()], [theirs.fileno()])
         self.waiting.append(answered)
 
     def _alive(self) -> socket.socket:
