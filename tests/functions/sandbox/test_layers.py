@@ -116,6 +116,33 @@ def test_a_bubblewrap_that_does_not_confine_is_no_layer(bwrap: str) -> None:
     assert "bwrap is not installed" not in refusal
 
 
+# the same as `sysctl user.max_user_namespaces=0`, but only for this process and what it starts
+WITHOUT_NAMESPACES = """
+import os
+from bunbase.functions.sandbox.kernel import unshare
+from bunbase.functions.sandbox.layers import ConfineWith, layers_here
+from bunbase.functions.workers.launch import RUNTIME
+user, group = os.getuid(), os.getgid()
+unshare(0x10000000)
+for name, said in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+    with open(f"/proc/self/{name}", "w") as file:
+        file.write(said)
+with open("/proc/sys/user/max_user_namespaces", "w") as file:
+    file.write("0")
+print(layers_here(RUNTIME, ConfineWith.BUBBLEWRAP).refusal)
+"""
+
+
+@NEEDS_BUBBLEWRAP
+def test_bubblewrap_is_no_layer_where_users_may_not_make_namespaces() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NAMESPACES], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert said.stdout.startswith("bubblewrap: ")
+    assert "let all users make user namespaces" in said.stdout
+
+
 @NEEDS_BUBBLEWRAP
 async def test_functions_run_in_bubblewrap_where_the_settings_say_so(database_url: str, tmp_path: Path) -> None:
     settings = FunctionsSettings(confine_with=ConfineWith.BUBBLEWRAP)
