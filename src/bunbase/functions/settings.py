@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from bunbase.functions.sandbox.layers import ConfineWith
 from bunbase.functions.sandbox.switch import Switch
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
@@ -16,6 +17,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     """How much may run at once, what confines it, and what is kept.
 
     `sandbox`: "off" runs functions unconfined, for trusted code only.
+    `confine_with`: what confines files, "landlock" or "bubblewrap"; "auto" takes the second where there is no Landlock.
     `prewarmed`: workers that wait for a bundle, on top of `max_workers`; by default 2 in dev mode, else 8.
     `max_waiting`: calls of one function that may wait for a worker, each `wait_seconds` at most;
     `max_waiting_per_project`, `max_waiting_bytes`: of a project, and the bodies of all.
@@ -34,6 +36,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     """
 
     sandbox: Switch = Switch.ON
+    confine_with: ConfineWith = ConfineWith.AUTO
     max_workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32
     max_workers_per_project: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 16
     max_workers_per_function: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4

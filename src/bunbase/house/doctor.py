@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.functions.sandbox.layers import ADVICE, FOR_ROOT, REQUIRED, layers_here
+from bunbase.functions.sandbox.layers import ADVICE, FILES, FOR_ROOT, REQUIRED, ConfineWith, layers_here
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.settings import HouseSettings
@@ -44,11 +44,13 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-def examine(house: HouseSettings, gateway: GatewaySettings) -> list[Finding]:
+def examine(
+    house: HouseSettings, gateway: GatewaySettings, confine_with: ConfineWith = ConfineWith.AUTO
+) -> list[Finding]:
     return [
         Finding("python", Health.OK, platform.python_version()),
         _bun(),
-        *_sandbox(),
+        *_sandbox(confine_with),
         _data_directory(house.data_path()),
         _port(gateway.host, gateway.port),
         _postgres(house),
@@ -68,16 +70,17 @@ def _bun() -> Finding:
     return Finding("bun", Health.OK, f"{said.stdout.strip()} at {bun}")
 
 
-def _sandbox() -> Iterator[Finding]:
+def _sandbox(confine_with: ConfineWith) -> Iterator[Finding]:
     """Each layer of the sandbox: applied in a child, then attacked there."""
-    found = layers_here(RUNTIME)
-    for name in (*REQUIRED, *FOR_ROOT):
+    found = layers_here(RUNTIME, confine_with, fallback_too=True)
+    for name in (*(name for name in FILES if name in found.layers), *REQUIRED, *FOR_ROOT):
         reason = found.layers.get(name, "it was not tried")
         if not reason:
-            yield Finding(f"sandbox: {name}", Health.OK, "holds")
+            used = name in found.active
+            yield Finding(f"sandbox: {name}", Health.OK, "holds" if used else f"holds; not needed beside {found.files}")
         else:
-            health = Health.BAD if name in REQUIRED else Health.NOTE
-            yield Finding(f"sandbox: {name}", health, reason, ADVICE[name])
+            needed = name in REQUIRED or (name in FILES and not found.files)
+            yield Finding(f"sandbox: {name}", Health.BAD if needed else Health.NOTE, reason, ADVICE[name])
 
 
 def _data_directory(path: Path) -> Finding:

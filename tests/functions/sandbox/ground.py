@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from bunbase.contracts.functions import FunctionConfig
 from bunbase.functions.sandbox.confine import Confinement
+from bunbase.functions.sandbox.layers import ConfineWith, find_bubblewrap
 from bunbase.functions.sandbox.switch import Sandbox, Switch
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment, Program, Request, Said
@@ -86,15 +88,22 @@ class As(StrEnum):
 USERS = tuple(As) if os.geteuid() == 0 else (As.NOBODY,)
 
 
+NEEDS_BUBBLEWRAP = pytest.mark.skipif(not find_bubblewrap(os.environ), reason="bubblewrap is not installed here")
+
+
 @asynccontextmanager
 async def ground(
-    user: As, guard: bool, switch: Switch = Switch.ON, abi: int = PlainSandbox.abi
+    user: As,
+    guard: bool,
+    switch: Switch = Switch.ON,
+    abi: int = PlainSandbox.abi,
+    confine_with: ConfineWith = ConfineWith.AUTO,
 ) -> AsyncIterator[Ground]:
     zygote = Zygote(AS_NOBODY) if user is As.NOBODY and os.geteuid() == 0 else Zygote()
-    starter = Starter(zygote, find_bun, FunctionsSettings(sandbox=switch))
+    starter = Starter(zygote, find_bun, FunctionsSettings(sandbox=switch, confine_with=confine_with))
     starter.guard = guard
     if user is not As.ROOT:
-        starter.sandbox = plain = PlainSandbox(switch, RUNTIME)
+        starter.sandbox = plain = PlainSandbox(switch, RUNTIME, confine_with)
         plain.abi = abi
     watching = asyncio.create_task(_watch(starter))
     try:

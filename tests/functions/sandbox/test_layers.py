@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from bunbase.functions.module import MODULE
 from bunbase.functions.sandbox import switch
 from bunbase.functions.sandbox.bun_files import interpreter_of
 from bunbase.functions.sandbox.confine import Confinement
-from bunbase.functions.sandbox.layers import REQUIRED, Layers, layers_here
+from bunbase.functions.sandbox.layers import REQUIRED, ConfineWith, Layers, layers_here
 from bunbase.functions.sandbox.switch import Switch
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.pkg.bun import find_bun
 from tests.functions.calls import MEMBER, bundle, call, deploy, returning
 from tests.functions.neighbours import neighbours
+from tests.functions.sandbox.ground import NEEDS_BUBBLEWRAP
 from tests.rooms import opened, site
 
 WITHOUT = Layers(0, {"landlock": "the kernel has no Landlock", "seccomp": "", "rlimits": "", "user": ""})
@@ -28,13 +30,130 @@ def test_this_machine_gives_every_layer_that_is_required() -> None:
     found = layers_here(RUNTIME)
 
     assert found.refusal == ""
-    assert set(REQUIRED) <= set(found.active)
+    assert {found.files, *REQUIRED} <= set(found.active)
     assert ("user" in found.active) == (os.geteuid() == 0)
 
 
 def test_a_machine_without_landlock_says_so_and_what_to_do() -> None:
     assert "the kernel has no Landlock" in WITHOUT.refusal
     assert "lsm=landlock" in WITHOUT.refusal
+
+
+def test_where_nothing_confines_files_both_ways_are_named() -> None:
+    neither = Layers(
+        0, {"landlock": "no Landlock", "bubblewrap": "bwrap is not installed", "seccomp": "", "rlimits": ""}
+    )
+
+    assert "lsm=landlock" in neither.refusal
+    assert "install bubblewrap" in neither.refusal
+    assert neither.files == ""
+
+
+def test_landlock_comes_first_and_bubblewrap_takes_its_place() -> None:
+    both = Layers(7, {"landlock": "", "bubblewrap": "", "seccomp": "", "rlimits": "", "namespaces": ""}, "/bin/bwrap")
+    fallback = Layers(0, {**both.layers, "landlock": "no Landlock"}, "/bin/bwrap")
+
+    assert (both.files, both.refusal, both.confinement(64).bubblewrap) == ("landlock", "", "")
+    assert "bubblewrap" not in both.active
+    assert both.confinement(64).namespaces
+    assert (fallback.files, fallback.refusal, fallback.confinement(64).bubblewrap) == ("bubblewrap", "", "/bin/bwrap")
+    assert fallback.active == ("bubblewrap", "seccomp", "rlimits", "namespaces")
+    assert not fallback.confinement(64).namespaces  # bubblewrap makes them itself
+
+
+def test_neither_does_without_seccomp() -> None:
+    assert "seccomp: no filters" in Layers(0, {"bubblewrap": "", "seccomp": "no filters", "rlimits": ""}, "x").refusal
+
+
+# what a kernel without Landlock answers: here its filter of system calls does, for this process and what it starts
+WITHOUT_LANDLOCK = """
+import json, sys
+from bunbase.functions.sandbox.bpf import EQUAL, NUMBER, give, load, skip
+from bunbase.functions.sandbox.layers import ConfineWith, layers_here
+from bunbase.functions.sandbox.seccomp import ALLOW, UNKNOWN, install
+from bunbase.functions.sandbox.syscalls import this_machine
+from bunbase.functions.workers.launch import RUNTIME
+machine = this_machine()
+create = machine.numbers["landlock_create_ruleset"]
+install([load(NUMBER), skip(EQUAL, create, 0, 1), give(UNKNOWN), give(ALLOW)], machine)
+found = layers_here(RUNTIME, ConfineWith(sys.argv[1]))
+print(json.dumps([found.files, found.layers["landlock"], found.refusal]))
+"""
+
+
+def without_landlock(wanted: ConfineWith, **environment: str) -> tuple[str, str, str]:
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LANDLOCK, wanted],
+        capture_output=True, text=True, check=True, timeout=60, env={**os.environ, **environment},
+    )  # fmt: skip
+    files, landlock, refusal = json.loads(said.stdout)
+    return files, landlock, refusal
+
+
+@NEEDS_BUBBLEWRAP
+def test_a_kernel_without_landlock_falls_back_on_bubblewrap() -> None:
+    assert without_landlock(ConfineWith.AUTO) == (
+        "bubblewrap",
+        "the kernel has no Landlock, or it is not switched on",
+        "",
+    )
+
+
+def test_a_kernel_without_landlock_refuses_where_landlock_is_asked_for() -> None:
+    files, _, refusal = without_landlock(ConfineWith.LANDLOCK)
+
+    assert files == ""
+    assert "lsm=landlock" in refusal
+    assert "bubblewrap" not in refusal
+
+
+@pytest.mark.parametrize("bwrap", ["/bin/false", "/bin/echo", "/nowhere/bwrap"])
+def test_a_bubblewrap_that_does_not_confine_is_no_layer(bwrap: str) -> None:
+    files, _, refusal = without_landlock(ConfineWith.AUTO, BUNBASE_BWRAP=bwrap)
+
+    assert files == ""
+    assert "bubblewrap: " in refusal
+    assert "bwrap is not installed" not in refusal
+
+
+# the same as `sysctl user.max_user_namespaces=0`, but only for this process and what it starts
+WITHOUT_NAMESPACES = """
+import os
+from bunbase.functions.sandbox.kernel import unshare
+from bunbase.functions.sandbox.layers import ConfineWith, layers_here
+from bunbase.functions.workers.launch import RUNTIME
+user, group = os.getuid(), os.getgid()
+unshare(0x10000000)
+for name, said in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+    with open(f"/proc/self/{name}", "w") as file:
+        file.write(said)
+with open("/proc/sys/user/max_user_namespaces", "w") as file:
+    file.write("0")
+print(layers_here(RUNTIME, ConfineWith.BUBBLEWRAP).refusal)
+"""
+
+
+@NEEDS_BUBBLEWRAP
+def test_bubblewrap_is_no_layer_where_users_may_not_make_namespaces() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NAMESPACES], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert said.stdout.startswith("bubblewrap: ")
+    assert "let all users make user namespaces" in said.stdout
+
+
+@NEEDS_BUBBLEWRAP
+async def test_functions_run_in_bubblewrap_where_the_settings_say_so(database_url: str, tmp_path: Path) -> None:
+    settings = FunctionsSettings(confine_with=ConfineWith.BUBBLEWRAP)
+    async with opened(MODULE, neighbours(), site(tmp_path, database_url), settings=settings) as functions:
+        await deploy(functions, "f", returning("confined"))
+
+        assert (await call(functions, "f")).body == b"confined"
+        layers = await functions.sandbox_layers()
+
+    assert {"bubblewrap", "seccomp", "rlimits", "namespaces"} <= set(layers)
+    assert "landlock" not in layers
 
 
 def test_a_layer_nobody_tried_does_not_count() -> None:
@@ -71,7 +190,7 @@ def test_a_probe_whose_attack_goes_through_reports_a_broken_layer(trial: str, re
 async def test_without_confinement_functions_refuse_to_start(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(switch, "layers_here", lambda _runtime: WITHOUT)
+    monkeypatch.setattr(switch, "layers_here", lambda *_: WITHOUT)
     async with opened(MODULE, neighbours(), site(tmp_path, database_url)) as functions:
         with pytest.raises(FunctionsUnavailable, match=r"no Landlock.*bunbase doctor"):
             await functions.deploy(MEMBER, "f", bundle(returning("x")))
@@ -83,7 +202,7 @@ async def test_without_confinement_functions_refuse_to_start(
 async def test_off_is_a_choice_that_runs_functions_unconfined(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(switch, "layers_here", lambda _runtime: WITHOUT)
+    monkeypatch.setattr(switch, "layers_here", lambda *_: WITHOUT)
     settings = FunctionsSettings(sandbox=Switch.OFF, prewarmed=0)
     async with opened(MODULE, neighbours(), site(tmp_path, database_url), settings=settings) as functions:
         await deploy(functions, "f", returning("trusted"))

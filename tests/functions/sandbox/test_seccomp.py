@@ -20,6 +20,7 @@ from bunbase.functions.sandbox.seccomp import (
     KILL,
     REFUSE,
     UNKNOWN,
+    Exec,
     worker_filter,
 )
 from bunbase.functions.sandbox.syscalls import MACHINES, Machine
@@ -54,6 +55,7 @@ JUDGED = [
     ("ioctl", (0, 0x5412), ERRNO | errno.ENOTTY),  # TIOCSTI
     ("execveat", (BUN_FD,), ALLOW),
     ("execveat", (-100 & 0xFFFFFFFF,), REFUSE),
+    ("execve", (), REFUSE),
     ("socket", (2, 1, 0), ERRNO | errno.EACCES),
     ("newfstatat", (3, 0, 0, AT_EMPTY_PATH), ALLOW),
     ("newfstatat", (3, 0, 0, 0x100), HIDE),
@@ -72,6 +74,14 @@ JUDGED = [
     ("landlock_restrict_self", (), REFUSE),
 ]
 
+# the same where Bun is executed by a path, in bubblewrap's root
+BY_PATH = [
+    ("execve", (), ALLOW),
+    ("execveat", (BUN_FD,), REFUSE),
+    ("clone", (17,), REFUSE),
+    ("tgkill", (PID, 2, 6), ALLOW),
+]
+
 machines = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 
 
@@ -81,6 +91,18 @@ def test_arguments_are_judged(machine: Machine, call: str, arguments: tuple[int,
     program = worker_filter(PID, machine)
 
     assert verdict(program, machine.audit, machine.numbers[call], arguments) == expected
+
+
+@machines
+@pytest.mark.parametrize(("call", "arguments", "expected"), BY_PATH)
+def test_the_filter_inside_bubblewrap_differs_in_exec_alone(
+    machine: Machine, call: str, arguments: tuple[int, ...], expected: int
+) -> None:
+    inside, usual = worker_filter(PID, machine, Exec.BY_PATH), worker_filter(PID, machine)
+
+    assert verdict(inside, machine.audit, machine.numbers[call], arguments) == expected
+    for number in set(range(600)) - {machine.numbers["execve"], machine.numbers["execveat"]}:
+        assert verdict(inside, machine.audit, number) == verdict(usual, machine.audit, number)
 
 
 @machines

@@ -38,11 +38,11 @@ def rules_for(bun: str, runtime: str) -> list[Rule]:
     run = READ_FILE | EXECUTE
     loader = interpreter_of(bun)
     folders = (*LIBRARY_FOLDERS, os.path.dirname(os.path.realpath(loader))) if loader else LIBRARY_FOLDERS
-    found = {os.path.realpath(os.path.join(folder, name)) for folder in folders for name in LIBRARIES}
+    found = {placed(os.path.join(folder, name)) for folder in folders for name in LIBRARIES}
     libraries = sorted(path for path in found if os.path.isfile(path))
     return [
         (bun, run),
-        *([(loader, run)] if loader else []),
+        *([(placed(loader), run)] if loader else []),
         *((path, run) for path in libraries),
         *((path, READ_FILE) for path in READABLE),
         ("/dev/null", READ_FILE | WRITE_FILE),
@@ -52,6 +52,23 @@ def rules_for(bun: str, runtime: str) -> list[Rule]:
 
 def rules_of_process(pid: int) -> list[Rule]:
     return [(f"/proc/{pid}/{name}", READ_FILE) for name in OF_ITSELF]
+
+
+def links_for(bun: str) -> list[tuple[str, str]]:
+    """Give the symbolic links on the way to the libraries, with what they say: an empty root must have them too."""
+    links: dict[str, str] = {}
+    for way in (*LIBRARY_FOLDERS, os.path.dirname(interpreter_of(bun))):
+        while way.strip("/"):
+            real = placed(way)
+            if os.path.islink(real):
+                links[real] = os.readlink(real)
+            way = os.path.dirname(way)
+    return sorted(links.items())
+
+
+def placed(path: str) -> str:
+    """Give the same name in the folder where it really is: no link but itself is on the way to it."""
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def interpreter_of(program: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -12,14 +15,19 @@ import msgspec
 
 import bunbase
 from bunbase.functions.sandbox.confine import Confinement
+from bunbase.pkg.bun import BunMissing, find_bun
 
-REQUIRED: Final = ("landlock", "seccomp", "rlimits")
+FILES: Final = ("landlock", "bubblewrap")  # one of them is required; the first that holds is used
+REQUIRED: Final = ("seccomp", "rlimits")
 FOR_ROOT: Final = ("user", "namespaces")
 PROBE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.sandbox.probe import main; main()"
 PROBE_SECONDS: Final = 30.0  # it takes a tenth of one
+BWRAP_VARIABLE: Final = "BUNBASE_BWRAP"
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
 ADVICE: Final = {
     "landlock": "use Linux 5.13 or newer with landlock in the kernel's list of security modules (lsm=landlock,…)",
+    "bubblewrap": "install bubblewrap (bwrap on PATH, or named by BUNBASE_BWRAP), let all users make user namespaces, "
+    "and have Bun and BunBase where other users may read them",
     "seccomp": "use a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64, in a container whose profile allows it",
     "rlimits": "run BunBase where setrlimit works as on Linux",
     "user": "run the server as root, in a place that other users may read: then no two workers share a user",
@@ -27,39 +35,80 @@ ADVICE: Final = {
 }
 
 
+class ConfineWith(StrEnum):
+    """What confines files."""
+
+    AUTO = "auto"  # Landlock; bubblewrap where that is missing
+    LANDLOCK = "landlock"
+    BUBBLEWRAP = "bubblewrap"
+
+
 class Layers(msgspec.Struct, frozen=True):
-    """`layers`: per layer why it does not hold here, "" where it does. `abi`: Landlock's version."""
+    """`layers`: per layer why it does not hold here, "" where it does; without those that were not needed.
+
+    `abi`: Landlock's version; `bubblewrap`: its executable.
+    """
 
     abi: int
     layers: dict[str, str]
+    bubblewrap: str = ""
+
+    @property
+    def files(self) -> str:
+        """Name what confines files here; "" if nothing does."""
+        return next((name for name in FILES if self._holds(name)), "")
 
     @property
     def active(self) -> tuple[str, ...]:
-        return tuple(name for name, reason in self.layers.items() if not reason)
+        return tuple(name for name in self.layers if self._holds(name) and (name not in FILES or name == self.files))
 
     @property
     def refusal(self) -> str:
         """Say why functions cannot be confined here; "" if they can."""
-        said = {name: self.layers.get(name, "it was not tried") for name in REQUIRED}
+        wanted = (*(name for name in FILES if name in self.layers and not self.files), *REQUIRED)
+        said = {name: self.layers.get(name, "it was not tried") for name in wanted}
         missing = [f"{name}: {reason}; {ADVICE[name]}" for name, reason in said.items() if reason]
-        return " · ".join(missing)
+        return " · ".join(missing) or ("" if self.files else "nothing that confines files was tried")
 
     def confinement(self, memory_mb: int) -> Confinement:
-        return Confinement(memory_mb, self.abi, "user" in self.active, "namespaces" in self.active)
+        inside = self.bubblewrap if self.files == "bubblewrap" else ""  # which makes the namespaces itself
+        namespaces = "namespaces" in self.active and not inside
+        return Confinement(memory_mb, self.abi, "user" in self.active, namespaces, inside)
+
+    def _holds(self, name: str) -> bool:
+        return self.layers.get(name) == ""
 
 
-def layers_here(runtime: Path) -> Layers:
-    """Try every layer in a process of its own; blocks for a tenth of a second. `runtime`: what workers must read."""
+def layers_here(runtime: Path, wanted: ConfineWith = ConfineWith.AUTO, fallback_too: bool = False) -> Layers:
+    """Try every layer in a process of its own; blocks for a tenth of a second. `runtime`: what workers must read.
+
+    `fallback_too`: try bubblewrap also where Landlock holds.
+    """
     packages = Path(bunbase.__file__).parent.parent
+    bubblewrap = find_bubblewrap(os.environ)
+    mode = "all" if fallback_too and wanted is ConfineWith.AUTO else wanted
     try:
         done = subprocess.run(  # noqa: S603 - every argument is our own
-            [sys.executable, "-I", "-S", "-c", PROBE, str(packages), str(runtime)],
+            [sys.executable, "-I", "-S", "-c", PROBE, str(packages), mode, str(runtime), _bun(), bubblewrap],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
             timeout=PROBE_SECONDS,
             check=True,
         )
-        return msgspec.json.decode(done.stdout, type=Layers)
+        return msgspec.structs.replace(msgspec.json.decode(done.stdout, type=Layers), bubblewrap=bubblewrap)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
-        return Layers(0, dict.fromkeys((*REQUIRED, *FOR_ROOT), f"the probe failed: {type(error).__name__}"))
+        return Layers(0, dict.fromkeys((*FILES, *REQUIRED, *FOR_ROOT), f"the probe failed: {type(error).__name__}"))
+
+
+def find_bubblewrap(environment: Mapping[str, str]) -> str:
+    """Give the executable that BUNBASE_BWRAP names, else bwrap on PATH, else ""."""
+    named = environment.get(BWRAP_VARIABLE) or shutil.which("bwrap", path=environment.get("PATH", ""))
+    return os.path.realpath(named) if named else ""
+
+
+def _bun() -> str:
+    try:
+        return str(find_bun())
+    except BunMissing:
+        return ""

@@ -14,6 +14,7 @@ from bunbase.functions.sandbox.kernel import PR_CAPBSET_DROP, libc, prctl
 FIRST_USER: Final = 1_900_000_000
 CAPABILITIES: Final = 64
 CAPABILITY_VERSION: Final = 0x20080522
+SETFCAP: Final = 31  # without it root's number cannot be taken into a user namespace (Linux 5.12)
 
 
 def become_nobody_else(pid: int) -> None:
@@ -25,18 +26,20 @@ def become_nobody_else(pid: int) -> None:
     os.setresuid(user, user, user)  # which also empties the capabilities
 
 
-def drop_bounding_set() -> None:
+def drop_bounding_set(kept: tuple[int, ...] = ()) -> None:
     for number in range(CAPABILITIES):
         try:
-            prctl(PR_CAPBSET_DROP, number)
+            if number not in kept:
+                prctl(PR_CAPBSET_DROP, number)
         except OSError:  # beyond the last that this kernel knows
             return
 
 
-def drop_capabilities() -> None:
-    """For a root that cannot become another user: what is left is a name."""
-    drop_bounding_set()
+def drop_capabilities(kept: tuple[int, ...] = ()) -> None:
+    """For a root that cannot become another user: what is left is a name. `kept`: below 32."""
+    drop_bounding_set(kept)
     header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION, 0))
-    nothing = ctypes.create_string_buffer(24)
-    if libc.capset(header, nothing) != 0:
+    left = sum(1 << number for number in kept)
+    data = ctypes.create_string_buffer(struct.pack("=6I", left, left, 0, 0, 0, 0), 24)
+    if libc.capset(header, data) != 0:
         raise OSError(ctypes.get_errno(), "capset")

@@ -17,16 +17,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bunbase.functions.sandbox import landlock
+from bunbase.functions.sandbox import bubblewrap, landlock
+from bunbase.functions.sandbox.bun_files import links_for, rules_for
 from bunbase.functions.sandbox.kernel import no_new_privileges
 from bunbase.functions.sandbox.limits import DATA_BEYOND_LIMIT_MB, MB, limit_resources
 from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
-from bunbase.functions.sandbox.privileges import become_nobody_else
+from bunbase.functions.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 from bunbase.functions.sandbox.seccomp import confine_calls
 
-TRIAL_SECONDS: Final = 5
+TRIAL_SECONDS: Final = 10
 MAX_REASON_BYTES: Final = 4096
+MAX_LINE: Final = 300
 PROBED_MB: Final = 64
+LOOK_AROUND: Final = """
+const fs = require("fs");
+const refused = (otherwise, expected, attack) => {
+  try { attack() } catch (error) { if (error.code === expected) return; otherwise += ": " + error.code }
+  console.log(otherwise);
+  process.exit();
+};
+refused("a file outside could be read", "ENOENT", () => fs.readFileSync(process.env.OUTSIDE));
+refused("a file could be written", "EROFS", () => fs.writeFileSync("/written", ""));
+refused("what the kernel says of others could be read", "ENOENT", () => fs.readdirSync("/proc/1"));
+if (process.pid !== 1) console.log("other processes could be seen");
+else console.log("confined");
+"""
 
 
 class Broken(Exception):
@@ -34,20 +49,28 @@ class Broken(Exception):
 
 
 def main() -> None:
-    runtime = sys.argv[1]
-    print(json.dumps({"abi": landlock.version(), "layers": probe(runtime)}))  # noqa: T201 - the server reads it
+    print(json.dumps({"abi": landlock.version(), "layers": probe(*sys.argv[1:])}))  # noqa: T201 - the server reads it
 
 
-def probe(runtime: str) -> dict[str, str]:
-    """Give per layer why it does not hold here, "" where it does. `runtime`: the folder that workers must read."""
-    trials: dict[str, Callable[[], None]] = {
-        "landlock": lambda: try_landlock(runtime),
-        "seccomp": try_seccomp,
-        "rlimits": try_limits,
-        "user": lambda: try_user(runtime),
-        "namespaces": try_namespaces,
+def probe(files: str, runtime: str, bun: str, bwrap: str) -> dict[str, str]:
+    """Give per layer why it does not hold here, "" where it does. `runtime`: the folder that workers must read.
+
+    `files`: what is to confine them, "landlock", "bubblewrap", "auto" for the second where the first fails, or "all".
+    """
+    user = outcome(lambda: try_user(runtime))
+    found = {}
+    if files != "bubblewrap":
+        found["landlock"] = outcome(lambda: try_landlock(runtime))
+    if files in ("bubblewrap", "all") or (files == "auto" and found["landlock"]):
+        found["bubblewrap"] = outcome(lambda: try_bubblewrap(runtime, bun, bwrap, own_user=not user))
+    in_bubblewrap = found.get("landlock") != "" and found.get("bubblewrap") == ""
+    return {
+        **found,
+        "seccomp": outcome(try_seccomp),
+        "rlimits": outcome(try_limits),
+        "user": user,
+        "namespaces": "" if in_bubblewrap else outcome(try_namespaces),  # without them bubblewrap gives up
     }
-    return {name: outcome(trial) for name, trial in trials.items()}
 
 
 def outcome(trial: Callable[[], None]) -> str:
@@ -90,6 +113,40 @@ def try_landlock(runtime: str) -> None:
     refused("a file outside could be read", errno.EACCES, lambda: os.open(__file__, os.O_RDONLY))
     refused("a folder outside could be listed", errno.EACCES, lambda: os.listdir("/"))
     refused("a file could be written", errno.EACCES, lambda: os.open("/dev/null", os.O_WRONLY))
+
+
+def try_bubblewrap(runtime: str, bun: str, bwrap: str, own_user: bool) -> None:
+    """Have Bun itself look around, as nothing else can be executed inside."""
+    import subprocess  # takes longer than all other trials together, and most machines do without this one
+
+    if not bwrap:
+        raise Broken("bwrap is not installed")
+    if not bun:
+        raise Broken("Bun, which it is tried with, is not installed")
+
+    def give_up() -> None:
+        if own_user:
+            become_nobody_else(os.getpid())
+        elif os.geteuid() == 0:
+            drop_capabilities((SETFCAP,))
+        no_new_privileges()
+
+    walls = bubblewrap.walls(rules_for(bun, runtime), links_for(bun), runtime)
+    filter = bubblewrap.open_filter()
+    done = subprocess.run(  # noqa: S603 - every argument is our own
+        bubblewrap.command(walls, [bun, "-e", LOOK_AROUND], filter),
+        executable=bwrap,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={"OUTSIDE": __file__},
+        pass_fds=(filter,),
+        preexec_fn=give_up,
+        timeout=TRIAL_SECONDS,
+    )
+    said = done.stdout.decode(errors="replace").strip()
+    if said != "confined":
+        raise Broken(said.partition("\n")[0].removeprefix("bwrap: ")[:MAX_LINE] or "it ended without a word")
 
 
 def try_seccomp() -> None:

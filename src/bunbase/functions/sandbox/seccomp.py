@@ -10,6 +10,7 @@ import ctypes
 import errno
 import struct
 from collections.abc import Iterable
+from enum import Enum
 from typing import Final
 
 from bunbase.functions.sandbox.bpf import (
@@ -69,7 +70,14 @@ ALWAYS: Final = (
 BY_PATH: Final = ("stat", "lstat", "access", "faccessat", "faccessat2")  # nothing is there, as far as a worker sees
 
 
-def worker_filter(pid: int, machine: Machine) -> Program:
+class Exec(Enum):
+    """How Bun is executed once the filter holds, and so what a worker could execute later."""
+
+    ONCE = "the descriptor BUN_FD, which exec closes"
+    BY_PATH = "a path: for bubblewrap, whose root has nothing to execute but Bun and the C library"
+
+
+def worker_filter(pid: int, machine: Machine, how: Exec = Exec.ONCE) -> Program:
     """The filter of the process `pid`: it may signal itself alone."""
     numbers = machine.numbers
     program: Program = [
@@ -92,7 +100,7 @@ def worker_filter(pid: int, machine: Machine) -> Program:
     for name in BY_PATH:
         if name in numbers:
             program += _on(numbers[name], [give(HIDE)])
-    for name, body in _judged(pid).items():
+    for name, body in {**_judged(pid), **_executed(how)}.items():
         program += _on(numbers[name], body)
     return [*program, skip(AT_LEAST, FIRST_UNKNOWN, 0, 1), give(UNKNOWN), give(REFUSE)]
 
@@ -113,7 +121,6 @@ def _judged(pid: int) -> dict[str, Program]:
         "prctl": _one_of(0, (PR_SET_NAME, PR_SET_VMA), REFUSE),
         "fcntl": _one_of(1, PLAIN_FCNTL, REFUSE),
         "ioctl": _one_of(1, HARMLESS_IOCTL, ERRNO | errno.ENOTTY),
-        "execveat": _one_of(0, (BUN_FD,), REFUSE),
         "sendto": _without_bit(3, MSG_OOB),
         "recvfrom": _without_bit(3, MSG_OOB),
         "recvmsg": _without_bit(2, MSG_OOB),
@@ -126,6 +133,10 @@ def _judged(pid: int) -> dict[str, Program]:
         "sysinfo": [give(REFUSE)],
         "openat2": [give(UNKNOWN)],
     }
+
+
+def _executed(how: Exec) -> dict[str, Program]:
+    return {"execveat": _one_of(0, (BUN_FD,), REFUSE)} if how is Exec.ONCE else {"execve": [give(ALLOW)]}
 
 
 def _on(number: int, body: Program) -> Program:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bunbase.contracts.functions import FunctionsUnavailable
 from bunbase.functions.sandbox.confine import Confinement
-from bunbase.functions.sandbox.layers import Layers, layers_here
+from bunbase.functions.sandbox.layers import ConfineWith, Layers, layers_here
 
 
 class Switch(StrEnum):
@@ -20,9 +20,10 @@ class Switch(StrEnum):
 class Sandbox:
     """Looks at the machine once, when first asked. `runtime`: the folder that workers must be able to read."""
 
-    def __init__(self, switch: Switch, runtime: Path) -> None:
+    def __init__(self, switch: Switch, runtime: Path, confine_with: ConfineWith = ConfineWith.AUTO) -> None:
         self.switch = switch
         self.runtime = runtime
+        self.confine_with = confine_with
 
     @property
     def off(self) -> bool:
@@ -49,4 +50,4 @@ class Sandbox:
 
     @cached_property
     def _looked(self) -> asyncio.Task[Layers]:
-        return asyncio.ensure_future(asyncio.to_thread(layers_here, self.runtime))
+        return asyncio.ensure_future(asyncio.to_thread(layers_here, self.runtime, self.confine_with))

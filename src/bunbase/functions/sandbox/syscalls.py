@@ -33,7 +33,7 @@ X86_64: Final = {
     "epoll_pwait": 281, "timerfd_create": 283, "timerfd_settime": 286, "timerfd_gettime": 287, "eventfd2": 290,
     "epoll_create1": 291, "dup3": 292, "pipe2": 293, "preadv": 295, "pwritev": 296, "prlimit64": 302, "getcpu": 309,
     "seccomp": 317, "getrandom": 318, "execveat": 322, "membarrier": 324, "preadv2": 327, "pwritev2": 328,
-    "statx": 332, "rseq": 334, "fork": 57,
+    "statx": 332, "rseq": 334, "fork": 57, "execve": 59,
 }  # fmt: skip
 
 AARCH64: Final = {
@@ -51,7 +51,7 @@ AARCH64: Final = {
     "getppid": 173, "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177, "gettid": 178, "sysinfo": 179,
     "socket": 198, "getsockname": 204, "getpeername": 205, "sendto": 206, "recvfrom": 207, "setsockopt": 208,
     "getsockopt": 209, "shutdown": 210, "recvmsg": 212, "brk": 214, "munmap": 215, "mremap": 216, "clone": 220,
-    "mmap": 222, "mprotect": 226, "madvise": 233, "prlimit64": 261, "seccomp": 277, "getrandom": 278,
+    "execve": 221, "mmap": 222, "mprotect": 226, "madvise": 233, "prlimit64": 261, "seccomp": 277, "getrandom": 278,
     "execveat": 281, "membarrier": 283, "preadv2": 286, "pwritev2": 287, "statx": 291, "rseq": 293,
 }  # fmt: skip
 

@@ -39,7 +39,7 @@ class Starter:
         self.find_bun = find_bun
         self.settings = settings
         self.guard = True  # the words of the sandbox; tests of its walls do without
-        self.sandbox = Sandbox(settings.sandbox, RUNTIME)
+        self.sandbox = Sandbox(settings.sandbox, RUNTIME, settings.confine_with)
         self.alive: set[Worker] = set()  # those that have a bundle, or are being given one
         self.shelf = Shelf(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0

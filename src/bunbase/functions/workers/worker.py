@@ -138,9 +138,10 @@ class Worker(asyncio.Protocol):
             "env": program.env,
             "guard": guard,
         }
-        self._send(Frame.LOAD, 0, join_payload(meta, program.code))
         try:
             async with asyncio.timeout(seconds):
+                await self._ready  # writing to one that has ended would hide what it said last: why
+                self._send(Frame.LOAD, 0, join_payload(meta, program.code))
                 await self._loaded
             self.cpu.forget()
             self.loaded_at = self.idle_since = time.monotonic()
@@ -230,6 +231,8 @@ class Worker(asyncio.Protocol):
             self._reading.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if not self._ready.done():  # no bundle can have done that
+            self._fail_start(FunctionsUnavailable("A worker ended before its runtime stood; ask `bunbase doctor`."))
         self.kill("its process ended")
 
     def _hear(self, type: int, id: int, payload: bytes) -> None:

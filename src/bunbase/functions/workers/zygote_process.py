@@ -3,7 +3,8 @@
 A server with threads, an event loop and open connections must not fork: the child would inherit all of it in the
 middle of whatever the threads were doing. So the server starts this one process first and asks it over a SEQPACKET
 socket, whose descriptor is the first argument (the second is the server's pid): one JSON message with the worker's
-channel by SCM_RIGHTS, answered by `{"pid"}` with a pidfd, or by `{"error"}`.
+channel by SCM_RIGHTS, answered by `{"pid"}` with a pidfd, or by `{"error"}`. What it forks becomes Bun, or bubblewrap
+whose child becomes Bun; the pid is Bun's in either case.
 
 It ends when the server does, however that ends: then the socket does. And PR_SET_PDEATHSIG takes every worker along,
 even one that is stuck in an endless loop and would never see its own channel close.
@@ -18,17 +19,20 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from bunbase.functions.sandbox.bun_files import rules_for
+from bunbase.functions.sandbox import bubblewrap
+from bunbase.functions.sandbox.bun_files import links_for, rules_for
 from bunbase.functions.sandbox.confine import Confinement, close_the_doors, files_of, give_up_privileges
 from bunbase.functions.sandbox.kernel import PR_SET_PDEATHSIG, prctl
 from bunbase.functions.sandbox.landlock import Rule
 from bunbase.functions.sandbox.seccomp import BUN_FD
 
 CHANNEL_FD = 3
+INFO_FD = 4  # on which bubblewrap says what its child's pid is
 MAX_MESSAGE_BYTES = 64 * 1024
 LAUNCH_FAILED = 127
 UNCONFINED = 15  # workers/frames.py: the one frame that is not Bun's
@@ -57,8 +61,7 @@ def answer(control: socket.socket) -> bool:
     if not message:
         return False
     try:
-        pid = fork_worker(json.loads(message), descriptors[0])
-        pidfd = os.pidfd_open(pid)  # cannot miss: children are reaped in `serve` only
+        pid, pidfd = fork_worker(json.loads(message), descriptors[0])
     except OSError as error:
         return tell(control, {"error": str(error)}, [])
     finally:
@@ -86,13 +89,35 @@ def reap() -> None:
         pass
 
 
-def fork_worker(wanted: dict[str, Any], channel: int) -> int:
+def fork_worker(wanted: dict[str, Any], channel: int) -> tuple[int, int]:
+    """Give pid and pidfd of the new worker. Raises: OSError."""
     zygote = os.getpid()
-    rules = rules_of(wanted["program"], wanted["directory"]) if wanted["confinement"] else []
+    confinement = Confinement.read(wanted["confinement"]) if wanted["confinement"] else None
+    if confinement is not None and confinement.bubblewrap:
+        return fork_bubblewrap(wanted, confinement, channel, zygote)
+    rules = rules_of(wanted["program"], wanted["directory"]) if confinement else []
+    pid = forked(lambda: become_worker(wanted, confinement, rules, channel, zygote))
+    return pid, os.pidfd_open(pid)  # cannot miss: children are reaped in `serve` only
+
+
+def fork_bubblewrap(wanted: dict[str, Any], confinement: Confinement, channel: int, zygote: int) -> tuple[int, int]:
+    walls = walls_of(wanted["program"], wanted["directory"])
+    info, told = os.pipe()
+    try:
+        pid = forked(lambda: become_bubblewrap(wanted, confinement, walls, channel, told, zygote))
+    except OSError:
+        os.close(info)
+        raise
+    finally:
+        os.close(told)
+    return bubblewrap.worker_of(info, pid)
+
+
+def forked(become: Callable[[], None]) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            become_worker(wanted, rules, channel, zygote)
+            become()
         except Exception as error:
             refuse(str(error))
         finally:  # whatever happened: never go on as a second zygote
@@ -106,34 +131,56 @@ def rules_of(program: str, directory: str) -> list[Rule]:
     return rules_for(program, directory)
 
 
-def become_worker(wanted: dict[str, Any], rules: list[Rule], channel: int, zygote: int) -> None:
+@cache
+def walls_of(program: str, directory: str) -> list[str]:
+    return bubblewrap.walls(rules_of(program, directory), links_for(program), directory)
+
+
+def become_worker(
+    wanted: dict[str, Any], confinement: Confinement | None, rules: list[Rule], channel: int, zygote: int
+) -> None:
     """Shed everything of the zygote, be confined, and exec. Whatever it raises: then nothing may be executed."""
     os.setsid()
     keep_only(channel, wanted["program"])
-    confinement = Confinement.read(wanted["confinement"]) if wanted["confinement"] else None
     if confinement is not None:
         ruleset = files_of(confinement, rules)
         give_up_privileges(confinement)
-    if not die_with_parent(zygote):  # only now: a change of user would undo it
+    if not depend_on(zygote):
         return
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)  # exec keeps what is ignored
     os.chdir(wanted["directory"])
     if confinement is not None:
         close_the_doors(ruleset)
     os.execve(BUN_FD, wanted["arguments"], wanted["environment"])  # noqa: S606 - that is what this is for
 
 
-def keep_only(channel: int, program: str) -> None:
-    """Leave open: nothing as standard input and output, the channel, and Bun until it is executed."""
+def become_bubblewrap(
+    wanted: dict[str, Any], confinement: Confinement, walls: list[str], channel: int, told: int, zygote: int
+) -> None:
+    """The same, but for what bubblewrap itself does once it is executed."""
+    os.setsid()
+    keep_only(channel, confinement.bubblewrap, told)
+    give_up_privileges(confinement)
+    if not depend_on(zygote):
+        return
+    inside = [wanted["program"], *wanted["arguments"][1:]]
+    command = bubblewrap.command(walls, inside, bubblewrap.open_filter(), INFO_FD)
+    bubblewrap.enter(BUN_FD, command, wanted["environment"])
+
+
+def keep_only(channel: int, program: str, told: int | None = None) -> None:
+    """Leave open: nothing as standard input and output, the channel, what is executed until then, and `told`."""
     channel = os.dup(channel)  # above the standard descriptors and 3, whatever it was before
-    bun = os.open(program, os.O_PATH | os.O_CLOEXEC)
+    executed = os.open(program, os.O_PATH | os.O_CLOEXEC)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
+    highest = CHANNEL_FD
+    if told is not None:
+        told, highest = os.dup(told), INFO_FD
+        os.dup2(told, INFO_FD)
     os.dup2(channel, CHANNEL_FD)
-    os.dup2(bun, BUN_FD, inheritable=False)
-    os.closerange(CHANNEL_FD + 1, BUN_FD)
+    os.dup2(executed, BUN_FD, inheritable=False)
+    os.closerange(highest + 1, BUN_FD)
     os.closerange(BUN_FD + 1, os.sysconf("SC_OPEN_MAX"))
 
 
@@ -142,6 +189,15 @@ def refuse(reason: str) -> None:
     text = reason.encode()
     with suppress(OSError):
         os.write(CHANNEL_FD, struct.pack(">IBI", 5 + len(text), UNCONFINED, 0) + text)
+
+
+def depend_on(zygote: int) -> bool:
+    """Be killed when the zygote ends, and by the usual signals; False if the zygote has ended already."""
+    if not die_with_parent(zygote):  # only now: a change of user would undo it
+        return False
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)  # exec keeps what is ignored
+    return True
 
 
 def die_with_parent(parent: int) -> bool:
