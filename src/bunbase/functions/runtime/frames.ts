@@ -17,6 +17,7 @@ export const Frame = {
   replyEnd: 8,
   refused: 9,
   askCredit: 10,
+  compile: 14,
   ready: 16,
   loaded: 17,
   failed: 18,
@@ -33,6 +34,7 @@ export const Frame = {
   askEnd: 29,
   askCancel: 30,
   replyCredit: 31,
+  bytecode: 34,
 } as const;
 
 export type FrameType = (typeof Frame)[keyof typeof Frame];

@@ -66,6 +66,7 @@ class Upkeep(Parts):
         await self.stores.functions.delete_all(project)
         await self.stores.variables.delete_all(project)
         self.active.forget(project)
+        self.loadable.forget(project)
         self.environments.forget(project)
         for deployment in self.pool.deployments(project):
             self.pool.drop(deployment, "its project was deleted")
