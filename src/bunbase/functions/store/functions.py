@@ -59,6 +59,11 @@ LOADED = """
 SELECT v.bundle AS code, coalesce(b.code, '') AS bytecode
 FROM versions v LEFT JOIN bytecode b ON b.project = v.project AND b.name = v.name AND b.version = v.version
 WHERE v.project = $1 AND v.name = $2 AND v.version = $3"""
+MEMORY_SIZES = """
+SELECT (v.config->>'memory_mb')::int AS memory_mb
+FROM functions f JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
+WHERE (v.config->>'memory_mb')::int <> $1
+GROUP BY 1 ORDER BY count(*) DESC LIMIT $2"""
 SOURCE_MAP = "SELECT source_map FROM versions WHERE project = $1 AND name = $2 AND version = $3"
 WHOLE = "SELECT bundle AS code, source_map, config FROM versions WHERE project = $1 AND name = $2 AND version = $3"
 DELETE_FUNCTION = "DELETE FROM functions WHERE project = $1 AND name = $2"
@@ -70,6 +75,10 @@ class Loaded(msgspec.Struct, frozen=True):
 
     code: bytes
     bytecode: bytes
+
+
+class MemorySize(msgspec.Struct, frozen=True):
+    memory_mb: int
 
 
 class NewVersion(msgspec.Struct, frozen=True):
@@ -134,6 +143,10 @@ class FunctionStore:
 
     async def loaded(self, project: str, name: str, version: int) -> Loaded | None:
         return await self.db.one(Loaded, LOADED, project, name, version)
+
+    async def memory_sizes(self, besides: int, limit: int) -> list[int]:
+        """List the limits of memory that functions of any project have besides this one, the most frequent first."""
+        return [found.memory_mb for found in await self.db.all(MemorySize, MEMORY_SIZES, besides, limit)]
 
     async def source_map(self, project: str, name: str, version: int) -> bytes | None:
         found: bytes | None = await self.db.value(SOURCE_MAP, project, name, version)
