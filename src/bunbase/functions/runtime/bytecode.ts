@@ -2,7 +2,8 @@
  * Bytecode: what the engine makes of a bundle before it runs, so that it need not be parsed when it is loaded.
  *
  * The engine does not verify it. So it is made in a worker that never runs the bundle, and fed to workers of the very
- * version that it was made of (docs/decisions/0029). What does not fit (another Bun, other code, broken bytes) is not used.
+ * version that it was made of (docs/decisions/0029). What does not fit (another Bun, other code, broken bytes) is not
+ * used.
  */
 
 import { compileFunction } from "node:vm";
@@ -14,6 +15,7 @@ const TAIL = /^\}\)\s*(?:\/\/#[^\n]*\s*)*$/;
 const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
 const ENGINE = `${Bun.version_with_sha} ${process.arch}`;
 const NOTHING = new Uint8Array(0);
+const MAX_BYTES = 4 * 1024 * 1024; // unpacked: workers hold it as long as they live; three times the code is usual
 const LEVEL = 3; // of zstd: a quarter of the size, unpacked in a millisecond; more would only cost deployments time
 
 type Options = { filename: string; importModuleDynamically: (name: string) => never };
@@ -27,6 +29,7 @@ export function makeBytecode(code: string): Uint8Array {
     const made = compileFunction(body, PARAMETERS, { filename: "function.js", produceCachedData: true });
     if (made.toString().length < body.length) return NOTHING; // it ends its function early: this is not all of it
     const { cachedData } = made as unknown as { cachedData: Uint8Array<ArrayBuffer> };
+    if (cachedData.length > MAX_BYTES) return NOTHING;
     const packed: Packed = { engine: ENGINE, hash: String(Bun.hash(cachedData)) };
     return joinPayload(packed, Bun.zstdCompressSync(cachedData, { level: LEVEL }));
   } catch {

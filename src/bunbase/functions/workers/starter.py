@@ -31,9 +31,9 @@ MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: garbage is collected a 
 FULL: Final = 0.8  # of a function's limit: a worker that holds so much while it rests gives way to a new one
 REST_SECONDS: Final = 3.0  # by then garbage has been collected
 ROUNDS_PER_IDLE_LOOK: Final = 16  # a look costs 30 µs; what an idle worker can take is bounded by RLIMIT_DATA
-# A small bundle is parsed as fast as its bytecode is unpacked; to compile a large one takes a second and much memory.
+# A small bundle is parsed as fast as its bytecode is unpacked; to compile a large one takes long and much memory.
 SHORTEST_COMPILED: Final = 32 << 10
-LONGEST_COMPILED: Final = 4 << 20
+LONGEST_COMPILED: Final = 1 << 20
 
 FindBun = Callable[[], Path]
 
