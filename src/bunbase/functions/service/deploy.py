@@ -43,6 +43,7 @@ class Deploying(Parts):
         version = await self.stores.functions.add_version(caller.project, name, new, limit, self.settings.kept_versions)
         if version is None:
             raise InvalidInput(f"The project has {limit} functions, the most it can have; delete one first.")
+        self.loadable.forget(caller.project, name)  # versions that this one pushed out start no worker any more
         self.loadable.keep((caller.project, name, version.version, sha256), Loaded(bundle.code, bytecode))
         await self.changed(caller.project, name)
         return version
