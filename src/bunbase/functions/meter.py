@@ -25,6 +25,7 @@ log = logger("functions")
 
 MAX_KEPT: Final = 20_000  # functions of an hour, while the database is away; then the counts of others are lost
 BATCH: Final = 1_000
+HOUR: Final = timedelta(hours=1)
 
 Add = Callable[[Sequence[Hour]], Awaitable[None]]
 
@@ -43,6 +44,7 @@ class Meter:
         self.add = add
         self.clock = clock
         self.counts: dict[tuple[str, str, datetime], Counts] = {}
+        self.hour = hour_of(clock.now())
         self.writing = asyncio.Lock()
 
     def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
@@ -94,7 +96,10 @@ class Meter:
             del self.counts[key]
 
     def _of(self, deployment: Deployment) -> Counts | None:
-        key = (deployment.project, deployment.name, hour_of(self.clock.now()))
+        now = self.clock.now()
+        if not self.hour <= now < self.hour + HOUR:  # to round the time down with every call costs more
+            self.hour = hour_of(now)
+        key = (deployment.project, deployment.name, self.hour)
         found = self.counts.get(key)
         if found is None and len(self.counts) < MAX_KEPT:
             found = self.counts[key] = Counts()

@@ -45,7 +45,7 @@ async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) 
             settings = msgspec.structs.replace(settings, prewarmed=PREWARMED_IN_DEV if site.dev else PREWARMED)
         service = FunctionsService(Stores(db), others, bun_finder(), site.clock, settings)
         await _say_what_holds(service)
-        service.starter.shelf.fill()
+        await service.prewarm()
         try:
             async with running(*jobs_of(service)):
                 yield service

@@ -17,6 +17,7 @@ from bunbase.contracts.functions import FunctionCrashed, FunctionsUnavailable
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.workers.shelf import USUAL_MB
 from bunbase.pkg.modules import Rooms, Site
 from tests.functions.calls import MEMBER, call, deploy, invoke, log_of, request, until
 from tests.rooms import opened
@@ -34,6 +35,17 @@ async def ready(functions: FunctionsService) -> int:
     """Wait until a worker waits for a bundle; give its pid."""
     await until(lambda: len(functions.starter.shelf.waiting) == 1)
     return functions.starter.shelf.waiting[0].pid
+
+
+async def waiting_of(functions: FunctionsService, memory_mb: int) -> int:
+    """Wait until exactly one worker waits for functions of this size; give its pid."""
+    shelf = functions.starter.shelf
+
+    def pids() -> list[int]:
+        return [worker.pid for worker in shelf.waiting if shelf.memory_mb[worker] == memory_mb]
+
+    await until(lambda: len(pids()) == 1)
+    return pids()[0]
 
 
 async def test_a_first_call_gets_the_worker_that_waits_and_another_takes_its_place(functions: FunctionsService) -> None:
@@ -56,6 +68,23 @@ async def test_a_function_with_memory_of_its_own_gets_a_worker_of_its_own(functi
     assert await ready(functions) == waiting
 
 
+@pytest.mark.parametrize("memory_mb", [64, 1024])
+async def test_a_size_in_use_has_a_worker_waiting_too_on_one_of_the_places(
+    rooms: Rooms, here: Site, memory_mb: int
+) -> None:
+    async with opened(MODULE, rooms, here) as functions:
+        await deploy(functions, "f", PID, memory_mb=memory_mb)
+        other = await waiting_of(functions, memory_mb)
+        usual = await waiting_of(functions, USUAL_MB)
+
+        assert len(functions.starter.shelf.waiting) == 2
+        assert (await call(functions, "f")).json == other
+        assert await waiting_of(functions, memory_mb) != other
+        assert await waiting_of(functions, USUAL_MB) == usual
+    async with opened(MODULE, rooms, here) as functions:
+        assert await waiting_of(functions, memory_mb)
+
+
 async def test_a_waiting_worker_that_died_is_replaced(functions: FunctionsService) -> None:
     pid = await ready(functions)
 
@@ -71,6 +100,7 @@ async def test_a_worker_that_dies_as_it_is_needed_fails_no_call(functions: Funct
 
     worker.kill("a test ends it")
     functions.starter.shelf.waiting.insert(0, worker)  # it died, and nobody has heard of it
+    functions.starter.shelf.memory_mb[worker] = USUAL_MB
     answer = await call(functions, "f")
 
     assert answer.json != pid

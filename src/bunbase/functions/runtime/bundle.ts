@@ -2,6 +2,7 @@
 
 import { Script } from "node:vm";
 
+import { fromBytecode } from "./bytecode.ts";
 import type { Handler } from "./context.ts";
 import { guardedRequire, raiseGuard } from "./guard.ts";
 
@@ -19,20 +20,26 @@ type CommonJs = (
  * Runs the bundle's top level. Throws what it throws, and when there is no default export to call.
  *
  * `guard`: whether what the sandbox denies is denied in words already; the sandbox itself does not depend on it.
+ * `bytecode`: of this code, or empty.
  */
-export function loadBundle(code: string, env: Record<string, string>, guard: boolean): Handler {
+export function loadBundle(code: string, env: Record<string, string>, guard: boolean, bytecode: Uint8Array): Handler {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
-  const source = code.startsWith(WRAPPED)
-    ? code
-    : `(function (exports, require, module, __filename, __dirname) {${code}\n})`;
   const require = guard ? guardedRequire : builtin;
   const importModuleDynamically = (name: string) => namespaceOf(require(name)) as never; // as Bun takes it, not Node
-  const evaluate = new Script(source, { filename: "function.js", importModuleDynamically }).runInThisContext() as CommonJs;
+  const options = { filename: "function.js", importModuleDynamically };
+  const ready = bytecode.length > 0 ? fromBytecode(code, bytecode, options) : undefined;
+  const evaluate = (ready ?? new Script(sourceOf(code), options).runInThisContext()) as CommonJs;
   const module: { exports: unknown } = { exports: {} };
   if (guard) raiseGuard();
   evaluate(module.exports as object, require, module, "/function.js", "/");
   return handlerOf(module.exports);
+}
+
+function sourceOf(code: string): string {
+  return code.startsWith(WRAPPED)
+    ? code
+    : `(function (exports, require, module, __filename, __dirname) {${code}\n})`;
 }
 
 function handlerOf(exported: unknown): Handler {

@@ -34,8 +34,9 @@ export class Channel {
     } as never); // Bun's types do not know that a socket may be made from a descriptor
   }
 
-  /** A small answer leaves in one piece: one write here, one read on the other side. */
+  /** A small answer leaves in one piece: one write here, one read on the other side. Goes nowhere before `open`. */
   send(type: FrameType, id: number, payload?: Uint8Array): void {
+    if (this.#socket === undefined) return;
     this.#queue.push(encodeFrame(type, id, payload));
     if (!PATIENT.has(type)) return this.#flush();
     if (this.#flushing) return;

@@ -21,6 +21,7 @@ export const Frame = {
   body: 11,
   bodyEnd: 12,
   bodyFail: 13,
+  compile: 14,
   ready: 16,
   loaded: 17,
   failed: 18,
@@ -39,6 +40,7 @@ export const Frame = {
   replyCredit: 31,
   bodyCredit: 32,
   bodyCancel: 33,
+  bytecode: 34,
 } as const;
 
 export type FrameType = (typeof Frame)[keyof typeof Frame];

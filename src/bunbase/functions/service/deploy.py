@@ -15,7 +15,7 @@ from bunbase.functions.names import check_function_name
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.source_map import BadSourceMap, decode_source_map, read_source_map
 from bunbase.functions.stack_traces import translate
-from bunbase.functions.store.functions import NewVersion
+from bunbase.functions.store.functions import Loaded, NewVersion
 from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.worker import LoadFailed
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
@@ -36,12 +36,15 @@ class Deploying(Parts):
             await asyncio.to_thread(_check_source_map, bundle.source_map)
         sha256 = hashlib.sha256(bundle.code).hexdigest()
         await self._try_load(Deployment(caller.project, name, 0, sha256, bundle.config, 0), bundle)
+        bytecode = await self.starter.compile(bundle.code)
         by = caller.signed_in().id
-        new = NewVersion(bundle.code, bundle.source_map, bundle.config, sha256, self.clock.now(), by)
+        new = NewVersion(bundle.code, bundle.source_map, bundle.config, sha256, self.clock.now(), by, bytecode)
         limit = self.settings.max_functions_per_project
         version = await self.stores.functions.add_version(caller.project, name, new, limit, self.settings.kept_versions)
         if version is None:
             raise InvalidInput(f"The project has {limit} functions, the most it can have; delete one first.")
+        self.loadable.forget(caller.project, name)  # versions that this one pushed out start no worker any more
+        self.loadable.keep((caller.project, name, version.version, sha256), Loaded(bundle.code, bytecode))
         await self.changed(caller.project, name)
         return version
 
@@ -61,6 +64,7 @@ class Deploying(Parts):
         caller.need(Role.DEVELOPER)
         await self.existing(caller.project, name)
         await self.stores.functions.delete(caller.project, name)
+        self.loadable.forget(caller.project, name)
         await self.changed(caller.project, name)
         self.stack_traces.forget(caller.project, name)
         await self.stores.logs.delete_function(caller.project, name)

@@ -16,6 +16,7 @@ from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.environment import Environments
 from bunbase.functions.followers import Followers
 from bunbase.functions.host_calls.desk import Desk
+from bunbase.functions.loadable import Loadable
 from bunbase.functions.log_buffer import LogBuffer
 from bunbase.functions.meter import Meter
 from bunbase.functions.names import could_be_function
@@ -54,6 +55,7 @@ class Parts:
         self.queue = Queue(stores.jobs, clock, settings.max_jobs_per_project, lambda: self.runner.wake())
         self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of, self.queue, self.warn)
         self.active = ActiveVersions(stores.functions.deployment)
+        self.loadable = Loadable(stores.functions.loaded)
         self.stack_traces = StackTraces(stores.functions.source_map)
         self.log_lines = LogBuffer(stores.logs.add, clock, self.stack_traces.translated)
         self.meter = Meter(stores.hours.add, clock)
@@ -76,10 +78,10 @@ class Parts:
     async def program(self, deployment: Deployment) -> Program:
         """Give what a new worker is to load. Raises: FunctionNotFound if the version was deleted meanwhile."""
         env = await self.environments.values(deployment.project, deployment.environment)
-        code = await self.stores.functions.bundle(deployment.project, deployment.name, deployment.version)
-        if code is None:
+        loaded = await self.loadable.of(deployment)
+        if loaded is None:
             raise FunctionNotFound("This version was deleted.")
-        return Program(code, env.exposed, self.desk)
+        return Program(loaded.code, env.exposed, self.desk, loaded.bytecode)
 
     async def variables_of(self, deployment: Deployment) -> Mapping[str, str]:
         return (await self.environments.values(deployment.project, deployment.environment)).all

@@ -7,6 +7,7 @@ from typing import Final
 
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.store import functions, logs
+from bunbase.functions.workers.shelf import USUAL_MB
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.logger import logger
 
@@ -16,6 +17,12 @@ DELETE_BATCH: Final = 5000
 
 
 class Upkeep(Parts):
+    async def prewarm(self) -> None:
+        """Start the workers that wait for a bundle, of the sizes that will be asked for."""
+        shelf = self.starter.shelf
+        shelf.expect(await self.stores.functions.memory_sizes(USUAL_MB, shelf.size))
+        shelf.fill()
+
     async def hear_changes(self) -> None:
         """Follow what other processes change, until the connection to PostgreSQL is lost."""
         try:
@@ -67,6 +74,7 @@ class Upkeep(Parts):
         await self.stores.functions.delete_all(project)
         await self.stores.variables.delete_all(project)
         self.active.forget(project)
+        self.loadable.forget(project)
         self.environments.forget(project)
         for deployment in self.pool.deployments(project):
             self.pool.drop(deployment, "its project was deleted")

@@ -16,6 +16,8 @@ from bunbase.pkg.db.database import Database
 
 CHANNEL: Final = "functions_changed"  # payload: `<project> <name>`, or `<project> ` for all of its functions
 
+KEPT_BYTECODE: Final = 2  # of the newest versions: the one that runs and the one to fall back to
+
 LOCK_PROJECT = "SELECT pg_advisory_xact_lock(hashtextextended('functions ' || $1, 0))"
 TELL = "SELECT pg_notify($1, $2)"
 
@@ -25,6 +27,8 @@ NEXT_VERSION = "SELECT coalesce(max(version), 0) + 1 FROM versions WHERE project
 ADD_VERSION = """
 INSERT INTO versions (project, name, version, bundle, source_map, config, sha256, size, created_at, created_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+ADD_BYTECODE = "INSERT INTO bytecode (project, name, version, code) VALUES ($1, $2, $3, $4)"
+FORGET_BYTECODE = "DELETE FROM bytecode WHERE project = $1 AND name = $2 AND version < $3"
 ACTIVATE = """
 INSERT INTO functions (project, name, active_version) VALUES ($1, $2, $3)
 ON CONFLICT (project, name) DO UPDATE SET active_version = excluded.active_version"""
@@ -51,11 +55,30 @@ FROM functions f
 JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
 LEFT JOIN environments e ON e.project = f.project
 WHERE f.project = $1 AND f.name = $2"""
-BUNDLE = "SELECT bundle FROM versions WHERE project = $1 AND name = $2 AND version = $3"
+LOADED = """
+SELECT v.bundle AS code, coalesce(b.code, '') AS bytecode
+FROM versions v LEFT JOIN bytecode b ON b.project = v.project AND b.name = v.name AND b.version = v.version
+WHERE v.project = $1 AND v.name = $2 AND v.version = $3"""
+MEMORY_SIZES = """
+SELECT (v.config->>'memory_mb')::int AS memory_mb
+FROM functions f JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
+WHERE (v.config->>'memory_mb')::int <> $1
+GROUP BY 1 ORDER BY count(*) DESC LIMIT $2"""
 SOURCE_MAP = "SELECT source_map FROM versions WHERE project = $1 AND name = $2 AND version = $3"
 WHOLE = "SELECT bundle AS code, source_map, config FROM versions WHERE project = $1 AND name = $2 AND version = $3"
 DELETE_FUNCTION = "DELETE FROM functions WHERE project = $1 AND name = $2"
 DELETE_FUNCTIONS = "DELETE FROM functions WHERE project = $1"
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What a worker gets of a version. `bytecode`: made of this code; often empty."""
+
+    code: bytes
+    bytecode: bytes
+
+
+class MemorySize(msgspec.Struct, frozen=True):
+    memory_mb: int
 
 
 class NewVersion(msgspec.Struct, frozen=True):
@@ -65,6 +88,7 @@ class NewVersion(msgspec.Struct, frozen=True):
     sha256: str
     created_at: datetime
     created_by: str
+    bytecode: bytes = b""
 
 
 class FunctionStore:
@@ -85,6 +109,9 @@ class FunctionStore:
             size = len(new.bundle)
             row = (new.bundle, new.source_map, new.config, new.sha256, size, new.created_at, new.created_by)
             await self.db.execute(ADD_VERSION, project, name, number, *row)
+            if new.bytecode:
+                await self.db.execute(ADD_BYTECODE, project, name, number, new.bytecode)
+            await self.db.execute(FORGET_BYTECODE, project, name, number - KEPT_BYTECODE + 1)
             await self.db.execute(ACTIVATE, project, name, number)
             await self.db.execute(FORGET_OLD, project, name, keep)
         return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
@@ -114,9 +141,12 @@ class FunctionStore:
         """Give what a call of the function runs now."""
         return await self.db.one(Deployment, DEPLOYMENT, project, name)
 
-    async def bundle(self, project: str, name: str, version: int) -> bytes | None:
-        code: bytes | None = await self.db.value(BUNDLE, project, name, version)
-        return code
+    async def loaded(self, project: str, name: str, version: int) -> Loaded | None:
+        return await self.db.one(Loaded, LOADED, project, name, version)
+
+    async def memory_sizes(self, besides: int, limit: int) -> list[int]:
+        """List the limits of memory that functions of any project have besides this one, the most frequent first."""
+        return [found.memory_mb for found in await self.db.all(MemorySize, MEMORY_SIZES, besides, limit)]
 
     async def source_map(self, project: str, name: str, version: int) -> bytes | None:
         found: bytes | None = await self.db.value(SOURCE_MAP, project, name, version)

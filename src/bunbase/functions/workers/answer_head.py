@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Final
 
 import msgspec
@@ -29,6 +30,9 @@ HOP_BY_HOP: Final = frozenset(
     }
 )
 
+MAX_REMEMBERED_BYTES: Final = 512
+REMEMBERED: Final = 1024
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -39,6 +43,10 @@ class AnswerHead(msgspec.Struct, frozen=True):
 
 def read_head(payload: bytes) -> AnswerHead:
     """Raises: BadFrame for what could not stand in an HTTP answer."""
+    return _remembered(payload) if len(payload) <= MAX_REMEMBERED_BYTES else _read(payload)
+
+
+def _read(payload: bytes) -> AnswerHead:
     try:
         head = msgspec.json.decode(payload, type=AnswerHead)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -53,8 +61,10 @@ def read_head(payload: bytes) -> AnswerHead:
     return AnswerHead(head.status, without_hop_by_hop(head.headers))
 
 
+_remembered: Final = lru_cache(REMEMBERED)(_read)  # a function answers with the same few heads again and again
+
+
 def without_hop_by_hop(headers: Headers, also: frozenset[str] = frozenset()) -> Headers:
     """Drop the headers of one connection, those that `connection` names, and those in `also`; names in lower case."""
     named = {token.strip().lower() for name, value in headers if name == "connection" for token in value.split(",")}
-    dropped = HOP_BY_HOP | named | also
-    return tuple(header for header in headers if header[0] not in dropped)
+    return tuple([one for one in headers if not (one[0] in HOP_BY_HOP or one[0] in also or one[0] in named)])

@@ -34,11 +34,15 @@ NOTHING_YET: Final = Deployment("", "", 0, "", FunctionConfig(), 0)  # of a work
 
 
 class Program(msgspec.Struct, frozen=True):
-    """What is loaded into a worker. `host` answers what it asks for; None for a bundle that is only tried."""
+    """What is loaded into a worker. `host` answers what it asks for; None for a bundle that is only tried.
+
+    `bytecode`: what a worker has made of this very code, or nothing.
+    """
 
     code: bytes
     env: Mapping[str, str]
     host: Host | None = None
+    bytecode: bytes = b""
 
 
 class Trigger(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ by its own u32 length. `id` is the call's number in this worker, 0 for what belo
 Frames from REPLY to ASK_CREDIT and from ASK to REPLY_CREDIT carry what a function asks of the host (workers/asks.py);
 their `id` is the number of the ask. Frames from BODY to BODY_FAIL, BODY_CREDIT and BODY_CANCEL are about a request that
 did not come whole with INVOKE (workers/upload.py). LINGER before DONE or ERROR: the call works on behind its answer,
-until SETTLED.
+until SETTLED. COMPILE (code) is answered by pieces of BYTECODE, the last one empty.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Frame(IntEnum):
     BODY = 11
     BODY_END = 12
     BODY_FAIL = 13
+    COMPILE = 14
     UNCONFINED = 15  # from the zygote's child in Bun's place: it could not be confined, so Bun was not started
     READY = 16
     LOADED = 17
@@ -56,6 +57,7 @@ class Frame(IntEnum):
     REPLY_CREDIT = 31
     BODY_CREDIT = 32
     BODY_CANCEL = 33
+    BYTECODE = 34
 
 
 class BadFrame(Exception):
@@ -66,10 +68,10 @@ def encode_frame(type: Frame, id: int, payload: bytes = b"") -> bytes:
     return HEADER.pack(REST_OF_HEADER + len(payload), type, id) + payload
 
 
-def join_payload(meta: Any, rest: bytes) -> bytes:
+def join_payload(meta: Any, *rest: bytes) -> bytes:
     """Make a payload of two parts: JSON, and the bytes behind it."""
     first = msgspec.json.encode(meta)
-    return b"".join((LENGTH.pack(len(first)), first, rest))
+    return b"".join((LENGTH.pack(len(first)), first, *rest))
 
 
 class FrameReader:

@@ -9,6 +9,7 @@ WINDOW_BYTES: Final = 256 << 10  # of an answer, on its way or waiting for its r
 MAX_HEADERS: Final = 128
 MAX_HEADER_BYTES: Final = 32 << 10  # of all headers together
 MAX_ERROR_BYTES: Final = 16 << 10
+MAX_BYTECODE_BYTES: Final = 4 << 20  # packed; in step with runtime/worker.ts
 
 # the runtime cuts at the same sizes: keep in step with runtime/console.ts
 MAX_LINE_BYTES: Final = 8 << 10

@@ -1,13 +1,15 @@
 """Prewarmed workers: Bun runs and waits for a bundle, so that a function's first call need not wait for Bun.
 
-One that leaves the shelf is replaced at once, one after the other: starting takes the processor 25 ms. Workers are
-started with their limit of memory, so those that wait are for functions with the usual one.
+One that leaves the shelf is replaced at once, one after the other: starting takes the processor 25 ms. A worker is
+started with its limit of memory (the garbage collector reads it once), so each waits for functions of one size: one for
+every other size in recent use, on half of the places at most, and the rest for functions with the usual one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from bunbase.contracts.functions import FunctionConfig
@@ -32,25 +34,35 @@ class Shelf:
         self.size = size
         self.ready_seconds = ready_seconds
         self.waiting: list[Worker] = []
+        self.memory_mb: dict[Worker, int] = {}  # of those that wait
+        self.others: list[int] = []  # sizes in recent use besides the usual one, the latest first
         self.filling: asyncio.Task[None] | None = None
         self.closed = False
 
+    def expect(self, sizes: Iterable[int]) -> None:
+        """Keep workers of these sizes too, the first of them first, as far as there are places."""
+        fresh = [size for size in dict.fromkeys((*sizes, *self.others)) if size != USUAL_MB]
+        self.others = fresh[: self.size // 2]
+
     def take(self, memory_mb: int) -> Worker | None:
-        """Give the one that has waited longest, for good."""
-        if memory_mb != USUAL_MB or not self.waiting:
-            return None
-        worker = self.waiting.pop(0)
-        self._changed()
+        """Give the one of this size that has waited longest, for good."""
+        self.expect([memory_mb])
+        worker = next((one for one in self.waiting if self.memory_mb[one] == memory_mb), None)
+        if worker is None:
+            self.fill()
+        else:
+            self.forget(worker)
         return worker
 
     def forget(self, worker: Worker) -> None:
         if worker in self.waiting:
             self.waiting.remove(worker)
+            del self.memory_mb[worker]
             self._changed()
 
     def fill(self) -> None:
         """Start what is missing, in the background."""
-        if not self.closed and len(self.waiting) < self.size and (self.filling is None or self.filling.done()):
+        if not self.closed and self._missing() and (self.filling is None or self.filling.done()):
             self.filling = asyncio.create_task(self._fill())
 
     async def close(self) -> None:
@@ -65,16 +77,32 @@ class Shelf:
         metrics.prewarmed.set(len(self.waiting))
         self.fill()
 
+    def _missing(self) -> list[int]:
+        """List the sizes of the workers that should wait and do not."""
+        return list((self._wanted() - Counter(self.memory_mb.values())).elements())
+
+    def _make_room(self) -> None:
+        """End those that wait for nobody, since other sizes are asked for."""
+        left = self._wanted()
+        for worker in list(self.waiting):
+            size = self.memory_mb[worker]
+            left[size] -= 1
+            if left[size] < 0:
+                worker.kill(RETIRED)
+
+    def _wanted(self) -> Counter[int]:
+        return Counter({USUAL_MB: self.size - len(self.others), **dict.fromkeys(self.others, 1)})
+
     async def _fill(self) -> None:
-        while not self.closed and len(self.waiting) < self.size:
+        while not self.closed and (missing := self._missing()):
             try:
-                await self._add()
+                await self._add(missing[0])
             except (Problem, WorkerDied, TimeoutError) as failure:
                 log.warning("no worker could be prewarmed", reason=str(failure) or type(failure).__name__)
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _add(self) -> None:
-        worker = await self.spawn(USUAL_MB)
+    async def _add(self, memory_mb: int) -> None:
+        worker = await self.spawn(memory_mb)
         try:
             await worker.ready(self.ready_seconds)
         except BaseException:
@@ -83,4 +111,6 @@ class Shelf:
         if worker.dead:
             return
         self.waiting.append(worker)
+        self.memory_mb[worker] = memory_mb
+        self._make_room()
         metrics.prewarmed.set(len(self.waiting))

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from bunbase.contracts.functions import FunctionsUnavailable
 from bunbase.functions.sandbox.limits import most_threads
 from bunbase.functions.sandbox.switch import Sandbox
@@ -16,10 +18,14 @@ from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.launch import RUNTIME, launch_of
 from bunbase.functions.workers.memory import held_by
-from bunbase.functions.workers.shelf import Shelf
+from bunbase.functions.workers.shelf import USUAL_MB, Shelf
 from bunbase.functions.workers.worker import RETIRED, Owner, Worker, WorkerDied
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
 
 MAX_TRIALS: Final = 2  # side by side, on top of max_workers
 MAX_STARTS: Final = 3  # of one worker, when it dies while it loads
@@ -27,6 +33,9 @@ MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: garbage is collected a 
 FULL: Final = 0.8  # of a function's limit: a worker that holds so much while it rests gives way to a new one
 REST_SECONDS: Final = 3.0  # by then garbage has been collected
 ROUNDS_PER_IDLE_LOOK: Final = 16  # a look costs 30 µs; what an idle worker can take is bounded by RLIMIT_DATA
+# A small bundle is parsed as fast as its bytecode is unpacked; to compile a large one takes long and much memory.
+SHORTEST_COMPILED: Final = 32 << 10
+LONGEST_COMPILED: Final = 1 << 20
 
 FindBun = Callable[[], Path]
 
@@ -58,6 +67,7 @@ class Starter:
             with suppress(WorkerDied):
                 return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, owner)
             worker = None  # what killed the zygote killed all that were prewarmed
+            program = msgspec.structs.replace(program, bytecode=b"")  # or was it this?
         return await self._loaded(await self._spawn(memory_mb), deployment, program, owner)
 
     async def try_load(self, deployment: Deployment, program: Program) -> None:
@@ -65,6 +75,21 @@ class Starter:
         async with self.trials:
             worker = await self.start(deployment, program, Owner())  # it is no version of anything yet
             worker.kill(RETIRED)
+
+    async def compile(self, code: bytes) -> bytes:
+        """Give a bundle's bytecode, b"" where it is not worth its while or cannot be had.
+
+        Made in a worker that then ends without having run the bundle: no function can put its own in place of it.
+        """
+        if not SHORTEST_COMPILED <= len(code) <= LONGEST_COMPILED:
+            return b""
+        async with self.trials:
+            try:
+                worker = self.shelf.take(USUAL_MB) or await self._spawn(USUAL_MB)
+                return await self._compiled(worker, code)
+            except (Problem, WorkerDied, TimeoutError) as failure:
+                log.info("a bundle was not compiled", reason=str(failure) or type(failure).__name__)
+                return b""
 
     def watch_memory(self) -> None:
         """Kill each worker that holds more than its function may; those without a call are looked at rarely.
@@ -123,6 +148,14 @@ class Starter:
             self._gone(worker)  # should it have died on the shelf
             raise
         return worker
+
+    async def _compiled(self, worker: Worker, code: bytes) -> bytes:
+        self.alive.add(worker)  # so that its memory is watched
+        try:
+            return await worker.compile(code, self.settings.load_seconds)
+        finally:
+            worker.kill(RETIRED)
+            self._gone(worker)
 
     def _gone(self, worker: Worker) -> None:
         self.shelf.forget(worker)

@@ -26,6 +26,7 @@ from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Progra
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload
 from bunbase.functions.workers.limits import (
     LINE_OVERHEAD_BYTES,
+    MAX_BYTECODE_BYTES,
     MAX_CALL_LOG_BYTES,
     MAX_ERROR_BYTES,
     MAX_FRAME_BYTES,
@@ -101,6 +102,8 @@ class Worker(asyncio.Protocol):
         self._reading: asyncio.ReadTransport | None = None
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._loaded: asyncio.Future[None] = self._loop.create_future()
+        self._compiled: asyncio.Future[bytes] = self._loop.create_future()
+        self._bytecode = bytearray()
         self._deadlines: dict[int, asyncio.TimerHandle] = {}
         self._pong_due: asyncio.TimerHandle | None = None
         self._background_log_bytes = 0
@@ -137,16 +140,24 @@ class Worker(asyncio.Protocol):
             "function": {"name": self.deployment.name, "version": self.deployment.version},
             "env": program.env,
             "guard": guard,
+            "bytecode": len(program.bytecode),
         }
         try:
             async with asyncio.timeout(seconds):
                 await self._ready  # writing to one that has ended would hide what it said last: why
-                self._send(Frame.LOAD, 0, join_payload(meta, program.code))
+                self._send(Frame.LOAD, 0, join_payload(meta, program.code, program.bytecode))
                 await self._loaded
             self.cpu.forget()
             self.loaded_at = self.idle_since = time.monotonic()
         except TimeoutError:
             raise LoadFailed(f"It did not finish loading within {seconds:g} s.") from None
+
+    async def compile(self, code: bytes, seconds: float) -> bytes:
+        """Give a bundle's bytecode, b"" where there is none, without running it. Raises: WorkerDied, TimeoutError."""
+        async with asyncio.timeout(seconds):
+            await self._ready
+            self._send(Frame.COMPILE, 0, code)
+            return await self._compiled
 
     def begin(self, request: Request) -> Call:
         """Start a call; its deadline runs from now."""
@@ -246,6 +257,8 @@ class Worker(asyncio.Protocol):
             case Frame.UNCONFINED if not self._loaded.done():
                 reason = _text(payload[:MAX_ERROR_BYTES])
                 self._fail_start(FunctionsUnavailable(f"A worker could not be confined: {reason}."))
+            case Frame.BYTECODE if self.deployment is NOTHING_YET and not self._compiled.done():
+                self._hear_bytecode(payload)
             case Frame.PONG if self._pong_due is not None:
                 self._pong_due.cancel()
                 self._pong_due = None
@@ -262,10 +275,17 @@ class Worker(asyncio.Protocol):
                 self._stray()
 
     def _fail_start(self, error: Exception) -> None:
-        for waited in (self._ready, self._loaded):
+        for waited in (self._ready, self._loaded, self._compiled):
             if not waited.done():
                 waited.set_exception(error)
                 waited.exception()  # seen, should nobody wait
+
+    def _hear_bytecode(self, piece: bytes) -> None:
+        self._bytecode += piece
+        if len(self._bytecode) > MAX_BYTECODE_BYTES:
+            raise BadFrame("more bytecode than there may be")
+        if not piece:
+            self._compiled.set_result(bytes(self._bytecode))
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
