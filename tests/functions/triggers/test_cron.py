@@ -100,7 +100,13 @@ def test_the_next_time_is_always_ahead_and_never_far(cron: str, zone: str, after
 
 @pytest.mark.parametrize(
     ("zone", "month", "day"),
-    [(BERLIN, 3, 29), (BERLIN, 10, 25), ("Australia/Lord_Howe", 4, 4), ("Africa/Cairo", 4, 23), ("Africa/Cairo", 10, 29)],
+    [
+        (BERLIN, 3, 29),
+        (BERLIN, 10, 25),
+        ("Australia/Lord_Howe", 4, 4),
+        ("Africa/Cairo", 4, 23),
+        ("Africa/Cairo", 10, 29),
+    ],
 )
 @pytest.mark.parametrize("cron", ["0 2 * * *", "30 2 * * *", "45 1 * * *", "30 0-3 * * *", "0 */2 * * *"])
 def test_whenever_one_looks_while_clocks_change_the_same_times_are_ahead(

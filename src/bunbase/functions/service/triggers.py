@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from bunbase.contracts.bundoc import CollectionNotFound, InvalidQuery, Query, QueryNeedsIndex
+from bunbase.contracts.bundoc import CollectionNotFound, InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.functions import Bundle, FunctionConfig, Version
 from bunbase.contracts.triggers import (
@@ -28,6 +28,7 @@ from bunbase.contracts.triggers import (
 from bunbase.functions.service.deploy import Deploying
 from bunbase.functions.store.jobs import Stored
 from bunbase.functions.triggers.cron import as_schedule, check_schedule
+from bunbase.functions.triggers.filters import try_out
 from bunbase.functions.triggers.queue import shown
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
@@ -153,9 +154,8 @@ class Triggering(Deploying):
         if ChangeOp.DELETE in trigger.ops:
             message = "a deleted document cannot be asked: name the ops without delete, or leave out where."
             raise InvalidInput(f"on: {message}", errors=[{"path": f"{path}/ops", "message": message}])
-        where = msgspec.json.encode({"$and": [{"_id": "none"}, trigger.where]})
         try:
-            await self.bundoc.query(Caller(CallerKind.SECRET, project), trigger.collection, Query(where, limit=1))
+            await try_out(self.bundoc, Caller(CallerKind.SECRET, project), trigger)
         except CollectionNotFound:
             pass  # it may come later, and then its filter is read
         except (InvalidQuery, QueryNeedsIndex) as wrong:

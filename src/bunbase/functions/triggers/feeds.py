@@ -11,15 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-import msgspec
-
 from bunbase.contracts.bundoc import (
     Bundoc,
     ChangeEntry,
     Changes,
     CollectionNotFound,
     InvalidQuery,
-    Query,
     QueryNeedsIndex,
     ResyncRequired,
 )
@@ -27,6 +24,7 @@ from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.triggers import ChainTooLong, DataTrigger, QueueFull, Run, RunOutcome, TriggerKind
 from bunbase.functions.store.jobs import Change
 from bunbase.functions.store.schedules import Subscription
+from bunbase.functions.triggers.filters import matching
 from bunbase.functions.triggers.queue import MAX_DEPTH, Queue
 from bunbase.functions.triggers.requests import change_payload
 from bunbase.functions.triggers.runner import Runner
@@ -200,10 +198,8 @@ class Feeds:
 
     async def _matching(self, project: str, function: str, trigger: DataTrigger, ids: set[str]) -> set[str]:
         """Ask which of these documents fulfil the filter as they are now."""
-        where = msgspec.json.encode({"$and": [{"_id": {"$in": sorted(ids)}}, trigger.where]})
-        query = Query(where, limit=len(ids), select=("_id",))
         try:
-            page = await self.bundoc.query(_whole(project), trigger.collection, query)
+            return await matching(self.bundoc, _whole(project), trigger, sorted(ids))
         except CollectionNotFound:
             return set()
         except (
@@ -212,7 +208,6 @@ class Feeds:
         ) as wrong:  # it was checked when it was deployed: seldom, and not for ever
             await self.warn(project, function, f"The filter of a trigger on {trigger.collection} fails: {wrong.detail}")
             return set()
-        return {one.id for one in msgspec.json.decode(page.body, type=_Page).items}
 
     async def _resync(self, project: str, known: Sequence[Subscription], gone: ResyncRequired) -> None:
         first, last = gone.extra["first"], gone.extra["last"]
@@ -227,14 +222,6 @@ class Feeds:
                 RunOutcome.RESYNC, gone.code, "",
             )  # fmt: skip
             await self.runner.record(project, run)
-
-
-class _Id(msgspec.Struct, frozen=True, rename={"id": "_id"}):
-    id: str
-
-
-class _Page(msgspec.Struct, frozen=True):
-    items: tuple[_Id, ...]
 
 
 def _job(change: ChangeEntry) -> Change:
