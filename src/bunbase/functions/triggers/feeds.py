@@ -118,10 +118,12 @@ class Feeds:
         known = await self._subscriptions(project)
         if not known:
             return False
-        since = min(one.cursor for one in known)
+        since, furthest = min(one.cursor for one in known), max(one.cursor for one in known)
         try:
             with deadline_in(DEADLINE_SECONDS):
                 changes = await self.bundoc.changes(_whole(project), since, BATCH, wait)
+                if len(changes.items) < BATCH and changes.next < furthest:  # does the log reach so far at all?
+                    await self.bundoc.changes(_whole(project), furthest, 1, 0)
         except ResyncRequired as gone:
             await self._resync(project, known, gone)
             return True
