@@ -193,8 +193,8 @@ class Feeds:
         for trigger in by.triggers:
             of_it = [one for one in changes if one.collection == trigger.collection and one.op in trigger.ops]
             if of_it and trigger.where is not None:
-                matching = await self._matching(project, by.function, trigger, {one.id for one in of_it})
-                of_it = [one for one in of_it if one.id in matching]
+                fulfilling = await self._matching(project, by.function, trigger, {one.id for one in of_it})
+                of_it = [one for one in of_it if one.id in fulfilling]
             wanted |= {one.seq for one in of_it}
         return [one for one in changes if one.seq in wanted]
 
