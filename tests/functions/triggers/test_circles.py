@@ -167,13 +167,13 @@ async def test_a_change_that_is_not_run_holds_up_no_other(functions: FunctionsSe
 async def test_many_changes_of_one_run_wait_for_room_and_all_are_run(rooms: Rooms, here: Site, bundoc: Bundoc) -> None:
     settings = FunctionsSettings(max_jobs_per_project=10, max_triggered_runs_per_project=16)
     async with opened(MODULE, rooms, here, settings=settings) as functions:
-        writes = "Array.from({ length: 150 }, (_, n) => ({ op: 'create', collection: 'others', data: { n } }))"
+        writes = "Array.from({ length: 110 }, (_, n) => ({ op: 'create', collection: 'others', data: { n } }))"
         await deploy(functions, "f", f"(req, ctx) => ctx.data.commit({writes})", on=ON)
         await deploy(functions, "g", "() => {}", on=[{"collection": "others"}])
 
         await write(bundoc, "a", n=0)
 
-        assert len(await runs_of(functions, "g", 150)) == 150
+        assert len(await runs_of(functions, "g", 110)) == 110
         [told] = [line.text for line in await log_of(functions, "g")]
         assert "10 jobs of the project are waiting" in told
 
