@@ -20,7 +20,9 @@ from bunbase.bundoc.writes import Check, Create, Delete, Put, Step, Update
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     BundocBusy,
+    CollectionSpec,
     DocumentExists,
+    DocumentNotFound,
     Precondition,
     ResyncRequired,
     StaleRevision,
@@ -229,6 +231,35 @@ async def test_dropping_a_collection_is_told_document_by_document(engine: Sqlite
     assert [(one.op, one.id) for one in told] == [("delete", f"d{n:03}") for n in range(450)]
     assert await engine.terms(P, C) is None
     assert not await engine.drop_collection(P, C)
+
+
+async def test_the_log_remembers_how_many_runs_led_to_a_write(engine: SqliteEngine) -> None:
+    deletion = Step(C, Delete("d0", NO_PRECONDITION))
+
+    _, refused, *_ = await asyncio.gather(
+        engine.commit(P, (create("d1"), create("d2")), 3),
+        engine.commit(P, (create("d3"), deletion), 4),
+        engine.write(P, C, Put("d4", b"{}", NO_PRECONDITION)),
+        engine.write(P, C, Put("d5", b"{}", NO_PRECONDITION), depth=9),
+        return_exceptions=True,
+    )
+    await engine.drop_collection(P, C)
+
+    assert isinstance(refused, DocumentNotFound)
+    told = [(one.id, one.depth) for one in (await engine.changes(P, 0, 10)).items]
+    assert told == [("d1", 3), ("d2", 3), ("d4", 0), ("d5", 9), ("d1", 0), ("d2", 0), ("d4", 0), ("d5", 0)]
+
+
+async def test_what_follows_from_a_write_is_as_deep_and_what_time_does_is_not(engine: SqliteEngine) -> None:
+    past = b'{"ends":"2020-01-01T00:00:00Z"}'
+    await engine.alter(P, C, CollectionSpec(expires="ends"))
+    await engine.write(P, C, Put("d1", past, NO_PRECONDITION), depth=5)
+
+    await engine.write(P, C, Put("d1", past, NO_PRECONDITION), depth=6)
+    await engine.tend()
+
+    told = [(one.op, one.depth) for one in (await engine.changes(P, 0, 10)).items]
+    assert told == [("create", 5), ("delete", 6), ("create", 6), ("delete", 0)]
 
 
 async def test_the_log_tells_the_whole_story_of_every_document(engine: SqliteEngine) -> None:

@@ -187,6 +187,17 @@ async def test_a_commit_and_the_changes_it_made(bundoc: Bundoc) -> None:
         await bundoc.changes(CALLER, 3, 10, 0.0)
 
 
+async def test_changes_say_how_many_runs_led_to_them(bundoc: Bundoc) -> None:
+    deep = msgspec.structs.replace(CALLER, depth=7)
+
+    await bundoc.put(deep, "posts", "d1", b"{}", NO_PRECONDITION)
+    await bundoc.patch(CALLER, "posts", "d1", b'{"n":1}', NO_PRECONDITION)
+    await bundoc.commit(deep, b'{"writes":[{"op":"patch","collection":"posts","id":"d1","data":{"n":2}}]}')
+    await bundoc.delete(deep, "posts", "d1", NO_PRECONDITION)
+
+    assert [one.depth for one in (await bundoc.changes(CALLER, 0, 10, 0.0)).items] == [7, 0, 7, 7]
+
+
 async def test_a_walk_through_a_collection_meets_every_document(bundoc: Bundoc) -> None:
     for number in range(25):
         await bundoc.put(CALLER, "posts", f"d{number:02}", b"{}", NO_PRECONDITION)

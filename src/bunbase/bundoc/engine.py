@@ -40,15 +40,17 @@ class Engine(Protocol):
         """Give what `work` makes of the documents it looks up, in a thread; all of them are of one moment."""
         ...
 
-    async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
+    async def write(
+        self, project: str, collection: str, write: Write, guard: Guard | None = None, depth: int = 0
+    ) -> Stored | None:
         """Do what `writes.outcome` says, alone and whole; answer only when it survives a power cut.
 
-        A collection begins with its first document. Raises: also what `writes.outcome` raises, DiskFull,
-        InvalidInput when there would be too many collections.
+        A collection begins with its first document. `depth`: for the change log, as of Caller.
+        Raises: also what `writes.outcome` raises, DiskFull, InvalidInput when there would be too many collections.
         """
         ...
 
-    async def commit(self, project: str, steps: tuple[Step, ...]) -> Committed:
+    async def commit(self, project: str, steps: tuple[Step, ...], depth: int = 0) -> Committed:
         """Do all steps in their order, or none of them.
 
         Raises: as `write`; a Problem of one step carries its number as `write`.

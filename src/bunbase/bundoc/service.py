@@ -116,7 +116,7 @@ class BundocService:
             check_collection(collection)
             check_id(id)
             with _discreet(guard):
-                await self.engine.write(caller.project, collection, Delete(id, when), guard)
+                await self.engine.write(caller.project, collection, Delete(id, when), guard, caller.depth)
 
     async def commit(self, caller: Caller, body: bytes) -> Commit:
         with counted("commit"):
@@ -125,7 +125,7 @@ class BundocService:
             if guard is not None:
                 steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
             with _discreet(guard):
-                done = await self.engine.commit(caller.project, steps)
+                done = await self.engine.commit(caller.project, steps, caller.depth)
             pairs = zip(steps, done.results, strict=True)
             return Commit(done.seq, tuple(CommitResult(step.write.id, _rev(step.write, kept)) for step, kept in pairs))
 
@@ -286,7 +286,7 @@ class BundocService:
         """Write, and give what the caller may see of it."""
         guard = _guard(caller)
         with _discreet(guard):
-            written = await self.engine.write(caller.project, collection, write, guard)
+            written = await self.engine.write(caller.project, collection, write, guard, caller.depth)
         assert written is not None  # only Delete leaves nothing behind
         if guard is None:
             return written

@@ -148,8 +148,11 @@ class Commit(msgspec.Struct, frozen=True):
     results: tuple[CommitResult, ...]
 
 
-class ChangeEntry(msgspec.Struct, frozen=True):
-    """`op`: create, update or delete. `rev`: the revision written; for a delete the last there was. `at`: RFC 3339."""
+class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`op`: create, update or delete. `rev`: the revision written; for a delete the last there was. `at`: RFC 3339.
+
+    `depth`: how many triggered runs of functions in a row led to it; left out for none.
+    """
 
     seq: int
     op: str
@@ -157,6 +160,7 @@ class ChangeEntry(msgspec.Struct, frozen=True):
     id: str
     rev: int
     at: str
+    depth: int = 0
 
 
 class Changes(msgspec.Struct, frozen=True):

@@ -50,7 +50,9 @@ class EndUser(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`explain`: they asked why rules deny, and may know."""
+    """`explain`: they asked why rules deny, and may know. `depth`: how many triggered runs of functions in a row led to
+    this call.
+    """
 
     kind: CallerKind
     project: str = ""
@@ -60,6 +62,7 @@ class Caller(msgspec.Struct, frozen=True):
     ip: str = ""
     agent: str = ""
     explain: bool = False
+    depth: int = 0
 
     def signed_in(self) -> Developer:
         """Give the developer. Raises: Unauthenticated when there is none."""

@@ -34,7 +34,7 @@ class QueueFull(Problem):
 
 
 class ChainTooLong(Problem):
-    status, code, title = 409, "chain_too_long", "Jobs start jobs without an end"
+    status, code, title = 409, "chain_too_long", "Functions run functions without an end"
 
 
 class TriggerKind(StrEnum):

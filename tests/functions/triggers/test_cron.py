@@ -44,6 +44,13 @@ def test_a_time_that_comes_twice_is_due_once_and_every_hour_is_every_hour() -> N
     assert times(Schedule("30 * * * *", BERLIN), before, 4) == ["24 23:30", "25 00:30", "25 01:30", "25 02:30"]
 
 
+def test_a_server_that_looks_while_an_hour_comes_again_finds_no_time_that_has_passed() -> None:
+    second_time = datetime(2026, 10, 25, 1, 15, tzinfo=UTC)  # 02:15 in Berlin, again
+
+    assert times(Schedule("30 2 * * *", BERLIN), second_time, 2) == ["26 01:30", "27 01:30"]
+    assert times(Schedule("30 * * * *", BERLIN), second_time, 2) == ["25 01:30", "25 02:30"]
+
+
 @pytest.mark.parametrize(
     ("schedule", "why"),
     [
@@ -89,3 +96,27 @@ def test_the_next_time_is_always_ahead_and_never_far(cron: str, zone: str, after
     due = next_time(Schedule(cron, zone), after)
 
     assert after < due <= after + timedelta(hours=26)
+
+
+@pytest.mark.parametrize(
+    ("zone", "month", "day"),
+    [
+        (BERLIN, 3, 29),
+        (BERLIN, 10, 25),
+        ("Australia/Lord_Howe", 4, 4),
+        ("Africa/Cairo", 4, 23),
+        ("Africa/Cairo", 10, 29),
+    ],
+)
+@pytest.mark.parametrize("cron", ["0 2 * * *", "30 2 * * *", "45 1 * * *", "30 0-3 * * *", "0 */2 * * *"])
+def test_whenever_one_looks_while_clocks_change_the_same_times_are_ahead(
+    zone: str, month: int, day: int, cron: str
+) -> None:
+    schedule = Schedule(cron, zone)
+    walked = next_time(schedule, datetime(2026, month, day, tzinfo=UTC) - timedelta(days=3))
+
+    for minutes in range(7, 36 * 60, 15):
+        looked = datetime(2026, month, day, tzinfo=UTC) + timedelta(minutes=minutes)
+        while walked <= looked:
+            walked = next_time(schedule, walked)
+        assert next_time(schedule, looked) == walked

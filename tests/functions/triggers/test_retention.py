@@ -9,7 +9,7 @@ from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Site
-from tests.functions.calls import MEMBER, deploy
+from tests.functions.calls import MEMBER, PROJECT, deploy
 from tests.functions.triggers.runs import dead_letters, enqueue, jobs_of, runs_of
 from tests.rooms import site
 
@@ -62,3 +62,17 @@ async def test_a_project_keeps_no_more_runs_and_dead_letters_than_it_may(functio
 
     assert [job.id for job in await jobs_of(functions)] == newest
     assert len((await functions.runs(MEMBER, "f", None, None, 500, None)).items) == 100
+
+
+async def test_of_very_many_dead_letters_no_more_are_left_than_may_be(functions: FunctionsService) -> None:
+    await deploy(functions, "f", "() => {}")
+    await functions.stores.jobs.db.execute(
+        """
+        INSERT INTO jobs (id, project, function, kind, state, payload, depth, created_at, due_at, look_at, attempts)
+        SELECT 'job_' || n, $1, 'f', 'change', 'dead', 'null', 9, $2, $2, $2, 5 FROM generate_series(1, 12000) AS n""",
+        PROJECT, functions.clock.now(),
+    )  # fmt: skip
+
+    await functions.delete_old_runs()
+
+    assert [job.id for job in await jobs_of(functions)] == [f"job_{n}" for n in range(11_996, 12_001)]

@@ -152,6 +152,33 @@ async def test_deploying_again_skips_no_run_and_leaving_the_schedule_out_ends_it
     assert [one.cron for one in (await functions.schedules(MEMBER, 20, None)).items] == ["0 * * * *"]
 
 
+async def test_a_clock_that_was_wrong_for_a_moment_costs_no_day(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
+    await deploy(functions, "f", SAY, schedule="*/5 * * * *")
+    await due_at(functions)
+    clock.advance(24 * 3600)
+    ahead = await due_at(functions)
+
+    clock.advance(-24 * 3600)
+
+    assert ahead == datetime(2026, 5, 5, 12, 5, tzinfo=UTC)
+    assert await due_at(functions) == datetime(2026, 5, 4, 12, 5, tzinfo=UTC)
+
+
+async def test_a_clock_that_is_put_right_by_a_second_runs_nothing_twice(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
+    await deploy(functions, "f", SAY, schedule="*/5 * * * *")
+    await due_at(functions)
+    clock.advance(270.5)
+    next_at = await due_at(functions)
+
+    clock.advance(-1)
+
+    assert await due_at(functions) == next_at == datetime(2026, 5, 4, 12, 10, tzinfo=UTC)
+
+
 async def test_a_schedule_that_is_none_is_not_deployed(functions: FunctionsService) -> None:
     with pytest.raises(InvalidInput, match="bad minute"):
         await deploy(functions, "f", SAY, schedule="61 * * * *")

@@ -259,6 +259,7 @@ async def list_changes(
     wait_seconds: WaitSeconds = 0.0,
 ) -> Response[Changes]:
     """Gives what was changed in the project after `since`, oldest first; `seq` has no gaps. Go on with `since=<next>`.
+    `depth` counts the triggered runs of functions in a row that led to a change; it is left out for none.
 
     After 410 `resync_required`, note its `last`, read the collections again, then go on from there.
     """

@@ -12,10 +12,11 @@ import apsw
 
 from bunbase.contracts.bundoc import ChangeEntry, Changes, ResyncRequired
 
-Row = tuple[int, str, str, str, int, str]  # seq, op, collection, id, rev, at
+Row = tuple[int, str, str, str, int, str, int]  # seq, op, collection, id, rev, at, depth
 
 PRUNED_AT_ONCE: Final = 1000  # some milliseconds of the writer
 
+# as the second format had it: files that are brought up pass through here
 CREATE_LOG: Final = """
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY,
@@ -27,10 +28,11 @@ CREATE TABLE changes (
 );
 CREATE TABLE log (floor INTEGER NOT NULL);
 INSERT INTO log (floor) VALUES (0);"""
+ADD_DEPTH: Final = "ALTER TABLE changes ADD COLUMN depth INTEGER NOT NULL DEFAULT 0"
 
 ENDS: Final = "SELECT floor, coalesce((SELECT max(seq) FROM changes), floor) FROM log"
-APPEND: Final = "INSERT INTO changes (seq, op, collection, id, rev, at) VALUES (?, ?, ?, ?, ?, ?)"
-SINCE: Final = "SELECT seq, op, collection, id, rev, at FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
+APPEND: Final = "INSERT INTO changes (seq, op, collection, id, rev, at, depth) VALUES (?, ?, ?, ?, ?, ?, ?)"
+SINCE: Final = "SELECT seq, op, collection, id, rev, at, depth FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
 YOUNG: Final = "SELECT seq FROM changes WHERE seq <= ? AND at >= ? ORDER BY seq LIMIT 1"
 OLDEST: Final = "SELECT at FROM changes ORDER BY seq LIMIT 1"
 PRUNE: Final = "DELETE FROM changes WHERE seq <= ?"

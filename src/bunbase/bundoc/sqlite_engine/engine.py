@@ -78,15 +78,17 @@ class SqliteEngine:
     async def snapshot(self, project: str, work: Callable[[Lookup], T]) -> T:
         return await self._scanned(project, lambda file: file.snapshot(work))
 
-    async def write(self, project: str, collection: str, write: Write, guard: Guard | None = None) -> Stored | None:
+    async def write(
+        self, project: str, collection: str, write: Write, guard: Guard | None = None, depth: int = 0
+    ) -> Stored | None:
         try:
-            return (await self.commit(project, (Step(collection, write, guard),))).results[0]
+            return (await self.commit(project, (Step(collection, write, guard),), depth)).results[0]
         except Problem as problem:
             problem.extra.pop("write", None)  # there was but one
             raise
 
-    async def commit(self, project: str, steps: tuple[Step, ...]) -> Committed:
-        done: Committed = await self._done(project, lambda writer: writer.commit(steps))
+    async def commit(self, project: str, steps: tuple[Step, ...], depth: int = 0) -> Committed:
+        done: Committed = await self._done(project, lambda writer: writer.commit(steps, depth))
         return done
 
     async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:

@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
+from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST
 from bunbase.bundoc.sqlite_engine.tables import CREATE_COLLECTIONS, FORMAT, format_of
 
@@ -52,10 +52,16 @@ def _begin_builds(connection: apsw.Connection) -> None:
     connection.execute(CREATE_BUILDS)
 
 
+def _begin_depths(connection: apsw.Connection) -> None:
+    """What was logged before counts as the beginning of a chain."""
+    connection.execute(ADD_DEPTH)
+
+
 STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {
     1: _begin_change_log,
     2: _begin_indexes,
     3: _begin_definitions,
     4: _begin_builds,
+    5: _begin_depths,
 }
 assert max(STEPS) + 1 == FORMAT

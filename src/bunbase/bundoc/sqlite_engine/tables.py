@@ -12,12 +12,12 @@ import apsw
 from bunbase.bundoc.definition import NO_TERMS, Terms, read_definition
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
-from bunbase.bundoc.sqlite_engine.change_log import CREATE_LOG
+from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.expiry import ALIVE, SET, ends_at, expired
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 
-FORMAT: Final = 5  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
+FORMAT: Final = 6  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
 
 # numbers are never given twice: a reader that still holds a dropped collection must not meet another's documents
 CREATE_COLLECTIONS: Final = """
@@ -31,6 +31,7 @@ CREATE TABLE collections (
 CREATE_FORMAT: Final = f"""
 {CREATE_COLLECTIONS}
 {CREATE_LOG}
+{ADD_DEPTH};
 {CREATE_LIST}
 {CREATE_BUILDS};
 PRAGMA user_version = {FORMAT};"""

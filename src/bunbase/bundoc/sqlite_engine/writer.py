@@ -105,10 +105,10 @@ class Writer:
         self.draining = False
         self.lock = threading.Condition()
 
-    def commit(self, steps: tuple[Step, ...]) -> asyncio.Future[Committed]:
+    def commit(self, steps: tuple[Step, ...], depth: int = 0) -> asyncio.Future[Committed]:
         """Do all steps or none; done when they are on disk. Raises: BundocBusy, and what is wrong with a step."""
         size = sum([writes.size(step.write) for step in steps])
-        return self.submit(lambda transaction: transaction.do(steps), size)
+        return self.submit(lambda transaction: transaction.do(steps, depth), size)
 
     async def prune(self) -> int:
         """Delete some changes that are kept no longer; give how many. Raises: BundocBusy."""
@@ -262,7 +262,8 @@ class Transaction:
     """The work of one batch, each piece in a savepoint of its own.
 
     `changed`: collections that did not exist before, or have other indexes now; None for those dropped. `seq`: the
-    newest change; `entries`: what the log gets at the end.
+    newest change; `entries`: what the log gets at the end. `depth`: of the write that is being done, and of all that
+    follows from it, such as the end of a document that stands in its way.
     """
 
     def __init__(self, connection: apsw.Connection, tables: dict[str, Table], max_tables: int, now: str) -> None:
@@ -272,6 +273,7 @@ class Transaction:
         self.now = now
         self.changed: dict[str, Table | None] = {}
         self.seq = change_log.ends(connection)[1]
+        self.depth = 0
         self.entries: list[change_log.Row] = []
 
     def attempt(self, work: Work) -> Any:
@@ -291,15 +293,18 @@ class Transaction:
         self.connection.execute("RELEASE one")
         return result
 
-    def do(self, steps: tuple[Step, ...]) -> Committed:
+    def do(self, steps: tuple[Step, ...], depth: int = 0) -> Committed:
         """Raises: what is wrong with the first bad step, its number as `write`."""
         results: list[Stored | None] = []
-        for step in steps:
-            try:
+        self.depth = depth
+        try:
+            for step in steps:
                 results.append(self._do(step))
-            except Problem as problem:
-                problem.extra["write"] = len(results)
-                raise
+        except Problem as problem:
+            problem.extra["write"] = len(results)
+            raise
+        finally:
+            self.depth = 0
         return Committed(self.seq, tuple(results))
 
     def _do(self, step: Step) -> Stored | None:
@@ -384,7 +389,7 @@ class Transaction:
         op = "delete" if after is None else "create" if before is None else "update"
         left = after or before
         assert left is not None
-        self.entries.append((self.seq, op, collection, left.id, left.rev, self.now))
+        self.entries.append((self.seq, op, collection, left.id, left.rev, self.now, self.depth))
 
     def table(self, collection: str) -> Table | None:
         return self.changed[collection] if collection in self.changed else self.tables.get(collection)

@@ -19,10 +19,9 @@ Warn = Callable[[str, str, str], Awaitable[None]]
 async def enqueue(queue: Queue, warn: Warn, ask: Ask) -> bytes:
     """`warn(project, function, text)` writes into the function's log."""
     new = read(await ask.body(MAX_PAYLOAD_BYTES + OVERHEAD_BYTES), NewJob)
-    trigger = ask.request.trigger
     of = ask.deployment
     try:
-        return api_json(await queue.enqueue(of.project, new, 0 if trigger is None else trigger.depth + 1))
+        return api_json(await queue.enqueue(of.project, new, ask.request.depth))
     except ChainTooLong as stop:  # worth knowing even where the function swallows the error
         await warn(of.project, of.name, stop.detail)
         raise

@@ -16,13 +16,13 @@ def caller_of(ask: Ask, power: Power) -> Caller:
     There is no way to name another user: a function that needs more than its caller has the project's power anyway,
     and an identity of its own making (role, claims) would make every rule that reads them a lie.
     """
-    project = ask.deployment.project
+    project, depth = ask.deployment.project, ask.request.depth
     match power:
         case "project":
-            return Caller(CallerKind.SECRET, project=project)
+            return Caller(CallerKind.SECRET, project=project, depth=depth)
         case "caller":
-            return Caller(CallerKind.PUBLISHABLE, project=project, user=ask.request.user)
+            return Caller(CallerKind.PUBLISHABLE, project=project, user=ask.request.user, depth=depth)
         case "visitor":
-            return Caller(CallerKind.PUBLISHABLE, project=project)
+            return Caller(CallerKind.PUBLISHABLE, project=project, depth=depth)
         case _ as never:
             assert_never(never)

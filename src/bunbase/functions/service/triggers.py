@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Annotated, Final
 
 import msgspec
 
-from bunbase.contracts.bundoc import CollectionNotFound, InvalidQuery, Query, QueryNeedsIndex
+from bunbase.contracts.bundoc import CollectionNotFound, InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.functions import Bundle, FunctionConfig, Version
 from bunbase.contracts.triggers import (
@@ -26,8 +27,9 @@ from bunbase.contracts.triggers import (
     TriggerKind,
 )
 from bunbase.functions.service.deploy import Deploying
-from bunbase.functions.store.jobs import Stored
+from bunbase.functions.store.jobs import Crowded, Stored
 from bunbase.functions.triggers.cron import as_schedule, check_schedule
+from bunbase.functions.triggers.filters import try_out
 from bunbase.functions.triggers.queue import shown
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
@@ -126,13 +128,9 @@ class Triggering(Deploying):
         for delete in (self.stores.runs.delete_old, self.stores.jobs.delete_dead):
             while await delete(before, DELETE_BATCH) == DELETE_BATCH:
                 pass
-        for crowded in await self.stores.runs.crowded(self.settings.max_runs_per_project):
-            surplus = crowded.rows - self.settings.max_runs_per_project
-            while surplus > 0 and await self.stores.runs.delete_oldest(crowded.project, min(surplus, DELETE_BATCH)):
-                surplus -= DELETE_BATCH
-        for crowded in await self.stores.jobs.crowded(self.settings.max_jobs_per_project):
-            surplus = crowded.rows - self.settings.max_jobs_per_project
-            await self.stores.jobs.delete_oldest_dead(crowded.project, min(surplus, DELETE_BATCH))
+        most_runs, most_dead = self.settings.max_runs_per_project, self.settings.max_jobs_per_project
+        await _thin_out(await self.stores.runs.crowded(most_runs), most_runs, self.stores.runs.delete_oldest)
+        await _thin_out(await self.stores.jobs.crowded(most_dead), most_dead, self.stores.jobs.delete_oldest_dead)
         await self.feeds.forget()
 
     async def _stored(self, project: str, id: str) -> Stored:
@@ -153,11 +151,18 @@ class Triggering(Deploying):
         if ChangeOp.DELETE in trigger.ops:
             message = "a deleted document cannot be asked: name the ops without delete, or leave out where."
             raise InvalidInput(f"on: {message}", errors=[{"path": f"{path}/ops", "message": message}])
-        where = msgspec.json.encode({"$and": [{"_id": "none"}, trigger.where]})
         try:
-            await self.bundoc.query(Caller(CallerKind.SECRET, project), trigger.collection, Query(where, limit=1))
+            await try_out(self.bundoc, Caller(CallerKind.SECRET, project), trigger)
         except CollectionNotFound:
             pass  # it may come later, and then its filter is read
         except (InvalidQuery, QueryNeedsIndex) as wrong:
             message = f"where: {wrong.detail}"
             raise InvalidInput(f"on: {message}", errors=[{"path": f"{path}/where", "message": message}]) from None
+
+
+async def _thin_out(crowded: Sequence[Crowded], most: int, delete_oldest: Callable[[str, int], Awaitable[int]]) -> None:
+    """Delete what projects have beyond `most`, in batches."""
+    for one in crowded:
+        surplus = one.rows - most
+        while surplus > 0 and await delete_oldest(one.project, min(surplus, DELETE_BATCH)):
+            surplus -= DELETE_BATCH

@@ -14,6 +14,7 @@ from bunbase.pkg.db.database import Database
 # feeds that append to a lane and runners that leave it take turns: else a job could wait for one that has just ended
 LOCK_LANES = "SELECT pg_advisory_xact_lock(hashtextextended('functions jobs ' || $1, 0))"
 COUNT = "SELECT count(*) FROM (SELECT FROM jobs WHERE project = $1 AND state <> 'dead' LIMIT $2) AS found"
+COUNT_DEAD = COUNT.replace("<>", "=")
 ADD = """
 INSERT INTO jobs (id, project, function, kind, state, payload, key, lane, depth, created_at, due_at, look_at, attempts)
 SELECT $1, project, name, $4, 'waiting', $5, $6, NULL, $7, $8, $9, $9, $10
@@ -25,8 +26,14 @@ SELECT new.id, $1, $2, 'change',
     CASE WHEN new.place = min(new.place) OVER (PARTITION BY new.lane) AND NOT EXISTS (
         SELECT FROM jobs WHERE project = $1 AND function = $2 AND lane = new.lane AND state <> 'dead'
     ) THEN 'waiting' ELSE 'blocked' END,
-    new.payload, new.lane, 0, $6, $6, $6, $7
-FROM unnest($3::text[], $4::text[], $5::bytea[]) WITH ORDINALITY AS new (id, lane, payload, place)
+    new.payload, new.lane, new.depth, $7, $7, $7, $8
+FROM unnest($3::text[], $4::text[], $5::bytea[], $6::int[]) WITH ORDINALITY AS new (id, lane, payload, depth, place)
+ORDER BY new.place"""
+ADD_DEAD = """
+INSERT INTO jobs
+    (id, project, function, kind, state, payload, lane, depth, created_at, due_at, look_at, attempts, error)
+SELECT new.id, $1, $2, 'change', 'dead', new.payload, new.lane, new.depth, $7, $7, $7, $8, $9
+FROM unnest($3::text[], $4::text[], $5::bytea[], $6::int[]) WITH ORDINALITY AS new (id, lane, payload, depth, place)
 ORDER BY new.place"""
 
 CLAIM = """
@@ -72,10 +79,10 @@ ORDER BY seq DESC LIMIT $5"""
 GET = f"{SHOWN} WHERE project = $1 AND id = $2"
 BY_KEY = f"{SHOWN_WITHOUT_PAYLOAD} WHERE project = $1 AND function = $2 AND key = $3 AND state <> 'dead'"
 BUSY = "SELECT EXISTS (SELECT FROM jobs WHERE project = $1 AND function = $2 AND kind = 'cron' AND state <> 'dead')"
-# behind what has come since: its turn in the lane is over
+# behind what has come since: its turn in the lane is over; whoever asks for it begins a new chain
 REPLAY = """
-UPDATE jobs SET seq = nextval(pg_get_serial_sequence('jobs', 'seq')), attempt = 0, lost = 0, due_at = $3, look_at = $3,
-    put_off_since = NULL,
+UPDATE jobs SET seq = nextval(pg_get_serial_sequence('jobs', 'seq')), attempt = 0, lost = 0, depth = 0,
+    due_at = $3, look_at = $3, put_off_since = NULL,
     state = CASE WHEN lane IS NOT NULL AND EXISTS (
         SELECT FROM jobs other WHERE other.project = jobs.project AND other.function = jobs.function
         AND other.lane = jobs.lane AND other.state <> 'dead') THEN 'blocked' ELSE 'waiting' END
@@ -91,7 +98,7 @@ DELETE FROM jobs WHERE project = $1 AND seq IN (
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A job to be. `depth`: how many jobs in a row led to it."""
+    """A job to be. `depth`: how many runs in a row led to it."""
 
     id: str
     function: str
@@ -104,11 +111,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A job to be in a lane."""
+    """A job to be in a lane. `depth`: as of Entry."""
 
     id: str
     lane: str
     payload: bytes
+    depth: int
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -155,6 +163,11 @@ class JobStore:
         count: int = await self.db.value(COUNT, project, most)
         return count
 
+    async def dead(self, project: str, most: int) -> int:
+        """Count the dead letters, up to `most`."""
+        count: int = await self.db.value(COUNT_DEAD, project, most)
+        return count
+
     async def add(self, project: str, new: Entry, now: datetime) -> bool:
         """Add a job; False if one with its key is there, or if there is no such function."""
         what = (new.id, project, new.function, new.kind, new.payload, new.key, new.depth, now, new.due_at, new.attempts)
@@ -165,8 +178,13 @@ class JobStore:
     ) -> None:
         """Add jobs of lanes, in their order; part of the caller's transaction."""
         await self.db.execute(LOCK_LANES, project)
-        columns = [[getattr(one, name) for one in changes] for name in Change.__struct_fields__]
-        await self.db.execute(ADD_TO_LANES, project, function, *columns, now, attempts)
+        await self.db.execute(ADD_TO_LANES, project, function, *_columns(changes), now, attempts)
+
+    async def add_dead(
+        self, project: str, function: str, changes: Sequence[Change], now: datetime, attempts: int, error: str
+    ) -> None:
+        """Add dead letters of what is not to be run; part of the caller's transaction."""
+        await self.db.execute(ADD_DEAD, project, function, *_columns(changes), now, attempts, error)
 
     async def by_key(self, project: str, function: str, key: str) -> Stored | None:
         return await self.db.one(Stored, BY_KEY, project, function, key)
@@ -255,3 +273,7 @@ class JobStore:
 
     async def delete_oldest_dead(self, project: str, count: int) -> int:
         return await self.db.execute(DELETE_OLDEST_DEAD, project, count)
+
+
+def _columns(changes: Sequence[Change]) -> list[list[Any]]:
+    return [[getattr(one, name) for one in changes] for name in Change.__struct_fields__]

@@ -45,6 +45,7 @@ FROM schedules s JOIN functions f ON f.project = s.project AND f.name = s.functi
 WHERE s.next_at IS NULL OR s.next_at <= $1
 ORDER BY s.next_at NULLS FIRST LIMIT 1 FOR KEY SHARE OF f SKIP LOCKED FOR UPDATE OF s SKIP LOCKED"""
 SET_NEXT = "UPDATE schedules SET next_at = $3 WHERE project = $1 AND function = $2"
+WORK_OUT_AGAIN = "UPDATE schedules SET next_at = NULL WHERE next_at > $1"
 LIST = """
 SELECT function, spec, next_at FROM schedules WHERE project = $1 AND function > $2 ORDER BY function LIMIT $3"""
 
@@ -130,6 +131,10 @@ class ScheduleStore:
 
     async def set_next(self, project: str, function: str, at: datetime) -> None:
         await self.db.execute(SET_NEXT, project, function, at)
+
+    async def work_out_again(self, now: datetime) -> None:
+        """Forget the next times of all schedules that are not due."""
+        await self.db.execute(WORK_OUT_AGAIN, now)
 
     async def schedules(self, project: str, after: str, limit: int) -> list[ScheduleState]:
         """By function."""

@@ -36,7 +36,8 @@ def next_time(schedule: Schedule, after: datetime) -> datetime:
     if len(schedule.cron.split()) != FIELDS:
         raise _invalid("cron", "a cron line has five fields: minute, hour, day of month, month, day of week.")
     try:
-        return next(CronSim(schedule.cron, after.astimezone(zone))).astimezone(UTC)
+        times = (time.astimezone(UTC) for time in CronSim(schedule.cron, after.astimezone(zone)))
+        return next(time for time in times if time > after)  # while an hour comes again, the first may have passed
     except CronSimError as error:
         raise _invalid("cron", f"{schedule.cron!r} is no cron line: {str(error).lower()}.") from None
     except StopIteration:

@@ -11,23 +11,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-import msgspec
-
 from bunbase.contracts.bundoc import (
     Bundoc,
     ChangeEntry,
     Changes,
     CollectionNotFound,
     InvalidQuery,
-    Query,
     QueryNeedsIndex,
     ResyncRequired,
 )
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.triggers import DataTrigger, QueueFull, Run, RunOutcome, TriggerKind
+from bunbase.contracts.triggers import ChainTooLong, DataTrigger, QueueFull, Run, RunOutcome, TriggerKind
 from bunbase.functions.store.jobs import Change
 from bunbase.functions.store.schedules import Subscription
-from bunbase.functions.triggers.queue import Queue
+from bunbase.functions.triggers.filters import matching
+from bunbase.functions.triggers.queue import MAX_DEPTH, Queue
 from bunbase.functions.triggers.requests import change_payload
 from bunbase.functions.triggers.runner import Runner
 from bunbase.pkg.context import deadline_in
@@ -64,11 +62,13 @@ class Feeds:
         self.most = runner.settings.max_followed_projects
         self.turns = asyncio.Semaphore(self.most)
         self.followed: dict[str, asyncio.Task[None]] = {}
+        self.full: set[str] = set()  # projects whose functions were told that their changes wait
 
     async def keep(self) -> None:
         """Hold on to the projects followed here, take on others, let go of those that are lost."""
         now = self.clock.now()
         held = set(await self.stores.subscriptions.hold(self.runner.id, now, now + LEASE, TAKEN_AT_ONCE))
+        self.full &= held
         for project in self.followed.keys() - held:
             self.followed.pop(project).cancel()
         for project in held - self.followed.keys():
@@ -118,22 +118,31 @@ class Feeds:
         known = await self._subscriptions(project)
         if not known:
             return False
-        since = min(one.cursor for one in known)
+        since, furthest = min(one.cursor for one in known), max(one.cursor for one in known)
         try:
             with deadline_in(DEADLINE_SECONDS):
                 changes = await self.bundoc.changes(_whole(project), since, BATCH, wait)
+                if len(changes.items) < BATCH and changes.next < furthest:  # does the log reach so far at all?
+                    await self.bundoc.changes(_whole(project), furthest, 1, 0)
         except ResyncRequired as gone:
             await self._resync(project, known, gone)
             return True
         if not changes.items:
+            self.full.discard(project)
             return wait > 0
-        try:
-            for subscription in await self._subscriptions(project):  # again: there may have been a deployment meanwhile
-                if subscription.cursor >= since:
+        for subscription in await self._subscriptions(project):  # again: there may have been a deployment meanwhile
+            if subscription.cursor >= since:
+                try:
                     await self._hand_on(project, subscription, changes)
-        except QueueFull:
-            return False  # the log keeps them until there is room
+                except QueueFull as full:  # the log keeps them until there is room
+                    await self._tell_once(project, subscription.function, full)
+                    return False
         return True
+
+    async def _tell_once(self, project: str, function: str, full: QueueFull) -> None:
+        if project not in self.full:
+            self.full.add(project)
+            await self.warn(project, function, f"Changes of documents wait to be handed on: {full.detail}")
 
     async def _subscriptions(self, project: str) -> list[Subscription]:
         """Give those that know where they are; begin those that nobody told."""
@@ -147,33 +156,52 @@ class Feeds:
             return
         new = [change for change in changes.items if change.seq > to.cursor]
         wanted = await self._wanted(project, to, new)
-        if wanted:
+        jobs = [_job(one) for one in wanted if one.depth <= MAX_DEPTH]
+        endless = [one for one in wanted if one.depth > MAX_DEPTH]
+        if jobs:
             await self.queue.check_room(project)
-        jobs = [Change(new_id("job"), f"{one.collection}/{one.id}", change_payload(one)) for one in wanted]
         async with self.stores.subscriptions.transaction():
             if not await self.stores.subscriptions.advance(project, to.function, to.cursor, changes.next):
                 return
             if jobs:
                 await self.stores.jobs.add_changes(project, to.function, jobs, self.clock.now(), ATTEMPTS)
+            if endless:
+                await self._bury(project, to.function, endless)
         if jobs:
             self.runner.wake()
+        if endless:
+            await self._warn_of_circle(project, to.function, endless)
+
+    async def _bury(self, project: str, function: str, endless: Sequence[ChangeEntry]) -> None:
+        """Keep what is not run as dead letters, as many as there may be: one run can make thousands."""
+        room = self.queue.max_jobs - await self.stores.jobs.dead(project, self.queue.max_jobs)
+        jobs = [_job(one) for one in endless[:room]]
+        await self.stores.jobs.add_dead(project, function, jobs, self.clock.now(), ATTEMPTS, ChainTooLong.code)
+
+    async def _warn_of_circle(self, project: str, function: str, endless: Sequence[ChangeEntry]) -> None:
+        which = f"{endless[0].collection}/{endless[0].id}"
+        await self.warn(
+            project,
+            function,
+            f"{len(endless)} changes, the first of {which}, were not run ({ChainTooLong.code}): {MAX_DEPTH + 1} runs "
+            "in a row have each caused the next. Let `where` leave out what functions have written, or look before "
+            "writing; see docs/functions.md#circles.",
+        )
 
     async def _wanted(self, project: str, by: Subscription, changes: Sequence[ChangeEntry]) -> list[ChangeEntry]:
         wanted: set[int] = set()
         for trigger in by.triggers:
             of_it = [one for one in changes if one.collection == trigger.collection and one.op in trigger.ops]
             if of_it and trigger.where is not None:
-                matching = await self._matching(project, by.function, trigger, {one.id for one in of_it})
-                of_it = [one for one in of_it if one.id in matching]
+                fulfilling = await self._matching(project, by.function, trigger, {one.id for one in of_it})
+                of_it = [one for one in of_it if one.id in fulfilling]
             wanted |= {one.seq for one in of_it}
         return [one for one in changes if one.seq in wanted]
 
     async def _matching(self, project: str, function: str, trigger: DataTrigger, ids: set[str]) -> set[str]:
         """Ask which of these documents fulfil the filter as they are now."""
-        where = msgspec.json.encode({"$and": [{"_id": {"$in": sorted(ids)}}, trigger.where]})
-        query = Query(where, limit=len(ids), select=("_id",))
         try:
-            page = await self.bundoc.query(_whole(project), trigger.collection, query)
+            return await matching(self.bundoc, _whole(project), trigger, sorted(ids))
         except CollectionNotFound:
             return set()
         except (
@@ -182,7 +210,6 @@ class Feeds:
         ) as wrong:  # it was checked when it was deployed: seldom, and not for ever
             await self.warn(project, function, f"The filter of a trigger on {trigger.collection} fails: {wrong.detail}")
             return set()
-        return {one.id for one in msgspec.json.decode(page.body, type=_Page).items}
 
     async def _resync(self, project: str, known: Sequence[Subscription], gone: ResyncRequired) -> None:
         first, last = gone.extra["first"], gone.extra["last"]
@@ -199,12 +226,8 @@ class Feeds:
             await self.runner.record(project, run)
 
 
-class _Id(msgspec.Struct, frozen=True, rename={"id": "_id"}):
-    id: str
-
-
-class _Page(msgspec.Struct, frozen=True):
-    items: tuple[_Id, ...]
+def _job(change: ChangeEntry) -> Change:
+    return Change(new_id("job"), f"{change.collection}/{change.id}", change_payload(change), change.depth)
 
 
 def _whole(project: str) -> Caller:

@@ -35,7 +35,7 @@ class Queue:
         self.added = added
 
     async def enqueue(self, project: str, new: NewJob, depth: int = 0) -> Job:
-        """`depth`: how many jobs in a row led to this one.
+        """`depth`: how many runs in a row led to this one.
 
         Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
         """
@@ -70,7 +70,8 @@ class Queue:
         depth = depth if due_at - now < NEW_CHAIN else 0
         if depth > MAX_DEPTH:
             raise ChainTooLong(
-                f"{MAX_DEPTH} jobs in a row have each enqueued the next: end the chain, or let a minute pass in it."
+                f"{MAX_DEPTH} runs in a row have each caused the next: end the chain, or let a minute pass in it; see "
+                "docs/functions.md#circles."
             )
         return Entry(new_id("job"), new.function, TriggerKind.JOB, payload, new.key, depth, due_at, new.attempts)
 

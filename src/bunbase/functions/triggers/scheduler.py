@@ -20,6 +20,7 @@ log = logger("functions")
 UNREADABLE: Final = timedelta(days=1)  # a schedule of a version that was deployed before schedules were checked
 MAX_AT_ONCE: Final = 500
 OVERLAP: Final = "still_running"
+SET_BACK: Final = timedelta(seconds=60)  # less is how clocks are kept right, and must not run anything twice
 
 
 class Scheduler:
@@ -27,8 +28,14 @@ class Scheduler:
         self.runner = runner
         self.stores = runner.stores
         self.clock = runner.clock
+        self.looked_at = runner.clock.now()
 
     async def tick(self) -> None:
+        now = self.clock.now()
+        if now < self.looked_at - SET_BACK:
+            log.warning("the clock was set back: next times of schedules are worked out again", before=self.looked_at)
+            await self.stores.schedules.work_out_again(now)
+        self.looked_at = now
         for _ in range(MAX_AT_ONCE):
             if not await self._one():
                 break

@@ -46,7 +46,7 @@ class Program(msgspec.Struct, frozen=True):
 
 
 class Trigger(msgspec.Struct, frozen=True):
-    """Why a function runs without a request from outside. `depth`: how many jobs in a row led to this one."""
+    """Why a function runs without a request from outside. `depth`: how many runs in a row led to this one."""
 
     kind: TriggerKind
     job: str
@@ -69,6 +69,11 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes
     trigger: Trigger | None = None
     more: bool = False
+
+    @property
+    def depth(self) -> int:
+        """How many triggered runs in a row led to what this call does."""
+        return 0 if self.trigger is None else self.trigger.depth + 1
 
 
 class Said(msgspec.Struct, frozen=True):

@@ -1,0 +1,48 @@
+"""Which changed documents fulfil the `where` of a trigger: asked of Bundoc, by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.bundoc import Bundoc, Query
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.triggers import DataTrigger
+
+IDS_AT_ONCE: Final = 50  # each is one of the 200 terms that a filter may have; the others are for `where`
+
+
+class _Id(msgspec.Struct, frozen=True, rename={"id": "_id"}):
+    id: str
+
+
+class _Page(msgspec.Struct, frozen=True):
+    items: tuple[_Id, ...]
+    next: str | None
+
+
+async def matching(bundoc: Bundoc, caller: Caller, trigger: DataTrigger, ids: Sequence[str]) -> set[str]:
+    """Give the ids of those that fulfil the filter as they are now. Raises: as `Bundoc.query`."""
+    found: set[str] = set()
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        where = _question(ids[start : start + IDS_AT_ONCE], trigger)
+        cursor: str | None = None
+        while True:  # a page of large documents ends early
+            query = Query(where, limit=IDS_AT_ONCE, cursor=cursor, select=("_id",))
+            page = msgspec.json.decode((await bundoc.query(caller, trigger.collection, query)).body, type=_Page)
+            found |= {one.id for one in page.items}
+            if (cursor := page.next) is None:
+                break
+    return found
+
+
+async def try_out(bundoc: Bundoc, caller: Caller, trigger: DataTrigger) -> None:
+    """Ask the filter for as many ids as it will ever be asked for. Raises: as `Bundoc.query`."""
+    await matching(bundoc, caller, trigger, [f"none-{number}" for number in range(IDS_AT_ONCE)])
+
+
+def _question(ids: Sequence[str], trigger: DataTrigger) -> bytes:
+    where: dict[str, Any] = trigger.where or {}
+    return msgspec.json.encode({"$and": [{"_id": {"$in": ids}}, where]})
