@@ -11,7 +11,7 @@ import msgspec
 
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES
-from bunbase.bundoc.query.coverage import covered
+from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.implies import conjuncts, implies
 from bunbase.bundoc.query.order import inverted, key
