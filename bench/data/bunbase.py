@@ -14,7 +14,19 @@ from typing import Any
 import httpx
 
 from bench.data.running import client, free_port, posted, read, running, until_up
-from bench.data.work import ACCOUNT, BATCH, COUNTER, DOCUMENT, DOCUMENTS, NOTES, OWNERS, Requests, Served, owner_of
+from bench.data.work import (
+    ACCOUNT,
+    BATCH,
+    COUNTER,
+    DOCUMENT,
+    DOCUMENTS,
+    NOTES,
+    OWNERS,
+    WRITER,
+    Requests,
+    Served,
+    owner_of,
+)
 
 JSON = {"content-type": "application/json"}
 OWN = "auth.uid == doc.owner"
@@ -60,16 +72,19 @@ def _user_work(server: httpx.Client, key: str) -> dict[str, Requests]:
     server.put("/v1/collections/notes", json=NOTES_SET_UP).raise_for_status()
     with client(str(server.base_url), {"x-bunbase-key": key}) as anybody:
         signed_in = posted(anybody, "/v1/auth/signup", ACCOUNT)
+        writer = posted(anybody, "/v1/auth/signup", WRITER)
     uid = signed_in["user"]["id"]
+    note = {**DOCUMENT, "owner": writer["user"]["id"]}
     notes = ({**DOCUMENT, "_id": f"note{number}", "owner": owner_of(number, uid)} for number in range(NOTES))
     _fill(server, "notes", notes)
     user = {"x-bunbase-key": key, "authorization": f"Bearer {signed_in['access_token']}"}
+    other = {**user, "authorization": f"Bearer {writer['access_token']}", **JSON}
     own = [f"/v1/data/notes/note{number}" for number in range(0, NOTES, OWNERS)]
     work = {
         "user get": Requests("GET", own, user),
         "user list": Requests("GET", ["/v1/data/notes?limit=20"], user),
         "user total": Requests("GET", ["/v1/data/notes?limit=20&count=true"], user),
-        "user create": Requests("POST", ["/v1/data/notes"], {**user, **JSON}, json.dumps({**DOCUMENT, "owner": uid})),
+        "user create": Requests("POST", ["/v1/data/notes"], other, json.dumps(note)),
     }
     return {name: requests for name, requests in work.items() if _answered(server, requests)}
 

@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 
 from bench.data.running import client, free_port, poll, posted, read, running, until_up
-from bench.data.work import ACCOUNT, COUNTER, DOCUMENT, DOCUMENTS, NOTES, OWNERS, Requests, Served
+from bench.data.work import ACCOUNT, COUNTER, DOCUMENT, DOCUMENTS, NOTES, OWNERS, WRITER, Requests, Served
 from bunbase.pkg.postgres.account import account_for
 from bunbase.pkg.postgres.binaries import find_binaries, within_reach
 
@@ -83,18 +83,25 @@ def _open_work(http: httpx.Client) -> dict[str, Requests]:
 
 
 def _user_work(http: httpx.Client, database: str) -> dict[str, Requests]:
-    signed_up = posted(http, "/parse/users", {"username": ACCOUNT["email"], "password": ACCOUNT["password"]})
+    signed_up, writer = (
+        posted(http, "/parse/users", {"username": account["email"], "password": account["password"]})
+        for account in (ACCOUNT, WRITER)
+    )
     user = signed_up["objectId"]
     headers, records = {**KEY, "x-parse-session-token": signed_up["sessionToken"]}, "/parse/classes/Note"
-    note = {**DOCUMENT, "owner": user, "ACL": {user: {"read": True, "write": True}}}
-    http.post(records, json=note, headers=headers).raise_for_status()
+    http.post(records, json=_note(user), headers=headers).raise_for_status()
+    other = {**KEY, "x-parse-session-token": writer["sessionToken"], **JSON}
     ids = asyncio.run(_multiply(database, user))
     return {
         "user get": Requests("GET", [f"{records}/{id}" for id in ids], headers),
         "user list": Requests("GET", [f"{records}?limit=20"], headers),
         "user total": Requests("GET", [f"{records}?limit=20&count=1"], headers),
-        "user create": Requests("POST", [records], {**headers, **JSON}, json.dumps(note)),
+        "user create": Requests("POST", [records], other, json.dumps(_note(writer["objectId"]))),
     }
+
+
+def _note(owner: str) -> dict[str, Any]:
+    return {**DOCUMENT, "owner": owner, "ACL": {owner: {"read": True, "write": True}}}
 
 
 def _counters(http: httpx.Client) -> dict[str, Requests]:

@@ -12,7 +12,19 @@ from typing import Any
 import httpx
 
 from bench.data.running import client, free_port, posted, read, running, until_up
-from bench.data.work import ACCOUNT, BATCH, COUNTER, DOCUMENT, DOCUMENTS, NOTES, OWNERS, Requests, Served, owner_of
+from bench.data.work import (
+    ACCOUNT,
+    BATCH,
+    COUNTER,
+    DOCUMENT,
+    DOCUMENTS,
+    NOTES,
+    OWNERS,
+    WRITER,
+    Requests,
+    Served,
+    owner_of,
+)
 
 VERSION = "0.36.8"
 MODULE = f"github.com/pocketbase/pocketbase/examples/base@v{VERSION}"
@@ -53,17 +65,20 @@ def _open_work(http: httpx.Client) -> dict[str, Requests]:
 def _user_work(http: httpx.Client) -> dict[str, Requests]:
     index = "CREATE INDEX notes_owner ON notes (owner)"
     _collection(http, "notes", {**DOCUMENT, "owner": ""}, OWN, index)
-    posted(http, "/api/collections/users/records", {**ACCOUNT, "passwordConfirm": ACCOUNT["password"]})
+    for account in (ACCOUNT, WRITER):
+        posted(http, "/api/collections/users/records", {**account, "passwordConfirm": account["password"]})
     token, user = _signed_in(http, "users")
+    other, writer = _signed_in(http, "users", WRITER)
     ids = [f"note{number:011}" for number in range(NOTES)]  # an id of PocketBase has 15 characters
     notes = ({**DOCUMENT, "id": id, "owner": owner_of(number, user)} for number, id in enumerate(ids))
     _fill(http, "notes", notes)
     headers, records = {"authorization": token}, "/api/collections/notes/records"
+    note = {**DOCUMENT, "owner": writer}
     return {
         "user get": Requests("GET", [f"{records}/{id}" for id in ids[::OWNERS]], headers),
         "user list": Requests("GET", [f"{records}?perPage=20&skipTotal=1"], headers),
         "user total": Requests("GET", [f"{records}?perPage=20"], headers),
-        "user create": Requests("POST", [records], {**headers, **JSON}, json.dumps({**DOCUMENT, "owner": user})),
+        "user create": Requests("POST", [records], {"authorization": other, **JSON}, json.dumps(note)),
     }
 
 
@@ -79,8 +94,8 @@ def _counters(http: httpx.Client) -> dict[str, Requests]:
     }
 
 
-def _signed_in(http: httpx.Client, collection: str) -> tuple[str, str]:
-    said = {"identity": ACCOUNT["email"], "password": ACCOUNT["password"]}
+def _signed_in(http: httpx.Client, collection: str, account: dict[str, str] = ACCOUNT) -> tuple[str, str]:
+    said = {"identity": account["email"], "password": account["password"]}
     answer = posted(http, f"/api/collections/{collection}/auth-with-password", said)
     return answer["token"], answer["record"]["id"]
 

@@ -13,6 +13,7 @@ BATCH: Final = 500  # writes in one request while a server is filled
 DOCUMENT: Final = {"title": "A document of some 400 bytes", "views": 12345, "draft": False, "text": "lorem ipsum " * 24}
 COUNTER: Final = {"n": 0}
 ACCOUNT: Final = {"email": "bench@example.com", "password": "correct horse battery"}
+WRITER: Final = {**ACCOUNT, "email": "writer@example.com"}  # creates notes, so that the other's stay 1,000
 
 NAMES: Final = {
     "get": "get one document",

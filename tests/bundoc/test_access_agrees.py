@@ -62,6 +62,7 @@ async def shown(service: BundocService, caller: Caller, ids: list[str]) -> dict[
     inline = msgspec.json.decode((await service.list(caller, C, 20, None)).body)
     aggregation = Aggregation(b'{"n":{"$count":true}}', group=("_id",))
     grouped = msgspec.json.decode((await service.aggregate(caller, C, aggregation)).body)
+    counted = msgspec.json.decode((await service.aggregate(caller, C, Aggregation(b'{"n":{"$count":true}}'))).body)
     ways = {
         "get": [id for id in ids if await got(id)],
         "list": [item["_id"] for item in listed["items"]],
@@ -71,6 +72,7 @@ async def shown(service: BundocService, caller: Caller, ids: list[str]) -> dict[
         "commit": [id for id in ids if await checked(id)],
     }
     assert whole["count"] == len(ways["list"])
+    assert counted["items"] == [{"n": whole["count"]}]
     return ways
 
 

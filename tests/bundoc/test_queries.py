@@ -196,6 +196,15 @@ async def test_a_query_over_its_budget_names_the_index_that_helps(engine: Sqlite
     await index(service, *fields)
     assert len((await ask(service, {"owner": "o1"}, sort=("-n",), count=True))["items"]) == 10
     assert (await ask(service, None, count=True, limit=1))["count"] == 40
+    for number in range(40, 61):
+        await put(service, f"d{number:02}", {"owner": "o9", "n": number})
+    for where in (None, b'{"owner":"o9"}'):
+        with pytest.raises(QueryNeedsIndex):
+            await service.aggregate(CALLER, C, Aggregation(b'{"n":{"$count":true}}', where))
+    counted = await service.aggregate(
+        CALLER, C, Aggregation(b'{"n":{"$count":true},"m":{"$count":true}}', b'{"owner":"o1"}')
+    )
+    assert msgspec.json.decode(counted.body) == {"items": [{"n": 10, "m": 10}]}
 
 
 async def test_count_and_select(service: BundocService) -> None:

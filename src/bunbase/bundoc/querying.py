@@ -12,7 +12,7 @@ from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.permissions.listing import narrowed
-from bunbase.bundoc.query.aggregate import aggregated, parse_group, parse_values
+from bunbase.bundoc.query.aggregate import aggregated, is_count, parse_group, parse_values
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import parse_sort
@@ -84,6 +84,9 @@ async def aggregated_page(
     where, text = parse_where_and_search(aggregation.where)
     named = [*((path, "/group") for path in group), *((one.path, "/values") for one in values if one.path)]
     search = narrowed(Search(where=where, text=text, max_scan=max_scan), access, named)
+    if not group and is_count(values):
+        found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
+        return Page(msgspec.json.encode({"items": [dict.fromkeys([one.name for one in values], found.count or 0)]}))
 
     def fold(documents: Iterator[Stored]) -> list[dict[str, Any]]:
         return aggregated(documents, aggregation.group, group, values)

@@ -40,13 +40,14 @@ def narrowed(search: Search, access: Access | None, named: Iterable[tuple[Path, 
     if access is None:
         return search
     also, residual, nothing = as_sql(access)
-    rule = access.rules.rules["list"]
+    rule, about = access.rules.rules["list"], access.about("list")
     hidden = access.undecided("list")
     _check_hidden(hidden, search, named)
     return msgspec.structs.replace(
         search,
         also=also,
-        implied=rule.implied(access.about("list")),
+        implied=rule.implied(about),
+        all_implied=rule.is_all_implied(about),
         nothing=nothing,
         residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
         shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,

@@ -6,7 +6,8 @@ neither its revision nor a value in it, and where it can be helped not even that
 
 from __future__ import annotations
 
-from typing import NoReturn, assert_never
+from functools import lru_cache
+from typing import Final, NoReturn, assert_never
 
 import msgspec
 
@@ -22,6 +23,8 @@ from bunbase.contracts.bundoc import NO_PRECONDITION, InvalidDocument, Precondit
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
 
+moment: Final = lru_cache(64)(timestamp)  # one for all writes of a batch: 5 µs to read
+
 
 class WriteGuard:
     """Made for one call; all its steps share one budget, for the writer serves others too."""
@@ -36,7 +39,7 @@ class WriteGuard:
         if self.budget.spent:
             message = "The rules of this commit take too long: send it in parts."
             raise InvalidInput(message, errors=[{"path": "/writes", "message": message}])
-        access = Access(self.caller, collection, terms.rules, timestamp(now), self.budget)
+        access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
         turn = _Turn(access, before, now, lookup)
         match write:
             case Create():
@@ -65,7 +68,7 @@ class WriteGuard:
         """A document that was sent whole is known to its sender; of one that is changed, parts may be hidden."""
         if before is None or not isinstance(write, Patch | Update):
             raise problem
-        access = Access(self.caller, collection, terms.rules, timestamp(now), self.budget)
+        access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
         _Turn(access, before, now, lookup).refused(problem, write, before)
 
 

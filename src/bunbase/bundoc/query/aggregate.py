@@ -54,6 +54,11 @@ def parse_group(group: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(parse_path(dotted, f"/group/{number}") for number, dotted in enumerate(group))
 
 
+def is_count(values: tuple[Value, ...]) -> bool:
+    """Say whether nothing is wanted but how many documents there are."""
+    return all(value.operator == "$count" for value in values)
+
+
 def aggregated(
     documents: Iterable[Stored], names: tuple[str, ...], group: tuple[Path, ...], values: tuple[Value, ...]
 ) -> list[dict[str, Any]]:

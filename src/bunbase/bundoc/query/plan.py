@@ -7,7 +7,7 @@ Ranges are generous at their ends: the whole filter is checked again on every do
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -69,6 +69,22 @@ def choose(where: Filter, order: Order, indexes: Iterable[Index]) -> Plan:
     return best
 
 
+def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
+    """Give the tests that pin the first fields of the index to a value, in their order."""
+    pins: list[Compare] = []
+    for field in index.order.fields:
+        pin = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
+        if pin is None:
+            break
+        pins.append(pin)
+    return pins
+
+
+def listing(tests: Sequence[Filter], path: Path) -> Or | None:
+    """Give the test that lists the values that ranges of the field are made of."""
+    return next((test for test in tests if isinstance(test, Or) and _path_of(test) == path), None)
+
+
 def wanted(where: Filter, order: Order) -> tuple[str, ...]:
     """Name the fields of the index that would serve this query; none if no index can."""
     tests = conjuncts(where)
@@ -108,14 +124,11 @@ def _primary(tests: list[Filter], order: Order) -> Plan:
 
 
 def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank]:
-    pinned, prefix = 0, b""
-    for field in index.order.fields:
-        value = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
-        if value is None:
-            break
-        pin = short_key(value.value)
-        prefix += inverted(pin) if field.descending else pin
-        pinned += 1
+    pins = pinning(index, tests)
+    pinned, prefix = len(pins), b""
+    for field, pin in zip(index.order.fields, pins, strict=False):
+        value = short_key(pin.value)
+        prefix += inverted(value) if field.descending else value
     rest = index.order.fields[pinned:]
     ranges = _ranges(rest[0], tests, prefix, index.many) if rest else None
     forwards = Order(rest, index.order.id_descending) == order
@@ -132,11 +145,11 @@ def _reversed(order: Order) -> Order:
 
 def _ranges(field: SortField, tests: list[Filter], prefix: bytes, many: bool) -> tuple[Range, ...] | None:
     """Give the ranges of one field that the filter allows, None if it allows all."""
+    listed = listing(tests, field.path)
+    if listed is not None:
+        points = {short_key(part.value) for part in listed.parts if isinstance(part, Compare)}
+        return tuple(sorted((_range(field, point, point, prefix) for point in points), key=lambda one: one.low))
     about = [test for test in tests if _path_of(test) == field.path]
-    for test in about:
-        if isinstance(test, Or):
-            points = {short_key(part.value) for part in test.parts if isinstance(part, Compare)}
-            return tuple(sorted((_range(field, point, point, prefix) for point in points), key=lambda one: one.low))
     compared = [test for test in about if isinstance(test, Compare | StartsWith | Matches)]
     if not compared:
         return None

@@ -18,12 +18,14 @@ from bunbase.contracts.bundoc import IndexSpec, QueryNeedsIndex
 
 class Search(msgspec.Struct, frozen=True):
     """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter;
-    `implied`: what follows from it, only to choose an index by. `residual`: what of the rule must still be asked about
-    each document; `nothing`: it allows none at all. `shown`: makes of a found document what is given back.
+    `implied`: what follows from it, to choose an index by; `all_implied`: and it says no more than that of documents
+    without an array on its paths. `residual`: what of the rule must still be asked about each document; `nothing`: it
+    allows none at all. `shown`: makes of a found document what is given back.
 
     `text`: what a text index must find; `by_score`: the best first, and `order` decides between equals.
 
-    `max_scan`: how many documents may be examined for the page, and how many for the count.
+    `max_scan`: how many documents may be examined for the page, and how many for the count. `limit`: 0 for the count
+    alone.
     """
 
     where: Filter = EVERYTHING
@@ -34,6 +36,7 @@ class Search(msgspec.Struct, frozen=True):
     max_scan: int = 10_000
     also: Condition | None = None
     implied: Filter = EVERYTHING
+    all_implied: bool = False
     residual: Callable[[Stored, Lookup], bool] | None = None
     shown: Callable[[Stored, Lookup], Stored] | None = None
     nothing: bool = False
@@ -72,16 +75,19 @@ class Found(msgspec.Struct, frozen=True):
 class Budget:
     """Counts the documents examined; the same search examines the same documents on every engine."""
 
-    def __init__(self, search: Search, plan: Plan) -> None:
+    def __init__(self, search: Search, plan: Plan, most: int | None = None) -> None:
         self.search = search
         self.plan = plan
+        self.left = search.max_scan if most is None else min(most, search.max_scan)
         self.examined = 0
 
-    def spend(self) -> None:
+    def spend(self, documents: int = 1) -> None:
         """Raises: QueryNeedsIndex."""
-        if self.examined == self.search.max_scan:
+        if documents > self.left:
+            self.examined += self.left
             raise needs_index(self.search, self.plan)
-        self.examined += 1
+        self.left -= documents
+        self.examined += documents
 
 
 def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:

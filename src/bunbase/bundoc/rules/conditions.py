@@ -15,7 +15,7 @@ import msgspec
 from bunbase.bundoc.query import filters
 from bunbase.bundoc.rules.check import SYSTEM_FIELDS
 from bunbase.bundoc.rules.closures import Evaluate, closure
-from bunbase.bundoc.rules.implied import implied
+from bunbase.bundoc.rules.implied import ValueOf, implied, is_all
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.sql_tests import (
     ERROR,
@@ -86,8 +86,11 @@ class Conditions:
 
     def implied(self, inputs: Inputs) -> filters.Filter:
         """Give a filter that every document fulfils which the rule allows this caller: it chooses an index."""
-        push = _Push(self.constant, inputs)
-        return implied(self.tree, lambda node: push.value_of(node) if id(node) in self.constant else None)
+        return implied(self.tree, self._known(inputs))
+
+    def is_all_implied(self, inputs: Inputs) -> bool:
+        """Say whether `implied` is the rule itself, for all documents without an array on its paths."""
+        return is_all(self.tree, self._known(inputs))
 
     def never(self, inputs: Inputs) -> bool:
         """Say whether the rule is plainly false for this caller, whatever the document holds."""
@@ -95,6 +98,10 @@ class Conditions:
             return _Push(self.constant, inputs).truth(self.tree) == FALSE or self._absorbed(inputs)
         except NotPushed:
             return self._absorbed(inputs)
+
+    def _known(self, inputs: Inputs) -> ValueOf:
+        push = _Push(self.constant, inputs)
+        return lambda node: push.value_of(node) if id(node) in self.constant else None
 
     def _absorbed(self, inputs: Inputs) -> bool:
         """`false && …` is false, whatever stands behind it."""

@@ -59,6 +59,19 @@ def implied(node: Node, value_of: ValueOf) -> Filter:
             return EVERYTHING
 
 
+def is_all(node: Node, value_of: ValueOf) -> bool:
+    """Say whether what is implied is the rule itself, for all documents without an array on its paths."""
+    if value_of(node) is not None:
+        return True
+    match node:
+        case Both(of=parts):
+            return all(is_all(part, value_of) for part in parts)
+        case Operation(sign="==" | "in") | Field() | Index():
+            return implied(node, value_of) != EVERYTHING
+        case _:
+            return False
+
+
 def _compared(sign: str, left: Node, right: Node, value_of: ValueOf) -> Filter:
     path, known, op = _path(left), value_of(right), SIGNS[sign]
     if known is None:

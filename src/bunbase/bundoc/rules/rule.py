@@ -72,6 +72,10 @@ class CompiledRule:
         """Give what a search may choose its index by, besides its own filter (`Search.implied`)."""
         return self.conditions.implied(inputs)
 
+    def is_all_implied(self, inputs: Inputs) -> bool:
+        """Say whether `implied` is the rule itself, for all documents without an array on its paths."""
+        return self.conditions.is_all_implied(inputs)
+
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
         """Decide as `allows` does, and give the values of the rule's parts."""
         inputs.lookups = inputs.steps = 0

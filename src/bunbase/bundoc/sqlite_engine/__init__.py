@@ -2,8 +2,10 @@
 
 engine        the Engine: finds the project's file, translates faults
 open_files    which files are open, for how long, under which key
+data_keys     the key of each project, and which of two it is after a crash
 project_file  one file: a reader in the event loop, scanners and a writer in threads
 writer        group commit
+searching     one search: what is examined, found and counted (candidates: its statements)
 scanners      connections for queries, each stopped at its deadline or when its caller leaves
 scan_turns    who may query now
 rotation      a new data key, by a copy (rekeying) that takes the file's place

@@ -27,10 +27,11 @@ from bunbase.bundoc.sqlite_engine.copying import (
     recreate,
     renumber,
 )
+from bunbase.bundoc.sqlite_engine.data_keys import data_key_context
 from bunbase.bundoc.sqlite_engine.faults import is_lasting, problem_of
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
 from bunbase.bundoc.sqlite_engine.key_file import KeyFile, complete_key_file, read_key_file
-from bunbase.bundoc.sqlite_engine.open_files import PROJECT, OpenFiles, data_key_context
+from bunbase.bundoc.sqlite_engine.open_files import PROJECT, OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.contracts.backups import BackupDamaged, BackupFailed
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable

@@ -19,13 +19,12 @@ from weakref import WeakValueDictionary
 
 import apsw
 
-from bunbase.bundoc.counted import fetched
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.connection import DATABASE, cache_share
+from bunbase.bundoc.sqlite_engine.connection import cache_share
+from bunbase.bundoc.sqlite_engine.data_keys import DataKeys
 from bunbase.bundoc.sqlite_engine.faults import is_damage, is_lasting, problem_of, problem_of_system
 from bunbase.bundoc.sqlite_engine.key_file import (
     KeyFile,
-    begin_key_file,
     change_key_file,
     complete_key_file,
     read_key_file,
@@ -36,7 +35,6 @@ from bunbase.bundoc.sqlite_engine.project_file import (
     delete_project,
     open_project_file,
 )
-from bunbase.bundoc.sqlite_engine.rekeying import DRAFT, opens
 from bunbase.contracts.backups import ProjectRestoring
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
@@ -67,6 +65,7 @@ class OpenFiles:
         self.settings = settings
         self.now = now
         self.most_open = most_open
+        self.keys = DataKeys(kms, self._in_thread)
         self.pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-files")
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
         self.damaged: set[str] = set()
@@ -164,7 +163,7 @@ class OpenFiles:
     async def begin_rotation(self, project: str) -> DataKey:
         """Give a new data key that stands beside the one in use: before anything is written under it."""
         async with self._lock(project):
-            new = await self._new_key(project)
+            new = await self.keys.new(project)
             await self._in_thread(partial(change_key_file, self._directory_of(project), next=new.wrapped))
         return new
 
@@ -206,9 +205,7 @@ class OpenFiles:
 
     async def held_key(self, project: str) -> tuple[KeyFile, bytes]:
         """As `key_of`, for whoever holds the project."""
-        directory = self._directory_of(project)
-        key_file, key = await self._data_key(project, directory)
-        return await self._settled(project, directory, key_file, key) if key_file.next else (key_file, key)
+        return await self.keys.of(project, self._directory_of(project))
 
     async def drop(self, project: str) -> None:
         directory = self._directory_of(project)
@@ -262,10 +259,8 @@ class OpenFiles:
 
     async def _open_file(self, project: str, directory: Path) -> ProjectFile:
         asked_at = self.now()
-        key_file, key = await self._data_key(project, directory)
         try:
-            if key_file.next:
-                key_file, key = await self._settled(project, directory, key_file, key)
+            key_file, key = await self.keys.of(project, directory)
             if not key_file.complete:
                 await self._in_thread(create_project_file, directory, key)
                 await self._in_thread(complete_key_file, directory, key_file.wrapped)
@@ -278,38 +273,6 @@ class OpenFiles:
         file.key_proven_at = asked_at
         file.used_at = self.now()
         return file
-
-    async def _data_key(self, project: str, directory: Path) -> tuple[KeyFile, bytes]:
-        """Give the project's data key; for a new project, a new one that is safely stored before it is used."""
-        key_file = await self._in_thread(read_key_file, directory)
-        if key_file is not None:
-            return key_file, await self._unwrapped(project, key_file.wrapped)
-        new = await self._new_key(project)
-        return await self._in_thread(begin_key_file, directory, new.wrapped), new.plaintext
-
-    async def _new_key(self, project: str) -> DataKey:
-        with fetched():
-            return await self.kms.generate_data_key(project, data_key_context(project))
-
-    async def _settled(self, project: str, directory: Path, both: KeyFile, key: bytes) -> tuple[KeyFile, bytes]:
-        """A crash came while the key was rotated: keep that one of the two keys which opens the file."""
-        path = directory / DATABASE
-        if await self._in_thread(opens, path, key):
-            await self._in_thread((directory / DRAFT).unlink, True)
-            kept = await self._in_thread(partial(change_key_file, directory, next=""))
-            return kept or both, key
-        key = await self._unwrapped(project, both.next)
-        if not await self._in_thread(opens, path, key):
-            raise DataUnreadable("The project's file opens under neither of its two keys: restore it from a backup.")
-        kept = await self._in_thread(partial(change_key_file, directory, wrapped=both.next, next=""))
-        return kept or both, key
-
-    async def _unwrapped(self, project: str, wrapped: str) -> bytes:
-        try:
-            with fetched():
-                return await self.kms.unwrap_data_key(project, data_key_context(project), wrapped)
-        except DecryptionFailed as error:
-            raise DataUnreadable("The project's data key was wrapped for another project, or is damaged.") from error
 
     async def _renew(self, project: str, file: ProjectFile) -> None:
         async with self._lock(project):
@@ -325,7 +288,7 @@ class OpenFiles:
         """Ask BunKMS whether the key may still be used. If it says no, or says nothing in time, the file is closed."""
         asked_at = self.now()
         try:
-            if await self._unwrapped(project, file.wrapped_key) != file.key:
+            if await self.keys.unwrapped(project, file.wrapped_key) != file.key:
                 raise DataUnreadable("The key file was changed while the project was open.")
         except Problem as problem:
             too_old = self.now() - file.key_proven_at >= self.settings.key_seconds
@@ -336,8 +299,7 @@ class OpenFiles:
 
     async def _rewrap(self, project: str, file: ProjectFile) -> None:
         """Once the project's key in BunKMS has a newer version, wrap the data key under that."""
-        with fetched():
-            wrapped = await self.kms.rewrap_data_key(project, data_key_context(project), file.wrapped_key)
+        wrapped = await self.keys.rewrapped(project, file.wrapped_key)
         if wrapped != file.wrapped_key:
             await self._in_thread(partial(change_key_file, file.path.parent, wrapped=wrapped))
             file.wrapped_key = wrapped
@@ -408,8 +370,3 @@ class OpenFiles:
             return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
         except OSError as error:
             raise problem_of_system(error) from error
-
-
-def data_key_context(project: str) -> str:
-    """Give what BunKMS binds the project's data key to."""
-    return f"bundoc/{project}"

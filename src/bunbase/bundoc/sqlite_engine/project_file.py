@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
-import msgspec
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
@@ -22,7 +21,7 @@ from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
 from bunbase.bundoc.sqlite_engine.scanners import Scanners, note, scan_is_over
-from bunbase.bundoc.sqlite_engine.searching import Searching, prepare
+from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
 from bunbase.bundoc.sqlite_engine.tables import (
     FORMAT,
     Table,
@@ -44,7 +43,11 @@ SMALLEST_BYTES: Final = 4096  # one page
 # what the event loop reads itself; a longer list would be felt by every other request, so a thread reads it
 INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
-INLINE_SCAN: Final = 200  # documents examined: less than a millisecond, if they are small
+INLINE_LIMITS: Final = Limits(
+    counted=2000,  # keys: 0.1 ms
+    examined=200,  # documents: less than a millisecond, if they are small
+    page_bytes=INLINE_BYTES,
+)
 INLINE_SECONDS: Final = 0.003
 
 
@@ -109,9 +112,8 @@ class ProjectFile:
 
     def search_inline(self, collection: str, search: Search) -> Found | None:
         """Give the page if an index or the order of ids leads to it in few steps, else None."""
-        if search.limit > INLINE_ITEMS or search.count or search.residual or search.shown or search.text:
+        if search.limit > INLINE_ITEMS or search.residual or search.shown or search.text:
             return None
-        few = msgspec.structs.replace(search, max_scan=min(search.max_scan, INLINE_SCAN))
         none: Found | None = Found()
         self.reader_time.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
@@ -119,8 +121,8 @@ class ProjectFile:
             return self._searching(
                 self.reader,
                 collection,
-                few,
-                lambda one: one.found_inline(INLINE_BYTES),
+                search,
+                lambda one: one.found_inline(INLINE_LIMITS),
                 none,
                 self.reader_time.passed,
             )

@@ -11,14 +11,16 @@ import msgspec
 
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES
+from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.implies import conjuncts, implies
 from bunbase.bundoc.query.order import inverted, key
 from bunbase.bundoc.query.patterns import MATCHES_FUNCTION, pattern
 from bunbase.bundoc.query.plan import PRIMARY, Range, choose
 from bunbase.bundoc.query.search import Budget, Found, Search, Words
-from bunbase.bundoc.query.sort import id_key, id_of, position
+from bunbase.bundoc.query.sort import id_key, position
 from bunbase.bundoc.query.sql import KEY_FUNCTION, Condition, both, condition
+from bunbase.bundoc.sqlite_engine.candidates import Candidates, Statement
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.scanners import scan_is_over
@@ -74,6 +76,17 @@ def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
     )
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """`counted`, `examined`: documents for the count and for the page, if less than the search allows."""
+
+    counted: int | None = None
+    examined: int | None = None
+    page_bytes: int = MAX_PAGE_BYTES
+
+
+NO_LIMITS: Final = Limits()
+
+
 class Searching:
     """One search; the connection is in a transaction, so that all of it sees one state.
 
@@ -93,7 +106,6 @@ class Searching:
         self.search = search
         self.lookup = lookup
         self.overdue = overdue
-        self.max_bytes = MAX_PAGE_BYTES
         kept = index_tables(connection, table.number)
         self.text = text_index(search, kept) if search.text else None
         self.scores: dict[str, float] = {}
@@ -101,17 +113,18 @@ class Searching:
         self.by_name = {one.index.name: one for one in tables}
         self.plan = choose(search.chosen_by, search.order, [one.index for one in tables])
         self.budget = Budget(search, self.plan)
-        test = condition(search.where)
-        self.test = both(test, search.also) if search.also else test
-        if table.alive:
-            self.test = both(self.test, Condition(table.alive, ()))
+        self.covered = self._is_covered()
+        self.test = Condition("1") if self.covered else self._whole_test()
+        keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
+        self.candidates = Candidates(table, self.plan, keys, search.order, None if self.covered else self.test)
 
-    def found(self) -> Found:
+    def found(self, limits: Limits = NO_LIMITS) -> Found:
         """Raises: QueryNeedsIndex."""
+        self.budget = Budget(self.search, self.plan, limits.counted)
         count = self._count() if self.search.count else None
-        counted, self.budget = self.budget.examined, Budget(self.search, self.plan)
+        counted, self.budget = self.budget.examined, Budget(self.search, self.plan, limits.examined)
         ordered = self.plan.ordered and self.text is None
-        items, more, last = self._walked() if ordered else self._sorted()
+        items, more, last = self._page(ordered, limits.page_bytes)
         index = self.plan.index.name if self.plan.index else PRIMARY
         return Found(
             items=self._shown(items),
@@ -125,37 +138,86 @@ class Searching:
             examined=counted + self.budget.examined,
         )
 
-    def found_inline(self, max_bytes: int) -> Found | None:
-        """Give what was found if the plan's order is the result's and the page is small. Raises: QueryNeedsIndex."""
-        if not self.plan.ordered:
+    def found_inline(self, limits: Limits) -> Found | None:
+        """Give what was found if the plan's order is the result's, the page is small, and keys alone are counted.
+
+        Raises: QueryNeedsIndex beyond the limits.
+        """
+        if (self.search.limit and not self.plan.ordered) or (self.search.count and not self.covered):
             return None
-        self.max_bytes = max_bytes
-        found = self.found()
+        found = self.found(limits)
         return None if found.more and len(found.items) < self.search.limit else found
 
     def all(self) -> Iterator[Stored]:
         """Give every document that fulfils the filter, in no order. Raises: QueryNeedsIndex."""
-        for id in self._ids(None):
-            yield self._document(id)
+        yield from self._documents(None)
+
+    def _is_covered(self) -> bool:
+        """Say whether all that stands where the plan looks is to be found, so that no document need be asked."""
+        if self.text is not None or self.search.residual is not None or self.table.alive:
+            return False
+        said = self.search.also is None or self.search.all_implied
+        return said and covered(self.plan, self.search.chosen_by)
+
+    def _whole_test(self) -> Condition:
+        test = condition(self.search.where)
+        if self.search.also is not None:
+            test = both(test, self.search.also)
+        return both(test, Condition(self.table.alive, ())) if self.table.alive else test
 
     def _count(self) -> int:
         unruled = self.search.also is None and self.search.residual is None
         everything = self.search.where == EVERYTHING and unruled and self.text is None
-        if everything and not self.table.alive:
+        if everything and not self.table.alive and self.search.limit:  # an aggregate has its budget here too
             return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
-        return sum(1 for _ in self._ids(None))
+        if self.text is not None or self.search.residual is not None or not self.candidates.countable:
+            return sum(1 for _ in self._ids(None))
+        return sum(self._counted(range) for range in self.plan.ranges)
 
-    def _walked(self) -> tuple[list[Stored], bool, bytes]:
+    def _counted(self, range: Range) -> int:
+        """First what the budget allows, by keys alone; then those that pass, without a row for each."""
+        examined = int(self.connection.execute(*self.candidates.number(range, self.budget.left + 1)).get)
+        self.budget.spend(examined)
+        if self.covered or not examined:
+            return examined
+        return int(self.connection.execute(*self.candidates.passing(range)).get)
+
+    def _page(self, ordered: bool, max_bytes: int) -> tuple[list[Stored], bool, bytes]:
+        if not self.search.limit:
+            return [], False, b""
+        return self._walked(max_bytes) if ordered else self._sorted()
+
+    def _walked(self, max_bytes: int) -> tuple[list[Stored], bool, bytes]:
         """The plan's order is the result's: stop when the page is full."""
+        if self.covered and len(self.plan.ranges) == 1:
+            return self._read(max_bytes)
         items: list[Stored] = []
         size, more = 0, False
-        for id in self._ids(self.search.after):
-            if len(items) == self.search.limit or size >= self.max_bytes:
+        for document in self._documents(self.search.after):
+            if len(items) == self.search.limit or size >= max_bytes:
                 more = True
                 break
-            items.append(self._document(id))
-            size += len(items[-1].body)
-        return items, more, self._position(items[-1]) if items else b""
+            items.append(document)
+            size += len(document.body)
+        return items, more, self._position(items[-1]) if more else b""
+
+    def _read(self, max_bytes: int) -> tuple[list[Stored], bool, bytes]:
+        """As `_walked`, without a look between two documents: these are those to be found."""
+        sql, params = self.candidates.documents(self.plan.ranges[0], self.search.after)
+        items: list[Stored] = []
+        size, more = 0, False
+        rows = self.connection.execute(f"{sql} LIMIT ?", (*params, self.search.limit + 1))
+        try:
+            for row in rows:
+                if len(items) == self.search.limit or size >= max_bytes:
+                    more = True
+                    break
+                items.append(Stored(*row))
+                size += len(row[4])
+        finally:
+            rows.close()
+        self.budget.spend(len(items) + more)
+        return items, more, self._position(items[-1]) if more else b""
 
     def _sorted(self) -> tuple[list[Stored], bool, bytes]:
         """Look at all candidates, keep the positions of the first ones."""
@@ -195,28 +257,44 @@ class Searching:
         assert stored is not None  # both were read in one transaction
         return stored
 
+    def _documents(self, after: bytes | None) -> Iterator[Stored]:
+        """As `_ids`, with all of each document."""
+        if not self.covered:
+            for id in self._ids(after):
+                yield self._document(id)
+            return
+        for range in self.plan.ranges:
+            for row in self._rows(self.candidates.documents(range, after)):
+                self._examine()
+                yield Stored(*row)
+
     def _ids(self, after: bytes | None) -> Iterator[str]:
         """Give the ids of the documents that fulfil the filter, in the plan's order, each once."""
         if self.text is not None:
             yield from self._found_by_text(self.text)
             return
         known: set[str] = set()
-        many = self.plan.index is not None and self.plan.index.many
+        many = self.candidates.many
         for range in self.plan.ranges:
-            sql, params = self._candidates(range, after)
-            rows = self.connection.execute(sql, params)
-            try:
-                for id, passes in rows:
-                    if many and id in known:
-                        continue
-                    self.budget.spend()
-                    if self.overdue():
-                        raise apsw.InterruptError("between two documents")
-                    known.add(id) if many else None
-                    if passes and self._permitted(id):
-                        yield id
-            finally:
-                rows.close()
+            for id, passes in self._rows(self.candidates.ids(range, after)):
+                if many and id in known:
+                    continue
+                self._examine()
+                known.add(id) if many else None
+                if passes and self._permitted(id):
+                    yield id
+
+    def _rows(self, statement: Statement) -> Iterator[Any]:
+        rows = self.connection.execute(*statement)
+        try:
+            yield from rows
+        finally:
+            rows.close()  # an open cursor would hold its snapshot, and with it the log
+
+    def _examine(self) -> None:
+        self.budget.spend()
+        if self.overdue():
+            raise apsw.InterruptError("between two documents")
 
     def _found_by_text(self, text: TextTable) -> Iterator[str]:
         """Give ids in no order; their scores are known from then on."""
@@ -224,46 +302,12 @@ class Searching:
         if not self.search.text.all:
             return
         score = text.score(local=self.search.also is not None or self.search.residual is not None)
-        rows = self.connection.execute(
+        sql = (
             f"SELECT d.id, {self.test.sql}, {score} FROM {text.name} CROSS JOIN {self.table.name} AS d "
-            f"ON d.n = {text.name}.rowid WHERE {text.name} MATCH ?",
-            (*self.test.params, text.match(self.search.text)),
+            f"ON d.n = {text.name}.rowid WHERE {text.name} MATCH ?"
         )
-        try:
-            for id, passes, scored in rows:
-                self.budget.spend()
-                if passes and self._permitted(id):
-                    self.scores[id] = scored
-                    yield id
-        finally:
-            rows.close()
-
-    def _candidates(self, range: Range, after: bytes | None) -> tuple[str, tuple[object, ...]]:
-        return self._by_index(range, after) if self.plan.index else self._by_id(range, after)
-
-    def _by_id(self, range: Range, after: bytes | None) -> tuple[str, tuple[object, ...]]:
-        test: Condition = self.test
-        bounds, params = "", test.params
-        if range != Range():
-            bounds, params = " WHERE d.id = ?", (*params, range.low[:-1].decode())
-        elif after is not None:
-            sign = "<" if self.plan.backwards else ">"
-            bounds, params = f" WHERE d.id {sign} ?", (*params, id_of(self.search.order, after))
-        direction = "DESC" if self.plan.backwards else "ASC"
-        return f"SELECT d.id, {test.sql} FROM {self.table.name} AS d{bounds} ORDER BY d.id {direction}", params
-
-    def _by_index(self, range: Range, after: bytes | None) -> tuple[str, tuple[object, ...]]:
-        assert self.plan.index is not None
-        keys = self.by_name[self.plan.index.name].name
-        low, high, sign, direction = range.low, range.high, ">=", "ASC"
-        if after is not None and self.plan.backwards:
-            high = min(high, self.plan.pinned + inverted(after))
-        elif after is not None and self.plan.pinned + after >= low:
-            low, sign = self.plan.pinned + after, ">"
-        if self.plan.backwards:
-            direction = "DESC"
-        return (
-            f"SELECT d.id, {self.test.sql} FROM (SELECT k, id AS of FROM {keys}) AS i "  # `id` is the document's alone
-            f"CROSS JOIN {self.table.name} AS d ON d.id = i.of WHERE i.k {sign} ? AND i.k < ? ORDER BY i.k {direction}",
-            (*self.test.params, low, high),
-        )
+        for id, passes, scored in self._rows((sql, (*self.test.params, text.match(self.search.text)))):
+            self.budget.spend()
+            if passes and self._permitted(id):
+                self.scores[id] = scored
+                yield id
