@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +65,10 @@ def alive(pid: int) -> bool:
 
 
 def _children(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            yield from map(int, task.read_text().split())
-        except OSError:
-            continue
+    with suppress(OSError):  # it has ended meanwhile
+        for task in list(Path(f"/proc/{pid}/task").glob("*/children")):
+            with suppress(OSError):
+                yield from map(int, task.read_text().split())
 
 
 class Instance:
