@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.functions.sandbox.layers import ADVICE, FOR_ROOT, REQUIRED, layers_here
+from bunbase.functions.sandbox.layers import ADVICE, FOR_ROOT, REQUIRED, WHERE_DELEGATED, layers_here
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.settings import HouseSettings
@@ -71,7 +71,7 @@ def _bun() -> Finding:
 def _sandbox() -> Iterator[Finding]:
     """Each layer of the sandbox: applied in a child, then attacked there."""
     found = layers_here(RUNTIME)
-    for name in (*REQUIRED, *FOR_ROOT):
+    for name in (*REQUIRED, *FOR_ROOT, *WHERE_DELEGATED):
         reason = found.layers.get(name, "it was not tried")
         if not reason:
             yield Finding(f"sandbox: {name}", Health.OK, "holds")

@@ -33,7 +33,8 @@ AS_NOBODY = (
     f"os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid(*[{NOBODY}] * 3); main()",
 )  # fmt: skip
 WATCH_SECONDS = 0.03
-CALL_SECONDS = 30.0
+CALL_SECONDS = 300.0  # an emulated machine takes a minute for what a real one does in three seconds
+LOAD_SECONDS = 120.0
 
 
 class PlainSandbox(Sandbox):
@@ -91,7 +92,7 @@ async def ground(
     user: As, guard: bool, switch: Switch = Switch.ON, abi: int = PlainSandbox.abi
 ) -> AsyncIterator[Ground]:
     zygote = Zygote(AS_NOBODY) if user is As.NOBODY and os.geteuid() == 0 else Zygote()
-    starter = Starter(zygote, find_bun, FunctionsSettings(sandbox=switch))
+    starter = Starter(zygote, find_bun, FunctionsSettings(sandbox=switch, load_seconds=LOAD_SECONDS))
     starter.guard = guard
     if user is not As.ROOT:
         starter.sandbox = plain = PlainSandbox(switch, RUNTIME)

@@ -15,6 +15,7 @@ from bunbase.functions.sandbox.confine import Confinement
 
 REQUIRED: Final = ("landlock", "seccomp", "rlimits")
 FOR_ROOT: Final = ("user", "namespaces")
+WHERE_DELEGATED: Final = ("cgroups",)
 PROBE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.sandbox.probe import main; main()"
 PROBE_SECONDS: Final = 30.0  # it takes a tenth of one
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
@@ -24,6 +25,7 @@ ADVICE: Final = {
     "rlimits": "run BunBase where setrlimit works as on Linux",
     "user": "run the server as root, in a place that other users may read: then no two workers share a user",
     "namespaces": "run the server as root with CAP_SYS_ADMIN",
+    "cgroups": "run the server as a systemd unit with Delegate=yes, on a machine with cgroup v2",
 }
 
 
@@ -62,4 +64,6 @@ def layers_here(runtime: Path) -> Layers:
         )
         return msgspec.json.decode(done.stdout, type=Layers)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
-        return Layers(0, dict.fromkeys((*REQUIRED, *FOR_ROOT), f"the probe failed: {type(error).__name__}"))
+        return Layers(
+            0, dict.fromkeys((*REQUIRED, *FOR_ROOT, *WHERE_DELEGATED), f"the probe failed: {type(error).__name__}")
+        )

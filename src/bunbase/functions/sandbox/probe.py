@@ -13,13 +13,14 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bunbase.functions.sandbox import landlock
+from bunbase.functions.sandbox import cgroups, landlock
 from bunbase.functions.sandbox.kernel import no_new_privileges
-from bunbase.functions.sandbox.limits import DATA_BEYOND_LIMIT_MB, MB, limit_resources
+from bunbase.functions.sandbox.limits import DATA_BEYOND_LIMIT_MB, MB, enter_cgroup, limit_resources
 from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
 from bunbase.functions.sandbox.privileges import become_nobody_else
 from bunbase.functions.sandbox.seccomp import confine_calls
@@ -27,6 +28,9 @@ from bunbase.functions.sandbox.seccomp import confine_calls
 TRIAL_SECONDS: Final = 5
 MAX_REASON_BYTES: Final = 4096
 PROBED_MB: Final = 64
+TRIAL_MB: Final = 32
+TRIAL_PROCESSES: Final = 4
+TRIAL_PAUSE_SECONDS: Final = 0.01
 
 
 class Broken(Exception):
@@ -40,12 +44,14 @@ def main() -> None:
 
 def probe(runtime: str) -> dict[str, str]:
     """Give per layer why it does not hold here, "" where it does. `runtime`: the folder that workers must read."""
+    server = os.getppid()
     trials: dict[str, Callable[[], None]] = {
         "landlock": lambda: try_landlock(runtime),
         "seccomp": try_seccomp,
         "rlimits": try_limits,
         "user": lambda: try_user(runtime),
         "namespaces": try_namespaces,
+        "cgroups": lambda: try_cgroups(server),
     }
     return {name: outcome(trial) for name, trial in trials.items()}
 
@@ -125,6 +131,45 @@ def try_namespaces() -> None:
     leave_the_hosts()
     if os.uname().nodename != HOST_NAME.decode() or [name for _, name in socket.if_nameindex() if name != "lo"]:
         raise Broken("the host's network or name could still be seen")
+
+
+def try_cgroups(server: int) -> None:
+    """This one lasts: the server is moved into a group of its own, below which it then makes those of its workers."""
+    group = cgroups.new_group(cgroups.prepare(server), "trial")
+    try:
+        cgroups.limit(group, TRIAL_MB * MB, TRIAL_PROCESSES)
+        if death_in(group, fork_often) != 0:
+            raise Broken("more processes than allowed could be started")
+        death = death_in(group, lambda: b"x" * (2 * TRIAL_MB * MB))
+        if death != signal.SIGKILL or not cgroups.memory_kills(group):
+            raise Broken("more memory than allowed could be had")
+    finally:
+        while not cgroups.removed(group):  # until the last of them is gone; `outcome` sets a deadline
+            time.sleep(TRIAL_PAUSE_SECONDS)
+
+
+def death_in(group: Path, attack: Callable[[], object]) -> int:
+    """Give how a child ends that attacks in the group."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            enter_cgroup(str(group))
+            attack()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1]
+
+
+def fork_often() -> None:
+    """Raises: Broken unless the kernel puts an end to it."""
+    for _ in range(2 * TRIAL_PROCESSES):
+        try:
+            fork()
+        except BlockingIOError:
+            return
+    raise Broken
 
 
 def refused(otherwise: str, expected: int, attack: Callable[[], object]) -> None:

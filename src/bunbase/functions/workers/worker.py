@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Final, cast
 
 from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable, FunctionTimeout, LogLevel
+from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
@@ -64,8 +65,15 @@ class Worker(asyncio.Protocol):
     `on_death(worker)`: once when the process is done with, before its owner hears of it.
     """
 
-    def __init__(self, process: Spawned, max_answer_bytes: int, on_death: Callable[[Worker], None]) -> None:
+    def __init__(
+        self,
+        process: Spawned,
+        max_answer_bytes: int,
+        on_death: Callable[[Worker], None],
+        cgroup: Cgroup | None = None,
+    ) -> None:
         self.pid = process.pid
+        self.cgroup = cgroup
         self.deployment = NOTHING_YET
         self.loaded_at = 0.0
         self.best_before = float("inf")  # in seconds behind loaded_at
@@ -199,7 +207,7 @@ class Worker(asyncio.Protocol):
             self._reading.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.kill("its process ended")
+        self.kill((self.cgroup and self.cgroup.cause_of_death) or "its process ended")
 
     def _hear(self, type: int, id: int, payload: bytes) -> None:
         match type:

@@ -26,6 +26,7 @@ from bunbase.functions.sandbox.bun_files import rules_for
 from bunbase.functions.sandbox.confine import Confinement, close_the_doors, files_of, give_up_privileges
 from bunbase.functions.sandbox.kernel import PR_SET_PDEATHSIG, prctl
 from bunbase.functions.sandbox.landlock import Rule
+from bunbase.functions.sandbox.limits import enter_cgroup
 from bunbase.functions.sandbox.seccomp import BUN_FD
 
 CHANNEL_FD = 3
@@ -110,6 +111,8 @@ def become_worker(wanted: dict[str, Any], rules: list[Rule], channel: int, zygot
     """Shed everything of the zygote, be confined, and exec. Whatever it raises: then nothing may be executed."""
     os.setsid()
     keep_only(channel, wanted["program"])
+    if wanted["group"]:
+        enter_cgroup(wanted["group"])
     confinement = Confinement.read(wanted["confinement"]) if wanted["confinement"] else None
     if confinement is not None:
         ruleset = files_of(confinement, rules)
