@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 
 from bunbase.contracts.functions import FunctionConfig
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.functions.sandbox.switch import Sandbox, Switch
+from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.workers import zygote as zygote_module
 from bunbase.functions.workers.deployment import Deployment, Program, Request, Said
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.functions.workers.starter import Starter
@@ -45,6 +48,9 @@ class PlainSandbox(Sandbox):
     async def confinement(self, memory_mb: int) -> Confinement | None:
         wanted = await super().confinement(memory_mb)
         return wanted and replace(wanted, abi=min(wanted.abi, self.abi), own_user=False, namespaces=False)
+
+    async def cgroup(self, memory_mb: int) -> Cgroup | None:
+        return None
 
 
 class Listener(Owner):
@@ -99,7 +105,8 @@ async def ground(
         plain.abi = abi
     watching = asyncio.create_task(_watch(starter))
     try:
-        yield Ground(starter, [])
+        with patch.object(zygote_module, "ANSWER_SECONDS", LOAD_SECONDS):
+            yield Ground(starter, [])
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):
