@@ -28,7 +28,7 @@ from tests.rooms import member_caller, secret_caller
 PROJECT = "prj_one"
 MEMBER = member_caller(PROJECT)
 SERVER = secret_caller(PROJECT)
-DEADLINE_SECONDS = 15.0
+DEADLINE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

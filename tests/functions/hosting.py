@@ -6,7 +6,11 @@ Once a function is in an endless loop it prints the pids of the zygote and of ev
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvloop
@@ -18,6 +22,29 @@ from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
 
 SECRET = b"the same in every process of one test"
+ROOT = Path(__file__).parent.parent.parent
+
+
+@asynccontextmanager
+async def killed_host(
+    database_url: str, directory: Path, number: signal.Signals = signal.SIGKILL
+) -> AsyncIterator[tuple[int, list[int]]]:
+    """Give the pids of a host and of its zygote and workers; end the host, by the signal, behind the block."""
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.functions.hosting", database_url, str(directory),
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": f"src{os.pathsep}."}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        pids: list[int] = []
+        while not pids:  # its log goes to the same place
+            line = await asyncio.wait_for(server.stdout.readline(), 30)
+            assert line
+            pids = [int(word) for word in line.split()] if line.split()[0].isdigit() else []
+        yield server.pid, pids
+    finally:
+        server.send_signal(number)
+        await server.wait()
 
 
 async def host(database_url: str, directory: Path) -> None:

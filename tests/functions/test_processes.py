@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +9,9 @@ import pytest
 from bunbase.functions.module import MODULE
 from tests.fakes import FakeKms
 from tests.functions.calls import MEMBER, call, deploy, log_of, until
-from tests.functions.hosting import SECRET
+from tests.functions.hosting import SECRET, killed_host
 from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def alive(pid: int) -> bool:
@@ -30,22 +26,9 @@ def alive(pid: int) -> bool:
 async def test_nothing_outlives_a_killed_server_and_the_next_one_goes_on(
     database_url: str, tmp_path: Path, number: signal.Signals
 ) -> None:
-    server = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.functions.hosting", database_url, str(tmp_path),
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": f"src{os.pathsep}."}, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        assert server.stdout is not None
-        pids: list[int] = []
-        while not pids:  # its log goes to the same place
-            line = await asyncio.wait_for(server.stdout.readline(), 30)
-            assert line
-            pids = [int(word) for word in line.split()] if line.split()[0].isdigit() else []
+    async with killed_host(database_url, tmp_path, number) as (_, pids):
         assert len(pids) == 3
         assert all(alive(pid) for pid in pids)
-    finally:
-        server.send_signal(number)
-        await server.wait()
 
     await until(lambda: not any(alive(pid) for pid in pids))
     async with opened(MODULE, neighbours(FakeKms(SECRET)), site(tmp_path, database_url)) as functions:

@@ -80,7 +80,10 @@ async def _say_what_holds(service: FunctionsService) -> None:
     except FunctionsUnavailable as refused:
         log.error("functions will not run", reason=refused.detail)
     else:
-        log.info("functions are confined", layers=await sandbox.layers())
+        layers = await sandbox.layers()
+        log.info("functions are confined", layers=layers)
+        if sandbox.max_cpus is not None and "cgroups" not in layers:
+            log.warning("functions.max_cpus_per_worker has no effect: `bunbase doctor` says why", layer="cgroups")
 
 
 async def _close(service: FunctionsService) -> None:

@@ -18,6 +18,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
 
     `sandbox`: "off" runs functions unconfined, for trusted code only.
     `confine_with`: what confines files, "landlock" or "bubblewrap"; "auto" takes the second where there is no Landlock.
+    `max_cpus_per_worker`: how much processor a worker has at most, 0.5 for half of one; needs the layer cgroups.
     `prewarmed`: workers that wait for a bundle, on top of `max_workers`; by default 2 in dev mode, else 8.
     `max_waiting`: calls of one function that may wait for a worker, each `wait_seconds` at most;
     `max_waiting_per_project`, `max_waiting_bytes`: of a project, and the bodies of all.
@@ -39,6 +40,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     confine_with: ConfineWith = ConfineWith.AUTO
     max_workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32
     max_workers_per_project: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 16
+    max_cpus_per_worker: Annotated[float, msgspec.Meta(ge=0.05, le=1024)] | None = None
     max_workers_per_function: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4
     prewarmed: Annotated[int, msgspec.Meta(ge=0, le=256)] | None = None
     max_waiting: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256

@@ -14,7 +14,15 @@ from typing import Final
 
 import msgspec
 
-from bunbase.functions.sandbox.layers import ADVICE, FILES, FOR_ROOT, REQUIRED, ConfineWith, layers_here
+from bunbase.functions.sandbox.layers import (
+    ADVICE,
+    FILES,
+    FOR_ROOT,
+    REQUIRED,
+    WHERE_DELEGATED,
+    ConfineWith,
+    layers_here,
+)
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.settings import HouseSettings
@@ -73,7 +81,7 @@ def _bun() -> Finding:
 def _sandbox(confine_with: ConfineWith) -> Iterator[Finding]:
     """Each layer of the sandbox: applied in a child, then attacked there."""
     found = layers_here(RUNTIME, confine_with, fallback_too=True)
-    for name in (*(name for name in FILES if name in found.layers), *REQUIRED, *FOR_ROOT):
+    for name in (*(name for name in FILES if name in found.layers), *REQUIRED, *FOR_ROOT, *WHERE_DELEGATED):
         reason = found.layers.get(name, "it was not tried")
         if not reason:
             used = name in found.active

@@ -18,7 +18,23 @@ function libc() {
   }
   return library;
 }
+// The attacks name calls by their numbers on x86_64; from 424 on they are the same everywhere.
+const OF_AARCH64 = {
+  16: 29, 29: 194, 40: 71, 41: 198, 42: 203, 44: 206, 45: 207, 46: 211, 49: 200, 50: 201, 53: 199, 54: 208, 55: 209,
+  56: 220, 59: 221, 62: 129, 63: 160, 64: 190, 68: 186, 72: 25, 73: 32, 76: 45, 80: 49, 99: 179, 101: 117, 103: 116,
+  105: 146, 109: 154, 112: 157, 116: 159, 117: 147, 126: 91, 129: 138, 135: 92, 137: 43, 141: 140, 144: 119,
+  149: 228, 151: 230, 153: 58, 155: 41, 157: 167, 159: 171, 160: 164, 161: 51, 162: 81, 163: 89, 164: 170, 165: 40,
+  166: 39, 167: 224, 169: 142, 170: 161, 175: 105, 179: 60, 188: 5, 191: 8, 200: 130, 203: 122, 206: 0, 212: 18,
+  216: 234, 222: 107, 227: 112, 234: 131, 237: 235, 240: 180, 246: 104, 248: 217, 249: 218, 250: 219, 251: 30,
+  257: 56, 262: 79, 268: 53, 272: 97, 275: 76, 276: 77, 278: 75, 279: 239, 280: 88, 288: 242, 294: 26, 297: 240,
+  298: 241, 300: 262, 302: 261, 303: 264, 304: 265, 307: 269, 308: 268, 310: 270, 311: 271, 312: 272, 317: 277,
+  319: 279, 321: 280, 322: 281, 323: 282, 330: 289, 332: 291,
+};
+const ON_ARM = process.arch === "arm64";
+class NoSuchCall extends Error {}
 function sys(number, ...rest) {
+  if (ON_ARM && number < 424) number = OF_AARCH64[number];
+  if (number === undefined) throw new NoSuchCall();
   const { call, errno } = libc();
   while (rest.length < 6) rest.push(0);
   const answer = Number(call(number, ...rest));
@@ -182,12 +198,12 @@ const others = {
   },
 };
 
-// x86_64, straight to the kernel
+// straight to the kernel
 const raw = {
   "open": () => sys(2, memory(at.secret), 0, 0),
   "openat": () => opens(at.secret),
   "openat for writing": () => opens(at.canary, 2),
-  "openat O_TMPFILE": () => opens(at.folder, 0o20200002),
+  "openat O_TMPFILE": () => opens(at.folder, ON_ARM ? 0o20040002 : 0o20200002),
   "openat2": () => sys(437, -100, memory(at.secret), words(0, 0, 0), 24),
   "open_by_handle_at": () => sys(304, -100, memory(64), 0),
   "name_to_handle_at": () => sys(303, -100, memory(at.secret), memory(256), memory(8), 0),
@@ -261,6 +277,7 @@ module.exports.default = async (request) => {
       const gained = await within(Promise.resolve().then(attack), 2000);
       outcomes[name] = gained === undefined ? "blocked: nothing came back" : `OPEN: ${String(gained).slice(0, 60)}`;
     } catch (error) {
+      if (error instanceof NoSuchCall) continue;
       outcomes[name] = `blocked: ${error?.name}: ${String(error?.message ?? error).slice(0, 120)}`;
     }
   }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -20,7 +21,9 @@ from bunbase.contracts.functions import FunctionConfig
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.functions.sandbox.layers import ConfineWith, find_bubblewrap
 from bunbase.functions.sandbox.switch import Sandbox, Switch
+from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.workers import zygote as zygote_module
 from bunbase.functions.workers.deployment import Deployment, Program, Request, Said
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.functions.workers.starter import Starter
@@ -35,7 +38,8 @@ AS_NOBODY = (
     f"os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid(*[{NOBODY}] * 3); main()",
 )  # fmt: skip
 WATCH_SECONDS = 0.03
-CALL_SECONDS = 30.0
+CALL_SECONDS = 300.0  # an emulated machine takes a minute for what a real one does in three seconds
+LOAD_SECONDS = 120.0
 
 
 class PlainSandbox(Sandbox):
@@ -46,6 +50,9 @@ class PlainSandbox(Sandbox):
     async def confinement(self, memory_mb: int) -> Confinement | None:
         wanted = await super().confinement(memory_mb)
         return wanted and replace(wanted, abi=min(wanted.abi, self.abi), own_user=False, namespaces=False)
+
+    async def cgroup(self, memory_mb: int) -> Cgroup | None:
+        return None
 
 
 class Listener(Owner):
@@ -100,14 +107,16 @@ async def ground(
     confine_with: ConfineWith = ConfineWith.AUTO,
 ) -> AsyncIterator[Ground]:
     zygote = Zygote(AS_NOBODY) if user is As.NOBODY and os.geteuid() == 0 else Zygote()
-    starter = Starter(zygote, find_bun, FunctionsSettings(sandbox=switch, confine_with=confine_with))
+    settings = FunctionsSettings(sandbox=switch, confine_with=confine_with, load_seconds=LOAD_SECONDS)
+    starter = Starter(zygote, find_bun, settings)
     starter.guard = guard
     if user is not As.ROOT:
         starter.sandbox = plain = PlainSandbox(switch, RUNTIME, confine_with)
         plain.abi = abi
     watching = asyncio.create_task(_watch(starter))
     try:
-        yield Ground(starter, [])
+        with patch.object(zygote_module, "ANSWER_SECONDS", LOAD_SECONDS):
+            yield Ground(starter, [])
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):

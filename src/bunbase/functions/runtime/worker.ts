@@ -101,9 +101,10 @@ process.on("unhandledRejection", (error) => logs.write("error", `Unhandled rejec
 /** Calls a function that is none while nobody listens: what runs for the first time takes ten times as long. */
 async function rehearse(): Promise<void> {
   const base = { project: "", function: { name: "", version: 0 }, env: {}, log };
-  const invocation = { invocation: "", method: "GET", path: "/", headers: [], caller: null, trigger: null, credit: 16 };
+  const request = { method: "GET", path: "/", headers: [], more: false };
+  const invocation: Invocation = { invocation: "", ...request, caller: null, trigger: null, credit: 16 };
   loaded = { handler: () => new Response("hello"), base };
-  await invoke(0, joinPayload(invocation satisfies Invocation));
+  await invoke(0, joinPayload(invocation));
   loaded = undefined;
 }
 

@@ -20,8 +20,9 @@ from bunbase.pkg.bun import BunMissing, find_bun
 FILES: Final = ("landlock", "bubblewrap")  # one of them is required; the first that holds is used
 REQUIRED: Final = ("seccomp", "rlimits")
 FOR_ROOT: Final = ("user", "namespaces")
+WHERE_DELEGATED: Final = ("cgroups",)
 PROBE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.sandbox.probe import main; main()"
-PROBE_SECONDS: Final = 30.0  # it takes a tenth of one
+PROBE_SECONDS: Final = 120.0  # it takes a tenth of one; but what it says holds until the server ends
 BWRAP_VARIABLE: Final = "BUNBASE_BWRAP"
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
 ADVICE: Final = {
@@ -32,6 +33,7 @@ ADVICE: Final = {
     "rlimits": "run BunBase where setrlimit works as on Linux",
     "user": "run the server as root, in a place that other users may read: then no two workers share a user",
     "namespaces": "run the server as root with CAP_SYS_ADMIN",
+    "cgroups": "run the server as a systemd unit with Delegate=yes, on a machine with cgroup v2",
 }
 
 
@@ -98,7 +100,8 @@ def layers_here(runtime: Path, wanted: ConfineWith = ConfineWith.AUTO, fallback_
         )
         return msgspec.structs.replace(msgspec.json.decode(done.stdout, type=Layers), bubblewrap=bubblewrap)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
-        return Layers(0, dict.fromkeys((*FILES, *REQUIRED, *FOR_ROOT), f"the probe failed: {type(error).__name__}"))
+        names = (*FILES, *REQUIRED, *FOR_ROOT, *WHERE_DELEGATED)
+        return Layers(0, dict.fromkeys(names, f"the probe failed: {type(error).__name__}"))
 
 
 def find_bubblewrap(environment: Mapping[str, str]) -> str:

@@ -19,6 +19,12 @@ def most_threads() -> int:
     return THREADS + THREADS_PER_CORE * (os.cpu_count() or 1)
 
 
+def enter_cgroup(group: str) -> None:
+    """Put this process into a control group: cgroups.py. Raises: OSError."""
+    with open(f"{group}/cgroup.procs", "w") as members:
+        members.write("0")
+
+
 def limit_resources(memory_mb: int, own_user: bool) -> None:
     """Set hard limits. `own_user`: threads can be counted, since nobody else has this user; else Starter counts them.
 

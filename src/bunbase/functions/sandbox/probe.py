@@ -13,19 +13,20 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bunbase.functions.sandbox import bubblewrap, landlock
+from bunbase.functions.sandbox import bubblewrap, cgroups, landlock
 from bunbase.functions.sandbox.bun_files import links_for, rules_for
 from bunbase.functions.sandbox.kernel import no_new_privileges
-from bunbase.functions.sandbox.limits import DATA_BEYOND_LIMIT_MB, MB, limit_resources
+from bunbase.functions.sandbox.limits import DATA_BEYOND_LIMIT_MB, MB, enter_cgroup, limit_resources
 from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
 from bunbase.functions.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 from bunbase.functions.sandbox.seccomp import confine_calls
 
-TRIAL_SECONDS: Final = 10
+TRIAL_SECONDS: Final = 20  # on a machine that has a hundred other things to do
 MAX_REASON_BYTES: Final = 4096
 MAX_LINE: Final = 300
 PROBED_MB: Final = 64
@@ -42,6 +43,9 @@ refused("what the kernel says of others could be read", "ENOENT", () => fs.readd
 if (process.pid !== 1) console.log("other processes could be seen");
 else console.log("confined");
 """
+TRIAL_MB: Final = 32
+TRIAL_PROCESSES: Final = 4
+TRIAL_PAUSE_SECONDS: Final = 0.01
 
 
 class Broken(Exception):
@@ -57,6 +61,7 @@ def probe(files: str, runtime: str, bun: str, bwrap: str) -> dict[str, str]:
 
     `files`: what is to confine them, "landlock", "bubblewrap", "auto" for the second where the first fails, or "all".
     """
+    server = os.getppid()
     user = outcome(lambda: try_user(runtime))
     found = {}
     if files != "bubblewrap":
@@ -70,6 +75,7 @@ def probe(files: str, runtime: str, bun: str, bwrap: str) -> dict[str, str]:
         "rlimits": outcome(try_limits),
         "user": user,
         "namespaces": "" if in_bubblewrap else outcome(try_namespaces),  # without them bubblewrap gives up
+        "cgroups": outcome(lambda: try_cgroups(server)),
     }
 
 
@@ -182,6 +188,45 @@ def try_namespaces() -> None:
     leave_the_hosts()
     if os.uname().nodename != HOST_NAME.decode() or [name for _, name in socket.if_nameindex() if name != "lo"]:
         raise Broken("the host's network or name could still be seen")
+
+
+def try_cgroups(server: int) -> None:
+    """This one lasts: the server is moved into a group of its own, below which it then makes those of its workers."""
+    group = cgroups.new_group(cgroups.prepare(server), "trial")
+    try:
+        cgroups.limit(group, TRIAL_MB * MB, TRIAL_PROCESSES)
+        if death_in(group, fork_often) != 0:
+            raise Broken("more processes than allowed could be started")
+        death = death_in(group, lambda: b"x" * (2 * TRIAL_MB * MB))
+        if death != signal.SIGKILL or not cgroups.memory_kills(group):
+            raise Broken("more memory than allowed could be had")
+    finally:
+        while not cgroups.removed(group):  # until the last of them is gone; `outcome` sets a deadline
+            time.sleep(TRIAL_PAUSE_SECONDS)
+
+
+def death_in(group: Path, attack: Callable[[], object]) -> int:
+    """Give how a child ends that attacks in the group."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            enter_cgroup(str(group))
+            attack()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1]
+
+
+def fork_often() -> None:
+    """Raises: Broken unless the kernel puts an end to it."""
+    for _ in range(2 * TRIAL_PROCESSES):
+        try:
+            fork()
+        except BlockingIOError:
+            return
+    raise Broken
 
 
 def refused(otherwise: str, expected: int, attack: Callable[[], object]) -> None:

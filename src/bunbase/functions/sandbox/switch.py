@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.functions.sandbox.cgroups import base_group
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.functions.sandbox.layers import ConfineWith, Layers, layers_here
+from bunbase.functions.sandbox.worker_cgroups import Cgroup, WorkerCgroups
+
+CLOSE_SECONDS: Final = 2.0
+PAUSE_SECONDS: Final = 0.02
 
 
 class Switch(StrEnum):
@@ -18,12 +25,24 @@ class Switch(StrEnum):
 
 
 class Sandbox:
-    """Looks at the machine once, when first asked. `runtime`: the folder that workers must be able to read."""
+    """Looks at the machine once, when first asked. `runtime`: the folder that workers must be able to read.
 
-    def __init__(self, switch: Switch, runtime: Path, confine_with: ConfineWith = ConfineWith.AUTO) -> None:
+    `max_cpus`: what a worker may have of the processor, held by the layer cgroups.
+    """
+
+    def __init__(
+        self,
+        switch: Switch,
+        runtime: Path,
+        confine_with: ConfineWith = ConfineWith.AUTO,
+        max_cpus: float | None = None,
+    ) -> None:
         self.switch = switch
         self.runtime = runtime
         self.confine_with = confine_with
+        self.max_cpus = max_cpus
+        self.cgroups: WorkerCgroups | None = None
+        self._opening = asyncio.Lock()
 
     @property
     def off(self) -> bool:
@@ -47,6 +66,30 @@ class Sandbox:
                 'to run trusted code without a sandbox, set functions.sandbox = "off".'
             )
         return found.confinement(memory_mb)
+
+    async def cgroup(self, memory_mb: int) -> Cgroup | None:
+        """Make a control group for a new worker, None where the layer is missing. Raises: FunctionsUnavailable."""
+        if "cgroups" not in await self.layers():
+            return None
+        try:
+            async with self._opening:
+                if self.cgroups is None:
+                    self.cgroups = await asyncio.to_thread(WorkerCgroups, base_group(), self.max_cpus)
+            return await asyncio.to_thread(self.cgroups.make, memory_mb)
+        except OSError as error:
+            raise FunctionsUnavailable(f"A worker could not be given a cgroup: {error}.") from error
+
+    def tidy(self) -> None:
+        """Remove the control groups of workers that have ended."""
+        if self.cgroups is not None:
+            self.cgroups.tidy()
+
+    async def close(self) -> None:
+        """Remove all control groups, as soon as the workers have ended; else the next server does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while self.cgroups is not None and not self.cgroups.close():  # noqa: ASYNC110 - the kernel tells nobody
+                    await asyncio.sleep(PAUSE_SECONDS)
 
     @cached_property
     def _looked(self) -> asyncio.Task[Layers]:

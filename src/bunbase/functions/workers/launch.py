@@ -33,7 +33,7 @@ ENVIRONMENT: Final = {
 }
 
 
-def launch_of(bun: Path, memory_mb: int, confinement: Confinement | None) -> Launch:
+def launch_of(bun: Path, memory_mb: int, confinement: Confinement | None, group: str = "") -> Launch:
     """`memory_mb`: what the garbage collector takes for the machine's memory."""
     return Launch(
         program=str(bun),
@@ -41,4 +41,5 @@ def launch_of(bun: Path, memory_mb: int, confinement: Confinement | None) -> Lau
         environment={**ENVIRONMENT, "BUN_JSC_forceRAMSize": str(memory_mb << 20)},
         directory=str(RUNTIME),
         confinement=confinement,
+        group=group,
     )

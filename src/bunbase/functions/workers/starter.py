@@ -48,7 +48,7 @@ class Starter:
         self.find_bun = find_bun
         self.settings = settings
         self.guard = True  # the words of the sandbox; tests of its walls do without
-        self.sandbox = Sandbox(settings.sandbox, RUNTIME, settings.confine_with)
+        self.sandbox = Sandbox(settings.sandbox, RUNTIME, settings.confine_with, settings.max_cpus_per_worker)
         self.alive: set[Worker] = set()  # those that have a bundle, or are being given one
         self.shelf = Shelf(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0
@@ -97,6 +97,7 @@ class Starter:
         Threads are counted here since RLIMIT_NPROC counts them per user, and without root all workers are one user.
         """
         self.rounds += 1
+        self.sandbox.tidy()
         for worker in list(self.alive):
             if worker.idle and self.rounds % ROUNDS_PER_IDLE_LOOK:
                 continue
@@ -121,12 +122,19 @@ class Starter:
         for worker in list(self.alive):
             worker.kill("BunBase is shutting down")
         await self.zygote.close()
+        await self.sandbox.close()
 
     async def _spawn(self, memory_mb: int) -> Worker:
         """Give a worker that has no bundle; its runtime may not stand yet. Raises: FunctionsUnavailable."""
-        launch = launch_of(self.find_bun(), memory_mb, await self.sandbox.confinement(memory_mb))
-        process = await self.zygote.spawn(launch)
-        worker = Worker(process, self.settings.max_response_bytes, self._gone)
+        confinement, cgroup = await self.sandbox.confinement(memory_mb), await self.sandbox.cgroup(memory_mb)
+        try:
+            launch = launch_of(self.find_bun(), memory_mb, confinement, str(cgroup.path) if cgroup else "")
+            process = await self.zygote.spawn(launch)
+        except BaseException:
+            if cgroup is not None:
+                cgroup.leave()
+            raise
+        worker = Worker(process, self.settings.max_response_bytes, self._gone, cgroup)
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=process.channel)
         except BaseException as error:
@@ -160,4 +168,6 @@ class Starter:
     def _gone(self, worker: Worker) -> None:
         self.shelf.forget(worker)
         self.alive.discard(worker)
+        if worker.cgroup is not None:
+            worker.cgroup.leave()
         metrics.workers.set(len(self.alive))

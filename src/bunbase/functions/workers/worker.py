@@ -19,6 +19,7 @@ from bunbase.contracts.functions import (
     FunctionTimeout,
     LogLevel,
 )
+from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
@@ -80,8 +81,15 @@ class Worker(asyncio.Protocol):
     `on_death(worker)`: once when the process is done with, before its owner hears of it.
     """
 
-    def __init__(self, process: Spawned, max_answer_bytes: int, on_death: Callable[[Worker], None]) -> None:
+    def __init__(
+        self,
+        process: Spawned,
+        max_answer_bytes: int,
+        on_death: Callable[[Worker], None],
+        cgroup: Cgroup | None = None,
+    ) -> None:
         self.pid = process.pid
+        self.cgroup = cgroup
         self.deployment = NOTHING_YET
         self.cpu = ProcessorTime(process.pid)
         self.loaded_at = 0.0
@@ -244,7 +252,7 @@ class Worker(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._ready.done():  # no bundle can have done that
             self._fail_start(FunctionsUnavailable("A worker ended before its runtime stood; ask `bunbase doctor`."))
-        self.kill("its process ended")
+        self.kill((self.cgroup and self.cgroup.cause_of_death) or "its process ended")
 
     def _hear(self, type: int, id: int, payload: bytes) -> None:
         match type:

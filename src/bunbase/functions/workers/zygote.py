@@ -42,6 +42,7 @@ class Launch:
     environment: Mapping[str, str]
     directory: str
     confinement: Confinement | None
+    group: str = ""  # the control group that it is put into
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class Zygote:
             "environment": dict(launch.environment),
             "directory": launch.directory,
             "confinement": launch.confinement and asdict(launch.confinement),
+            "group": launch.group,
         }
         socket.send_fds(zygote, [json.dumps(message).encode()], [theirs.fileno()])
         self.waiting.append(answered)

@@ -29,6 +29,7 @@ from bunbase.functions.sandbox.bun_files import links_for, rules_for
 from bunbase.functions.sandbox.confine import Confinement, close_the_doors, files_of, give_up_privileges
 from bunbase.functions.sandbox.kernel import PR_SET_PDEATHSIG, prctl
 from bunbase.functions.sandbox.landlock import Rule
+from bunbase.functions.sandbox.limits import enter_cgroup
 from bunbase.functions.sandbox.seccomp import BUN_FD
 
 CHANNEL_FD = 3
@@ -142,6 +143,8 @@ def become_worker(
     """Shed everything of the zygote, be confined, and exec. Whatever it raises: then nothing may be executed."""
     os.setsid()
     keep_only(channel, wanted["program"])
+    if wanted["group"]:
+        enter_cgroup(wanted["group"])
     if confinement is not None:
         ruleset = files_of(confinement, rules)
         give_up_privileges(confinement)
@@ -159,6 +162,8 @@ def become_bubblewrap(
     """The same, but for what bubblewrap itself does once it is executed."""
     os.setsid()
     keep_only(channel, confinement.bubblewrap, told)
+    if wanted["group"]:
+        enter_cgroup(wanted["group"])
     give_up_privileges(confinement)
     if not depend_on(zygote):
         return
