@@ -17,7 +17,7 @@ from bunbase.functions.source_map import BadSourceMap, decode_source_map, read_s
 from bunbase.functions.stack_traces import translate
 from bunbase.functions.store.functions import Loaded, NewVersion
 from bunbase.functions.workers.deployment import Deployment, Program
-from bunbase.functions.workers.worker import LoadFailed
+from bunbase.functions.workers.start import LoadFailed
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput, TooLarge
 

@@ -74,6 +74,11 @@ def join_payload(meta: Any, *rest: bytes) -> bytes:
     return b"".join((LENGTH.pack(len(first)), first, *rest))
 
 
+def text_of(payload: bytes) -> str:
+    """Read text that PostgreSQL can store: it knows no NUL."""
+    return payload.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
 class FrameReader:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes

@@ -15,9 +15,10 @@ from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment, Fetch, Request, Said, Say
 from bunbase.functions.workers.group import Group
 from bunbase.functions.workers.shares import idle_longest, who_gives_way
+from bunbase.functions.workers.start import LoadFailed, WorkerDied
 from bunbase.functions.workers.starter import Starter
 from bunbase.functions.workers.waiting import Waiter, WaitingRoom, overloaded
-from bunbase.functions.workers.worker import RETIRED, LoadFailed, Owner, Worker, WorkerDied
+from bunbase.functions.workers.worker import RETIRED, Owner, Worker
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Internal, Problem
 from bunbase.pkg.logger import logger

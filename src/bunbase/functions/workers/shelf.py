@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from bunbase.contracts.functions import FunctionConfig
-from bunbase.functions.workers.worker import RETIRED, Worker, WorkerDied
+from bunbase.functions.workers.start import WorkerDied
+from bunbase.functions.workers.worker import RETIRED, Worker
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger

@@ -19,7 +19,8 @@ from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.launch import RUNTIME, launch_of
 from bunbase.functions.workers.memory import held_by
 from bunbase.functions.workers.shelf import USUAL_MB, Shelf
-from bunbase.functions.workers.worker import RETIRED, Owner, Worker, WorkerDied
+from bunbase.functions.workers.start import WorkerDied
+from bunbase.functions.workers.worker import RETIRED, Owner, Worker
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem

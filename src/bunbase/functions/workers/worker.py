@@ -15,7 +15,6 @@ from bunbase.contracts.functions import (
     FunctionCpuExceeded,
     FunctionCrashed,
     FunctionError,
-    FunctionsUnavailable,
     FunctionTimeout,
     LogLevel,
 )
@@ -24,10 +23,9 @@ from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Program, Request, Said
-from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload
+from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload, text_of
 from bunbase.functions.workers.limits import (
     LINE_OVERHEAD_BYTES,
-    MAX_BYTECODE_BYTES,
     MAX_CALL_LOG_BYTES,
     MAX_ERROR_BYTES,
     MAX_FRAME_BYTES,
@@ -36,6 +34,7 @@ from bunbase.functions.workers.limits import (
     WINDOW_BYTES,
 )
 from bunbase.functions.workers.processor import MAX_IDLE_MS, ProcessorTime
+from bunbase.functions.workers.start import OF_START, LoadFailed, Start, WorkerDied
 from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Spawned
 from bunbase.pkg.clock import rfc3339
@@ -50,14 +49,6 @@ BURNT_WHILE_IDLE: Final = (
     "behind an answer belongs in ctx.waitUntil."
 )
 OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
-
-
-class LoadFailed(Exception):
-    """The bundle could not be loaded; the message is for its author."""
-
-
-class WorkerDied(LoadFailed):
-    """The process ended while it loaded: the bundle may have ended it, or something else."""
 
 
 class Owner:
@@ -108,10 +99,7 @@ class Worker(asyncio.Protocol):
         self._reader = FrameReader(MAX_FRAME_BYTES)
         self._transport: asyncio.WriteTransport | None = None
         self._reading: asyncio.ReadTransport | None = None
-        self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._loaded: asyncio.Future[None] = self._loop.create_future()
-        self._compiled: asyncio.Future[bytes] = self._loop.create_future()
-        self._bytecode = bytearray()
+        self._start = Start(self._loop)
         self._deadlines: dict[int, asyncio.TimerHandle] = {}
         self._pong_due: asyncio.TimerHandle | None = None
         self._background_log_bytes = 0
@@ -134,11 +122,12 @@ class Worker(asyncio.Protocol):
     async def ready(self, seconds: float) -> None:
         """Wait until its runtime stands. Raises: WorkerDied, FunctionsUnavailable, TimeoutError."""
         async with asyncio.timeout(seconds):
-            await self._ready
+            await self._start.ready
 
     async def load(self, deployment: Deployment, program: Program, seconds: float, guard: bool = True) -> None:
         """Hand over what is to run. `guard`: runtime/guard.ts. Raises: LoadFailed, FunctionsUnavailable."""
         self.deployment = self._asks.deployment = deployment
+        self._start.compiled.cancel()  # bytecode is made where no bundle has run
         if self.dead:
             raise WorkerDied(f"The worker died before it was needed: {self.dead}.")
         if program.host is not None:
@@ -152,9 +141,9 @@ class Worker(asyncio.Protocol):
         }
         try:
             async with asyncio.timeout(seconds):
-                await self._ready  # writing to one that has ended would hide what it said last: why
+                await self._start.ready  # writing to one that has ended would hide what it said last: why
                 self._send(Frame.LOAD, 0, join_payload(meta, program.code, program.bytecode))
-                await self._loaded
+                await self._start.loaded
             self.cpu.forget()
             self.loaded_at = self.idle_since = time.monotonic()
         except TimeoutError:
@@ -163,9 +152,9 @@ class Worker(asyncio.Protocol):
     async def compile(self, code: bytes, seconds: float) -> bytes:
         """Give a bundle's bytecode, b"" where there is none, without running it. Raises: WorkerDied, TimeoutError."""
         async with asyncio.timeout(seconds):
-            await self._ready
+            await self._start.ready
             self._send(Frame.COMPILE, 0, code)
-            return await self._compiled
+            return await self._start.compiled
 
     def begin(self, request: Request) -> Call:
         """Start a call; its deadline runs from now."""
@@ -217,7 +206,7 @@ class Worker(asyncio.Protocol):
         if self._pong_due is not None:
             self._pong_due.cancel()
         self._asks.close()
-        self._fail_start(WorkerDied(f"The worker died while loading: {why}."))
+        self._start.fail(WorkerDied(f"The worker died while loading: {why}."))
         for number in list(self.calls):
             self._log(self.calls[number], f"The worker died: {why}.")
             crash = FunctionCrashed("The worker that ran this call died; the function's log says why.")
@@ -250,29 +239,18 @@ class Worker(asyncio.Protocol):
             self._reading.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._ready.done():  # no bundle can have done that
-            self._fail_start(FunctionsUnavailable("A worker ended before its runtime stood; ask `bunbase doctor`."))
+        self._start.fail_unless_ready()
         self.kill((self.cgroup and self.cgroup.cause_of_death) or "its process ended")
 
     def _hear(self, type: int, id: int, payload: bytes) -> None:
         match type:
             case Frame.LOG:
                 self._hear_line(id, payload)
-            case Frame.LOADED if not self._loaded.done():
-                self._loaded.set_result(None)
-            case Frame.FAILED if not self._loaded.done():
-                self._loaded.set_exception(LoadFailed(_text(payload[:MAX_ERROR_BYTES])))
-            case Frame.UNCONFINED if not self._loaded.done():
-                reason = _text(payload[:MAX_ERROR_BYTES])
-                self._fail_start(FunctionsUnavailable(f"A worker could not be confined: {reason}."))
-            case Frame.BYTECODE if self.deployment is NOTHING_YET and not self._compiled.done():
-                self._hear_bytecode(payload)
+            case _ if type in OF_START and self._start.hear(type, payload):
+                pass
             case Frame.PONG if self._pong_due is not None:
                 self._pong_due.cancel()
                 self._pong_due = None
-            case Frame.READY:
-                if not self._ready.done():
-                    self._ready.set_result(None)
             case Frame.ASK:
                 self._hear_ask(id, payload)
             case _ if type in OF_ASKS:
@@ -281,19 +259,6 @@ class Worker(asyncio.Protocol):
                 self._hear_call(type, id, self.calls[id], payload)
             case _:
                 self._stray()
-
-    def _fail_start(self, error: Exception) -> None:
-        for waited in (self._ready, self._loaded, self._compiled):
-            if not waited.done():
-                waited.set_exception(error)
-                waited.exception()  # seen, should nobody wait
-
-    def _hear_bytecode(self, piece: bytes) -> None:
-        self._bytecode += piece
-        if len(self._bytecode) > MAX_BYTECODE_BYTES:
-            raise BadFrame("more bytecode than there may be")
-        if not piece:
-            self._compiled.set_result(bytes(self._bytecode))
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
@@ -318,7 +283,7 @@ class Worker(asyncio.Protocol):
             case Frame.ERROR if call.abandoned:
                 self._end_answer(id, Outcome.CANCELLED)  # most likely the very error that our cancelling caused
             case Frame.ERROR:
-                self._log(call, _text(payload[:MAX_ERROR_BYTES]))
+                self._log(call, text_of(payload[:MAX_ERROR_BYTES]))
                 failure = FunctionError("The function threw an error; its log has the details.")
                 self._end_answer(id, Outcome.ERROR, failure)
             case _:
@@ -365,7 +330,7 @@ class Worker(asyncio.Protocol):
         if logged > MAX_CALL_LOG_BYTES + MAX_LINE_BYTES:  # room for the mark that says where it was cut
             raise BadFrame("more log than a call may write")
         invocation = call.request.invocation if call else ""
-        self.owner.said(Said(self.deployment, invocation, LEVELS[payload[0]], _text(payload[2:]), payload[1] != 0))
+        self.owner.said(Said(self.deployment, invocation, LEVELS[payload[0]], text_of(payload[2:]), payload[1] != 0))
         return None
 
     def _stray(self) -> None:
@@ -441,8 +406,3 @@ def _invoke_payload(request: Request) -> bytes:
         "more": request.more,
     }
     return join_payload(meta, request.body)
-
-
-def _text(payload: bytes) -> str:
-    """Read text that PostgreSQL can store: it knows no NUL."""
-    return payload.decode("utf-8", "replace").replace("\0", "\ufffd")
