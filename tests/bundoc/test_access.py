@@ -11,20 +11,18 @@ from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     Aggregation,
-    CollectionSpec,
     DocumentExists,
     DocumentNotFound,
-    IndexSpec,
     InvalidQuery,
     InvalidUpdate,
     Precondition,
     Query,
     RuleDenied,
-    Rules,
     StaleRevision,
     UniqueViolation,
 )
 from bunbase.contracts.caller import Caller, EndUser
+from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.errors import DeadlineExceeded, InvalidInput, Problem
 from tests.rooms import publishable_caller, secret_caller
 

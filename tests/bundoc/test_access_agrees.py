@@ -10,17 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
-    Aggregation,
-    CollectionSpec,
-    DocumentNotFound,
-    IndexSpec,
-    InvalidRule,
-    Query,
-    Rules,
-)
+from bunbase.contracts.bundoc import NO_PRECONDITION, Aggregation, DocumentNotFound, InvalidRule, Query
 from bunbase.contracts.caller import Caller, EndUser
+from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.rules.test_agreement import DOCUMENTS, RULES

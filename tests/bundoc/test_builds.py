@@ -16,7 +16,8 @@ from bunbase.bundoc.query.text import parse_text
 from bunbase.bundoc.sqlite_engine.altering import BATCH, BATCH_BYTES, Build, Declare
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create, Step
-from bunbase.contracts.bundoc import BundocBusy, Collection, CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc import BundocBusy
+from bunbase.contracts.collections import Collection, CollectionSpec, IndexSpec
 from tests.bundoc.build_writer import COLLECTION, DOCUMENTS, INDEXES, PROJECT, filled
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionSpec, DocumentReferenced
+from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentReferenced
 from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.collections import CollectionSpec
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 

@@ -20,13 +20,13 @@ from bunbase.bundoc.writes import Check, Create, Delete, Put, Step, Update
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     BundocBusy,
-    CollectionSpec,
     DocumentExists,
     DocumentNotFound,
     Precondition,
     ResyncRequired,
     StaleRevision,
 )
+from bunbase.contracts.collections import CollectionSpec
 from bunbase.pkg.clock import ManualClock
 from tests.bundoc.engines import Seconds, sqlite_engine
 from tests.fakes import FakeKms

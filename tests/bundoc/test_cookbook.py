@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionSpec, DocumentNotFound, RuleDenied, Rules
+from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, RuleDenied
 from bunbase.contracts.caller import EndUser
+from bunbase.contracts.collections import CollectionSpec, Rules
 from tests.rooms import publishable_caller, secret_caller
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"

@@ -13,8 +13,9 @@ from bunbase.bundoc.schema.expanding import MAX_EXPANDED, expanded, expansions
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Lookup
-from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionSpec, DocumentNotFound, InvalidQuery, Query
+from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, InvalidQuery, Query
 from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.collections import CollectionSpec
 
 CALLER = Caller(CallerKind.SECRET, project="prj_a")
 

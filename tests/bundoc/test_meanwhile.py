@@ -8,15 +8,8 @@ import pytest
 
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import (
-    Aggregation,
-    BundocBusy,
-    Collection,
-    CollectionNotFound,
-    CollectionSpec,
-    Page,
-    Query,
-)
+from bunbase.contracts.bundoc import Aggregation, BundocBusy, CollectionNotFound, Page, Query
+from bunbase.contracts.collections import Collection, CollectionSpec
 from tests.bundoc.test_access import SERVER, C, body, put
 
 DEADLINE_SECONDS = 10.0

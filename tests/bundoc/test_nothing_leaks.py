@@ -12,15 +12,14 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     BundocBusy,
-    CollectionSpec,
     DocumentNotFound,
     DocumentReferenced,
     InvalidDocument,
     InvalidQuery,
     Query,
     RuleDenied,
-    Rules,
 )
+from bunbase.contracts.collections import CollectionSpec, Rules
 from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, body, fields_of, put, refusal, user
 
 OPEN = Rules(list="true", get="true", create="true", update="true", delete="true")

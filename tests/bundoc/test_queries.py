@@ -22,13 +22,12 @@ from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     Aggregation,
     CollectionNotFound,
-    CollectionSpec,
-    IndexSpec,
     InvalidQuery,
     Query,
     QueryNeedsIndex,
     UniqueViolation,
 )
+from bunbase.contracts.collections import CollectionSpec, IndexSpec
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import InvalidInput
 from tests.bundoc.engines import sqlite_engine

@@ -9,8 +9,9 @@ import pytest
 
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import CollectionSpec, Highlight, IndexSpec, InvalidQuery, QueryNeedsIndex, Rules
+from bunbase.contracts.bundoc import Highlight, InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, put
 
 AUTHOR = {"type": "string", "x-ref": "users"}

@@ -16,15 +16,13 @@ from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     BundocBusy,
     CollectionReferenced,
-    CollectionSpec,
     DocumentNotFound,
     DocumentReferenced,
-    IndexSpec,
     InvalidDocument,
-    MisfitQuery,
     Query,
 )
 from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.collections import CollectionSpec, IndexSpec, MisfitQuery
 from bunbase.pkg.errors import InvalidInput
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms

@@ -16,13 +16,12 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     Aggregation,
-    CollectionSpec,
     DocumentExists,
     Highlight,
-    IndexSpec,
     InvalidQuery,
     QueryNeedsIndex,
 )
+from bunbase.contracts.collections import CollectionSpec, IndexSpec
 from bunbase.pkg.errors import InvalidInput
 from tests.bundoc.test_queries import CALLER, C, ask, examined, put, walked
 

@@ -23,14 +23,12 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth import Account, InvalidCredentials, InvalidToken, SignedIn, TokenExpired, TokenReused
 from bunbase.contracts.bundoc import KeyState
 from bunbase.contracts.caller import CallerKind, Role
+from bunbase.contracts.function_logs import LogLevel, LogLine, LogPage
 from bunbase.contracts.functions import (
     FunctionConfig,
     FunctionError,
     FunctionNotFound,
     InvalidBundle,
-    LogLevel,
-    LogLine,
-    LogPage,
     Variable,
     VariableNotFound,
     Variables,

@@ -24,7 +24,6 @@ from bunbase.contracts.bundoc import (
     Bundoc,
     CollectionNotFound,
     CollectionReferenced,
-    CollectionSpec,
     Commit,
     CommitResult,
     DocumentExists,
@@ -32,23 +31,21 @@ from bunbase.contracts.bundoc import (
     DocumentReferenced,
     DocumentTooLarge,
     Highlight,
-    IndexSpec,
     InvalidDocument,
     InvalidQuery,
     InvalidRule,
     InvalidSchema,
     InvalidUpdate,
-    MisfitQuery,
     Precondition,
     Query,
     ResyncRequired,
     RuleDenied,
-    Rules,
     StaleRevision,
     UniqueViolation,
 )
 from bunbase.contracts.bunkms import KeyDestroyed, Kms
 from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
+from bunbase.contracts.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem
 from bunbase.pkg.metrics import metrics_text

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.caller import Role
+from bunbase.contracts.function_logs import LogFilter, LogLevel
 from bunbase.contracts.functions import (
     Chunk,
     FunctionCpuExceeded,
@@ -20,8 +21,6 @@ from bunbase.contracts.functions import (
     Head,
     InvalidBundle,
     Invocation,
-    LogFilter,
-    LogLevel,
     Receiving,
     VariableNotFound,
     VersionNotFound,

@@ -11,18 +11,8 @@ from typing import Any, cast
 import msgspec
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import (
-    Bundle,
-    Chunk,
-    FunctionConfig,
-    Functions,
-    Head,
-    Invocation,
-    LogFilter,
-    LogLine,
-    Receiving,
-    Version,
-)
+from bunbase.contracts.function_logs import LogFilter, LogLine
+from bunbase.contracts.functions import Bundle, Chunk, FunctionConfig, Functions, Head, Invocation, Receiving, Version
 from tests.rooms import member_caller, secret_caller
 
 PROJECT = "prj_one"

@@ -12,7 +12,7 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.checking import check_schema
 from bunbase.bundoc.schema.references import Reference, references_of
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.contracts.bundoc import CollectionSpec, Rules
+from bunbase.contracts.collections import CollectionSpec, Rules
 
 
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -11,7 +11,8 @@ from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
-from bunbase.contracts.bundoc import Changes, Collection, CollectionSpec, KeyState
+from bunbase.contracts.bundoc import Changes, KeyState
+from bunbase.contracts.collections import Collection, CollectionSpec
 
 T = TypeVar("T")
 

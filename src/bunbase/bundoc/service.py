@@ -30,16 +30,12 @@ from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Put, Write
 from bunbase.contracts.bundoc import (
     Aggregation,
     Changes,
-    Collection,
     CollectionNotFound,
-    CollectionSpec,
     Commit,
     CommitResult,
     Document,
     DocumentReferenced,
     KeyState,
-    MisfitQuery,
-    Misfits,
     Page,
     Precondition,
     Query,
@@ -47,6 +43,7 @@ from bunbase.contracts.bundoc import (
     UniqueViolation,
 )
 from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.collections import Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor

@@ -19,7 +19,8 @@ from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.bundoc.query.search import Found, Words
 from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.query.words import BETWEEN, any_of, fts_columns, text_at
-from bunbase.contracts.bundoc import Highlight, IndexSpec, Query
+from bunbase.contracts.bundoc import Highlight, Query
+from bunbase.contracts.collections import IndexSpec
 
 MAX_FIELDS: Final = 16
 MAX_MARK: Final = 64

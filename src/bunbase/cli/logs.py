@@ -20,7 +20,7 @@ from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output, visible
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.sse import events
-from bunbase.contracts.functions import LogLevel, LogLine, LogPage
+from bunbase.contracts.function_logs import LogLevel, LogLine, LogPage
 from bunbase.pkg.clock import rfc3339
 
 SILENCE_SECONDS: Final = 45.0  # the server sends a heartbeat every 15 s at most; after three the line is dead

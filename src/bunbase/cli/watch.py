@@ -23,7 +23,7 @@ from bunbase.cli.saved_files import SavedFiles
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.watched_functions import WatchedFunctions
 from bunbase.cli.watched_project import watched_project
-from bunbase.contracts.functions import LogPage
+from bunbase.contracts.function_logs import LogPage
 
 LOOK_SECONDS: Final = 0.05  # between two looks at the disk; one at a hundred files takes a millisecond
 REST: Final = 20  # times as long as a look took: many files cost a twentieth of a processor, not all of it

@@ -10,6 +10,8 @@ from typing import Annotated, Final, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.function_logs import LogFilter, LogLine, LogPage
+from bunbase.contracts.function_usage import FunctionStats, Usage
 from bunbase.contracts.triggers import (
     MAX_DATA_TRIGGERS,
     DataTrigger,
@@ -170,50 +172,6 @@ class Chunk(msgspec.Struct, frozen=True, tag="chunk"):
     data: bytes
 
 
-class LogLevel(StrEnum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARN = "warn"
-    ERROR = "error"
-
-
-class LogLine(msgspec.Struct, frozen=True):
-    """`seq`: grows in the order lines became visible; `truncated`: the line or its invocation said too much."""
-
-    seq: int
-    at: datetime
-    level: LogLevel
-    text: str
-    function: str
-    version: int
-    invocation: str
-    truncated: bool
-
-
-class LogFilter(msgspec.Struct, frozen=True):
-    """Which lines: all, as far as nothing is said.
-
-    `level`: this one and worse; `text`: somewhere in the line, in capitals or not; `since` is inclusive, `until` not.
-    """
-
-    level: LogLevel | None = None
-    text: Annotated[str, msgspec.Meta(max_length=256)] = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    invocation: str | None = None
-    version: int | None = None
-
-
-ALL_LINES: Final = LogFilter()
-
-
-class LogPage(msgspec.Struct, frozen=True):
-    """Lines newest first; `next` goes back in time."""
-
-    items: tuple[LogLine, ...]
-    next: str | None
-
-
 class Variable(msgspec.Struct, frozen=True, omit_defaults=True):
     """`value` is there only when an owner or admin asked to reveal it.
 
@@ -229,53 +187,6 @@ class Variable(msgspec.Struct, frozen=True, omit_defaults=True):
 class Variables(msgspec.Struct, frozen=True):
     items: tuple[Variable, ...]
     next: str | None = None
-
-
-class FunctionHour(msgspec.Struct, frozen=True):
-    """`hour`: its first moment. `calls`: those that a worker had, `errors` of these threw, crashed or ran out of time;
-    `refused`: those that no worker had. Percentiles are good within some 12 %; null where nothing ran. `cpu_ms`: the
-    workers' processor time, what they burn between calls included, starting and loading not.
-    """
-
-    hour: datetime
-    calls: int
-    errors: int
-    refused: int
-    cold_starts: int
-    p50_ms: float | None
-    p95_ms: float | None
-    cpu_ms: float
-    memory_peak_mb: float
-
-
-class FunctionStats(msgspec.Struct, frozen=True):
-    """All of `hours` together; each means what it means there."""
-
-    calls: int
-    errors: int
-    refused: int
-    cold_starts: int
-    p50_ms: float | None
-    p95_ms: float | None
-    cpu_ms: float
-    memory_peak_mb: float
-    hours: tuple[FunctionHour, ...]
-
-
-class UsageHour(msgspec.Struct, frozen=True):
-    hour: datetime
-    invocations: int
-    gb_seconds: float
-    cpu_ms: float
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """`gb_seconds`: of each call its seconds times the memory its function may hold; `cpu_ms`: as in FunctionHour."""
-
-    invocations: int
-    gb_seconds: float
-    cpu_ms: float
-    hours: tuple[UsageHour, ...]
 
 
 class Functions(Protocol):

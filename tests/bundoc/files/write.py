@@ -10,6 +10,8 @@ import asyncio
 import shutil
 import sys
 import tempfile
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +58,10 @@ async def main(target: Path) -> None:
 
 
 async def with_indexes(service: Any, caller: Any) -> None:
-    from bunbase.contracts import bundoc  # the first versions had neither of these
-
-    indexes = (bundoc.IndexSpec(("title", "-n"), "by_title"),)
-    asked = bundoc.CollectionSpec(indexes) if hasattr(bundoc, "CollectionSpec") else indexes
+    apart = find_spec("bunbase.contracts.collections")  # the first versions had all in one file, and no CollectionSpec
+    contract: Any = import_module(apart.name if apart else "bunbase.contracts.bundoc")
+    indexes = (contract.IndexSpec(("title", "-n"), "by_title"),)
+    asked = contract.CollectionSpec(indexes) if hasattr(contract, "CollectionSpec") else indexes
     await service.put_collection(caller, "users", asked)
 
 

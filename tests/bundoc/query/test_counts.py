@@ -21,7 +21,8 @@ from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
 from bunbase.bundoc.sqlite_engine.index_tables import create_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table, create_format, table_of
-from bunbase.contracts.bundoc import IndexSpec, QueryNeedsIndex
+from bunbase.contracts.bundoc import QueryNeedsIndex
+from bunbase.contracts.collections import IndexSpec
 from tests.bundoc.query.generated import documents, filters, scalars, values
 
 ADA: dict[str, Any] = {"uid": "a", "email": None, "role": "user", "claims": {"a": 1, "many": ["a", "b", 1]}}

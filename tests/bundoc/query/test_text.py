@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bunbase.bundoc.query.text import Term, TextSearch, parse_search, parse_text, parse_where_and_search
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
-from bunbase.contracts.bundoc import IndexSpec, InvalidQuery
+from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.contracts.collections import IndexSpec
 
 TABLE = TextTable(1, 1, IndexSpec(("title", "body"), type="text"), ready=True, built=0)
 

@@ -18,7 +18,8 @@ from bunbase.bundoc.rules.inputs import Inputs, seen_fields
 from bunbase.bundoc.rules.rule import compile_rule
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionSpec, IndexSpec, QueryNeedsIndex
+from bunbase.contracts.bundoc import NO_PRECONDITION, QueryNeedsIndex
+from bunbase.contracts.collections import CollectionSpec, IndexSpec
 from tests.bundoc.rules.test_agreement import CALLERS, CREATED, DOCUMENTS, NOW, RULES, compiled
 from tests.rooms import secret_caller
 

@@ -8,8 +8,9 @@ import pytest
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.rule import auth_of
 from bunbase.bundoc.rules.ruleset import OPERATIONS, Operation, RuleSet
-from bunbase.contracts.bundoc import InvalidRule, Rules
+from bunbase.contracts.bundoc import InvalidRule
 from bunbase.contracts.caller import EndUser
+from bunbase.contracts.collections import Rules
 
 ADA = auth_of(EndUser(uid="ada", email=None, role="user", claims={}, session="s"))
 

@@ -9,7 +9,8 @@ import pytest
 from bunbase.bundoc.definition import check_spec
 from bunbase.bundoc.schema.checking import MAX_LEVELS
 from bunbase.bundoc.schema.references import Reference, references_of
-from bunbase.contracts.bundoc import CollectionSpec, InvalidSchema
+from bunbase.contracts.bundoc import InvalidSchema
+from bunbase.contracts.collections import CollectionSpec
 
 REFERENCE = {"type": "string", "x-ref": "users"}
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.functions import Functions, LogLevel
+from bunbase.contracts.function_logs import LogLevel
+from bunbase.contracts.functions import Functions
 from bunbase.contracts.triggers import Job, JobStatus, NewJob, Run, RunOutcome
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, SERVER, log_of
 

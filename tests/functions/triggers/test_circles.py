@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc, CollectionSpec
-from bunbase.contracts.bundoc import Rules as RulesOf
-from bunbase.contracts.functions import LogLevel
+from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
+from bunbase.contracts.collections import CollectionSpec
+from bunbase.contracts.collections import Rules as RulesOf
+from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.triggers import JobStatus, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc, CollectionSpec
-from bunbase.contracts.bundoc import Rules as DocumentRules
+from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
+from bunbase.contracts.collections import CollectionSpec
+from bunbase.contracts.collections import Rules as DocumentRules
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Rooms

@@ -15,8 +15,8 @@ from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.trace import Step
 from bunbase.bundoc.rules.values import TIMESTAMP
 from bunbase.bundoc.writes import Lookup
-from bunbase.contracts.bundoc import Rules
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
+from bunbase.contracts.collections import Rules
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import InvalidInput, Malformed, TooLarge
 

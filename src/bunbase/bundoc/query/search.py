@@ -13,7 +13,8 @@ from bunbase.bundoc.query.sort import Order
 from bunbase.bundoc.query.sql import Condition
 from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.writes import Lookup
-from bunbase.contracts.bundoc import IndexSpec, QueryNeedsIndex
+from bunbase.contracts.bundoc import QueryNeedsIndex
+from bunbase.contracts.collections import IndexSpec
 
 
 class Search(msgspec.Struct, frozen=True):

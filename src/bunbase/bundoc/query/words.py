@@ -10,7 +10,7 @@ from typing import Any, Final
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.predicate import candidates
 from bunbase.bundoc.query.text import Term
-from bunbase.contracts.bundoc import IndexSpec
+from bunbase.contracts.collections import IndexSpec
 
 BETWEEN: Final = "\n\ue000\n"  # a word that nobody can search for, between the strings of an array
 

@@ -13,8 +13,9 @@ from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, check_me
 from bunbase.bundoc.routes.fast import JSON
 from bunbase.bundoc.routes.openapi import DocumentBody, document_response, no_content, problems
 from bunbase.bundoc.schema.checking import check_size
-from bunbase.contracts.bundoc import Bundoc, Collection, CollectionSpec, MisfitQuery, Misfits
+from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.collections import Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.errors import InvalidInput

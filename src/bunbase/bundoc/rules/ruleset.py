@@ -6,7 +6,8 @@ from typing import Final, Literal
 
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.rule import CompiledRule, Filter, compile_rule
-from bunbase.contracts.bundoc import InvalidRule, Rules
+from bunbase.contracts.bundoc import InvalidRule
+from bunbase.contracts.collections import Rules
 
 Operation = Literal["list", "get", "create", "update", "delete"]
 OPERATIONS: Final[tuple[Operation, ...]] = ("list", "get", "create", "update", "delete")

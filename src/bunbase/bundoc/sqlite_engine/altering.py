@@ -20,7 +20,8 @@ from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.referring import check_unreferenced
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.bundoc.sqlite_engine.writer import Transaction
-from bunbase.contracts.bundoc import Collection, CollectionSpec, IndexSpec, InvalidDocument, UniqueViolation
+from bunbase.contracts.bundoc import InvalidDocument, UniqueViolation
+from bunbase.contracts.collections import Collection, CollectionSpec, IndexSpec
 from bunbase.pkg.errors import InvalidInput
 
 BATCH: Final = 200  # documents brought into an index at a time: about 5 ms that writes wait, 30 ms for much text

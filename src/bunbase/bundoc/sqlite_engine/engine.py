@@ -32,8 +32,9 @@ from bunbase.bundoc.sqlite_engine.slow_queries import watched
 from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
 from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
-from bunbase.contracts.bundoc import BundocBusy, Changes, Collection, CollectionSpec, KeyState
+from bunbase.contracts.bundoc import BundocBusy, Changes, KeyState
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.collections import Collection, CollectionSpec
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger

@@ -17,7 +17,8 @@ from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.sort import entries, id_key, lacks_a_value, parse_sort
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex, value_of
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
-from bunbase.contracts.bundoc import IndexSpec, UniqueViolation
+from bunbase.contracts.bundoc import UniqueViolation
+from bunbase.contracts.collections import IndexSpec
 
 CREATE_LIST: Final = """
 CREATE TABLE IF NOT EXISTS indexes (

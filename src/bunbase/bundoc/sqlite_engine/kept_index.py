@@ -13,7 +13,7 @@ from bunbase.bundoc.query.filters import Filter
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.schema.references import INDEX_PREFIX
-from bunbase.contracts.bundoc import IndexSpec, IndexState
+from bunbase.contracts.collections import IndexSpec, IndexState
 
 value_of: Final = msgspec.json.Decoder().decode
 

@@ -8,7 +8,8 @@ from litestar import get
 from litestar.params import FromPath, QueryParameter
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions, FunctionStats, Usage
+from bunbase.contracts.function_usage import FunctionStats, Usage
+from bunbase.contracts.functions import Functions
 from bunbase.pkg.http import Injected
 
 MAX_HOURS: Final = 744  # 31 days

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.functions import ALL_LINES, LogFilter, LogLine, LogPage
+from bunbase.contracts.function_logs import ALL_LINES, LogFilter, LogLine, LogPage
 from bunbase.functions.service.parts import Parts
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput

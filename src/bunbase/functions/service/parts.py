@@ -9,7 +9,8 @@ import msgspec
 
 from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.functions import FunctionNotFound, LogLevel, Version
+from bunbase.contracts.function_logs import LogLevel
+from bunbase.contracts.functions import FunctionNotFound, Version
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.functions.active import ActiveVersions
 from bunbase.functions.egress.fetcher import Fetcher

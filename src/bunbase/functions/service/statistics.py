@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.functions import FunctionHour, FunctionStats, Usage, UsageHour
+from bunbase.contracts.function_usage import FunctionHour, FunctionStats, Usage, UsageHour
 from bunbase.functions.durations import BUCKETS, percentile_ms
 from bunbase.functions.meter import first_hour
 from bunbase.functions.service.parts import Parts

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.functions import FunctionConfig, LogLevel
+from bunbase.contracts.function_logs import LogLevel
+from bunbase.contracts.functions import FunctionConfig
 from bunbase.contracts.triggers import TriggerKind
 
 if TYPE_CHECKING:

@@ -11,13 +11,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, cast
 
-from bunbase.contracts.functions import (
-    FunctionCpuExceeded,
-    FunctionCrashed,
-    FunctionError,
-    FunctionTimeout,
-    LogLevel,
-)
+from bunbase.contracts.function_logs import LogLevel
+from bunbase.contracts.functions import FunctionCpuExceeded, FunctionCrashed, FunctionError, FunctionTimeout
 from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening

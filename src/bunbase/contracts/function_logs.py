@@ -1,0 +1,53 @@
+"""What functions print, line by line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """`seq`: grows in the order lines became visible; `truncated`: the line or its invocation said too much."""
+
+    seq: int
+    at: datetime
+    level: LogLevel
+    text: str
+    function: str
+    version: int
+    invocation: str
+    truncated: bool
+
+
+class LogFilter(msgspec.Struct, frozen=True):
+    """Which lines: all, as far as nothing is said.
+
+    `level`: this one and worse; `text`: somewhere in the line, in capitals or not; `since` is inclusive, `until` not.
+    """
+
+    level: LogLevel | None = None
+    text: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    invocation: str | None = None
+    version: int | None = None
+
+
+ALL_LINES: Final = LogFilter()
+
+
+class LogPage(msgspec.Struct, frozen=True):
+    """Lines newest first; `next` goes back in time."""
+
+    items: tuple[LogLine, ...]
+    next: str | None
