@@ -20,6 +20,10 @@ class WorkerDied(LoadFailed):
     """The process ended while it loaded: the bundle may have ended it, or something else."""
 
 
+class NeverStood(WorkerDied):
+    """The process ended before its runtime stood: no bundle can have done that."""
+
+
 class Start:
     """`ready`, `loaded`, `compiled`: come true once, each in its time, or fail together."""
 
@@ -54,10 +58,11 @@ class Start:
                 waited.set_exception(error)
                 waited.exception()  # seen, should nobody wait
 
-    def fail_unless_ready(self) -> None:
-        """The process has ended; if that was before its runtime stood, no bundle can have done it."""
-        if not self.ready.done():
-            self.fail(FunctionsUnavailable("A worker ended before its runtime stood; ask `bunbase doctor`."))
+    def end(self, why: str) -> None:
+        """Fail what is still waited for: the process has ended."""
+        stood = self.ready.done() and self.ready.exception() is None
+        died = WorkerDied if stood else NeverStood
+        self.fail(died(f"The worker died while loading: {why}."))
 
     def _hear_bytecode(self, piece: bytes) -> bool:
         if self.compiled.done():

@@ -19,7 +19,7 @@ from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.launch import RUNTIME, launch_of
 from bunbase.functions.workers.memory import held_by
 from bunbase.functions.workers.shelf import USUAL_MB, Shelf
-from bunbase.functions.workers.start import WorkerDied
+from bunbase.functions.workers.start import NeverStood, WorkerDied
 from bunbase.functions.workers.worker import RETIRED, Owner, Worker
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
@@ -69,7 +69,10 @@ class Starter:
                 return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, owner)
             worker = None  # what killed the zygote killed all that were prewarmed
             program = msgspec.structs.replace(program, bytecode=b"")  # or was it this?
-        return await self._loaded(await self._spawn(memory_mb), deployment, program, owner)
+        try:
+            return await self._loaded(await self._spawn(memory_mb), deployment, program, owner)
+        except NeverStood as died:
+            raise FunctionsUnavailable("Workers end before their runtime stands; ask `bunbase doctor`.") from died
 
     async def try_load(self, deployment: Deployment, program: Program) -> None:
         """Load a bundle into a worker of its own, which then ends. Raises: LoadFailed, FunctionsUnavailable."""

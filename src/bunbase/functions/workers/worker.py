@@ -201,7 +201,7 @@ class Worker(asyncio.Protocol):
         if self._pong_due is not None:
             self._pong_due.cancel()
         self._asks.close()
-        self._start.fail(WorkerDied(f"The worker died while loading: {why}."))
+        self._start.end(why)
         for number in list(self.calls):
             self._log(self.calls[number], f"The worker died: {why}.")
             crash = FunctionCrashed("The worker that ran this call died; the function's log says why.")
@@ -234,7 +234,6 @@ class Worker(asyncio.Protocol):
             self._reading.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._start.fail_unless_ready()
         self.kill((self.cgroup and self.cgroup.cause_of_death) or "its process ended")
 
     def _hear(self, type: int, id: int, payload: bytes) -> None:
