@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 DEADLINE_SECONDS = 60.0
-SMALL_DISK = 'mount -t tmpfs -o size=6m tmpfs "$1" && shift && exec "$@"'
+SMALL_DISK = 'mount -t tmpfs -o size=8m tmpfs "$1" && shift && exec "$@"'
 
 
 def may_mount() -> bool:
