@@ -10,6 +10,7 @@ import msgspec
 
 from bunbase.contracts.triggers import Job, JobStatus, TriggerKind
 from bunbase.functions.store.claims import CLAIM, CLAIM_BEHIND
+from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 
 # feeds that append to a lane and runners that leave it take turns: else a job could wait for one that has just ended
@@ -242,9 +243,12 @@ class JobStore:
         return await self.db.one(Stored, GET, project, id)
 
     async def replay(self, project: str, id: str, now: datetime) -> bool:
-        async with self.db.transaction():
-            await self.db.execute(LOCK_LANES, project)
-            return bool(await self.db.execute(REPLAY, project, id, now))
+        try:
+            async with self.db.transaction():
+                await self.db.execute(LOCK_LANES, project)
+                return bool(await self.db.execute(REPLAY, project, id, now))
+        except NotUnique:  # its key was taken at this moment
+            return False
 
     async def delete(self, project: str, job: Stored, now: datetime) -> bool:
         """False if it has begun to run."""
