@@ -13,6 +13,7 @@ from bunbase.contracts.triggers import JobNotDead, JobNotFound, JobStatus, NewJo
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store.jobs import Stored
 from bunbase.functions.triggers import runner as runner_module
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request
@@ -175,6 +176,24 @@ async def test_a_dead_letter_whose_key_is_taken_at_this_moment_is_not_replayed(f
 
     with pytest.raises(JobNotDead, match="another job has its key"):
         await replaying
+
+
+async def test_a_job_whose_key_comes_free_at_this_moment_is_added(
+    functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deploy(functions, "f", SAY)
+    before = await enqueue(functions, "f", key="once", delay_seconds=60)
+    jobs = functions.stores.jobs
+    by_key = jobs.by_key
+
+    async def just_too_late(project: str, function: str, key: str) -> Stored | None:
+        await functions.delete_job(MEMBER, before.id)
+        return await by_key(project, function, key)
+
+    monkeypatch.setattr(jobs, "by_key", just_too_late)
+    added = await enqueue(functions, "f", key="once", delay_seconds=60)
+
+    assert [job.id for job in await jobs_of(functions)] == [added.id] != [before.id]
 
 
 async def test_a_chain_of_jobs_that_has_no_end_is_ended(functions: FunctionsService) -> None:
