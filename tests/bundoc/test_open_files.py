@@ -12,7 +12,7 @@ import pytest
 
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import engine as engine_module
-from bunbase.bundoc.sqlite_engine.connection import cache_share
+from bunbase.bundoc.sqlite_engine.connection import cache_share, connect
 from bunbase.bundoc.sqlite_engine.directory_lock import DirectoryTaken
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create
@@ -54,6 +54,20 @@ async def test_the_least_recently_used_is_closed_and_opens_again(engine: SqliteE
         assert stored.body == f'{{"of":"{project}"}}'.encode()
 
     assert list(engine.files.files) == [projects[7], *projects[:2]]
+
+
+async def test_a_project_of_very_many_collections_opens(tmp_path: Path, kms: FakeKms) -> None:
+    async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
+        await begun(engine, P)
+        file = await engine.files.opened(P)
+        connection = connect(file.path, file.key)
+        with connection:
+            more = [(f"c{number}", "2026-01-01T00:00:00.000Z") for number in range(20_000)]
+            connection.executemany("INSERT INTO collections (name, created) VALUES (?, ?)", more)
+        connection.close()
+
+    async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
+        assert await engine.get(P, C, "d1") is not None
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,13 @@ async def test_explain_says_which_index_served_and_how_much_was_examined(service
     assert await examined(service, {"tags": {"$regex": "t4"}}) == ("_id", 50)
 
 
+@pytest.mark.parametrize("more", [{}, {"limit": 500}])
+async def test_a_collection_that_is_not_there_has_no_documents_and_says_so(
+    service: BundocService, more: dict[str, Any]
+) -> None:
+    assert await ask(service, {"a": 1}, "nowhere", count=True, **more) == {"items": [], "next": None, "count": 0}
+
+
 async def test_a_query_over_its_budget_names_the_index_that_helps(engine: SqliteEngine) -> None:
     service = BundocService(engine, max_scan=20)
     for number in range(40):

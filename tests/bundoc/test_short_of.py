@@ -10,8 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
+
+from bunbase.bundoc.sqlite_engine.faults import problem_of
+from bunbase.contracts.bundoc import DiskFull
 
 DEADLINE_SECONDS = 60.0
 SMALL_DISK = 'mount -t tmpfs -o size=8m tmpfs "$1" && shift && exec "$@"'
@@ -33,6 +37,13 @@ async def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     assert {told[what] for what in ("write with room", "new project with room", "index with room")} == {"ok"}
     assert (told["gaps"], told["integrity"]) == (False, "ok")
     assert told["documents"] == told["acknowledged"] + 1 > 500
+
+
+def test_a_disk_without_a_byte_for_what_opening_needs_is_full() -> None:
+    error = apsw.IOError("disk I/O error")
+    error.extendedresult = apsw.SQLITE_IOERR_SHMSIZE  # seen when a file of an older format is opened there
+
+    assert isinstance(problem_of(error), DiskFull)
 
 
 async def test_without_descriptors_projects_are_busy_until_there_are_some(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 
-from bunbase.contracts.triggers import NewJob
+from bunbase.contracts.triggers import NewJob, TriggerKind
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store.claims import LOOKED_AT
+from bunbase.functions.store.jobs import Entry
+from bunbase.pkg.ids import new_id
 from tests.functions.calls import bundle
 from tests.rooms import member_caller, secret_caller
 
@@ -38,3 +42,36 @@ async def test_a_small_project_is_served_though_others_have_waited_longer(functi
             await asyncio.sleep(0.02)
     left = await functions.stores.jobs.db.value("SELECT count(*) FROM jobs")
     assert left > 29_000
+
+
+@pytest.mark.parametrize("backlog", [3, LOOKED_AT + 1])
+async def test_the_longest_due_of_those_that_may_run_is_claimed_however_many_stand_in_front(
+    functions: FunctionsService, backlog: int
+) -> None:
+    store, later = functions.stores.jobs, functions.clock.now() + timedelta(hours=2)
+    for project in ("prj_busy", "prj_late", "prj_not_yet", "prj_soon"):
+        await functions.deploy(member_caller(project), "f", bundle("() => {}"))
+    await due(functions, "prj_busy", backlog, later - timedelta(hours=1))
+    [late] = await due(functions, "prj_late", 1, later - timedelta(minutes=1))
+    await due(functions, "prj_not_yet", 1, later + timedelta(minutes=1))
+    here, soon = await due(functions, "prj_soon", 2, later - timedelta(minutes=2))
+
+    claimed = [
+        await store.claim("run_x", later, later + timedelta(minutes=1), ["prj_busy"], [await seq_of(functions, here)])
+        for _ in range(3)
+    ]
+
+    assert [one and one.id for one in claimed] == [soon, late, None]
+
+
+async def due(functions: FunctionsService, project: str, count: int, at: datetime) -> list[str]:
+    """Add jobs that this server does not run yet."""
+    entries = [Entry(new_id("job"), "f", TriggerKind.JOB, b"null", None, 0, at, 5) for _ in range(count)]
+    for entry in entries:
+        await functions.stores.jobs.add(project, entry, functions.clock.now())
+    return [entry.id for entry in entries]
+
+
+async def seq_of(functions: FunctionsService, id: str) -> int:
+    seq: int = await functions.stores.jobs.db.value("SELECT seq FROM jobs WHERE id = $1", id)
+    return seq

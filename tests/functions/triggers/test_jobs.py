@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,15 +13,17 @@ from bunbase.contracts.triggers import JobNotDead, JobNotFound, JobStatus, NewJo
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store.jobs import Stored
 from bunbase.functions.triggers import runner as runner_module
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge
 from bunbase.pkg.modules import Rooms, Site
-from tests.functions.calls import MEMBER, PROJECT, SERVER, call, deploy, log_of, request, until
+from tests.functions.calls import DEADLINE_SECONDS, MEMBER, PROJECT, SERVER, call, deploy, log_of, request, until
 from tests.functions.triggers.runs import SAY, dead_letters, enqueue, jobs_of, runs_of, said
 from tests.rooms import member_caller, opened, publishable_caller
 
+WAITED_FOR = "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
 FAILING = "() => new Response('no', { status: 503 })"
 MODULE_SETTINGS = FunctionsSettings(retry_seconds=0.01, max_jobs_per_project=3)
 
@@ -155,6 +159,41 @@ async def test_only_dead_letters_are_replayed(functions: FunctionsService) -> No
     await functions.delete_job(MEMBER, waiting.id)
     with pytest.raises(JobNotFound):
         await functions.delete_job(MEMBER, waiting.id)
+
+
+async def test_a_dead_letter_whose_key_is_taken_at_this_moment_is_not_replayed(functions: FunctionsService) -> None:
+    await deploy(functions, "f", FAILING)
+    await enqueue(functions, "f", key="once", attempts=1)
+    [dead] = await dead_letters(functions, 1)
+    db = functions.stores.jobs.db
+
+    async with db.transaction():
+        await enqueue(functions, "f", key="once", delay_seconds=60)
+        replaying = asyncio.create_task(functions.replay_job(MEMBER, dead.id), context=Context())
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not await db.value(WAITED_FOR):
+                await asyncio.sleep(0.01)
+
+    with pytest.raises(JobNotDead, match="another job has its key"):
+        await replaying
+
+
+async def test_a_job_whose_key_comes_free_at_this_moment_is_added(
+    functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deploy(functions, "f", SAY)
+    before = await enqueue(functions, "f", key="once", delay_seconds=60)
+    jobs = functions.stores.jobs
+    by_key = jobs.by_key
+
+    async def just_too_late(project: str, function: str, key: str) -> Stored | None:
+        await functions.delete_job(MEMBER, before.id)
+        return await by_key(project, function, key)
+
+    monkeypatch.setattr(jobs, "by_key", just_too_late)
+    added = await enqueue(functions, "f", key="once", delay_seconds=60)
+
+    assert [job.id for job in await jobs_of(functions)] == [added.id] != [before.id]
 
 
 async def test_a_chain_of_jobs_that_has_no_end_is_ended(functions: FunctionsService) -> None:

@@ -73,6 +73,10 @@ class Found(msgspec.Struct, frozen=True):
     examined: int = 0
 
 
+def nothing_found(search: Search) -> Found:
+    return Found(count=0 if search.count else None)
+
+
 class Budget:
     """Counts the documents examined; the same search examines the same documents on every engine."""
 

@@ -23,6 +23,7 @@ from bunbase.bundoc.query.filters import (
     Or,
     Path,
     Same,
+    Scalar,
     Size,
     StartsWith,
 )
@@ -58,6 +59,14 @@ class Place(msgspec.Struct, frozen=True):
     json: str
     root: bool = False
     level: int = 0
+
+
+class Test(msgspec.Struct, frozen=True):
+    """What a value must pass: be of one of the JSON `types`, and then what `sign` says, whose parameters are `values`."""
+
+    types: str
+    sign: str
+    values: tuple[Scalar, ...]
 
 
 DOCUMENT: Final = Place("'object'", "d.body", "d.body", root=True)
@@ -100,12 +109,12 @@ class Compiler:
             case And():
                 return joined("AND", [self.compiled(part, at) for part in where.parts]) if where.parts else TRUE
             case Or():
-                return joined("OR", [self.compiled(part, at) for part in where.parts]) if where.parts else FALSE
+                return self._any(where.parts, at)
             case Not():
                 part = self.compiled(where.part, at)
                 return Condition(f"(NOT {part.sql})", part.params)
             case Compare():
-                return self._compare(where, at)
+                return self._compare(where.path, Test(_types(where), f"{where.op} ?", (where.value,)), at)
             case StartsWith():
                 prefix = where.prefix.encode()
                 return self._candidate(at, where.path, lambda found: _starts_with(found, prefix))
@@ -113,7 +122,7 @@ class Compiler:
                 sought = where.pattern
                 return self._candidate(at, where.path, lambda found: _matches(found, sought))
             case Same():
-                return self._same(where, at)
+                return self._same(where.path, (where.key,), at)
             case IsNull():
                 return self._is_null(at, where.path)
             case Exists():
@@ -127,45 +136,67 @@ class Compiler:
             case _:
                 assert_never(where)
 
-    def _compare(self, test: Compare, at: Place) -> Condition:
-        walked = self._candidate(at, test.path, lambda found: _compares(test, found))
-        if not test.path or (at.root and test.path[0] in COLUMNS):
+    def _any(self, parts: tuple[Filter, ...], at: Place) -> Condition:
+        """Values that a path may equal are one test: one for each makes 140 of them 90 KB of SQL, read for each range."""
+        listed: dict[tuple[Path, str], list[Scalar]] = {}
+        same: dict[Path, list[bytes]] = {}
+        others: list[Filter] = []
+        for part in parts:
+            if isinstance(part, Compare) and part.op == "=":
+                listed.setdefault((part.path, _types(part)), []).append(part.value)
+            elif isinstance(part, Same):
+                same.setdefault(part.path, []).append(part.key)
+            else:
+                others.append(part)
+        tests = [
+            self._compare(path, Test(types, _equals(len(values)), tuple(values)), at)
+            for (path, types), values in listed.items()
+        ]
+        tests += [self._same(path, tuple(keys), at) for path, keys in same.items()]
+        tests += [self.compiled(part, at) for part in others]
+        return joined("OR", tests) if tests else FALSE
+
+    def _compare(self, path: Path, test: Test, at: Place) -> Condition:
+        walked = self._candidate(at, path, lambda found: _compares(test, found))
+        if not path or (at.root and path[0] in COLUMNS):
             return walked
         # nearly always the path meets no array: then one look is enough
-        direct, types = _json_path(test.path), _types(test)
-        value = test.value
+        direct = _json_path(path)
         return Condition(
-            f"(CASE WHEN json_type({at.json}, ?) IN {types} THEN json_extract({at.json}, ?) {test.op} ? "
+            f"(CASE WHEN json_type({at.json}, ?) IN {test.types} THEN json_extract({at.json}, ?) {test.sign} "
             f"WHEN json_type({at.json}, ?) IN ('null', 'true', 'false', 'integer', 'real', 'text') THEN 0 "
             f"ELSE {walked.sql} END)",
-            (direct, direct, value, direct, *walked.params),
+            (direct, direct, *test.values, direct, *walked.params),
         )
 
-    def _same(self, test: Same, at: Place) -> Condition:
-        def equal(found: Place) -> Condition:
-            text = f"(CASE WHEN {found.type} IN ('object', 'array') THEN {KEY_FUNCTION}({found.json}) = ? ELSE 0 END)"
-            return Condition(text, (test.key,))
+    def _same(self, path: Path, keys: tuple[bytes, ...], at: Place) -> Condition:
+        """Say whether an object or array at the path has one of the keys."""
+        sign = _equals(len(keys))
 
-        if not test.path:
+        def equal(found: Place) -> Condition:
+            key = f"{KEY_FUNCTION}({found.json}) {sign}"
+            return Condition(f"(CASE WHEN {found.type} IN ('object', 'array') THEN {key} ELSE 0 END)", keys)
+
+        if not path:
             return equal(at)
-        element = self._candidate(at, test.path, equal)
-        return joined("OR", [element, self._whole_array(at, test.path, f"{KEY_FUNCTION}({{json}} -> ?) = ?", test.key)])
+        element = self._candidate(at, path, equal)
+        return joined("OR", [element, self._whole_array(at, path, f"{KEY_FUNCTION}({{json}} -> ?) {sign}", keys)])
 
     def _size(self, test: Size, at: Place) -> Condition:
         if not test.path:
             length = f"(CASE WHEN {at.type} = 'array' THEN json_array_length({at.json}) = ? ELSE 0 END)"
             return Condition(length, (test.length,))
-        return self._whole_array(at, test.path, "json_array_length({json}, ?) = ?", test.length)
+        return self._whole_array(at, test.path, "json_array_length({json}, ?) = ?", (test.length,))
 
-    def _whole_array(self, at: Place, path: Path, test: str, operand: Any) -> Condition:
-        """Say whether the path leads to an array that passes `test`, whose parameters are its place and the operand."""
+    def _whole_array(self, at: Place, path: Path, test: str, operands: tuple[Any, ...]) -> Condition:
+        """Say whether the path leads to an array that passes `test`, whose parameters are its place and the operands."""
         if at.root and path[0] in COLUMNS:
             return FALSE
         last = _json_path(path[-1:])
 
         def passes(parent: Place) -> Condition:
             text = f"(CASE WHEN json_type({parent.json}, ?) = 'array' THEN {test.format(json=parent.json)} ELSE 0 END)"
-            return Condition(text, (last, last, operand))
+            return Condition(text, (last, last, *operands))
 
         return self._parents(at, path[:-1], passes)
 
@@ -273,9 +304,13 @@ def _exists(array: str, one: Place, test: str) -> str:
     return f"EXISTS (SELECT 1 FROM json_each({array}) AS {name} WHERE {test})"
 
 
-def _compares(test: Compare, found: Place) -> Condition:
-    text = f"(CASE WHEN {found.type} IN {_types(test)} THEN {found.value} {test.op} ? ELSE 0 END)"
-    return Condition(text, (test.value,))
+def _compares(test: Test, found: Place) -> Condition:
+    text = f"(CASE WHEN {found.type} IN {test.types} THEN {found.value} {test.sign} ELSE 0 END)"
+    return Condition(text, test.values)
+
+
+def _equals(number: int) -> str:
+    return "= ?" if number == 1 else f"IN ({', '.join('?' * number)})"
 
 
 def _types(test: Compare) -> str:

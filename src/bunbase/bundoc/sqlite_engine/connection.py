@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Final
@@ -46,11 +47,13 @@ def key_connection(connection: apsw.Connection, key: bytes) -> None:
 
 
 class TimeBound:
-    """Stops a connection's statements some time after the last `start`: they end in apsw.InterruptError."""
+    """Stops a connection's statements some time after the last `start`: they end in apsw.InterruptError. Before the
+    first one it stops none: else a large file of an old format, or one of many collections, could never be opened.
+    """
 
     def __init__(self, connection: apsw.Connection, seconds: float) -> None:
         self.seconds = seconds
-        self.until = 0.0
+        self.until = math.inf
         connection.set_progress_handler(self.passed, STEPS_BETWEEN_LOOKS)
 
     def start(self, seconds: float | None = None) -> None:

@@ -17,7 +17,7 @@ from bunbase.bundoc.changes import Waiters
 from bunbase.bundoc.definition import Terms, schema_of
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
-from bunbase.bundoc.query.search import Found, Search
+from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime, all_collections, measured
 from bunbase.bundoc.sqlite_engine.building import Builds
@@ -120,7 +120,7 @@ class SqliteEngine:
 
     async def search(self, project: str, collection: str, search: Search) -> Found:
         if search.nothing:
-            return Found(count=0 if search.count else None)
+            return nothing_found(search)
         file = self.files.ready(project) or await self.files.opened(project)
         try:
             inline = file.search_inline(collection, search)

@@ -47,6 +47,8 @@ def problem_of(error: apsw.Error) -> Exception:
     match error:
         case apsw.NotADBError() | apsw.CorruptError():
             return DataUnreadable("The project's file is damaged or was written under another key.")
+        case apsw.IOError(extendedresult=apsw.SQLITE_IOERR_SHMSIZE):  # the first thing that a file needs room for
+            return DiskFull("Free some space, then try again.")
         case apsw.IOError() | apsw.ReadOnlyError() | apsw.ProtocolError():
             return DataUnreadable("The disk did not read or write the project's file; nothing is confirmed.")
         case apsw.FullError():

@@ -14,7 +14,7 @@ import apsw
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.plan import PRIMARY
-from bunbase.bundoc.query.search import Found, Search
+from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.change_log import changes_since
 from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, set_cache
@@ -114,7 +114,7 @@ class ProjectFile:
         """Give the page if an index or the order of ids leads to it in few steps, else None."""
         if search.limit > INLINE_ITEMS or search.residual or search.shown or search.text:
             return None
-        none: Found | None = Found()
+        none: Found | None = nothing_found(search)
         self.reader_time.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
         try:
@@ -154,7 +154,8 @@ class ProjectFile:
 
     def search(self, collection: str, search: Search) -> Found:
         """Search in a thread. Raises: QueryNeedsIndex."""
-        return self.scanned(lambda scanner: self._searching(scanner, collection, search, Searching.found, Found()))
+        none = nothing_found(search)
+        return self.scanned(lambda scanner: self._searching(scanner, collection, search, Searching.found, none))
 
     def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
         """Give every document that fulfils the filter to `fold`, in a thread. Raises: QueryNeedsIndex."""

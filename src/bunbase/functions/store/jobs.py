@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from bunbase.contracts.triggers import Job, JobStatus, TriggerKind
+from bunbase.functions.store.claims import CLAIM, CLAIM_BEHIND
+from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 
 # feeds that append to a lane and runners that leave it take turns: else a job could wait for one that has just ended
@@ -36,18 +38,6 @@ SELECT new.id, $1, $2, 'change', 'dead', new.payload, new.lane, new.depth, $7, $
 FROM unnest($3::text[], $4::text[], $5::bytea[], $6::int[]) WITH ORDINALITY AS new (id, lane, payload, depth, place)
 ORDER BY new.place"""
 
-CLAIM = """
-WITH next AS (
-    SELECT seq, state AS was, started_at AS began FROM jobs
-    WHERE state IN ('waiting', 'running') AND look_at <= $1 AND project <> ALL ($4::text[])
-        AND seq <> ALL ($5::bigint[])
-    ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED
-)
-UPDATE jobs SET state = 'running', look_at = $2, runner = $3, started_at = $1,
-    attempt = attempt + (was = 'waiting')::int, lost = lost + (was = 'running')::int
-FROM next WHERE jobs.seq = next.seq
-RETURNING jobs.seq, jobs.id, jobs.project, jobs.function, jobs.kind, jobs.payload, jobs.lane, jobs.depth, jobs.due_at,
-    jobs.attempt, jobs.attempts, jobs.lost, jobs.put_off_since, CASE WHEN was = 'running' THEN began END AS lost_at"""
 EXTEND = "UPDATE jobs SET look_at = $3 WHERE seq = ANY ($2::bigint[]) AND state = 'running' AND runner = $1"
 RELEASE = """
 UPDATE jobs SET state = 'waiting', look_at = $2, runner = NULL, attempt = greatest(attempt - 1, 0)
@@ -202,7 +192,10 @@ class JobStore:
 
         None of a project in `busy`, and none in `running`: those are here, however late the clock says it is.
         """
-        return await self.db.one(Claimed, CLAIM, now, until, runner, busy, running)
+        claimed = await self.db.one(Claimed, CLAIM, now, until, runner, busy, running)
+        if claimed is None and (busy or running):
+            claimed = await self.db.one(Claimed, CLAIM_BEHIND, now, until, runner, busy, running)
+        return claimed
 
     async def extend(self, runner: str, running: Sequence[int], until: datetime) -> None:
         await self.db.execute(EXTEND, runner, running, until)
@@ -250,9 +243,12 @@ class JobStore:
         return await self.db.one(Stored, GET, project, id)
 
     async def replay(self, project: str, id: str, now: datetime) -> bool:
-        async with self.db.transaction():
-            await self.db.execute(LOCK_LANES, project)
-            return bool(await self.db.execute(REPLAY, project, id, now))
+        try:
+            async with self.db.transaction():
+                await self.db.execute(LOCK_LANES, project)
+                return bool(await self.db.execute(REPLAY, project, id, now))
+        except NotUnique:  # its key was taken at this moment
+            return False
 
     async def delete(self, project: str, job: Stored, now: datetime) -> bool:
         """False if it has begun to run."""

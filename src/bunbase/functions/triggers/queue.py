@@ -42,13 +42,17 @@ class Queue:
         now = self.clock.now()
         entry = self._entry(new, depth, now)
         await self.check_room(project)
-        if not await self.store.add(project, entry, now):
-            found = await self.store.by_key(project, new.function, new.key) if new.key is not None else None
-            if found is None:
-                raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
-            return shown(found)
-        self.added()
-        return Job(entry.id, new.function, entry.kind, JobStatus.WAITING, now, entry.due_at, 0, new.attempts, new.key)
+        for _ in range(2):  # a job that had the key may have ended since
+            if await self.store.add(project, entry, now):
+                self.added()
+                return Job(
+                    entry.id, new.function, entry.kind, JobStatus.WAITING, now, entry.due_at, 0, new.attempts, new.key
+                )
+            if new.key is None:
+                break
+            if (found := await self.store.by_key(project, new.function, new.key)) is not None:
+                return shown(found)
+        raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
 
     async def check_room(self, project: str) -> None:
         """Raises: QueueFull."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+import msgspec
+
 from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.jobs import Entry
 from bunbase.functions.store.schedules import Due
@@ -17,7 +19,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-UNREADABLE: Final = timedelta(days=1)  # a schedule of a version that was deployed before schedules were checked
+UNREADABLE: Final = timedelta(days=1)  # until then a schedule waits whose time zone, for one, the machine has forgotten
 MAX_AT_ONCE: Final = 500
 OVERLAP: Final = "still_running"
 SET_BACK: Final = timedelta(seconds=60)  # less is how clocks are kept right, and must not run anything twice
@@ -51,7 +53,7 @@ class Scheduler:
                 following = next_time(due.spec, now)
             except InvalidInput as wrong:
                 log.warning("a schedule cannot be kept", project=due.project, function=due.function, error=wrong.detail)
-                following = now + UNREADABLE
+                due, following = msgspec.structs.replace(due, next_at=None), now + UNREADABLE  # nor is it run
             await self.stores.schedules.set_next(due.project, due.function, following)
             if due.next_at is not None:
                 await self._add(due)

@@ -1,0 +1,51 @@
+"""Claiming the next job, as SQL: the one due longest of those that may run.
+
+In front of it may stand the backlogs of projects that have all they may, thousands of jobs each. So a claim looks at the
+first LOOKED_AT of those due, and only if none of them may run does it ask each project for its own first.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+LOOKED_AT: Final = 500
+PICKED: Final = 32  # others may be claiming the first of them just now
+
+# $1 now, $2 until when, $3 runner, $4 projects that may run no more, $5 jobs that run here
+HELD: Final = "state IN ('waiting', 'running')"
+DUE: Final = f"{HELD} AND look_at <= $1"
+HAS_SLOTS: Final = "project <> ALL ($4::text[])"
+ELSEWHERE: Final = "seq <> ALL ($5::bigint[])"
+
+TAKE: Final = f"""
+next AS (
+    SELECT seq, state AS was, started_at AS began FROM jobs
+    WHERE seq = ANY (ARRAY(SELECT seq FROM picked)) AND {DUE}
+    ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET state = 'running', look_at = $2, runner = $3, started_at = $1,
+    attempt = attempt + (was = 'waiting')::int, lost = lost + (was = 'running')::int
+FROM next WHERE jobs.seq = next.seq
+RETURNING jobs.seq, jobs.id, jobs.project, jobs.function, jobs.kind, jobs.payload, jobs.lane, jobs.depth, jobs.due_at,
+    jobs.attempt, jobs.attempts, jobs.lost, jobs.put_off_since, CASE WHEN was = 'running' THEN began END AS lost_at"""
+
+CLAIM: Final = f"""
+WITH near AS (SELECT seq, project, look_at FROM jobs WHERE {DUE} ORDER BY look_at LIMIT {LOOKED_AT}),
+picked AS (SELECT seq FROM near WHERE {HAS_SLOTS} AND {ELSEWHERE} ORDER BY look_at LIMIT {PICKED}),
+{TAKE}"""
+
+# from project to project through the index, a step for each
+CLAIM_BEHIND: Final = f"""
+WITH RECURSIVE projects AS (
+    SELECT min(project) AS project FROM jobs
+    WHERE {HELD} AND (SELECT count(*) FROM (SELECT FROM jobs WHERE {DUE} LIMIT {LOOKED_AT}) AS found) = {LOOKED_AT}
+    UNION ALL
+    SELECT (SELECT min(project) FROM jobs WHERE {HELD} AND project > before.project)
+    FROM projects AS before WHERE before.project IS NOT NULL
+),
+picked AS (
+    SELECT first.seq FROM (SELECT project FROM projects WHERE {HAS_SLOTS}) AS free CROSS JOIN LATERAL (
+        SELECT seq, look_at FROM jobs WHERE project = free.project AND {DUE} AND {ELSEWHERE} ORDER BY look_at LIMIT 1
+    ) AS first ORDER BY first.look_at LIMIT {PICKED}
+),
+{TAKE}"""
