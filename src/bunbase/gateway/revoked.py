@@ -38,6 +38,7 @@ class Revoked:
         self.clock = clock
         self.since_boot = since_boot
         self.dead: dict[str, float] = {}
+        self.purge_above = PURGE_ABOVE
         self.heard_at = 0.0
         self.ready = asyncio.Event()
 
@@ -64,13 +65,14 @@ class Revoked:
         self.heard_at = self.since_boot()
         if told.kind is RevokedKind.READY:
             self.ready.set()
-        elif told.kind is RevokedKind.ALIVE:
-            self._purge()
-        else:
+        elif told.kind is not RevokedKind.ALIVE:
             self.dead[told.id] = told.until
             self.on_news(told)
+        if len(self.dead) > self.purge_above:
+            self._purge()
 
     def _purge(self) -> None:
-        if len(self.dead) > PURGE_ABOVE:
-            now = self.clock()
-            self.dead = {id: until for id, until in self.dead.items() if until > now}
+        """Also while every second brings news; and never at less than twice of what had to stay the last time."""
+        now = self.clock()
+        self.dead = {id: until for id, until in self.dead.items() if until > now}
+        self.purge_above = max(PURGE_ABOVE, 2 * len(self.dead))
