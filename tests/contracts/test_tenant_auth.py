@@ -121,6 +121,21 @@ async def test_problems_of_administration_keep_their_class(tenant_auth: TenantAu
         await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
 
 
+async def test_numbers_that_cannot_travel_between_rooms_are_refused_in_one_process_too(tenant_auth: TenantAuth) -> None:
+    server, beyond = secret_caller(BAKERY), {"n": [1 << 64]}
+    eve = (await signed_up(tenant_auth, n=(1 << 64) - 1)).user
+
+    for refused in (
+        signed_up(tenant_auth, AT_BAKERY, "ada@example.com", **beyond),
+        tenant_auth.update_user(server, eve.id, UserChanges(claims=beyond)),
+        tenant_auth.custom_token(server, eve.id, beyond),
+    ):
+        with pytest.raises(InvalidInput, match="64 bits"):
+            await refused
+
+    assert (await tenant_auth.users(server, UserFilter(), 10, None)).items[0].data == {"n": (1 << 64) - 1}
+
+
 async def test_a_dropped_project_has_no_users(tenant_auth: TenantAuth) -> None:
     await signed_up(tenant_auth)
 

@@ -46,6 +46,17 @@ async def test_so_many_wrong_passwords_and_no_more_for_one_account() -> None:
     assert await fail(limits, ip="1.1.1.9", email=BOB)
 
 
+async def test_one_account_is_counted_once_however_its_address_is_typed() -> None:
+    limits = LoginLimits(2)
+    composed, apart = "\u00e9ve@example.com", "e\u0301ve@example.com"
+
+    let_in = [
+        await fail(limits, ip=f"1.1.1.{number}", email=email) for number, email in enumerate((composed, apart, apart))
+    ]
+
+    assert let_in == [True, True, False]
+
+
 async def test_right_passwords_do_not_count() -> None:
     limits = LoginLimits(2)
 

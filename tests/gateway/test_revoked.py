@@ -20,6 +20,7 @@ class Script:
     def __init__(self) -> None:
         self.lines: asyncio.Queue[Revocation | Exception] = asyncio.Queue()
         self.now = 1000.0
+        self.since_boot = 50.0
         self.followed = 0
 
     async def follow(self) -> AsyncIterator[Revocation]:
@@ -46,7 +47,7 @@ async def script() -> Script:
 async def revoked(script: Script, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Revoked]:
     monkeypatch.setattr(revoked_module, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(revoked_module, "PURGE_ABOVE", 0)
-    revoked = Revoked("test", script.follow, lambda _: None, lambda: script.now)
+    revoked = Revoked("test", script.follow, lambda _: None, lambda: script.now, lambda: script.since_boot)
     task = asyncio.create_task(revoked.run())
     yield revoked
     task.cancel()
@@ -60,10 +61,19 @@ async def test_it_can_be_relied_on_from_ready_until_silence(revoked: Revoked, sc
     await script.heard(READY)
     assert revoked.live()
 
-    script.now += STALE_SECONDS
+    script.since_boot += STALE_SECONDS
     assert not revoked.live()
     await script.heard(ALIVE)
     assert revoked.live()
+
+
+async def test_a_clock_that_is_set_back_does_not_prolong_a_silent_feed(revoked: Revoked, script: Script) -> None:
+    await script.heard(READY)
+
+    script.now -= 3600
+    script.since_boot += STALE_SECONDS
+
+    assert not revoked.live()
 
 
 @pytest.mark.parametrize("end", [Unreachable("gone"), ZeroDivisionError()])
@@ -84,7 +94,8 @@ async def test_what_is_dead_by_itself_is_forgotten(revoked: Revoked, script: Scr
     assert "soon" in revoked
 
     script.now = 1001.0
-    await script.heard(ALIVE)
+    for number in range(3):  # without a second that brings nothing
+        await script.heard(Revocation(RevokedKind.KEY, f"news{number}", 9999.0))
 
     assert "soon" not in revoked
     assert "later" in revoked

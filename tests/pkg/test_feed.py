@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -7,10 +8,13 @@ import pytest
 
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db import feed as feed_module
+from bunbase.pkg.db import notifications as notifications_module
+from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.postgres.cluster import Cluster
+from tests.pkg.lines import swallowing
 from tests.pkg.rooms_database import opened_database
 from tests.pkg.streams import hang_up
 
@@ -93,6 +97,35 @@ async def test_silence_is_filled_with_heartbeats(feed: Feed[Fact], monkeypatch: 
     await hang_up(followed)
 
 
+async def test_a_line_that_is_cut_without_a_word_gives_no_more_signs_of_life(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(notifications_module, "CHECK_SECONDS", 0.2)
+    async with swallowing(database_url) as line, opened_database(line.url, TABLE) as db:
+        followed = Feed(db, Fact, CLOCK).follow(READY, ALIVE)
+        assert [await anext(followed) for _ in range(2)] == [READY, ALIVE]
+
+        line.swallows = True
+
+        with pytest.raises(DatabaseBusy):
+            await _to_its_end(followed)
+        line.swallows = False
+
+
+@pytest.mark.usefixtures("_quiet")
+async def test_a_follower_who_is_far_behind_begins_anew(feed: Feed[Fact], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifications_module, "MAX_UNREAD", 2)
+    followed = feed.follow(READY, ALIVE)
+    assert await anext(followed) == READY
+
+    for number in range(4):
+        await feed.publish("session", str(number), NOW + 1)
+
+    with pytest.raises(Unreachable):
+        await _to_its_end(followed)
+
+
 async def test_a_fact_told_twice_stands_until_the_later_time(feed: Feed[Fact]) -> None:
     await feed.publish("session", "a", NOW + 20)
     await feed.publish("session", "a", NOW + 10)
@@ -122,3 +155,9 @@ async def test_a_lost_connection_ends_the_feed(own_postgres: Cluster) -> None:
             await anext(followed)
         with pytest.raises(Unreachable):
             await anext(Feed(db, Fact, CLOCK).follow(READY, ALIVE))
+
+
+async def _to_its_end(followed: AsyncIterator[Fact]) -> None:
+    async with asyncio.timeout(10):
+        async for _ in followed:
+            pass

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from bunbase.pkg.db.database import open_database
-from bunbase.pkg.db.migrations import Migration, MigrationEdited, apply_migrations, migrations_in
+from bunbase.pkg.db.migrations import Migration, MigrationEdited, SchemaTooNew, apply_migrations, migrations_in
 from bunbase.pkg.errors import Unreachable
 
 FIRST = Migration(1, "0001_first.sql", "CREATE TABLE things (n int); INSERT INTO things VALUES (1)")
@@ -39,6 +39,13 @@ async def test_each_room_has_a_schema_of_its_own(database_url: str) -> None:
 
     assert await ask(database_url, "SELECT n FROM one.things") == 1
     assert await ask(database_url, "SELECT n FROM other.things") == 2
+
+
+async def test_an_older_version_refuses_what_a_newer_one_has_changed(database_url: str) -> None:
+    await apply_migrations(database_url, "room", [FIRST, SECOND])
+
+    with pytest.raises(SchemaTooNew, match="room has migration 0002, this version knows 0001"):
+        await apply_migrations(database_url, "room", [FIRST])
 
 
 async def test_an_edited_file_is_refused(database_url: str) -> None:

@@ -279,6 +279,32 @@ async def test_a_sign_in_and_a_refresh_that_a_new_role_overtakes_get_the_new_one
         assert (answer.user.role, claims["role"], claims["ver"]) == (role, role, version)
 
 
+async def test_a_retried_refresh_gives_an_access_token_of_what_is_true_now(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    first = await signed_up(tenant_auth)
+    second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+    await tenant_auth.update_user(SERVER, first.user.id, UserChanges(role="editor"))
+
+    retried = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+
+    claims = await _claims(tenant_auth, clock, retried.access_token)
+    assert (claims["role"], claims["ver"], retried.refresh_token) == ("editor", 1, second.refresh_token)
+    assert await tenant_auth.session_alive(BAKERY, claims["sid"], claims["ver"])
+
+
+async def test_a_retried_refresh_that_a_ban_overtakes_gives_no_token(
+    tenant_auth: TenantAuthService, overtaken: Overtaken
+) -> None:
+    first = await signed_up(tenant_auth)
+    await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+    await tenant_auth.update_user(SERVER, first.user.id, UserChanges(role="editor"))
+    overtaken.meanwhile = lambda: tenant_auth.update_user(SERVER, first.user.id, UserChanges(banned=True))
+
+    with pytest.raises(InvalidToken):
+        await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+
+
 async def test_changes_and_refreshes_all_at_once_end_in_order(tenant_auth: TenantAuthService) -> None:
     tokens = [(await signed_up(tenant_auth)).refresh_token]
     eve = (await tenant_auth.users(SERVER, EVERYONE, 1, None)).items[0]

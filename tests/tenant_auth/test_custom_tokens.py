@@ -19,7 +19,8 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.jwt import BadToken
 from bunbase.tenant_auth.service import TenantAuthService
-from tests.bunauth.tampering import FORGERIES
+from tests.bunauth.tampering import FORGERIES, unknown_key
+from tests.fakes import FakeKms
 from tests.rooms import secret_caller
 from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, claims_of, signed_up
 
@@ -88,6 +89,22 @@ async def test_no_forged_custom_token_and_none_of_another_project_is_believed(te
     with pytest.raises(InvalidToken):
         await tenant_auth.login_with_custom_token(AT_LIBRARY, token)
 
+    assert await tenant_auth.login_with_custom_token(AT_BAKERY, token)
+
+
+async def test_tokens_of_invented_keys_do_not_make_us_ask_bunkms_again_and_again(
+    tenant_auth: TenantAuthService, kms: FakeKms
+) -> None:
+    eve = (await signed_up(tenant_auth)).user
+    token = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
+    (jwk,) = (await tenant_auth.jwks(BAKERY)).keys
+    kms.calls.clear()
+
+    for _ in range(20):
+        with pytest.raises(InvalidToken):
+            await tenant_auth.login_with_custom_token(AT_BAKERY, unknown_key(token, jwk))
+
+    assert kms.calls == ["public_keys"]
     assert await tenant_auth.login_with_custom_token(AT_BAKERY, token)
 
 

@@ -140,7 +140,10 @@ class TenantAuth(Protocol):
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
-        """Rotate as BunAuth does. Raises: InvalidToken, TokenExpired, TokenReused."""
+        """Rotate as BunAuth does; a retry gets a new access token if a change of the user ended the first.
+
+        Raises: InvalidToken, TokenExpired, TokenReused.
+        """
         ...
 
     async def logout(self, caller: Caller) -> None: ...

@@ -15,12 +15,12 @@ from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
+from bunbase.pkg.addresses import MAX_LENGTH, email_or_none
 from bunbase.pkg.errors import RateLimited
 
 DEVELOPERS: Final = "developers"
 SERVICES: Final = "services"
 ADDRESS, ACCOUNT = "address", "account"
-MAX_EMAIL: Final = 254
 
 Name = tuple[str, str, str]
 
@@ -47,7 +47,7 @@ class LoginLimits:
         at once would all be let in before the first is found wrong.
         Raises: RateLimited with `retry_after_seconds`, alike whether or not the account exists.
         """
-        names = ((ADDRESS, pool, ip), (ACCOUNT, pool, email.strip().lower()[:MAX_EMAIL]))
+        names = ((ADDRESS, pool, ip), (ACCOUNT, pool, email_or_none(email) or email[:MAX_LENGTH]))
         async with self.settled:
             while not await self._may_begin(names):
                 await self.settled.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Final
 
 from bunbase.contracts.revocations import Revocation, RevokedKind
@@ -15,6 +16,7 @@ log = logger("gateway")
 
 STALE_SECONDS: Final = 3.0  # a feed gives a sign of life every second
 RETRY_SECONDS: Final = 0.2
+SINCE_BOOT: Final = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 PURGE_ABOVE: Final = 1000  # do not look for what can be forgotten in fewer
 
 
@@ -27,17 +29,21 @@ class Revoked:
         follow: Callable[[], AsyncIterator[Revocation]],
         on_news: Callable[[Revocation], None],
         clock: Callable[[], float] = time.time,
+        since_boot: Callable[[], float] = SINCE_BOOT,
     ) -> None:
+        """`since_boot`: seconds that nobody sets back, and that go on while the machine is suspended."""
         self.name = name
         self.follow = follow
         self.on_news = on_news
         self.clock = clock
+        self.since_boot = since_boot
         self.dead: dict[str, float] = {}
+        self.purge_above = PURGE_ABOVE
         self.heard_at = 0.0
         self.ready = asyncio.Event()
 
     def live(self) -> bool:
-        return self.ready.is_set() and self.clock() - self.heard_at < STALE_SECONDS
+        return self.ready.is_set() and self.since_boot() - self.heard_at < STALE_SECONDS
 
     def __contains__(self, id: str) -> bool:
         return id in self.dead
@@ -56,16 +62,17 @@ class Revoked:
             await asyncio.sleep(RETRY_SECONDS)
 
     def _take(self, told: Revocation) -> None:
-        self.heard_at = self.clock()
+        self.heard_at = self.since_boot()
         if told.kind is RevokedKind.READY:
             self.ready.set()
-        elif told.kind is RevokedKind.ALIVE:
-            self._purge()
-        else:
+        elif told.kind is not RevokedKind.ALIVE:
             self.dead[told.id] = told.until
             self.on_news(told)
+        if len(self.dead) > self.purge_above:
+            self._purge()
 
     def _purge(self) -> None:
-        if len(self.dead) > PURGE_ABOVE:
-            now = self.clock()
-            self.dead = {id: until for id, until in self.dead.items() if until > now}
+        """Also while every second brings news; and never at less than twice of what had to stay the last time."""
+        now = self.clock()
+        self.dead = {id: until for id, until in self.dead.items() if until > now}
+        self.purge_above = max(PURGE_ABOVE, 2 * len(self.dead))

@@ -62,12 +62,14 @@ class NewRefreshToken(msgspec.Struct, frozen=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """`access_expires_at`: Unix seconds."""
+    """`access_expires_at`: Unix seconds. `version`: of the user as the access token speaks of them, where users have
+    one."""
 
     access_token: str
     access_expires_at: int
     refresh_token: str
     refresh_expires_at: datetime
+    version: int = 0
 
     def stored(self) -> NewRefreshToken:
         return NewRefreshToken(fingerprint(self.refresh_token), self.refresh_expires_at)

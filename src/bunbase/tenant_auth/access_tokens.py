@@ -24,6 +24,7 @@ CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
 CUSTOM_TTL_SECONDS: Final = 300
 KEYS_TTL_SECONDS: Final = 60.0
 KEYS_CACHED: Final = 10_000  # projects
+REFETCH_SECONDS: Final = 5.0  # tokens with invented key ids must not make us ask BunKMS more often than this
 ATTEMPTS: Final = 2  # a key that is replaced between two calls is not replaced again at once
 
 
@@ -51,6 +52,7 @@ class UserTokens:
         self.public_url = public_url
         self.ttl_seconds = ttl_seconds
         self.keys: Cache[str, tuple[PublicKey, ...]] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
+        self.refetched: Cache[str, bool] = Cache(KEYS_CACHED, REFETCH_SECONDS)
 
     async def sign(self, project: str, subject: Subject, now: datetime) -> tuple[str, int]:
         """Give an access token and the Unix second in which it expires. Raises: KeyNotFound, KeyDestroyed."""
@@ -124,6 +126,9 @@ class UserTokens:
         try:
             return (await self._verifier(project, now)).claims(token, **expected)
         except UnknownKey:  # signed by a process that knows a newer one
+            if self.refetched.get(project):
+                raise
+            self.refetched.put(project, True)
             self.forget(project)
             return (await self._verifier(project, now)).claims(token, **expected)
 

@@ -20,7 +20,7 @@ RESERVED: Final = frozenset(
 
 
 def check_data(data: dict[str, Any]) -> None:
-    """Raises: InvalidInput when `data` is too deep, or too long as JSON."""
+    """Raises: InvalidInput when `data` is too deep, too long as JSON, or has numbers that are too large."""
     _check_size("data", data, MAX_DATA_BYTES, "keep more in a collection")
 
 
@@ -42,6 +42,8 @@ def check_role(role: str) -> None:
 def _check_size(name: str, value: dict[str, Any], max_bytes: int, instead: str) -> None:
     if _deeper_than(MAX_LEVELS, value):
         raise _invalid(name, f"`{name}` has at most {MAX_LEVELS} levels.")
+    if _cannot_travel(value):
+        raise _invalid(name, f"Whole numbers in `{name}` have at most 64 bits.")
     if len(msgspec.json.encode(value)) > max_bytes:
         raise _invalid(name, f"`{name}` has at most {max_bytes} bytes of JSON; {instead}.")
 
@@ -51,6 +53,15 @@ def _deeper_than(levels: int, value: Any) -> bool:
         return False
     inner = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(_deeper_than(levels - 1, one) for one in inner)
+
+
+def _cannot_travel(value: dict[str, Any]) -> bool:
+    """Rooms in other processes hear of users in MessagePack, which has no larger numbers."""
+    try:
+        msgspec.msgpack.encode(value)
+    except OverflowError:
+        return True
+    return False
 
 
 def _invalid(name: str, message: str) -> InvalidInput:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
@@ -13,6 +12,7 @@ import msgspec
 
 from bunbase.pkg.db.connecting import CONNECT_SECONDS, LOST, as_problems, connect
 from bunbase.pkg.db.migrations import migrate
+from bunbase.pkg.db.notifications import Notifications
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -77,15 +77,13 @@ class Database:
         return int(count) if count.isdigit() else 0
 
     @asynccontextmanager
-    async def notifications(self, channel: str) -> AsyncIterator[asyncio.Queue[str | None]]:
-        """Listen on a connection of its own; the queue gets each payload, and None when the connection is lost."""
-        queue: asyncio.Queue[str | None] = asyncio.Queue()
+    async def notifications(self, channel: str) -> AsyncIterator[Notifications]:
+        """Listen on a connection of its own."""
         connection = await connect(self.url)
         try:
-            connection.add_termination_listener(lambda _: queue.put_nowait(None))
-            with as_problems():
-                await connection.add_listener(channel, lambda *heard: queue.put_nowait(heard[3]))
-            yield queue
+            notifications = Notifications(connection)
+            await notifications.listen(channel)
+            yield notifications
         finally:
             connection.terminate()
 
@@ -136,7 +134,7 @@ def _to(row: Any, record: asyncpg.Record) -> Any:
 async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator[Database]:
     """Open a room's schema, brought up to date from the SQL files of the package `migrations`.
 
-    Raises: MigrationEdited, Unreachable.
+    Raises: MigrationEdited, SchemaTooNew, Unreachable.
     """
 
     async def prepare(connection: asyncpg.Connection) -> None:

@@ -53,7 +53,7 @@ class Feed(Generic[T]):
     async def follow(self, ready: T, alive: T) -> AsyncIterator[T]:
         """Give every fact that stands, then `ready`, then news, with `alive` whenever a second brought none.
 
-        Raises: Unreachable when the connection to PostgreSQL is lost: follow again.
+        Raises: Unreachable, DatabaseBusy when PostgreSQL is out of reach: follow again.
         """
         async with self.db.notifications(self.channel) as news:
             for fact in await self.db.all(self.item, STANDING, self.clock.now().timestamp()):
@@ -64,6 +64,7 @@ class Feed(Generic[T]):
                     async with asyncio.timeout(HEARTBEAT_SECONDS):
                         told = await news.get()
                 except TimeoutError:
+                    await news.check()
                     yield alive
                     continue
                 if told is None:

@@ -28,6 +28,10 @@ class MigrationEdited(CannotStart):
     """A migration that was applied does not read as it did then."""
 
 
+class SchemaTooNew(CannotStart):
+    """A newer BunBase has changed the schema in ways that this one does not know."""
+
+
 class Migration(msgspec.Struct, frozen=True):
     number: int
     name: str
@@ -56,7 +60,8 @@ def migrations_in(package: str) -> list[Migration]:
 async def migrate(url: str, schema: str, package: str) -> None:
     """Bring a schema up to date; processes that start together wait for each other.
 
-    Raises: MigrationEdited, Unreachable, and what PostgreSQL says of a bad statement: nothing of its file is applied.
+    Raises: MigrationEdited, SchemaTooNew, Unreachable, and what PostgreSQL says of a bad statement: nothing of its file
+    is applied.
     """
     await apply_migrations(url, schema, migrations_in(package))
 
@@ -69,10 +74,20 @@ async def apply_migrations(url: str, schema: str, migrations: list[Migration]) -
         await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
         await connection.execute(LEDGER)
         applied = dict(await connection.fetch("SELECT number, checksum FROM migrations"))
+        _check_known(schema, max(applied, default=0), len(migrations))
         for migration in migrations:
             await _apply(connection, schema, migration, applied.get(migration.number))
     finally:
         await connection.close()  # lets go of the lock too
+
+
+def _check_known(schema: str, applied: int, known: int) -> None:
+    """Refuse before anything is read or written: what is new may be a ban, or a limit."""
+    if applied > known:
+        raise SchemaTooNew(
+            f"a newer BunBase has run on this database ({schema} has migration {applied:04}, this version knows "
+            f"{known:04}): install that one again, or go back to a dump of PostgreSQL from before."
+        )
 
 
 async def _apply(connection: asyncpg.Connection, schema: str, migration: Migration, applied: str | None) -> None:

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from bunbase.pkg import context
-from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable, problem_from_body
+from bunbase.pkg.errors import DeadlineExceeded, Internal, InvalidInput, Problem, Unreachable, problem_from_body
 from bunbase.pkg.rpc import wire
 from bunbase.pkg.rpc.tokens import ServiceTokens
 
@@ -144,7 +144,10 @@ def _body(method: str, call: wire.Call, line: Line, args: tuple[Any, ...], kwarg
         "method": method,
         "params": call.arguments(*args, **kwargs),
     }
-    return msgspec.msgpack.encode(request)
+    try:
+        return msgspec.msgpack.encode(request)
+    except OverflowError:
+        raise InvalidInput("Whole numbers have at most 64 bits.") from None
 
 
 def _seconds_left(method: str) -> float:

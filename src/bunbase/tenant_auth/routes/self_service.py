@@ -74,7 +74,8 @@ async def custom_token_login(
 
 @post("/v1/auth/refresh", summary="Trade a refresh token for a new pair", tags=TAGS, status_code=200)
 async def user_refresh(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserRefresh) -> UserSignedIn:
-    """Each refresh token works once; a retry within ten seconds gets the same pair, later reuse ends the session."""
+    """Each refresh token works once; a retry within ten seconds gets the same pair (with a new access token, if a
+    change of the user ended that one), later reuse ends the session."""
     return await tenant_auth.refresh(keyed, data.refresh_token)
 
 

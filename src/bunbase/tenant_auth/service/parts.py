@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, assert_never
 
+import msgspec
+
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.tenant_auth import User, UserNotFound, UserSignedIn
 from bunbase.pkg.clock import Clock
@@ -40,7 +42,8 @@ class Parts:
 
     async def new_pair(self, project: str, subject: Subject, session_expires_at: datetime, now: datetime) -> Pair:
         access = await self.access.sign(project, subject, now)
-        return new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
+        pair = new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
+        return msgspec.structs.replace(pair, version=subject.version)
 
     async def account(self, project: str, id: str) -> Person:
         """Give the user of a token. Raises: Unauthenticated when there is none any more."""

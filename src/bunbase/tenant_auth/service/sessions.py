@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import assert_never
+
+import msgspec
 
 from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import UserSignedIn
 from bunbase.pkg.opaque import fingerprint
-from bunbase.pkg.sessions import RefreshToken, Standing, opened_pair, standing
+from bunbase.pkg.sessions import Pair, RefreshToken, Standing, opened_pair, standing
 from bunbase.tenant_auth.access_tokens import Subject
+from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.service.parts import Parts, keyed_project
+from bunbase.tenant_auth.store.sessions import StoredToken
 
 
 class Sessions(Parts):
@@ -22,15 +27,20 @@ class Sessions(Parts):
                 raise InvalidToken
             match standing(token, now, self.settings):
                 case Standing.FRESH:
-                    person = await self.account(project, token.user_id)
-                    subject = Subject(person.user, person.version, token.session, token.claims)
+                    person, subject = await self._subject(project, token)
                     pair = await self.new_pair(project, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
                         return self.signed_in(person.user, pair)
                     # else a twin of this request was faster, or the user was changed: look again
                 case Standing.RETRY:
-                    person = await self.account(project, token.user_id)
-                    return self.signed_in(person.user, opened_pair(refresh_token, _sealed(token)))
+                    person, subject = await self._subject(project, token)
+                    pair = opened_pair(refresh_token, _sealed(token))
+                    if pair.version == person.version:
+                        return self.signed_in(person.user, pair)
+                    pair = await self._with_new_access(project, pair, subject, now)
+                    if await self.stores.sessions.alive(project, token.session, person.version, now):
+                        return self.signed_in(person.user, pair)
+                    # else the session ended, or the user was changed, while it was signed: look again
                 case Standing.REUSED:
                     await self._end(project, token.session)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
@@ -43,6 +53,16 @@ class Sessions(Parts):
 
     async def logout(self, caller: Caller) -> None:
         await self._end(keyed_project(caller), caller.end_user().session)
+
+    async def _subject(self, project: str, token: StoredToken) -> tuple[Person, Subject]:
+        """Give the user of a refresh token, and of whom the next access token speaks. Raises: Unauthenticated."""
+        person = await self.account(project, token.user_id)
+        return person, Subject(person.user, person.version, token.session, token.claims)
+
+    async def _with_new_access(self, project: str, pair: Pair, subject: Subject, now: datetime) -> Pair:
+        """Give a pair whose access token died with an older version of its user; the refresh token is good still."""
+        token, expires_at = await self.access.sign(project, subject, now)
+        return msgspec.structs.replace(pair, access_token=token, access_expires_at=expires_at, version=subject.version)
 
     async def _end(self, project: str, session: str) -> None:
         now = self.clock.now()
