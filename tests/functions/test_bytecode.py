@@ -76,8 +76,11 @@ async def test_compiling_runs_nothing_of_a_bundle(functions: FunctionsService) -
     assert await functions.starter.compile(endless)
 
 
-async def test_code_that_leaves_its_function_is_not_compiled(functions: FunctionsService) -> None:
-    escaping = bundled("}); (function() { for (;;); })(); (function(exports, require, module) {")
+@pytest.mark.parametrize(
+    "rest", ["(function() { for (;;); })(); (function(exports, require, module) {", "(function(){"]
+)
+async def test_code_that_leaves_its_function_is_not_compiled(functions: FunctionsService, rest: str) -> None:
+    escaping = bundled("module.exports.default = () => 1 });" + rest)
 
     assert await functions.starter.compile(escaping) == b""
 
