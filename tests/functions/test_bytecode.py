@@ -73,19 +73,22 @@ async def test_small_and_hand_written_bundles_are_parsed_as_ever(functions: Func
 async def test_compiling_runs_nothing_of_a_bundle(functions: FunctionsService) -> None:
     endless = bundled("for (;;);")
 
-    assert await functions.starter.compile(endless)
+    assert await functions.starter.compile(PROJECT, endless)
 
 
-async def test_code_that_leaves_its_function_is_not_compiled(functions: FunctionsService) -> None:
-    escaping = bundled("}); (function() { for (;;); })(); (function(exports, require, module) {")
+@pytest.mark.parametrize(
+    "rest", ["(function() { for (;;); })(); (function(exports, require, module) {", "(function(){"]
+)
+async def test_code_that_leaves_its_function_is_not_compiled(functions: FunctionsService, rest: str) -> None:
+    escaping = bundled("module.exports.default = () => 1 });" + rest)
 
-    assert await functions.starter.compile(escaping) == b""
+    assert await functions.starter.compile(PROJECT, escaping) == b""
 
 
 async def test_stack_traces_name_the_same_place_with_bytecode_and_without(functions: FunctionsService) -> None:
     code = bundled("module.exports.default = () => new Response(new Error('here').stack);")
 
-    made = await functions.starter.compile(code)
+    made = await functions.starter.compile(PROJECT, code)
 
     assert made
     assert await answer_of(functions, code, made) == await answer_of(functions, code, b"")
@@ -94,7 +97,7 @@ async def test_stack_traces_name_the_same_place_with_bytecode_and_without(functi
 @pytest.mark.parametrize("broken", ["another engine", "another hash", "cut off", "garbage", "of other code"])
 async def test_bytecode_that_does_not_fit_is_not_used(functions: FunctionsService, broken: str) -> None:
     code = answering("its own")
-    made = await functions.starter.compile(code)
+    made = await functions.starter.compile(PROJECT, code)
     length = int.from_bytes(made[:LENGTH_BYTES])
     head, packed = msgspec.json.decode(made[LENGTH_BYTES : LENGTH_BYTES + length]), made[LENGTH_BYTES + length :]
     spoilt = {
@@ -102,7 +105,7 @@ async def test_bytecode_that_does_not_fit_is_not_used(functions: FunctionsServic
         "another hash": joined({**head, "hash": "0"}, packed),
         "cut off": made[: len(made) // 2],
         "garbage": b"\0\0\0\0" * 1000,
-        "of other code": await functions.starter.compile(answering("a stranger's")),
+        "of other code": await functions.starter.compile(PROJECT, answering("a stranger's")),
     }
 
     assert await answer_of(functions, code, spoilt[broken]) == b"its own"

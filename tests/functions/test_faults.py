@@ -18,6 +18,9 @@ from bunbase.contracts.functions import (
 )
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.workers.deployment import Said
+from bunbase.functions.workers.frames import Frame, encode_frame
+from bunbase.functions.workers.worker import MAX_FRAMES_A_TURN
 from tests.functions.calls import MEMBER, Answer, call, deploy, invoke, log_of, request, until
 
 BY_PATH = """async (req, ctx) => {
@@ -175,6 +178,8 @@ async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> N
         "[0, 1, 134, 170, 19, 0, 0, 0, 1, 123, 34, 120, 34, 58, ...Array(100000).fill(91)]",  # too deep to be read
         "[0, 0, 0, 5, 77, 0, 0, 0, 1]",  # a type that does not exist, for a call that does
         "[0, 0, 0, 9, 32, 0, 0, 0, 1, 0, 0, 0, 1]",  # room for more of a request that came whole
+        "[0, 0, 0, 5, 25, 0, 0, 0, 1, 0, 0, 0, 5, 25, 0, 0, 0, 1]",  # lingering twice: for nothing, and without end
+        '[0, 0, 0, 32, 19, 0, 0, 0, 1, ...Buffer.from(`{"status":200,"headers":[]}`), 0, 0, 0, 5, 20, 0, 0, 0, 1]',
     ],
 )
 async def test_frames_that_no_runtime_sends_end_the_worker(functions: FunctionsService, frame: str) -> None:
@@ -211,6 +216,28 @@ async def test_frames_for_calls_that_do_not_exist_are_ignored(functions: Functio
     )
 
     assert (await call(functions, "f")).json == 1
+
+
+async def test_a_flood_of_frames_leaves_others_their_turn(functions: FunctionsService) -> None:
+    await deploy(functions, "f", "() => 1")
+    await call(functions, "f")
+    [worker] = [one for one in functions.starter.alive if one.loaded_at]
+    heard: list[Said] = []
+    functions.pool.say = heard.append
+
+    worker.data_received(encode_frame(Frame.LOG, 0, b"\0\0x") * 1000)
+
+    assert len(heard) == MAX_FRAMES_A_TURN
+    await until(lambda: len(heard) == 1000)
+    assert (await call(functions, "f")).json == 1
+
+
+async def test_an_answer_in_tiny_pieces_arrives(functions: FunctionsService) -> None:
+    body = "() => new Response(new ReadableStream({ async start(c) {"
+    body += "for (let n = 0; n < 20_000; n++) c.enqueue(new Uint8Array([n % 251])); c.close() } }))"
+    await deploy(functions, "f", body)
+
+    assert (await call(functions, "f")).body == bytes(n % 251 for n in range(20_000))
 
 
 async def test_an_answer_that_is_too_long_is_broken_off(functions: FunctionsService) -> None:

@@ -357,6 +357,57 @@ async def test_a_body_that_nobody_reads_is_not_taken_for_the_next_request(
             assert await body_of(connection) == b'"mine"'
 
 
+async def test_trailers_are_no_headers(place: Place, connection: Connection) -> None:
+    await place.deploy("async (req) => (await req.text()) + req.headers.get('x-forwarded-for') + req.headers.has('x')")
+    trailers = b"0\r\nx-forwarded-for: 192.0.2.9\r\nx: y\r\n\r\n"
+
+    connection.send(
+        request("POST /v1/functions/f", KEY, CHUNKED, "x-forwarded-for: 192.0.2.1") + chunk(b"a") + trailers
+    )
+
+    assert await body_of(connection) == b'"a192.0.2.1false"'
+
+
+@pytest.mark.parametrize(
+    ("before", "filler"),
+    [(b"0\r\n", b"x: y\r\n"), (b"0\r\nx: ", b"y"), (b"1;x=", b"y"), (b"0", b"0")],
+    ids=["trailers", "a trailer", "a chunk's extension", "a chunk's size"],
+)
+async def test_framing_without_end_is_hung_up_on(
+    place: Place, connection: Connection, before: bytes, filler: bytes
+) -> None:
+    await place.deploy(REPORT)
+
+    connection.send(request("POST /v1/functions/f", KEY, CHUNKED) + chunk(b"a"))
+    await place.will_say("in")
+    connection.send(before + filler * (MIB // len(filler)))
+
+    with suppress(ConnectionResetError):  # what it had not read is lost, and the client told so
+        assert await connection.ended() == b""
+    await place.will_say("aborted")
+
+
+async def test_an_upload_in_tiny_chunks_is_no_endless_framing(place: Place, connection: Connection) -> None:
+    await place.deploy(COUNT)
+
+    connection.send(request("POST /v1/functions/f", KEY, CHUNKED) + chunk(b"a") * 100_000 + chunk(b""))
+
+    assert await body_of(connection) == b"100000"
+
+
+async def test_what_came_with_an_upgrade_is_never_read_from_its_middle(place: Place, connection: Connection) -> None:
+    await place.deploy("(req) => { console.log(new URL(req.url).pathname); return 1 }")
+    upgrade = request("GET /v1/functions/f/first", KEY, "connection: upgrade", "upgrade: h2c")
+    smuggled = request("GET /v1/functions/f/smuggled", KEY)
+
+    connection.send(upgrade + request("POST /v1/functions/f/second", KEY, f"content-length: {len(smuggled)}"))
+    await place.will_say("/first")
+    connection.send(smuggled)
+
+    assert (await connection.ended()).startswith(b"HTTP/1.1 200")
+    assert await place.said() == ["/first"]
+
+
 async def test_a_request_right_behind_an_upload_waits_its_turn(place: Place, connection: Connection) -> None:
     await place.deploy(COUNT)
 

@@ -193,7 +193,7 @@ class Functions(Protocol):
     """Every call takes its project from the Caller."""
 
     async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:
-        """Store a new version and make it the active one. Raises: InvalidBundle, Forbidden."""
+        """Store a new version and make it the active one. Raises: InvalidBundle, FunctionOverloaded, Forbidden."""
         ...
 
     async def functions(self, caller: Caller, limit: int, cursor: str | None) -> Versions:

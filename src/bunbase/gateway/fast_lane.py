@@ -83,7 +83,9 @@ class FastLane(HttpToolsProtocol):
         self.timeout_keep_alive = lane.idle_seconds
         self.turn: Turn | None = None  # whose body is being read
         self.in_head = False
-        self.head_bytes = 0
+        self.in_message = False
+        self.body_came = False  # with the piece of data that is being parsed
+        self.head_bytes = 0  # of a head; of trailers, or of what stands between two chunks
         self.unread_bytes = 0
         self.reading = False
         self.since = 0.0
@@ -106,14 +108,23 @@ class FastLane(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self.body_came = False
         super().data_received(data)
-        if self.in_head:
+        if self.in_head or (self.in_message and not self.body_came):
             self.head_bytes += len(data)
             if self.head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadersTooLarge(f"Send at most {MAX_HEAD_BYTES >> 10} KiB of them."))
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(Malformed(msg))
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """The request is answered as if it had not asked, but uvicorn drops what came in one piece with it: what comes
+        later could be the middle of something, and must not be read as a request.
+        """
+        self.cycle.keep_alive = False
+        if self.cycle.response_complete:
+            self.transport.close()
 
     # what the parser tells
 
@@ -122,12 +133,13 @@ class FastLane(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
         self.turn = None
-        self.in_head = self.reading = True
+        self.in_head = self.in_message = self.reading = True
         self.head_bytes = self.unread_bytes = 0
         self.since = self.loop.time()
 
     def on_headers_complete(self) -> None:
         self.in_head = False
+        self.head_bytes = 0
         request = self._hot_request()
         if request is None:
             self._go_the_ordinary_way()
@@ -136,6 +148,8 @@ class FastLane(HttpToolsProtocol):
         self.turn = self.cycle = Turn(request, request_id_from(() if sent is None else (sent,)))
 
     def on_body(self, body: bytes) -> None:
+        self.body_came = True
+        self.head_bytes = 0
         if self.turn is not None:
             self.turn.parts.append(body)
         elif self.cycle.response_complete:
@@ -144,7 +158,7 @@ class FastLane(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self.reading = False
+        self.in_message = self.reading = False
         turn, self.turn = self.turn, None
         if turn is None:
             super().on_message_complete()
@@ -174,6 +188,7 @@ class FastLane(HttpToolsProtocol):
         self.headers.extend(headers)
         self.reading = False  # from here on the app decides how long it waits
         super().on_headers_complete()
+        self.headers = []  # trailers go here, and nowhere: as headers they would be believed (RFC 9110 §6.5.1)
 
     # from request to answer
 

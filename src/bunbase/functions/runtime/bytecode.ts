@@ -27,7 +27,7 @@ export function makeBytecode(code: string): Uint8Array {
   if (body === undefined) return NOTHING;
   try {
     const made = compileFunction(body, PARAMETERS, { filename: "function.js", produceCachedData: true });
-    if (made.toString().length < body.length) return NOTHING; // it ends its function early: this is not all of it
+    if (!made.toString().includes(body)) return NOTHING; // it ends its function early: this is not all of it
     const { cachedData } = made as unknown as { cachedData: Uint8Array<ArrayBuffer> };
     if (cachedData.length > MAX_BYTES) return NOTHING;
     const packed: Packed = { engine: ENGINE, hash: String(Bun.hash(cachedData)) };

@@ -36,7 +36,7 @@ class Deploying(Parts):
             await asyncio.to_thread(_check_source_map, bundle.source_map)
         sha256 = hashlib.sha256(bundle.code).hexdigest()
         await self._try_load(Deployment(caller.project, name, 0, sha256, bundle.config, 0), bundle)
-        bytecode = await self.starter.compile(bundle.code)
+        bytecode = await self.starter.compile(caller.project, bundle.code)
         by = caller.signed_in().id
         new = NewVersion(bundle.code, bundle.source_map, bundle.config, sha256, self.clock.now(), by, bytecode)
         limit = self.settings.max_functions_per_project

@@ -127,7 +127,7 @@ class Call:
     def feed(self, data: bytes) -> None:
         self._window -= len(data)
         self._total_bytes += len(data)
-        if self._head is None or self._window < 0:
+        if self._head is None or self._window < 0 or not data:
             raise BadFrame("more of an answer than was asked for")
         if self.abandoned:
             return

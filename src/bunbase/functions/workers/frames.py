@@ -12,7 +12,7 @@ until SETTLED. COMPILE (code) is answered by pieces of BYTECODE, the last one em
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 from enum import IntEnum
 from typing import Any, Final
 
@@ -84,8 +84,11 @@ class FrameReader:
         self.max_bytes = max_bytes
         self.buffer = bytearray()
 
-    def push(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
-        """Give type, id and payload of each frame that is now complete. Raises: BadFrame."""
+    def push(self, data: bytes) -> Generator[tuple[int, int, bytes], None, None]:
+        """Give type, id and payload of each frame that is now complete. Raises: BadFrame.
+
+        Whoever breaks off (and closes this) is given the rest with the next push.
+        """
         buffer = self.buffer
         buffer += data
         at = 0
@@ -98,7 +101,7 @@ class FrameReader:
                 if len(buffer) < end:
                     break
                 _, type, id = HEADER.unpack_from(buffer, at)
-                yield type, id, bytes(buffer[at + HEADER.size : end])
-                at = end
+                begin, at = at + HEADER.size, end
+                yield type, id, bytes(buffer[begin:end])
         finally:
             del buffer[:at]

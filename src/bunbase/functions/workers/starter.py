@@ -20,6 +20,7 @@ from bunbase.functions.workers.launch import RUNTIME, launch_of
 from bunbase.functions.workers.memory import held_by
 from bunbase.functions.workers.shelf import USUAL_MB, Shelf
 from bunbase.functions.workers.start import NeverStood, WorkerDied
+from bunbase.functions.workers.trials import Trials
 from bunbase.functions.workers.worker import RETIRED, Owner, Worker
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
@@ -28,7 +29,6 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-MAX_TRIALS: Final = 2  # side by side, on top of max_workers
 MAX_STARTS: Final = 3  # of one worker, when it dies while it loads
 MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: garbage is collected a little late
 FULL: Final = 0.8  # of a function's limit: a worker that holds so much while it rests gives way to a new one
@@ -54,7 +54,7 @@ class Starter:
         self.shelf = Shelf(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0
         self.most_threads = most_threads()
-        self.trials = asyncio.Semaphore(MAX_TRIALS)
+        self.trials = Trials()
 
     async def start(self, deployment: Deployment, program: Program, owner: Owner) -> Worker:
         """Give a worker ready for calls, a prewarmed one where there is. Raises: LoadFailed, FunctionsUnavailable.
@@ -75,25 +75,27 @@ class Starter:
             raise FunctionsUnavailable("Workers end before their runtime stands; ask `bunbase doctor`.") from died
 
     async def try_load(self, deployment: Deployment, program: Program) -> None:
-        """Load a bundle into a worker of its own, which then ends. Raises: LoadFailed, FunctionsUnavailable."""
-        async with self.trials:
+        """Load a bundle into a worker of its own, which then ends. Raises: LoadFailed, FunctionsUnavailable,
+        FunctionOverloaded.
+        """
+        async with self.trials.turn(deployment.project):
             worker = await self.start(deployment, program, Owner())  # it is no version of anything yet
             worker.kill(RETIRED)
 
-    async def compile(self, code: bytes) -> bytes:
+    async def compile(self, project: str, code: bytes) -> bytes:
         """Give a bundle's bytecode, b"" where it is not worth its while or cannot be had.
 
         Made in a worker that then ends without having run the bundle: no function can put its own in place of it.
         """
         if not SHORTEST_COMPILED <= len(code) <= LONGEST_COMPILED:
             return b""
-        async with self.trials:
-            try:
+        try:
+            async with self.trials.turn(project):
                 worker = self.shelf.take(USUAL_MB) or await self._spawn(USUAL_MB)
                 return await self._compiled(worker, code)
-            except (Problem, WorkerDied, TimeoutError) as failure:
-                log.info("a bundle was not compiled", reason=str(failure) or type(failure).__name__)
-                return b""
+        except (Problem, WorkerDied, TimeoutError) as failure:
+            log.info("a bundle was not compiled", reason=str(failure) or type(failure).__name__)
+            return b""
 
     def watch_memory(self) -> None:
         """Kill each worker that holds more than its function may; those without a call are looked at rarely.

@@ -1,0 +1,38 @@
+"""Whose bundle is tried or compiled next: few at once on top of the workers that serve, and one of a project at most.
+
+So who deploys bundles that take long to load waits for them, and others do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from bunbase.functions.workers.waiting import overloaded
+
+MAX_TRIALS: Final = 2
+MAX_OF_PROJECT: Final = 16  # waiting included: each holds a bundle in memory
+
+
+class Trials:
+    def __init__(self) -> None:
+        self.places = asyncio.Semaphore(MAX_TRIALS)
+        self.of_project: Counter[str] = Counter()
+        self.turns: dict[str, asyncio.Lock] = {}
+
+    @asynccontextmanager
+    async def turn(self, project: str) -> AsyncIterator[None]:
+        """Wait for a place, first come first served. Raises: FunctionOverloaded."""
+        if self.of_project[project] >= MAX_OF_PROJECT:
+            raise overloaded(f"{MAX_OF_PROJECT} deployments of this project are under way already")
+        self.of_project[project] += 1
+        try:
+            async with self.turns.setdefault(project, asyncio.Lock()), self.places:
+                yield
+        finally:
+            self.of_project[project] -= 1
+            if not self.of_project[project]:
+                del self.of_project[project], self.turns[project]
