@@ -2,8 +2,8 @@
 const { aim } = process.env;
 const at = JSON.parse(aim);
 const real = (name) => process.getBuiltinModule(name);
-const within = (promise, ms = 500) =>
-  Promise.race([promise, new Promise((_, no) => setTimeout(() => no(new Error("nothing happened")), ms))]);
+const within = (promise, ms = 500) => // on a slow machine an attack needs longer to go through
+  Promise.race([promise, new Promise((_, no) => setTimeout(() => no(new Error("nothing happened")), ms * at.patience))]);
 const once = (start) => within(new Promise((yes, no) => start(yes, no)));
 
 let library;
