@@ -40,6 +40,7 @@ AS_NOBODY = (
 WATCH_SECONDS = 0.03
 CALL_SECONDS = 300.0  # an emulated machine takes a minute for what a real one does in three seconds
 LOAD_SECONDS = 120.0
+PATIENCE = int(os.environ.get("BUNBASE_TEST_PATIENCE", "1"))  # how many times longer than usual an attack may take
 
 
 class PlainSandbox(Sandbox):
@@ -147,6 +148,7 @@ class Aim:
     @property
     def env(self) -> dict[str, str]:
         known = {
+            "patience": PATIENCE,
             "folder": str(self.folder),
             "secret": str(self.secret),
             "canary": str(self.canary),

@@ -15,6 +15,7 @@ from bunbase.functions.sandbox.switch import Switch
 from tests.functions.sandbox.ground import NEEDS_BUBBLEWRAP, USERS, As, Ground, aim, ask, ground
 
 ATTACKS = Path(__file__).with_name("attacks.cjs").read_text()
+LONG = {"timeout_ms": 300_000, "cpu_ms": 300_000}  # an emulated machine burns a minute
 
 
 NEWEST, OLDEST = 99, 1  # versions of Landlock: what the older ones do not know, seccomp must hold
@@ -40,7 +41,7 @@ async def field(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
 @pytest.mark.parametrize("attacks", ["files", "others", "raw"])
 async def test_no_attack_goes_through(field: Ground, tmp_path: Path, attacks: str) -> None:
     with aim(tmp_path) as target:
-        worker = await field.worker(ATTACKS, target.env, timeout_ms=300_000)
+        worker = await field.worker(ATTACKS, target.env, **LONG)
 
         outcomes: dict[str, str] = msgspec.json.decode(await ask(worker, f"/{attacks}"))
 
@@ -70,7 +71,7 @@ async def test_without_the_sandbox_they_do_go_through(tmp_path: Path, attacks: s
     query = urlencode({"only": CONTROL[attacks]}, doseq=True)
     async with ground(USERS[0], guard=False, switch=Switch.OFF) as field:
         with aim(tmp_path) as target:
-            worker = await field.worker(ATTACKS, target.env)
+            worker = await field.worker(ATTACKS, target.env, **LONG)
 
             outcomes: dict[str, str] = msgspec.json.decode(await ask(worker, f"/{attacks}?{query}"))
 
