@@ -175,7 +175,7 @@ export type Context = Readonly<{
   trigger: Trigger | null;
   /** Keeps the call alive behind its answer until the promise settles, within the function's `timeout_ms`. */
   waitUntil(promise: Promise<unknown>): void;
-  /** Aborted at the deadline, and when the client has gone. */
+  /** Aborted at the deadline, when the processor time is used up, and when the client has gone. */
   signal: AbortSignal;
 }>;
 

@@ -8,8 +8,8 @@ export type Scheme = "stripe" | "github" | "standard-webhooks";
 
 export type WebhookOptions = Readonly<{
   scheme: Scheme;
-  /** Several while one is being replaced: any of them may have signed. */
-  secret: string | readonly string[];
+  /** Several while one is being replaced: any of them may have signed. A variable that is not set throws a TypeError. */
+  secret: string | readonly string[] | undefined;
   /** How old a signature may be, and how far ahead; GitHub signs no time. 300 if not given. */
   toleranceSeconds?: number;
   /** The time it is, for tests. */
@@ -49,7 +49,7 @@ export async function verifyWebhook(request: Request, options: WebhookOptions): 
   const body = new Uint8Array(await request.arrayBuffer());
   const claim = CLAIMS[options.scheme](request.headers, body);
   checkTime(claim.at, options.toleranceSeconds ?? TOLERANCE_SECONDS, options.now ?? new Date());
-  const secrets = typeof options.secret === "string" ? [options.secret] : options.secret;
+  const secrets = typeof options.secret === "object" ? options.secret : [options.secret ?? ""];
   for (const secret of secrets) {
     if (await signedBy(keyOf(options.scheme, secret), claim)) return webhook(body, claim.id);
   }

@@ -375,7 +375,8 @@ async def stream_lines(api: FakeApi, after: int) -> AsyncIterator[bytes]:
 @get("/api/projects/{project:str}/env")
 async def list_env(api: Injected[FakeApi], request: AnyRequest, reveal: FromQuery[bool] = False) -> Variables:
     api.signed_in(request)
-    return Variables(tuple(Variable(name, NOW, value if reveal else None) for name, value in api.variables.items()))
+    shown = ((name, value if reveal else None) for name, value in api.variables.items())
+    return Variables(tuple(Variable(name, NOW, value, api.exposed.get(name) is not False) for name, value in shown))
 
 
 @put("/api/projects/{project:str}/env/{name:str}")

@@ -191,6 +191,23 @@ def test_a_variable_is_hidden_only_when_it_is_said(in_project: FakeApi, bunbase:
     assert in_project.exposed == {"A": None, "B": False, "C": True}
 
 
+def test_a_list_of_variables_says_which_are_hidden(in_project: FakeApi, bunbase: Bunbase) -> None:
+    bunbase("env", "set", "A=1")
+    bunbase("env", "set", "B=1", "--hidden")
+
+    for words in ([], ["--reveal"]):
+        rows = [line.split() for line in bunbase("env", "list", *words).out.splitlines()]
+        assert {row[0]: "(hidden)" in row for row in rows if row and row[0] in "AB"} == {"A": False, "B": True}
+
+
+def test_an_empty_input_is_no_value(in_project: FakeApi) -> None:
+    said = executable("env", "set", "TOKEN", "--json", input="")
+
+    assert said.code == 2
+    assert "TOKEN=" in said.err
+    assert in_project.variables == {}
+
+
 def test_values_are_shown_only_when_revealed(in_project: FakeApi, bunbase: Bunbase) -> None:
     in_project.variables["TOKEN"] = "hush"
 

@@ -45,6 +45,7 @@ async def test_an_end_users_token_is_added_to_it(door: Door) -> None:
         ({"x-bunbase-key": SECRET}, f"/api/projects/{BAKERY}", 401, "unauthenticated"),
         ({}, "/v1/functions/hello", 401, "unauthenticated"),
         ({}, f"/v1/functions/hello?project={BAKERY}", 200, ""),
+        ({}, "/v1/functions/hello?project=bakery", 401, "unauthenticated"),  # a slug may change hands
         ({"x-bunbase-key": "sk_unknown"}, f"/v1/functions/hello?project={BAKERY}", 401, "invalid_key"),
     ],
 )

@@ -74,6 +74,18 @@ def test_it_is_free_again_after_release(tmp_path: Path) -> None:
     second.release()
 
 
+def test_nothing_of_it_gets_into_a_git_repository(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+
+    directory = DataDirectory(tmp_path / ".bunbase")
+    directory.hold()
+    directory.service_secret()
+
+    status = ["git", "-C", str(tmp_path), "status", "--porcelain", "--untracked-files=all"]
+    assert subprocess.run(status, check=True, capture_output=True).stdout == b""
+    directory.release()
+
+
 def test_where_it_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

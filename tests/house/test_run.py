@@ -50,7 +50,8 @@ def test_a_taken_port_is_refused_and_the_data_directory_free_again(capsys: pytes
         port = listener.getsockname()[1]
         assert run_dev(ANY_PORT | {"gateway.port": str(port)}) == 1
 
-    assert capsys.readouterr().err == f"bunbase: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    taken = f"bunbase: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert capsys.readouterr().err == f"{taken}; stop what listens there, or choose another port\n"
     again = DataDirectory(Path("data"))
     again.hold()
     again.release()

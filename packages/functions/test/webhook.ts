@@ -6,7 +6,7 @@ import { verifyWebhook, WebhookError } from "../webhooks.ts";
 const handler: Handler = async (request, { env, enqueue, trigger }) => {
   if (trigger !== null) return { attempt: trigger.attempt, kind: trigger.kind };
   try {
-    const event = await verifyWebhook(request, { scheme: "stripe", secret: env["STRIPE_WEBHOOK_SECRET"] ?? "" });
+    const event = await verifyWebhook(request, { scheme: "stripe", secret: env["STRIPE_WEBHOOK_SECRET"] });
     const { id } = event.json<{ id: string }>();
     const job = await enqueue("charge", { id }, { key: id, delay_seconds: 5, attempts: 10 });
     return { job: job.id };

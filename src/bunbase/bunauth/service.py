@@ -187,13 +187,8 @@ class BunAuthService:
         await self.store.delete_over(self.clock.now() - KEEP)
 
     def _check_signups(self) -> None:
-        match self.signups:
-            case Signups.OPEN:
-                return
-            case Signups.INVITE:
-                raise SignupsClosed("Ask an administrator of this installation for an invitation.")
-            case _:
-                raise SignupsClosed
+        if self.signups is not Signups.OPEN:
+            raise SignupsClosed("Ask who runs this installation: its setting bunauth.signups admits new accounts.")
 
     async def _account(self, id: str) -> Account:
         found = await self.store.account(id)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from bunbase.cli.backup_jobs import finished, megabytes
+from bunbase.cli.backup_jobs import finished
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.credentials import ChosenProject, StoredKey
 from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
-from bunbase.cli.output import Output
+from bunbase.cli.output import Output, size_text
 from bunbase.cli.prompts import confirm
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.backups import Backup, BackupPage, BackupScheduleState
@@ -187,16 +188,22 @@ def _path(project: str, *below: str) -> str:
     return at("projects", project, "backups", *below)
 
 
-def _row(backup: Backup) -> tuple[str, str, str, int, str]:
-    return backup.id, backup.created_at, backup.reason.value, _documents(backup), megabytes(backup.size())
+def _row(backup: Backup) -> tuple[str, datetime, str, int, str]:
+    return (
+        backup.id,
+        datetime.fromisoformat(backup.created_at),
+        backup.reason.value,
+        _documents(backup),
+        size_text(backup.size()),
+    )
 
 
 def _facts(backup: Backup) -> list[tuple[str, object]]:
     return [
         ("backup", backup.id),
-        ("made", backup.created_at),
+        ("made", datetime.fromisoformat(backup.created_at)),
         ("documents", _documents(backup)),
-        ("size", megabytes(backup.size())),
+        ("size", size_text(backup.size())),
     ]
 
 

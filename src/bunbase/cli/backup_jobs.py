@@ -7,7 +7,7 @@ from typing import Final
 
 from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, at
-from bunbase.cli.output import Output
+from bunbase.cli.output import Output, size_text
 from bunbase.cli.session import Session
 from bunbase.contracts.backups import BackupJob, JobState
 
@@ -30,11 +30,7 @@ def finished(session: Session, call: Call, text: str, out: Output) -> BackupJob:
     return job
 
 
-def megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
 def _far(job: BackupJob) -> str:
     if job.state is JobState.QUEUED:
         return "waiting for other backup work"
-    return f"{megabytes(job.done_bytes)} of {megabytes(job.total_bytes)}" if job.total_bytes else "under way"
+    return f"{size_text(job.done_bytes)} of {size_text(job.total_bytes)}" if job.total_bytes else "under way"

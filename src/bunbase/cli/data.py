@@ -11,13 +11,12 @@ from typing import IO, Annotated, Final, cast
 import msgspec
 from cyclopts import App, Parameter
 
-from bunbase.cli.backup_jobs import megabytes
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import OK, Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.last_line import cut_to_whole_lines
-from bunbase.cli.output import Output
+from bunbase.cli.output import Output, size_text
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.backups import Imported, ImportMode, RefusedLine
 
@@ -65,10 +64,10 @@ def export_data(
             for part in parts:
                 target.write(part)
                 written += len(part)
-                told(megabytes(written))
+                told(size_text(written))
     if flags.json:
         out.document(Exported(str(file), written))
-    out.done(f"Exported {megabytes(written)} to {file}.")
+    out.done(f"Exported {size_text(written)} to {file}.")
 
 
 @app.command(name="import")

@@ -13,7 +13,7 @@ from bunbase.cli.deploying import Made, Outcome, Result, active_versions, bundle
 from bunbase.cli.entries import entries
 from bunbase.cli.errors import OK
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
-from bunbase.cli.output import Output
+from bunbase.cli.output import Output, size_text
 from bunbase.cli.project_file import read_project_file
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions import Version
@@ -81,7 +81,3 @@ def _show(deployed: Deployed, out: Output) -> None:
 
 def _row(result: Result) -> tuple[str, str, int | None, str, str]:
     return result.name, result.outcome.value, result.version, size_text(result.size), result.sha256[:12]
-
-
-def size_text(size: int) -> str:
-    return f"{size / 1024:.1f} KiB"

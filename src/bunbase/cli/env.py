@@ -41,6 +41,8 @@ def set_variable(variable: Assignment, /, *, hidden: Hidden = None, flags: Proje
         raise Usage("Write NAME=VALUE, or NAME alone to be asked for the value.")
     if not equals:
         value = ask_secret(f"Value of {name}", "") if sys.stdin.isatty() else secret_from_input()
+        if not value:
+            raise Usage(f"There was no value; if it is to be empty, write {name}=")
     out = Output(flags.json)
     body: dict[str, Any] = {"value": value} if hidden is None else {"value": value, "exposed": not hidden}
     with open_session(flags) as session:
@@ -64,9 +66,10 @@ def list_variables(
     if flags.json:
         out.document(variables)
     elif reveal:
-        out.table(("name", "value", "set"), [(v.name, v.value, v.updated_at) for v in variables.items])
+        columns = ("name", "functions see", "value", "set")
+        out.table(columns, [(v.name, _seen(v), v.value, v.updated_at) for v in variables.items])
     else:
-        out.table(("name", "set"), [(v.name, v.updated_at) for v in variables.items])
+        out.table(("name", "functions see", "set"), [(v.name, _seen(v), v.updated_at) for v in variables.items])
 
 
 @app.command
@@ -78,6 +81,10 @@ def unset(name: Annotated[str, Parameter(help="Its name.")], /, *, flags: Projec
     if flags.json:
         out.document({"name": name, "unset": True})
     out.done(f"{name} is unset.")
+
+
+def _seen(variable: Variable) -> str:
+    return "its value" if variable.exposed else "nothing (hidden)"
 
 
 def _path(flags: ProjectFlags, session: Session, *name: str) -> str:

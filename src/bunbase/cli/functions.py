@@ -10,11 +10,10 @@ import msgspec
 from cyclopts import App, Parameter
 
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.deploy import size_text
 from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at, refuse
-from bunbase.cli.output import Output
+from bunbase.cli.output import Output, size_text
 from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions import FunctionConfig, Version, Versions

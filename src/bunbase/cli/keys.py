@@ -45,7 +45,9 @@ def create(
     *,
     kind: Annotated[Literal["secret", "publishable"], Parameter(help="What it may do.")] = "secret",
     name: Annotated[str, Parameter(help="What to call it.")] = "key",
-    expires_in_days: Annotated[int | None, Parameter(validator=Number(gte=1, lte=3660))] = None,
+    expires_in_days: Annotated[
+        int | None, Parameter(validator=Number(gte=1, lte=3660), show_default=False, help="When it ends by itself.")
+    ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Make a key, show it this once, and keep it on this machine for `bunbase invoke`."""

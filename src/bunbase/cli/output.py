@@ -102,6 +102,10 @@ def visible(text: str) -> str:
     return text.translate(CONTROL)
 
 
+def size_text(size: int) -> str:
+    return f"{size / 1024:.1f} KiB" if size < 1 << 20 else f"{size / (1 << 20):.1f} MiB"
+
+
 def _console(file: Any) -> Console:
     return Console(file=file, highlight=False, width=None if file.isatty() else PIPE_WIDTH)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -12,7 +13,7 @@ from bunbase.cli.errors import Failure
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
-from bunbase.cli.project_file import read_project_file
+from bunbase.cli.project_file import NAME, read_project_file
 from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.platform import NewProject, Project, Projects
@@ -54,7 +55,7 @@ def create(name: Annotated[str, Parameter(help="What to call it.")], /, *, flags
             out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
         keep_project(session, new, out)
     out.done(f"Made {new.name} ({new.slug}). The secret key is shown only now.")
-    out.hint("Next: bunbase init, then bunbase deploy")
+    out.hint("Next: bunbase deploy" if Path(NAME).exists() else "Next: bunbase init, then bunbase deploy")
 
 
 @app.command

@@ -105,9 +105,9 @@ class Callers:
         if project_key(request.headers, request.query_params):
             return await self.client(request)
         project = request.query_params.get(PROJECT_PARAMETER, "")
-        if not project:
+        if not project.startswith("prj_"):  # a slug would name another project once the first is gone
             raise Unauthenticated(
-                "Name the project: send its key as X-Bunbase-Key, or ?project=<id> for a public function."
+                "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
             )
         return self._caller(request, CallerKind.ANONYMOUS, project=project)
 

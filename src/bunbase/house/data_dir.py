@@ -1,4 +1,4 @@
-"""The data directory: made for its owner only, and held by one process at a time."""
+"""The data directory: made for its owner only, kept out of git, and held by one process at a time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bunbase.pkg.secret_files import create_secret_file
 CLOSED: Final = 0o700
 THROUGH: Final = 0o711  # root's: PostgreSQL's own user must get through to its files; nobody can look around
 LOCK: Final = "lock"
+IGNORED: Final = ".gitignore"
 SERVICE_SECRET: Final = "service.secret"
 
 
@@ -34,6 +35,7 @@ class DataDirectory:
         try:
             self.path.mkdir(mode=THROUGH if os.geteuid() == 0 else CLOSED, parents=True, exist_ok=True)
             lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            (self.path / IGNORED).write_text("*\n")  # it holds keys, and with `bunbase dev` lies amid an app's sources
         except OSError as error:
             raise CannotStart(f"the data directory {self.path} cannot be used: {error.strerror}") from error
         try:

@@ -39,7 +39,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def data_path(self) -> Path:
-        return Path(self.data_dir).absolute()
+        return Path(self.data_dir).resolve()
 
 
 def load_settings(flags: dict[str, str] | None = None, file: Path | None = None) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -44,7 +45,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        advice = "; stop what listens there, or choose another port" if error.errno == errno.EADDRINUSE else ""
+        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}{advice}") from error
     listener.listen(BACKLOG)
     return listener
 

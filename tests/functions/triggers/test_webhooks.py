@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ export default async (request) => {
         return [event.text, event.id];
     } catch (error) {
         if (error instanceof WebhookError) return error.response();
-        return Response.json({ code: error.name }, { status: 500 });
+        return Response.json({ code: error.name, detail: error.message }, { status: 500 });
     }
 };
 """
@@ -148,7 +149,9 @@ async def test_thousands_of_signatures_are_not_all_looked_at(receiver: Functions
 
 async def test_a_secret_that_is_not_set_is_the_developer_s_mistake(receiver: FunctionsService) -> None:
     signed = {"stripe": stripe(BODY, ""), "github": github(BODY, ""), "standard-webhooks": standard(BODY)}
-    for scheme, headers in signed.items():
-        status, answer = await received(receiver, BODY, headers, scheme=scheme, secret="")
+    missing: tuple[dict[str, str], ...] = ({"secret": ""}, {})
+    for (scheme, headers), secret in itertools.product(signed.items(), missing):
+        status, answer = await received(receiver, BODY, headers, scheme=scheme, **secret)
 
-        assert (status, answer) == (500, {"code": "TypeError"})
+        assert (status, answer["code"]) == (500, "TypeError")
+        assert "is its variable set?" in answer["detail"]
