@@ -115,7 +115,9 @@ class FastLane(HttpToolsProtocol):
         super().data_received(data)
         if self.in_head or (self.in_message and not self.body_came):
             self.head_bytes += len(data)
-            if self.head_bytes > MAX_HEAD_BYTES:
+            if self.head_bytes > MAX_HEAD_BYTES and not self.in_head:
+                self.transport.close()  # its answer is under way, or has been given
+            elif self.head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadersTooLarge(f"Send at most {MAX_HEAD_BYTES >> 10} KiB of them."))
 
     def send_400_response(self, msg: str) -> None:
