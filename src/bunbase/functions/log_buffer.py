@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Final
@@ -26,6 +26,7 @@ Prepare = Callable[[Sequence[NewLine]], Awaitable[Sequence[NewLine]]]
 class LogBuffer:
     """Holds at most MAX_LINES and MAX_BYTES; what comes on top, while the database is slow or away, is lost.
 
+    A project may hold as much as is still free: so one that floods has half of it, and there is always room for others.
     `prepare` is what is done to lines just before they are written.
     """
 
@@ -35,19 +36,21 @@ class LogBuffer:
         self.clock = clock
         self.lines: deque[NewLine] = deque()
         self.bytes = 0
+        self.lines_of: Counter[str] = Counter()  # by project
+        self.bytes_of: Counter[str] = Counter()
         self.lost = 0
         self.writing = asyncio.Lock()
 
     def say(self, said: Said) -> None:
-        if len(self.lines) >= MAX_LINES or self.bytes + len(said.text) > MAX_BYTES:
+        of = said.deployment
+        if not self._has_room(of.project, len(said.text)):
             self.lost += 1
             return
-        of = said.deployment
         line = NewLine(
             of.project, of.name, of.version, said.invocation, self.clock.now(), said.level, said.text, said.truncated
         )
         self.lines.append(line)
-        self.bytes += len(line.text)
+        self._count(line, 1)
 
     async def flush(self) -> None:
         """Write everything; lines that cannot be written stay for the next time."""
@@ -59,4 +62,15 @@ class LogBuffer:
                 await self.write(await self.prepare(batch))
                 for line in batch:
                     self.lines.popleft()
-                    self.bytes -= len(line.text)
+                    self._count(line, -1)
+
+    def _has_room(self, project: str, size: int) -> bool:
+        free_lines, free_bytes = MAX_LINES - len(self.lines), MAX_BYTES - self.bytes
+        return self.lines_of[project] < free_lines and self.bytes_of[project] + size <= free_bytes
+
+    def _count(self, line: NewLine, sign: int) -> None:
+        self.bytes += sign * len(line.text)
+        self.bytes_of[line.project] += sign * len(line.text)
+        self.lines_of[line.project] += sign
+        if not self.lines_of[line.project]:
+            del self.lines_of[line.project], self.bytes_of[line.project]

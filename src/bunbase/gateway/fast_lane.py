@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import time
 from asyncio import TimerHandle
 from collections.abc import AsyncGenerator, Coroutine
@@ -16,6 +17,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
+from httptools import HttpParserUpgrade
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -84,7 +86,8 @@ class FastLane(HttpToolsProtocol):
         self.turn: Turn | None = None  # whose body is being read
         self.in_head = False
         self.in_message = False
-        self.body_came = False  # with the piece of data that is being parsed
+        self.piece_bytes = 0  # of the data that is being parsed
+        self.body_came = False  # with it
         self.head_bytes = 0  # of a head; of trailers, or of what stands between two chunks
         self.unread_bytes = 0
         self.reading = False
@@ -108,20 +111,27 @@ class FastLane(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self.body_came = False
+        self.body_came, self.piece_bytes = False, len(data)
         super().data_received(data)
         if self.in_head or (self.in_message and not self.body_came):
             self.head_bytes += len(data)
-            if self.head_bytes > MAX_HEAD_BYTES:
+            if self.head_bytes > MAX_HEAD_BYTES and not self.in_head:
+                self.transport.close()  # its answer is under way, or has been given
+            elif self.head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadersTooLarge(f"Send at most {MAX_HEAD_BYTES >> 10} KiB of them."))
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(Malformed(msg))
 
     def _unsupported_upgrade_warning(self) -> None:
-        """The request is answered as if it had not asked, but uvicorn drops what came in one piece with it: what comes
-        later could be the middle of something, and must not be read as a request.
+        """The request is answered as if it had not asked, but uvicorn drops what came in one piece behind it: what
+        comes later may be the middle of something, and must not be read as a request.
+
+        Called where the parser's word for this is caught.
         """
+        told = sys.exc_info()[1]
+        if isinstance(told, HttpParserUpgrade) and told.args[0] == self.piece_bytes:
+            return
         self.cycle.keep_alive = False
         if self.cycle.response_complete:
             self.transport.close()

@@ -218,6 +218,17 @@ async def test_a_worker_that_is_killed_while_it_loads_fails_neither_a_deployment
     assert (await killed_while_loading(call(functions, "f"))).json == 1
 
 
+async def test_a_worker_that_is_killed_before_its_runtime_stands_fails_no_call(functions: FunctionsService) -> None:
+    await deploy(functions, "f", PID, memory_mb=128)  # nothing prewarmed fits
+    task = asyncio.create_task(call(functions, "f"))
+    await until(lambda: bool(functions.starter.alive))
+    [worker] = functions.starter.alive
+
+    os.kill(worker.pid, signal.SIGKILL)
+
+    assert (await task).json != worker.pid
+
+
 async def test_a_call_whose_workers_all_die_while_they_load_is_told_that_they_did(functions: FunctionsService) -> None:
     await deploy(functions, "f", "(() => { if (process.env.DIE) process.exit(1); return () => 1 })()")
     await functions.set_variable(MEMBER, "DIE", "1")
