@@ -65,7 +65,7 @@ class Starter:
         memory_mb = deployment.config.memory_mb
         worker = self.shelf.take(memory_mb)
         for _ in range(MAX_STARTS - 1):
-            with suppress(WorkerDied, FunctionsUnavailable):  # of the second kind before its runtime stood
+            with suppress(WorkerDied):
                 return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, owner)
             worker = None  # what killed the zygote killed all that were prewarmed
             program = msgspec.structs.replace(program, bytecode=b"")  # or was it this?
