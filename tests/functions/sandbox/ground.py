@@ -40,6 +40,7 @@ AS_NOBODY = (
 WATCH_SECONDS = 0.03
 CALL_SECONDS = 300.0  # an emulated machine takes a minute for what a real one does in three seconds
 LOAD_SECONDS = 120.0
+LONG = {"timeout_ms": 300_000, "cpu_ms": 300_000}  # of a call that makes many attacks
 PATIENCE = int(os.environ.get("BUNBASE_TEST_PATIENCE", "1"))  # how many times longer than usual an attack may take
 
 

@@ -25,7 +25,7 @@ from bunbase.functions.workers.worker import Worker
 from bunbase.pkg.bun import find_bun
 from bunbase.pkg.errors import Problem
 from tests.functions.calls import until
-from tests.functions.sandbox.ground import NEEDS_BUBBLEWRAP, USERS, Ground, aim, ask, ground
+from tests.functions.sandbox.ground import LONG, NEEDS_BUBBLEWRAP, USERS, Ground, aim, ask, ground
 from tests.functions.sandbox.test_resources import (
     CRASHES,
     LIMIT_MB,
@@ -165,7 +165,7 @@ async def test_the_outer_process_and_the_mounts_are_out_of_reach(field: Ground, 
         return through"""
     with aim(tmp_path) as target:
         code = f"{ATTACKS}\nmodule.exports.default = async (req) => {{ {reaching} }}"
-        worker = await field.worker(code, target.env)
+        worker = await field.worker(code, target.env, **LONG)
         outer = outer_of(worker)
 
         assert await ask(worker, f"/?{outer}") == b"[]"
@@ -206,7 +206,7 @@ async def test_executing_bun_once_more_gains_nothing(field: Ground, tmp_path: Pa
     knobs = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())  # without them it does not even start
     with aim(tmp_path) as target:
         code = f"{ATTACKS}\nmodule.exports.default = async (req) => {{ {again} }}"
-        worker = await field.worker(code, {**target.env, "anew": anew, "knobs": knobs})
+        worker = await field.worker(code, {**target.env, "anew": anew, "knobs": knobs}, **LONG)
 
         with pytest.raises(FunctionCrashed):
             await ask(worker)

@@ -12,10 +12,9 @@ import pytest_asyncio
 
 from bunbase.functions.sandbox.layers import ConfineWith
 from bunbase.functions.sandbox.switch import Switch
-from tests.functions.sandbox.ground import NEEDS_BUBBLEWRAP, USERS, As, Ground, aim, ask, ground
+from tests.functions.sandbox.ground import LONG, NEEDS_BUBBLEWRAP, USERS, As, Ground, aim, ask, ground
 
 ATTACKS = Path(__file__).with_name("attacks.cjs").read_text()
-LONG = {"timeout_ms": 300_000, "cpu_ms": 300_000}  # an emulated machine burns a minute
 
 
 NEWEST, OLDEST = 99, 1  # versions of Landlock: what the older ones do not know, seccomp must hold
