@@ -442,5 +442,20 @@ async def test_a_project_whose_key_is_destroyed_gets_no_users(tenant_auth: Tenan
         await tenant_auth.create_user(SERVER, NewUser("late@example.com"))
 
 
+async def test_a_project_whose_key_is_destroyed_while_a_password_is_hashed_gets_no_user(
+    tenant_auth: TenantAuthService, kms: FakeKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = tenant_auth.passwords.hash
+
+    async def slowly(password: str) -> str:
+        await kms.destroy(BAKERY)
+        return await hashed(password)
+
+    monkeypatch.setattr(tenant_auth.passwords, "hash", slowly)
+
+    with pytest.raises(KeyDestroyed):
+        await tenant_auth.create_user(SERVER, NewUser("late@example.com", PASSWORD))
+
+
 async def _claims(room: TenantAuthService, clock: ManualClock, token: str) -> dict[str, Any]:
     return await claims_of(room, BAKERY, token, lambda: clock.now().timestamp())

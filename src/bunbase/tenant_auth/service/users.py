@@ -48,8 +48,8 @@ class Administration(Parts):
         check_role(new.role)
         check_claims(new.claims)
         check_data(new.data)
+        hash = None if new.password is None else await self.passwords.hash(new.password)  # which may have to wait
         await self.access.check_key(project)  # a project whose key was destroyed must not get another user
-        hash = None if new.password is None else await self.passwords.hash(new.password)
         user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
         person = Person(user, hash)
         await self.stores.users.add(project, person)
