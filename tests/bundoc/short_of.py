@@ -64,7 +64,7 @@ async def without_room(directory: Path) -> dict[str, Any]:
     async with sqlite_engine(directory / "bundoc", kms) as engine:
         acknowledged, said["refused"] = await filled(engine, "a")
         said["missing"] = await missing(engine, acknowledged)
-        said["again"] = await code_of(engine.write(P, C, Create("again", b'{"text":"%b"}' % (b"x" * 50_000))))
+        said["again"] = await code_of(engine.write(P, C, Create("again", b'{"text":"%b"}' % (b"x" * 500_000))))
         said["index"] = await code_of(engine.alter(P, C, SPEC))
         said["new project"] = await code_of(engine.write("prj_b", C, Create("d1", body_of("d1"))))
         await code_of(engine.rotate_data_key(P))
