@@ -12,7 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.backups.engine import Progress
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.connection import DATABASE
+from bunbase.bundoc.sqlite_engine.copies import _settle
+from bunbase.bundoc.sqlite_engine.copying import measured_copy
 from bunbase.bundoc.sqlite_engine.tables import FORMAT, format_of
 from bunbase.contracts.bundoc import NO_PRECONDITION, Query, ResyncRequired
 from bunbase.pkg.errors import Problem
@@ -58,6 +62,20 @@ async def test_an_old_file_opens_with_all_it_holds(tmp_path: Path, format: str) 
         assert (await service.patch(deep, "users", "d0", b'{"title":"other"}', NO_PRECONDITION)).rev == 2
         newest = (await service.changes(CALLER, last or 1, 10, 0.0)).items
         assert [(one.collection, one.id, one.depth) for one in newest] == [("posts", "d5", 0), ("users", "d0", 3)]
+
+
+@pytest.mark.parametrize("format", sorted(path.name for path in FILES.glob("format-*")))
+async def test_an_old_file_that_nobody_opened_since_is_kept_by_a_restore(tmp_path: Path, format: str) -> None:
+    shutil.copytree(FILES / format, tmp_path / "bundoc" / PROJECT)
+    expected: dict[str, Any] = msgspec.json.decode((FILES / format / "expected.json").read_bytes())
+    async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
+        _, key = await engine.files.key_of(PROJECT)
+        path = tmp_path / "bundoc" / PROJECT / DATABASE
+
+        last, empty = _settle(path, key)
+
+        assert (last, empty) == (expected["last_change"] or 1, False)
+        assert [one.documents for one in measured_copy(path, key, Progress())[2]] == [5, 5]
 
 
 async def holds(service: BundocService, collection: str, bodies: list[str]) -> None:

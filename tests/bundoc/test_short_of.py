@@ -41,7 +41,7 @@ async def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
 
 def test_a_disk_without_a_byte_for_what_opening_needs_is_full() -> None:
     error = apsw.IOError("disk I/O error")
-    error.extendedresult = apsw.SQLITE_IOERR_SHMSIZE  # seen when a file of an older format is opened there
+    vars(error)["extendedresult"] = apsw.SQLITE_IOERR_SHMSIZE  # seen when a file of an older format is opened there
 
     assert isinstance(problem_of(error), DiskFull)
 

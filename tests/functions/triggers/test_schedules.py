@@ -16,7 +16,7 @@ from bunbase.functions.service import FunctionsService
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Rooms, Site
-from tests.functions.calls import MEMBER, call, deploy, log_of, request, until
+from tests.functions.calls import MEMBER, call, deploy, request, until
 from tests.functions.triggers.runs import SAY, jobs_of, outcomes, runs_of, said
 from tests.rooms import opened, site
 

@@ -62,7 +62,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Test(msgspec.Struct, frozen=True):
-    """What a value must pass: be of one of the JSON `types`, and then what `sign` says, whose parameters are `values`."""
+    """What a value must pass: be of one of the JSON `types`, and what `sign` says, whose parameters are `values`."""
 
     types: str
     sign: str
@@ -137,7 +137,7 @@ class Compiler:
                 assert_never(where)
 
     def _any(self, parts: tuple[Filter, ...], at: Place) -> Condition:
-        """Values that a path may equal are one test: one for each makes 140 of them 90 KB of SQL, read for each range."""
+        """Values that a path may equal are one test: with one for each, 140 are 50 KB of SQL, read for each range."""
         listed: dict[tuple[Path, str], list[Scalar]] = {}
         same: dict[Path, list[bytes]] = {}
         others: list[Filter] = []
@@ -189,7 +189,7 @@ class Compiler:
         return self._whole_array(at, test.path, "json_array_length({json}, ?) = ?", (test.length,))
 
     def _whole_array(self, at: Place, path: Path, test: str, operands: tuple[Any, ...]) -> Condition:
-        """Say whether the path leads to an array that passes `test`, whose parameters are its place and the operands."""
+        """Say whether the path leads to an array that passes `test`; its parameters: its place and the operands."""
         if at.root and path[0] in COLUMNS:
             return FALSE
         last = _json_path(path[-1:])

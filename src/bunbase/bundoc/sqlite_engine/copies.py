@@ -29,6 +29,7 @@ from bunbase.bundoc.sqlite_engine.copying import (
 )
 from bunbase.bundoc.sqlite_engine.data_keys import data_key_context
 from bunbase.bundoc.sqlite_engine.faults import is_lasting, problem_of
+from bunbase.bundoc.sqlite_engine.formats import bring_up
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
 from bunbase.bundoc.sqlite_engine.key_file import KeyFile, complete_key_file, read_key_file
 from bunbase.bundoc.sqlite_engine.open_files import PROJECT, OpenFiles
@@ -219,6 +220,7 @@ def _settle(path: Path, key: bytes) -> tuple[int, bool]:
     try:
         connection = connect(path, key)
         try:
+            bring_up(connection)  # nobody may have opened it since a newer BunBase came
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             last = ends(connection)[1]
             empty = not connection.execute("SELECT count(*) FROM collections").get

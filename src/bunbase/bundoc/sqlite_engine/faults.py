@@ -15,6 +15,8 @@ DISTRUST: Final = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.Pr
 
 TOO_MUCH: Final = ("maximum depth", "parser stack overflow", "too many SQL variables")  # limits of its statements
 
+NO_ROOM_TO_OPEN: Final = apsw.SQLITE_IOERR_SHMSIZE  # the shared index is the first thing that a file needs room for
+
 # a reader looks up the collection first and reads then: between the two, its table may go
 DROPPED: Final = "no such table: docs_"
 
@@ -47,7 +49,7 @@ def problem_of(error: apsw.Error) -> Exception:
     match error:
         case apsw.NotADBError() | apsw.CorruptError():
             return DataUnreadable("The project's file is damaged or was written under another key.")
-        case apsw.IOError(extendedresult=apsw.SQLITE_IOERR_SHMSIZE):  # the first thing that a file needs room for
+        case apsw.IOError() if getattr(error, "extendedresult", 0) == NO_ROOM_TO_OPEN:
             return DiskFull("Free some space, then try again.")
         case apsw.IOError() | apsw.ReadOnlyError() | apsw.ProtocolError():
             return DataUnreadable("The disk did not read or write the project's file; nothing is confirmed.")

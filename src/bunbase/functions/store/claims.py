@@ -1,7 +1,7 @@
 """Claiming the next job, as SQL: the one due longest of those that may run.
 
-In front of it may stand the backlogs of projects that have all they may, thousands of jobs each. So a claim looks at the
-first LOOKED_AT of those due, and only if none of them may run does it ask each project for its own first.
+In front of it may stand the backlogs of projects that have all they may, thousands of jobs each. So a claim looks at
+the first LOOKED_AT of those due, and only if none of them may run does it ask each project for its own first.
 """
 
 from __future__ import annotations
