@@ -16,7 +16,8 @@ from bunbase.bundoc.room import BundocRoom
 from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.platform import Membership, ProjectNotFound
-from bunbase.gateway.app import OPENAPI, given
+from bunbase.gateway.app import given
+from bunbase.gateway.openapi import OPENAPI
 from bunbase.gateway.problems import HANDLERS
 from tests.bundoc.backed_up import SERVER, ended, put, whole_bundoc
 from tests.fakes import FakeKms

@@ -17,7 +17,8 @@ from bunbase.bundoc.documents import MAX_BYTES
 from bunbase.bundoc.module import MODULE
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.caller import Caller
-from bunbase.gateway.app import OPENAPI, given
+from bunbase.gateway.app import given
+from bunbase.gateway.openapi import OPENAPI
 from bunbase.gateway.problems import HANDLERS
 from tests.rooms import member_caller, publishable_caller, secret_caller
 

@@ -31,6 +31,16 @@ def test_every_command_has_help(bunbase: Bunbase, words: str) -> None:
     assert ("--json" in said.out) == (words not in NO_JSON and words != "")
 
 
+@pytest.mark.parametrize(
+    ("words", "command"), [("frobnicate", ""), ("functions nope", "functions"), ("keys create --kind x", "keys create")]
+)
+def test_who_is_not_understood_is_shown_the_help_of_that_command(bunbase: Bunbase, words: str, command: str) -> None:
+    said = bunbase(*words.split())
+
+    assert said.code == 2
+    assert said.err.rstrip().endswith(f"See: {' '.join(['bunbase', *command.split(), '--help'])}")
+
+
 def test_without_a_word_the_command_shows_what_it_can() -> None:
     said = executable()
 

@@ -67,4 +67,9 @@ async def test_every_operation_is_described_and_gives_away_no_parameter_of_ours(
             assert operation["summary"], (method, path)
             assert operation["tags"], (method, path)
             names = {parameter["name"] for parameter in operation.get("parameters", ())}
-            assert names.isdisjoint({"anyone", "developer", "member", "keyed", "client", "visitor", "platform"})
+            assert names.isdisjoint(
+                {"anyone", "developer", "member", "keyed", "client", "operator", "visitor", "platform"}
+            )
+            assert operation["responses"]["default"]["content"].keys() == {"application/problem+json"}, (method, path)
+            for status, answer in operation["responses"].items():
+                assert status < "4" or list(answer["content"]) == ["application/problem+json"], (method, path, status)

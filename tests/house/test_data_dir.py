@@ -86,6 +86,16 @@ def test_nothing_of_it_gets_into_a_git_repository(tmp_path: Path) -> None:
     directory.release()
 
 
+def test_a_directory_that_was_there_before_keeps_what_its_owner_ignores(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("mine\n")
+
+    directory = DataDirectory(tmp_path)
+    directory.hold()
+
+    assert (tmp_path / ".gitignore").read_text() == "mine\n"
+    directory.release()
+
+
 def test_where_it_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

@@ -65,7 +65,8 @@ def run(words: Sequence[str]) -> int:
     try:
         result = command()(words, result_action="return_value", exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        usage = Usage(f"{str(error).strip()} See: bunbase --help")
+        asked = ("bunbase", *(error.command_chain or ()), "--help")
+        usage = Usage(f"{str(error).strip()} See: {' '.join(asked)}")
         report(usage, json)
         return usage.exit_code
     except Failure as failure:

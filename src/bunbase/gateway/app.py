@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Any, Final
 
-from litestar import Litestar, MediaType, Request, Response, Router
+from litestar import Litestar, MediaType, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.routes import BaseRoute
 from litestar.types import BeforeRequestHookHandler
 
-from bunbase import __version__
 from bunbase.gateway.callers import Callers
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.media import check_media
+from bunbase.gateway.openapi import openapi
 from bunbase.gateway.problems import HANDLERS
 from bunbase.gateway.routes import ROUTES
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.pkg.api_json import api_json
 
 PREFLIGHT_SECONDS: Final = 600
-NOT_FOUND_PATH: Final = "/{path:str}"
 EXPOSED: Final = [
     "ETag",
     "Location",
@@ -38,15 +33,6 @@ EXPOSED: Final = [
     "X-Bunbase-Invocation",
     "X-Request-Id",
 ]
-
-OPENAPI: Final = OpenAPIConfig(
-    title="BunBase",
-    version=__version__,
-    description="Errors are `application/problem+json` (RFC 9457) with a stable `code`.",
-    path="/api",
-    render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-    use_handler_docstrings=True,
-)
 
 
 def front_door(
@@ -76,20 +62,6 @@ class ApiResponse(Response[Any]):
         if media_type != MediaType.JSON or isinstance(content, bytes):
             return super().render(content, media_type, enc_hook)
         return api_json(content)
-
-
-class DocumentOnly(Router):
-    """Where the OpenAPI document is, without the page in HTML that Litestar adds for all other addresses beside it."""
-
-    def register(self, value: Any) -> list[BaseRoute]:
-        return [] if NOT_FOUND_PATH in value.paths else super().register(value)
-
-
-def openapi() -> OpenAPIConfig:
-    """Give the configuration for one app: its router cannot be shared."""
-    config = copy(OPENAPI)
-    config.openapi_router = DocumentOnly("/api", route_handlers=[], include_in_schema=False)
-    return config
 
 
 def rooms_app(
