@@ -74,7 +74,10 @@ def test_production_does_not_start_without_a_master_key(capsys: pytest.CaptureFi
     assert "set BUNBASE_MASTER_KEY" in capsys.readouterr().err
 
 
-def test_a_postgresql_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_postgresql_that_is_not_there_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bunbase.house.build.OPENING_SECONDS", 0.0)
     alone = ANY_PORT | {
         "house.database_url": "postgresql://nobody:hidden@127.0.0.1:1/none",
         "house.service_secret": "s" * 32,
