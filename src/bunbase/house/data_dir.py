@@ -37,7 +37,7 @@ class DataDirectory:
             self.path.mkdir(mode=THROUGH if os.geteuid() == 0 else CLOSED, parents=True, exist_ok=True)
             lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
             if new:  # it holds keys, and with `bunbase dev` lies amid an app's sources
-                (self.path / IGNORED).write_text("*\n")
+                create_secret_file(self.path / IGNORED, "*\n")
         except OSError as error:
             raise CannotStart(f"the data directory {self.path} cannot be used: {error.strerror}") from error
         try:
