@@ -176,7 +176,8 @@ class Worker(asyncio.Protocol):
 
     def check_cpu(self) -> None:
         """Break off calls that have used up their processor time; end a worker that burns it without a call."""
-        self.cpu.settle(self.calls.values())
+        # until it reacts it is a call broken off that burns, and its neighbours do not pay for that
+        self.cpu.settle(self.calls.values() if self._pong_due is None else ())
         for number, call in list(self.calls.items()):
             if call.cpu_ms > self.deployment.config.cpu_ms and number in self.calls:
                 self._overspend(number)
