@@ -45,6 +45,7 @@ REPORT = """async (req, ctx) => {
         console.log(typeof error.code === "string" ? error.code : error.name);
     }
 }"""
+STAY = REPORT.replace("error.name);", "error.name);\n        while (!ctx.signal.aborted) await Bun.sleep(1);")
 
 
 @dataclass
@@ -266,7 +267,7 @@ async def test_a_client_that_leaves_is_noticed_although_nobody_reads(place: Plac
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(request_silence_seconds=0.2)])
 async def test_a_client_that_stalls_is_not_waited_for(place: Place, connection: Connection) -> None:
-    await place.deploy(REPORT)
+    await place.deploy(STAY)
 
     reply = await connection.ask("POST /v1/functions/f", KEY, "content-length: 100000")
 
@@ -311,7 +312,7 @@ async def test_a_body_that_says_it_is_too_large_is_refused_at_once(place: Place,
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=MIB)])
 async def test_a_body_that_turns_out_too_large_is_refused_on_the_way(place: Place, connection: Connection) -> None:
-    await place.deploy(REPORT)
+    await place.deploy(STAY)
 
     connection.send(request("POST /v1/functions/f", KEY, CHUNKED) + chunk(bytes(MIB // 2)) * 3 + chunk(b""))
     reply = await connection.reply()
