@@ -191,10 +191,16 @@ const others = {
     worker.onmessage = (event) => yes(event.data); worker.onerror = (event) => no(new Error(event.message));
   }),
   "worker_threads that reads": () => once((yes, no) => new (real("worker_threads").Worker)(`require("worker_threads").parentPort.postMessage(require("fs").readFileSync(${JSON.stringify(at.secret)}, "utf8"))`, { eval: true }).on("message", yes).on("error", no)),
-  "descriptors left open": () => {
-    const fs = real("fs"); const found = [];
-    for (let fd = 4; fd < 1100; fd++) { try { const kind = fs.fstatSync(fd); if (kind.isFile() || kind.isDirectory() || kind.isSocket() || kind.isBlockDevice()) found.push(fd) } catch { /* closed */ } }
-    if (!found.length) throw new Error("none"); return found;
+  "descriptors left open": async () => { // Bun opens and closes its own files meanwhile: what was left open stays
+    const fs = real("fs");
+    const open = () => {
+      const found = new Map();
+      for (let fd = 4; fd < 1100; fd++) { try { const is = fs.fstatSync(fd); if (is.isFile() || is.isDirectory() || is.isSocket() || is.isBlockDevice()) found.set(fd, is.ino) } catch { /* closed */ } }
+      return found;
+    };
+    const before = open(); await new Promise((go) => setTimeout(go, 250)); const after = open();
+    const left = [...before].filter(([fd, ino]) => after.get(fd) === ino).map(([fd]) => fd);
+    if (!left.length) throw new Error("none"); return left;
   },
 };
 
