@@ -1,11 +1,11 @@
-# run · test · check · e2e · bench · gen · lock: each does its own set-up, on a fresh machine too.
+# run · test · check · e2e · explore · soak · bench · gen · lock: each does its own set-up, on a fresh machine too.
 # Needs Python 3.11+, Node 20+, make and a C library; everything else is installed below this folder.
 
 PYTHON ?= python3
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: run test check e2e bench gen lock clean
+.PHONY: run test check e2e explore soak bench gen lock clean
 
 run: .venv/.run node_modules/.ready  ## every room in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -23,6 +23,13 @@ check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated f
 
 e2e: .venv/.dev node_modules/.ready  ## only the journeys through real processes
 	$(BIN)/pytest -m e2e
+
+explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, ten times as many; a failure becomes a fixed example
+	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-10} $(BIN)/pytest -m "hypothesis or explore"
+
+soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: of writers of documents, then of workers, zygote and server
+	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/test_history.py
+	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
 
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server where Go and npm are installed
 	bench/run data

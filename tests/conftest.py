@@ -14,11 +14,14 @@ import pytest
 
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.postgres.cluster import start_cluster
+from tests.seeds import choose_profile
 
 EXTERNAL = "BUNBASE_TEST_DATABASE_URL"  # a PostgreSQL to use instead of our own; its user may create databases
 MEMORY = Path("/dev/shm")  # a new database takes 5 ms here, 80 ms on disk
 ENOUGH_BYTES = 1 << 30
 PREFIX = "bunbase-tests-"
+
+choose_profile()  # before the tests are imported: they take their settings from it
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.rules.test_agreement import DOCUMENTS, RULES
 from tests.fakes import FakeKms
 from tests.rooms import publishable_caller, secret_caller
+from tests.seeds import examples
 
 SERVER = secret_caller("prj_a")
 C = "posts"
@@ -68,7 +69,7 @@ async def shown(service: BundocService, caller: Caller, ids: list[str]) -> dict[
     return ways
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rule=RULES, lookup=LOOKUPS, stored=st.lists(DOCUMENTS, min_size=1, max_size=5))
 async def test_every_way_shows_the_same_documents(
     tmp_path_factory: Any, rule: str, lookup: str, stored: list[dict[str, Any]]

@@ -17,6 +17,7 @@ from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.collections import CollectionSpec
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
+from tests.seeds import examples
 
 CALLER = Caller(CallerKind.SECRET, project="prj_a")
 COLLECTIONS = ("a", "b")
@@ -99,7 +100,7 @@ async def stored(service: BundocService) -> World:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(drawn=worlds(), deletions=st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
 async def test_deletions_leave_what_a_plain_reading_leaves(drawn: tuple[Fields, World], deletions: list[Key]) -> None:
     fields, world = drawn

@@ -24,6 +24,7 @@ from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.test_merge_patch import by_the_rfc
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller
+from tests.seeds import examples
 
 CALLER = secret_caller("prj_a")
 
@@ -48,7 +49,7 @@ operations = st.one_of(
 Model = dict[str, tuple[int, dict[str, Any]]]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(operations, max_size=25))
 async def test_bundoc_behaves_like_a_dict(sequence: list[tuple[Any, ...]]) -> None:
     model: Model = {}

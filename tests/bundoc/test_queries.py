@@ -34,6 +34,7 @@ from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.query.generated import documents, filters, scalars
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller
+from tests.seeds import examples
 
 CALLER = secret_caller("prj_a")
 C = "posts"
@@ -84,7 +85,7 @@ wheres = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_query_over_any_index_gives_what_its_meaning_says(data: st.DataObject) -> None:
     stored = data.draw(st.lists(documents, max_size=12))

@@ -18,6 +18,7 @@ from bunbase.bundoc.update.order import same
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.contracts.bundoc import InvalidUpdate
 from bunbase.pkg.bun import find_bun
+from tests.seeds import examples
 
 NOW = "2026-01-01T00:00:00.000Z"
 ORACLE = Path(__file__).with_name("mingo_oracle.cjs")
@@ -158,7 +159,9 @@ UPDATES = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(st.lists(st.tuples(DOCUMENTS, UPDATES), min_size=20, max_size=40))
 def test_updates_agree_with_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     expected = by_mingo(cases)

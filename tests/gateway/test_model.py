@@ -17,6 +17,7 @@ from bunbase.contracts.bundoc import DocumentExists, DocumentNotFound, Precondit
 from bunbase.gateway.settings import GatewaySettings
 from tests.bundoc.test_model import Model, expected, operations, shown
 from tests.gateway.lanes import KEY, Connection, Reply, Served, served
+from tests.seeds import examples
 
 NUMBERS = count(1)
 REFUSED = {problem.code: problem for problem in (DocumentExists, DocumentNotFound, StaleRevision)}
@@ -32,7 +33,7 @@ async def lanes(tmp_path: Path) -> AsyncIterator[list[Served]]:
         yield [fast, ordinary]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(operations.filter(lambda operation: operation[0] != "reopen"), max_size=20))
 async def test_both_lanes_behave_like_a_dict(lanes: list[Served], sequence: list[tuple[Any, ...]]) -> None:
     things = f"/v1/data/things{next(NUMBERS)}"

@@ -24,6 +24,7 @@ from bunbase.bundoc.sqlite_engine.tables import Table, add_table, create_format,
 from bunbase.contracts.bundoc import QueryNeedsIndex
 from bunbase.contracts.collections import IndexSpec
 from tests.bundoc.query.generated import documents, filters, scalars, values
+from tests.seeds import examples
 
 ADA: dict[str, Any] = {"uid": "a", "email": None, "role": "user", "claims": {"a": 1, "many": ["a", "b", 1]}}
 NOW = "2026-01-01T00:00:00.000Z"
@@ -111,7 +112,7 @@ def all_of(fields: list[dict[str, Any]]) -> list[Stored]:
     return [Stored(f"d{number}", 1, NOW, NOW, msgspec.json.encode(one)) for number, one in enumerate(fields)]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     fields=st.lists(flat, max_size=6) | st.lists(documents, max_size=6),
     where=pins | st.just({}) | filters.filter(lambda one: "$regex" not in str(one)),
@@ -144,7 +145,7 @@ def test_counts_pages_and_folds_agree_with_the_predicate(
     assert inline is None or inline == found
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     fields=st.lists(flat | st.dictionaries(st.sampled_from(["a", "b"]), values, max_size=2), max_size=6),
     where=pins | st.just({}) | st.just({"a": {"$gte": 0}}),

@@ -18,6 +18,7 @@ from bunbase.bundoc.query.sql import condition
 from bunbase.bundoc.sqlite_engine.searching import prepare
 from bunbase.contracts.bundoc import InvalidQuery
 from tests.bundoc.query.generated import documents, filters, values
+from tests.seeds import examples
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def by_python(where: Any, document: dict[str, Any]) -> bool:
     return matches(parse_where(msgspec.json.encode(where)), {**system, **document})
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(where=filters, document=documents)
 def test_sql_and_python_agree(sqlite: apsw.Connection, where: Any, document: dict[str, Any]) -> None:
     assume(str(where).count("$regex") <= MAX_PATTERNS)
@@ -50,7 +51,7 @@ def test_sql_and_python_agree(sqlite: apsw.Connection, where: Any, document: dic
     assert by_sql(sqlite, where, document) == by_python(where, document)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(document=documents.filter(bool), data=st.data())
 def test_a_document_is_found_by_any_of_its_values(
     sqlite: apsw.Connection, document: dict[str, Any], data: st.DataObject
@@ -164,7 +165,7 @@ def test_a_filter_is_bounded_in_depth() -> None:
         parse_where(where.encode())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(left=values, right=values)
 def test_the_order_is_total_and_equal_keys_are_equal_values(left: Any, right: Any) -> None:
     less, more = sorted([left, right], key=key)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.pkg.bun import find_bun
+from tests.seeds import examples
 
 ORACLE = Path(__file__).with_name("mingo_filters.cjs")
 
@@ -70,7 +71,7 @@ FILTERS: st.SearchStrategy[Any] = st.recursive(
 
 
 @settings(
-    max_examples=30,
+    max_examples=examples(30),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

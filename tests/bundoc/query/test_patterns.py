@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bunbase.bundoc.query.patterns import MATCHES_FUNCTION, InvalidPattern, literal_beginning, pattern
 from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.searching import prepare
+from tests.seeds import examples
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_a_literal_beginning_is_read_from_the_pattern(text: str, beginning: str)
     assert literal_beginning(text) == beginning
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(text=st.text("ab^$.|()[]?*+{1}\\-é", max_size=8).map("^".__add__), of=st.text("ab.1é\n", max_size=5))
 def test_whatever_matches_begins_so(text: str, of: str) -> None:
     try:

@@ -13,6 +13,7 @@ from bunbase.bundoc.query.text import Term, TextSearch, parse_search, parse_text
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
 from bunbase.contracts.bundoc import InvalidQuery
 from bunbase.contracts.collections import IndexSpec
+from tests.seeds import examples
 
 TABLE = TextTable(1, 1, IndexSpec(("title", "body"), type="text"), ready=True, built=0)
 
@@ -44,7 +45,7 @@ def test_a_text_is_read_as_people_write_it(text: str, expected: TextSearch) -> N
     assert parse_text(text) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(text=st.text("ab1 \"'*-:^(){}+\\\x00\ue000éNOTAR.,\n", max_size=40) | st.text(max_size=40))
 @example('"')
 @example('a "" -"')
@@ -73,7 +74,7 @@ SOUGHT = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(stored=STORED, sought=st.lists(SOUGHT, max_size=4).map(" ".join))
 def test_a_search_finds_what_a_plain_reading_finds(stored: list[Texts], sought: str) -> None:
     connection = apsw.Connection(":memory:")

@@ -18,6 +18,7 @@ from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
 from bunbase.bundoc.sqlite_engine.searching import prepare
 from bunbase.contracts.bundoc import InvalidRule
 from tests.bundoc.rules.naive import naive
+from tests.seeds import examples
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CREATED = "2026-01-01T00:00:00.000Z"
@@ -110,7 +111,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: Stored) -> tuple[bool, 
 
 
 # the type checker refuses about half of what is generated here: that is what it is for
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(1000), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(RULES, DOCUMENTS, CALLERS)
 @example("!(doc.owner == auth.uid)", {"owner": None}, {"uid": "ada", "email": None, "role": "", "claims": {}})
 @example("doc.owner == auth.uid", {"owner": ["ada"]}, {"uid": '["ada"]', "email": None, "role": "", "claims": {}})

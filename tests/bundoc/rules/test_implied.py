@@ -22,12 +22,13 @@ from bunbase.contracts.bundoc import NO_PRECONDITION, QueryNeedsIndex
 from bunbase.contracts.collections import CollectionSpec, IndexSpec
 from tests.bundoc.rules.test_agreement import CALLERS, CREATED, DOCUMENTS, NOW, RULES, compiled
 from tests.rooms import secret_caller
+from tests.seeds import examples
 
 REQUEST = {"op": "list", "collection": "posts"}
 ADA: dict[str, Any] = {"uid": "ada", "email": None, "role": "user", "claims": {"teams": ["red", "blue"], "big": 2**70}}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(RULES, DOCUMENTS, CALLERS)
 @example("auth.uid in doc.tags", {"tags": {"ada": 1}}, ADA)
 @example("doc.a", {"a": True}, None)

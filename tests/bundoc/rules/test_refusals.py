@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bunbase.bundoc.rules.rule import compile_rule
 from bunbase.contracts.bundoc import InvalidRule
+from tests.seeds import examples
 
 ALL_OPERATIONS = ("list", "get", "create", "update", "delete")
 
@@ -103,7 +104,7 @@ FRAGMENTS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 @given(st.text() | st.lists(FRAGMENTS, max_size=25).map("".join), st.sampled_from(ALL_OPERATIONS))
 @example("\ud800", "get")
 @example("0x", "get")

@@ -1,0 +1,49 @@
+"""Addresses of the network as limits, sessions and logs name them: one spelling for one address."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+MAX_LENGTH: Final = 64  # no address with brackets, a zone and a port is longer
+IPV6_PREFIX_BITS: Final = 64  # one household or one virtual machine owns at least that much (RFC 6177)
+
+
+def canonical_address(text: str) -> str | None:
+    """Return the canonical spelling of an IP address (RFC 5952), or None for anything else.
+
+    A port (`192.0.2.1:4711`, `[2001:db8::1]:443`), brackets and an IPv6 zone are dropped; an IPv4 address mapped into
+    IPv6 becomes the IPv4 address.
+    """
+    if len(text) > MAX_LENGTH:
+        return None
+    parsed = _parsed(_without_port(text.strip()))
+    return None if parsed is None else str(parsed)
+
+
+@lru_cache(maxsize=4096)
+def neighbourhood(address: str) -> str:
+    """Return the name under which limits count `address`: IPv4 by itself, IPv6 by its /64; other texts unchanged."""
+    parsed = _parsed(address)
+    if not isinstance(parsed, IPv6Address):
+        return address
+    prefix = int(parsed) >> (128 - IPV6_PREFIX_BITS) << (128 - IPV6_PREFIX_BITS)
+    return f"{IPv6Address(prefix)}/{IPV6_PREFIX_BITS}"
+
+
+def _without_port(text: str) -> str:
+    if text.startswith("["):
+        host, bracket, port = text[1:].partition("]")
+        return host if bracket and port[:1] in ("", ":") else text
+    host, colon, port = text.partition(":")
+    return host if colon and ":" not in port else text
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

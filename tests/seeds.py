@@ -1,0 +1,37 @@
+"""Seeds for generated cases: the same ones in every run of the gate, fresh ones in `make explore`."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Final
+
+from hypothesis import settings
+
+EXPLORE: Final = "BUNBASE_EXPLORE"  # how many times as many cases to draw, all of them fresh
+
+
+def exploring() -> int:
+    """Return the factor of `make explore`, or 0 in the gate."""
+    return int(os.environ.get(EXPLORE, "0"))
+
+
+def seeds(count: int) -> list[int]:
+    """Return `count` fixed seeds, or that many times the factor of `make explore`, never drawn before.
+
+    Mark the test `explore` and parametrize it, so that a failing seed stands in its name.
+    """
+    factor = exploring()
+    return [random.SystemRandom().getrandbits(32) for _ in range(count * factor)] if factor else list(range(count))
+
+
+def examples(count: int) -> int:
+    """Return how many examples hypothesis is to draw: `count`, or that many times the factor of `make explore`."""
+    return count * max(1, exploring())
+
+
+def choose_profile() -> None:
+    """Make hypothesis draw the same examples in every run of the gate, and fresh ones in `make explore`."""
+    settings.register_profile("gate", derandomize=True, database=None)
+    settings.register_profile("explore", derandomize=False, database=None, print_blob=True, max_examples=examples(100))
+    settings.load_profile("explore" if exploring() else "gate")
