@@ -27,9 +27,10 @@ e2e: .venv/.dev node_modules/.ready  ## only the journeys through real processes
 explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, ten times as many; a failure becomes a fixed example
 	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-10} $(BIN)/pytest -m "hypothesis or explore"
 
-soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: of writers of documents, then of workers, zygote and server
+soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: of writers of documents, workers, zygote, server, everything
 	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/test_history.py
 	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
+	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
 
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server where Go and npm are installed
 	bench/run data

@@ -16,13 +16,14 @@ import asyncpg
 import pytest
 
 from bunbase.pkg.postgres import cluster as cluster_module
-from bunbase.pkg.postgres import process as process_module
+from bunbase.pkg.postgres import earlier
 from bunbase.pkg.postgres.account import Account, account_for
 from bunbase.pkg.postgres.binaries import Binaries, find_binaries, within_reach
 from bunbase.pkg.postgres.cluster import Cluster, start_cluster
+from bunbase.pkg.postgres.earlier import postmaster_of
 from bunbase.pkg.postgres.errors import PostgresUnavailable
 from bunbase.pkg.postgres.place import NOTE, place_for
-from bunbase.pkg.postgres.process import postmaster_of, until
+from bunbase.pkg.postgres.process import until
 
 SECONDS = 20.0
 
@@ -148,7 +149,7 @@ def test_when_its_owner_is_killed_no_postgres_stays_behind(short: Path) -> None:
 
 
 def test_an_orphan_that_does_not_end_by_itself_is_ended(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_module, "ORPHAN_SECONDS", 0.5)
+    monkeypatch.setattr(earlier, "ORPHAN_SECONDS", 0.5)
     orphan = start(short / "pg")  # stands for one whose owner died without the kernel telling it
 
     again = start(short / "pg")
@@ -161,7 +162,9 @@ def test_an_orphan_that_does_not_end_by_itself_is_ended(short: Path, monkeypatch
 
 
 def test_an_orphan_that_cannot_be_ended_is_named(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_module, "ORPHAN_SECONDS", 0.2)
+    monkeypatch.setattr(earlier, "ORPHAN_SECONDS", 0.1)
+    monkeypatch.setattr(earlier, "IMMEDIATE_SECONDS", 0.1)
+    monkeypatch.setattr(earlier, "CHILDREN_SECONDS", 0.1)
     orphan = start(short / "pg")
     orphan.process.send_signal(signal.SIGSTOP)
 

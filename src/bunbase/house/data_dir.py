@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.file_lock import Held, hold_file
 from bunbase.pkg.secret_files import create_secret_file
 
 CLOSED: Final = 0o700
@@ -30,27 +30,21 @@ class DataDirectory:
     def hold(self) -> None:
         """Make the directory if need be and lock it until `release` or the end of the process.
 
-        Raises: DataDirectoryTaken, CannotStart.
+        Wait for an earlier holder that was killed and is not yet gone. Raises: DataDirectoryTaken, CannotStart.
         """
         try:
             new = not self.path.exists()
             self.path.mkdir(mode=THROUGH if os.geteuid() == 0 else CLOSED, parents=True, exist_ok=True)
-            lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock = hold_file(self.path / LOCK)
             if new:  # it holds keys, and with `bunbase dev` lies amid an app's sources
                 create_secret_file(self.path / IGNORED, "*\n")
+        except Held as held:
+            raise DataDirectoryTaken(
+                f"another BunBase (process {held.holder}) runs on {self.path}: stop it, or choose another "
+                "BUNBASE_DATA_DIR"
+            ) from None
         except OSError as error:
             raise CannotStart(f"the data directory {self.path} cannot be used: {error.strerror}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(lock)
-            raise DataDirectoryTaken(
-                f"another BunBase (process {holder}) runs on {self.path}: stop it, or choose another BUNBASE_DATA_DIR"
-            ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        self._lock = lock
 
     def release(self) -> None:
         if self._lock >= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -14,6 +15,8 @@ import uvicorn
 from bunbase.pkg.errors import CannotStart
 
 BACKLOG = 2048
+TAKEN_SECONDS = 0.5
+POLL_SECONDS = 0.01
 KEEP_ALIVE_SECONDS = 75
 DRAIN_SECONDS = 10  # what is under way may finish; then connections are closed
 
@@ -37,17 +40,32 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket; port 0 takes any that is free. Raises: PortTaken."""
+    """Open a listening socket; port 0 takes any that is free.
+
+    Blocks for up to TAKEN_SECONDS: a server that was killed a moment ago may be closing the port. Raises: PortTaken.
+    """
+    end = time.monotonic() + TAKEN_SECONDS
+    while True:
+        try:
+            return _bound(host, port)
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            if not taken or time.monotonic() > end:
+                advice = "; stop what listens there, or choose another port" if taken else ""
+                raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}{advice}") from error
+        time.sleep(POLL_SECONDS)
+
+
+def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-    except OSError as error:
+        listener.listen(BACKLOG)
+    except BaseException:
         listener.close()
-        advice = "; stop what listens there, or choose another port" if error.errno == errno.EADDRINUSE else ""
-        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}{advice}") from error
-    listener.listen(BACKLOG)
+        raise
     return listener
 
 

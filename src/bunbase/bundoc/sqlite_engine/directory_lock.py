@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.file_lock import Held, hold_file
 from bunbase.pkg.secret_files import sync_directory
 
 
@@ -20,22 +20,18 @@ class DirectoryTaken(CannotStart):
 def directory_lock(directory: Path) -> Iterator[None]:
     """Hold the directory, made if need be, while the block lasts; the kernel lets go if the process dies.
 
-    Raises: DirectoryTaken.
+    Waits, before anything is served, for a holder that was killed and is not yet gone. Raises: DirectoryTaken.
     """
     if not directory.exists():
         directory.mkdir(mode=0o700, parents=True)
         sync_directory(directory.parent)
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-            raise DirectoryTaken(
-                f"{directory} is in use by another Bundoc (process {owner}): stop it, or use another data directory."
-            ) from None
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        descriptor = hold_file(directory / "lock")
+    except Held as held:
+        raise DirectoryTaken(
+            f"{directory} is in use by another Bundoc (process {held.holder}): stop it, or use another data directory."
+        ) from None
+    try:
         yield
     finally:
         os.close(descriptor)

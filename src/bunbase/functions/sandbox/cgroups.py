@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from bunbase.pkg.processes import is_running
+
 SERVER: Final = "bunbase.server"
 NEEDED: Final = ("memory", "pids")
 USED: Final = (*NEEDED, "cpu")
@@ -129,8 +131,9 @@ def removed(group: Path) -> bool:
 
 
 def _alive(owned: str) -> bool:
+    pid = owned.partition("-")[0]
     try:
-        return owner(int(owned.partition("-")[0])) == owned
+        return owner(int(pid)) == owned and is_running(int(pid))  # a zombie whose end nobody asked for has no group
     except (OSError, ValueError):
         return False
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +32,17 @@ class Account:
     def become(self) -> dict[str, Any]:
         """Give what makes `subprocess` run a program as this user."""
         return {"user": self.uid, "group": self.gid, "extra_groups": ()} if self.drops_root else {}
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Be this user for a block; for root, in a program that has no other thread yet."""
+        os.setegid(self.gid)
+        os.seteuid(self.uid)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
 
     def can_enter(self, directory: Path) -> bool:
         """Tell whether this user may pass through a directory and every one above it."""

@@ -16,14 +16,17 @@ import asyncpg
 
 from bunbase.pkg.postgres.binaries import Binaries, find_binaries, within_reach
 from bunbase.pkg.postgres.configuration import ROLE, configure
+from bunbase.pkg.postgres.earlier import take_over
 from bunbase.pkg.postgres.errors import PostgresUnavailable
 from bunbase.pkg.postgres.initialise import initialise
 from bunbase.pkg.postgres.place import SHARED, Place, place_for, socket_directory
-from bunbase.pkg.postgres.process import FAST, IMMEDIATE, spawn, until, wait_out_orphan
+from bunbase.pkg.postgres.process import FAST, IMMEDIATE, POLL_SECONDS, spawn, until
 
 DATABASE: Final = "bunbase"
-READY_SECONDS: Final = 30.0  # recovery of at most 256 MB of write-ahead log is part of it
+READY_SECONDS: Final = 30.0  # without a word from PostgreSQL; it speaks every ten while it recovers
+RECOVERY_SECONDS: Final = 600.0  # in all: recovery of at most 256 MB of write-ahead log is part of it
 CONNECT_SECONDS: Final = 5.0
+LOGIN_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 30.0
 KILL_SECONDS: Final = 5.0
 LEFTOVER_SECONDS: Final = 10.0
@@ -76,12 +79,15 @@ def start_cluster(data_dir: Path, durable: bool = True, shared: Path = SHARED) -
         raise PostgresUnavailable("the embedded PostgreSQL runs on Linux only: set DATABASE_URL")
     place = place_for(data_dir, shared)
     binaries = within_reach(find_binaries(_major_of(place.data)), place.account, shared)
-    if not place.data.exists():
-        initialise(place, binaries, durable)
-    wait_out_orphan(place.data)
-    socket = socket_directory(place)
-    configuration = configure(place, binaries.major, socket, durable)
-    cluster = _launched(place, binaries, socket, configuration)
+    lock = take_over(place)
+    try:
+        if not place.data.exists():
+            initialise(place, binaries, durable, lock)
+        socket = socket_directory(place)
+        configuration = configure(place, binaries.major, socket, durable)
+        cluster = _launched(place, binaries, socket, [f"--config-file={configuration}"], lock)
+    finally:
+        os.close(lock)  # from here on only PostgreSQL holds it
     try:
         _make_database(cluster)
     except BaseException as error:
@@ -101,16 +107,15 @@ def _major_of(data: Path) -> int | None:
         raise PostgresUnavailable(f"{data} does not hold PostgreSQL's data: {error}; set it aside") from error
 
 
-def _launched(place: Place, binaries: Binaries, socket: Path, configuration: Path) -> Cluster:
+def _launched(place: Place, binaries: Binaries, socket: Path, arguments: list[str], lock: int) -> Cluster:
     """Start the server and wait until it is ready, again while sessions of a killed one are on their way out."""
     end = time.monotonic() + LEFTOVER_SECONDS
-    arguments: list[str | Path] = [binaries.bin / "postgres", f"--config-file={configuration}"]
     while True:
         with open(place.log, "ab", opener=_for_owner) as log:
             if log.tell() > MAX_LOG_BYTES:
                 log.truncate(0)
             begin = os.fstat(log.fileno()).st_size
-            process = spawn(arguments, place.account, place.data, log)
+            process = spawn([binaries.bin / "postgres", *arguments], place.account, place.data, log, lock)
         cluster = Cluster(place, binaries.version, socket, process)
         try:
             if _became_ready(place, process):
@@ -122,7 +127,7 @@ def _launched(place: Place, binaries: Binaries, socket: Path, configuration: Pat
         cluster.stop()
         said = place.log.read_bytes()[begin:].decode("utf-8", "replace").strip()
         if LEFTOVER not in said or time.monotonic() > end:
-            reason = said if failed else f"it was not ready within {READY_SECONDS:g} s"
+            reason = said if failed else f"it was not ready, and said nothing more for {READY_SECONDS:g} s"
             raise PostgresUnavailable(f"PostgreSQL did not start: {reason} (see {place.log})")
 
 
@@ -131,7 +136,17 @@ def _for_owner(path: str, flags: int) -> int:
 
 
 def _became_ready(place: Place, process: subprocess.Popen[bytes]) -> bool:
-    until(lambda: process.poll() is not None or _ready(place, process.pid), READY_SECONDS)
+    """Wait as long as it goes on: PostgreSQL says every ten seconds how far recovery is, which we must not break off.
+
+    The next start would begin it anew, and never come further on a slow disk.
+    """
+    end, said = time.monotonic() + RECOVERY_SECONDS, -1
+    while process.poll() is None and time.monotonic() < end:
+        if until(lambda: process.poll() is not None or _ready(place, process.pid), READY_SECONDS):
+            break
+        if (size := place.log.stat().st_size) == said:
+            break
+        said = size
     return process.poll() is None and _ready(place, process.pid)
 
 
@@ -153,9 +168,17 @@ def _make_database(cluster: Cluster) -> None:
 
 
 async def _ensure_database(cluster: Cluster) -> None:
-    try:
-        connection = await asyncpg.connect(cluster.url, timeout=CONNECT_SECONDS)
-    except asyncpg.InvalidCatalogNameError:
-        connection = await asyncpg.connect(cluster.url_of("postgres"), timeout=CONNECT_SECONDS)
-        await connection.execute(f'CREATE DATABASE "{DATABASE}"')
-    await connection.close()
+    end = time.monotonic() + LOGIN_SECONDS
+    while True:
+        try:
+            connection = await asyncpg.connect(cluster.url, timeout=CONNECT_SECONDS)
+        except asyncpg.InvalidCatalogNameError:
+            connection = await asyncpg.connect(cluster.url_of("postgres"), timeout=CONNECT_SECONDS)
+            await connection.execute(f'CREATE DATABASE "{DATABASE}"')
+        except (TimeoutError, ConnectionError, asyncpg.CannotConnectNowError):  # busy with what recovery left to do
+            if time.monotonic() > end or not cluster.running:
+                raise
+            await asyncio.sleep(POLL_SECONDS)
+            continue
+        await connection.close()
+        return

@@ -17,14 +17,14 @@ from bunbase.pkg.secret_files import sync_directory
 INIT_SECONDS: Final = 120.0
 
 
-def initialise(place: Place, binaries: Binaries, durable: bool) -> None:
+def initialise(place: Place, binaries: Binaries, durable: bool, lock: int) -> None:
     """Raises: PostgresUnavailable."""
-    draft = place.home / "data.new"
+    draft = place.draft
     if draft.exists():
         shutil.rmtree(draft)  # an earlier attempt that was killed
     hand_over(draft, place.account)
     with tempfile.TemporaryFile() as output:
-        process = spawn(_initdb(binaries, draft, durable), place.account, draft, output)
+        process = spawn(_initdb(binaries, draft, durable), place.account, draft, output, lock)
         try:
             failed = process.wait(INIT_SECONDS) != 0
         except BaseException:

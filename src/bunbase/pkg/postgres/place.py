@@ -2,6 +2,7 @@
 
     <home>/data              what initdb makes and PostgreSQL writes
     <home>/socket            the socket, unless its path would be too long for the kernel
+    <home>/postgres.lock     held by every process of the server (earlier.py)
     <home>/postgresql.conf   written by us at each start, like pg_hba.conf and pg_ident.conf
     <home>/postgres.log
 
@@ -26,6 +27,9 @@ from bunbase.pkg.secret_files import replace_secret_file
 SHARED: Final = Path("/var/lib/bunbase")
 NOTE: Final = "moved.txt"
 OWNER: Final = "belongs-to.txt"
+SOCKET: Final = "socket"
+# Where directories for sockets lie, and how their names begin: each is new, of one owner, and short.
+TEMPORARY: Final = (Path("/tmp"), "bunbase-")  # noqa: S108  mkdtemp makes them, nobody guesses them
 MAX_SOCKET_DIRECTORY: Final = 85  # bytes; sockaddr_un holds 108, `/.s.PGSQL.5432.lock` comes on top
 
 
@@ -37,6 +41,11 @@ class Place:
     @property
     def data(self) -> Path:
         return self.home / "data"
+
+    @property
+    def draft(self) -> Path:
+        """Where `initdb` works, until all is there."""
+        return self.home / "data.new"
 
     @property
     def log(self) -> Path:
@@ -68,12 +77,12 @@ def place_for(data_dir: Path, shared: Path = SHARED) -> Place:
 
 def socket_directory(place: Place) -> Path:
     """Give a directory that only PostgreSQL's user (and root) can enter, short enough to hold a socket."""
-    near = place.home / "socket"
+    near = place.home / SOCKET
     if len(os.fsencode(near)) <= MAX_SOCKET_DIRECTORY:
         near.mkdir(mode=0o700, exist_ok=True)
         directory = near
     else:
-        directory = Path(tempfile.mkdtemp(prefix="bunbase-", dir="/tmp"))  # new, 0700, and short
+        directory = Path(tempfile.mkdtemp(prefix=TEMPORARY[1], dir=TEMPORARY[0]))  # new, 0700, and short
     if place.account.drops_root:
         os.chown(directory, place.account.uid, place.account.gid, follow_symlinks=False)
     status = directory.lstat()

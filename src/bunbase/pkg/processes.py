@@ -1,0 +1,59 @@
+"""Processes of this machine as /proc shows them: which still run, and which are dead or dying.
+
+A process that was killed stays in the process table until its parent asks for its end. In a container whose first
+process never asks, that is for ever. Such a zombie holds no file, no lock and no port.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+PF_EXITING: Final = 0x4  # include/linux/sched.h: the kernel is taking the process down
+SIGKILL_PENDING: Final = 1 << 8
+ENDED: Final = ("Z", "X")
+
+
+class Process(NamedTuple):
+    """One look at a process. `started`: in clock ticks since boot, so that pid and start name it for good."""
+
+    pid: int
+    name: str
+    state: str
+    started: int
+    flags: int
+    pending: int
+
+    @property
+    def ended(self) -> bool:
+        """True for a zombie: only its entry in the process table is left."""
+        return self.state in ENDED
+
+    @property
+    def ending(self) -> bool:
+        """True if it has ended, is being taken down by the kernel, or has kill -9 waiting for it."""
+        return self.ended or bool(self.flags & PF_EXITING) or bool(self.pending & SIGKILL_PENDING)
+
+
+def process(pid: int, proc: Path = Path("/proc")) -> Process | None:
+    """Look at a process; None if there is none with this id."""
+    try:
+        text = (proc / str(pid) / "stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    before, _, behind = text.rpartition(")")  # the name may hold anything, brackets too
+    fields = behind.split()
+    name = before.partition("(")[2]
+    return Process(pid, name, fields[0], started=int(fields[19]), flags=int(fields[6]), pending=int(fields[28]))
+
+
+def is_running(pid: int) -> bool:
+    """True unless the process is gone or is a zombie."""
+    found = process(pid)
+    return found is not None and not found.ended
+
+
+def is_ending(pid: int) -> bool:
+    """True if the process is gone, or will be in a moment whatever it does."""
+    found = process(pid)
+    return found is None or found.ending

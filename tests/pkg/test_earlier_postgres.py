@@ -1,0 +1,170 @@
+"""Newcomer F12: whatever an earlier PostgreSQL left on the same data, the next one starts, and never beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from bunbase.pkg.file_lock import try_lock
+from bunbase.pkg.postgres import earlier
+from bunbase.pkg.postgres.account import account_for
+from bunbase.pkg.postgres.cluster import Cluster, start_cluster
+from bunbase.pkg.postgres.earlier import postmaster_of, working_on
+from bunbase.pkg.postgres.errors import PostgresUnavailable
+from bunbase.pkg.postgres.place import TEMPORARY, place_for
+from bunbase.pkg.processes import process
+from tests.conftest import PREFIX, roomy
+from tests.e2e.instance import poll
+
+BUSY = "SELECT count(*) FROM (SELECT generate_series(1, 3000000000)) many"
+LOOK = """
+import sys
+from pathlib import Path
+from bunbase.pkg.postgres.account import account_for
+from bunbase.pkg.postgres.earlier import postmaster_of
+print(postmaster_of(Path(sys.argv[1]), account_for(Path(sys.argv[1]))))
+"""
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """Give a directory that all tests here start their servers on, one after the other: setting up takes long."""
+    directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=roomy()))
+    directory.chmod(0o755)
+    yield directory / "pg"
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def cluster(home: Path) -> Iterator[Cluster]:
+    running = start_cluster(home, durable=False)
+    yield running
+    running.stop()
+
+
+def killed(cluster: Cluster) -> Path:
+    """Kill the postmaster, never ask for its end, and give its file of ids once its children have gone."""
+    place = place_for(cluster.data_dir)
+    os.kill(cluster.process.pid, signal.SIGKILL)
+    poll(lambda: (one := process(cluster.process.pid)) and one.ended and not working_on(place))
+    return place.data / "postmaster.pid"
+
+
+def test_a_zombie_postmaster_is_no_obstacle(cluster: Cluster, home: Path) -> None:
+    """Newcomer F12: PostgreSQL takes its id for a server that runs."""
+    pid_file = killed(cluster)
+    assert pid_file.read_text().startswith(f"{cluster.process.pid}\n")
+    assert postmaster_of(pid_file.parent) is None
+
+    again = start_cluster(home, durable=False)
+
+    assert process(cluster.process.pid) is not None  # it is still in the process table
+    assert again.running
+    again.stop()
+
+
+@pytest.mark.parametrize("whose", ["a stranger's", "nobody's: the file is empty"])
+def test_a_number_that_others_have_by_now_is_no_obstacle(cluster: Cluster, home: Path, whose: str) -> None:
+    """Newcomer F12: in a container numbers begin at 1 with each start, so they come back."""
+    pid_file = killed(cluster)
+    lines = pid_file.read_text().splitlines()
+    socket_lock = cluster.socket / ".s.PGSQL.5432.lock"
+    with subprocess.Popen(["sleep", "60"], **account_for(pid_file.parent).become) as stranger:
+        for file in (pid_file, socket_lock):
+            file.write_text("" if "empty" in whose else "\n".join([str(stranger.pid), *lines[1:]]))
+
+        again = start_cluster(home, durable=False)
+
+        assert stranger.poll() is None
+        assert again.running
+        again.stop()
+        stranger.kill()
+
+
+def test_children_that_live_on_without_their_postmaster_are_ended_first(
+    cluster: Cluster, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newcomer F12: one in the middle of a statement does not notice for minutes that the postmaster is gone."""
+    monkeypatch.setattr(earlier, "CHILDREN_SECONDS", 0.1)
+    place = place_for(home)
+    client = threading.Thread(target=lambda: asyncio.run(lost(cluster.url)))
+    client.start()
+    [busy] = poll(lambda: [pid for pid in working_on(place) if b"SELECT" in command(pid)])
+    os.kill(cluster.process.pid, signal.SIGKILL)
+    poll(lambda: working_on(place) == [busy])
+
+    with open(home / "postgres.lock") as lock:
+        assert not try_lock(lock.fileno())  # the kernel knows of it without looking at ids
+    again = start_cluster(home, durable=False)
+
+    client.join(10)
+    assert busy not in working_on(place)
+    assert again.running
+    again.stop()
+
+
+async def lost(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)):
+        await connection.execute(BUSY)
+
+
+def command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_what_cannot_be_seen_but_holds_the_data_is_waited_for_then_named(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newcomer F12: two PostgreSQL never work on the same data, not even from two containers."""
+    monkeypatch.setattr(earlier, "CHILDREN_SECONDS", 0.02)
+    monkeypatch.setattr(earlier, "IMMEDIATE_SECONDS", 0.02)
+    place = place_for(short / "pg")
+    lock = earlier.take_over(place)
+
+    with pytest.raises(PostgresUnavailable, match=r"something holds .*postgres\.lock"):
+        earlier.take_over(place)
+
+    os.close(lock)
+    os.close(earlier.take_over(place))
+
+
+def test_a_socket_directory_of_an_earlier_life_is_removed(short: Path) -> None:
+    place = place_for(short / "pg")
+    place.data.mkdir()
+    left = TEMPORARY[0] / f"{TEMPORARY[1]}{os.getpid()}-left"
+    for directory, owner in ((left, place.account.uid), (short / "bunbase-mine", place.account.uid)):
+        directory.mkdir(exist_ok=True)
+        os.chown(directory, owner, -1)
+        (place.data / "postmaster.pid").write_text(f"1\n{place.data}\n0\n5432\n{directory}\n\n")
+        os.close(earlier.take_over(place))
+
+    assert not left.exists()
+    assert (short / "bunbase-mine").exists()
+    assert not (place.data / "postmaster.pid").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
+def test_root_in_a_container_recognises_it_too(cluster: Cluster, home: Path) -> None:
+    """Newcomer F12: containers take the right to look at processes of others from root."""
+    bounded = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
+
+    ran = subprocess.run(
+        [*bounded, sys.executable, "-c", LOOK, home / "data"], capture_output=True, text=True, check=False
+    )
+
+    assert (ran.stdout, ran.stderr) == (f"{cluster.process.pid}\n", "")
