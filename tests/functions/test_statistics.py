@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import math
 from datetime import timedelta
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
@@ -10,10 +12,10 @@ from hypothesis import strategies as st
 from bunbase.contracts.caller import Role
 from bunbase.contracts.functions import FunctionError, FunctionNotFound, FunctionOverloaded
 from bunbase.functions.durations import BUCKETS, bucket_of, percentile_ms, upper_seconds
-from bunbase.functions.meter import hour_of
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.clock import ManualClock, SystemClock
 from bunbase.pkg.errors import Forbidden, Unreachable
+from bunbase.pkg.usage.batches import hour_of
 from tests.functions.calls import MEMBER, SERVER, call, deploy, request
 from tests.rooms import member_caller
 
@@ -46,7 +48,8 @@ async def test_what_is_counted_later_is_added(functions: FunctionsService) -> No
 
 
 async def test_each_hour_stands_for_itself_and_old_ones_go(functions: FunctionsService) -> None:
-    clock = functions.clock = functions.meter.clock = ManualClock(SystemClock().now())
+    clock = functions.clock = functions.meter.writer.clock = ManualClock(SystemClock().now())
+    functions.stores.hours.ledger.clock = clock
     await deploy(functions, "f", HALF)
     for _ in range(3):
         await call(functions, "f")
@@ -86,19 +89,57 @@ async def test_a_call_that_nobody_took_is_told_apart(functions: FunctionsService
 
 async def test_counts_wait_while_the_database_is_away(functions: FunctionsService) -> None:
     await deploy(functions, "f", HALF)
-    add = functions.meter.add
+    add = functions.meter.writer.deliver
 
-    async def away(_: object) -> None:
+    async def away(*_: object) -> NoReturn:
         await call(functions, "f")  # which is counted while the others are being written
         raise Unreachable("PostgreSQL is away.")
 
     await call(functions, "f")
-    functions.meter.add = away
+    functions.meter.writer.deliver = away
     with pytest.raises(Unreachable):
         await functions.stats(MEMBER, "f", 1)
-    functions.meter.add = add
+    functions.meter.writer.deliver = add
 
     assert (await functions.stats(MEMBER, "f", 1)).calls == 2
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("The answer was lost."), asyncio.CancelledError()], ids=["lost", "cancelled"]
+)
+async def test_a_call_counts_once_when_commit_succeeded_and_only_its_answer_was_lost(
+    functions: FunctionsService, error: BaseException
+) -> None:
+    """Billing, finding 2: counts that were given back on any error were counted twice."""
+    await deploy(functions, "f", HALF)
+    await call(functions, "f")
+    add = functions.meter.writer.deliver
+
+    async def committed(*batch: Any) -> NoReturn:
+        await add(*batch)
+        raise error
+
+    functions.meter.writer.deliver = committed
+    with pytest.raises(type(error)):
+        await functions.meter.flush()
+    functions.meter.writer.deliver = add
+
+    assert (await functions.stats(MEMBER, "f", 1)).calls == 1
+    assert (await functions.usage(MEMBER, 1)).invocations == 1
+
+
+async def test_what_a_project_used_until_its_end_is_kept_and_its_statistics_are_not(
+    functions: FunctionsService,
+) -> None:
+    await deploy(functions, "f", HALF)
+    await call(functions, "f")
+    hour = hour_of(functions.clock.now()) - timedelta(hours=1)
+
+    await functions.drop_project("prj_one")
+    await functions.meter.flush()
+
+    assert [used.invocations for used in await functions.stores.hours.of_project("prj_one", hour, 9)] == [1]
+    assert await functions.stores.hours.of_function("prj_one", "f", hour, 9) == []
 
 
 async def test_statistics_are_for_members_and_for_functions_that_exist(functions: FunctionsService) -> None:

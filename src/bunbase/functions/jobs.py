@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.jobs import Job
+from bunbase.pkg.usage.writer import FREEZE_SECONDS
 
 HEAR_AGAIN_SECONDS = 0.5
 WATCH_SECONDS = 0.03  # a worker that allocates as fast as it can takes some 30 MB in this time
 WRITE_LOGS_SECONDS = 0.2
-WRITE_COUNTS_SECONDS = 5.0
 LOG_DAYS_SECONDS = 600.0
 THIN_OUT_SECONDS = 600.0
 RUN_AGAIN_SECONDS = 0.5  # after an error; else running goes on for ever
@@ -30,6 +30,6 @@ def jobs_of(service: FunctionsService) -> tuple[Job, ...]:
         Job("functions.tick_schedules", service.scheduler.tick, TICK_SECONDS),
         Job("functions.follow_changes", service.feeds.keep, FOLLOW_SECONDS),
         Job("functions.delete_old_runs", service.delete_old_runs, THIN_OUT_SECONDS),
-        Job("functions.write_counts", service.write_counts, WRITE_COUNTS_SECONDS),
+        Job("functions.write_counts", service.write_counts, FREEZE_SECONDS),
         Job("functions.delete_old_counts", service.delete_old_counts, THIN_OUT_SECONDS),
     )

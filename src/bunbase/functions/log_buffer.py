@@ -11,6 +11,7 @@ from typing import Final
 from bunbase.functions.store.logs import NewLine
 from bunbase.functions.workers.deployment import Said
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 
 log = logger("functions")
@@ -19,7 +20,8 @@ MAX_LINES: Final = 20_000
 MAX_BYTES: Final = 16 << 20
 BATCH_LINES: Final = 1000
 
-Write = Callable[[Sequence[NewLine]], Awaitable[None]]
+Write = Callable[[str, int, Sequence[NewLine]], Awaitable[None]]
+"""Write a batch unless one of this writer with this number, or a higher one, was written before."""
 Prepare = Callable[[Sequence[NewLine]], Awaitable[Sequence[NewLine]]]
 
 
@@ -27,7 +29,8 @@ class LogBuffer:
     """Holds at most MAX_LINES and MAX_BYTES; what comes on top, while the database is slow or away, is lost.
 
     A project may hold as much as is still free: so one that floods has half of it, and there is always room for others.
-    `prepare` is what is done to lines just before they are written.
+    `prepare` is what is done to lines just before they are written. A batch that was begun stays the same until it is
+    known to be written: when only the answer was lost, or the task cancelled, it must not be written twice.
     """
 
     def __init__(self, write: Write, clock: Clock, prepare: Prepare) -> None:
@@ -39,6 +42,9 @@ class LogBuffer:
         self.lines_of: Counter[str] = Counter()  # by project
         self.bytes_of: Counter[str] = Counter()
         self.lost = 0
+        self.writer = new_id("wrt")
+        self.seq = 0
+        self.begun = 0  # lines of the batch `seq`, if it may have been written
         self.writing = asyncio.Lock()
 
     def say(self, said: Said) -> None:
@@ -58,8 +64,12 @@ class LogBuffer:
             log.warning("log lines of functions were lost: the database does not keep up", lines=self.lost)
             self.lost = 0
         async with self.writing:
-            while batch := list(islice(self.lines, BATCH_LINES)):
-                await self.write(await self.prepare(batch))
+            while self.lines:
+                if not self.begun:
+                    self.seq, self.begun = self.seq + 1, min(len(self.lines), BATCH_LINES)
+                batch = list(islice(self.lines, self.begun))
+                await self.write(self.writer, self.seq, await self.prepare(batch))
+                self.begun = 0
                 for line in batch:
                     self.lines.popleft()
                     self._count(line, -1)

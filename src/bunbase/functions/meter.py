@@ -1,15 +1,14 @@
 """What functions did, hour by hour: calls and how they ended, how long they took, what is to be paid for.
 
-Kept in memory for a moment and added up in PostgreSQL, so a number that is lost to kill -9 is one of the last seconds.
+Kept in memory for a moment and added up in PostgreSQL by the batches of pkg/usage, statistics and usage together: each
+counts once, and a number that is lost to kill -9 is one of the last seconds.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from bunbase.functions.durations import BUCKETS, bucket_of
 from bunbase.functions.store.hours import Hour
@@ -18,54 +17,54 @@ from bunbase.functions.workers.deployment import Deployment
 from bunbase.functions.workers.worker import Worker
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.errors import Problem
-from bunbase.pkg.logger import logger
+from bunbase.pkg.usage.dimensions import Dimension
+from bunbase.pkg.usage.writer import Deliver, Writer
 
-log = logger("functions")
+MAX_KEPT: Final = 20_000  # functions of an hour, while the database is away; then the counts of others are a metric
 
-MAX_KEPT: Final = 20_000  # functions of an hour, while the database is away; then the counts of others are lost
-BATCH: Final = 1_000
-HOUR: Final = timedelta(hours=1)
-
-Add = Callable[[Sequence[Hour]], Awaitable[None]]
+CALLS, MB_MS, CPU_US = int(Dimension.FN_CALLS), int(Dimension.FN_MB_MS), int(Dimension.FN_CPU_US)
 
 
 class Counts:
-    """Of one function in one hour, since they were last written."""
+    """Of one function in one hour, since they were last frozen."""
 
     def __init__(self) -> None:
         self.calls = self.errors = self.refused = self.cold = 0
-        self.gb_seconds = self.cpu_ms = self.peak_mb = 0.0
+        self.mb_us = self.cpu_us = 0
+        self.peak_mb = 0.0
         self.buckets = [0] * BUCKETS
 
 
 class Meter:
-    def __init__(self, add: Add, clock: Clock) -> None:
-        self.add = add
-        self.clock = clock
+    def __init__(self, add: Deliver[Hour], clock: Clock) -> None:
         self.counts: dict[tuple[str, str, datetime], Counts] = {}
-        self.hour = hour_of(clock.now())
-        self.writing = asyncio.Lock()
+        self.rests: dict[str, int] = {}  # by project: thousandths of FN_MB_MS, which the next call takes along
+        self.writer = Writer(add, clock, self._rows)
+        self.usage = self.writer.usage
 
     def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
         """Count a call that a worker had."""
         _outcomes(outcome).inc()
         metrics.execution_seconds.observe(seconds)
-        counts = self._of(worker.deployment)
-        if counts is None:
-            return
-        counts.calls += 1
-        counts.errors += outcome not in (Outcome.OK, Outcome.CANCELLED)
-        counts.cold += call.cold
-        counts.gb_seconds += seconds * worker.deployment.config.memory_mb / 1024
-        counts.cpu_ms += worker.cpu.take()
-        counts.peak_mb = max(counts.peak_mb, worker.peak_mb)
-        counts.buckets[bucket_of(seconds)] += 1
+        deployment = worker.deployment
+        cpu_us = round(worker.cpu.take() * 1000)
+        mb_us = round(seconds * 1_000_000) * deployment.config.memory_mb
+        if (counts := self._of(deployment)) is not None:
+            counts.calls += 1
+            counts.errors += outcome not in (Outcome.OK, Outcome.CANCELLED)
+            counts.cold += call.cold
+            counts.mb_us += mb_us
+            counts.cpu_us += cpu_us
+            counts.peak_mb = max(counts.peak_mb, worker.peak_mb)
+            counts.buckets[bucket_of(seconds)] += 1
+        self._use(deployment.project, mb_us, cpu_us)
 
     def died(self, worker: Worker) -> None:
         """Count what it burnt behind its last call."""
+        cpu_us = round(worker.cpu.take() * 1000)
         if (counts := self._of(worker.deployment)) is not None:
-            counts.cpu_ms += worker.cpu.take()
+            counts.cpu_us += cpu_us
+        self.usage.add(worker.deployment.project, CPU_US, cpu_us)
 
     def refused(self, deployment: Deployment, why: str) -> None:
         """Count a call that no worker had."""
@@ -75,61 +74,51 @@ class Meter:
 
     async def flush(self) -> None:
         """Write everything; what cannot be written is kept for the next time."""
-        async with self.writing:
-            while self.counts:
-                taken = [(key, self.counts.pop(key)) for key in list(self.counts)[:BATCH]]
-                try:
-                    await self.add([_row(*key, counts) for key, counts in taken])
-                except BaseException:
-                    for key, counts in taken:
-                        self._give_back(key, counts)
-                    raise
+        await self.writer.flush()
 
     async def close(self) -> None:
-        try:
-            await self.flush()
-        except Problem as problem:
-            log.warning("the last counts of function calls were lost", error=problem.detail)
-
-    def forget(self, project: str) -> None:
-        for key in [key for key in self.counts if key[0] == project]:
-            del self.counts[key]
+        await self.writer.close()
 
     def _of(self, deployment: Deployment) -> Counts | None:
-        now = self.clock.now()
-        if not self.hour <= now < self.hour + HOUR:  # to round the time down with every call costs more
-            self.hour = hour_of(now)
-        key = (deployment.project, deployment.name, self.hour)
+        self.usage.turn_to(self.writer.now())
+        key = (deployment.project, deployment.name, self.usage.hour)
         found = self.counts.get(key)
-        if found is None and len(self.counts) < MAX_KEPT:
+        if found is None:
+            if len(self.counts) >= MAX_KEPT:
+                metrics.counts_dropped.inc()
+                return None
             found = self.counts[key] = Counts()
         return found
 
-    def _give_back(self, key: tuple[str, str, datetime], counts: Counts) -> None:
-        newer = self.counts.setdefault(key, counts)
-        if newer is counts:
-            return
-        for name in ("calls", "errors", "refused", "cold", "gb_seconds", "cpu_ms"):
-            setattr(newer, name, getattr(newer, name) + getattr(counts, name))
-        newer.peak_mb = max(newer.peak_mb, counts.peak_mb)
-        newer.buckets = [a + b for a, b in zip(newer.buckets, counts.buckets, strict=True)]
+    def _use(self, project: str, mb_us: int, cpu_us: int) -> None:
+        usage, whole = self.usage, mb_us + self.rests.get(project, 0)
+        self.rests[project] = whole % 1000
+        usage.add(project, CALLS, 1)
+        usage.add(project, MB_MS, whole // 1000)
+        usage.add(project, CPU_US, cpu_us)
 
-
-def hour_of(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def first_hour(now: datetime, hours: int) -> datetime:
-    """Give the first of so many hours, of which the running one is the last."""
-    return hour_of(now) - timedelta(hours=hours - 1)
+    def _rows(self) -> list[Hour]:
+        """Give all statistics in one order, so that two writers do not wait for each other, and begin at nothing."""
+        taken, self.counts = self.counts, {}
+        if len(self.rests) > MAX_KEPT:
+            self.rests = {}
+        return [_row(*key, counts) for key, counts in sorted(taken.items(), key=lambda item: item[0])]
 
 
 def _row(project: str, function: str, hour: datetime, counts: Counts) -> Hour:
-    return Hour(project, function, hour, **_fields(counts))
-
-
-def _fields(counts: Counts) -> dict[str, Any]:
-    return vars(counts)
+    return Hour(
+        project,
+        function,
+        hour,
+        calls=counts.calls,
+        errors=counts.errors,
+        refused=counts.refused,
+        cold=counts.cold,
+        gb_seconds=counts.mb_us / 1_024_000_000,
+        cpu_ms=counts.cpu_us / 1000,
+        peak_mb=counts.peak_mb,
+        buckets=counts.buckets,
+    )
 
 
 _outcomes: Final = cache(metrics.invocations.labels)  # a handful

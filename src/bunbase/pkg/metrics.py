@@ -91,6 +91,9 @@ cold_starts = Counter("fn_cold_starts_total", "Workers started because calls wai
 workers = Gauge("fn_active_workers", "Function workers running now")
 prewarmed = Gauge("fn_prewarmed_workers", "Workers that wait for a bundle")
 worker_memory = Gauge("fn_largest_worker_memory_bytes", "Most memory that one worker holds for itself now")
+counts_dropped = Counter("fn_counts_dropped_total", "Calls missing in a function's statistics: too many functions")
+usage_dropped = Counter("usage_dropped_total", "Usage that was not counted, as there was no room for it", ["dimension"])
+usage_dropped_batches = Counter("usage_dropped_batches_total", "Batches of usage that the store never took")
 kms_ops = Counter("kms_ops_total", "Key operations", ["op", "outcome"])
 
 TEXT_TYPE = CONTENT_TYPE_LATEST

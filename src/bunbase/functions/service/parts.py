@@ -58,7 +58,7 @@ class Parts:
         self.active = ActiveVersions(stores.functions.deployment)
         self.loadable = Loadable(stores.functions.loaded)
         self.stack_traces = StackTraces(stores.functions.source_map)
-        self.log_lines = LogBuffer(stores.logs.add, clock, self.stack_traces.translated)
+        self.log_lines = LogBuffer(stores.logs.add_once, clock, self.stack_traces.translated)
         self.meter = Meter(stores.hours.add, clock)
         self.followers = Followers()
         self.starter = Starter(Zygote(), find_bun, settings)

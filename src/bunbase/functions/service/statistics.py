@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.function_usage import FunctionHour, FunctionStats, Usage, UsageHour
 from bunbase.functions.durations import BUCKETS, percentile_ms
-from bunbase.functions.meter import first_hour
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.store.hours import Hour
+from bunbase.pkg.usage.batches import hour_of
 
 USAGE_DAYS = 400  # a year of bills, and time to dispute the last
 
@@ -54,6 +54,12 @@ class Statistics(Parts):
         now = self.clock.now()
         old = now - timedelta(days=self.settings.stats_retention_days)
         await self.stores.hours.delete_old(old, now - timedelta(days=USAGE_DAYS))
+        await self.stores.hours.prune_batches(now)
+
+
+def first_hour(now: datetime, hours: int) -> datetime:
+    """Give the first of so many hours, of which the running one is the last."""
+    return hour_of(now) - timedelta(hours=hours - 1)
 
 
 def _hour(row: Hour) -> FunctionHour:

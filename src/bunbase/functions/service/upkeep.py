@@ -14,6 +14,7 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 DELETE_BATCH: Final = 5000
+WRITERS_KEPT: Final = timedelta(days=40)  # that wrote nothing since: processes that have ended
 
 
 class Upkeep(Parts):
@@ -56,6 +57,7 @@ class Upkeep(Parts):
         today = self.clock.now().date()
         for day in (today, today + timedelta(days=1)):
             await self.stores.logs.days.make(day)
+        await self.stores.logs.forget_writers(self.clock.now() - WRITERS_KEPT)
         oldest = today - timedelta(days=self.settings.log_retention_days)
         for day in await self.stores.logs.days.days():
             if day < oldest:
@@ -78,7 +80,7 @@ class Upkeep(Parts):
         self.environments.forget(project)
         for deployment in self.pool.deployments(project):
             self.pool.drop(deployment, "its project was deleted")
-        self.meter.forget(project)
+        await self.meter.flush()  # what it used is to be paid for; and no batch brings its statistics back
         await self.stores.hours.delete_project(project)
         await self.log_lines.flush()
         await self.stores.logs.delete_project(project)

@@ -15,6 +15,10 @@ from bunbase.pkg.db.database import Database
 
 CHANNEL: Final = "functions_logs"  # payload: a project that has new lines
 
+TAKE: Final = """
+INSERT INTO log_writers AS known (writer, seq, at) VALUES ($1, $2, now())
+ON CONFLICT (writer) DO UPDATE SET seq = excluded.seq, at = excluded.at WHERE known.seq < excluded.seq"""
+FORGET_WRITERS: Final = "DELETE FROM log_writers WHERE at < $1"
 ADD = """
 INSERT INTO logs (project, function, version, invocation, at, level, text, truncated)
 SELECT project, function, version, invocation, at, level, text, truncated
@@ -66,6 +70,12 @@ class LogStore:
         self.db = db
         self.days = LogDays(db)
 
+    async def add_once(self, writer: str, seq: int, lines: Sequence[NewLine]) -> None:
+        """Add lines unless this writer's batch `seq` or a later one was added before: it sends them in order."""
+        async with self.db.transaction():
+            if await self.db.execute(TAKE, writer, seq):
+                await self.add(lines)
+
     async def add(self, lines: Sequence[NewLine]) -> None:
         columns = [[getattr(line, name) for line in lines] for name in NewLine.__struct_fields__]
         async with self.db.transaction():
@@ -76,6 +86,9 @@ class LogStore:
             await self.db.execute(ADD, *columns)
             for project in {line.project for line in lines}:
                 await self.db.execute(TELL, CHANNEL, project)
+
+    async def forget_writers(self, before: datetime) -> None:
+        await self.db.execute(FORGET_WRITERS, before)
 
     async def before(self, project: str, function: str | None, seq: int, which: LogFilter, limit: int) -> list[LogLine]:
         """Newest first."""

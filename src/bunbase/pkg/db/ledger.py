@@ -1,0 +1,94 @@
+"""The ledger of usage: batches of pkg/usage, each added once, summed by project, dimension and hour.
+
+A room that uses it has the tables
+
+    CREATE TABLE usage_batches (
+        writer text NOT NULL,
+        seq bigint NOT NULL,
+        at timestamptz NOT NULL,
+        PRIMARY KEY (writer, seq)
+    )
+    CREATE TABLE usage_hours (
+        project text NOT NULL,
+        dimension smallint NOT NULL,
+        hour timestamptz NOT NULL,
+        amount bigint NOT NULL,
+        PRIMARY KEY (project, dimension, hour)
+    )
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.logger import logger
+from bunbase.pkg.usage.batches import Amount, Batch, Receipt, hour_of, summed
+
+log = logger("usage")
+
+BATCHES_KEPT: Final = timedelta(days=40)
+MAX_OFF: Final = timedelta(minutes=10)
+
+TAKE: Final = """
+WITH taken AS (
+    INSERT INTO usage_batches (writer, seq, at) VALUES ($1, $2, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT clock_timestamp() AS at, EXISTS (SELECT FROM taken) AS new"""
+ADD: Final = """
+INSERT INTO usage_hours AS kept (project, dimension, hour, amount)
+SELECT project, dimension, hour, amount
+FROM unnest($1::text[], $2::smallint[], $3::timestamptz[], $4::bigint[]) AS new (project, dimension, hour, amount)
+ORDER BY project, dimension, hour
+ON CONFLICT (project, dimension, hour) DO UPDATE SET amount = kept.amount + excluded.amount"""
+OF_PROJECT: Final = """
+SELECT project, dimension, hour, amount FROM usage_hours
+WHERE project = $1 AND dimension = ANY($2::smallint[]) AND hour >= $3 ORDER BY hour DESC, dimension LIMIT $4"""
+DELETE_BATCHES: Final = "DELETE FROM usage_batches WHERE at < $1"
+DELETE_HOURS: Final = "DELETE FROM usage_hours WHERE hour < $1"
+
+
+class Ledger:
+    """`clock`: of tests. Else PostgreSQL's own decides: the one clock that all writers share."""
+
+    def __init__(self, db: Database, clock: Clock | None = None) -> None:
+        self.db = db
+        self.clock = clock
+
+    async def add(self, batch: Batch[Any], sent: datetime) -> Receipt:
+        """Add a batch unless its number was added before; within a transaction of the caller, as a part of that.
+
+        Of a writer whose clock is more than ten minutes wrong all amounts go into the hour of their arrival.
+        """
+        async with self.db.transaction():
+            receipt = await self._taken(batch)
+            if receipt.new and batch.amounts:
+                amounts = batch.amounts
+                if abs(receipt.at - sent) > MAX_OFF:
+                    log.warning("a writer's clock is wrong: its usage counts in this hour", writer=batch.writer)
+                    arrival = hour_of(receipt.at)
+                    amounts = summed(msgspec.structs.replace(one, hour=arrival) for one in amounts)
+                rows = [(one.project, one.dimension, one.hour, one.amount) for one in amounts]
+                await self.db.execute(ADD, *map(list, zip(*rows, strict=True)))
+            return receipt
+
+    async def of_project(self, project: str, dimensions: Sequence[int], since: datetime, limit: int) -> list[Amount]:
+        """Newest first."""
+        return await self.db.all(Amount, OF_PROJECT, project, list(dimensions), since, limit)
+
+    async def prune(self, now: datetime) -> int:
+        """Delete the numbers of batches that nobody will send again; give how many."""
+        return await self.db.execute(DELETE_BATCHES, now - BATCHES_KEPT)
+
+    async def delete_before(self, hour: datetime) -> None:
+        await self.db.execute(DELETE_HOURS, hour)
+
+    async def _taken(self, batch: Batch[Any]) -> Receipt:
+        receipt = await self.db.one(Receipt, TAKE, batch.writer, batch.seq)
+        assert receipt is not None
+        return receipt if self.clock is None else msgspec.structs.replace(receipt, at=self.clock.now())

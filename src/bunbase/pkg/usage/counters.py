@@ -1,0 +1,92 @@
+"""Counters in memory: what was used since it was last frozen. Of the event loop alone, so without a lock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from bunbase.pkg import metrics
+from bunbase.pkg.logger import logger
+from bunbase.pkg.usage.batches import Amount, hour_of, summed
+from bunbase.pkg.usage.dimensions import Dimension
+
+log = logger("usage")
+
+MAX_COUNTERS: Final = 60_000  # of 20,000 projects that call functions, while the store is away; some 10 MB
+MAX_AMOUNT: Final = 1 << 62  # the store's numbers end at 2^63
+HOUR: Final = timedelta(hours=1)
+DIMENSIONS: Final = max(Dimension) + 1
+
+
+class Usage:
+    """`add` costs 70 ns: it does not look at the clock. Whoever knows the time tells it by `turn_to`.
+
+    A writer does with each flush: of a room that does not, the first seconds of an hour count in the one before.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        self.hour = hour_of(now)
+        self.counters = 0
+        self.amounts = self._nothing()
+        self.earlier: list[tuple[datetime, list[_Amounts]]] = []
+
+    def add(self, project: str, dimension: int, amount: int = 1) -> None:
+        """Count a whole number of what `dimension` says. What has no room any more is a metric."""
+        try:
+            self.amounts[dimension][project] += amount
+        except _NoRoom:
+            _drop(dimension, amount)
+
+    def turn_to(self, now: datetime) -> None:
+        """Count what comes now in the hour that it is."""
+        if self.hour <= now < self.hour + HOUR:
+            return
+        self.earlier.append((self.hour, self.amounts))
+        self.hour, self.amounts = hour_of(now), self._nothing()
+
+    def take(self) -> tuple[Amount, ...]:
+        """Give all that was counted, and begin at nothing."""
+        hours = [*self.earlier, (self.hour, self.amounts)]
+        self.earlier, self.amounts, self.counters = [], self._nothing(), 0
+        return summed(
+            Amount(project, dimension, hour, amount)
+            for hour, dimensions in hours
+            for dimension, counted in enumerate(dimensions)
+            for project, amount in counted.items()
+            if amount and _is_sound(dimension, amount)
+        )
+
+    def _nothing(self) -> list[_Amounts]:
+        return [_Amounts(self) for _ in range(DIMENSIONS)]
+
+
+class _Amounts(dict[str, int]):
+    """Of one dimension in one hour, by project."""
+
+    __slots__ = ("usage",)
+
+    def __init__(self, usage: Usage) -> None:
+        self.usage = usage
+
+    def __missing__(self, project: str) -> int:
+        if self.usage.counters >= MAX_COUNTERS:
+            raise _NoRoom
+        self.usage.counters += 1
+        return 0
+
+
+class _NoRoom(Exception):
+    pass
+
+
+def _is_sound(dimension: int, amount: int) -> bool:
+    """Refuse what would keep the store from ever taking the batch, and the good amounts beside it."""
+    if type(amount) is int and 0 < amount < MAX_AMOUNT:
+        return True
+    log.error("usage that is no whole number above nothing was dropped", dimension=dimension, amount=str(amount))
+    _drop(dimension, 1)
+    return False
+
+
+def _drop(dimension: int, amount: int) -> None:
+    metrics.usage_dropped.labels(Dimension(dimension).name.lower()).inc(amount)

@@ -1,0 +1,21 @@
+"""What is counted. A number stands in the database for ever: new ones are added, none is given away again."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Dimension(IntEnum):
+    DOC_READS = 1
+    DOC_WRITES = 2
+    DOC_BYTE_HOURS = 3
+    FN_CALLS = 4
+    FN_MB_MS = 5  # of each call its milliseconds times the megabytes its function may hold
+    FN_CPU_US = 6
+    EGRESS_BYTES = 7
+    RT_MESSAGES = 8
+    RT_CONNECTION_SECONDS = 9
+    MAU = 10
+    FILE_BYTE_HOURS = 11
+    KMS_OPS = 12
+    KV_OPS = 13
