@@ -408,7 +408,10 @@ async def test_the_type_of_a_body_arrives_however_it_is_sent(functions: Function
         f"""async (req) => {{
             const bodies = {{ {bodies} }}, ways = {{ {ways} }}, [base] = await req.json();
             for (const [b, body] of Object.entries(bodies)) {{
-                for (const [w, way] of Object.entries(ways)) await (await way(base + encodeURIComponent(b + "|" + w), body())).text();
+                for (const [w, way] of Object.entries(ways)) {{
+                    const answer = await way(base + encodeURIComponent(b + "|" + w), body());
+                    await answer.text();
+                }}
             }}
         }}""",
     )

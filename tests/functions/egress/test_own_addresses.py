@@ -43,15 +43,16 @@ async def passed(checked: CheckedNetwork, *addresses: str) -> list[str]:
 
 def test_the_kernel_knows_what_is_here() -> None:
     """Security 18."""
-    assert all(map(is_local, [IPv4Address("127.0.0.1"), IPv4Address("127.9.9.9"), *OWN]))
-    assert not any(map(is_local, [IPv4Address("8.8.8.8"), IPv6Address("2606:4700::1111"), IPv4Address("192.0.2.200")]))
+    others: list[Address] = [IPv4Address("8.8.8.8"), IPv6Address("2606:4700::1111"), IPv4Address("192.0.2.200")]
+    assert all(is_local(one) for one in [IPv4Address("127.0.0.1"), IPv4Address("127.9.9.9"), *OWN])
+    assert not any(is_local(one) for one in others)
 
 
 def test_the_kernel_is_asked_otherwise_where_netlink_is_kept_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Security 18."""
     monkeypatch.setattr(own_addresses, "NETLINK_ROUTE", 9999)
 
-    assert all(map(is_local, [IPv4Address("127.0.0.1"), *OWN]))
+    assert all(is_local(one) for one in [IPv4Address("127.0.0.1"), *OWN])
     assert not is_local(IPv4Address("8.8.8.8"))
 
 

@@ -26,7 +26,12 @@ FLOOD = 2 * (BURST + PER_CALL)
 MOST = BURST + PER_CALL + MAX_FRAMES_A_TURN
 OF_WORKERS = [one for one in Frame if one >= Frame.READY]
 ONCE = (Frame.READY, Frame.LOADED, Frame.FAILED, Frame.UNCONFINED)
-PAYLOADS = {"nothing": b"", "a byte": b"x", "a number": LENGTH.pack(1), "an ask": join_payload({"call": 1, "method": "x"})}
+PAYLOADS = {
+    "nothing": b"",
+    "a byte": b"x",
+    "a number": LENGTH.pack(1),
+    "an ask": join_payload({"call": 1, "method": "x"}),
+}
 
 
 class Slow:
@@ -84,7 +89,7 @@ async def test_a_flood_of_any_frame_ends_the_worker(type: Frame) -> None:
             with worker_amid_a_call() as (worker, heard):
                 worker.data_received(before + encode_frame(type, 1, payload) * FLOOD)
 
-                await until(lambda: bool(worker.dead))  # noqa: B023  awaited within the turn of the loop
+                await until(lambda: bool(worker.dead))
 
                 assert worker.dead.startswith("it broke the protocol")
                 assert len(heard) <= MOST
@@ -137,7 +142,9 @@ async def test_a_frame_that_says_nothing_true_breaks_the_protocol(type: Frame, p
     ["[0, 0, 0, 5, 16, 0, 0, 0, 0]", "[0, 0, 0, 6, 20, 0, 0, 0, 1, 120]", "[0, 0, 0, 5, 30, 0, 0, 0, 9]"],
     ids=["READY", "CHUNK", "ASK_CANCEL"],
 )
-async def test_a_function_that_floods_is_ended_and_its_neighbours_go_on(functions: FunctionsService, frame: str) -> None:
+async def test_a_function_that_floods_is_ended_and_its_neighbours_go_on(
+    functions: FunctionsService, frame: str
+) -> None:
     """Security 12: plain JavaScript forges frames as long as it may run."""
     functions.starter.guard = False
     flood = f"""() => {{

@@ -88,7 +88,10 @@ def is_local(address: Address) -> bool:
     except OSError:
         return _can_be_bound(address, family)
     _, type, *_ = HEAD.unpack_from(answer)
-    return type == NEW_ROUTE and ROUTE.unpack_from(answer, HEAD.size)[7] == LOCAL  # else it has no route at all
+    if type != NEW_ROUTE:
+        return False  # there is no way to it at all
+    kind: int = ROUTE.unpack_from(answer, HEAD.size)[7]
+    return kind == LOCAL
 
 
 def _can_be_bound(address: Address, family: int) -> bool:

@@ -11,13 +11,39 @@ import re
 from typing import Final
 
 NAMES: Final = frozenset(
-    """
-    accept-ch accept-ch-lifetime activate-storage-access alt-svc alt-used clear-site-data critical-ch
-    date delegate-ch edge-control expect-ct expect-staple nel observe-browsing-topics origin-agent-cluster origin-trial
-    public-key-pins public-key-pins-report-only report-to reporting-endpoints service-worker-allowed set-cookie2
-    set-login strict-transport-security surrogate-control use-as-dictionary x-content-type-options x-request-id
-    x-sendfile x-sendfile-temporary x-lighttpd-send-file
-    """.split()
+    [
+        "accept-ch",
+        "accept-ch-lifetime",
+        "activate-storage-access",
+        "alt-svc",
+        "alt-used",
+        "clear-site-data",
+        "critical-ch",
+        "date",
+        "delegate-ch",
+        "edge-control",
+        "expect-ct",
+        "expect-staple",
+        "nel",
+        "observe-browsing-topics",
+        "origin-agent-cluster",
+        "origin-trial",
+        "public-key-pins",
+        "public-key-pins-report-only",
+        "report-to",
+        "reporting-endpoints",
+        "service-worker-allowed",
+        "set-cookie2",
+        "set-login",
+        "strict-transport-security",
+        "surrogate-control",
+        "use-as-dictionary",
+        "x-content-type-options",
+        "x-request-id",
+        "x-sendfile",
+        "x-sendfile-temporary",
+        "x-lighttpd-send-file",
+    ]
 )
 # `date`, `x-request-id` and `x-content-type-options` are written by us: of two, browsers believe the first
 PREFIXES: Final = (

@@ -4,9 +4,9 @@ What the runtime sends costs the worker work of its own: it joins the pieces of 
 made of some. Frames that are forged cost it next to nothing: one write of a buffer that is ready holds 28,000. So a
 frame is paid for with processor time, and the ratio tells the two apart.
 
-Measured with the runtime, for a millisecond of the worker's processor time: 97 frames of a stream that gives one byte in
-each round of the event loop, 81 questions, 360 log lines (of which a call has 4,096 at most). A worker that keeps below
-PER_CPU_MS costs the host no more than one that asks questions all the time.
+Measured with the runtime, for a millisecond of the worker's processor time: 97 frames of a stream that gives one byte
+in each round of the event loop, 81 questions, 360 log lines (of which a call has 4,096 at most). A worker that keeps
+below PER_CPU_MS costs the host no more than one that asks questions all the time.
 """
 
 from __future__ import annotations
