@@ -6,6 +6,7 @@ import pytest
 
 from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
 from bunbase.contracts.functions import Chunk, FunctionError, FunctionNotFound, Head
+from bunbase.functions.leaving import CONFINED
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.workers.limits import WINDOW_BYTES
 from bunbase.functions.workers.memory import held_by
@@ -121,7 +122,13 @@ async def test_headers_come_back_repeats_included(functions: FunctionsService) -
 
     headers = (await call(functions, "f")).head.headers
 
-    assert sorted(headers) == [("content-type", "text/x"), ("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-one", "1")]
+    assert sorted(headers) == [
+        *CONFINED,
+        ("content-type", "text/x"),
+        ("set-cookie", f"{PROJECT}.a=1; Path=/v1/functions/f"),
+        ("set-cookie", f"{PROJECT}.b=2; Path=/v1/functions/f"),
+        ("x-one", "1"),
+    ]
 
 
 @pytest.mark.parametrize(

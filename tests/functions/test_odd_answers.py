@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from bunbase.contracts.functions import Chunk, FunctionError, Head
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.errors import Problem
-from tests.functions.calls import call, deploy, request
+from tests.functions.calls import call, deploy, invoke, log_of, request
 
 ODD = {
     "Response.error": "Response.error()",
@@ -66,3 +69,68 @@ async def test_an_odd_answer_harms_nobody(functions: FunctionsService) -> None:
             harmed[f"{name}: neighbour"] = problem.code
 
     assert harmed == {}
+
+
+# each is given as the body of an async generator's work; the head must not have left before it is known to fail
+CANNOT_BE_SENT = {
+    "used twice": "(globalThis.kept ??= new Response('x'))",
+    "read": "(async () => { const r = new Response('x'); await r.text(); return r })()",
+    "being read": "(() => { const r = new Response('x'); r.text(); return r })()",
+    "locked": "(() => { const r = new Response('x'); r.body.getReader(); return r })()",
+    "read as a stream": "(async () => { const r = new Response('x'); for await (const _ of r.body); return r })()",
+    "cancelled": "(async () => { const r = new Response('x'); await r.body.cancel(); return r })()",
+    "fails at once": "new Response(new ReadableStream({ start(c) { c.error(new Error('no')) } }))",
+    "fails in start": "new Response(new ReadableStream({ async start() { await Bun.sleep(5); throw 1 } }))",
+    "fails when pulled": "new Response(new ReadableStream({ pull() { throw new Error('no') } }))",
+    "fails behind nothing": "(() => { let n = 0; return new Response(new ReadableStream({ pull(c) { "
+    "if (n++) throw 1; c.enqueue('') } })) })()",
+    "fails after a while": "new Response(new ReadableStream({ async pull() { await Bun.sleep(50); throw 1 } }))",
+    "a number first": "new Response(new ReadableStream({ start(c) { c.enqueue(1); c.close() } }))",
+    "an object first": "new Response(new ReadableStream({ start(c) { c.enqueue({}); c.close() } }))",
+    "a generator that throws": "new Response((async function* () { throw new Error('no') })())",
+    "events that fail at once": "new Response(new ReadableStream({ pull() { throw new Error('no') } }), "
+    "{ headers: { 'content-type': 'text/event-stream' } })",
+}
+
+
+async def test_an_answer_that_cannot_be_sent_is_an_error_and_not_half_an_answer(functions: FunctionsService) -> None:
+    """Auth F7: the head goes only when it is known that there is a body."""
+    cases = ",".join(f"{name!r}: () => {code}" for name, code in CANNOT_BE_SENT.items())
+    await deploy(
+        functions,
+        "f",
+        f"(req) => ({{ {cases} }})[decodeURIComponent(new URL(req.url).pathname.slice(1))]()",
+    )
+    assert (await call(functions, "f", request("/used%20twice"))).body == b"x"
+
+    for name in CANNOT_BE_SENT:
+        parts = invoke(functions, "f", request("/" + name.replace(" ", "%20")))
+        with pytest.raises(FunctionError):
+            pytest.fail(f"{name}: {await anext(parts)}")
+
+    texts = [line.text for line in await log_of(functions, "f")]
+    assert len(texts) == len(CANNOT_BE_SENT)
+    assert "TypeError: The Response was used before: make a new one for each answer." in texts[0]
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/x-silent"])
+async def test_a_stream_that_says_nothing_yet_still_sends_its_head(functions: FunctionsService, kind: str) -> None:
+    """Auth F7: readers of events hear that they are connected; other streams are waited for a second."""
+    await deploy(
+        functions,
+        "f",
+        f"""(req) => {{
+            if (req.method === "POST") return globalThis.say("late");
+            return new Response(new ReadableStream({{ start(c) {{
+                globalThis.say = (text) => {{ c.enqueue(text); c.close() }}
+            }} }}), {{ headers: {{ "content-type": "{kind}" }} }});
+        }}""",
+    )
+    parts = invoke(functions, "f")
+
+    async with asyncio.timeout(20):
+        head = await anext(parts)
+    await call(functions, "f", request(method="POST"))
+
+    assert isinstance(head, Head)
+    assert [part async for part in parts] == [Chunk(b"late")]

@@ -150,7 +150,8 @@ async def test_cookies_repeats_and_encodings_come_through(functions: FunctionsSe
     async with web.stream("GET", "/v1/functions/f") as answer:
         raw = b"".join([part async for part in answer.aiter_raw()])
 
-    assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+    cookies = [f"prj_one.{one}; Path=/v1/functions/f" for one in ("a=1", "b=2")]
+    assert answer.headers.get_list("set-cookie") == cookies
     assert gzip.decompress(raw) == b"hello"
     assert answer.headers.get("connection", "") != "upgrade"
 

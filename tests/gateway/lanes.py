@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +131,11 @@ class Served:
 
 @asynccontextmanager
 async def served(directory: Path, settings: GatewaySettings | None = None, **changed: Any) -> AsyncIterator[Served]:
-    """`changed`: attributes of the Lane to set before anybody is served; `bundoc`, `functions`: stand-ins."""
+    """`changed`: attributes of the Lane to set before anybody is served; `bundoc`, `functions`: stand-ins;
+    `functions_host`: the wildcard of the projects' own hosts.
+    """
     settings, kms = settings or GatewaySettings(), FakeKms()
-    where = site(directory, clock=ManualClock())
+    where = replace(site(directory, clock=ManualClock()), functions_host=changed.pop("functions_host", ""))
     async with opened(BUNDOC, Rooms({Kms: kms}), where) as real:
         service = changed.pop("bundoc", real)
         platform, tenant_auth = FakePlatform(), FakeTenantAuth()

@@ -150,6 +150,13 @@ class FakePlatform(Room):
             raise InvalidKey
         return found
 
+    async def project_of(self, slug: str) -> str:
+        self.calls["project_of"] += 1
+        found = {membership.slug: membership.project for membership in self.members.values()}
+        if slug not in found:
+            raise ProjectNotFound
+        return found[slug]
+
     async def membership(self, developer: str, project: str) -> Membership:
         self.calls["membership"] += 1
         found = self.members.get((developer, project))

@@ -156,6 +156,21 @@ async def test_a_project_is_found_by_id_and_by_slug_by_its_members_only(platform
             await platform.membership(ADA_ID, ref)
 
 
+async def test_a_project_is_found_by_its_slug_for_its_own_host_as_long_as_it_is_there(
+    platform: PlatformService,
+) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    assert await platform.project_of(made.slug) == made.id
+    for other in (made.id, made.slug.upper(), "", "a.b", "a\0b", "%"):
+        with pytest.raises(ProjectNotFound):
+            await platform.project_of(other)
+    await platform.delete_project(at(made), made.slug)
+
+    with pytest.raises(ProjectNotFound):
+        await platform.project_of(made.slug)
+
+
 async def test_a_slug_that_looks_like_another_projects_id_does_not_lead_there(platform: PlatformService) -> None:
     made = await platform.create_project(ADA, "Bakery")
 

@@ -136,7 +136,7 @@ class Invocation(msgspec.Struct, frozen=True):
     """`path`: from the function's own root, query included: `/a/b?c=d`. `headers`: lower-case names, repeats kept.
 
     `more`: `body` is only its beginning, at most MAX_BEGINNING_BYTES; the rest is handed over by `feed`. `length`: of
-    all of it, where that is known.
+    all of it, where that is known. `own_host`: it came to a host that is the project's alone (`functions.host`).
     """
 
     method: str
@@ -145,6 +145,7 @@ class Invocation(msgspec.Struct, frozen=True):
     body: bytes
     more: bool = False
     length: int | None = None
+    own_host: bool = False
 
 
 class Receiving(msgspec.Struct, frozen=True, tag="receiving"):

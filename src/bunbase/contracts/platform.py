@@ -127,6 +127,10 @@ class Platform(Protocol):
         """Give a developer's place in a project named by id or slug. Raises: ProjectNotFound."""
         ...
 
+    async def project_of(self, slug: str) -> str:
+        """Return the id of the project with this slug, for addresses that carry it. Raises: ProjectNotFound."""
+        ...
+
     def revocations(self) -> AsyncIterator[Revocation]:
         """Tell every revoked key and deleted project that a cache could still hold, then READY, then news."""
         ...

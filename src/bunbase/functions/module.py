@@ -39,7 +39,7 @@ PREWARMED: Final = 8  # 9 MB each
 @asynccontextmanager
 async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) -> AsyncIterator[FunctionsService]:
     async with open_database(site.database_url, "functions", "bunbase.functions.migrations") as db:
-        fetcher = open_fetcher(settings, rooms.services.get(Resolver))  # a test's own, else the system's
+        fetcher = open_fetcher(settings, rooms.services.get(Resolver), site.public_url)  # the resolver: a test's own
         others = Others(rooms[Kms], rooms[Bundoc], rooms[TenantAuth], fetcher)
         if settings.prewarmed is None:
             settings = msgspec.structs.replace(settings, prewarmed=PREWARMED_IN_DEV if site.dev else PREWARMED)

@@ -16,6 +16,8 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.05, le=86_400)]
 class FunctionsSettings(msgspec.Struct, frozen=True):
     """How much may run at once, what confines it, and what is kept.
 
+    `host`: a wildcard such as `*.fn.example.com`; each project's functions then answer at `<slug>.fn.example.com`, an
+    origin of their own. Empty: projects share the host of `gateway.public_url`, and every answer is sandboxed.
     `sandbox`: "off" runs functions unconfined, for trusted code only.
     `confine_with`: what confines files, "landlock" or "bubblewrap"; "auto" takes the second where there is no Landlock.
     `max_cpus_per_worker`: how much processor a worker has at most, 0.5 for half of one; needs the layer cgroups.
@@ -36,6 +38,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `run_retention_days`: runs and dead letters are kept so long.
     """
 
+    host: str = ""
     sandbox: Switch = Switch.ON
     confine_with: ConfineWith = ConfineWith.AUTO
     max_workers: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32

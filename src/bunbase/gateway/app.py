@@ -19,6 +19,7 @@ from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.media import check_media
 from bunbase.gateway.openapi import openapi
 from bunbase.gateway.problems import HANDLERS
+from bunbase.gateway.project_hosts import ProjectHosts, ProjectHostsApp
 from bunbase.gateway.routes import ROUTES
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.pkg.api_json import api_json
@@ -41,6 +42,7 @@ def front_door(
     dependencies: dict[str, Any],
     identity: Identity,
     limits: LoginLimits,
+    hosts: ProjectHosts,
 ) -> Frame:
     """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
     callers = Callers(identity, settings.trusted_proxies, dependencies["site"].dev)
@@ -50,9 +52,8 @@ def front_door(
         await callers.admit(request)
         await check_media(request)
 
-    return Frame(
-        rooms_app(settings, routes, {**callers.dependencies(), **given(dependencies)}, [guard], before_the_body)
-    )
+    app = rooms_app(settings, routes, {**callers.dependencies(), **given(dependencies)}, [guard], before_the_body)
+    return Frame(ProjectHostsApp(app, hosts))
 
 
 class ApiResponse(Response[Any]):

@@ -6,7 +6,8 @@ member      a developer who is a member of the `{project}` in the path
 keyed       a project key
 operator    a project key; or a member's developer token and the project as X-Bunbase-Project or ?project=
 client      a project key, and a signed-in end user's token if there is one; X-Bunbase-Explain may ask why rules deny
-visitor     as client, or nobody at all with `?project=<id>`: for functions, which decide themselves
+visitor     as client, or nobody at all with `?project=<id>`: for functions, which decide themselves; on a project's
+            own host always of that project, and nobody without a key
 
 They are asked before the body is read: what a stranger sends is not worth parsing, and 401 comes before 400.
 """
@@ -21,6 +22,7 @@ from litestar.di import Provide
 
 from bunbase.contracts.bunauth import InvalidToken
 from bunbase.contracts.caller import Caller, CallerKind, Developer
+from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
     MAX_LENGTH,
@@ -33,6 +35,7 @@ from bunbase.gateway.credentials import (
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.identity import Identity
 from bunbase.pkg.errors import Forbidden, Unauthenticated
+from bunbase.pkg.http import HOST_SLUG
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -102,6 +105,9 @@ class Callers:
         return self._caller(request, caller.kind, project=caller.project, user=user, explain=explain)
 
     async def visitor(self, request: AnyRequest) -> Caller:
+        slug = request.scope["state"].get(HOST_SLUG)
+        if slug is not None:
+            return await self._visitor_of(request, await self.identity.project_of(slug))
         if project_key(request.headers, request.query_params):
             return await self.client(request)
         project = request.query_params.get(PROJECT_PARAMETER, "")
@@ -110,6 +116,14 @@ class Callers:
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
             )
         return self._caller(request, CallerKind.ANONYMOUS, project=project)
+
+    async def _visitor_of(self, request: AnyRequest, project: str) -> Caller:
+        if not project_key(request.headers, request.query_params):
+            return self._caller(request, CallerKind.ANONYMOUS, project=project)
+        caller = await self.client(request)
+        if caller.project != project:
+            raise InvalidKey("This key belongs to another project than this host.")
+        return caller
 
     async def _explains(self, request: AnyRequest, project: str) -> bool:
         """Say whether denials may be explained: to anybody in dev mode, else to a developer who is a member.

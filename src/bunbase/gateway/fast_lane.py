@@ -189,6 +189,8 @@ class FastLane(HttpToolsProtocol):
             return None
         if self.expect_100_continue or parser.get_http_version() != "1.1":
             return None
+        if self.lane.hosts.suffix and self.lane.hosts.slug(self.headers) is not None:
+            return None  # a project's own host: other addresses stand for other things there
         return self.lane.hot.request(parser.get_method(), self.url, self.headers)
 
     def _go_the_ordinary_way(self) -> None:

@@ -39,6 +39,7 @@ class Identity:
         self.users: Cache[tuple[str, bytes], dict[str, Any]] = Cache(size, TTL_SECONDS)
         self.holders: Cache[bytes, KeyHolder] = Cache(size, TTL_SECONDS)
         self.memberships: Cache[tuple[str, str], Membership] = Cache(size, MEMBERSHIP_TTL_SECONDS)
+        self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.epoch = 0  # grows with every revocation: what was looked up before one is not cached after it
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
@@ -115,6 +116,10 @@ class Identity:
             self.memberships, (developer, project), lambda: self.platform.membership(developer, project)
         )
 
+    async def project_of(self, slug: str) -> str:
+        """Return the id of the project. Raises: ProjectNotFound, Unreachable."""
+        return await self._cached(self.slugs, slug, lambda: self.platform.project_of(slug))
+
     def _ended(self, claims: dict[str, Any]) -> bool:
         """Say whether the session of a user's token is known to have ended, or what the token says to be outdated."""
         ended = self.ended_user_sessions
@@ -165,6 +170,7 @@ class Identity:
             case RevokedKind.PROJECT:
                 self.holders.drop_where(lambda holder: holder.project == news.id)
                 self.memberships.drop_where(lambda membership: membership.project == news.id)
+                self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
             case RevokedKind.MEMBERSHIP:
                 project, _, _ = news.id.partition(":")

@@ -19,6 +19,7 @@ from bunbase.gateway.credentials import MAX_LENGTH, address_behind, bearer_token
 from bunbase.gateway.hot import Headers, Hot, HotRequest
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, unreadable_problem
+from bunbase.gateway.project_hosts import ProjectHosts
 from bunbase.gateway.wire import Cors
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.serve import KEEP_ALIVE_SECONDS
@@ -44,12 +45,14 @@ class Lane:
         identity: Identity,
         trusted_proxies: tuple[str, ...],
         cors: CORSConfig,
+        hosts: ProjectHosts,
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self.hot = hot
         self.identity = identity
         self.trusted_proxies = trusted_proxies
         self.cors = Cors(cors)
+        self.hosts = hosts
         self.read_seconds = read_seconds
         self.idle_seconds = KEEP_ALIVE_SECONDS
 

@@ -17,6 +17,7 @@ from bunbase.gateway.hot import Hot, mounted
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.project_hosts import ProjectHosts, project_hosts
 from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
@@ -33,6 +34,7 @@ async def open_gateway(
     bunauth = rooms[BunAuth]
     identity = Identity(bunauth, rooms[Platform], rooms[TenantAuth], settings.cached_credentials)
     limits = LoginLimits(settings.failed_logins_per_minute)
+    hosts = project_hosts(site.functions_host, site.public_url)
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},
@@ -41,17 +43,19 @@ async def open_gateway(
         "dispatcher": public_dispatcher(bunauth, limits),
     }
     async with identity.following():
-        door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits)
+        door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits, hosts)
         if settings.fast_lane:
-            door.serving = {"http": partial(FastLane, fast_lane(settings, rooms, modules, identity))}
+            door.serving = {"http": partial(FastLane, fast_lane(settings, rooms, modules, identity, hosts))}
         yield door
 
 
-def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], identity: Identity) -> Lane:
+def fast_lane(
+    settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], identity: Identity, hosts: ProjectHosts
+) -> Lane:
     """Mount every room's hot routes. A stand-in's calls need a task from their first step on."""
     hot = []
     for module in modules:
         service: Any = rooms[module.provides]
         by_hand = not isinstance(service, Remote)
         hot += [mounted(route, service, by_hand) for route in module.fast_routes]
-    return Lane(Hot(hot, settings.max_body_bytes), identity, settings.trusted_proxies, cors(settings))
+    return Lane(Hot(hot, settings.max_body_bytes), identity, settings.trusted_proxies, cors(settings), hosts)

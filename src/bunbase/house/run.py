@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import uvloop
 
+from bunbase.functions.module import MODULE as FUNCTIONS
+from bunbase.functions.settings import FunctionsSettings
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.build import House, open_rooms
@@ -130,7 +132,8 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     tokens = ServiceTokens(_service_secret(plan, directory), "+".join(plan.targets))
     host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
     public_url = plan.gateway.public_url.rstrip("/") or f"http://{host}:{port}"
-    site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock())
+    functions_host = plan.config.of(FUNCTIONS.name, FunctionsSettings).host
+    site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock(), functions_host)
     uvloop.run(_serve(plan, site, listeners, cluster))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
@@ -10,6 +10,8 @@ from litestar.params import QueryParameter, SkipValidation
 from bunbase.pkg.cursors import MAX_LIMIT
 
 T = TypeVar("T")
+
+HOST_SLUG: Final = "host_slug"  # in a scope's state: the slug of the project whose own host the request came to
 
 # A parameter that the front door fills in by its name: a Caller, or a room's contract. Not checked against its type
 # with every request: contracts are Protocols, and looking through all their methods would cost more than the call.

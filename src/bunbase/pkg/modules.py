@@ -35,7 +35,10 @@ class Rooms:
 
 @dataclass(frozen=True)
 class Site:
-    """What a process gives each of its rooms. `database_url` is empty where no room needs PostgreSQL."""
+    """What a process gives each of its rooms. `database_url` is empty where no room needs PostgreSQL.
+
+    `functions_host`: the wildcard of the projects' own hosts, or empty.
+    """
 
     mode: str  # "dev" or "production"
     data_dir: Path
@@ -43,6 +46,7 @@ class Site:
     public_url: str
     service_tokens: ServiceTokens
     clock: Clock
+    functions_host: str = ""
 
     @property
     def dev(self) -> bool:

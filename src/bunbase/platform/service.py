@@ -135,6 +135,12 @@ class PlatformService:
             raise self._no_room_for_a_key()
         return key
 
+    async def project_of(self, slug: str) -> str:
+        found = await self.store.project_of(slug) if "\0" not in slug else None  # PostgreSQL knows no NUL
+        if found is None:
+            raise ProjectNotFound("There is no project at this host.")
+        return found
+
     async def key_holder(self, key: str) -> KeyHolder:
         found = await self.store.key_by_hash(fingerprint(key))
         if found is None:

@@ -28,6 +28,7 @@ WHERE developer = $2 AND deleted_at IS NULL AND (id = $1 OR slug = $1)"""
 PROJECTS = """
 SELECT id, name, slug, role, projects.created_at FROM projects JOIN members ON members.project = projects.id
 WHERE developer = $1 AND deleted_at IS NULL AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"""
+PROJECT_OF_SLUG = "SELECT id FROM projects WHERE slug = $1 AND deleted_at IS NULL"
 RENAME = "UPDATE projects SET name = $2 WHERE id = $1 AND deleted_at IS NULL"
 LOCK_PROJECT = "SELECT true FROM projects WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 MARK_DELETED = "UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL"
@@ -101,6 +102,10 @@ class PlatformStore:
     async def project(self, ref: str, developer: str) -> Project | None:
         """Give a project, named by id or slug, of which the developer is a member."""
         return await self.db.one(Project, PROJECT, ref, developer)
+
+    async def project_of(self, slug: str) -> str | None:
+        found: str | None = await self.db.value(PROJECT_OF_SLUG, slug)
+        return found
 
     async def projects(self, developer: str, limit: int, after: str) -> list[Project]:
         return await self.db.all(Project, PROJECTS, developer, after, limit)

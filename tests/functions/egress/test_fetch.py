@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+import msgspec
 import pytest
 
 from bunbase.functions.egress.resolver import FixedResolver
@@ -32,8 +33,6 @@ async def deploy_fetch(functions: FunctionsService, net: Site, body: str = FETCH
 
 
 async def fetch(functions: FunctionsService, url: str, read: str = "text", **init: Any) -> Any:
-    import msgspec
-
     answer: Answer = await call(
         functions, "f", request(method="POST", body=msgspec.json.encode({"url": url, "init": init, "read": read}))
     )
@@ -370,3 +369,74 @@ async def test_many_requests_at_once_all_come_back(functions: FunctionsService, 
     async with asyncio.timeout(20):
         assert (await call(functions, "f")).json == 150
     assert await log_of(functions, "f") == []
+
+
+BODIES = {
+    "text": ("'x'", "text/plain;charset=utf-8"),
+    "form": ("(() => { const f = new FormData(); f.append('a', 'b'); return f })()", "multipart/form-data; boundary="),
+    "file": (
+        "(() => { const f = new FormData(); f.append('a', new Blob(['x']), 'a.txt'); return f })()",
+        "multipart/form-data; boundary=",
+    ),
+    "parameters": ("new URLSearchParams({ a: 'b' })", "application/x-www-form-urlencoded;charset=utf-8"),
+    "blob": ("new Blob(['x'], { type: 'image/x' })", "image/x"),
+    "blob without a type": ("new Blob(['x'])", ""),
+    "bytes": ("new Uint8Array(3)", ""),
+    "buffer": ("new ArrayBuffer(3)", ""),
+    "stream": ("new ReadableStream({ start(c) { c.enqueue(new Uint8Array(3)); c.close() } })", ""),
+}
+WAYS = {
+    "init": "fetch(url, { method: 'POST', body })",
+    "init with headers": "fetch(url, { method: 'POST', body, headers: { 'x-a': '1' } })",
+    "init with its own type": "fetch(url, { method: 'POST', body, headers: { 'Content-Type': 'own/type' } })",
+    "Request": "fetch(new Request(url, { method: 'POST', body }))",
+    "Request with headers": "fetch(new Request(url, { method: 'POST', body, headers: { 'x-a': '1' } }))",
+    "Request and init": "fetch(new Request(url, { method: 'POST', body }), { signal: null })",
+    "Request, then body": "fetch(new Request(url, { method: 'POST' }), { body })",
+    "Request of a Request": "fetch(new Request(new Request(url, { method: 'POST', body })))",
+    "clone": "fetch(new Request(url, { method: 'POST', body }).clone())",
+}
+
+
+async def test_the_type_of_a_body_arrives_however_it_is_sent(functions: FunctionsService, net: Site) -> None:
+    """Auth F1: Bun makes the headers of a body when they are asked for, and no longer once it was read."""
+    bodies = ", ".join(f"{name!r}: () => {code}" for name, (code, _) in BODIES.items())
+    ways = ", ".join(f"{name!r}: (url, body) => {code}" for name, code in WAYS.items())
+    await deploy_fetch(
+        functions,
+        net,
+        f"""async (req) => {{
+            const bodies = {{ {bodies} }}, ways = {{ {ways} }}, [base] = await req.json();
+            for (const [b, body] of Object.entries(bodies)) {{
+                for (const [w, way] of Object.entries(ways)) {{
+                    const answer = await way(base + encodeURIComponent(b + "|" + w), body());
+                    await answer.text();
+                }}
+            }}
+        }}""",
+    )
+
+    await call(functions, "f", request(method="POST", body=msgspec.json.encode([at(net, "/")])))
+
+    assert len(net.seen) == len(BODIES) * len(WAYS)
+    wrong = {}
+    for seen in net.seen:
+        body, way = unquote(seen.target[1:]).split("|")
+        expected = "own/type" if way == "init with its own type" else BODIES[body][1]
+        got = seen.headers.get("content-type", "").lower()
+        if not (got.startswith(expected) if expected else got == ""):
+            wrong[body, way] = got
+        if got.startswith("multipart/"):
+            assert seen.body.startswith(b"--" + seen.headers["content-type"].partition("boundary=")[2].encode())
+    assert wrong == {}
+
+
+async def test_the_type_of_an_answers_body_arrives(functions: FunctionsService, net: Site) -> None:
+    """Auth F1, its sibling: the head of an answer is read before its body."""
+    bodies = ", ".join(f"() => {code}" for code, _ in BODIES.values())
+    await deploy_fetch(functions, net, f"(req) => new Response([{bodies}][new URL(req.url).pathname.slice(1)]())")
+
+    for number, (_, expected) in enumerate(BODIES.values()):
+        answer = await call(functions, "f", request(f"/{number}"))
+
+        assert dict(answer.head.headers).get("content-type", "").lower().startswith(expected)

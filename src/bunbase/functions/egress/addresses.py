@@ -45,12 +45,19 @@ def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
 
 def reachable(text: str, also: tuple[Network, ...] = ()) -> bool:
     """Say whether a function may connect to this address: a public one, or one in `also`."""
+    meant = meant_by(text)
+    if meant is None:
+        return False
+    return _public(meant) or any(one.version == meant.version and meant in one for one in also)
+
+
+def meant_by(text: str) -> Address | None:
+    """Return where packets to this address end up, None for a text that is no address."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
-        return False
-    meant = _embedded(address) or address
-    return _public(meant) or any(one.version == meant.version and meant in one for one in also)
+        return None
+    return _embedded(address) or address
 
 
 def _embedded(address: Address) -> IPv4Address | None:

@@ -14,6 +14,7 @@ import httpcore
 
 from bunbase.contracts.host_calls import AddressNotAllowed
 from bunbase.functions.egress.addresses import Network, reachable
+from bunbase.functions.egress.own_addresses import OwnAddresses, named_alone
 from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 from bunbase.functions.egress.streams import PlainStream
 
@@ -21,17 +22,20 @@ MAX_TRIES: Final = 3  # addresses of one name
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """A project's. `also`: networks that are reachable though they are not public."""
+    """A project's. `also`: networks that are reachable though they are not public. `own`: the server's addresses, of
+    which only those are reachable that `also` names alone.
+    """
 
-    def __init__(self, resolver: Resolver, also: tuple[Network, ...]) -> None:
+    def __init__(self, resolver: Resolver, also: tuple[Network, ...], own: OwnAddresses) -> None:
         self.resolver = resolver
         self.also = also
+        self.own = own
         self.below = httpcore.AnyIOBackend()
         self.turns = asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
 
     def for_another(self) -> CheckedNetwork:
         """Give the same network for another project: no project waits for another's look-ups."""
-        return CheckedNetwork(self.resolver, self.also)
+        return CheckedNetwork(self.resolver, self.also, self.own)
 
     async def connect_tcp(
         self,
@@ -46,12 +50,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
             found = await self.resolver.addresses(host, port, self.turns)
         except NameNotFound as error:
             raise httpcore.ConnectError(str(error)) from None
-        passed = [address for address in found if reachable(address, self.also)]
-        if not passed:
-            raise AddressNotAllowed(
-                f"{host} leads to no public address, and functions reach no others. "
-                "If it is meant, the operator names the network in functions.allow_private_networks."
-            )
+        passed = await self._passed(host, found)
         *first, last = passed[:MAX_TRIES]
         for address in first:
             try:
@@ -59,6 +58,22 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
         return PlainStream(await self.below.connect_tcp(last, port, timeout, local_address, socket_options))
+
+    async def _passed(self, host: str, found: list[str]) -> list[str]:
+        """Return the addresses that a function may connect to, at least one. Raises: AddressNotAllowed."""
+        public = [address for address in found if reachable(address, self.also)]
+        if not public:
+            raise AddressNotAllowed(
+                f"{host} leads to no public address, and functions reach no others. "
+                "If it is meant, the operator names the network in functions.allow_private_networks."
+            )
+        passed = [one for one in public if named_alone(one, self.also) or not await self.own.include(one)]
+        if not passed:
+            raise AddressNotAllowed(
+                f"{host} leads to this server itself. Use ctx.data and ctx.enqueue; if it is meant, the operator names "
+                "the very address in functions.allow_private_networks, as in 203.0.113.5/32."
+            )
+        return passed
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None

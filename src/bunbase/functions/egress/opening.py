@@ -9,13 +9,14 @@ import httpx
 from bunbase.functions.egress.addresses import networks
 from bunbase.functions.egress.fetcher import Fetcher, Limits
 from bunbase.functions.egress.network import CheckedNetwork
+from bunbase.functions.egress.own_addresses import OwnAddresses, own_names
 from bunbase.functions.egress.resolver import Resolver, SystemResolver
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.errors import CannotStart
 
 
-def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None) -> Fetcher:
-    """Raises: CannotStart for a network or a file that cannot be read."""
+def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, public_url: str = "") -> Fetcher:
+    """`public_url`: the installation's own. Raises: CannotStart for a network or a file that cannot be read."""
     try:
         also = networks(settings.allow_private_networks)
     except ValueError as error:
@@ -27,7 +28,9 @@ def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None) 
         settings.max_fetches,
         settings.max_fetches_per_project,
     )
-    network = CheckedNetwork(resolver or SystemResolver(settings.fetch_connect_seconds), also)
+    resolver = resolver or SystemResolver(settings.fetch_connect_seconds)
+    own = OwnAddresses(resolver, own_names(public_url, settings.host))
+    network = CheckedNetwork(resolver, also, own)
     return Fetcher(network, _tls(settings.ca_file), limits)
 
 

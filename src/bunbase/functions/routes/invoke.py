@@ -13,7 +13,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, Invocation, UpgradeNotSupported
 from bunbase.functions.routes.answer import Answer
 from bunbase.functions.routes.request_body import RequestBody
-from bunbase.pkg.http import Injected
+from bunbase.pkg.http import HOST_SLUG, Injected
 
 ROOT: Final = "/v1/functions/"
 METHODS: Final = [
@@ -43,8 +43,14 @@ async def invoke(
     body = RequestBody(request, partial(functions.feed, visitor))
     await body.begin(request)
     invocation = Invocation(
-        request.method, _path_below(request.scope), headers, body.beginning, body.more, body.length
-    )  # fmt: skip
+        request.method,
+        _path_below(request.scope),
+        headers,
+        body.beginning,
+        body.more,
+        body.length,
+        own_host=HOST_SLUG in request.scope["state"],
+    )
     return Answer(functions.invoke(visitor, name, invocation), body)
 
 

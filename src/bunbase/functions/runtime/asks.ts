@@ -3,6 +3,7 @@
 import type { Channel } from "./channel.ts";
 import { encodeUint32, Frame, joinPayload, readUint32, splitPayload } from "./frames.ts";
 import { Inbound } from "./inbound.ts";
+import { Bytes, copyOf, lengthOf, Line, NativePromise, part, SafeMap, smallest } from "./primordials.ts";
 import { argsTooLarge, type Problem, problemOf } from "./problem.ts";
 
 // the host kills a worker that goes beyond: keep in step with workers/limits.py
@@ -12,7 +13,7 @@ const MAX_ARGS_BYTES = 128 * 1024; // with a whole body well below MAX_FRAME_BYT
 const WINDOW_BYTES = 256 * 1024;
 
 const MAX_CHUNK_BYTES = 64 * 1024;
-const EMPTY = new Uint8Array(0);
+const EMPTY = new Bytes(0);
 
 export type Body = Uint8Array | ReadableStream<Uint8Array>;
 
@@ -31,8 +32,8 @@ export type Reply = { head: unknown; body: Body };
 
 export class Asks {
   readonly #channel: Channel;
-  readonly #open = new Map<number, Ask>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #open: SafeMap<number, Ask> = new SafeMap<number, Ask>();
+  readonly #waiting = new Line<() => void>();
   #number = 0;
 
   constructor(channel: Channel) {
@@ -43,7 +44,7 @@ export class Asks {
   async ask(question: Question): Promise<Reply> {
     question.signal?.throwIfAborted();
     const opening = openingOf(question); // before it takes a place: what cannot be written must not keep one
-    while (this.#open.size >= MAX_ASKS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.#open.size >= MAX_ASKS) await new NativePromise<void>((resolve) => this.#waiting.add(resolve));
     question.signal?.throwIfAborted();
     const id = this.#nextNumber();
     const ask = new Ask(this.#channel, id);
@@ -55,7 +56,7 @@ export class Asks {
     const ask = this.#open.get(id);
     if (ask === undefined || !ask.hear(type, payload)) return;
     this.#open.delete(id);
-    this.#waiting.shift()?.();
+    this.#waiting.take()?.();
   }
 
   #nextNumber(): number {
@@ -68,15 +69,17 @@ export class Asks {
 function openingOf({ call, method, args, body = EMPTY, explain = (problem) => problem }: Question): Uint8Array {
   const whole = isWhole(body) ? body : undefined;
   const opening = joinPayload({ call, method, args, more: whole === undefined }, whole);
-  if (opening.length - (whole?.length ?? 0) > MAX_ARGS_BYTES) throw explain(argsTooLarge());
+  if (lengthOf(opening) - (whole === undefined ? 0 : lengthOf(whole)) > MAX_ARGS_BYTES) throw explain(argsTooLarge());
   return opening;
 }
 
 function isWhole(body: Body): body is Uint8Array {
-  return body instanceof Uint8Array && body.length <= MAX_WHOLE_BYTES;
+  return body instanceof Bytes && lengthOf(body) <= MAX_WHOLE_BYTES;
 }
 
 class Ask {
+  readonly #channel: Channel;
+  readonly #id: number;
   #credit = WINDOW_BYTES;
   #wake: () => void = () => {};
   #over = false;
@@ -87,18 +90,18 @@ class Ask {
   #resolve!: (reply: Reply) => void;
   #reject!: (reason: unknown) => void;
 
-  constructor(
-    private readonly channel: Channel,
-    private readonly id: number,
-  ) {}
+  constructor(channel: Channel, id: number) {
+    this.#channel = channel;
+    this.#id = id;
+  }
 
   start({ body = EMPTY, signal, explain }: Question, opening: Uint8Array): Promise<Reply> {
     if (explain !== undefined) this.#explain = explain;
-    const replied = new Promise<Reply>((resolve, reject) => {
+    const replied = new NativePromise<Reply>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.channel.send(Frame.ask, this.id, opening);
+    this.#channel.send(Frame.ask, this.#id, opening);
     if (!isWhole(body)) void this.#sendBody(body);
     if (signal !== undefined) {
       const abort = () => this.#abort(signal.reason);
@@ -118,7 +121,7 @@ class Ask {
       case Frame.reply:
         return this.#hearReply(payload);
       case Frame.replyChunk:
-        this.#inbound?.push(payload.slice());
+        this.#inbound?.push(copyOf(payload));
         return false;
       case Frame.replyEnd:
         this.#inbound?.end();
@@ -136,13 +139,13 @@ class Ask {
     const { meta, rest } = splitPayload(payload);
     const { head, more } = meta as { head: unknown; more?: boolean };
     if (more !== true) {
-      this.#resolve({ head, body: rest.slice() });
+      this.#resolve({ head, body: copyOf(rest) });
       this.#end();
       return true;
     }
     if (this.#over) return false; // it crossed our cancelling on its way
     this.#inbound = new Inbound(
-      (bytes) => this.channel.send(Frame.replyCredit, this.id, encodeUint32(bytes)),
+      (bytes) => this.#channel.send(Frame.replyCredit, this.#id, encodeUint32(bytes)),
       () => this.#abort(new DOMException("The body was cancelled.", "AbortError")),
     );
     this.#resolve({ head, body: this.#inbound.stream });
@@ -151,28 +154,29 @@ class Ask {
 
   async #sendBody(body: Body): Promise<void> {
     try {
-      if (body instanceof Uint8Array) {
+      if (body instanceof Bytes) {
         await this.#sendBytes(body);
       } else {
         const reader = body.getReader();
         this.#stopBody = () => void reader.cancel().catch(() => {});
-        for (let part = await reader.read(); !part.done; part = await reader.read()) {
-          if (!(part.value instanceof Uint8Array)) throw new TypeError("A request's body is made of bytes.");
-          await this.#sendBytes(part.value);
+        for (let read = await reader.read(); !read.done; read = await reader.read()) {
+          if (!(read.value instanceof Bytes)) throw new TypeError("A request's body is made of bytes.");
+          await this.#sendBytes(read.value);
         }
       }
-      if (!this.#over) this.channel.send(Frame.askEnd, this.id);
+      if (!this.#over) this.#channel.send(Frame.askEnd, this.#id);
     } catch (error) {
       this.#abort(error);
     }
   }
 
   async #sendBytes(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length && !this.#over; ) {
-      while (this.#credit <= 0 && !this.#over) await new Promise<void>((resolve) => (this.#wake = resolve));
+    const size = lengthOf(bytes);
+    for (let at = 0; at < size && !this.#over; ) {
+      while (this.#credit <= 0 && !this.#over) await new NativePromise<void>((resolve) => (this.#wake = resolve));
       if (this.#over) return;
-      const end = Math.min(at + MAX_CHUNK_BYTES, at + this.#credit, bytes.length);
-      this.channel.send(Frame.askChunk, this.id, bytes.subarray(at, end));
+      const end = at + smallest(MAX_CHUNK_BYTES, this.#credit, size - at);
+      this.#channel.send(Frame.askChunk, this.#id, part(bytes, at, end));
       this.#credit -= end - at;
       at = end;
     }
@@ -181,7 +185,7 @@ class Ask {
   /** Its place stays taken until the host says that it has stopped. */
   #abort(reason: unknown): void {
     if (this.#over) return;
-    this.channel.send(Frame.askCancel, this.id);
+    this.#channel.send(Frame.askCancel, this.#id);
     this.#fail(reason);
   }
 

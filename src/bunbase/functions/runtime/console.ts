@@ -6,6 +6,7 @@ import { formatWithOptions, inspect } from "node:util";
 import type { Channel } from "./channel.ts";
 import type { Level, Log } from "./context.ts";
 import { Frame } from "./frames.ts";
+import { Bytes, encodeText, encodeTextInto, lengthOf, part, setBytes, uncurried } from "./primordials.ts";
 
 // the host kills a worker that says more than this: keep in step with workers/limits.py
 const MAX_LINE_BYTES = 8 * 1024;
@@ -17,35 +18,55 @@ const LEVEL_OF = { debug: "debug", trace: "debug", log: "info", info: "info", wa
 const CUT = "… the rest of this call's log is not kept";
 const FORMAT = { colors: false, depth: 4 };
 
+const storeOf = uncurried(AsyncLocalStorage.prototype.getStore);
+const runWith = uncurried(AsyncLocalStorage.prototype.run) as (self: unknown, store: unknown, work: unknown) => unknown;
+
 /** One call's share of the log. `id` 0 is the worker's own, for what is said outside any call. */
 export class LogSource {
   bytes = 0;
   full = false;
   ended = false;
 
-  constructor(readonly id: number) {}
+  readonly #id: number;
+
+  constructor(id: number) {
+    this.#id = id;
+  }
+
+  get id(): number {
+    return this.#id;
+  }
 }
 
 export class Logs {
-  readonly current = new AsyncLocalStorage<LogSource>();
+  readonly #current = new AsyncLocalStorage<LogSource>();
   readonly #background = new LogSource(0);
-  readonly #encoder = new TextEncoder();
   readonly #channel: Channel;
 
   constructor(channel: Channel) {
     this.#channel = channel;
   }
 
+  /** Gives the call that runs just now, if one does. */
+  current(): LogSource | undefined {
+    return storeOf(this.#current) as LogSource | undefined;
+  }
+
+  /** Runs `work` as the call that `source` speaks for. */
+  speaking<T>(source: LogSource, work: () => T): T {
+    return runWith(this.#current, source, work) as T;
+  }
+
   write(level: Level, text: string): void {
-    const speaker = this.current.getStore();
+    const speaker = this.current();
     const source = speaker === undefined || speaker.ended ? this.#background : speaker;
     if (source.full) return;
-    const buffer = new Uint8Array(Math.min(MAX_LINE_BYTES, text.length * 3));
-    const { read, written } = this.#encoder.encodeInto(text, buffer);
+    const buffer = new Bytes(text.length * 3 < MAX_LINE_BYTES ? text.length * 3 : MAX_LINE_BYTES);
+    const { read, written } = encodeTextInto(text, buffer);
     source.bytes += written + LINE_OVERHEAD_BYTES;
     source.full = source.bytes > MAX_CALL_BYTES;
-    if (source.full) return this.#send(source, level, this.#encoder.encode(CUT), true);
-    this.#send(source, level, buffer.subarray(0, written), read < text.length);
+    if (source.full) return this.#send(source, level, encodeText(CUT), true);
+    this.#send(source, level, part(buffer, 0, written), read < text.length);
   }
 
   /** Takes the place of the global console and of standard output, of which nobody would read anything. */
@@ -72,10 +93,10 @@ export class Logs {
   }
 
   #send(source: LogSource, level: Level, text: Uint8Array, truncated: boolean): void {
-    const payload = new Uint8Array(2 + text.length);
+    const payload = new Bytes(2 + lengthOf(text));
     payload[0] = LEVEL_NUMBER[level];
     payload[1] = truncated ? 1 : 0;
-    payload.set(text, 2);
+    setBytes(payload, text, 2);
     this.#channel.send(Frame.log, source.id, payload);
   }
 }

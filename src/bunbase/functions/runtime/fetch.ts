@@ -23,9 +23,10 @@ export function installFetch(asks: Asks, logs: Logs): void {
   async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const request = new Request(input as string, init);
     if (/^(data|blob):/i.test(request.url)) return local(request); // there is nothing to reach
-    const call = logs.current.getStore();
+    const call = logs.current();
     if (call === undefined || call.ended) throw failed(callOver());
     request.signal.throwIfAborted();
+    const headers = headersOf(request); // Bun makes the body's type when it is asked for, and not behind the body
     const body = await bodyOf(request, init?.body);
     const reply = await asks.ask({
       call: call.id,
@@ -33,7 +34,7 @@ export function installFetch(asks: Asks, logs: Logs): void {
       args: {
         url: request.url,
         method: request.method,
-        headers: headersOf(request, typeof init?.body === "string"),
+        headers,
         redirect: request.redirect,
         length: body instanceof Uint8Array ? body.length : null,
       },
@@ -64,12 +65,11 @@ async function bodyOf(request: Request, given: unknown): Promise<Body | undefine
   return streamed ? (request.body as ReadableStream<Uint8Array>) : new Uint8Array(await request.arrayBuffer());
 }
 
-function headersOf(request: Request, text: boolean): [string, string][] {
+function headersOf(request: Request): [string, string][] {
   const headers = [...request.headers] as [string, string][];
   const missing = (name: string, value: string) => {
     if (!request.headers.has(name)) headers.push([name, value]);
   };
-  if (text) missing("content-type", "text/plain;charset=UTF-8"); // which Bun leaves to its own fetch
   missing("accept", "*/*");
   missing("accept-encoding", ACCEPTED);
   missing("user-agent", "BunBase");

@@ -7,6 +7,10 @@
  * Frames from `body` to `bodyFail`, `bodyCredit` and `bodyCancel` carry what did not come with `invoke`.
  */
 
+import { Bytes, copyOf, decodeText, encodeText, lengthOf, parseJson, part, setBytes, writeJson } from "./primordials.ts";
+
+export { decodeText, encodeText };
+
 export const Frame = {
   load: 1,
   invoke: 2,
@@ -46,44 +50,31 @@ export const Frame = {
 export type FrameType = (typeof Frame)[keyof typeof Frame];
 
 const LENGTH_BYTES = 4;
-const HEADER_BYTES = 9;
-const EMPTY = new Uint8Array(0);
+export const HEADER_BYTES = 9;
+const FIRST_BYTES = 64 * 1024;
+const EMPTY = new Bytes(0);
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-export function encodeText(text: string): Uint8Array {
-  return encoder.encode(text);
-}
-
-export function decodeText(bytes: Uint8Array): string {
-  return decoder.decode(bytes);
-}
-
-export function encodeFrame(type: FrameType, id: number, payload: Uint8Array = EMPTY): Uint8Array {
-  const frame = new Uint8Array(HEADER_BYTES + payload.length);
-  const view = new DataView(frame.buffer);
-  view.setUint32(0, HEADER_BYTES - LENGTH_BYTES + payload.length);
-  view.setUint8(4, type);
-  view.setUint32(5, id);
-  frame.set(payload, HEADER_BYTES);
-  return frame;
+/** Writes what leads a frame. */
+export function writeHeader(into: Uint8Array, at: number, type: FrameType, id: number, size: number): void {
+  writeUint32(into, at, HEADER_BYTES - LENGTH_BYTES + size);
+  into[at + 4] = type;
+  writeUint32(into, at + 5, id);
 }
 
 /** Splits a payload into its JSON part and the bytes behind it. */
 export function splitPayload(payload: Uint8Array): { meta: unknown; rest: Uint8Array } {
-  const length = readUint32(payload, 0);
-  const end = LENGTH_BYTES + length;
-  return { meta: JSON.parse(decodeText(payload.subarray(LENGTH_BYTES, end))), rest: payload.subarray(end) };
+  const end = LENGTH_BYTES + readUint32(payload, 0);
+  return { meta: parseJson(decodeText(part(payload, LENGTH_BYTES, end))), rest: part(payload, end) };
 }
 
 /** Makes a payload of two parts: JSON, and the bytes behind it. */
 export function joinPayload(meta: unknown, rest: Uint8Array = EMPTY): Uint8Array {
-  const first = encodeText(wellFormed(JSON.stringify(meta)));
-  const payload = new Uint8Array(LENGTH_BYTES + first.length + rest.length);
-  new DataView(payload.buffer).setUint32(0, first.length);
-  payload.set(first, LENGTH_BYTES);
-  payload.set(rest, LENGTH_BYTES + first.length);
+  const first = encodeText(wellFormed(writeJson(meta)));
+  const size = lengthOf(first);
+  const payload = new Bytes(LENGTH_BYTES + size + lengthOf(rest));
+  writeUint32(payload, 0, size);
+  setBytes(payload, first, LENGTH_BYTES);
+  setBytes(payload, rest, LENGTH_BYTES + size);
   return payload;
 }
 
@@ -95,55 +86,73 @@ function wellFormed(json: string): string {
 }
 
 export function encodeUint32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value);
+  const bytes = new Bytes(4);
+  writeUint32(bytes, 0, value);
   return bytes;
 }
 
-export function readUint32(bytes: Uint8Array, offset: number): number {
-  return new DataView(bytes.buffer, bytes.byteOffset + offset, 4).getUint32(0);
+export function writeUint32(into: Uint8Array, at: number, value: number): void {
+  into[at] = value >>> 24;
+  into[at + 1] = value >>> 16;
+  into[at + 2] = value >>> 8;
+  into[at + 3] = value;
+}
+
+export function readUint32(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16);
+  return (high | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
 }
 
 type OnFrame = (type: number, id: number, payload: Uint8Array) => void;
 
-/** Puts frames together from whatever pieces the socket delivers; joins the pieces of a large frame only once. */
+/** Puts frames together from whatever pieces the socket delivers; a large frame is copied as it comes, never again. */
 export class FrameReader {
-  #pieces: Uint8Array[] = [];
+  readonly #onFrame: OnFrame;
+  #kept = new Bytes(FIRST_BYTES);
   #size = 0;
   #needed = LENGTH_BYTES;
 
-  constructor(private readonly onFrame: OnFrame) {}
+  constructor(onFrame: OnFrame) {
+    this.#onFrame = onFrame;
+  }
 
   /** Payloads given to `onFrame` are views: copy what must outlive the call. */
   push(piece: Uint8Array): void {
-    this.#pieces.push(piece);
-    this.#size += piece.length;
-    if (this.#size < this.#needed) return;
-    const bytes = this.#pieces.length === 1 ? piece : joined(this.#pieces, this.#size);
+    const bytes = this.#size === 0 ? piece : this.#keep(piece);
+    if (lengthOf(bytes) < this.#needed) {
+      if (this.#size === 0) this.#keep(bytes);
+      return;
+    }
     const rest = this.#emit(bytes);
-    this.#pieces = rest.length > 0 ? [rest.slice()] : [];
-    this.#size = rest.length;
-    this.#needed = rest.length < LENGTH_BYTES ? LENGTH_BYTES : LENGTH_BYTES + readUint32(rest, 0);
+    this.#size = 0;
+    this.#needed = LENGTH_BYTES;
+    if (lengthOf(rest) === 0) return;
+    if (lengthOf(rest) >= LENGTH_BYTES) this.#needed = LENGTH_BYTES + readUint32(rest, 0);
+    this.#keep(copyOf(rest));
+  }
+
+  /** Adds to what waits for its end, and gives all of it. */
+  #keep(piece: Uint8Array): Uint8Array {
+    const size = this.#size + lengthOf(piece);
+    if (size > lengthOf(this.#kept)) {
+      const larger = new Bytes(this.#needed > size ? this.#needed : size);
+      setBytes(larger, part(this.#kept, 0, this.#size), 0);
+      this.#kept = larger;
+    }
+    setBytes(this.#kept, piece, this.#size);
+    this.#size = size;
+    return part(this.#kept, 0, size);
   }
 
   #emit(bytes: Uint8Array): Uint8Array {
+    const size = lengthOf(bytes);
     let at = 0;
-    while (bytes.length - at >= LENGTH_BYTES) {
+    while (size - at >= LENGTH_BYTES) {
       const end = at + LENGTH_BYTES + readUint32(bytes, at);
-      if (end > bytes.length) break;
-      this.onFrame(bytes[at + 4] ?? 0, readUint32(bytes, at + 5), bytes.subarray(at + HEADER_BYTES, end));
+      if (end > size) break;
+      this.#onFrame(bytes[at + 4] ?? 0, readUint32(bytes, at + 5), part(bytes, at + HEADER_BYTES, end));
       at = end;
     }
-    return bytes.subarray(at);
+    return part(bytes, at);
   }
-}
-
-export function joined(pieces: Uint8Array[], size = pieces.reduce((sum, piece) => sum + piece.length, 0)): Uint8Array {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

@@ -1,7 +1,11 @@
 /** Bytes that come from the host in frames, as a stream that asks for more as it is read. */
 
+import { lengthOf } from "./primordials.ts";
+
 const WINDOW_BYTES = 256 * 1024; // keep in step with workers/limits.py
 const GRANT_BYTES = WINDOW_BYTES / 2; // granting every little read would cost a frame each
+
+const Stream = ReadableStream<Uint8Array>;
 
 export class Inbound {
   readonly stream: ReadableStream<Uint8Array>;
@@ -9,12 +13,12 @@ export class Inbound {
   #unread = 0;
   #over = false;
 
-  /** `grant(bytes)`: so much was read. `cancelled(reason)`: nobody reads it any more. */
-  constructor(
-    private readonly grant: (bytes: number) => void,
-    cancelled: () => void,
-  ) {
-    this.stream = new ReadableStream<Uint8Array>(
+  readonly #granted: (bytes: number) => void;
+
+  /** `granted(bytes)`: so much was read. `cancelled(reason)`: nobody reads it any more. */
+  constructor(granted: (bytes: number) => void, cancelled: () => void) {
+    this.#granted = granted;
+    this.stream = new Stream(
       {
         start: (controller) => void (this.#controller = controller),
         pull: () => this.#grant(),
@@ -30,8 +34,9 @@ export class Inbound {
 
   /** Takes the bytes over: they must not be a view into what changes. */
   push(bytes: Uint8Array): void {
-    if (this.#over || bytes.length === 0) return;
-    this.#unread += bytes.length;
+    const size = lengthOf(bytes);
+    if (this.#over || size === 0) return;
+    this.#unread += size;
     this.#controller.enqueue(bytes);
   }
 
@@ -52,6 +57,6 @@ export class Inbound {
     if (this.#over || this.#unread < GRANT_BYTES) return;
     const bytes = this.#unread;
     this.#unread = 0;
-    this.grant(bytes);
+    this.#granted(bytes);
   }
 }

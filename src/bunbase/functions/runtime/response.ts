@@ -23,15 +23,31 @@ export function headOf(response: Response): { status: number; headers: [string, 
   return { status, headers };
 }
 
-/** Gives text its content type, as the Fetch standard has it; Bun leaves that to its own server. */
-export function standardResponse(): void {
-  globalThis.Response = new Proxy(Response, {
-    construct(target, args: ConstructorParameters<typeof Response>, newTarget) {
-      const response = Reflect.construct(target, args, newTarget) as Response;
-      if (typeof args[0] === "string" && !response.headers.has("content-type")) {
-        response.headers.set("content-type", TEXT);
+/** Gives a reader of the body if there is one, or throws what the log will show: one that was read before cannot be sent. */
+export function bodyOf(response: Response) {
+  if (response.bodyUsed) throw new TypeError("The Response was used before: make a new one for each answer.");
+  return response.body === null ? undefined : response.body.getReader();
+}
+
+/** Gives text its content type, as the Fetch standard has it; Bun leaves that to its own server and its own fetch. */
+export function standardBodies(): void {
+  globalThis.Response = withTextType(Response, (args) => args[0]);
+  globalThis.Request = withTextType(Request, (args) => args[1]?.body);
+}
+
+type Made = { headers: Headers };
+
+function withTextType<C extends new (...args: never[]) => Made>(
+  made: C,
+  bodyAmong: (args: ConstructorParameters<C>) => unknown,
+): C {
+  return new Proxy(made, {
+    construct(target, args, newTarget) {
+      const one = Reflect.construct(target, args, newTarget) as Made;
+      if (typeof bodyAmong(args as ConstructorParameters<C>) === "string" && !one.headers.has("content-type")) {
+        one.headers.set("content-type", TEXT);
       }
-      return response;
+      return one;
     },
   });
 }

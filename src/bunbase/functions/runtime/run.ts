@@ -10,9 +10,26 @@ import { encodeText, encodeUint32, Frame } from "./frames.ts";
 import { describe } from "./errors.ts";
 import { Inbound } from "./inbound.ts";
 import { callOver, problemOf } from "./problem.ts";
-import { headOf } from "./response.ts";
+import {
+  Bytes,
+  copyOf,
+  lengthOf,
+  NativePromise,
+  part,
+  smallest,
+  startTimer,
+  stopTimer,
+  writeJson,
+} from "./primordials.ts";
+import { bodyOf, headOf } from "./response.ts";
 
 const MAX_CHUNK_BYTES = 64 * 1024;
+
+/** How long a stream may be silent before its head leaves alone. What fails later than that breaks off an answer. */
+const SILENT_MS = 1000;
+const SILENT_EVENTS_MS = 20;
+
+type AnswerHead = ReturnType<typeof headOf>;
 
 /**
  * `credit`: bytes of the answer that the host takes before its reader has read any.
@@ -33,6 +50,11 @@ export type Invocation = {
 export type Base = Pick<Context, "project" | "function" | "env" | "log">;
 
 export class Run {
+  readonly #channel: Channel;
+  readonly #asks: Asks;
+  readonly #logs: Logs;
+  readonly #source: LogSource;
+  readonly #invocation: Invocation;
   readonly #later = new Set<Promise<unknown>>();
   readonly #aborter = new AbortController();
   #lingers = false;
@@ -40,13 +62,12 @@ export class Run {
   #credit: number;
   #wake: () => void = () => {};
 
-  constructor(
-    private readonly channel: Channel,
-    private readonly asks: Asks,
-    private readonly logs: Logs,
-    private readonly source: LogSource,
-    private readonly invocation: Invocation,
-  ) {
+  constructor(channel: Channel, asks: Asks, logs: Logs, source: LogSource, invocation: Invocation) {
+    this.#channel = channel;
+    this.#asks = asks;
+    this.#logs = logs;
+    this.#source = source;
+    this.#invocation = invocation;
     this.#credit = invocation.credit;
   }
 
@@ -57,7 +78,7 @@ export class Run {
 
   cancel(reason: string): void {
     // what the function's listeners print is this call's
-    this.logs.current.run(this.source, () => this.#aborter.abort(new DOMException(reason, "AbortError")));
+    this.#logs.speaking(this.#source, () => this.#aborter.abort(new DOMException(reason, "AbortError")));
     this.#rest?.fail(this.#aborter.signal.reason);
     this.#wake();
   }
@@ -66,7 +87,7 @@ export class Run {
   hearBody(type: number, payload: Uint8Array): void {
     switch (type) {
       case Frame.body:
-        return this.#rest?.push(payload.slice());
+        return this.#rest?.push(copyOf(payload));
       case Frame.bodyEnd:
         return this.#rest?.end();
       case Frame.bodyFail:
@@ -76,8 +97,8 @@ export class Run {
 
   /** Never throws: what goes wrong is sent to the host, which keeps it for the log. */
   async answer(handler: Handler, base: Base, body: Uint8Array) {
-    const { id } = this.source;
-    await this.logs.current.run(this.source, async () => {
+    const { id } = this.#source;
+    await this.#logs.speaking(this.#source, async () => {
       try {
         await this.#send(responseOf(await handler(this.#request(body), this.#context(base))));
         this.#end(Frame.done);
@@ -87,15 +108,15 @@ export class Run {
       await this.#settle();
     });
     this.#rest?.fail(callOver());
-    this.source.ended = true;
-    if (this.#lingers) this.channel.send(Frame.settled, id);
+    this.#source.ended = true;
+    if (this.#lingers) this.#channel.send(Frame.settled, id);
   }
 
   #context(base: Base): Context {
-    const { invocation, caller, trigger } = this.invocation;
+    const { invocation, caller, trigger } = this.#invocation;
     const ask = async (method: string, args: unknown, body?: Uint8Array) => {
-      if (this.source.ended) throw callOver();
-      const reply = await this.asks.ask({ call: this.source.id, method, args, body });
+      if (this.#source.ended) throw callOver();
+      const reply = await this.#asks.ask({ call: this.#source.id, method, args, body });
       if (reply.body instanceof Uint8Array) return reply.body;
       return new Uint8Array(await new Response(reply.body as never).arrayBuffer());
     };
@@ -114,17 +135,17 @@ export class Run {
   }
 
   #waitUntil(promise: Promise<unknown>): void {
-    if (this.source.ended) throw callOver();
+    if (this.#source.ended) throw callOver();
     const settled = Promise.resolve(promise)
-      .catch((error: unknown) => this.logs.write("error", `In waitUntil: ${describe(error)}`))
+      .catch((error: unknown) => this.#logs.write("error", `In waitUntil: ${describe(error)}`))
       .finally(() => this.#later.delete(settled));
     this.#later.add(settled);
   }
 
   #end(how: typeof Frame.done | typeof Frame.error, payload?: Uint8Array): void {
     this.#lingers = this.#later.size > 0;
-    if (this.#lingers) this.channel.send(Frame.linger, this.source.id);
-    this.channel.send(how, this.source.id, payload);
+    if (this.#lingers) this.#channel.send(Frame.linger, this.#source.id);
+    this.#channel.send(how, this.#source.id, payload);
   }
 
   /** What is waited for may itself ask to wait for more. */
@@ -133,7 +154,7 @@ export class Run {
   }
 
   #request(body: Uint8Array): Request {
-    const { method, path, headers } = this.invocation;
+    const { method, path, headers } = this.#invocation;
     const host = headers.find(([name]) => name === "host")?.[1] ?? "";
     const origin = URL.canParse(`http://${host}/`) ? `http://${host}` : "http://function";
     return new Request(origin + path, {
@@ -146,44 +167,80 @@ export class Run {
   }
 
   #body(beginning: Uint8Array): Uint8Array | ReadableStream<Uint8Array> | null {
-    const { method, more } = this.invocation;
-    const { id } = this.source;
+    const { method, more } = this.#invocation;
+    const { id } = this.#source;
     if (method === "GET" || method === "HEAD") return null;
     if (!more) return beginning.length === 0 ? null : beginning;
     this.#rest = new Inbound(
-      (bytes) => this.channel.send(Frame.bodyCredit, id, encodeUint32(bytes)),
-      () => this.channel.send(Frame.bodyCancel, id),
+      (bytes) => this.#channel.send(Frame.bodyCredit, id, encodeUint32(bytes)),
+      () => this.#channel.send(Frame.bodyCancel, id),
     );
     this.#rest.push(beginning);
     return this.#rest.stream;
   }
 
+  /** What cannot be sent throws while nothing has left yet: then the client gets a 500, not half an answer. */
   async #send(response: Response): Promise<void> {
-    const { id } = this.source;
-    this.channel.send(Frame.head, id, encodeText(JSON.stringify(headOf(response))));
-    if (response.body === null) return;
-    const reader = response.body.getReader();
+    const head = headOf(response); // before the body is touched: Bun makes the body's type when it is asked for
+    const reader = bodyOf(response);
+    if (reader === undefined) return this.#sendHead(head);
     const { signal } = this.#aborter;
     const stop = () => void reader.cancel(signal.reason).catch(() => {});
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop);
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      await this.#sendBytes(bytesOf(part.value));
+    const silent = this.#sendHeadIfSilent(head);
+    try {
+      for (let read = await reader.read(); !read.done; read = await reader.read()) {
+        const bytes = bytesOf(read.value);
+        if (lengthOf(bytes) === 0) continue;
+        silent.over();
+        await this.#sendBytes(bytes);
+      }
+      silent.over();
+    } finally {
+      silent.stop();
     }
   }
 
+  #sendHead(head: AnswerHead): void {
+    this.#channel.send(Frame.head, this.#source.id, encodeText(writeJson(head)));
+  }
+
+  /**
+   * Holds the head until the body begins (`over`), but no longer than a client may be kept in the dark: readers of
+   * events want to hear at once that they are connected, and the first event may be an hour away.
+   */
+  #sendHeadIfSilent(head: AnswerHead): { over: () => void; stop: () => void } {
+    let held = true;
+    const over = () => {
+      if (held) this.#sendHead(head);
+      held = false;
+    };
+    const timer = startTimer(over, isOfEvents(head) ? SILENT_EVENTS_MS : SILENT_MS);
+    const stop = () => {
+      held = false;
+      stopTimer(timer);
+    };
+    return { over, stop };
+  }
+
   async #sendBytes(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
+    const size = lengthOf(bytes);
+    for (let at = 0; at < size; ) {
       while (this.#credit <= 0 && !this.#aborter.signal.aborted) {
-        await new Promise<void>((resolve) => (this.#wake = resolve));
+        await new NativePromise<void>((resolve) => (this.#wake = resolve));
       }
       if (this.#aborter.signal.aborted) return;
-      const end = Math.min(at + MAX_CHUNK_BYTES, at + this.#credit, bytes.length);
-      this.channel.send(Frame.chunk, this.source.id, bytes.subarray(at, end));
+      const end = at + smallest(MAX_CHUNK_BYTES, this.#credit, size - at);
+      this.#channel.send(Frame.chunk, this.#source.id, part(bytes, at, end));
       this.#credit -= end - at;
       at = end;
     }
   }
+}
+
+function isOfEvents({ headers }: AnswerHead): boolean {
+  return headers.some(([name, value]) => name === "content-type" && /^text\/event-stream\b/i.test(value));
 }
 
 /** Nobody else can be named: what only this call's token vouches for (role, claims) cannot be made up here. */
@@ -199,9 +256,9 @@ function responseOf(value: unknown): Response {
 }
 
 function bytesOf(value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return value;
+  if (value instanceof Bytes) return value;
   if (typeof value === "string") return encodeText(value);
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof ArrayBuffer) return new Bytes(value);
+  if (ArrayBuffer.isView(value)) return new Bytes(value.buffer, value.byteOffset, value.byteLength);
   throw new TypeError(`A response body is made of bytes or text, not of ${typeof value}.`);
 }

@@ -13,7 +13,8 @@ import type { Handler } from "./context.ts";
 import { describe } from "./errors.ts";
 import { installFetch } from "./fetch.ts";
 import { decodeText, encodeText, Frame, FrameReader, joinPayload, readUint32, splitPayload } from "./frames.ts";
-import { standardResponse } from "./response.ts";
+import { standardBodies } from "./response.ts";
+import { copyOf, lengthOf, part, SafeMap } from "./primordials.ts";
 import { type Base, type Invocation, Run } from "./run.ts";
 
 type Load = {
@@ -32,15 +33,15 @@ const channel = new Channel();
 const asks = new Asks(channel);
 const logs = new Logs(channel);
 const log = logs.capture();
-const runs = new Map<number, Run>();
+const runs: SafeMap<number, Run> = new SafeMap<number, Run>();
 let loaded: Loaded | undefined;
 
 function load(payload: Uint8Array): void {
   const { meta, rest } = splitPayload(payload);
   const { project, function: of, env, guard, bytecode } = meta as Load;
-  const end = rest.length - bytecode;
+  const end = lengthOf(rest) - bytecode;
   try {
-    const handler = loadBundle(decodeText(rest.subarray(0, end)), env, guard, rest.subarray(end));
+    const handler = loadBundle(decodeText(part(rest, 0, end)), env, guard, part(rest, end));
     loaded = { handler, base: Object.freeze({ project, function: of, env: Object.freeze(env), log }) };
     channel.send(Frame.loaded, 0);
   } catch (error) {
@@ -63,7 +64,7 @@ async function invoke(id: number, payload: Uint8Array): Promise<void> {
   const { meta, rest } = splitPayload(payload);
   const run = new Run(channel, asks, logs, new LogSource(id), meta as Invocation);
   runs.set(id, run);
-  await run.answer(loaded.handler, loaded.base, rest.slice());
+  await run.answer(loaded.handler, loaded.base, copyOf(rest));
   runs.delete(id);
 }
 
@@ -108,7 +109,7 @@ async function rehearse(): Promise<void> {
   loaded = undefined;
 }
 
-standardResponse();
+standardBodies();
 installFetch(asks, logs);
 await rehearse();
 await channel.open(new FrameReader(onFrame));

@@ -18,9 +18,9 @@ from bunbase.contracts.functions import (
     Receiving,
 )
 from bunbase.functions.access import admit
+from bunbase.functions.arriving import headers_for_function, without_key
+from bunbase.functions.leaving import headers_for_client
 from bunbase.functions.service.parts import Parts
-from bunbase.functions.triggers.requests import TRIGGER_HEADERS
-from bunbase.functions.workers.answer_head import without_hop_by_hop
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.upload import too_large
@@ -30,9 +30,7 @@ from bunbase.pkg.ids import new_id
 MAX_PATH_LENGTH: Final = 16 << 10
 PATH: Final = re.compile(r"/[\x21-\x7e\x80-\uffff]*")
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"})
-CREDENTIALS: Final = frozenset({"authorization", "x-bunbase-key"})  # for us, not for the function
 WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})  # a standard Request has none
-NOT_PASSED_ON: Final = CREDENTIALS | TRIGGER_HEADERS  # nobody outside can pose as a trigger
 
 
 class Invoking(Parts):
@@ -58,7 +56,8 @@ class Invoking(Parts):
                 yield Receiving(request.invocation, room)
             head = await call.head()
             body = call.whole()
-            yield Head(head.status, head.headers, deployment.version, request.invocation, queued_ms, call.cold, body)
+            headers = headers_for_client(head.headers, caller.project, name, invocation.own_host)
+            yield Head(head.status, headers, deployment.version, request.invocation, queued_ms, call.cold, body)
             while data := await call.read():
                 yield Chunk(data)
         finally:
@@ -95,8 +94,9 @@ def _request(caller: Caller, invocation: Invocation, max_body_bytes: int) -> Req
         raise too_large(max_body_bytes)
     if invocation.more and len(invocation.body) > MAX_BEGINNING_BYTES:
         raise InvalidInput(f"Of a body of which more follows, send at most {MAX_BEGINNING_BYTES} bytes ahead.")
-    headers = without_hop_by_hop(invocation.headers, also=NOT_PASSED_ON)
+    headers = headers_for_function(invocation.headers, caller.project)
+    path = without_key(invocation.path)
     more = invocation.more and invocation.method not in WITHOUT_BODY
     return Request(
-        new_id("inv"), invocation.method, invocation.path, headers, caller.user, invocation.body, more=more
+        new_id("inv"), invocation.method, path, headers, caller.user, invocation.body, more=more
     )  # fmt: skip

@@ -15,7 +15,6 @@ from bunbase.pkg.ids import new_id
 KIND: Final = "x-bunbase-trigger"
 JOB: Final = "x-bunbase-job"
 ATTEMPT: Final = "x-bunbase-attempt"
-TRIGGER_HEADERS: Final = frozenset({KIND, JOB, ATTEMPT})
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -1,4 +1,6 @@
-"""The head of a function's answer, as its worker sent it: checked, since it goes into HTTP as it is."""
+"""The head of a function's answer, as its worker sent it: checked, since it goes into HTTP as it is. What would have an
+effect beyond this one answer is dropped (far_reaching.py).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from bunbase.functions.workers.far_reaching import reaches_far
 from bunbase.functions.workers.frames import BadFrame
 from bunbase.functions.workers.limits import MAX_HEADER_BYTES, MAX_HEADERS
 
@@ -58,7 +61,8 @@ def _read(payload: bytes) -> AnswerHead:
         raise BadFrame("too many headers")
     if not all(NAME.fullmatch(name) and VALUE.fullmatch(value) for name, value in head.headers):
         raise BadFrame("a header that HTTP does not allow")
-    return AnswerHead(head.status, without_hop_by_hop(head.headers))
+    kept = tuple([one for one in without_hop_by_hop(head.headers) if not reaches_far(*one)])
+    return AnswerHead(head.status, kept)
 
 
 _remembered: Final = lru_cache(REMEMBERED)(_read)  # a function answers with the same few heads again and again

@@ -75,6 +75,7 @@ class Ask:
         self._out_window = WINDOW_BYTES
         self._news = asyncio.Event()
         self._begun = self._ended = self._cancelled = False
+        self._waived = False  # by the worker
 
     @property
     def has_body(self) -> bool:
@@ -164,7 +165,7 @@ class Ask:
 
     def hear(self, type: int, payload: bytes) -> None:
         match type:
-            case Frame.ASK_CHUNK if not self._body_ended:
+            case Frame.ASK_CHUNK if not self._body_ended and payload:
                 self._in_window -= len(payload)
                 if self._in_window < 0:
                     raise BadFrame("more of a body than was asked for")
@@ -172,8 +173,12 @@ class Ask:
             case Frame.ASK_END if not self._body_ended:
                 self._body_ended = True
             case Frame.REPLY_CREDIT if self._begun and len(payload) == LENGTH.size:
-                self._out_window = min(self._out_window + LENGTH.unpack(payload)[0], WINDOW_BYTES)
-            case Frame.ASK_CANCEL:
+                count = LENGTH.unpack(payload)[0]
+                if not 0 < count <= WINDOW_BYTES - self._out_window:
+                    raise BadFrame("credit for bytes that were never sent")
+                self._out_window += count
+            case Frame.ASK_CANCEL if not self._waived:
+                self._waived = True
                 self.cancel()
             case _:
                 raise BadFrame(f"a frame of type {type} amid an ask")

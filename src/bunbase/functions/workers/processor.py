@@ -49,6 +49,10 @@ class ProcessorTime:
         taken, self._uncounted_ms = self._uncounted_ms, 0.0
         return taken
 
+    def total_ms(self) -> float:
+        """Return what was burnt since the process began."""
+        return self._now() / NS_PER_MS
+
     def forget(self) -> None:
         """Charge nobody for what was burnt so far: it was the starting."""
         self.settle(())

@@ -34,13 +34,17 @@ class Start:
         self._bytecode = bytearray()
 
     def hear(self, type: int, payload: bytes) -> bool:
-        """Take a frame; False if it comes when nobody waits for it any more. Raises: BadFrame."""
+        """Take a frame; False if it is a piece of bytecode that nobody waits for any more. Raises: BadFrame.
+
+        Each step is said once: told again and again, it would be heard for nothing.
+        """
         match type:
-            case Frame.READY:
-                if not self.ready.done():
-                    self.ready.set_result(None)
-            case _ if self.loaded.done():
+            case Frame.READY if not self.ready.done():
+                self.ready.set_result(None)
+            case Frame.BYTECODE if self.loaded.done():
                 return False
+            case _ if type == Frame.READY or self.loaded.done():
+                raise BadFrame(f"a frame of type {type} after its start")
             case Frame.LOADED:
                 self.loaded.set_result(None)
             case Frame.FAILED:

@@ -32,6 +32,7 @@ class Upload:
         self._max_bytes = 0
         self._silence_seconds = 0.0
         self._over = False
+        self._waived = False  # by the function
         self._news = asyncio.Event()
         self._silence: asyncio.TimerHandle | None = None
 
@@ -62,8 +63,11 @@ class Upload:
     # for the worker
 
     def hear(self, type: int, payload: bytes) -> None:
-        """Raises: BadFrame for room that cannot be there."""
+        """Raises: BadFrame for room that cannot be there, and for what was said before."""
         if type == Frame.BODY_CANCEL:
+            if self._waived:
+                raise BadFrame("a body that was cancelled twice")
+            self._waived = True
             self._stop()
             return
         count = LENGTH.unpack(payload)[0] if len(payload) == LENGTH.size else 0

@@ -19,6 +19,7 @@ from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Program, Request, Said
+from bunbase.functions.workers.frame_budget import FrameBudget
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload, text_of
 from bunbase.functions.workers.limits import (
     LINE_OVERHEAD_BYTES,
@@ -102,6 +103,7 @@ class Worker(asyncio.Protocol):
         self._full = False  # it does not read what is sent to it
         self._background_log_bytes = 0
         self._stray_frames = 0
+        self._budget = FrameBudget(self.cpu)
         self._asks = Asks(NOTHING_YET, self._send)
 
     @property
@@ -159,6 +161,7 @@ class Worker(asyncio.Protocol):
         self.cpu.settle(self.calls.values())
         self.served += 1
         self._stray_frames = 0
+        self._budget.begin_call()
         number, timeout = self.served, self.deployment.config.timeout_ms / 1000
         call = Call(
             request,
@@ -228,6 +231,7 @@ class Worker(asyncio.Protocol):
                     self._hear(type, id, payload)
                     if self.dead:
                         return
+            self._budget.spend(heard)
         except (BadFrame, RecursionError) as wrong:  # JSON may be nested deeper than it can be read
             self.kill(f"it broke the protocol: {wrong}")
         if heard == MAX_FRAMES_A_TURN and not self.dead:

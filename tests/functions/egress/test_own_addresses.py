@@ -1,0 +1,114 @@
+"""The server's own addresses are out of reach, however they are written; real interfaces of this machine."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import pytest
+
+from bunbase.contracts.host_calls import AddressNotAllowed
+from bunbase.functions.egress import own_addresses
+from bunbase.functions.egress.addresses import Address, networks
+from bunbase.functions.egress.network import CheckedNetwork
+from bunbase.functions.egress.own_addresses import OwnAddresses, is_local, own_names
+from bunbase.functions.egress.resolver import FixedResolver
+
+PUBLIC = "93.184.215.14"
+
+
+def interfaces() -> Iterator[Address]:
+    """Give an address of this machine by family, where it has a route to the outside; nothing is sent."""
+    for family, outside in ((socket.AF_INET, "8.8.8.8"), (socket.AF_INET6, "2606:4700::1111")):
+        with closing(socket.socket(family, socket.SOCK_DGRAM)) as probe:
+            try:
+                probe.connect((outside, 9))
+            except OSError:
+                continue
+            yield ip_address(probe.getsockname()[0])
+
+
+OWN = [one for one in interfaces() if not one.is_loopback]
+
+
+def network(resolver: FixedResolver, *also: str, public_url: str = "", host: str = "") -> CheckedNetwork:
+    return CheckedNetwork(resolver, networks(also), OwnAddresses(resolver, own_names(public_url, host)))
+
+
+async def passed(checked: CheckedNetwork, *addresses: str) -> list[str]:
+    return await checked._passed("api.test", list(addresses))
+
+
+def test_the_kernel_knows_what_is_here() -> None:
+    """Security 18."""
+    others: list[Address] = [IPv4Address("8.8.8.8"), IPv6Address("2606:4700::1111"), IPv4Address("192.0.2.200")]
+    assert all(is_local(one) for one in [IPv4Address("127.0.0.1"), IPv4Address("127.9.9.9"), *OWN])
+    assert not any(is_local(one) for one in others)
+
+
+def test_the_kernel_is_asked_otherwise_where_netlink_is_kept_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Security 18."""
+    monkeypatch.setattr(own_addresses, "NETLINK_ROUTE", 9999)
+
+    assert all(is_local(one) for one in [IPv4Address("127.0.0.1"), *OWN])
+    assert not is_local(IPv4Address("8.8.8.8"))
+
+
+@pytest.mark.skipif(not OWN, reason="this machine has no address besides loopback")
+async def test_an_address_of_an_interface_is_out_of_reach_unless_it_is_named_alone() -> None:
+    """Security 18: also where a wide network that holds it is allowed."""
+    for own in OWN:
+        wide = "0.0.0.0/0" if own.version == 4 else "::/0"
+        written = [str(own)] + ([f"::ffff:{own}", f"64:ff9b::{own}"] if own.version == 4 else [])
+        for text in written:
+            with pytest.raises(AddressNotAllowed):
+                await passed(network(FixedResolver({}), wide), text)
+            assert await passed(network(FixedResolver({}), wide), text, PUBLIC) == [PUBLIC]
+            assert await passed(network(FixedResolver({}), f"{own}/{own.max_prefixlen}"), text) == [text]
+
+
+@pytest.mark.parametrize("text", [PUBLIC, f"::ffff:{PUBLIC}", f"64:ff9b::{PUBLIC}", "2002:5db8:d70e::1"])
+async def test_what_the_installations_names_stand_for_is_out_of_reach(text: str) -> None:
+    """Security 18: behind a NAT the public address is on no interface."""
+    for own in ({"public_url": "https://Api.example.com:8443"}, {"host": "*.fn.example.com"}):
+        names = {"api.example.com": [[PUBLIC]], "bunbase.fn.example.com": [[PUBLIC]]}
+
+        with pytest.raises(AddressNotAllowed) as refused:
+            await passed(network(FixedResolver(names), **own), text)
+
+        assert "this server itself" in refused.value.detail
+        assert await passed(network(FixedResolver(names), f"{PUBLIC}/32", **own), text) == [text]
+
+
+async def test_the_names_are_looked_up_again_and_a_silence_forgets_nothing() -> None:
+    """Security 18: the addresses are refreshed."""
+    resolver = FixedResolver({"api.example.com": [["93.184.215.1"], [PUBLIC]]})
+    checked = network(resolver, public_url="https://api.example.com")
+    assert await passed(checked, PUBLIC) == [PUBLIC]
+    assert await passed(checked, PUBLIC) == [PUBLIC]
+    assert resolver.asked == ["api.example.com"]
+
+    checked.own._until = 0.0
+    with pytest.raises(AddressNotAllowed):
+        await passed(checked, PUBLIC)
+    resolver.names.clear()
+    checked.own._until = 0.0
+
+    with pytest.raises(AddressNotAllowed):
+        await passed(checked, PUBLIC)
+    assert len(resolver.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "names"),
+    [
+        ("http://127.0.0.1:7070", "", ("127.0.0.1",)),
+        ("http://localhost:7070", "*.fn.localhost:7070", ()),
+        ("https://api.example.com", "*.fn.example.com:8443", ("api.example.com", "bunbase.fn.example.com")),
+        ("", "", ()),
+    ],
+)
+def test_which_names_are_ours(public_url: str, host: str, names: tuple[str, ...]) -> None:
+    assert own_names(public_url, host) == names

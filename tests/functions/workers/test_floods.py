@@ -1,0 +1,164 @@
+"""Every frame is counted: a worker that sends more than it can have worked for is ended, whatever kind they are of."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.contracts.functions import FunctionConfig, FunctionCrashed
+from bunbase.functions.service import FunctionsService
+from bunbase.functions.workers.deployment import Deployment, Request
+from bunbase.functions.workers.frame_budget import BURST, PER_CALL
+from bunbase.functions.workers.frames import LENGTH, Frame, encode_frame, join_payload
+from bunbase.functions.workers.worker import MAX_FRAMES_A_TURN, Worker
+from bunbase.functions.workers.zygote import Spawned
+from tests.functions.calls import call, deploy, log_of, until
+
+DEPLOYMENT = Deployment("prj_one", "f", 1, "", FunctionConfig(timeout_ms=300_000), 0)
+FLOOD = 2 * (BURST + PER_CALL)
+MOST = BURST + PER_CALL + MAX_FRAMES_A_TURN
+OF_WORKERS = [one for one in Frame if one >= Frame.READY]
+ONCE = (Frame.READY, Frame.LOADED, Frame.FAILED, Frame.UNCONFINED)
+PAYLOADS = {
+    "nothing": b"",
+    "a byte": b"x",
+    "a number": LENGTH.pack(1),
+    "an ask": join_payload({"call": 1, "method": "x"}),
+}
+
+
+class Slow:
+    """A host that never answers."""
+
+    async def answer(self, ask: Any) -> None:
+        await asyncio.sleep(3600)
+
+
+class Deaf(asyncio.Transport):
+    def write(self, data: Any) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None: ...
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+@contextmanager
+def worker_amid_a_call() -> Iterator[tuple[Worker, list[int]]]:
+    """Give a worker whose call 1 uploads and has asked for 1, with a process that burns nothing; and what is heard."""
+    heard: list[int] = []
+
+    class Counting(Worker):
+        def _hear(self, type: int, id: int, payload: bytes) -> None:
+            heard.append(type)
+            super()._hear(type, id, payload)
+
+    with subprocess.Popen(["/bin/sleep", "600"]) as process:
+        worker = Counting(Spawned(process.pid, os.pidfd_open(process.pid), None), 1 << 30, lambda _: None)  # type: ignore[arg-type]  # the channel is not used
+        try:
+            worker.connection_made(Deaf())
+            worker.deployment = worker._asks.deployment = DEPLOYMENT
+            worker._asks.host = Slow()
+            worker.data_received(encode_frame(Frame.READY, 0) + encode_frame(Frame.LOADED, 0))
+            worker.begin(Request("inv_1", "POST", "/", (), None, b"x" * 1000, more=True))
+            opening = join_payload({"call": 1, "method": "x", "more": True}, b"y")
+            worker.data_received(encode_frame(Frame.ASK, 1, opening))
+            assert not worker.dead
+            heard.clear()
+            yield worker, heard
+        finally:
+            worker.kill("the test is over")
+            process.kill()
+
+
+@pytest.mark.parametrize("type", OF_WORKERS, ids=lambda type: type.name)
+async def test_a_flood_of_any_frame_ends_the_worker(type: Frame) -> None:
+    """Security 12: a budget of frames per call and processor time, not per kind."""
+    for payload in PAYLOADS.values():
+        for before in (b"", encode_frame(Frame.HEAD, 1, msgspec.json.encode({"status": 200, "headers": []}))):
+            with worker_amid_a_call() as (worker, heard):
+                worker.data_received(before + encode_frame(type, 1, payload) * FLOOD)
+
+                await until(lambda: bool(worker.dead))
+
+                assert worker.dead.startswith("it broke the protocol")
+                assert len(heard) <= MOST
+
+
+@pytest.mark.parametrize("type", ONCE, ids=lambda type: type.name)
+async def test_a_start_is_told_once(type: Frame) -> None:
+    """Security 12: a second READY breaks the protocol."""
+    with worker_amid_a_call() as (worker, _):
+        worker.data_received(encode_frame(type, 0))
+
+        assert worker.dead == f"it broke the protocol: a frame of type {type} after its start"
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        (Frame.ASK_CANCEL, b""),
+        (Frame.ASK_END, b""),
+        (Frame.BODY_CANCEL, b""),
+        (Frame.LINGER, b""),
+    ],
+    ids=lambda twice: twice[0].name,
+)
+async def test_what_is_said_once_breaks_the_protocol_when_it_is_said_again(twice: tuple[Frame, bytes]) -> None:
+    """Security 12: repeated ASK_CANCEL and its kin."""
+    with worker_amid_a_call() as (worker, _):
+        worker.data_received(encode_frame(twice[0], 1, twice[1]))
+        assert not worker.dead
+
+        worker.data_received(encode_frame(twice[0], 1, twice[1]))
+
+        assert worker.dead
+
+
+@pytest.mark.parametrize(
+    ("type", "payload"),
+    [(Frame.ASK_CHUNK, b""), (Frame.REPLY_CREDIT, LENGTH.pack(1)), (Frame.BODY_CREDIT, LENGTH.pack(1 << 20))],
+)
+async def test_a_frame_that_says_nothing_true_breaks_the_protocol(type: Frame, payload: bytes) -> None:
+    """Security 12: an empty piece of a body, and credit for what was never sent."""
+    with worker_amid_a_call() as (worker, _):
+        worker.data_received(encode_frame(type, 1, payload))
+
+        assert worker.dead.startswith("it broke the protocol")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["[0, 0, 0, 5, 16, 0, 0, 0, 0]", "[0, 0, 0, 6, 20, 0, 0, 0, 1, 120]", "[0, 0, 0, 5, 30, 0, 0, 0, 9]"],
+    ids=["READY", "CHUNK", "ASK_CANCEL"],
+)
+async def test_a_function_that_floods_is_ended_and_its_neighbours_go_on(
+    functions: FunctionsService, frame: str
+) -> None:
+    """Security 12: plain JavaScript forges frames as long as it may run."""
+    functions.starter.guard = False
+    flood = f"""() => {{
+        const one = {frame}, many = new Uint8Array(one.length * 20_000).map((_, at) => one[at % one.length]);
+        const head = Buffer.from('{{"status":200,"headers":[]}}'), fs = require("fs");
+        fs.writeSync(3, Buffer.concat([new Uint8Array([0, 0, 0, 5 + head.length, 19, 0, 0, 0, 1]), head]));
+        for (;;) for (let at = 0; at < many.length;) try {{ at += fs.writeSync(3, many, at) }} catch {{}}
+    }}"""
+    await deploy(functions, "flood", flood, timeout_ms=60_000, cpu_ms=60_000)
+    await deploy(functions, "neighbour", "() => 'well'")
+
+    with pytest.raises(FunctionCrashed):
+        await call(functions, "flood")
+
+    assert (await call(functions, "neighbour")).json == "well"
+    [line] = await log_of(functions, "flood")
+    assert line.text.startswith("The worker died: it broke the protocol: ")

@@ -1,0 +1,148 @@
+"""A host of its own for each project: nothing but its functions can be reached there, in either lane."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import Head, Invocation
+from bunbase.contracts.revocations import RevokedKind
+from bunbase.gateway.project_hosts import ProjectHosts, project_hosts
+from bunbase.gateway.settings import GatewaySettings
+from bunbase.pkg.errors import CannotStart
+from tests.functions.calls import until
+from tests.gateway.lanes import Served, served
+from tests.gateway.others import BAKERY, LIBRARYS, PUBLISHABLE, SECRET
+
+OWN = "host: bakery.fn.example.com"
+KEY = f"x-bunbase-key: {SECRET}"
+
+
+class Telling:
+    """A function that says what it was called with."""
+
+    async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head]:
+        body = msgspec.json.encode([name, invocation.path, invocation.own_host, caller.project, caller.kind])
+        yield Head(200, (), 1, "inv_1", 0.0, False, body)
+
+    async def feed(self, *_: Any) -> None: ...
+
+
+@pytest_asyncio.fixture(params=[True, False], ids=["fast lane", "ordinary lane"])
+async def door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
+    settings = GatewaySettings(fast_lane=request.param)
+    async with served(tmp_path, settings, functions=Telling(), functions_host="*.fn.example.com") as made:
+        yield made
+
+
+async def ask(door: Served, line: str, *headers: str) -> tuple[int, Any]:
+    """Ask as the only Host says; `lanes.request` would add one of its own."""
+    async with door.connected() as connection:
+        connection.send("\r\n".join([f"{line} HTTP/1.1", *headers, "", ""]).encode())
+        reply = await connection.reply()
+        return reply.status, msgspec.json.decode(reply.body) if reply.body else None
+
+
+@pytest.mark.parametrize("host", ["bakery.fn.example.com", "BAKERY.FN.example.com:8443", "bakery.fn.example.com."])
+async def test_a_projects_host_leads_to_its_functions(door: Served, host: str) -> None:
+    """Security 7: `https://<slug>.fn.example.com/<name>/…`."""
+    for key in ((), (KEY,), (f"x-bunbase-key: {PUBLISHABLE}",)):
+        kind = "secret" if key == (KEY,) else "publishable" if key else "anonymous"
+
+        answer = await ask(door, "GET /hello/a%2Fb//c?project=prj_library&x=1", f"host: {host}", *key)
+
+        assert answer == (200, ["hello", "/a%2Fb//c?project=prj_library&x=1", True, BAKERY, kind])
+
+
+async def test_the_shared_host_serves_as_before(door: Served) -> None:
+    for host in ("api.example.com", "bakery.fn.example.com.evil.example", "xfn.example.com", "test"):
+        assert await ask(door, "GET /v1/functions/hello", f"host: {host}", KEY) == (
+            200,
+            ["hello", "/", False, BAKERY, "secret"],
+        )
+        assert (await ask(door, "GET /api/health", f"host: {host}"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/health",
+        "/api/auth/me",
+        "/v1/data/posts",
+        "/v1/data/posts/d1",
+        "/v1/functions/hello",
+        "/.well-known/jwks.json",
+        "/../api/health",
+        "/../../api/health",
+        "/x/../../../api/health",
+        "/%2e%2e/%2e%2e/api/health",
+        "/..%2f..%2fapi%2fhealth",
+        "//api/health",
+        "/metrics",
+        "/",
+    ],
+)
+async def test_nothing_else_is_to_be_found_there(door: Served, path: str) -> None:
+    """Security 7: the API and other projects' data are not reachable on a project's host."""
+    status, answer = await ask(door, f"GET {path}", OWN, KEY)
+
+    if status == 200:
+        assert answer[2:] == [True, BAKERY, "secret"]  # a function of that name would be asked
+    else:
+        assert status == 404
+    assert door.hot.taken == 0
+
+
+async def test_a_key_of_another_project_is_refused_there(door: Served) -> None:
+    status, answer = await ask(door, "GET /hello", OWN, f"x-bunbase-key: {LIBRARYS}")
+    assert (status, answer["code"]) == (401, "invalid_key")
+
+    status, answer = await ask(door, f"GET /hello?key={LIBRARYS}", OWN)
+    assert (status, answer["code"]) == (401, "invalid_key")
+
+
+@pytest.mark.parametrize("host", ["nobody.fn.example.com", "a.bakery.fn.example.com", "fn.example.com"])
+async def test_a_host_without_a_project_is_not_found(door: Served, host: str) -> None:
+    for line in ("GET /hello", "GET /v1/functions/hello", "GET /api/health"):
+        status, answer = await ask(door, line, f"host: {host}", KEY)
+        assert status == 404
+        assert answer["code"] in ("project_not_found", "not_found")
+
+
+async def test_a_deleted_projects_host_is_gone(door: Served) -> None:
+    assert (await ask(door, "GET /hello", OWN))[0] == 200
+    assert (await ask(door, "GET /hello", OWN))[0] == 200
+    assert door.platform.calls["project_of"] == 1
+
+    door.platform.members.clear()
+    door.platform.tell(RevokedKind.PROJECT, BAKERY)
+
+    async def gone() -> bool:
+        return (await ask(door, "GET /hello", OWN))[0] == 404
+
+    while not await gone():
+        await until(lambda: True)
+
+
+@pytest.mark.parametrize("wildcard", ["fn.example.com", "*", "*.", "*.fn.example.com:8443", "*.*.com", "https://*.a.b"])
+def test_what_is_no_wildcard_is_refused_at_start(wildcard: str) -> None:
+    with pytest.raises(CannotStart, match="is no wildcard"):
+        project_hosts(wildcard, "https://api.example.com")
+
+
+@pytest.mark.parametrize("public_url", ["https://api.example.com", "https://a.b.example.com:8443", "https://example.com"])
+def test_a_wildcard_that_covers_the_api_is_refused_at_start(public_url: str) -> None:
+    """Security 7: `api` would be taken for a project's slug."""
+    with pytest.raises(CannotStart, match="covers"):
+        project_hosts("*.example.com", public_url)
+
+
+def test_without_the_setting_no_host_is_a_projects() -> None:
+    assert project_hosts("", "https://api.example.com").slug([(b"host", b"bakery.fn.example.com")]) is None
+    assert ProjectHosts(".fn.example.com").slug([]) is None
