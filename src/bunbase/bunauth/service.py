@@ -75,7 +75,7 @@ class BunAuthService:
         first = not await self.store.has_accounts()
         if not first:
             self._check_signups()  # before the costly hash
-        hash = await self.passwords.hash(password)
+        hash = await self.passwords.hash(POOL, password)
         new = Credentials(new_id("usr"), email, name, "admin" if first else "user", self.clock.now(), hash)
         if first and await self.store.add_first_account(new):
             return await self._open_session(caller, new.account())
@@ -88,7 +88,7 @@ class BunAuthService:
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
         normal = email_or_none(email)
         found = None if normal is None else await self.store.credentials(normal)
-        matches = await self.passwords.matches(password, found.password_hash if found else None)
+        matches = await self.passwords.matches(POOL, password, found.password_hash if found else None)
         metrics.logins.labels(POOL, "ok" if matches else InvalidCredentials.code).inc()
         if found is None or not matches:
             raise InvalidCredentials
