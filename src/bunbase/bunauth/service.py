@@ -40,9 +40,11 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.passwords import Passwords
 from bunbase.pkg.rpc.tokens import LIFETIME_SECONDS
 from bunbase.pkg.sessions import (
+    LATEST_SESSIONS,
     Pair,
     RefreshToken,
     Standing,
+    is_neighbour,
     new_pair,
     new_session,
     opened_pair,
@@ -169,6 +171,10 @@ class BunAuthService:
         if not self.site.service_tokens.is_secret(client_secret):
             raise InvalidCredentials("Send the installation's service secret.")
         return ServiceToken(self.site.service_tokens.mint(client_id), LIFETIME_SECONDS)
+
+    async def knows_address(self, email: str, ip: str) -> bool:
+        normal = email_or_none(email)
+        return normal is not None and is_neighbour(ip, await self.store.addresses(normal, LATEST_SESSIONS))
 
     async def signup_state(self) -> SignupState:
         return SignupState(self.signups.value, await self.store.has_admin())

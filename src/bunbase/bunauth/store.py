@@ -34,6 +34,10 @@ WITH session AS (
 )
 INSERT INTO refresh_tokens (hash, session, expires_at) SELECT $7, id, $8 FROM session"""
 SESSION_ALIVE = "SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > $2)"
+ADDRESSES = """
+SELECT array_agg(DISTINCT ip) FROM (
+    SELECT ip FROM sessions WHERE user_id = (SELECT id FROM users WHERE email = $1) ORDER BY id DESC LIMIT $2
+) AS latest"""
 END_SESSION = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL"
 REFRESH_TOKEN = """
 SELECT session, user_id, refresh_tokens.expires_at, used_at, sealed_pair,
@@ -137,6 +141,10 @@ class BunAuthStore:
 
     async def session_alive(self, id: str, now: datetime) -> bool:
         return bool(await self.db.value(SESSION_ALIVE, id, now))
+
+    async def addresses(self, email: str, limit: int) -> list[str]:
+        """Return from where the account's latest sessions were opened."""
+        return await self.db.value(ADDRESSES, email, limit) or []
 
     async def end_session(self, id: str, now: datetime, until: float) -> None:
         """End a session and tell every process, both or neither; an ended one stays as it is."""

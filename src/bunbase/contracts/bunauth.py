@@ -176,6 +176,11 @@ class BunAuth(Protocol):
         """
         ...
 
+    async def knows_address(self, email: str, ip: str) -> bool:
+        """Return whether the account with this email signed in from the neighbourhood of `ip` in a session that
+        stands, or that ended less than a day ago. For limits on sign-ins: it is told to nobody."""
+        ...
+
     async def signup_state(self) -> SignupState: ...
 
     def revocations(self) -> AsyncIterator[Revocation]:

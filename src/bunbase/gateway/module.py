@@ -17,6 +17,7 @@ from bunbase.gateway.hot import Hot, mounted
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.proxies import Proxies
 from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
@@ -32,7 +33,7 @@ async def open_gateway(
     """Give the ASGI app that answers for all `modules`, each under its name in `rooms`."""
     bunauth = rooms[BunAuth]
     identity = Identity(bunauth, rooms[Platform], rooms[TenantAuth], settings.cached_credentials)
-    limits = LoginLimits(settings.failed_logins_per_minute)
+    limits = LoginLimits(settings)
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},
@@ -43,15 +44,19 @@ async def open_gateway(
     async with identity.following():
         door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits)
         if settings.fast_lane:
-            door.serving = {"http": partial(FastLane, fast_lane(settings, rooms, modules, identity))}
+            door.serving = {"http": partial(FastLane, fast_lane(settings, rooms, modules, identity, site.dev))}
         yield door
 
 
-def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], identity: Identity) -> Lane:
+def fast_lane(
+    settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], identity: Identity, dev: bool
+) -> Lane:
     """Mount every room's hot routes. A stand-in's calls need a task from their first step on."""
     hot = []
     for module in modules:
         service: Any = rooms[module.provides]
         by_hand = not isinstance(service, Remote)
         hot += [mounted(route, service, by_hand) for route in module.fast_routes]
-    return Lane(Hot(hot, settings.max_body_bytes), identity, settings.trusted_proxies, cors(settings))
+    sharing = cors(settings, dev)
+    welcome = sharing.is_origin_allowed if dev else None
+    return Lane(Hot(hot, settings.max_body_bytes, welcome), identity, Proxies(settings.trusted_proxies), sharing)

@@ -12,8 +12,8 @@ from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions
 from bunbase.gateway import rpc
+from bunbase.gateway.media import check_type
 from bunbase.pkg.api_json import api_json
-from bunbase.pkg.errors import UnsupportedMedia
 from bunbase.pkg.http import Injected
 from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
 from bunbase.pkg.modules import Site
@@ -70,8 +70,7 @@ async def json_rpc(
     anyone: Injected[Caller], dispatcher: Injected[Dispatcher], request: Request[Any, Any, Any]
 ) -> Response[bytes]:
     """Methods: `auth.login {email, password}`, `auth.verify {token}`, `service.exchange {client_id, client_secret}`."""
-    if request.content_type[0] not in ("application/json", ""):
-        raise UnsupportedMedia("Send JSON-RPC as application/json.")
+    check_type(request, "application/json")
     rpc.caller.set(anyone)
     try:
         call = msgspec.json.decode(await request.body())

@@ -48,7 +48,9 @@ class Administration(Parts):
         check_role(new.role)
         check_claims(new.claims)
         check_data(new.data)
-        hash = None if new.password is None else await self.passwords.hash(project, new.password)  # which may have to wait
+        hash = (
+            None if new.password is None else await self.passwords.hash(project, new.password)
+        )  # which may have to wait
         await self.access.check_key(project)  # a project whose key was destroyed must not get another user
         user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
         person = Person(user, hash)
