@@ -135,7 +135,7 @@ async def test_sign_up_and_trades_of_tokens_have_a_limit(path: str, body: dict[s
         async def send(ip: str, key: str = PUBLISHABLE) -> httpx.Response:
             return await door.http.post(path, json=body, headers={"x-bunbase-key": key, "x-forwarded-for": ip})
 
-        answers = [await send("2001:db8::%x" % number) for number in range(MOST)]
+        answers = [await send(f"2001:db8::{number:x}") for number in range(MOST)]
         refused, elsewhere = await send("2001:db8::ffff"), await send("203.0.113.8")
         library, server = await send("2001:db8::1", LIBRARYS), await send("2001:db8::1", SECRET)
 

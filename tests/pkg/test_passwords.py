@@ -118,7 +118,7 @@ async def joined(turns: HashTurns, pool: str, purpose: Purpose, order: list[str]
 
 async def test_pools_take_turns_so_that_a_storm_in_one_delays_another_by_one_hash() -> None:
     """Security 5: sign-ups and sign-ins of one project do not shut the sign-in of others."""
-    turns, order = HashTurns(1, Line(50, 200), Line(25, 100)), []
+    turns, order = HashTurns(1, Line(50, 200), Line(25, 100)), list[str]()
     await turns.take(POOL, Purpose.SIGN_UP)
     storm = [asyncio.ensure_future(joined(turns, POOL, Purpose.SIGN_IN, order, "storm")) for _ in range(250)]
     storm += [asyncio.ensure_future(joined(turns, POOL, Purpose.SIGN_UP, order, "sign-up")) for _ in range(250)]
@@ -139,7 +139,7 @@ async def test_pools_take_turns_so_that_a_storm_in_one_delays_another_by_one_has
 
 
 async def test_sign_ins_go_first_and_sign_ups_still_get_every_fourth_turn() -> None:
-    turns, order = HashTurns(1, Line(50, 200), Line(25, 100)), []
+    turns, order = HashTurns(1, Line(50, 200), Line(25, 100)), list[str]()
     await turns.take(POOL, Purpose.SIGN_IN)
     names = (("up", Purpose.SIGN_UP), ("in", Purpose.SIGN_IN))
     asked = [
@@ -155,7 +155,7 @@ async def test_sign_ins_go_first_and_sign_ups_still_get_every_fourth_turn() -> N
 
 async def test_a_pool_that_waits_with_one_finds_room_in_a_full_line() -> None:
     """Security 5: many projects together do not fill the line either, as long as one of them waits with many."""
-    turns, order = HashTurns(1, Line(3, 6), Line(1, 1)), []
+    turns, order = HashTurns(1, Line(3, 6), Line(1, 1)), list[str]()
     await turns.take("busy", Purpose.SIGN_IN)
     storm = [
         asyncio.ensure_future(joined(turns, pool, Purpose.SIGN_IN, order, pool)) for pool in "ab" for _ in range(3)

@@ -22,9 +22,12 @@ Lifetime = Annotated[int, msgspec.Meta(ge=60, le=10 * 366 * 86400)]
 
 
 class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`setup_token`: for the first account, in production."""
+
     email: str
     password: str
     name: str = ""
+    setup_token: str = ""
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,12 +53,13 @@ class Me(msgspec.Struct, frozen=True):
 
 @post("/api/auth/register", summary="Open a developer's account", tags=TAGS)
 async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Register) -> SignedIn:
-    """The first account becomes the installation's administrator; afterwards the setting `signups` decides.
+    """The first account becomes the installation's administrator: in production it sends `setup_token`, which
+    `bunbase serve` prints at its first start. Afterwards the setting `signups` decides.
 
     An email that is taken answers 409: who may register can find out who has, as with any sign-up form that does not
     wait for a mail.
     """
-    return await bunauth.register(anyone, data.email, data.password, data.name)
+    return await bunauth.register(anyone, data.email, data.password, data.name, data.setup_token)
 
 
 @post("/api/auth/login", summary="Sign a developer in", tags=TAGS, status_code=200)

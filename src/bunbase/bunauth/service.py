@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from bunbase.bunauth import personal_tokens
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.settings import BunAuthSettings, Signups
+from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import BunAuthStore, Credentials
 from bunbase.contracts.bunauth import (
     Account,
@@ -72,11 +73,13 @@ class BunAuthService:
         self.clock = site.clock
         self.signups = settings.signups.on(site.dev)
 
-    async def register(self, caller: Caller, email: str, password: str, name: str) -> SignedIn:
+    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
         email, name = normal_email(email), _name(name)
         first = not await self.store.has_accounts()
-        if not first:
-            self._check_signups()  # before the costly hash
+        if first:  # both before the costly hash
+            await check_setup(self.store, caller, setup_token, self.site.dev)
+        else:
+            self._check_signups()
         hash = await self.passwords.hash(POOL, password)
         new = Credentials(new_id("usr"), email, name, "admin" if first else "user", self.clock.now(), hash)
         if first and await self.store.add_first_account(new):

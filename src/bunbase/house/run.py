@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,7 +131,8 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     tokens = ServiceTokens(_service_secret(plan, directory), "+".join(plan.targets))
     host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
     public_url = plan.gateway.public_url.rstrip("/") or f"http://{host}:{port}"
-    site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock())
+    tell = partial(plan.terminal.setup_token, url=public_url)
+    site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock(), tell)
     uvloop.run(_serve(plan, site, listeners, cluster))
 
 

@@ -33,9 +33,16 @@ class Rooms:
         self.services[contract] = service
 
 
+def _untold(_token: str) -> None:
+    """Nobody watches this process."""
+
+
 @dataclass(frozen=True)
 class Site:
-    """What a process gives each of its rooms. `database_url` is empty where no room needs PostgreSQL."""
+    """What a process gives each of its rooms. `database_url` is empty where no room needs PostgreSQL.
+
+    `tell_setup_token`: shows the token that the first account needs to whoever started the process.
+    """
 
     mode: str  # "dev" or "production"
     data_dir: Path
@@ -43,6 +50,7 @@ class Site:
     public_url: str
     service_tokens: ServiceTokens
     clock: Clock
+    tell_setup_token: Callable[[str], None] = _untold
 
     @property
     def dev(self) -> bool:

@@ -1,6 +1,6 @@
 """Passwords: argon2id in a bounded pool of threads, so that a storm of sign-ins cannot starve anything else.
 
-Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`): a storm in one pool is not felt in another.
+Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`): other pools do not feel a storm in one.
 """
 
 from __future__ import annotations
