@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
+from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
 
@@ -14,6 +15,9 @@ T = TypeVar("T")
 # A parameter that the front door fills in by its name: a Caller, or a room's contract. Not checked against its type
 # with every request: contracts are Protocols, and looking through all their methods would cost more than the call.
 Injected = SkipValidation[NamedDependency[T]]
+
+# for answers that hold secrets, or are of this moment; all others are `private, no-cache` (gateway/caching.py)
+NO_STORE: Final = CacheControlHeader(no_store=True)
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many items to give at most.")]
 Cursor = Annotated[str | None, QueryParameter(max_length=2048, description="`next` of the page before.")]
