@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bunbase.bundoc.routes.preconditions import precondition, unchanged
-from bunbase.contracts.bundoc import NO_PRECONDITION, Precondition
+from bunbase.bundoc.routes.preconditions import etag, precondition, unchanged
+from bunbase.contracts.bundoc import NO_PRECONDITION, Document, Precondition
 from bunbase.pkg.errors import Malformed
 
 
@@ -35,23 +35,40 @@ def test_both_conditions_at_once_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "rev", "expected"),
+    ("sent", "tag", "expected"),
     [
-        (None, 3, False),
-        ('"3"', 3, True),
-        ('"3"', 4, False),
-        ('W/"3"', 3, True),
-        ('"1", "3"', 3, True),
-        ('"1","2"', 3, False),
-        ("*", 3, True),
-        ('"other-server-tag"', 3, False),
+        (None, '"3"', False),
+        ('"3"', '"3"', True),
+        ('"3"', '"4"', False),
+        ('W/"3"', '"3"', True),
+        ('"1", "3"', '"3"', True),
+        ('"1","2"', '"3"', False),
+        ("*", '"3"', True),
+        ('"3"', '"3-5c1f"', False),
+        ('"3-5c1f"', '"3-5c1f"', True),
+        ('"3-5c1f"', '"3"', False),
+        ('"other-server-tag"', '"3"', False),
     ],
 )
-def test_a_read_compares_weakly(sent: str | None, rev: int, expected: bool) -> None:
-    assert unchanged(sent, rev) is expected
+def test_a_read_compares_weakly(sent: str | None, tag: str, expected: bool) -> None:
+    assert unchanged(sent, tag) is expected
 
 
 @pytest.mark.parametrize("bad", ["", "3", '"3', '"3" "4"', "*, *", ","])
 def test_a_read_refuses_what_are_no_tags(bad: str) -> None:
     with pytest.raises(Malformed):
-        unchanged(bad, 3)
+        unchanged(bad, '"3"')
+
+
+def test_a_write_is_about_the_revision_whichever_view_of_it_was_seen() -> None:
+    """Documents, arguable 6: who sees less has another tag, and may send it back."""
+    seen = Document("d1", 3, b"{}", view="5c1f")
+
+    assert etag(seen) == '"3-5c1f"'
+    assert precondition(etag(seen), None) == precondition('"3"', None) == Precondition(rev=3)
+
+
+@pytest.mark.parametrize("bad", ['"3-"', '"3-x"', '"-5c"', '"3-5c-5c"', '"3-' + "5" * 33 + '"', '"' + "3" * 5000 + '"'])
+def test_what_is_no_tag_of_ours_is_refused_with_a_write(bad: str) -> None:
+    with pytest.raises(Malformed):
+        precondition(bad, None)

@@ -87,6 +87,7 @@ class FakeApi:
         self.spent: set[str] = set()
         self.issued = 0
         self.refreshes = 0
+        self.setup_token: str | None = None  # as the last registration sent it
         self.access_seconds = 900
         self.projects: dict[str, Project] = {}
         self.keys: dict[str, tuple[str, Key]] = {}
@@ -179,6 +180,7 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
         case "login" | "register":
             if body["password"] != PASSWORD:
                 raise InvalidCredentials
+            api.setup_token = body.get("setup_token")
             return Response(api.sign_in(body["email"]), status_code=200 if verb == "login" else 201)
         case "refresh":
             return Response(refreshed(api, body["refresh_token"]), status_code=200)

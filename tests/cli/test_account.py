@@ -55,6 +55,22 @@ def test_the_password_may_come_from_the_environment(
     assert f"Signed in to {api.url} as {EMAIL} (administrator)" in said.err
 
 
+def test_the_first_account_sends_the_setup_token_from_the_flag_or_the_environment(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Security 15: `bunbase register --setup-token`."""
+    monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
+    sent = []
+
+    for flags in ((), ("--setup-token", "setup_flag")):
+        assert bunbase("register", "--email", EMAIL, *flags).code == 0
+        sent.append(api.setup_token)
+    monkeypatch.setenv("BUNBASE_SETUP_TOKEN", "setup_environment")
+    assert bunbase("register", "--email", EMAIL).code == 0
+
+    assert [*sent, api.setup_token] == [None, "setup_flag", "setup_environment"]
+
+
 def test_without_a_terminal_login_says_how_to_give_the_password(api: FakeApi) -> None:
     said = executable("login", "--email", EMAIL)
 

@@ -20,6 +20,7 @@ import msgspec
 BUNBASE = Path(sys.executable).with_name("bunbase")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+SETUP_TOKEN = "the first account of these tests only"
 
 FIVE = {
     "bunkms": ("bunkms",),
@@ -136,6 +137,7 @@ class Instance:
             "BUNBASE_URL": self.url,
             "BUNBASE_CREDENTIALS": str(self.home / "credentials.json"),
             "BUNBASE_PASSWORD": "correct horse battery",
+            "BUNBASE_SETUP_TOKEN": SETUP_TOKEN,
         }
 
     def bunbase(self, *args: str, cwd: Path | None = None, code: int = 0) -> str:
@@ -188,6 +190,7 @@ class Instance:
             "BUNBASE_HOUSE__SERVICE_SECRET": "of these five processes only",
             "BUNBASE_HOUSE__PEERS": msgspec.json.encode(peers).decode(),
             "BUNBASE_BUNAUTH__SIGNUPS": "open",
+            "BUNBASE_BUNAUTH__SETUP_TOKEN": SETUP_TOKEN,
             "BUNBASE_PORT": str(self.port),
             "BUNBASE_GATEWAY__PUBLIC_URL": self.url,
         }

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from bunbase.pkg.ids import new_id
-from tests.e2e.instance import Instance, poll
+from tests.e2e.instance import SETUP_TOKEN, Instance, poll
 
 CALLERS = 4
 DEPLOYS = 20
@@ -54,7 +54,7 @@ class Callers:
 
 def test_twenty_deploys_under_load_fail_no_request(instance: Instance) -> None:
     http = instance.http
-    account = {"email": f"{new_id('who')}@example.com", "password": "correct horse battery"}
+    account = {"email": f"{new_id('who')}@example.com", "password": "correct horse battery", "setup_token": SETUP_TOKEN}
     token = http.post("/api/auth/register", json=account).raise_for_status().json()["access_token"]
     developer = {"authorization": f"Bearer {token}"}
     made = http.post("/api/projects", json={"name": "Busy"}, headers=developer).raise_for_status().json()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bunbase.house.generate import openapi_document
-from tests.e2e.instance import Instance, poll
+from tests.e2e.instance import SETUP_TOKEN, Instance, poll
 
 MARKER = "only-for-the-owner-4711"
 FUNCTION = f'export default () => {{ console.log("{MARKER}"); return new Response("{MARKER}"); }};\n'
@@ -340,7 +340,8 @@ def _project(instance: Instance, name: str) -> Project:
     def post(path: str, headers: dict[str, str], body: Any) -> Any:
         return http.post(path, json=body, headers=headers).raise_for_status().json()
 
-    account = post("/api/auth/register", {}, {"email": f"dev@{name}.example", "password": "correct horse battery"})
+    new = {"email": f"dev@{name}.example", "password": "correct horse battery", "setup_token": SETUP_TOKEN}
+    account = post("/api/auth/register", {}, new)
     developer = {"Authorization": f"Bearer {account['access_token']}"}
     made = post("/api/projects", developer, {"name": name})
     keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in made["keys"]}

@@ -61,7 +61,8 @@ class FakeFunctions:
             headers = (("content-type", "application/json"), ("set-cookie", "a=1"), ("set-cookie", "b=2"))
             yield Head(201, headers, 1, "inv_1", 0.0, False, body)
             return
-        yield Head(200, (("content-type", "text/plain"),), 1, "inv_1", 0.0, False)
+        cached = (("cache-control", "public, max-age=60"),) if name == "cached" else ()
+        yield Head(200, (("content-type", "text/plain"), *cached), 1, "inv_1", 0.0, False)
         yield Chunk(f"{caller.kind} {caller.project}".encode())
 
     async def feed(self, *_: Any) -> None:

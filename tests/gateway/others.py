@@ -79,6 +79,7 @@ class FakeBunAuth(Room):
         self.signer = "developers"
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
+        self.known: set[tuple[str, str]] = set()  # accounts, and addresses that they signed in from
 
     def token(self, session: str = "ses_1", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": ADA, "sid": session, "type": "access", "role": "user", "email": "ada@example.com"}
@@ -122,6 +123,16 @@ class FakeBunAuth(Room):
         if client_secret != PASSWORD:
             raise InvalidCredentials
         return ServiceToken("service", 300)
+
+    async def knows_address(self, email: str, ip: str) -> bool:
+        self.calls["knows_address"] += 1
+        return (email, ip) in self.known
+
+    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
+        return await self.login(caller, email, password)
+
+    async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
+        return await self.login(caller, "ada@example.com", PASSWORD)
 
     async def signup_state(self) -> SignupState:
         return SignupState("open", setup_complete=True)
@@ -171,6 +182,7 @@ class FakeTenantAuth(Room):
         super().__init__()
         self.ended: set[str] = set()
         self.version = 0
+        self.known: set[tuple[str, str, str]] = set()  # projects, accounts, and addresses that they signed in from
 
     def token(self, project: str = BAKERY, session: str = "ses_u", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": "usr_eve", "aud": project, "sid": session, "type": "user", "role": "user", "email": None}
@@ -183,6 +195,19 @@ class FakeTenantAuth(Room):
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         self.calls["session_alive"] += 1
         return session not in self.ended and version == self.version
+
+    async def knows_address(self, project: str, email: str, ip: str) -> bool:
+        self.calls["knows_address"] += 1
+        return (project, email, ip) in self.known
+
+    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
+        return await self.login(caller, email, password)
+
+    async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
+        return await self.login(caller, "eve@example.com", PASSWORD)
+
+    async def login_with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
+        return await self.login(caller, "eve@example.com", PASSWORD)
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
         self.calls["login"] += 1

@@ -166,6 +166,11 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
 ]
 
 
+PRIVATE = "private, no-cache"  # Security 11: what shared caches hear of every answer, whatever its status
+VARIES = "Authorization, Origin, X-Bunbase-Key"
+CACHED = {"GET /api/health": "no-store"}
+
+
 @pytest.fixture(params=["any origin", "own origins"])
 async def lanes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Served, Served]]:
     origins = ("*",) if request.param == "any origin" else ("https://app.example",)
@@ -210,6 +215,8 @@ async def test_both_lanes_give_the_same_answer(
         assert fast.hot.taken - before == taken + around, (line, headers)
         for reply in here:
             assert reply.header("x-request-id")
+            assert [value for name, value in reply.headers if name == "cache-control"] == [CACHED.get(line, PRIVATE)]
+            assert bool(reply.header("etag")) == (("vary", VARIES) in reply.headers), line
             assert (b"request_id" not in reply.body) or reply.header("x-request-id").encode() in reply.body
 
 

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
 
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.door import Door, door_of
-from tests.gateway.others import SECRET
+from tests.gateway.others import PASSWORD, SECRET
 
 SITE, STRANGER = "https://app.example.com", "https://evil.example.com"
 ASKING = {"access-control-request-method": "PATCH", "access-control-request-headers": "x-bunbase-key, if-match"}
+
+
+@pytest_asyncio.fixture
+async def door() -> AsyncIterator[Door]:
+    async with door_of(mode="production") as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("path", ["/v1/data/posts/p1", "/api/auth/login", "/v1/functions/hello/deep/path", "/nothing"])
@@ -49,3 +58,82 @@ async def test_only_the_listed_origins_may_read_when_some_are_listed() -> None:
     assert "access-control-allow-origin" not in stranger.headers
     assert asking.status_code == 400
     assert asking.headers.get("access-control-allow-origin") != STRANGER
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("http://localhost", True),
+        ("http://localhost:5173", True),
+        ("https://localhost:3000", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://[::1]:8080", True),
+        ("http://shop.localhost:3000", True),
+        ("https://a.b.localhost", True),
+        (SITE, False),
+        ("null", False),
+        ("http://localhost.evil.com", False),
+        ("http://evillocalhost", False),
+        ("http://evil.com/.localhost", False),
+        ("http://127.0.0.1.evil.com", False),
+        ("http://127.0.0.10", False),
+        ("http://192.168.1.5:5173", False),
+        ("ftp://localhost", False),
+        ("http://localhost:5173@evil.com", False),
+        ("http://localhost:", False),
+    ],
+)
+async def test_in_dev_only_pages_of_this_machine_may_read(origin: str, allowed: bool) -> None:
+    """Security 17: a page of another site may neither register here nor read an answer."""
+    body = {"email": "eve@example.com", "password": PASSWORD}
+    async with door_of() as door:
+        asking = await door.http.options("/api/auth/register", headers={"origin": origin, **ASKING})
+        sent = await door.http.post("/api/auth/register", json=body, headers={"origin": origin})
+        read = await door.http.get("/api/health", headers={"origin": origin})
+
+    told = [answer.headers.get("access-control-allow-origin") == origin for answer in (asking, sent, read)]
+    assert told == [allowed] * 3
+    assert asking.is_success == allowed
+    assert (sent.status_code == 201) == allowed
+    assert allowed or sent.json()["code"] == "origin_refused"
+    assert door.bunauth.calls["login"] == (1 if allowed else 0)
+
+
+async def test_in_dev_origins_can_be_added_or_all_be_let_in() -> None:
+    for origins, welcome in ((("auto", SITE), (SITE, "http://localhost:1")), (("*",), (SITE, STRANGER))):
+        async with door_of(GatewaySettings(cors_origins=origins)) as door:
+            for origin in welcome:
+                answer = await door.http.post("/api/auth/logout", headers={"origin": origin})
+                assert answer.json()["code"] == "unauthenticated"
+                assert answer.headers["access-control-allow-origin"] in ("*", origin)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("text/plain", '{"email": "eve@example.com", "password": "correct horse battery"}'),
+        (
+            "application/x-www-form-urlencoded",
+            '{"email":"eve@example.com","password":"correct horse battery","name":"="}',
+        ),
+        ("multipart/form-data; boundary=x", '{"email": "eve@example.com", "password": "correct horse battery"}'),
+        ("", '{"email": "eve@example.com", "password": "correct horse battery"}'),  # a Blob without a type
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login", "/v1/auth/signup?key=pk_bakery", "/rpc"])
+@pytest.mark.parametrize("mode", ["dev", "production"])
+async def test_what_a_page_can_send_without_asking_is_refused(path: str, kind: str, content: str, mode: str) -> None:
+    """Security 17: a simple request (Fetch §2.2.2) has no type that a route reads, or none at all."""
+    headers = {"origin": "http://localhost:3000" if mode == "dev" else SITE} | ({"content-type": kind} if kind else {})
+    async with door_of(mode=mode) as door:
+        answer = await door.http.post(path, content=content, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert not door.bunauth.calls["login"]
+    assert not door.tenant_auth.calls["login"]
+
+
+async def test_a_program_that_is_no_browser_may_leave_the_type_out(door: Door) -> None:
+    answer = await door.http.post("/api/auth/login", content=b'{"email": "a@b.c", "password": "x"}')
+
+    assert answer.json()["code"] == "invalid_credentials"

@@ -7,7 +7,9 @@ from litestar import Request
 
 from bunbase.contracts.bunauth import InvalidToken
 from bunbase.contracts.platform import InvalidKey
-from bunbase.gateway.credentials import MAX_LENGTH, bearer_token, client_ip, project_key
+from bunbase.gateway.credentials import MAX_LENGTH, bearer_token, caller_address, client_ip, project_key
+from bunbase.gateway.proxies import Proxies
+from bunbase.pkg.errors import CannotStart
 
 PROXY, OTHER_PROXY, CLIENT = "10.0.0.1", "10.0.0.2", "203.0.113.7"
 
@@ -57,10 +59,40 @@ def test_a_key_beyond_all_measure_is_cut() -> None:
         (PROXY, ["", " , "], PROXY),
         (PROXY, [OTHER_PROXY], PROXY),
         (PROXY, [], PROXY),
+        (PROXY, [f"{CLIENT}:4711"], CLIENT),
+        (PROXY, ["[2001:DB8::0001]:4711"], "2001:db8::1"),
+        (PROXY, [f"{CLIENT}, <script>"], PROXY),  # nobody knows which address that was
+        (PROXY, [f"<script>, {CLIENT}"], CLIENT),
+        (f"::ffff:{PROXY}", [f"::ffff:{CLIENT}"], CLIENT),
+        ("::ffff:203.0.113.9", [CLIENT], "203.0.113.9"),
+        ("", [CLIENT], ""),
     ],
 )
 def test_an_address_is_believed_when_a_trusted_proxy_says_so(peer: str, forwarded: list[str], ip: str) -> None:
     headers = [(b"x-forwarded-for", line.encode()) for line in forwarded]
     scope: Any = {"type": "http", "client": (peer, 1), "headers": headers, "query_string": b"", "path": "/"}
 
-    assert client_ip(Request(scope), (PROXY, OTHER_PROXY)) == ip
+    assert client_ip(Request(scope), Proxies((PROXY, OTHER_PROXY))) == ip
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "believed"),
+    [
+        ("10.0.0.0/8", "10.200.3.4", True),
+        ("10.0.0.0/8", "11.0.0.1", False),
+        ("10.0.0.1/8", "10.0.0.9", True),  # a network by one of its addresses
+        ("fd00::/8", "fd12::1", True),
+        ("fd00::/8", "10.0.0.1", False),
+        ("FD00:0::1", "fd00::1", True),
+        ("203.0.113.8/30", "203.0.113.9", True),
+    ],
+)
+def test_a_network_of_proxies_is_named_at_once(trusted: str, peer: str, believed: bool) -> None:
+    assert (peer in Proxies((trusted,))) is believed
+    assert caller_address(peer, [CLIENT], Proxies((trusted,))) == (CLIENT if believed else peer)
+
+
+@pytest.mark.parametrize("trusted", ["proxy.example.com", "10.0.0.0/33", "", "*"])
+def test_what_is_no_address_and_no_network_is_refused_at_the_start(trusted: str) -> None:
+    with pytest.raises(CannotStart, match="trusted_proxies"):
+        Proxies((trusted,))

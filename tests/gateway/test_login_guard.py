@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.door import Door, door_of
-from tests.gateway.others import LIBRARYS, PASSWORD, PUBLISHABLE
+from tests.gateway.others import BAKERY, LIBRARYS, PASSWORD, PUBLISHABLE, SECRET
 
 DEVELOPERS, USERS = "/api/auth/login", "/v1/auth/login"
 MOST = 3
@@ -62,12 +64,101 @@ async def test_addresses_are_told_apart_as_the_trusted_proxy_tells_them(door: Do
     assert (await login(door, email="x@example.com", x_forwarded_for="203.0.113.8")).status_code == 401
 
 
-async def test_an_account_is_guarded_from_all_addresses_together(door: Door) -> None:
-    for number in range(MOST):
-        await login(door, x_forwarded_for=f"203.0.113.{number}")
+@pytest.mark.parametrize(
+    "told",
+    [
+        [f"198.51.100.8:{port}" for port in range(2000, 2030)],
+        [f"[2001:db8:7::1]:{port}" for port in range(2000, 2030)],
+        [f"2001:db8:7::{number:x}" for number in range(1, 31)],
+        ["2001:DB8:7::1", "2001:db8:7:0:0:0:0:1", "2001:db8:7::0001", "2001:db8:7::1%eth0", " 2001:db8:7::1 "],
+        ["198.51.100.8", "::ffff:198.51.100.8", "::FFFF:c633:6408", "198.51.100.8:1"],
+        ["<script>alert(1)</script>", "unknown", "_hidden", "203.0.113.7.", "1.2.3", "", "x" * 5000],
+    ],
+)
+async def test_one_address_is_one_address_however_a_proxy_writes_it(door: Door, told: list[str]) -> None:
+    """Auth F15: ports are dropped, IPv6 counts by /64, and what is no address is the peer."""
+    statuses = [
+        (await login(door, email=f"{number}@example.com", x_forwarded_for=one)).status_code
+        for number, one in enumerate(told)
+    ]
 
-    assert (await login(door, x_forwarded_for="203.0.113.99")).status_code == 429
-    assert (await login(door, email="bob@example.com", x_forwarded_for="203.0.113.99")).status_code == 401
+    assert statuses == [401] * MOST + [429] * (len(told) - MOST)
+
+
+async def test_the_right_password_gets_in_whatever_strangers_try(door: Door) -> None:
+    """Security 8, Newcomer F4: wrong passwords for an account from many addresses do not shut it."""
+    for path in (DEVELOPERS, USERS):
+        guesses = [(await login(door, path, x_forwarded_for=f"10.0.{number}.1")).status_code for number in range(30)]
+
+        owner = await login(door, path, PASSWORD, x_forwarded_for="203.0.113.99")
+
+        assert guesses == [401] * 30
+        assert owner.status_code == 200
+
+
+async def test_a_shared_address_is_open_to_those_who_signed_in_there_before(door: Door) -> None:
+    """Security 8: a stranger in the same office, or behind the same proxy, does not shut the others out."""
+    door.bunauth.known.add(("ada@example.com", "203.0.113.7"))
+    door.tenant_auth.known.add((BAKERY, "ada@example.com", "203.0.113.7"))
+    for path in (DEVELOPERS, USERS):
+        for number in range(MOST):
+            await login(door, path, email=f"{number}@example.com", x_forwarded_for="203.0.113.7")
+
+        stranger = await login(door, path, PASSWORD, email="bob@example.com", x_forwarded_for="203.0.113.7")
+        owner = await login(door, path, PASSWORD, x_forwarded_for="203.0.113.7")
+
+        assert (stranger.status_code, owner.status_code) == (429, 200)
+
+
+async def test_a_projects_server_is_not_one_address(door: Door) -> None:
+    for number in range(MOST * 3):
+        await login(door, USERS, email=f"{number}@example.com", x_bunbase_key=SECRET)
+
+    assert (await login(door, USERS, PASSWORD, x_bunbase_key=SECRET)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "limit"),
+    [
+        ("/api/auth/register", {"email": "a@example.com", "password": PASSWORD}, "signups_per_hour"),
+        ("/v1/auth/signup", {"email": "a@example.com", "password": PASSWORD}, "signups_per_hour"),
+        ("/api/auth/refresh", {"refresh_token": "brt_x"}, "token_requests_per_minute"),
+        ("/v1/auth/refresh", {"refresh_token": "urt_x"}, "token_requests_per_minute"),
+        ("/v1/auth/login/custom-token", {"token": "x"}, "token_requests_per_minute"),
+    ],
+)
+async def test_sign_up_and_trades_of_tokens_have_a_limit(path: str, body: dict[str, str], limit: str) -> None:
+    """Newcomer F4: as many as the setting says from one address, then 429 with Retry-After; others go on."""
+    settings = msgspec.structs.replace(GatewaySettings(trusted_proxies=("127.0.0.1",)), **{limit: MOST})
+    async with door_of(settings) as door:
+
+        async def send(ip: str, key: str = PUBLISHABLE) -> httpx.Response:
+            return await door.http.post(path, json=body, headers={"x-bunbase-key": key, "x-forwarded-for": ip})
+
+        answers = [await send(f"2001:db8::{number:x}") for number in range(MOST)]
+        refused, elsewhere = await send("2001:db8::ffff"), await send("203.0.113.8")
+        library, server = await send("2001:db8::1", LIBRARYS), await send("2001:db8::1", SECRET)
+
+    assert all(answer.is_success for answer in answers)
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert elsewhere.is_success
+    assert (library.is_success, server.is_success) == (path.startswith("/v1"),) * 2
+
+
+async def test_invalid_tokens_at_the_rpc_have_a_limit() -> None:
+    async with door_of(GatewaySettings(token_requests_per_minute=MOST)) as door:
+
+        async def verify(token: str) -> Any:
+            call = {"jsonrpc": "2.0", "id": 1, "method": "auth.verify", "params": {"token": token}}
+            return (await door.http.post("/rpc", json=call)).json()
+
+        valid = [await verify(door.bunauth.token()) for _ in range(MOST * 2)]
+        answers = [await verify("bpt_invented") for _ in range(MOST + 1)]
+
+    assert all(answer["result"]["valid"] for answer in valid)
+    assert [answer["result"]["valid"] for answer in answers[:MOST]] == [False] * MOST
+    assert answers[-1]["error"]["data"]["code"] == "rate_limited"
 
 
 async def test_the_users_of_one_project_are_counted_apart_from_all_others(door: Door) -> None:
@@ -105,7 +196,7 @@ async def test_a_browser_may_read_the_refusal(door: Door) -> None:
     refused = await login(door, origin="http://localhost:3000")
 
     assert refused.status_code == 429
-    assert refused.headers["access-control-allow-origin"] == "*"
+    assert refused.headers["access-control-allow-origin"] == "http://localhost:3000"
     assert "retry-after" in refused.headers["access-control-expose-headers"].lower()
 
 

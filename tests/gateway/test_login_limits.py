@@ -4,16 +4,32 @@ import asyncio
 
 import pytest
 
-from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.login_limits import LoginLimits, Place
+from bunbase.gateway.settings import GatewaySettings
+from bunbase.gateway.slow_lane import SlowLane
 from bunbase.pkg.errors import RateLimited
 
 ADA, BOB = "ada@example.com", "bob@example.com"
+TURN_SECONDS = 0.01
+
+
+def limits_of(address: int = 100, pair: int = 100, account: int = 100) -> LoginLimits:
+    settings = GatewaySettings(
+        failed_logins_per_minute=address,
+        failed_logins_per_account_per_minute=pair,
+        failed_logins_per_account_per_hour=account,
+    )
+    return LoginLimits(settings, SlowLane(TURN_SECONDS))
+
+
+async def known() -> bool:
+    return True
 
 
 async def fail(limits: LoginLimits, ip: str = "1.1.1.1", email: str = ADA, pool: str = "developers") -> bool:
-    """Give whether the attempt was let in."""
+    """Return whether the attempt was let in."""
     try:
-        async with limits.attempt(pool, ip, email) as attempt:
+        async with limits.attempt(Place(pool, ip, email)) as attempt:
             attempt.failed = True
             return True
     except RateLimited:
@@ -21,12 +37,12 @@ async def fail(limits: LoginLimits, ip: str = "1.1.1.1", email: str = ADA, pool:
 
 
 async def succeed(limits: LoginLimits, ip: str = "1.1.1.1", email: str = ADA) -> None:
-    async with limits.attempt("developers", ip, email):
+    async with limits.attempt(Place("developers", ip, email)):
         pass
 
 
 async def test_so_many_wrong_passwords_and_no_more_from_one_address() -> None:
-    limits = LoginLimits(3)
+    limits = limits_of(3)
 
     let_in = [await fail(limits, email=f"{number}@example.com") for number in range(5)]
 
@@ -34,31 +50,149 @@ async def test_so_many_wrong_passwords_and_no_more_from_one_address() -> None:
     assert await fail(limits, ip="2.2.2.2")
 
 
-async def test_so_many_wrong_passwords_and_no_more_for_one_account() -> None:
-    limits = LoginLimits(3)
+async def test_so_many_wrong_passwords_and_no_more_for_one_account_from_one_address() -> None:
+    limits = limits_of(pair=3)
 
-    let_in = [
-        await fail(limits, ip=f"1.1.1.{number}", email=email)
-        for number, email in enumerate((ADA, " ADA@example.com", ADA, ADA))
-    ]
+    let_in = [await fail(limits, email=email) for email in (ADA, " ADA@example.com", ADA, ADA)]
 
     assert let_in == [True, True, True, False]
-    assert await fail(limits, ip="1.1.1.9", email=BOB)
+    assert await fail(limits, email=BOB)
+    assert await fail(limits, ip="2.2.2.2")
 
 
 async def test_one_account_is_counted_once_however_its_address_is_typed() -> None:
-    limits = LoginLimits(2)
+    limits = limits_of(pair=2)
     composed, apart = "\u00e9ve@example.com", "e\u0301ve@example.com"
 
-    let_in = [
-        await fail(limits, ip=f"1.1.1.{number}", email=email) for number, email in enumerate((composed, apart, apart))
-    ]
+    let_in = [await fail(limits, email=email) for email in (composed, apart, apart)]
 
     assert let_in == [True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("addresses", "counted_together"),
+    [
+        ([f"2001:db8:1:1::{number:x}" for number in range(1, 31)], True),
+        ([f"2001:db8:1:{number:x}::1" for number in range(30)], False),
+        ([f"198.51.100.{number}" for number in range(30)], False),
+    ],
+)
+async def test_an_address_is_its_neighbourhood(addresses: list[str], counted_together: bool) -> None:
+    """Auth F15: thirty addresses of one IPv6 network of 64 bits have one budget."""
+    limits = limits_of(20)
+
+    let_in = [await fail(limits, ip, f"{number}@example.com") for number, ip in enumerate(addresses)]
+
+    assert let_in == ([True] * 20 + [False] * 10 if counted_together else [True] * 30)
+
+
+async def test_an_account_that_strangers_guess_at_is_never_shut_for_its_owner() -> None:
+    """Security 8, Newcomer F4: many wrong passwords from many addresses, then the right one from one more address."""
+    limits = limits_of(account=20)
+
+    let_in = [await fail(limits, f"10.{number}.0.1") for number in range(40)]
+    async with limits.attempt(Place("developers", "203.0.113.7", ADA)) as owner:
+        pass
+
+    assert let_in == [True] * 40
+    assert not owner.failed
+    assert limits.accounts.count(("account", "developers", ADA)) == 20  # it is not counted beyond what matters
+
+
+async def test_beyond_the_bound_of_an_account_guesses_go_one_by_one() -> None:
+    """Security 8: distributed guessing goes on at the pace of the slow lane alone, however many guess at once."""
+    limits = limits_of(account=5)
+    at_once = most_at_once = 0
+
+    async def guess(ip: str) -> None:
+        nonlocal at_once, most_at_once
+        async with limits.attempt(Place("developers", ip, ADA)) as attempt:
+            at_once += 1
+            most_at_once = max(most_at_once, at_once)
+            attempt.failed = True
+            at_once -= 1
+
+    for number in range(5):
+        await fail(limits, f"10.0.{number}.1")
+    turns = limits.slow_lane.accounts
+    await guess("10.1.0.1")
+    waiting = [asyncio.ensure_future(guess(f"10.2.{number}.1")) for number in range(10)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert len(turns) == 1
+    assert limits.slow_lane.waiting == 10
+    await asyncio.gather(*waiting)
+    assert (limits.slow_lane.waiting, most_at_once) == (0, 1)
+    assert not limits.under_way
+
+
+async def test_the_owner_at_a_new_address_passes_by_all_who_guess_and_wait() -> None:
+    """Security 8: of those who wait, whoever has failed least comes first."""
+    limits, order = limits_of(account=20), []
+
+    async def guess(ip: str, name: str, fails: bool) -> None:
+        async with limits.attempt(Place("developers", ip, ADA)) as attempt:
+            order.append(name)
+            attempt.failed = fails
+
+    for number in range(21):
+        await fail(limits, f"10.0.{number}.1")
+    storm = [asyncio.ensure_future(guess(f"10.0.{number}.1", "guess", fails=True)) for number in range(20)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await guess("203.0.113.7", "owner", fails=False)
+    await asyncio.gather(*storm)
+
+    assert order.index("owner") <= 1
+
+
+async def test_where_an_account_signed_in_before_others_do_not_disturb_it() -> None:
+    """Security 8: neither strangers elsewhere nor others at a shared address shut a known address out."""
+    limits = limits_of(address=3, pair=2, account=3)
+    for number in range(3):
+        await fail(limits, email=f"{number}@example.com")
+        await fail(limits, f"10.0.{number}.1")
+
+    for _ in range(3):
+        async with limits.attempt(Place("developers", "1.1.1.1", ADA), known):
+            pass
+
+    assert not limits.slow_lane.accounts
+    assert not await fail(limits, email=BOB)
+    for _ in range(2):
+        async with limits.attempt(Place("developers", "1.1.1.1", ADA), known) as attempt:
+            attempt.failed = True
+    with pytest.raises(RateLimited):
+        async with limits.attempt(Place("developers", "1.1.1.1", ADA), known):
+            pass
+
+
+async def test_a_server_that_speaks_for_many_is_counted_by_account_alone() -> None:
+    limits = limits_of(address=2, pair=2, account=3)
+
+    let_in = [await fail(limits, ip="", email=f"{number % 4}@example.com") for number in range(12)]
+
+    assert let_in == [True] * 12
+    assert not limits.slow_lane.accounts
+
+
+async def test_sign_ups_and_trades_are_counted_by_pool_and_neighbourhood() -> None:
+    """Newcomer F4: sign-up has a limit."""
+    limits = LoginLimits(GatewaySettings(signups_per_hour=2, token_requests_per_minute=3))
+
+    for count, most in ((limits.sign_up, 2), (limits.trade, 3)):
+        for _ in range(most):
+            count("prj_a", "2001:db8::1")
+        with pytest.raises(RateLimited) as refused:
+            count("prj_a", "2001:db8::2")
+        count("prj_b", "2001:db8::1")
+        count("prj_a", "2001:db8:0:1::1")
+        assert refused.value.extra["retry_after_seconds"] >= 1
+
+
 async def test_right_passwords_do_not_count() -> None:
-    limits = LoginLimits(2)
+    limits = limits_of(2)
 
     for _ in range(10):
         await succeed(limits)
@@ -67,7 +201,7 @@ async def test_right_passwords_do_not_count() -> None:
 
 
 async def test_the_refusal_says_when_to_come_back() -> None:
-    limits = LoginLimits(1)
+    limits = limits_of(1)
     await fail(limits)
 
     with pytest.raises(RateLimited) as refused:
@@ -78,7 +212,7 @@ async def test_the_refusal_says_when_to_come_back() -> None:
 
 
 async def test_pools_are_counted_apart() -> None:
-    limits = LoginLimits(1)
+    limits = limits_of(1)
     await fail(limits, pool="users:a")
 
     assert await fail(limits, pool="users:b")
@@ -86,13 +220,13 @@ async def test_pools_are_counted_apart() -> None:
 
 
 async def test_a_thousand_guesses_at_once_get_no_further_than_one_after_the_other() -> None:
-    limits = LoginLimits(5)
+    limits = limits_of(5)
     guesses = 0
 
     async def guess() -> bool:
         nonlocal guesses
         try:
-            async with limits.attempt("developers", "1.1.1.1", ADA) as attempt:
+            async with limits.attempt(Place("developers", "1.1.1.1", ADA)) as attempt:
                 guesses += 1
                 await asyncio.sleep(0)
                 attempt.failed = True
@@ -106,7 +240,7 @@ async def test_a_thousand_guesses_at_once_get_no_further_than_one_after_the_othe
 
 
 async def test_a_crowd_with_the_right_password_gets_in_in_turn() -> None:
-    limits = LoginLimits(5)
+    limits = limits_of(5)
 
     await asyncio.gather(*(succeed(limits) for _ in range(100)))
 
@@ -114,11 +248,11 @@ async def test_a_crowd_with_the_right_password_gets_in_in_turn() -> None:
 
 
 async def test_an_attempt_that_breaks_off_makes_room_again() -> None:
-    limits = LoginLimits(1)
+    limits = limits_of(1)
 
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            async with limits.attempt("developers", "1.1.1.1", ADA):
+            async with limits.attempt(Place("developers", "1.1.1.1", ADA)):
                 raise ZeroDivisionError
 
     assert not limits.under_way

@@ -111,3 +111,34 @@ async def test_a_denial_is_explained_to_who_asks_in_dev_mode(tmp_path: Path) -> 
         assert (reply.status, problem["code"], problem["rule"]) == (404, "document_not_found", "get")
         assert problem["trace"][-1]["value"] is False
         assert lane.hot.taken == taken
+
+
+async def test_who_sees_less_of_a_document_has_another_tag(tmp_path: Path) -> None:
+    """Documents, arguable 6 and Security 11: a cache that revalidates does not serve one reader's view to another."""
+    bearer = f"authorization: Bearer {FakeTenantAuth().token()}"
+    for fast in (True, False):
+        async with (
+            served(tmp_path / str(fast), GatewaySettings(fast_lane=fast)) as lane,
+            lane.connected() as connection,
+        ):
+            await fill(lane)
+            whole = await connection.ask(f"GET {POSTS}/open", KEY)
+            masked = await connection.ask(f"GET {POSTS}/open", PUBLIC)
+            owners = await connection.ask(f"GET {POSTS}/mine", PUBLIC, bearer)
+            crossed = await connection.ask(f"GET {POSTS}/open", PUBLIC, f"if-none-match: {whole.header('etag')}")
+            own = await connection.ask(f"GET {POSTS}/open", PUBLIC, f"if-none-match: {masked.header('etag')}")
+            patched = await connection.ask(
+                f"PATCH {POSTS}/open", KEY, f"if-match: {masked.header('etag')}", body=b'{"n":2}'
+            )
+            again = await connection.ask(f"GET {POSTS}/open", PUBLIC, f"if-none-match: {masked.header('etag')}")
+
+        assert whole.header("etag") == owners.header("etag") == '"1"'
+        assert masked.header("etag").startswith('"1-')
+        assert b"note" not in masked.body
+        assert (crossed.status, crossed.body) == (200, masked.body)
+        assert (own.status, own.header("etag")) == (304, masked.header("etag"))
+        assert (patched.status, patched.header("etag")) == (200, '"2"')
+        assert again.status == 200
+        for reply in (whole, masked, own):
+            assert reply.header("cache-control") == "private, no-cache"
+            assert reply.header("vary") == "Authorization, Origin, X-Bunbase-Key"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bunbase.house.data_dir import DataDirectory
 from bunbase.house.modules import ROOMS
 from bunbase.house.run import run_dev, run_serve
 from bunbase.house.settings import ALIASES
+from bunbase.house.terminal import Terminal
 from bunbase.pkg.serve import listen
 
 ANY_PORT = {"gateway.port": "0", "house.internal_port": "0", "house.data_dir": "data"}
@@ -89,3 +91,14 @@ def test_a_postgresql_that_is_not_there_is_named(
     error = capsys.readouterr().err
     assert error.startswith("bunbase: PostgreSQL cannot be reached: ")
     assert "hidden" not in error
+
+
+@pytest.mark.parametrize("json", [False, True])
+def test_the_setup_token_is_told_with_the_command_that_uses_it(capsys: pytest.CaptureFixture[str], json: bool) -> None:
+    Terminal(json).setup_token("setup_abc", url="https://api.example.com")
+
+    told = capsys.readouterr().out
+    if json:
+        assert msgspec.json.decode(told) == {"event": "setup_token", "token": "setup_abc"}
+    else:
+        assert "register --url https://api.example.com --setup-token setup_abc\n" in told

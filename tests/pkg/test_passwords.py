@@ -5,10 +5,16 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.hash_turns import HashTurns, Line, NoRoom, Purpose
 from bunbase.pkg.passwords import MAX_LENGTH, Passwords, SignInBusy, open_passwords
+from tests.seeds import examples
+
+POOL, OTHER = "prj_bakery", "prj_library"
 
 
 @pytest.fixture
@@ -18,17 +24,17 @@ async def passwords() -> AsyncIterator[Passwords]:
 
 
 async def test_only_the_password_matches_its_hash(passwords: Passwords) -> None:
-    hash = await passwords.hash("correct horse")
+    hash = await passwords.hash(POOL, "correct horse")
 
     assert hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert await passwords.matches("correct horse", hash)
-    assert not await passwords.matches("incorrect horse", hash)
+    assert await passwords.matches(POOL, "correct horse", hash)
+    assert not await passwords.matches(POOL, "incorrect horse", hash)
 
 
 async def test_two_ways_to_write_a_letter_are_one_password(passwords: Passwords) -> None:
-    hash = await passwords.hash("cafe\u0301-au-lait")
+    hash = await passwords.hash(POOL, "cafe\u0301-au-lait")
 
-    assert await passwords.matches("caf\u00e9-au-lait", hash)
+    assert await passwords.matches(POOL, "caf\u00e9-au-lait", hash)
 
 
 async def test_without_an_account_as_much_is_hashed_and_nothing_matches(
@@ -42,42 +48,153 @@ async def test_without_an_account_as_much_is_hashed_and_nothing_matches(
 
     monkeypatch.setattr(passwords_module, "_matches", matches)
 
-    assert not await passwords.matches("nobody has this password", None)
+    assert not await passwords.matches(POOL, "nobody has this password", None)
 
     assert checked == [passwords_module.decoy()]
 
 
 async def test_even_the_decoys_own_password_opens_nothing(passwords: Passwords) -> None:
-    assert not await passwords.matches("nobody has this password", None)
+    assert not await passwords.matches(POOL, "nobody has this password", None)
 
 
 @pytest.mark.parametrize("password", ["short", "", "x" * (MAX_LENGTH + 1)])
 async def test_a_password_too_short_or_too_long_is_refused(passwords: Passwords, password: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await passwords.hash(password)
+        await passwords.hash(POOL, password)
 
     assert refused.value.extra["errors"][0]["path"] == "/password"
 
 
 async def test_a_huge_password_is_not_even_hashed(passwords: Passwords) -> None:
-    assert not await passwords.matches("x" * 10_000_000, "no hash at all")
+    assert not await passwords.matches(POOL, "x" * 10_000_000, "no hash at all")
 
 
 async def test_a_broken_hash_matches_nothing(passwords: Passwords) -> None:
-    assert not await passwords.matches("correct horse", "not a hash")
+    assert not await passwords.matches(POOL, "correct horse", "not a hash")
 
 
 async def test_a_storm_is_refused_and_passes(passwords: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords_module, "QUEUE_LIMIT", 3)
+    passwords.turns = HashTurns(1, Line(of_pool=2, of_all=5), Line(1, 1))
     released = threading.Event()
     monkeypatch.setattr(passwords_module, "_matches", lambda *_: released.wait(10))
-    waiting = [asyncio.ensure_future(passwords.matches("a password", "a hash")) for _ in range(3)]
+    waiting = [asyncio.ensure_future(passwords.matches(POOL, "a password", "a hash")) for _ in range(3)]
     await asyncio.sleep(0)
 
     with pytest.raises(SignInBusy) as refused:
-        await passwords.matches("a password", "a hash")
+        await passwords.matches(POOL, "a password", "a hash")
     released.set()
     await asyncio.gather(*waiting)
 
     assert refused.value.headers() == {"retry-after": "3"}
-    assert await passwords.matches("a password", "a hash")
+    assert await passwords.matches(POOL, "a password", "a hash")
+    assert (passwords.turns.free, passwords.turns.waiting) == (1, 0)
+
+
+async def test_a_caller_who_leaves_frees_no_thread_before_its_work_is_done(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwords.turns = HashTurns(1, Line(2, 2), Line(1, 1))
+    released = threading.Event()
+    monkeypatch.setattr(passwords_module, "_matches", lambda *_: released.wait(10))
+    hashing, waiting = (asyncio.ensure_future(passwords.matches(POOL, "a password", "a hash")) for _ in range(2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    for leaving in (hashing, waiting):
+        leaving.cancel()
+    await asyncio.gather(hashing, waiting, return_exceptions=True)
+    busy = passwords.turns.free
+    released.set()
+
+    assert (busy, passwords.turns.waiting) == (0, 0)
+    assert await passwords.matches(POOL, "a password", "a hash")
+
+
+async def joined(turns: HashTurns, pool: str, purpose: Purpose, order: list[str], name: str) -> None:
+    await turns.take(pool, purpose)
+    order.append(name)
+    turns.give_back()
+
+
+async def test_pools_take_turns_so_that_a_storm_in_one_delays_another_by_one_hash() -> None:
+    """Security 5: sign-ups and sign-ins of one project do not shut the sign-in of others."""
+    turns, order = HashTurns(1, Line(50, 200), Line(25, 100)), list[str]()
+    await turns.take(POOL, Purpose.SIGN_UP)
+    storm = [asyncio.ensure_future(joined(turns, POOL, Purpose.SIGN_IN, order, "storm")) for _ in range(250)]
+    storm += [asyncio.ensure_future(joined(turns, POOL, Purpose.SIGN_UP, order, "sign-up")) for _ in range(250)]
+    await asyncio.sleep(0)
+    others = [asyncio.ensure_future(joined(turns, OTHER, Purpose.SIGN_IN, order, "other")) for _ in range(10)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    turns.give_back()
+    refused = [outcome for outcome in await asyncio.gather(*storm, return_exceptions=True) if outcome is not None]
+    await asyncio.gather(*others)
+
+    assert len(refused) == 500 - 50 - 25
+    assert all(isinstance(one, NoRoom) for one in refused)
+    assert order.index("other") <= 2
+    assert [at for at, name in enumerate(order) if name == "other"][-1] < 30
+    assert (turns.free, turns.waiting) == (1, 0)
+
+
+async def test_sign_ins_go_first_and_sign_ups_still_get_every_fourth_turn() -> None:
+    turns, order = HashTurns(1, Line(50, 200), Line(25, 100)), list[str]()
+    await turns.take(POOL, Purpose.SIGN_IN)
+    names = (("up", Purpose.SIGN_UP), ("in", Purpose.SIGN_IN))
+    asked = [
+        asyncio.ensure_future(joined(turns, POOL, purpose, order, name)) for name, purpose in names for _ in range(8)
+    ]
+    await asyncio.sleep(0)
+
+    turns.give_back()
+    await asyncio.gather(*asked)
+
+    assert order == ["in", "in", "in", "up", "in", "in", "in", "up", "in", "in"] + ["up"] * 6
+
+
+async def test_a_pool_that_waits_with_one_finds_room_in_a_full_line() -> None:
+    """Security 5: many projects together do not fill the line either, as long as one of them waits with many."""
+    turns, order = HashTurns(1, Line(3, 6), Line(1, 1)), list[str]()
+    await turns.take("busy", Purpose.SIGN_IN)
+    storm = [
+        asyncio.ensure_future(joined(turns, pool, Purpose.SIGN_IN, order, pool)) for pool in "ab" for _ in range(3)
+    ]
+    await asyncio.sleep(0)
+
+    late = asyncio.ensure_future(joined(turns, OTHER, Purpose.SIGN_IN, order, "late"))
+    await asyncio.sleep(0)
+    turns.give_back()
+    outcomes = await asyncio.gather(*storm, return_exceptions=True)
+    await late
+
+    assert sum(isinstance(outcome, NoRoom) for outcome in outcomes) == 1
+    assert "late" in order[:3]
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Purpose), st.booleans(), st.booleans()), max_size=40))
+def test_no_turn_is_lost_whoever_leaves_and_whoever_is_refused(asked: list[tuple[str, Purpose, bool, bool]]) -> None:
+    """Security 5: after any storm, with any callers gone, all threads are free and nobody waits."""
+    turns: list[HashTurns] = []
+
+    async def storm() -> None:
+        shared = HashTurns(2, Line(2, 4), Line(1, 2))
+        turns.append(shared)
+        await shared.take("busy", Purpose.SIGN_IN)
+        await shared.take("busy", Purpose.SIGN_IN)
+        tasks = []
+        for pool, purpose, leaves, early in asked:
+            task = asyncio.ensure_future(joined(shared, pool, purpose, [], pool))
+            tasks.append(task)
+            if not early:
+                await asyncio.sleep(0)
+            if leaves:
+                task.cancel()
+        shared.give_back()
+        shared.give_back()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(storm())
+
+    assert (turns[0].free, turns[0].waiting) == (2, 0)

@@ -447,9 +447,9 @@ async def test_a_project_whose_key_is_destroyed_while_a_password_is_hashed_gets_
 ) -> None:
     hashed = tenant_auth.passwords.hash
 
-    async def slowly(password: str) -> str:
+    async def slowly(pool: str, password: str) -> str:
         await kms.destroy(BAKERY)
-        return await hashed(password)
+        return await hashed(pool, password)
 
     monkeypatch.setattr(tenant_auth.passwords, "hash", slowly)
 

@@ -10,6 +10,7 @@ from bunbase.bunauth.jobs import forget_jobs
 from bunbase.bunauth.routes import ROUTES
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
+from bunbase.bunauth.setup import prepare_setup
 from bunbase.bunauth.signing_keys import load_signing_keys
 from bunbase.bunauth.store import BunAuthStore
 from bunbase.contracts.bunauth import BunAuth
@@ -27,6 +28,7 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         open_passwords() as passwords,
     ):
         store = BunAuthStore(db, site.clock)
+        await prepare_setup(store, settings.setup_token, site.dev, site.tell_setup_token)
         keys = await load_signing_keys(store, rooms[Kms], site.clock)
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)

@@ -11,7 +11,7 @@ from litestar.params import PathParameter
 
 from bunbase.contracts.bunauth import Account, BunAuth, Discovery, Jwks, PersonalToken, PersonalTokens, SignedIn
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.http import Injected
+from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
 
 TAGS = ["Developers"]
@@ -22,9 +22,12 @@ Lifetime = Annotated[int, msgspec.Meta(ge=60, le=10 * 366 * 86400)]
 
 
 class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`setup_token`: for the first account, in production."""
+
     email: str
     password: str
     name: str = ""
+    setup_token: str = ""
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,23 +51,30 @@ class Me(msgspec.Struct, frozen=True):
     user: Account
 
 
-@post("/api/auth/register", summary="Open a developer's account", tags=TAGS)
+@post("/api/auth/register", summary="Open a developer's account", tags=TAGS, cache_control=NO_STORE)
 async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Register) -> SignedIn:
-    """The first account becomes the installation's administrator; afterwards the setting `signups` decides.
+    """The first account becomes the installation's administrator: in production it sends `setup_token`, which
+    `bunbase serve` prints at its first start. Afterwards the setting `signups` decides.
 
     An email that is taken answers 409: who may register can find out who has, as with any sign-up form that does not
     wait for a mail.
     """
-    return await bunauth.register(anyone, data.email, data.password, data.name)
+    return await bunauth.register(anyone, data.email, data.password, data.name, data.setup_token)
 
 
-@post("/api/auth/login", summary="Sign a developer in", tags=TAGS, status_code=200)
+@post("/api/auth/login", summary="Sign a developer in", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Login) -> SignedIn:
     """A wrong password and an unknown email answer alike, in like time."""
     return await bunauth.login(anyone, data.email, data.password)
 
 
-@post("/api/auth/refresh", summary="Trade a refresh token for a new pair", tags=TAGS, status_code=200)
+@post(
+    "/api/auth/refresh",
+    summary="Trade a refresh token for a new pair",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
 async def refresh(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Refresh) -> SignedIn:
     """Each refresh token works once; a retry within ten seconds gets the same pair, later reuse ends the session."""
     return await bunauth.refresh(anyone, data.refresh_token)
@@ -86,7 +96,7 @@ async def list_tokens(developer: Injected[Caller], bunauth: Injected[BunAuth]) -
     return await bunauth.tokens(developer)
 
 
-@post("/api/auth/tokens", summary="Make a personal access token", tags=TAGS)
+@post("/api/auth/tokens", summary="Make a personal access token", tags=TAGS, cache_control=NO_STORE)
 async def create_token(developer: Injected[Caller], bunauth: Injected[BunAuth], data: CreateToken) -> PersonalToken:
     """The token itself is in this answer and nowhere else. Without the scope `write` it may only read."""
     return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds)

@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from bunbase.bunauth import personal_tokens
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.settings import BunAuthSettings, Signups
+from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import BunAuthStore, Credentials
 from bunbase.contracts.bunauth import (
     Account,
@@ -40,9 +41,11 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.passwords import Passwords
 from bunbase.pkg.rpc.tokens import LIFETIME_SECONDS
 from bunbase.pkg.sessions import (
+    LATEST_SESSIONS,
     Pair,
     RefreshToken,
     Standing,
+    is_neighbour,
     new_pair,
     new_session,
     opened_pair,
@@ -70,12 +73,14 @@ class BunAuthService:
         self.clock = site.clock
         self.signups = settings.signups.on(site.dev)
 
-    async def register(self, caller: Caller, email: str, password: str, name: str) -> SignedIn:
+    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
         email, name = normal_email(email), _name(name)
         first = not await self.store.has_accounts()
-        if not first:
-            self._check_signups()  # before the costly hash
-        hash = await self.passwords.hash(password)
+        if first:  # both before the costly hash
+            await check_setup(self.store, caller, setup_token, self.site.dev)
+        else:
+            self._check_signups()
+        hash = await self.passwords.hash(POOL, password)
         new = Credentials(new_id("usr"), email, name, "admin" if first else "user", self.clock.now(), hash)
         if first and await self.store.add_first_account(new):
             return await self._open_session(caller, new.account())
@@ -88,7 +93,7 @@ class BunAuthService:
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
         normal = email_or_none(email)
         found = None if normal is None else await self.store.credentials(normal)
-        matches = await self.passwords.matches(password, found.password_hash if found else None)
+        matches = await self.passwords.matches(POOL, password, found.password_hash if found else None)
         metrics.logins.labels(POOL, "ok" if matches else InvalidCredentials.code).inc()
         if found is None or not matches:
             raise InvalidCredentials
@@ -169,6 +174,10 @@ class BunAuthService:
         if not self.site.service_tokens.is_secret(client_secret):
             raise InvalidCredentials("Send the installation's service secret.")
         return ServiceToken(self.site.service_tokens.mint(client_id), LIFETIME_SECONDS)
+
+    async def knows_address(self, email: str, ip: str) -> bool:
+        normal = email_or_none(email)
+        return normal is not None and is_neighbour(ip, await self.store.addresses(normal, LATEST_SESSIONS))
 
     async def signup_state(self) -> SignupState:
         return SignupState(self.signups.value, await self.store.has_admin())

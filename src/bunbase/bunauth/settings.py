@@ -21,7 +21,12 @@ class Signups(StrEnum):
 
 
 class BunAuthSettings(SessionSettings, frozen=True):
-    """`signups`: who may open an account once there is an administrator. `issuer`: empty for the public URL."""
+    """`signups`: who may open an account once there is an administrator. `issuer`: empty for the public URL.
+
+    `setup_token`: what the first account must send, at least 16 characters; empty: in production one is made at the
+    first start and printed.
+    """
 
     signups: Signups = Signups.AUTO
     issuer: str = ""
+    setup_token: str = ""

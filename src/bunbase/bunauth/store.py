@@ -28,12 +28,21 @@ ON CONFLICT (email) DO NOTHING"""
 ACCOUNT = "SELECT id, email, name, role, created_at FROM users WHERE id = $1"
 ACCOUNT_BY_EMAIL = "SELECT id, email, name, role, created_at, password_hash FROM users WHERE email = $1"
 
+SETUP_TOKEN = "SELECT hash FROM setup_token"
+ADD_SETUP_TOKEN = "INSERT INTO setup_token (hash) VALUES ($1) ON CONFLICT DO NOTHING"
+REPLACE_SETUP_TOKEN = "INSERT INTO setup_token (hash) VALUES ($1) ON CONFLICT (one) DO UPDATE SET hash = $1"
+DELETE_SETUP_TOKEN = "DELETE FROM setup_token"
+
 ADD_SESSION = """
 WITH session AS (
     INSERT INTO sessions (id, user_id, ip, agent, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
 )
 INSERT INTO refresh_tokens (hash, session, expires_at) SELECT $7, id, $8 FROM session"""
 SESSION_ALIVE = "SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > $2)"
+ADDRESSES = """
+SELECT array_agg(DISTINCT ip) FROM (
+    SELECT ip FROM sessions WHERE user_id = (SELECT id FROM users WHERE email = $1) ORDER BY id DESC LIMIT $2
+) AS latest"""
 END_SESSION = "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL"
 REFRESH_TOKEN = """
 SELECT session, user_id, refresh_tokens.expires_at, used_at, sealed_pair,
@@ -115,10 +124,23 @@ class BunAuthStore:
         return bool(await self.db.value(HAS_ADMIN))
 
     async def add_first_account(self, new: Credentials) -> bool:
-        """Add an account if there is none yet; of many who try at once, one is first."""
+        """Add an account if there is none yet, and forget the setup token; of many who try at once, one is first."""
         async with self.db.transaction():
             await self.db.execute(LOCK, FIRST_ACCOUNT)
+            await self.db.execute(DELETE_SETUP_TOKEN)
             return not await self.has_accounts() and await self.add_account(new)
+
+    async def setup_token(self) -> bytes | None:
+        """Return the hash of the token that the first account must send."""
+        found: bytes | None = await self.db.value(SETUP_TOKEN)
+        return found
+
+    async def add_setup_token(self, hash: bytes) -> bool:
+        """Keep the hash if there is none; processes that start together agree on one."""
+        return bool(await self.db.execute(ADD_SETUP_TOKEN, hash))
+
+    async def replace_setup_token(self, hash: bytes) -> None:
+        await self.db.execute(REPLACE_SETUP_TOKEN, hash)
 
     async def add_account(self, new: Credentials) -> bool:
         """Add an account; False if the email is taken."""
@@ -137,6 +159,10 @@ class BunAuthStore:
 
     async def session_alive(self, id: str, now: datetime) -> bool:
         return bool(await self.db.value(SESSION_ALIVE, id, now))
+
+    async def addresses(self, email: str, limit: int) -> list[str]:
+        """Return from where the account's latest sessions were opened."""
+        return await self.db.value(ADDRESSES, email, limit) or []
 
     async def end_session(self, id: str, now: datetime, until: float) -> None:
         """End a session and tell every process, both or neither; an ended one stays as it is."""

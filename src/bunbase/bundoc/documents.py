@@ -33,13 +33,15 @@ write: Final = msgspec.json.Encoder().encode
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """`body`: the stored form. `created`, `updated`: as they are shown, RFC 3339."""
+    """`body`: the stored form. `created`, `updated`: as they are shown, RFC 3339. `view`: names what is left of it for
+    one who may not see all; empty: it is whole."""
 
     id: str
     rev: int
     created: str
     updated: str
     body: bytes
+    view: str = ""
 
 
 def seen(stored: Stored) -> bytes:
@@ -49,7 +51,7 @@ def seen(stored: Stored) -> bytes:
 
 
 def document(stored: Stored, created: bool = False) -> Document:
-    return Document(stored.id, stored.rev, seen(stored), created)
+    return Document(stored.id, stored.rev, seen(stored), created, stored.view)
 
 
 def check_collection(collection: str) -> None:

@@ -19,6 +19,7 @@ from bunbase.cli.session import TOKEN, Session, keep_sign_in, open_session
 from bunbase.contracts.bunauth import Account, SignedIn
 
 PASSWORD: Final = "BUNBASE_PASSWORD"
+SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"
 PERSONAL: Final = "bpt_"
 
 
@@ -64,6 +65,10 @@ def register(
     *,
     credentials: PasswordFlags = NO_PASSWORD_FLAGS,
     name: Annotated[str, Parameter(show_default=False, help="Your name.")] = "",
+    setup_token: Annotated[
+        str,
+        Parameter(show_default=False, help=f"For the first account on a server in production. Else {SETUP_TOKEN}."),
+    ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Open an account; the first on a server becomes its administrator."""
@@ -71,6 +76,8 @@ def register(
     with open_session(flags) as session:
         _warn_of_plain_http(session.url, out)
         account = {"email": _email(credentials), "password": _password(credentials, again=True), "name": name}
+        if setup_token := setup_token or os.environ.get(SETUP_TOKEN, ""):
+            account["setup_token"] = setup_token
         _enter(session, Call("POST", "/api/auth/register", json=account), out)
         out.hint("Next: bunbase projects create <name>")
 

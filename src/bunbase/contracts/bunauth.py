@@ -41,6 +41,10 @@ class SignupsClosed(Problem):
     status, code, title = 403, "signups_closed", "This installation does not take new accounts"
 
 
+class SetupTokenRequired(Problem):
+    status, code, title = 403, "setup_token_required", "The first account needs the setup token"
+
+
 class TokenNotFound(Problem):
     status, code, title = 404, "token_not_found", "You have no such personal access token"
 
@@ -119,10 +123,10 @@ class SignupState(msgspec.Struct, frozen=True):
 
 
 class BunAuth(Protocol):
-    async def register(self, caller: Caller, email: str, password: str, name: str) -> SignedIn:
-        """Open an account; the first becomes the instance's administrator.
+    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
+        """Open an account; the first becomes the instance's administrator, and in production needs the setup token.
 
-        Raises: EmailTaken, SignupsClosed, InvalidInput.
+        Raises: SetupTokenRequired, EmailTaken, SignupsClosed, InvalidInput.
         """
         ...
 
@@ -174,6 +178,11 @@ class BunAuth(Protocol):
 
         Raises: InvalidCredentials.
         """
+        ...
+
+    async def knows_address(self, email: str, ip: str) -> bool:
+        """Return whether the account with this email signed in from the neighbourhood of `ip` in a session that
+        stands, or that ended less than a day ago. For limits on sign-ins: it is told to nobody."""
         ...
 
     async def signup_state(self) -> SignupState: ...

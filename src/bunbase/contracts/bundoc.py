@@ -120,12 +120,14 @@ class DiskFull(Problem):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """`body`: the whole JSON object, `_id`, `_rev`, `_created`, `_updated` first. `created`: this write made it."""
+    """`body`: the whole JSON object, `_id`, `_rev`, `_created`, `_updated` first. `created`: this write made it.
+    `view`: differs wherever the caller sees less of a revision than others do; empty: the caller sees all of it."""
 
     id: str
     rev: int
     body: bytes
     created: bool = False
+    view: str = ""
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -23,6 +23,10 @@ class UserNotFound(Problem):
     status, code, title = 404, "user_not_found", "There is no such user"
 
 
+class TooManyUsers(Problem):
+    status, code, title = 403, "too_many_users", "The project has as many users as it can have"
+
+
 class CustomTokenUsed(Problem):
     status, code, title = 401, "custom_token_used", "This custom token was used before"
 
@@ -124,7 +128,7 @@ class TenantAuth(Protocol):
     """
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        """Raises: EmailTaken, InvalidInput."""
+        """Raises: EmailTaken, TooManyUsers, InvalidInput."""
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
@@ -163,7 +167,7 @@ class TenantAuth(Protocol):
         ...
 
     async def create_user(self, caller: Caller, new: NewUser) -> ManagedUser:
-        """Raises: EmailTaken, InvalidInput."""
+        """Raises: EmailTaken, TooManyUsers, InvalidInput."""
         ...
 
     async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
@@ -194,6 +198,11 @@ class TenantAuth(Protocol):
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         """Say whether an access token of a session still counts, by its claims `sid` and `ver`; for a process whose
         revocation feed is broken."""
+        ...
+
+    async def knows_address(self, project: str, email: str, ip: str) -> bool:
+        """Return whether the user with this email signed in from the neighbourhood of `ip` in a session that stands,
+        or that ended less than a day ago. For limits on sign-ins: it is told to nobody."""
         ...
 
     async def drop_project(self, project: str) -> None:

@@ -14,14 +14,16 @@ from litestar.types import BeforeRequestHookHandler
 from bunbase.gateway.callers import Callers
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.identity import Identity
+from bunbase.gateway.local_guard import LOCAL_ORIGINS, LocalGuard
 from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.media import check_media
 from bunbase.gateway.openapi import openapi
 from bunbase.gateway.problems import HANDLERS
 from bunbase.gateway.project_hosts import ProjectHosts, ProjectHostsApp
+from bunbase.gateway.proxies import Proxies
 from bunbase.gateway.routes import ROUTES
-from bunbase.gateway.settings import GatewaySettings
+from bunbase.gateway.settings import AUTO, GatewaySettings
 from bunbase.pkg.api_json import api_json
 
 PREFLIGHT_SECONDS: Final = 600
@@ -45,14 +47,21 @@ def front_door(
     hosts: ProjectHosts,
 ) -> Frame:
     """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
-    callers = Callers(identity, settings.trusted_proxies, dependencies["site"].dev)
-    guard = DefineMiddleware(LoginGuard, limits=limits, trusted_proxies=settings.trusted_proxies)
+    site, proxies = dependencies["site"], Proxies(settings.trusted_proxies)
+    sharing = cors(settings, site.dev)
+    callers = Callers(identity, proxies, site.dev)
+    login_guard = DefineMiddleware(LoginGuard, limits=limits, identity=identity, trusted_proxies=proxies)
+
+    guards = [login_guard]
+    if site.dev:
+        guards.insert(0, DefineMiddleware(LocalGuard, allowed=sharing.is_origin_allowed, own=site.public_url))
 
     async def before_the_body(request: Request[Any, Any, Any]) -> None:
         await callers.admit(request)
         await check_media(request)
 
-    app = rooms_app(settings, routes, {**callers.dependencies(), **given(dependencies)}, [guard], before_the_body)
+    given_by_name = {**callers.dependencies(), **given(dependencies)}
+    app = rooms_app(settings, routes, given_by_name, guards, before_the_body, sharing)
     return Frame(ProjectHostsApp(app, hosts))
 
 
@@ -71,6 +80,7 @@ def rooms_app(
     dependencies: dict[str, Provide],
     middleware: Sequence[DefineMiddleware] = (),
     before_request: BeforeRequestHookHandler | None = None,
+    sharing: CORSConfig | None = None,
 ) -> Litestar:
     return Litestar(
         [*ROUTES, *routes],
@@ -78,7 +88,7 @@ def rooms_app(
         middleware=middleware,
         before_request=before_request,
         exception_handlers=HANDLERS,
-        cors_config=cors(settings),
+        cors_config=sharing,
         openapi_config=openapi(),
         response_class=ApiResponse,
         request_max_body_size=settings.max_body_bytes,
@@ -87,8 +97,15 @@ def rooms_app(
     )
 
 
-def cors(settings: GatewaySettings) -> CORSConfig:
-    return CORSConfig(allow_origins=list(settings.cors_origins), expose_headers=EXPOSED, max_age=PREFLIGHT_SECONDS)
+def cors(settings: GatewaySettings, dev: bool) -> CORSConfig:
+    """Whose pages may read answers: `auto` means those of this machine in dev mode, and all in production."""
+    origins = [origin for origin in settings.cors_origins if origin != AUTO]
+    local = None
+    if AUTO in settings.cors_origins:
+        origins, local = (origins, LOCAL_ORIGINS) if dev else (["*"], None)
+    return CORSConfig(
+        allow_origins=list(origins), allow_origin_regex=local, expose_headers=EXPOSED, max_age=PREFLIGHT_SECONDS
+    )
 
 
 def given(dependencies: dict[str, Any]) -> dict[str, Provide]:

@@ -14,7 +14,7 @@ They are asked before the body is read: what a stranger sends is not worth parsi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from typing import Any, Final
 
 from litestar import Request
@@ -44,7 +44,7 @@ MAX_AGENT: Final = 200
 
 
 class Callers:
-    def __init__(self, identity: Identity, trusted_proxies: tuple[str, ...], dev: bool = False) -> None:
+    def __init__(self, identity: Identity, trusted_proxies: Container[str], dev: bool = False) -> None:
         self.identity = identity
         self.trusted_proxies = trusted_proxies
         self.dev = dev

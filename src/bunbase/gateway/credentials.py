@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from litestar import Request
 
 from bunbase.contracts.bunauth import InvalidToken
 from bunbase.contracts.platform import InvalidKey
+from bunbase.pkg.ip_addresses import canonical_address
 
 KEY_HEADER: Final = "x-bunbase-key"
 FORWARDED_HEADER: Final = "x-forwarded-for"
@@ -44,17 +45,27 @@ def project_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
     return key[:MAX_LENGTH]
 
 
-def client_ip(request: Request[Any, Any, Any], trusted_proxies: tuple[str, ...]) -> str:
+def client_ip(request: Request[Any, Any, Any], trusted_proxies: Container[str]) -> str:
+    """Return the caller's address in its canonical spelling; "" for a peer without one."""
     peer = request.client.host if request.client else ""
+    return caller_address(peer, request.headers.getall(FORWARDED_HEADER, []), trusted_proxies)
+
+
+def caller_address(peer: str, forwarded: list[str], trusted_proxies: Container[str]) -> str:
+    """Return the last address in the X-Forwarded-For lines that no trusted proxy of ours added.
+
+    A proxy may add a header line of its own below the one a caller made up: all of them count, in order. Whatever is
+    no address is not believed: then it is the peer.
+    """
+    peer = canonical_address(peer) or peer
     if peer not in trusted_proxies:
         return peer
-    return address_behind(peer, request.headers.getall(FORWARDED_HEADER, []), trusted_proxies)
-
-
-def address_behind(peer: str, lines: list[str], trusted_proxies: tuple[str, ...]) -> str:
-    """Give the caller's address: the last one in X-Forwarded-For that no trusted proxy of ours added.
-
-    A proxy may add a header line of its own below the one a caller made up: all of them count, in order.
-    """
-    hops = [hop.strip() for hop in ",".join(lines).split(",") if hop.strip()]
-    return next((hop for hop in reversed(hops) if hop not in trusted_proxies), peer)
+    for hop in reversed(",".join(forwarded).split(",")):
+        if not hop.strip():
+            continue
+        address = canonical_address(hop)
+        if address is None:
+            return peer
+        if address not in trusted_proxies:
+            return address
+    return peer

@@ -7,7 +7,7 @@ header sent twice, an escaped path, a parameter with a strange value) needs no s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -53,8 +53,13 @@ class HotRequest(msgspec.Struct, frozen=True):
 
 
 class Hot:
-    def __init__(self, mounted: Iterable[Mounted], max_body_bytes: int) -> None:
+    """`welcome`: which pages may write (`local_guard.py`); None: all. A request of any other goes the ordinary way."""
+
+    def __init__(
+        self, mounted: Iterable[Mounted], max_body_bytes: int, welcome: Callable[[str], bool] | None = None
+    ) -> None:
         self.max_body_bytes = max_body_bytes
+        self.welcome = welcome
         self.by_method: dict[bytes, list[Mounted]] = {}
         for one in mounted:
             self.by_method.setdefault(one.route.method.encode(), []).append(one)
@@ -71,6 +76,8 @@ class Hot:
         whole = mounted.route.whole
         parameters = _query(mounted.route, query) if query and not whole else {}
         if headers is None or parameters is None or not headers.get(b"x-bunbase-key"):
+            return None
+        if self.welcome is not None and b"origin" in headers and not self.welcome(str(headers[b"origin"], "latin-1")):
             return None
         length = self._length(headers.get(b"content-length", b"0"), method in WITH_BODY)
         if length is None or (mounted.route.max_body_bytes is not None and length > mounted.route.max_body_bytes):

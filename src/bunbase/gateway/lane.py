@@ -7,7 +7,7 @@ go around them. Only the way there is shorter.
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine
+from collections.abc import Container, Coroutine
 from typing import Any, Final, cast
 
 import msgspec
@@ -15,7 +15,7 @@ from litestar.config.cors import CORSConfig
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
-from bunbase.gateway.credentials import MAX_LENGTH, address_behind, bearer_token
+from bunbase.gateway.credentials import MAX_LENGTH, bearer_token, caller_address
 from bunbase.gateway.hot import Headers, Hot, HotRequest
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, unreadable_problem
@@ -43,7 +43,7 @@ class Lane:
         self,
         hot: Hot,
         identity: Identity,
-        trusted_proxies: tuple[str, ...],
+        trusted_proxies: Container[str],
         cors: CORSConfig,
         hosts: ProjectHosts,
         read_seconds: float = READ_SECONDS,
@@ -84,9 +84,7 @@ class Lane:
         return identity.changed_projects.live() and (not signed_in or identity.ended_user_sessions.live())
 
     def _address(self, headers: Headers, peer: str) -> str:
-        if peer not in self.trusted_proxies:
-            return peer
-        return address_behind(peer, [str(headers.get(b"x-forwarded-for", b""), "latin-1")], self.trusted_proxies)
+        return caller_address(peer, [str(headers.get(b"x-forwarded-for", b""), "latin-1")], self.trusted_proxies)
 
 
 class Known:

@@ -1,7 +1,9 @@
-"""Stands before the two sign-in routes: refuses when too many passwords were wrong, and counts the wrong ones."""
+"""Stands before the routes where strangers get in: counts wrong passwords, sign-ups and trades of tokens, and refuses
+what is too much."""
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, Final
 
 import msgspec
@@ -9,12 +11,18 @@ from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from bunbase.contracts.caller import CallerKind
+from bunbase.contracts.platform import KeyHolder
 from bunbase.gateway.credentials import client_ip, project_key
-from bunbase.gateway.login_limits import DEVELOPERS, LoginLimits, users_of
-from bunbase.pkg.opaque import fingerprint
+from bunbase.gateway.identity import Identity
+from bunbase.gateway.login_limits import DEVELOPERS, Asking, LoginLimits, Place
 
 DEVELOPERS_LOGIN: Final = "/api/auth/login"
 USERS_LOGIN: Final = "/v1/auth/login"
+LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN)
+SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup")
+TRADES: Final = ("/api/auth/refresh", "/v1/auth/refresh", "/v1/auth/login/custom-token")
+OF_DEVELOPERS: Final = "/api/"
 MAX_PEEK_BYTES: Final = 64 << 10  # no sign-in is longer; what is goes on unread and is refused for its size
 
 
@@ -25,37 +33,70 @@ class _Email(msgspec.Struct, frozen=True):
 class LoginGuard:
     """Middleware of the app, so that requests are routed already: no other spelling of an address slips past."""
 
-    def __init__(self, app: ASGIApp, limits: LoginLimits, trusted_proxies: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, limits: LoginLimits, identity: Identity, trusted_proxies: Container[str]) -> None:
         self.app = app
         self.limits = limits
+        self.identity = identity
         self.trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["method"] != "POST" or not _signs_in(scope["path_template"]):
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
-        request: Request[Any, Any, Any] = Request(scope)
-        pool, ip = _pool(request), client_ip(request, self.trusted_proxies)
+        route, request = scope["path_template"], Request[Any, Any, Any](scope)
+        if route in LOGINS:
+            await self._sign_in(request, receive, send)
+            return
+        if route in SIGN_UPS or route in TRADES:
+            await self._count(request, route)
+        await self.app(scope, receive, send)
+
+    async def _sign_in(self, request: Request[Any, Any, Any], receive: Receive, send: Send) -> None:
+        holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         messages = await _peeked(receive)
         email = _email(b"".join(message.get("body", b"") for message in messages if message["type"] == "http.request"))
-        async with self.limits.attempt(pool, ip, email) as attempt:
+        place = Place(_pool(holder), "" if _speaks_for_many(holder) else ip, email)
+        async with self.limits.attempt(place, self._knows(holder, email, ip)) as attempt:
 
             async def watched(message: Message) -> None:
                 if message["type"] == "http.response.start" and message["status"] == 401:
                     attempt.failed = True
                 await send(message)
 
-            await self.app(scope, _replaying(messages, receive), watched)
+            await self.app(request.scope, _replaying(messages, receive), watched)
+
+    async def _count(self, request: Request[Any, Any, Any], route: str) -> None:
+        """Raises: RateLimited, InvalidKey, Unreachable."""
+        holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
+        if not _speaks_for_many(holder):
+            (self.limits.sign_up if route in SIGN_UPS else self.limits.trade)(_pool(holder), ip)
+
+    async def _holder(self, request: Request[Any, Any, Any]) -> KeyHolder | None:
+        """Return whose key a user's request comes with; None for developers, and without a key: the room refuses that.
+
+        Raises: InvalidKey, Unreachable.
+        """
+        if request.scope["path_template"].startswith(OF_DEVELOPERS):
+            return None
+        key = project_key(request.headers, request.query_params)
+        return await self.identity.key_holder(key) if key else None
+
+    def _knows(self, holder: KeyHolder | None, email: str, ip: str) -> Asking:
+        async def asking() -> bool:
+            if holder is None:
+                return await self.identity.bunauth.knows_address(email, ip)
+            return await self.identity.tenant_auth.knows_address(holder.project, email, ip)
+
+        return asking
 
 
-def _signs_in(route: str) -> bool:
-    return route in (DEVELOPERS_LOGIN, USERS_LOGIN)
+def _pool(holder: KeyHolder | None) -> str:
+    return DEVELOPERS if holder is None else holder.project
 
 
-def _pool(request: Request[Any, Any, Any]) -> str:
-    if request.scope["path_template"] == DEVELOPERS_LOGIN:
-        return DEVELOPERS
-    return users_of(fingerprint(project_key(request.headers, request.query_params)))
+def _speaks_for_many(holder: KeyHolder | None) -> bool:
+    """The secret key is the project's server, which signs in whoever asks it to, all from its one address."""
+    return holder is not None and holder.kind is CallerKind.SECRET
 
 
 async def _peeked(receive: Receive) -> list[Any]:

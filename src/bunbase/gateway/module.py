@@ -18,6 +18,7 @@ from bunbase.gateway.identity import Identity
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.project_hosts import ProjectHosts, project_hosts
+from bunbase.gateway.proxies import Proxies
 from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
@@ -33,7 +34,7 @@ async def open_gateway(
     """Give the ASGI app that answers for all `modules`, each under its name in `rooms`."""
     bunauth = rooms[BunAuth]
     identity = Identity(bunauth, rooms[Platform], rooms[TenantAuth], settings.cached_credentials)
-    limits = LoginLimits(settings.failed_logins_per_minute)
+    limits = LoginLimits(settings)
     hosts = project_hosts(site.functions_host, site.public_url)
     routes = [route for module in modules for route in module.routes]
     dependencies = {
@@ -45,12 +46,18 @@ async def open_gateway(
     async with identity.following():
         door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits, hosts)
         if settings.fast_lane:
-            door.serving = {"http": partial(FastLane, fast_lane(settings, rooms, modules, identity, hosts))}
+            lane = fast_lane(settings, rooms, modules, identity, hosts, site.dev)
+            door.serving = {"http": partial(FastLane, lane)}
         yield door
 
 
 def fast_lane(
-    settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], identity: Identity, hosts: ProjectHosts
+    settings: GatewaySettings,
+    rooms: Rooms,
+    modules: Sequence[Module],
+    identity: Identity,
+    hosts: ProjectHosts,
+    dev: bool,
 ) -> Lane:
     """Mount every room's hot routes. A stand-in's calls need a task from their first step on."""
     hot = []
@@ -58,4 +65,7 @@ def fast_lane(
         service: Any = rooms[module.provides]
         by_hand = not isinstance(service, Remote)
         hot += [mounted(route, service, by_hand) for route in module.fast_routes]
-    return Lane(Hot(hot, settings.max_body_bytes), identity, settings.trusted_proxies, cors(settings), hosts)
+    sharing = cors(settings, dev)
+    welcome = sharing.is_origin_allowed if dev else None
+    hot_routes = Hot(hot, settings.max_body_bytes, welcome)
+    return Lane(hot_routes, identity, Proxies(settings.trusted_proxies), sharing, hosts)

@@ -12,9 +12,9 @@ from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions
 from bunbase.gateway import rpc
+from bunbase.gateway.media import check_type
 from bunbase.pkg.api_json import api_json
-from bunbase.pkg.errors import UnsupportedMedia
-from bunbase.pkg.http import Injected
+from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
 from bunbase.pkg.modules import Site
 from bunbase.pkg.ready import Readiness
@@ -40,12 +40,12 @@ class Instance(msgspec.Struct, frozen=True):
     sandbox: dict[str, tuple[str, ...]]
 
 
-@get("/api/health", summary="Is the process alive?", tags=TAGS)
+@get("/api/health", summary="Is the process alive?", tags=TAGS, cache_control=NO_STORE)
 async def health() -> Health:
     return Health("ok", __version__)
 
 
-@get("/api/ready", summary="Can it serve?", tags=TAGS)
+@get("/api/ready", summary="Can it serve?", tags=TAGS, cache_control=NO_STORE)
 async def ready(readiness: Injected[Readiness]) -> Response[dict[str, Any]]:
     """Asks each dependency by name; 503 when one of them cannot be used."""
     answer, good = await readiness.report()
@@ -59,19 +59,25 @@ async def instance(bunauth: Injected[BunAuth], functions: Injected[Functions], s
     return Instance(__version__, site.mode, state.signups, state.setup_complete, {"functions": layers})
 
 
-@get("/metrics", summary="Metrics for Prometheus", tags=TAGS, media_type="text/plain")
+@get("/metrics", summary="Metrics for Prometheus", tags=TAGS, media_type="text/plain", cache_control=NO_STORE)
 async def metrics() -> Response[bytes]:
     """In dev mode only: in production they are on the internal port."""
     return Response(metrics_text(), media_type=TEXT_TYPE)
 
 
-@post("/rpc", summary="JSON-RPC 2.0", tags=["RPC"], status_code=200, request_max_body_size=MAX_RPC_BYTES)
+@post(
+    "/rpc",
+    summary="JSON-RPC 2.0",
+    tags=["RPC"],
+    status_code=200,
+    request_max_body_size=MAX_RPC_BYTES,
+    cache_control=NO_STORE,
+)
 async def json_rpc(
     anyone: Injected[Caller], dispatcher: Injected[Dispatcher], request: Request[Any, Any, Any]
 ) -> Response[bytes]:
     """Methods: `auth.login {email, password}`, `auth.verify {token}`, `service.exchange {client_id, client_secret}`."""
-    if request.content_type[0] not in ("application/json", ""):
-        raise UnsupportedMedia("Send JSON-RPC as application/json.")
+    check_type(request, "application/json")
     rpc.caller.set(anyone)
     try:
         call = msgspec.json.decode(await request.body())

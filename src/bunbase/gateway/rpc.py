@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from functools import partial
 
 from bunbase.contracts.bunauth import BunAuth, InvalidCredentials, ServiceToken, SignedIn, Verified
 from bunbase.contracts.caller import Caller
-from bunbase.gateway.login_limits import DEVELOPERS, SERVICES, LoginLimits
+from bunbase.gateway.login_limits import DEVELOPERS, SERVICES, LoginLimits, Place
 from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
 
 caller: ContextVar[Caller] = ContextVar("rpc_caller")
 
 
 class AuthMethods:
-    """`auth.login` and `auth.verify`; wrong passwords count as they do at `/api/auth/login`."""
+    """`auth.login` and `auth.verify`; wrong passwords count as they do at `/api/auth/login`, invalid tokens too."""
 
     def __init__(self, bunauth: BunAuth, limits: LoginLimits) -> None:
         self._bunauth = bunauth
@@ -21,7 +22,8 @@ class AuthMethods:
 
     async def login(self, email: str, password: str) -> SignedIn:
         by = caller.get()
-        async with self._limits.attempt(DEVELOPERS, by.ip, email) as attempt:
+        place, knows = Place(DEVELOPERS, by.ip, email), partial(self._bunauth.knows_address, email, by.ip)
+        async with self._limits.attempt(place, knows) as attempt:
             try:
                 return await self._bunauth.login(by, email, password)
             except InvalidCredentials:
@@ -29,7 +31,10 @@ class AuthMethods:
                 raise
 
     async def verify(self, token: str) -> Verified:
-        return await self._bunauth.verify(token)
+        with self._limits.check(caller.get().ip) as check:
+            verified = await self._bunauth.verify(token)
+            check.failed = not verified.valid
+            return verified
 
 
 class ServiceMethods:
@@ -41,7 +46,7 @@ class ServiceMethods:
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
         by = caller.get()
-        async with self._limits.attempt(SERVICES, by.ip, client_id) as attempt:
+        async with self._limits.attempt(Place(SERVICES, by.ip, client_id)) as attempt:
             try:
                 return await self._bunauth.exchange(client_id, client_secret)
             except InvalidCredentials:

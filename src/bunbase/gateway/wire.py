@@ -8,9 +8,11 @@ from litestar.config.cors import CORSConfig
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from bunbase.contracts.fast_routes import Answer
+from bunbase.gateway.caching import PRIVATE, TAGGED, caching
 
 Pairs = list[tuple[bytes, bytes]]
 
+CACHING: Final = {pairs: b"".join([b"%b: %b\r\n" % pair for pair in pairs]) for pairs in ((), PRIVATE, TAGGED)}
 CLOSE: Final = b"connection: close\r\n"
 
 
@@ -21,11 +23,12 @@ def answer_bytes(answer: Answer, date: bytes, cors: bytes, request_id: str, keep
         own += "transfer-encoding: chunked\r\n"
     elif answer.media:
         own = f"{own}content-type: {answer.media}\r\ncontent-length: {len(answer.body)}\r\n"
-    return b"%b%b%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\n%b\r\n%b" % (
+    return b"%b%b%b%b%bx-request-id: %b\r\nx-content-type-options: nosniff\r\n%b\r\n%b" % (
         STATUS_LINE[answer.status],
         date,
         own.encode("latin-1"),
         cors,
+        CACHING[caching([name.encode() for name, _ in answer.headers])],
         request_id.encode(),
         b"" if keep_alive else CLOSE,
         answer.body,

@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,8 +133,9 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     tokens = ServiceTokens(_service_secret(plan, directory), "+".join(plan.targets))
     host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
     public_url = plan.gateway.public_url.rstrip("/") or f"http://{host}:{port}"
+    tell = partial(plan.terminal.setup_token, url=public_url)
     functions_host = plan.config.of(FUNCTIONS.name, FunctionsSettings).host
-    site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock(), functions_host)
+    site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock(), tell, functions_host)
     uvloop.run(_serve(plan, site, listeners, cluster))
 
 

@@ -29,6 +29,16 @@ class Terminal:
     def step(self, what: str) -> None:
         self._say(f"· {what}", event="step", what=what)
 
+    def setup_token(self, token: str, url: str) -> None:
+        """Tell the token that the first account needs. It is stored nowhere, so this is the only time."""
+        self._say(
+            f"\n  The first account becomes the administrator and needs this token, which is shown only now:\n"
+            f"\n"
+            f"  setup     {_command()} register --url {url} --setup-token {token}\n",
+            event="setup_token",
+            token=token,
+        )
+
     def ready(self, mode: str, site: Site, database: Path | None) -> None:
         """`database`: where our own PostgreSQL keeps its files."""
         elsewhere = database is not None and site.data_dir not in database.parents

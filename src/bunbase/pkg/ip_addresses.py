@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 MAX_LENGTH: Final = 64  # no address with brackets, a zone and a port is longer
@@ -30,6 +30,15 @@ def neighbourhood(address: str) -> str:
         return address
     prefix = int(parsed) >> (128 - IPV6_PREFIX_BITS) << (128 - IPV6_PREFIX_BITS)
     return f"{IPv6Address(prefix)}/{IPV6_PREFIX_BITS}"
+
+
+def network_around(address: str) -> str:
+    """Return the name of the network that one operator hands out in one piece: IPv4 by /24, IPv6 by /48."""
+    parsed = _parsed(address)
+    if parsed is None:
+        return address
+    bits = 24 if isinstance(parsed, IPv4Address) else 48
+    return str(ip_network((parsed, bits), strict=False))
 
 
 def _without_port(text: str) -> str:

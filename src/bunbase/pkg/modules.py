@@ -33,11 +33,16 @@ class Rooms:
         self.services[contract] = service
 
 
+def _untold(_token: str) -> None:
+    """Nobody watches this process."""
+
+
 @dataclass(frozen=True)
 class Site:
     """What a process gives each of its rooms. `database_url` is empty where no room needs PostgreSQL.
 
-    `functions_host`: the wildcard of the projects' own hosts, or empty.
+    `tell_setup_token`: shows the token that the first account needs to whoever started the process. `functions_host`:
+    the wildcard of the projects' own hosts, or empty.
     """
 
     mode: str  # "dev" or "production"
@@ -46,6 +51,7 @@ class Site:
     public_url: str
     service_tokens: ServiceTokens
     clock: Clock
+    tell_setup_token: Callable[[str], None] = _untold
     functions_host: str = ""
 
     @property

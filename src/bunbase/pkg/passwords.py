@@ -1,4 +1,7 @@
-"""Passwords: argon2id in a bounded pool of threads, so that a storm of sign-ins cannot starve anything else."""
+"""Passwords: argon2id in a bounded pool of threads, so that a storm of sign-ins cannot starve anything else.
+
+Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`): other pools do not feel a storm in one.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,17 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.hash_turns import HashTurns, Line, NoRoom, Purpose
 
 MIN_LENGTH = 8
 MAX_LENGTH = 256  # characters; a longer one is only a way to make us hash more
 POOL_THREADS = 2
-QUEUE_LIMIT = 200  # at 19 ms each and two threads, the last in the queue waits two seconds
+# at 19 ms each and two threads, the last of a pool waits half a second for a sign-in if it is alone, and two seconds if
+# every line is full; sign-ups wait up to three times as long as sign-ins, never in front of them
+SIGN_INS_OF_POOL = 50
+SIGN_INS = 200
+SIGN_UPS_OF_POOL = 25
+SIGN_UPS = 100
 
 _T = TypeVar("_T")
 
@@ -30,49 +39,58 @@ class SignInBusy(Problem):
 
 
 class Passwords:
-    """Hashes and checks passwords; at most QUEUE_LIMIT wait, the next is refused.
+    """Hashes and checks passwords. `pool`: whose accounts they open; each pool may have so many waiting, all pools
+    together so many more, and the next is refused.
 
     Passwords are composed first (NFKC, as NIST SP 800-63B §3.1.1.2 asks), so that keyboards that write é in two ways
     agree.
     """
 
     def __init__(self) -> None:
-        self.pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="argon2")
-        self.waiting = 0
+        self.threads = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="argon2")
+        self.turns = HashTurns(POOL_THREADS, Line(SIGN_INS_OF_POOL, SIGN_INS), Line(SIGN_UPS_OF_POOL, SIGN_UPS))
 
-    async def hash(self, password: str) -> str:
-        """Give an encoded argon2id hash. Raises: InvalidInput, SignInBusy."""
+    async def hash(self, pool: str, password: str) -> str:
+        """Return an encoded argon2id hash. Raises: InvalidInput, SignInBusy."""
         password = _composed(password)
         check_password(password)
-        return await self._run(functools.partial(HASHER.hash, password))
+        return await self._run(pool, Purpose.SIGN_UP, functools.partial(HASHER.hash, password))
 
-    async def matches(self, password: str, hash: str | None) -> bool:
-        """Compare in the same time whether or not there is an account: without a hash, with a decoy."""
+    async def matches(self, pool: str, password: str, hash: str | None) -> bool:
+        """Compare in the same time whether or not there is an account: without a hash, with a decoy.
+
+        Raises: SignInBusy.
+        """
         password = _composed(password)
         if len(password) > MAX_LENGTH:
             return False
-        return await self._run(functools.partial(_matches, password, hash or decoy())) and hash is not None
+        matching = functools.partial(_matches, password, hash or decoy())
+        return await self._run(pool, Purpose.SIGN_IN, matching) and hash is not None
 
     async def make_decoy(self) -> None:
         """Do it before the first sign-in, or that one would take twice the time."""
-        await self._run(functools.partial(decoy))
+        await self._run("", Purpose.SIGN_IN, functools.partial(decoy))
 
     def close(self) -> None:
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: functools.partial[_T]) -> _T:
-        if self.waiting >= QUEUE_LIMIT:
-            raise SignInBusy("Try again in a few seconds.", retry_after_seconds=3)
-        self.waiting += 1
+    async def _run(self, pool: str, purpose: Purpose, work: functools.partial[_T]) -> _T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.pool, work)
-        finally:
-            self.waiting -= 1
+            await self.turns.take(pool, purpose)
+        except NoRoom:
+            raise SignInBusy("Try again in a few seconds.", retry_after_seconds=3) from None
+        try:
+            hashing = asyncio.get_running_loop().run_in_executor(self.threads, work)
+        except BaseException:
+            self.turns.give_back()
+            raise
+        hashing.add_done_callback(lambda _: self.turns.give_back())  # a caller who leaves does not free the thread
+        return await asyncio.shield(hashing)
 
 
 @asynccontextmanager
 async def open_passwords() -> AsyncIterator[Passwords]:
-    """Give a pool of threads that lasts as long as the block."""
+    """Yield a pool of threads that lasts as long as the block."""
     passwords = Passwords()
     try:
         await passwords.make_decoy()

@@ -13,9 +13,11 @@ from typing import Annotated, Final
 import msgspec
 
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.ip_addresses import neighbourhood
 from bunbase.pkg.opaque import fingerprint, new_secret, open_with, seal_with
 
 DAY_SECONDS: Final = 86400
+LATEST_SESSIONS: Final = 500  # of one user are looked through for an address that is known
 SKEW_SECONDS: Final = 60  # a token may be signed while its session ends, by a process whose clock is a little ahead
 
 Lifetime = Annotated[int, msgspec.Meta(ge=3600, le=366 * DAY_SECONDS)]
@@ -116,6 +118,11 @@ def new_pair(
     """Join an access token and its expiry with a new refresh token, which never outlives the session."""
     expires_at = min(now + timedelta(seconds=settings.refresh_ttl_seconds), session_expires_at)
     return Pair(*access, new_secret(prefix), expires_at)
+
+
+def is_neighbour(ip: str, known: list[str]) -> bool:
+    """Return whether limits count `ip` together with one of the addresses in `known`."""
+    return bool(ip) and neighbourhood(ip) in {neighbourhood(one) for one in known}
 
 
 def revoked_until(now: datetime, settings: SessionSettings) -> float:

@@ -11,7 +11,7 @@ from litestar.params import PathParameter
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.platform import Key, Keys, NewProject, Platform, Project, Projects
 from bunbase.pkg.cursors import DEFAULT_LIMIT
-from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
 from bunbase.pkg.ids import ID
 
 TAGS = ["Projects"]
@@ -45,7 +45,7 @@ class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grace_seconds: Grace = 86400
 
 
-@post("/api/projects", summary="Create a project", tags=TAGS)
+@post("/api/projects", summary="Create a project", tags=TAGS, cache_control=NO_STORE)
 async def create_project(developer: Injected[Caller], platform: Injected[Platform], data: CreateProject) -> NewProject:
     """Make a project owned by the caller. Its first two keys are in the answer: the secret one is shown only now."""
     return await platform.create_project(developer, data.name)
@@ -81,7 +81,7 @@ async def list_keys(member: Injected[Caller], platform: Injected[Platform]) -> K
     return await platform.keys(member)
 
 
-@post("/api/projects/{project:str}/keys", summary="Create a key", tags=TAGS)
+@post("/api/projects/{project:str}/keys", summary="Create a key", tags=TAGS, cache_control=NO_STORE)
 async def create_key(member: Injected[Caller], platform: Injected[Platform], data: CreateKey) -> Key:
     """The key itself is in this answer and nowhere else."""
     return await platform.create_key(member, CallerKind(data.kind), data.name, data.expires_in_seconds)
@@ -93,7 +93,7 @@ async def revoke_key(member: Injected[Caller], platform: Injected[Platform], key
     await platform.revoke_key(member, key_id)
 
 
-@post("/api/projects/{project:str}/keys/{key_id:str}/rotate", summary="Rotate a key", tags=TAGS)
+@post("/api/projects/{project:str}/keys/{key_id:str}/rotate", summary="Rotate a key", tags=TAGS, cache_control=NO_STORE)
 async def rotate_key(
     member: Injected[Caller], platform: Injected[Platform], key_id: KeyId, data: RotateKey | None = None
 ) -> Key:

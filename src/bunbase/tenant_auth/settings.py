@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from bunbase.pkg.sessions import SessionSettings
 
 
 class TenantAuthSettings(SessionSettings, frozen=True):
-    """The same for every project."""
+    """The same for every project. `max_users_per_project`: the next sign-up is refused (`too_many_users`)."""
+
+    max_users_per_project: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000

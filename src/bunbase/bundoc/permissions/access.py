@@ -7,6 +7,7 @@ code, with a `lookup` that reads where it stands.
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,9 @@ CALL_STEPS: Final = 2_000_000
 SCAN_STEPS: Final = 10_000_000  # in a thread of its own, over many documents
 LOOKUP_STEPS: Final = 50
 BYTES_FOR_A_STEP: Final = 16  # of a document that is read for a rule
+
+VIEW_BYTES: Final = 8  # of the digest of what is left of a document: it says nothing of what is hidden
+BARE: Final = "0"  # the view of a writer who may not read
 
 DENIED: Final = "No rule allows this; a server may do it with the project's secret key."
 
@@ -157,12 +161,14 @@ def bound_by_rules(caller: Caller) -> bool:
 
 
 def without(stored: Stored, hidden: list[str]) -> Stored:
-    return Stored(stored.id, stored.rev, stored.created, stored.updated, masked(stored.body, hidden))
+    body = masked(stored.body, hidden)
+    view = "" if body == stored.body else blake2b(body, digest_size=VIEW_BYTES).hexdigest()
+    return Stored(stored.id, stored.rev, stored.created, stored.updated, body, view)
 
 
 def bare(stored: Stored) -> Stored:
     """Give the system fields alone: what a writer hears of a document that they may not read."""
-    return Stored(stored.id, stored.rev, stored.created, stored.updated, b"{}")
+    return Stored(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
 
 
 def as_sql(access: Access) -> tuple[sql.Condition | None, bool, bool]:

@@ -62,8 +62,9 @@ async def query(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
 async def get(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     collection, id = asked.names
     found = await bundoc.get(caller, collection, id)
-    if unchanged(asked.headers.get("if-none-match"), found.rev):
-        return Answer(304, (("etag", etag(found.rev)),))
+    tag = etag(found)
+    if unchanged(asked.headers.get("if-none-match"), tag):
+        return Answer(304, (("etag", tag),))
     return _whole(found)
 
 
@@ -103,7 +104,7 @@ def _query(sent: Mapping[str, str], limit: int, cursor: str | None) -> Query:
 
 def _whole(document: Document, *headers: tuple[str, str]) -> Answer:
     status = 201 if document.created else 200
-    return Answer(status, (("etag", etag(document.rev)), *headers), document.body, JSON)
+    return Answer(status, (("etag", etag(document)), *headers), document.body, JSON)
 
 
 def _when(asked: Asked) -> Precondition:

@@ -1,20 +1,24 @@
-"""Entity tags and the headers that carry them (RFC 9110 §8.8.3, §13.1): a document's tag is its revision, quoted."""
+"""Entity tags and the headers that carry them (RFC 9110 §8.8.3, §13.1): a document's tag is its revision, quoted.
+
+Behind it stands the view (`"3-5c1f…"`) where a caller may not see all of the document: what differs has another tag.
+Conditions of writes are about the revision, whichever view of it the writer saw.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from bunbase.contracts.bundoc import NO_PRECONDITION, Precondition
+from bunbase.contracts.bundoc import NO_PRECONDITION, Document, Precondition
 from bunbase.pkg.errors import Malformed
 
-REVISION: Final = re.compile(r'"([1-9][0-9]{0,17})"')
+REVISION: Final = re.compile(r'"([1-9][0-9]{0,17})(?:-[0-9a-f]{1,32})?"')
 TAG: Final = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 TAGS: Final = re.compile(rf"{TAG}(?:[ \t]*,[ \t]*{TAG})*")
 
 
-def etag(rev: int) -> str:
-    return f'"{rev}"'
+def etag(document: Document) -> str:
+    return f'"{document.rev}-{document.view}"' if document.view else f'"{document.rev}"'
 
 
 def precondition(if_match: str | None, if_none_match: str | None) -> Precondition:
@@ -36,7 +40,7 @@ def precondition(if_match: str | None, if_none_match: str | None) -> Preconditio
     return Precondition(rev=int(match[1]))
 
 
-def unchanged(if_none_match: str | None, rev: int) -> bool:
+def unchanged(if_none_match: str | None, tag: str) -> bool:
     """Say whether a read may be answered 304: weak comparison, any of the tags. Raises: Malformed."""
     if if_none_match is None:
         return False
@@ -44,4 +48,4 @@ def unchanged(if_none_match: str | None, rev: int) -> bool:
         return True
     if not TAGS.fullmatch(if_none_match):
         raise Malformed('If-None-Match takes *, or ETags as they were given, such as "3".')
-    return etag(rev) in [tag.strip(" \t").removeprefix("W/") for tag in if_none_match.split(",")]
+    return tag in [sent.strip(" \t").removeprefix("W/") for sent in if_none_match.split(",")]

@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, Variable, Variables
-from bunbase.pkg.http import Injected
+from bunbase.pkg.http import NO_STORE, Injected
 
 TAGS = ["Environment"]
 
@@ -21,7 +21,7 @@ class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exposed: bool | None = None
 
 
-@get("/api/projects/{project:str}/env", summary="List environment variables", tags=TAGS)
+@get("/api/projects/{project:str}/env", summary="List environment variables", tags=TAGS, cache_control=NO_STORE)
 async def list_variables(
     member: Injected[Caller], functions: Injected[Functions], reveal: FromQuery[bool] = False
 ) -> Variables:

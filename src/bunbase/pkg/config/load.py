@@ -22,7 +22,7 @@ from bunbase.pkg.errors import CannotStart
 S = TypeVar("S", bound=msgspec.Struct)
 
 PREFIX = "BUNBASE_"
-SECRET = re.compile(r"secret|password|master_key|database_url")
+SECRET = re.compile(r"secret|password|master_key|setup_token|database_url")
 MASK = "********"
 
 

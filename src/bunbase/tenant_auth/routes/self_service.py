@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 from bunbase.contracts.bunauth import Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import TenantAuth, User, UserSignedIn
-from bunbase.pkg.http import Injected
+from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
 
 TAGS = ["End users"]
@@ -50,21 +50,27 @@ class UserMe(msgspec.Struct, frozen=True):
     user: User
 
 
-@post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS)
+@post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS, cache_control=NO_STORE)
 async def signup(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
     """An email that is taken answers 409: who may sign up can find out who has, as with any form that does not wait
     for a mail."""
     return await tenant_auth.signup(keyed, data.email, data.password, data.data)
 
 
-@post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200)
+@post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def user_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLogin) -> UserSignedIn:
     """A wrong password and an unknown email answer alike, in like time. A banned user hears so (403 `user_banned`)
     only with the right password."""
     return await tenant_auth.login(keyed, data.email, data.password)
 
 
-@post("/v1/auth/login/custom-token", summary="Sign in with a custom token", tags=TAGS, status_code=200)
+@post(
+    "/v1/auth/login/custom-token",
+    summary="Sign in with a custom token",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
 async def custom_token_login(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CustomTokenLogin
 ) -> UserSignedIn:
@@ -72,7 +78,13 @@ async def custom_token_login(
     return await tenant_auth.login_with_custom_token(keyed, data.token)
 
 
-@post("/v1/auth/refresh", summary="Trade a refresh token for a new pair", tags=TAGS, status_code=200)
+@post(
+    "/v1/auth/refresh",
+    summary="Trade a refresh token for a new pair",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
 async def user_refresh(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserRefresh) -> UserSignedIn:
     """Each refresh token works once; a retry within ten seconds gets the same pair (with a new access token, if a
     change of the user ended that one), later reuse ends the session."""

@@ -21,7 +21,7 @@ from bunbase.contracts.tenant_auth import (
 )
 from bunbase.pkg.addresses import MAX_LENGTH
 from bunbase.pkg.cursors import DEFAULT_LIMIT
-from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
 
 TAGS = ["End users: administration"]
 
@@ -102,7 +102,7 @@ async def end_user_sessions(
     await tenant_auth.end_user_sessions(operator, user_id)
 
 
-@post("/v1/auth/custom-token", summary="Make a custom token", tags=TAGS, status_code=200)
+@post("/v1/auth/custom-token", summary="Make a custom token", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def make_custom_token(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewCustomToken
 ) -> CustomToken:

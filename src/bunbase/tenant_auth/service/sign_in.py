@@ -22,7 +22,7 @@ class SigningIn(Parts):
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
         project, email = keyed_project(caller), normal_email(email)
         check_data(data)
-        hash = await self.passwords.hash(password)
+        hash = await self.passwords.hash(project, password)
         person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.clock.now()), hash)
         # signed first: a project whose key was destroyed must not get another user
         new = await self.new_session(caller, person, {})
@@ -33,7 +33,7 @@ class SigningIn(Parts):
         project, normal = keyed_project(caller), email_or_none(email)
         while True:
             found = None if normal is None else await self.stores.users.by_email(project, normal)
-            person = await self._proven(found, password)
+            person = await self._proven(project, found, password)
             new = await self.new_session(caller, person, {})
             if await self.stores.sessions.add(project, new):
                 return self.signed_in(person.user, new.pair)
@@ -57,9 +57,9 @@ class SigningIn(Parts):
         _refuse_banned(existing(await self.stores.users.by_id(project, uid)))
         return await self.access.sign_custom(project, uid, claims, self.clock.now())
 
-    async def _proven(self, found: Person | None, password: str) -> Person:
+    async def _proven(self, project: str, found: Person | None, password: str) -> Person:
         """Give the user if this is the password. Raises: InvalidCredentials, UserBanned."""
-        matches = await self.passwords.matches(password, found.password_hash if found else None)
+        matches = await self.passwords.matches(project, password, found.password_hash if found else None)
         if found is None or not matches:
             metrics.logins.labels(POOL, InvalidCredentials.code).inc()
             raise InvalidCredentials

@@ -8,6 +8,8 @@ from typing import Final
 
 from bunbase.contracts.bunauth import Jwks
 from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.sessions import LATEST_SESSIONS, is_neighbour
 from bunbase.tenant_auth.service.parts import Parts
 
 KEEP: Final = timedelta(days=1)  # what is over stays a day, so that a late client hears why it was refused
@@ -19,6 +21,12 @@ class Upkeep(Parts):
 
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         return await self.stores.sessions.alive(project, session, version, self.clock.now())
+
+    async def knows_address(self, project: str, email: str, ip: str) -> bool:
+        normal = email_or_none(email)
+        if normal is None:
+            return False
+        return is_neighbour(ip, await self.stores.sessions.addresses(project, normal, LATEST_SESSIONS))
 
     async def drop_project(self, project: str) -> None:
         self.access.forget(project)

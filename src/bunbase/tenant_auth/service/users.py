@@ -48,7 +48,9 @@ class Administration(Parts):
         check_role(new.role)
         check_claims(new.claims)
         check_data(new.data)
-        hash = None if new.password is None else await self.passwords.hash(new.password)  # which may have to wait
+        hash = (
+            None if new.password is None else await self.passwords.hash(project, new.password)
+        )  # which may have to wait
         await self.access.check_key(project)  # a project whose key was destroyed must not get another user
         user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
         person = Person(user, hash)
@@ -57,7 +59,7 @@ class Administration(Parts):
 
     async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
         project, changes = managed_project(caller, Role.DEVELOPER), _checked(changes)
-        hash = None if changes.password is UNSET else await self.passwords.hash(changes.password)
+        hash = None if changes.password is UNSET else await self.passwords.hash(project, changes.password)
         alter = partial(changed, changes=changes, password_hash=hash, now=self.clock.now())
         return (await self._change(project, id, alter)).shown()
 

@@ -35,6 +35,11 @@ SESSIONS = """
 SELECT id, ip, agent, created_at, expires_at FROM sessions
 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND ($4 = '' OR id < $4)
 ORDER BY id DESC LIMIT $5"""
+ADDRESSES = """
+SELECT array_agg(DISTINCT ip) FROM (
+    SELECT ip FROM sessions
+    WHERE project = $1 AND user_id = (SELECT id FROM users WHERE project = $1 AND email = $2) ORDER BY id DESC LIMIT $3
+) AS latest"""
 END_SESSION = "UPDATE sessions SET ended_at = $3 WHERE project = $1 AND id = $2 AND ended_at IS NULL"
 END_ALL = """
 UPDATE sessions SET ended_at = $3 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3"""
@@ -109,6 +114,10 @@ class SessionStore:
     async def page(self, project: str, user: str, now: datetime, before: str, limit: int) -> list[UserSession]:
         """Give the sessions of a user that stand, newest first, from behind the id `before` if it is not empty."""
         return await self.db.all(UserSession, SESSIONS, project, user, now, before, limit)
+
+    async def addresses(self, project: str, email: str, limit: int) -> list[str]:
+        """Return from where the user's latest sessions were opened."""
+        return await self.db.value(ADDRESSES, project, email, limit) or []
 
     async def end(self, project: str, id: str, now: datetime, until: float) -> None:
         """End a session and tell every process, both or neither; an ended one stays as it is."""

@@ -1,0 +1,40 @@
+"""The proxies whose word about a caller's address is believed: single addresses, and networks such as `10.0.0.0/8`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.ip_addresses import canonical_address
+
+KNOWN_ADDRESSES: Final = 4096
+
+
+class Proxies:
+    """`address in proxies`, for an address in its canonical spelling. Raises: CannotStart for what is no network."""
+
+    def __init__(self, trusted: Iterable[str] = ()) -> None:
+        self.networks = tuple(_network(one) for one in trusted)
+        self._known = lru_cache(KNOWN_ADDRESSES)(self._holds)
+
+    def __contains__(self, address: object) -> bool:
+        return bool(self.networks) and isinstance(address, str) and self._known(address)
+
+    def _holds(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False  # a peer without an address, such as a Unix socket
+        return any(parsed in network for network in self.networks)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(canonical_address(text) or text.strip(), strict=False)
+    except ValueError:
+        raise CannotStart(
+            f"gateway.trusted_proxies: {text!r} is no address and no network; write 10.0.0.1 or 10.0.0.0/8"
+        ) from None

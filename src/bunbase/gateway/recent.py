@@ -1,0 +1,95 @@
+"""How often something happened lately, by name: exact, and bounded whatever names strangers invent."""
+
+from __future__ import annotations
+
+import math
+import time
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final
+
+MAX_NAMES: Final = 50_000  # about 15 MB with a few times each; beyond, the name that was silent longest is forgotten
+MAX_TIMES: Final = 500_000  # 8 bytes each, over all names
+DIGEST_BYTES: Final = 16
+
+Name = tuple[str, ...]
+
+
+class Recent:
+    """A moving window: what is older than `seconds` does not count. `limit`: more than that is not remembered.
+
+    A stranger who sends more than MAX_NAMES names makes others be forgotten, and has spent as many attempts on it:
+    each of those names has a budget of its own that was there to use.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        seconds: float,
+        names: int = MAX_NAMES,
+        times: int = MAX_TIMES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limit = limit
+        self.seconds = seconds
+        self.most_names = names
+        self.most_times = times
+        self.clock = clock
+        self.times: OrderedDict[bytes, array[float]] = OrderedDict()  # the name that was silent longest comes first
+        self.size = 0
+
+    def add(self, name: Name) -> None:
+        now, key = self.clock(), _key(name)
+        times = self.times.get(key)
+        if times is None:
+            times = self.times[key] = array("d")
+        self.times.move_to_end(key)
+        self._trim(times, now, self.limit - 1)
+        times.append(now)
+        self.size += 1
+        self._forget(now)
+
+    def count(self, name: Name) -> int:
+        times = self.times.get(_key(name))
+        return 0 if times is None else len(times) - _over(times, self.clock() - self.seconds)
+
+    def left(self, name: Name) -> int:
+        """Return how many more there may be before the limit is reached."""
+        return self.limit - self.count(name)
+
+    def wait_seconds(self, name: Name) -> int:
+        """Return in how many whole seconds one more may be counted: at least 1."""
+        times = self.times.get(_key(name))
+        if not times or len(times) < self.limit:
+            return 1
+        return max(1, math.ceil(times[-self.limit] + self.seconds - self.clock()))
+
+    def _trim(self, times: array[float], now: float, most: int) -> None:
+        over = max(_over(times, now - self.seconds), len(times) - most)
+        del times[:over]
+        self.size -= over
+
+    def _forget(self, now: float) -> None:
+        """Drop two names that have nothing left to count, if the two silent longest are such; and what is too much."""
+        for _ in range(2):
+            oldest = next(iter(self.times))
+            if self.times[oldest][-1] > now - self.seconds:
+                break
+            self._drop(oldest)
+        while len(self.times) > self.most_names or (self.size > self.most_times and len(self.times) > 1):
+            self._drop(next(iter(self.times)))
+
+    def _drop(self, key: bytes) -> None:
+        self.size -= len(self.times.pop(key))
+
+
+def _over(times: array[float], until: float) -> int:
+    """Return how many of the times, oldest first, are no later than `until`."""
+    return next((at for at, one in enumerate(times) if one > until), len(times))
+
+
+def _key(name: Name) -> bytes:
+    """Return a name of fixed length: strangers choose how long the parts are."""
+    return blake2b("\0".join(name).encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()

@@ -1,0 +1,132 @@
+"""What every route tells caches, whatever it answers. Both lanes of the hot ones: test_both_lanes.py."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.gateway.routes import DEV_ROUTES, ROUTES
+from bunbase.house.generate import openapi_document
+from bunbase.house.modules import MODULES
+from tests.gateway.door import door_of
+from tests.gateway.others import PASSWORD, SECRET
+
+ALL = [*ROUTES, *DEV_ROUTES, *(route for module in MODULES for route in module.routes)]
+PRIVATE, NO_STORE = "private, no-cache", "no-store"
+SERVED = [
+    (method.upper(), path)
+    for path, methods in msgspec.json.decode(openapi_document())["paths"].items()
+    for method in methods
+]
+# answers that hold secrets, or are of this moment
+NEVER_STORED = {
+    ("GET", "/api/health"),
+    ("GET", "/api/ready"),
+    ("GET", "/metrics"),
+    ("GET", "/api/projects/{project}/env"),
+    ("POST", "/api/auth/login"),
+    ("POST", "/api/auth/refresh"),
+    ("POST", "/api/auth/register"),
+    ("POST", "/api/auth/tokens"),
+    ("POST", "/api/projects"),
+    ("POST", "/api/projects/{project}/keys"),
+    ("POST", "/api/projects/{project}/keys/{key_id}/rotate"),
+    ("POST", "/rpc"),
+    ("POST", "/v1/auth/custom-token"),
+    ("POST", "/v1/auth/login"),
+    ("POST", "/v1/auth/login/custom-token"),
+    ("POST", "/v1/auth/refresh"),
+    ("POST", "/v1/auth/signup"),
+}
+PUBLIC = {
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/.well-known/openid-configuration"),
+    ("GET", "/v1/auth/jwks.json"),
+}
+
+
+def test_every_route_that_answers_secrets_forbids_to_store_them() -> None:
+    """Security 11: sign-in, keys, tokens and revealed variables are `no-store`; public keys alone are public."""
+    said: dict[str, set[tuple[str, str]]] = {}
+    for route in ALL:
+        header = route.cache_control
+        if header is None:
+            continue
+        kind = NO_STORE if header.no_store else "public" if header.public else "other"
+        paths = {re.sub(r"\{(\w+):\w+\}", r"{\1}", path) for path in route.paths}
+        said.setdefault(kind, set()).update((method, path) for method in route.http_methods for path in paths)
+
+    assert {kind: {one for one in routes if one[0] != "HEAD"} for kind, routes in said.items()} == {
+        NO_STORE: NEVER_STORED,
+        "public": PUBLIC,
+    }
+
+
+@pytest.mark.parametrize("who", ["nobody", "developer", "key"])
+async def test_every_route_tells_caches_to_keep_nothing_for_others(who: str) -> None:
+    """Security 11: with X-Bunbase-Key alone a shared cache would not know that an answer is private; errors too."""
+    async with door_of() as door:
+        headers = {
+            "nobody": {},
+            "developer": {"authorization": f"Bearer {door.bunauth.token()}", "x-bunbase-project": "bakery"},
+            "key": {"x-bunbase-key": SECRET},
+        }[who]
+        for method, path in [*SERVED, ("GET", "/nothing"), ("GET", "/api/openapi.json")]:
+            answer = await door.http.request(method, _filled(path), headers=headers, json=_body(method))
+
+            said = answer.headers.get_list("cache-control")
+            assert said, (method, path)
+            if answer.is_success and (method, path) in PUBLIC:
+                assert said[0].replace(" ", "").startswith("public") or "public" in said[0]
+            else:
+                assert said in ([PRIVATE], [NO_STORE]), (method, path, said)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/auth/login", {"email": "ada@example.com", "password": PASSWORD}),
+        ("/api/auth/register", {"email": "ada@example.com", "password": PASSWORD}),
+        ("/api/auth/refresh", {"refresh_token": "brt_x"}),
+        ("/v1/auth/login", {"email": "ada@example.com", "password": PASSWORD}),
+        ("/v1/auth/signup", {"email": "ada@example.com", "password": PASSWORD}),
+        ("/v1/auth/refresh", {"refresh_token": "urt_x"}),
+        ("/v1/auth/login/custom-token", {"token": "x"}),
+        (
+            "/rpc",
+            {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "auth.login",
+                "params": {"email": "ada@example.com", "password": PASSWORD},
+            },
+        ),
+    ],
+)
+async def test_tokens_are_stored_nowhere(path: str, body: dict[str, Any]) -> None:
+    async with door_of() as door:
+        answer = await door.http.post(path, json=body, headers={"x-bunbase-key": SECRET})
+
+    assert answer.is_success
+    assert "refresh_token" in answer.text
+    assert answer.headers.get_list("cache-control") == [NO_STORE]
+
+
+async def test_what_a_function_says_itself_counts() -> None:
+    async with door_of() as door:
+        silent = await door.http.get("/v1/functions/echo", headers={"x-bunbase-key": SECRET})
+        saying = await door.http.get("/v1/functions/cached", headers={"x-bunbase-key": SECRET})
+
+    assert silent.headers.get_list("cache-control") == [PRIVATE]
+    assert saying.headers.get_list("cache-control") == ["public, max-age=60"]
+
+
+def _filled(path: str) -> str:
+    return re.sub(r"\{project\}", "bakery", re.sub(r"\{(?!project\})\w+\}", "x1", path)).replace("/{path}", "/x")
+
+
+def _body(method: str) -> Any:
+    return {} if method in ("POST", "PUT", "PATCH") else None

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from litestar.datastructures import Headers
+
+from bunbase.gateway.local_guard import HostRefused, LocalGuard, OriginRefused
+from tests.gateway.door import door_of
+from tests.gateway.others import PUBLISHABLE
+
+
+@pytest.mark.parametrize(
+    ("host", "answered"),
+    [
+        ("localhost:7070", True),
+        ("LOCALHOST", True),
+        ("localhost.:7070", True),
+        ("127.0.0.1:7070", True),
+        ("[::1]:7070", True),
+        ("192.168.1.5:7070", True),
+        ("shop.localhost:7070", True),
+        ("bunbase:7070", True),
+        ("my-laptop.local:7070", True),
+        ("host.docker.internal:7070", True),
+        ("evil.example.com", False),
+        ("evil.example.com:7070", False),
+        ("localhost.evil.example.com:7070", False),
+        ("127.0.0.1.nip.io:7070", False),
+        ("localhost@evil.com", False),
+        ("evil.com:7070:7070", False),
+    ],
+)
+async def test_in_dev_a_name_that_somebody_else_owns_does_not_lead_to_the_control_plane(
+    host: str, answered: bool
+) -> None:
+    """Security 17: DNS rebinding. A page whose name leads here is of the same origin: CORS does not hold it back."""
+    async with door_of() as door:
+        read = await door.http.get("/api/instance", headers={"host": host})
+        sent = await door.http.post("/api/auth/login", json={}, headers={"host": host, "origin": f"http://{host}"})
+        data = await door.http.get("/v1/data/posts", headers={"host": host, "x-bunbase-key": PUBLISHABLE})
+
+    assert read.status_code == (200 if answered else 403)
+    assert answered or read.json()["code"] == "host_refused"
+    assert sent.status_code == (422 if answered else 403)
+    assert data.status_code == 200
+
+
+def test_the_public_url_is_a_name_of_this_machine_and_its_pages_are_ours() -> None:
+    own = "dev.example.com:8443"
+
+    def check(host: str, origin: str) -> None:
+        guard = LocalGuard(no_app, allowed=lambda _: False, own=f"https://{own}")
+        guard.check("POST", "/api/auth/login", Headers({"host": host, "origin": origin}))
+
+    check(own, f"https://{own}")
+    check("DEV.example.com", "https://dev.example.com")
+    with pytest.raises(OriginRefused):
+        check(own, "https://evil.example.com")
+    with pytest.raises(HostRefused):
+        check("evil.example.com", "https://evil.example.com")
+
+
+async def no_app(*_: Any) -> None:
+    """Nothing stands behind the guard."""
+
+
+async def test_a_page_that_a_function_serves_may_write_to_where_it_came_from() -> None:
+    headers = {"host": "192.168.1.5:7070", "x-bunbase-key": PUBLISHABLE}
+    async with door_of() as door:
+        own = await door.http.post("/v1/auth/login", json={}, headers=headers | {"origin": "http://192.168.1.5:7070"})
+        other = await door.http.post("/v1/auth/login", json={}, headers=headers | {"origin": "http://192.168.1.5:80"})
+
+    assert (own.status_code, other.status_code) == (422, 403)
+
+
+async def test_in_production_the_proxy_decides_which_names_lead_here() -> None:
+    async with door_of(mode="production") as door:
+        answer = await door.http.get("/api/instance", headers={"host": "anything.example.com"})
+
+    assert answer.status_code == 200
