@@ -172,7 +172,7 @@ class Instance:
         peers = {room: f"http://127.0.0.1:{ports[name]}" for name, rooms in FIVE.items() for room in rooms}
         common = {
             "DATABASE_URL": database_url,
-            "BUNBASE_HOUSE__SERVICE_SECRET": "of these five processes only",
+            "BUNBASE_HOUSE__SERVICE_SECRET": "the secret of these five processes only",
             "BUNBASE_HOUSE__PEERS": msgspec.json.encode(peers).decode(),
             "BUNBASE_BUNAUTH__SIGNUPS": "open",
             "BUNBASE_PORT": str(self.port),

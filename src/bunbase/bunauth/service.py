@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from bunbase.bunauth import personal_tokens
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service_clients import ServiceClients
 from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.store import BunAuthStore, Credentials
 from bunbase.contracts.bunauth import (
@@ -19,6 +20,7 @@ from bunbase.contracts.bunauth import (
     Jwks,
     PersonalToken,
     PersonalTokens,
+    ServiceExchangeOff,
     ServiceToken,
     SignedIn,
     SignupsClosed,
@@ -50,6 +52,7 @@ from bunbase.pkg.sessions import (
     standing,
 )
 
+ROOM: Final = "bunauth"
 POOL: Final = "developers"  # as metrics call it
 REFRESH_PREFIX: Final = "brt"
 MAX_NAME_LENGTH: Final = 100
@@ -69,6 +72,7 @@ class BunAuthService:
         self.site = site
         self.clock = site.clock
         self.signups = settings.signups.on(site.dev)
+        self.service_clients = ServiceClients(settings)
 
     async def register(self, caller: Caller, email: str, password: str, name: str) -> SignedIn:
         email, name = normal_email(email), _name(name)
@@ -166,9 +170,11 @@ class BunAuthService:
             raise TokenNotFound
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
-        if not self.site.service_tokens.is_secret(client_secret):
-            raise InvalidCredentials("Send the installation's service secret.")
-        return ServiceToken(self.site.service_tokens.mint(client_id), LIFETIME_SECONDS)
+        if not self.settings.service_exchange:
+            raise ServiceExchangeOff("Set bunauth.service_exchange = true, and name the programs that may use it.")
+        if not self.service_clients.is_client(client_id, client_secret):
+            raise InvalidCredentials("Send the name and the secret of a program in bunauth.service_client_secrets.")
+        return ServiceToken(self.site.service_tokens.mint(ROOM, ROOM, client=client_id), LIFETIME_SECONDS)
 
     async def signup_state(self) -> SignupState:
         return SignupState(self.signups.value, await self.store.has_admin())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 from bunbase.pkg.sessions import SessionSettings
 
 
@@ -21,7 +23,13 @@ class Signups(StrEnum):
 
 
 class BunAuthSettings(SessionSettings, frozen=True):
-    """`signups`: who may open an account once there is an administrator. `issuer`: empty for the public URL."""
+    """`signups`: who may open an account once there is an administrator. `issuer`: empty for the public URL.
+
+    `service_exchange`: whether programs outside may trade a secret for a service token (`service.exchange` of `/rpc`).
+    `service_client_secrets`: those programs by name, each with a secret of at least 32 bytes.
+    """
 
     signups: Signups = Signups.AUTO
     issuer: str = ""
+    service_exchange: bool = False
+    service_client_secrets: dict[str, str] = msgspec.field(default_factory=dict)
