@@ -10,6 +10,7 @@ from typing import Final
 
 from bunbase.bunkms import envelope, signing
 from bunbase.bunkms.envelope import Sealed
+from bunbase.bunkms.master_key import HOW_TO_MAKE_ONE
 from bunbase.bunkms.message_codes import message_code
 from bunbase.bunkms.store import KeyStore, KeyVersion, SigningKey
 from bunbase.contracts.bunkms import (
@@ -24,6 +25,10 @@ from bunbase.contracts.bunkms import (
 )
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import CannotStart, InvalidInput, Problem
+from bunbase.pkg.logger import logger
+from bunbase.pkg.secret_text import MIN_DIFFERENT
+
+log = logger("bunkms")
 
 MAX_SECRET_BYTES: Final = 64 << 10
 MAX_MACS: Final = 1000
@@ -44,11 +49,19 @@ class KmsService:
         self.master_key = master_key
 
     async def prove_master_key(self) -> None:
-        """Refuse a master key that does not open the instance's own keys. Raises: WrongMasterKey."""
+        """Refuse a master key that does not open the instance's own keys, or could be guessed before there are any.
+
+        Raises: WrongMasterKey.
+        """
         newest = await self.store.newest(INSTANCE)
+        weak = len(set(self.master_key)) < MIN_DIFFERENT
         try:
             if newest is not None:
                 self._unwrapped(INSTANCE, newest)
+                if weak:  # what it protects must stay readable
+                    log.error("the master key repeats a few bytes and could be guessed: move to another installation")
+            elif weak:
+                raise WrongMasterKey(f"the master key repeats a few bytes and could be guessed; {HOW_TO_MAKE_ONE}")
         except DecryptionFailed:
             raise WrongMasterKey(
                 "this is not the master key that the stored keys were wrapped under: bring back the one they were"

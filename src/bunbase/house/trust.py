@@ -32,7 +32,9 @@ def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], s
             f"rooms in several processes prove themselves by one secret: set {SECRET}, or keys for each room "
             "(`bunbase service-secrets` makes them)"
         )
-    secrets = [house.service_secret or made(), house.second_service_secret]
+    secret = house.service_secret or made()
+    check_secret("service.secret in the data directory", secret)
+    secrets = [secret, house.second_service_secret]
     return derived_keys([one for one in secrets if one], targets, CALLING_ROOMS)
 
 
