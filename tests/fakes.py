@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, PublicKey, Signature
+from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Mac, PublicKey, Signature
 from bunbase.pkg.errors import InvalidInput, Unreachable
 
 NONCE_BYTES = 12
 MAX_SECRET_BYTES = 64 << 10
+MAX_MACS = 1000
 
 
 class FakeKms:
@@ -66,6 +67,22 @@ class FakeKms:
         self._called("unseal")
         return self._unsealed(owner, f"secret/{context}", sealed)
 
+    async def make_mac(self, owner: str, context: str, message: bytes) -> str:
+        self._called("make_mac")
+        if len(message) > MAX_SECRET_BYTES:
+            raise InvalidInput("A message is small; authenticate its hash.")
+        return self._mac(owner, self._version(owner), context, message)
+
+    async def check_macs(self, owner: str, macs: tuple[Mac, ...]) -> tuple[bool, ...]:
+        self._called("check_macs")
+        newest = self._version(owner)
+        if len(macs) > MAX_MACS:
+            raise InvalidInput("Too many at once.")
+        return tuple(
+            any(one.mac == self._mac(owner, version, one.context, one.message) for version in range(1, newest + 1))
+            for one in macs
+        )
+
     async def sign(self, owner: str, message: bytes) -> Signature:
         self._called("sign")
         signature = self._signing_key(owner).sign(message, padding.PKCS1v15(), hashes.SHA256())
@@ -102,6 +119,11 @@ class FakeKms:
         if owner not in self.versions:
             raise KeyNotFound(f"{owner} has no key.")
         return self.versions[owner]
+
+    def _mac(self, owner: str, version: int, context: str, message: bytes) -> str:
+        words = [self.secret, owner.encode(), b"%d" % version, context.encode(), message]
+        code = hashlib.sha256(b"".join(b"%d:%b" % (len(word), word) for word in words)).digest()
+        return f"bunkms:v{version}:{base64.b64encode(code).decode()}"
 
     def _sealed(self, owner: str, context: str, plaintext: bytes) -> str:
         version = self._version(owner)

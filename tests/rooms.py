@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,19 @@ from typing import Any
 import msgspec
 
 from bunbase.contracts.caller import Caller, CallerKind, Developer, EndUser, Role
+from bunbase.house.modules import MODULES
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.rpc.client import Line, remote
 from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
+from bunbase.pkg.rpc.room_keys import derived_keys
 from bunbase.pkg.rpc.server import RpcApp
-from bunbase.pkg.rpc.tokens import ServiceTokens
+from bunbase.pkg.rpc.tokens import Passport, ServiceTokens
 from bunbase.pkg.serve import listen, serving
 
-TOKENS = ServiceTokens("a service secret for tests only", "tests")
+SECRET = "a service secret for tests, and for tests only"
+TESTS = "tests"  # the room that calls
+TOKENS = ServiceTokens(derived_keys([SECRET], (TESTS, "gateway", *(module.name for module in MODULES)), ()))
 
 ANYONE = Caller(CallerKind.ANONYMOUS, ip="127.0.0.1", agent="tests")
 
@@ -40,6 +44,10 @@ def member_caller(project: str, role: Role = Role.OWNER, id: str = "usr_ada") ->
     return Caller(CallerKind.DEVELOPER, project=project, developer=developer, role=role, ip="127.0.0.1")
 
 
+def to_anyone(_by: Passport, _method: str, _arguments: Mapping[str, Any]) -> None:
+    """Admit every call: contract tests call everything, and `tests/house/test_callers.py` looks at who may."""
+
+
 @asynccontextmanager
 async def opened(
     module: Module,
@@ -53,10 +61,10 @@ async def opened(
         if topology == "local":
             yield service
             return
-        app = RpcApp(Dispatcher(methods_of(module.name, module.provides, service)), TOKENS)
+        app = RpcApp(Dispatcher(methods_of(module.name, module.provides, service), to_anyone), TOKENS)
         async with serving(app, listen("127.0.0.1", 0)) as address:
             line = Line(address, TOKENS)
             try:
-                yield remote(module.name, module.provides, line)
+                yield remote(module.name, module.provides, line, TESTS)
             finally:
                 await line.close()

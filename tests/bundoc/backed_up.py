@@ -56,8 +56,10 @@ async def backed_up(bundoc: Bundoc, caller: Caller = OWNER) -> str:
     return job.backup
 
 
-async def restored(bundoc: Bundoc, id: str, into: Caller = OWNER, source: Caller = OWNER) -> BackupJob:
-    return await ended(bundoc, into, await bundoc.restore_backup(into, source, id))
+async def restored(
+    bundoc: Bundoc, id: str, into: Caller = OWNER, source: Caller = OWNER, unauthenticated: bool = False
+) -> BackupJob:
+    return await ended(bundoc, into, await bundoc.restore_backup(into, source, id, unauthenticated))
 
 
 async def bodies(bundoc: Bundoc, caller: Caller = SERVER) -> bytes:

@@ -16,7 +16,9 @@ from bunbase.bunkms.module import MODULE
 from bunbase.bunkms.service import MAX_SECRET_BYTES, KmsService, WrongMasterKey
 from bunbase.bunkms.settings import KmsSettings
 from bunbase.bunkms.signing import new_signing_key
-from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, PublicKey
+from bunbase.bunkms.store import KeyStore
+from bunbase.contracts.bunkms import INSTANCE, DecryptionFailed, KeyDestroyed, KeyNotFound, PublicKey
+from bunbase.pkg.db.database import open_database
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.metrics import kms_ops
 from bunbase.pkg.modules import Rooms, Site
@@ -242,3 +244,19 @@ async def test_operations_are_counted_by_outcome(kms: KmsService) -> None:
         await kms.unseal(BAKERY, "env", "nonsense")
 
     assert (count("ok"), count("decryption_failed")) == (good + 1, bad + 1)
+
+
+async def test_a_master_key_that_could_be_guessed_protects_no_new_installation(here: Site) -> None:
+    """Security 9: but what an old installation keeps under one stays readable."""
+    weak = base64.b64encode(b"\0" * 32).decode()
+
+    with pytest.raises(WrongMasterKey, match="could be guessed; make one with"):
+        async with opened(MODULE, Rooms(), here, settings=KmsSettings(master_key=weak)):
+            pass
+
+    async with open_database(here.database_url, "bunkms", "bunbase.bunkms.migrations") as db:
+        old = KmsService(KeyStore(db), b"\0" * 32)
+        await old.create_keys(INSTANCE)
+        sealed = await old.seal(INSTANCE, "x", MARKER)
+    async with opened(MODULE, Rooms(), here, settings=KmsSettings(master_key=weak)) as kms:
+        assert await kms.unseal(INSTANCE, "x", sealed) == MARKER

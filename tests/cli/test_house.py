@@ -5,6 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bunbase.house.settings import HouseSettings
+from bunbase.house.trust import room_keys
 from tests.cli.conftest import Bunbase
 
 
@@ -37,6 +39,34 @@ def test_config_names_every_mistake(bunbase: Bunbase) -> None:
     assert said.problem["code"] == "invalid_config"
     assert "gateway.prot" in said.problem["detail"] or "prot" in said.problem["detail"]
     assert "nowhere" in said.problem["detail"]
+
+
+def test_rooms_get_keys_that_a_process_starts_with(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Security 9: a process of functions is given what functions need, and nothing that speaks for another room."""
+    monkeypatch.setenv("BUNBASE_HOUSE__SERVICE_SECRET", "the secret of this installation alone")
+
+    every = bunbase("service-secrets", "--json").document
+    said = bunbase("service-secrets", "functions")
+
+    settings = dict(line.split("=", 1) for line in said.out.splitlines())
+    keys = msgspec.json.decode(settings["BUNBASE_HOUSE__ROOM_KEYS"].strip("'"))
+    secrets = msgspec.json.decode(settings["BUNBASE_HOUSE__ROOM_SECRETS"].strip("'"))
+    assert secrets == {"functions": every["room_secrets"]["functions"]}
+    assert keys == every["room_keys"]
+    house = HouseSettings(room_secrets=secrets, room_keys=keys)
+    assert set(room_keys(house, ["functions"], str).own) == {"functions"}
+    assert "for no other" in said.err
+
+
+def test_without_a_secret_every_run_makes_new_keys_for_all_rooms(bunbase: Bunbase) -> None:
+    first, second = (bunbase("service-secrets", "--json").document for _ in range(2))
+
+    assert first["room_keys"].keys() == second["room_keys"].keys() == first["room_secrets"].keys()
+    assert first["room_keys"]["functions"] != second["room_keys"]["functions"]
+    assert len(bunbase("service-secrets").out.splitlines()) == 1 + len(first["room_secrets"])
+    assert bunbase("service-secrets", "functions").code == 2
+    assert bunbase("service-secrets", "bunkms").code == 2
+    assert bunbase("service-secrets", "--set", "house.service_secret=x").code == 2
 
 
 def test_serve_tells_a_program_why_it_does_not_start(bunbase: Bunbase) -> None:

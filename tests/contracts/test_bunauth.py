@@ -7,22 +7,30 @@ import pytest
 import pytest_asyncio
 
 from bunbase.bunauth.module import MODULE
+from bunbase.bunauth.service_clients import ServiceClients
+from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.contracts.bunauth import (
     BunAuth,
     EmailTaken,
     InvalidCredentials,
     InvalidToken,
+    ServiceExchangeOff,
     SignupState,
     TokenNotFound,
 )
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.revocations import RevokedKind
-from bunbase.pkg.errors import InvalidInput
+from bunbase.house.callers import CALLERS
+from bunbase.pkg.errors import CannotStart, Forbidden, InvalidInput
 from bunbase.pkg.modules import Rooms
+from bunbase.pkg.rpc.admission import admission
+from bunbase.pkg.rpc.tokens import Passport
 from tests.bunauth.feeds import feed_of
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.fakes import FakeKms
-from tests.rooms import ANYONE, TOKENS, opened, site
+from tests.rooms import ANYONE, SECRET, TOKENS, opened, site
+
+BILLING, SEARCH = "the secret of the billing program", "the secret of the search program"
 
 
 @pytest_asyncio.fixture(params=["local", "remote"])
@@ -78,12 +86,47 @@ async def test_keys_discovery_and_state_are_told_to_anyone(bunauth: BunAuth) -> 
     assert await bunauth.signup_state() == SignupState("open", setup_complete=False)
 
 
-async def test_the_service_secret_buys_a_token_for_internal_ports(bunauth: BunAuth) -> None:
-    bought = await bunauth.exchange("billing", "a service secret for tests only")
+async def test_service_tokens_are_not_for_sale_unless_a_setting_says_so(bunauth: BunAuth) -> None:
+    """Security 9."""
+    with pytest.raises(ServiceExchangeOff):
+        await bunauth.exchange("billing", BILLING)
+    with pytest.raises(ServiceExchangeOff):
+        await bunauth.exchange("billing", SECRET)
 
-    TOKENS.check(bought.access_token)
-    with pytest.raises(InvalidCredentials):
-        await bunauth.exchange("billing", "guessed")
+
+@pytest.mark.parametrize("topology", ["local", "remote"])
+async def test_a_named_program_buys_a_token_that_only_verifies(
+    topology: str, tmp_path: Path, database_url: str
+) -> None:
+    """Security 9: neither the service secret nor another program's opens anything, and no room is within reach."""
+    settings = BunAuthSettings(service_exchange=True, service_client_secrets={"billing": BILLING, "search": SEARCH})
+    where = site(tmp_path, database_url)
+    async with opened(MODULE, Rooms({Kms: FakeKms()}), where, topology, settings) as bunauth:
+        bought = await bunauth.exchange("billing", BILLING)
+        for name, secret in (("billing", SEARCH), ("billing", SECRET), ("nobody", BILLING), ("nobody", ""), ("", "")):
+            with pytest.raises(InvalidCredentials):
+                await bunauth.exchange(name, secret)
+
+    passport, admit = TOKENS.check(bought.access_token), admission(CALLERS, {})
+    assert passport == Passport("bunauth", "bunauth", "billing")
+    admit(passport, "bunauth.verify", {})
+    for method in ("bunauth.register", "bunauth.exchange", "bunkms.unseal", "bunkms.create_keys", "bundoc.get"):
+        with pytest.raises(Forbidden):
+            admit(passport, method, {"owner": "instance", "context": "bunauth:signing-key"})
+
+
+@pytest.mark.parametrize(
+    ("secrets", "why"),
+    [
+        ({}, "on for nobody"),
+        ({"billing": "x"}, r"service_client_secrets\.billing has 1 bytes"),
+        ({"": BILLING}, "1 to 64 characters"),
+    ],
+)
+def test_programs_without_a_good_secret_are_refused_at_start(secrets: dict[str, str], why: str) -> None:
+    """Security 9."""
+    with pytest.raises(CannotStart, match=why):
+        ServiceClients(BunAuthSettings(service_exchange=True, service_client_secrets=secrets))
 
 
 async def test_an_ended_session_is_told_within_a_second(bunauth: BunAuth) -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bunbase.bunkms.module import MODULE
-from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
+from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, Kms, Mac
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms
@@ -48,6 +48,46 @@ async def test_data_keys_and_secrets_come_back(kms: Kms) -> None:
     assert key.wrapped.startswith("bunkms:v1:")
     assert await kms.unwrap_data_key(OWNER, "documents", key.wrapped) == key.plaintext
     assert await kms.unseal(OWNER, "env", sealed) == b"\0secret"
+
+
+async def test_a_code_authenticates_one_message_of_one_owner_in_one_context(kms: Kms) -> None:
+    """Security 19: and goes on doing so when keys are rotated."""
+    mac = await kms.make_mac(OWNER, "x", b"message")
+    await kms.rotate(OWNER)
+    newer = await kms.make_mac(OWNER, "x", b"message")
+    right = (Mac("x", b"message", mac), Mac("x", b"message", newer))
+    version = mac.partition(":v1:")
+    wrong = (
+        Mac("y", b"message", mac),
+        Mac("x", b"massage", mac),
+        Mac("x", b"message", f"bunkms:v2:{version[2]}"),
+        Mac("x", b"message", f"bunkms:v3:{version[2]}"),
+        Mac("x", b"message", mac[:-2]),
+        Mac("x", b"message", ""),
+        Mac("xm", b"essage", mac),
+        Mac("x", b"message", await kms.seal(OWNER, "x", b"message")),
+    )
+
+    assert await kms.check_macs(OWNER, right + wrong) == (True, True) + (False,) * len(wrong)
+    assert await kms.check_macs(OTHER, right) == (False, False)
+    assert newer.startswith("bunkms:v2:")
+    assert await kms.check_macs(OWNER, ()) == ()
+
+
+async def test_codes_are_bounded_and_die_with_their_owner(kms: Kms) -> None:
+    mac = Mac("x", b"message", await kms.make_mac(OWNER, "x", b"message"))
+
+    with pytest.raises(InvalidInput):
+        await kms.make_mac(OWNER, "x", b"m" * (64 << 10) + b"m")
+    with pytest.raises(InvalidInput):
+        await kms.check_macs(OWNER, (mac,) * 1001)
+    await kms.destroy(OWNER)
+    with pytest.raises(KeyDestroyed):
+        await kms.check_macs(OWNER, (mac,))
+    with pytest.raises(KeyDestroyed):
+        await kms.make_mac(OWNER, "x", b"message")
+    with pytest.raises(KeyNotFound):
+        await kms.check_macs("prj_unknown", (mac,))
 
 
 async def test_owner_context_and_kind_are_bound(kms: Kms) -> None:

@@ -38,7 +38,7 @@ def instance(request: pytest.FixtureRequest, home: Path, postgres: str) -> Itera
     topology: str = request.param
     place = home / topology
     place.mkdir()
-    running = Instance(topology, place, _new_database(postgres) if topology == "five" else "")
+    running = Instance(topology, place, new_database(postgres) if topology == "five" else "")
     try:
         yield running.start()
     finally:
@@ -58,7 +58,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _new_database(url: str) -> str:
+def new_database(url: str) -> str:
     name = new_id("e2e")
 
     async def create() -> None:

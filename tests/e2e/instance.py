@@ -1,4 +1,4 @@
-"""A real BunBase in processes of its own: all rooms in one (`bunbase dev`), or five that serve each other."""
+"""A real BunBase in processes of its own: all rooms in one (`bunbase dev`), or several that serve each other."""
 
 from __future__ import annotations
 
@@ -17,17 +17,28 @@ from typing import Any
 import httpx
 import msgspec
 
+from bunbase.house.trust import CALLING_ROOMS
+from bunbase.pkg.rpc.room_keys import public_key, room_secret
+
+SECRET = "the secret of these few processes only"
 BUNBASE = Path(sys.executable).with_name("bunbase")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 SETUP_TOKEN = "the first account of these tests only"
 
-FIVE = {
-    "bunkms": ("bunkms",),
-    "accounts": ("bunauth", "platform"),
-    "data": ("tenant_auth", "bundoc"),
-    "functions": ("functions",),
-    "front": ("gateway",),
+# in both, some processes need each other: accounts (platform) and functions (tenant_auth), front and functions
+SEVERAL = {
+    "five": {
+        "bunkms": ("bunkms",),
+        "accounts": ("bunauth", "platform", "tenant_auth"),
+        "data": ("bundoc",),
+        "functions": ("functions",),
+        "front": ("gateway",),
+    },
+    "two": {
+        "front": ("bunkms", "bunauth", "tenant_auth", "platform", "bundoc", "gateway"),
+        "functions": ("functions",),
+    },
 }
 
 
@@ -81,7 +92,8 @@ class Instance:
         self.url = f"http://127.0.0.1:{self.port}"
         self.program = [str(BUNBASE)]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.commands = self._one() if topology == "one" else self._five(database_url)
+        self.internal_ports: dict[str, int] = {}
+        self.commands = self._one() if topology == "one" else self._several(SEVERAL[topology], database_url)
         self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
     def start(self) -> Instance:
@@ -182,12 +194,13 @@ class Instance:
     def _one(self) -> dict[str, tuple[list[str], dict[str, str]]]:
         return {"dev": (["dev"], {"BUNBASE_PORT": str(self.port), "BUNBASE_DATA_DIR": str(self.home / "data")})}
 
-    def _five(self, database_url: str) -> dict[str, tuple[list[str], dict[str, str]]]:
-        ports = {name: free_port() for name in FIVE}
-        peers = {room: f"http://127.0.0.1:{ports[name]}" for name, rooms in FIVE.items() for room in rooms}
+    def _several(
+        self, processes: dict[str, tuple[str, ...]], database_url: str
+    ) -> dict[str, tuple[list[str], dict[str, str]]]:
+        ports = self.internal_ports = {name: free_port() for name in processes}
+        peers = {room: f"http://127.0.0.1:{ports[name]}" for name, rooms in processes.items() for room in rooms}
         common = {
             "DATABASE_URL": database_url,
-            "BUNBASE_HOUSE__SERVICE_SECRET": "of these five processes only",
             "BUNBASE_HOUSE__PEERS": msgspec.json.encode(peers).decode(),
             "BUNBASE_BUNAUTH__SIGNUPS": "open",
             "BUNBASE_BUNAUTH__SETUP_TOKEN": SETUP_TOKEN,
@@ -196,11 +209,30 @@ class Instance:
         }
         master_key = base64.b64encode(os.urandom(32)).decode()
         commands = {}
-        for name, rooms in FIVE.items():
+        for name, rooms in processes.items():
             own = {
                 "BUNBASE_DATA_DIR": str(self.home / f"data-{name}"),
                 "BUNBASE_HOUSE__INTERNAL_PORT": str(ports[name]),
             }
-            key = {"BUNBASE_MASTER_KEY": master_key} if name == "bunkms" else {}
-            commands[name] = (["serve", *rooms], common | own | key)
+            key = {"BUNBASE_MASTER_KEY": master_key} if "bunkms" in rooms else {}
+            commands[name] = (["serve", *rooms], common | own | key | _trust(rooms, strict=len(processes) > 2))
         return commands
+
+
+def _trust(rooms: tuple[str, ...], strict: bool) -> dict[str, str]:
+    """Give a process one secret of the whole installation, or only what its own rooms need to prove themselves."""
+    if not strict:
+        return {"BUNBASE_HOUSE__SERVICE_SECRET": SECRET}
+    secrets = {room: room_secret(SECRET, room) for room in CALLING_ROOMS}
+    keys = {room: [public_key(secret)] for room, secret in secrets.items()}
+    own = {room: secret for room, secret in secrets.items() if room in rooms}
+    return {
+        "BUNBASE_HOUSE__ROOM_KEYS": msgspec.json.encode(keys).decode(),
+        "BUNBASE_HOUSE__ROOM_SECRETS": msgspec.json.encode(own).decode(),
+    }
+
+
+def established(port: int) -> int:
+    """Count the TCP connections that a port of this machine has open (IPv4)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(local.endswith(f":{port:04X}") and state == "01" for _, local, _, state, *_ in lines)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.e2e.instance import Instance, poll
+from tests.e2e.probing import probe_like_a_balancer
 
 EMAIL = "ada@example.com"
 
@@ -232,6 +233,11 @@ def test_a_variable_is_seen_by_the_next_call(instance: Instance, app: Path) -> N
 
     poll(lambda: instance.bunbase("invoke", "hello", cwd=app) == "Ahoy, world!\n", 2.0)
     assert "Ahoy" not in instance.bunbase("env", "list", cwd=app)
+
+
+def test_a_balancer_may_probe_readiness_as_often_as_it_likes(instance: Instance) -> None:
+    """Newcomer F1, security 13: in five processes, accounts and functions need each other."""
+    probe_like_a_balancer(instance)
 
 
 def test_metrics_count_what_happened(instance: Instance, app: Path) -> None:

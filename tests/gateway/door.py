@@ -99,4 +99,4 @@ async def door_of(
     async with open_gateway(settings or GatewaySettings(), rooms, where, MODULES, readiness) as app:
         transport = httpx.ASGITransport(cast(Any, app), client=(peer, 50000))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield Door(http, bunauth, platform, tenant_auth, bundoc, cast(dict[str, Any], readiness.checks))
+            yield Door(http, bunauth, platform, tenant_auth, bundoc, cast(dict[str, Any], readiness.own.checks))

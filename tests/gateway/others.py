@@ -14,6 +14,7 @@ from bunbase.contracts.bunauth import (
     Account,
     InvalidCredentials,
     Jwks,
+    ServiceExchangeOff,
     ServiceToken,
     SignedIn,
     SignupState,
@@ -77,6 +78,7 @@ class FakeBunAuth(Room):
     def __init__(self) -> None:
         super().__init__()
         self.signer = "developers"
+        self.exchanges = False
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
         self.known: set[tuple[str, str]] = set()  # accounts, and addresses that they signed in from
@@ -120,6 +122,8 @@ class FakeBunAuth(Room):
         self.calls["logout"] += 1
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
+        if not self.exchanges:
+            raise ServiceExchangeOff
         if client_secret != PASSWORD:
             raise InvalidCredentials
         return ServiceToken("service", 300)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from bunbase import __version__
 from bunbase.house.generate import openapi_document
@@ -21,11 +22,16 @@ async def test_health_and_instance(door: Door) -> None:
     }
 
 
-async def test_ready_names_every_dependency(door: Door) -> None:
+async def test_ready_names_every_dependency_and_tells_strangers_no_details(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Security 13: hosts, users and addresses stand on the internal port alone."""
+    monkeypatch.setattr("bunbase.pkg.ready.SHARED_SECONDS", 0.0)
+
     async def good() -> None: ...
 
     async def bad() -> None:
-        raise Unreachable("It sleeps.")
+        raise Unreachable("It sleeps at postgresql://ada@10.0.0.5/bunbase.")
 
     door.checks["postgres"] = good
     well = await door.http.get("/api/ready")
@@ -36,7 +42,7 @@ async def test_ready_names_every_dependency(door: Door) -> None:
     assert ill.status_code == 503
     assert ill.json() == {
         "status": "unavailable",
-        "checks": {"postgres": {"status": "ok"}, "bunkms": {"status": "unavailable", "detail": "It sleeps."}},
+        "checks": {"postgres": {"status": "ok"}, "bunkms": {"status": "unavailable"}},
     }
 
 

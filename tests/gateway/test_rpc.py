@@ -50,7 +50,18 @@ async def test_a_token_is_verified(door: Door) -> None:
     assert bad["result"] == {"valid": False, "claims": {}}
 
 
-async def test_the_service_secret_is_exchanged(door: Door) -> None:
+async def test_without_the_setting_there_is_no_method_to_exchange_secrets(door: Door) -> None:
+    """Security 9: anybody could guess the service secret at the public port."""
+    unknown = await rpc(door, call("service.unknown", {}))
+    answer = await rpc(door, call("service.exchange", {"client_id": "billing", "client_secret": PASSWORD}))
+
+    assert answer["error"] == unknown["error"] | {"message": "There is no method service.exchange"}
+    assert answer["error"]["code"] == -32601
+
+
+async def test_a_programs_secret_is_exchanged(door: Door) -> None:
+    door.bunauth.exchanges = True
+
     good = await rpc(door, call("service.exchange", {"client_id": "billing", "client_secret": PASSWORD}))
     bad = await rpc(door, call("service.exchange", {"client_id": "billing", "client_secret": "x"}))
 

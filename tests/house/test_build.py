@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +15,12 @@ from bunbase.house.build import needed_by, open_rooms
 from bunbase.house.internal import internal_app
 from bunbase.house.modules import GATEWAY, MODULES, ROOMS
 from bunbase.house.ready import readiness
-from bunbase.pkg.errors import CannotStart, Unreachable
+from bunbase.pkg.errors import CannotStart, Forbidden, Unreachable
 from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.rpc.room_keys import derived_keys
+from bunbase.pkg.rpc.tokens import ServiceTokens
 from bunbase.pkg.serve import listen, serving
-from tests.rooms import TOKENS, site
+from tests.rooms import SECRET, site
 
 
 class Cellar(Protocol):
@@ -32,6 +35,10 @@ class Attic(Protocol):
     async def dust(self) -> str: ...
 
 
+TABLE = {"cellar": {"hall": frozenset({"fetch"})}}
+TOKENS = ServiceTokens(derived_keys([SECRET], ("hall", GATEWAY), ()))
+
+
 class Settings(msgspec.Struct, frozen=True):
     name: str = ""
 
@@ -43,6 +50,7 @@ class Story:
 
     def __init__(self, broken: str = "", lonely: int = 0) -> None:
         self.happened: list[str] = []
+        self.servants: dict[str, Servant] = {}
         self.broken = broken
         self.lonely = lonely
         self.modules = (
@@ -62,7 +70,7 @@ class Story:
                 raise Unreachable("The cellar is not there yet.")
             self.happened.append(f"{name} opens")
             try:
-                yield Servant(rooms)
+                yield self.servants.setdefault(name, Servant(rooms))
             finally:
                 self.happened.append(f"{name} closes")
 
@@ -87,7 +95,7 @@ class Servant:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Site:
-    return site(tmp_path)
+    return replace(site(tmp_path), service_tokens=TOKENS)
 
 
 async def test_a_room_waits_for_one_that_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,13 +150,29 @@ async def test_a_room_that_runs_elsewhere_is_called_there(here: Site) -> None:
     there, story = Story(), Story()
     async with (
         open_rooms(["cellar"], Settings, here, {}, there.modules) as elsewhere,
-        serving(internal_app(elsewhere, TOKENS, readiness(elsewhere, "")), listen("127.0.0.1", 0)) as address,
+        serving(internal_app(elsewhere, TOKENS, readiness(elsewhere, ""), TABLE), listen("127.0.0.1", 0)) as address,
         open_rooms(["hall"], Settings, here, {"cellar": address}, story.modules) as house,
     ):
         assert await house.rooms[Hall].serve("wine") == "wine from the cellar, served"
         assert (there.happened, story.happened) == (["cellar opens"], ["hall opens"])
         assert set(house.methods) == {"hall.serve"}
         assert Attic not in house.rooms
+
+
+async def test_a_room_calls_in_its_own_name_whatever_else_runs_in_its_process(here: Site) -> None:
+    """Security 9: the attic runs beside the hall, and may not fetch what the hall may."""
+    there, story = Story(), Story()
+    async with (
+        open_rooms(["cellar"], Settings, here, {}, there.modules) as elsewhere,
+        serving(internal_app(elsewhere, TOKENS, readiness(elsewhere, ""), TABLE), listen("127.0.0.1", 0)) as address,
+        open_rooms(["hall", "attic"], Settings, here, {"cellar": address}, story.modules) as house,
+    ):
+        assert await house.rooms[Hall].serve("wine") == "wine from the cellar, served"
+        with pytest.raises(CannotStart, match="no key of attic"):
+            await story.servants["attic"].rooms[Cellar].fetch("wine")
+        with pytest.raises(Forbidden, match=r"gateway may not call cellar\.fetch"):
+            await house.rooms[Cellar].fetch("wine")
+        assert Attic not in story.servants["attic"].rooms
 
 
 async def test_a_needed_room_without_an_address_is_named_with_the_setting(here: Site) -> None:

@@ -1,11 +1,27 @@
 from __future__ import annotations
 
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+import msgspec
 import pytest
 
 from bunbase.contracts.functions import Functions
-from bunbase.house.build import House
+from bunbase.house.build import House, open_rooms
+from bunbase.house.internal import internal_app
 from bunbase.house.ready import readiness
-from bunbase.pkg.modules import Rooms
+from bunbase.pkg import ready as ready_module
+from bunbase.pkg.db.database import ping
+from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.ready import Readiness
+from bunbase.pkg.rpc.client import Line
+from bunbase.pkg.serve import listen, serving
+from tests.rooms import TOKENS, site
 
 
 class Confined:
@@ -30,3 +46,105 @@ async def test_readiness_says_what_confines_functions(functions: Confined, detai
 
     assert good
     assert answer["checks"] == {"functions": {"status": "ok", "detail": detail}}
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No settings."""
+
+
+def ring(size: int) -> tuple[Module, ...]:
+    """Return two rooms for each process: one that the process before it needs, one that needs that of the next."""
+
+    @asynccontextmanager
+    async def opening(_settings: Nothing, _rooms: Rooms, _site: Site) -> AsyncIterator[object]:
+        yield object()
+
+    needed = [type(f"Needed{number}", (Protocol,), {}) for number in range(size)]
+    needing = [type(f"Needing{number}", (Protocol,), {}) for number in range(size)]
+    return (
+        *(Module(f"needed{number}", needed[number], (), Nothing, opening) for number in range(size)),
+        *(Module(f"needing{n}", needing[n], (needed[(n + 1) % size],), Nothing, opening) for n in range(size)),
+    )
+
+
+@pytest.mark.parametrize("size", [2, 5])
+async def test_processes_that_need_each_other_do_not_ask_in_a_circle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Newcomer F1: a question went round and round; now each process asks the next one once a second at most."""
+    asked: list[str] = []
+    ask = Line.ask
+
+    async def counted(line: Line, path: str, seconds: float) -> None:
+        asked.append(line.address)
+        await ask(line, path, seconds)
+
+    monkeypatch.setattr(Line, "ask", counted)
+    monkeypatch.setattr(ready_module, "SHARED_SECONDS", 3600.0)  # the whole test is one second
+    modules = ring(size)
+    async with AsyncExitStack() as stack, httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        listeners = [listen("127.0.0.1", 0) for _ in range(size)]
+        addresses = [f"http://127.0.0.1:{one.getsockname()[1]}" for one in listeners]
+        peers = {f"needed{number}": address for number, address in enumerate(addresses)}
+        for number, listener in enumerate(listeners):
+            targets = (f"needed{number}", f"needing{number}")
+            opening = open_rooms(targets, lambda _: Nothing(), site(tmp_path), peers, modules)
+            house = await stack.enter_async_context(opening)
+            app = internal_app(house, TOKENS, readiness(house, ""), {})
+            await stack.enter_async_context(serving(app, listener))
+
+        answers = await asyncio.gather(*(http.get(f"{address}/api/ready") for address in addresses * 20))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert sorted(asked) == sorted(addresses)
+
+
+@contextmanager
+def silent_postgres() -> Iterator[tuple[str, socket.socket]]:
+    """Give the address of a PostgreSQL that lets connections in and says nothing, and its socket."""
+    with listen("127.0.0.1", 0) as listener:
+        listener.setblocking(False)
+        yield f"postgresql://ada@127.0.0.1:{listener.getsockname()[1]}/bunbase", listener
+
+
+def connections(listener: socket.socket) -> int:
+    """Count and end the connections that were made."""
+    count = 0
+    try:
+        while True:
+            listener.accept()[0].close()
+            count += 1
+    except BlockingIOError:
+        return count
+
+
+async def test_a_crowd_costs_one_connection_while_postgresql_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Security 13: also when the answer takes as long as it may."""
+    monkeypatch.setattr(ready_module, "OWN_SECONDS", 0.2)
+    with silent_postgres() as (url, listener):
+        checks = readiness(House(), url)
+        answers = await asyncio.gather(*(checks.report(details=False) for _ in range(300)))
+        made = connections(listener)
+
+    assert all(
+        answer == ({"status": "unavailable", "checks": {"postgres": {"status": "unavailable"}}}, False)
+        for answer in answers
+    )
+    assert made == 1
+
+
+async def test_a_crowd_costs_one_connection_of_postgresql(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Security 13: 300 clients took all hundred connections, and the balancer took the server out."""
+    pinged = []
+
+    async def counted(url: str) -> None:
+        pinged.append(url)
+        await ping(url)
+
+    monkeypatch.setattr("bunbase.house.ready.ping", counted)
+    checks: Readiness = readiness(House(), database_url)
+
+    answers = await asyncio.gather(*(checks.report() for _ in range(300)))
+
+    assert all(good for _, good in answers)
+    assert pinged == [database_url]

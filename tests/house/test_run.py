@@ -15,6 +15,7 @@ from bunbase.house.settings import ALIASES
 from bunbase.house.terminal import Terminal
 from bunbase.pkg.serve import listen
 
+SECRET = "the secret of this test process alone"
 ANY_PORT = {"gateway.port": "0", "house.internal_port": "0", "house.data_dir": "data"}
 
 
@@ -61,15 +62,24 @@ def test_a_taken_port_is_refused_and_the_data_directory_free_again(capsys: pytes
 
 def test_rooms_in_several_processes_need_one_postgresql_and_one_secret(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_serve(["bunkms"], ANY_PORT) == 1
+    assert "by one secret: set BUNBASE_HOUSE__SERVICE_SECRET, or keys" in capsys.readouterr().err
+
+    assert run_serve(["bunkms"], ANY_PORT | {"house.service_secret": SECRET}) == 1
     assert capsys.readouterr().err.endswith("share one PostgreSQL: set DATABASE_URL\n")
 
-    with_database = ANY_PORT | {"house.database_url": "postgresql://nobody@127.0.0.1:1/none"}
-    assert run_serve(["bunkms"], with_database) == 1
-    assert capsys.readouterr().err.endswith("one secret: set BUNBASE_HOUSE__SERVICE_SECRET\n")
+
+def test_a_secret_that_could_be_guessed_is_refused_before_anything_is_started(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Security 9: `BUNBASE_HOUSE__SERVICE_SECRET=x` started."""
+    assert run_serve([], ANY_PORT | {"house.service_secret": "x"}) == 1
+
+    assert "BUNBASE_HOUSE__SERVICE_SECRET has 1 bytes, and at least 32 are needed" in capsys.readouterr().err
+    assert not Path("data/postgres").exists()
 
 
 def test_production_does_not_start_without_a_master_key(capsys: pytest.CaptureFixture[str]) -> None:
-    alone = ANY_PORT | {"house.database_url": "postgresql://nobody@127.0.0.1:1/none", "house.service_secret": "s" * 32}
+    alone = ANY_PORT | {"house.database_url": "postgresql://nobody@127.0.0.1:1/none", "house.service_secret": SECRET}
 
     assert run_serve(["bunkms"], alone) == 1
 
@@ -82,7 +92,7 @@ def test_a_postgresql_that_is_not_there_is_named(
     monkeypatch.setattr("bunbase.house.build.OPENING_SECONDS", 0.0)
     alone = ANY_PORT | {
         "house.database_url": "postgresql://nobody:hidden@127.0.0.1:1/none",
-        "house.service_secret": "s" * 32,
+        "house.service_secret": SECRET,
         "bunkms.master_key": "A" * 43 + "=",
     }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Protocol
@@ -13,13 +14,14 @@ import msgspec
 from bunbase.pkg import context
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.passwords import SignInBusy
+from bunbase.pkg.rpc.admission import Table, admission
 from bunbase.pkg.rpc.client import Line, remote
 from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
+from bunbase.pkg.rpc.room_keys import derived_keys
 from bunbase.pkg.rpc.server import RpcApp
 from bunbase.pkg.rpc.tokens import ServiceTokens
+from bunbase.pkg.rpc.wire import calls_of
 from bunbase.pkg.serve import listen, serving
-
-TOKENS = ServiceTokens("a service secret for tests only", "tests")
 
 
 class Book(msgspec.Struct, frozen=True):
@@ -95,18 +97,32 @@ class Shelves:
             self.listeners -= 1
 
 
+SECRET = "a service secret for tests, and for tests only"
+READER = "reader"  # the room that calls the library
+BORROWER = "borrower"  # one that may only borrow
+VISITOR = "visitor"  # one that the table does not name
+
+
+def tokens_of(secret: str, now: Callable[[], float] = time.time) -> ServiceTokens:
+    return ServiceTokens(derived_keys([secret], (READER, BORROWER, VISITOR), ()), now)
+
+
+TOKENS = tokens_of(SECRET)
+TABLE: Table = {"library": {READER: frozenset(call.name for call in calls_of(Library)), BORROWER: frozenset({"lend"})}}
+
+
 @asynccontextmanager
 async def serving_library(shelves: Shelves, tokens: ServiceTokens = TOKENS) -> AsyncIterator[str]:
     """Give the address of an internal port that answers for `shelves`."""
-    app = RpcApp(Dispatcher(methods_of("library", Library, shelves)), tokens)
+    app = RpcApp(Dispatcher(methods_of("library", Library, shelves), admission(TABLE, {})), tokens)
     async with serving(app, listen("127.0.0.1", 0)) as address:
         yield address
 
 
 @asynccontextmanager
-async def calling(address: str, tokens: ServiceTokens = TOKENS) -> AsyncIterator[Library]:
+async def calling(address: str, tokens: ServiceTokens = TOKENS, caller: str = READER) -> AsyncIterator[Library]:
     line = Line(address, tokens)
     try:
-        yield remote("library", Library, line)
+        yield remote("library", Library, line, caller)
     finally:
         await line.close()

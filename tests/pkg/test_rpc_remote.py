@@ -12,13 +12,25 @@ import pytest
 
 from bunbase.pkg import context
 from bunbase.pkg.cursors import InvalidCursor
-from bunbase.pkg.errors import CODES, DeadlineExceeded, Internal, Unauthenticated, Unreachable
+from bunbase.pkg.errors import CODES, DeadlineExceeded, Forbidden, Internal, Unreachable
 from bunbase.pkg.passwords import SignInBusy
 from bunbase.pkg.rpc import wire
 from bunbase.pkg.rpc.client import CALL_SECONDS
-from bunbase.pkg.rpc.tokens import LIFETIME_SECONDS, ServiceTokens
+from bunbase.pkg.rpc.tokens import LIFETIME_SECONDS
 from bunbase.pkg.serve import listen
-from tests.pkg.library import TOKENS, Book, Library, Shelves, calling, serving_library
+from tests.pkg.library import (
+    BORROWER,
+    READER,
+    SECRET,
+    TOKENS,
+    VISITOR,
+    Book,
+    Library,
+    Shelves,
+    calling,
+    serving_library,
+    tokens_of,
+)
 from tests.pkg.streams import hang_up
 from tests.pkg.waiting import eventually
 
@@ -224,21 +236,48 @@ async def test_many_calls_at_once_get_each_its_own_answer(afar: Library) -> None
     assert answers == [f"book {number} for {number} days" for number in range(200)]
 
 
-async def test_a_token_of_another_installation_is_refused(shelves: Shelves) -> None:
-    foreign = ServiceTokens("another installation's secret", "tests")
+async def test_a_caller_hears_of_a_refused_token_as_a_service_that_cannot_be_used(shelves: Shelves) -> None:
+    """Security 9: the fault is the installation's. A user who heard 401 would sign in again for nothing."""
+    foreign = tokens_of("the secret of another installation, not ours")
 
     async with serving_library(shelves) as address, calling(address, foreign) as library:
-        with pytest.raises(Unauthenticated):
+        with pytest.raises(Unreachable, match="refuses this one's service token"):
             await library.lend("Emma")
-        with pytest.raises(Unauthenticated):
+        with pytest.raises(Unreachable, match="refuses this one's service token"):
             await anext(library.ring())
+
+
+async def test_a_room_that_the_table_does_not_name_may_call_nothing(shelves: Shelves) -> None:
+    """Security 9: unary calls and streams alike."""
+    async with serving_library(shelves) as address, calling(address, caller=VISITOR) as library:
+        with pytest.raises(Forbidden, match=r"visitor may not call library\.lend"):
+            await library.lend("Emma")
+        with pytest.raises(Forbidden, match=r"visitor may not call library\.ring"):
+            await anext(library.ring())
+
+    assert shelves.listeners == 0
+
+
+async def test_every_call_of_a_batch_is_asked_for_by_name(shelves: Shelves) -> None:
+    """Security 9: what a batch holds is admitted call by call."""
+    batch = [
+        {"jsonrpc": "2.0", "id": name, "method": f"library.{name}", "params": {"title": "Emma"}}
+        for name in ("lend", "book")
+    ]
+    headers = {"authorization": f"Bearer {TOKENS.mint(BORROWER, 'library')}"}
+
+    async with serving_library(shelves) as address, httpx.AsyncClient(trust_env=False) as client:
+        answers = (await client.post(f"{address}/rpc", json=batch, headers=headers)).json()
+
+    assert answers[0]["result"] == "Emma for 14 days"
+    assert answers[1]["error"]["data"]["code"] == "forbidden"
 
 
 async def test_an_expired_token_is_refused_even_if_it_was_good_before(shelves: Shelves) -> None:
     now = [1_000_000.0]
-    tokens = ServiceTokens("a secret", "tests", now=lambda: now[0])
+    tokens = tokens_of(SECRET, lambda: now[0])
     call = {"jsonrpc": "2.0", "id": 1, "method": "library.lend", "params": ["Emma"]}
-    headers = {"authorization": f"Bearer {tokens.mint('tests')}"}
+    headers = {"authorization": f"Bearer {tokens.mint(READER, 'library')}"}
 
     async with serving_library(shelves, tokens) as address, httpx.AsyncClient(trust_env=False) as client:
         good = await client.post(f"{address}/rpc", json=call, headers=headers)
@@ -249,33 +288,6 @@ async def test_an_expired_token_is_refused_even_if_it_was_good_before(shelves: S
 
     assert (good.status_code, expired.status_code) == (200, 401)
     assert renewed == "Emma for 14 days"
-
-
-@pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "\u00ff.x.y", "." * 300])
-def test_what_is_no_token_is_refused(token: str) -> None:
-    with pytest.raises(Unauthenticated):
-        TOKENS.check(token)
-
-
-def test_a_token_is_renewed_before_it_dies() -> None:
-    now = [1_000_000.0]
-    tokens = ServiceTokens("a secret", "tests", now=lambda: now[0])
-    first = tokens.current()
-
-    now[0] += LIFETIME_SECONDS - 61
-    same = tokens.current()
-    now[0] += 2
-    second = tokens.current()
-
-    assert same == first
-    assert second != first
-    tokens.check(second)
-
-
-def test_only_the_service_secret_is_the_service_secret() -> None:
-    assert TOKENS.is_secret("a service secret for tests only")
-    assert not TOKENS.is_secret("another")
-    assert not TOKENS.is_secret("ü")
 
 
 def test_no_test_left_a_problem_behind() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bunbase.pkg.rpc import wire
-from tests.pkg.library import TOKENS, Shelves, serving_library
+from tests.pkg.library import READER, TOKENS, Shelves, serving_library
 
 LEND = {"jsonrpc": "2.0", "method": "library.lend", "params": {"title": "Emma", "days": 3}}
 LENT = "Emma for 3 days"
@@ -23,7 +23,7 @@ class Wire:
         self.client = client
 
     async def post(self, body: bytes, content_type: str = wire.JSON, **headers: str) -> httpx.Response:
-        known = {"content-type": content_type, "authorization": f"Bearer {TOKENS.current()}"}
+        known = {"content-type": content_type, "authorization": f"Bearer {TOKENS.current(READER, 'library')}"}
         return await self.client.post("/rpc", content=body, headers=known | headers)
 
     async def ask(self, request: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,15 +11,13 @@ from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.pkg import ready as ready_module
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.clock import ManualClock, SystemClock, rfc3339
 from bunbase.pkg.context import deadline_in, seconds_left
-from bunbase.pkg.errors import InvalidInput, Unreachable
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import CROCKFORD, new_id
 from bunbase.pkg.opaque import fingerprint, hint, new_secret, open_with, seal_with
-from bunbase.pkg.ready import Readiness
 from bunbase.pkg.secret_files import create_secret_file, replace_secret_file
 
 
@@ -167,35 +164,6 @@ def test_an_inner_deadline_never_outlives_the_outer() -> None:
             assert seconds_left(1000) == 0
         assert seconds_left(2) == 2
     assert seconds_left(1000) == 1000
-
-
-async def test_readiness_names_each_dependency(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ready_module, "CHECK_SECONDS", 0.01)
-
-    async def well() -> None: ...
-
-    async def unreachable() -> None:
-        raise Unreachable("It is away.")
-
-    async def broken() -> None:
-        raise KeyError("a secret detail")
-
-    good = await Readiness({"postgres": well}).report()
-    bad = await Readiness({"a": well, "b": unreachable, "c": broken, "d": asyncio.Event().wait}).report()
-
-    assert good == ({"status": "ok", "checks": {"postgres": {"status": "ok"}}}, True)
-    assert bad == (
-        {
-            "status": "unavailable",
-            "checks": {
-                "a": {"status": "ok"},
-                "b": {"status": "unavailable", "detail": "It is away."},
-                "c": {"status": "unavailable", "detail": "KeyError"},
-                "d": {"status": "unavailable", "detail": "no answer within 0.01 s"},
-            },
-        },
-        False,
-    )
 
 
 def test_a_secret_file_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from bunbase.bunauth import personal_tokens
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service_clients import ServiceClients
 from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import BunAuthStore, Credentials
@@ -20,6 +21,7 @@ from bunbase.contracts.bunauth import (
     Jwks,
     PersonalToken,
     PersonalTokens,
+    ServiceExchangeOff,
     ServiceToken,
     SignedIn,
     SignupsClosed,
@@ -53,6 +55,7 @@ from bunbase.pkg.sessions import (
     standing,
 )
 
+ROOM: Final = "bunauth"
 POOL: Final = "developers"  # as metrics call it
 REFRESH_PREFIX: Final = "brt"
 MAX_NAME_LENGTH: Final = 100
@@ -72,6 +75,7 @@ class BunAuthService:
         self.site = site
         self.clock = site.clock
         self.signups = settings.signups.on(site.dev)
+        self.service_clients = ServiceClients(settings)
 
     async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
         email, name = normal_email(email), _name(name)
@@ -171,9 +175,11 @@ class BunAuthService:
             raise TokenNotFound
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
-        if not self.site.service_tokens.is_secret(client_secret):
-            raise InvalidCredentials("Send the installation's service secret.")
-        return ServiceToken(self.site.service_tokens.mint(client_id), LIFETIME_SECONDS)
+        if not self.settings.service_exchange:
+            raise ServiceExchangeOff("Set bunauth.service_exchange = true, and name the programs that may use it.")
+        if not self.service_clients.is_client(client_id, client_secret):
+            raise InvalidCredentials("Send the name and the secret of a program in bunauth.service_client_secrets.")
+        return ServiceToken(self.site.service_tokens.mint(ROOM, ROOM, client=client_id), LIFETIME_SECONDS)
 
     async def knows_address(self, email: str, ip: str) -> bool:
         normal = email_or_none(email)

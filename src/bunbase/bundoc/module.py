@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bunbase.bundoc.backups.proofs import Proofs
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
 from bunbase.bundoc.backups.shelf import DirectoryShelf
 from bunbase.bundoc.jobs import back_up_job, tend_job
@@ -28,9 +29,8 @@ BACKUPS = "backups"
 async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[BundocRoom]:
     async with open_sqlite_engine(site.data_dir / "bundoc", rooms[Kms], site.clock, settings) as engine:
         copies = SqliteCopies(engine.files, engine.waiters)
-        shelf = DirectoryShelf(
-            Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
-        )
+        directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
+        shelf = DirectoryShelf(directory, Proofs(rooms[Kms]))
         room = BundocRoom(engine, copies, shelf, site.clock, settings, site.dev)
         try:
             async with running(tend_job(room), back_up_job(room)):

@@ -47,18 +47,18 @@ def parse_sealed(text: str) -> Sealed:
 def encrypt(key: bytes, plaintext: bytes, *bound_to: str) -> bytes:
     """Give nonce and ciphertext. `bound_to` must be the same words, in order, to decrypt."""
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plaintext, _associated_data(bound_to))
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, joined(bound_to))
 
 
 def decrypt(key: bytes, ciphertext: bytes, *bound_to: str) -> bytes:
     """Raises: DecryptionFailed when the key, the words or a single bit differ."""
     try:
-        return AESGCM(key).decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], _associated_data(bound_to))
+        return AESGCM(key).decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], joined(bound_to))
     except (InvalidTag, ValueError):
         raise DecryptionFailed from None
 
 
-def _associated_data(words: tuple[str, ...]) -> bytes:
+def joined(words: tuple[str, ...]) -> bytes:
     """Join words so that no two lists give the same bytes: each is led by its length."""
     encoded = [word.encode() for word in words]
     return b"".join(len(word).to_bytes(4, "big") + word for word in encoded)

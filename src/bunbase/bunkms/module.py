@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bunbase.bunkms.master_key import load_master_key
+from bunbase.bunkms.scopes import check_scope
 from bunbase.bunkms.service import KmsService
 from bunbase.bunkms.settings import KmsSettings
 from bunbase.bunkms.store import KeyStore
@@ -24,4 +25,4 @@ async def open_bunkms(settings: KmsSettings, rooms: Rooms, site: Site) -> AsyncI
         yield service
 
 
-MODULE = Module("bunkms", provides=Kms, needs=(), settings=KmsSettings, open=open_bunkms)
+MODULE = Module("bunkms", provides=Kms, needs=(), settings=KmsSettings, open=open_bunkms, scope=check_scope)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from bunbase.bunkms import envelope, signing
 from bunbase.bunkms.envelope import Sealed
+from bunbase.bunkms.master_key import HOW_TO_MAKE_ONE
+from bunbase.bunkms.message_codes import message_code
 from bunbase.bunkms.store import KeyStore, KeyVersion, SigningKey
 from bunbase.contracts.bunkms import (
     INSTANCE,
@@ -16,13 +19,19 @@ from bunbase.contracts.bunkms import (
     DecryptionFailed,
     KeyDestroyed,
     KeyNotFound,
+    Mac,
     PublicKey,
     Signature,
 )
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import CannotStart, InvalidInput, Problem
+from bunbase.pkg.logger import logger
+from bunbase.pkg.secret_text import MIN_DIFFERENT
+
+log = logger("bunkms")
 
 MAX_SECRET_BYTES: Final = 64 << 10
+MAX_MACS: Final = 1000
 
 # what an envelope is bound to besides its owner, so that one kind can never be passed off as another
 KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data-key", "secret"
@@ -40,11 +49,19 @@ class KmsService:
         self.master_key = master_key
 
     async def prove_master_key(self) -> None:
-        """Refuse a master key that does not open the instance's own keys. Raises: WrongMasterKey."""
+        """Refuse a master key that does not open the instance's own keys, or could be guessed before there are any.
+
+        Raises: WrongMasterKey.
+        """
         newest = await self.store.newest(INSTANCE)
+        weak = len(set(self.master_key)) < MIN_DIFFERENT
         try:
             if newest is not None:
                 self._unwrapped(INSTANCE, newest)
+                if weak:  # what it protects must stay readable
+                    log.error("the master key repeats a few bytes and could be guessed: move to another installation")
+            elif weak:
+                raise WrongMasterKey(f"the master key repeats a few bytes and could be guessed; {HOW_TO_MAKE_ONE}")
         except DecryptionFailed:
             raise WrongMasterKey(
                 "this is not the master key that the stored keys were wrapped under: bring back the one they were"
@@ -80,6 +97,22 @@ class KmsService:
     async def unseal(self, owner: str, context: str, sealed: str) -> bytes:
         with counted("unseal"):
             return await self._unseal(owner, SECRET, context, sealed)
+
+    async def make_mac(self, owner: str, context: str, message: bytes) -> str:
+        with counted("make_mac"):
+            if len(message) > MAX_SECRET_BYTES:
+                raise InvalidInput(f"A message is at most {MAX_SECRET_BYTES} bytes; authenticate its hash.")
+            newest = await self._newest(owner)
+            mac = message_code(self._unwrapped(owner, newest), owner, newest.version, context, message)
+            return Sealed(newest.version, mac).text()
+
+    async def check_macs(self, owner: str, macs: tuple[Mac, ...]) -> tuple[bool, ...]:
+        with counted("check_macs"):
+            if len(macs) > MAX_MACS:
+                raise InvalidInput(f"At most {MAX_MACS} codes are checked at once.")
+            await self._newest(owner)  # a destroyed owner is told apart from a wrong code
+            keys: dict[int, bytes | None] = {}
+            return tuple([await self._is_mac(owner, one, keys) for one in macs])
 
     async def sign(self, owner: str, message: bytes) -> Signature:
         with counted("sign"):
@@ -118,6 +151,22 @@ class KmsService:
             raise DecryptionFailed(f"{owner} has no key version {sealed.version}.")
         key = self._unwrapped(owner, found)
         return envelope.decrypt(key, sealed.ciphertext, kind, owner, str(sealed.version), context)
+
+    async def _is_mac(self, owner: str, claimed: Mac, keys: dict[int, bytes | None]) -> bool:
+        """`keys`: of the versions that were needed so far, None where there is no such version."""
+        try:
+            sealed = envelope.parse_sealed(claimed.mac)
+        except DecryptionFailed:
+            return False
+        version = sealed.version
+        if version not in keys:
+            found = await self.store.version(owner, version)
+            keys[version] = None if found is None else self._unwrapped(owner, found)
+        key = keys[version]
+        if key is None:
+            return False
+        mac = message_code(key, owner, version, claimed.context, claimed.message)
+        return hmac.compare_digest(mac, sealed.ciphertext)
 
     async def _newest(self, owner: str) -> KeyVersion:
         newest = await self.store.newest(owner)

@@ -21,6 +21,9 @@ from bunbase.contracts.platform import NewProject, Project
 
 BackupId = Annotated[str, Parameter(help="Its id, as `bunbase backup list` shows it.")]
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask whether it is meant.")]
+Unauthenticated = Annotated[
+    bool, Parameter(negative="", show_default=False, help="Also a backup of an older BunBase, which proves nothing.")
+]
 
 app = App(name="backup", help="Back up, verify, restore and clone a project's documents.")
 
@@ -47,14 +50,14 @@ def list_backups(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     if flags.json:
         out.document(found)
         return
-    out.table(("backup", "made", "why", "documents", "size"), [_row(backup) for backup in found.items])
+    out.table(("backup", "made", "why", "documents", "size", "proof"), [_row(backup) for backup in found.items])
     if not found.items:
         out.hint("There is no backup yet. Make one: bunbase backup create")
 
 
 @app.command
 def verify(backup: BackupId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Check every sum, every page and every count of a backup."""
+    """Check who wrote a backup, every sum, every page and every count."""
     out = Output(flags.json)
     with open_session(flags) as session:
         call = Call("POST", _path(needed_project(flags.project, session), backup, "verify"))
@@ -74,6 +77,7 @@ def restore(
         Parameter(name="--from", show_default=False, help="Id or slug of the project it is a backup of, if not this."),
     ] = "",
     yes: Yes = False,
+    unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Put the documents of a backup in place of all that the project has. That is backed up first."""
@@ -83,7 +87,7 @@ def restore(
         if not yes:
             out.warn(f"This replaces all documents of {project.name} ({project.slug}) by those of {backup}.")
         confirm(yes)
-        body = {"backup": backup, "from_project": from_project}
+        body = {"backup": backup, "from_project": from_project, "unauthenticated": unauthenticated}
         job = finished(session, Call("POST", _path(project.id, "restore"), json=body), f"restoring {backup}", out)
     if flags.json:
         out.document(job)
@@ -98,6 +102,7 @@ def clone(
     /,
     *,
     backup: Annotated[str, Parameter(show_default=False, help="The backup to begin with, in place of now.")] = "",
+    unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Make a new project, under a key of its own, with this project's documents."""
@@ -111,7 +116,7 @@ def clone(
         else:
             out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
         _keep_keys(session, new, out)
-        body = {"backup": taken, "from_project": source}
+        body = {"backup": taken, "from_project": source, "unauthenticated": unauthenticated}
         try:
             finished(session, Call("POST", _path(new.id, "restore"), json=body), f"filling {new.slug}", out)
         except Failure:
@@ -188,13 +193,14 @@ def _path(project: str, *below: str) -> str:
     return at("projects", project, "backups", *below)
 
 
-def _row(backup: Backup) -> tuple[str, datetime, str, int, str]:
+def _row(backup: Backup) -> tuple[str, datetime, str, int, str, str]:
     return (
         backup.id,
         datetime.fromisoformat(backup.created_at),
         backup.reason.value,
         _documents(backup),
         size_text(backup.size()),
+        backup.authenticity.value,
     )
 
 

@@ -28,6 +28,7 @@ COMMANDS: Final = (
     (SERVER, "dev", "house:dev", "Run everything on this machine, for development."),
     (SERVER, "serve", "house:serve", "Run for production: every room, or only the named ones."),
     (SERVER, "config", "house:config", "Show every setting of the server and where it comes from."),
+    (SERVER, "service-secrets", "service_secrets:service_secrets", "Make keys by which rooms trust each other."),
     (SERVER, "doctor", "doctor:doctor", "Try whether this machine can run it all, and safely."),
     (SERVER, "version", "version:version", "Show the version of this command."),
     (ACCOUNT, "register", "account:register", "Open an account."),

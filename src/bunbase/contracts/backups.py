@@ -31,6 +31,14 @@ class BackupDamaged(Problem):
     status, code, title = 409, "backup_damaged", "The backup is not what was written"
 
 
+class BackupAltered(Problem):
+    status, code, title = 409, "backup_altered", "Somebody changed this backup after it was written"
+
+
+class BackupUnauthenticated(Problem):
+    status, code, title = 409, "backup_unauthenticated", "Nothing proves who wrote this backup"
+
+
 class BackupTooNew(Problem):
     status, code, title = 409, "backup_too_new", "The backup was written by a newer BunBase"
 
@@ -84,8 +92,8 @@ class BackedUpCollection(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class Backup(msgspec.Struct, frozen=True):
-    """What a backup says of itself, and its manifest. `seq`: of the newest change in it; `format`: of its database.
+class Manifest(msgspec.Struct, frozen=True):
+    """What a backup says of itself. `seq`: of the newest change in it; `format`: of its database.
 
     `source_changed_at`: when the project's files were last written to before it was taken, ns since 1970.
     """
@@ -104,6 +112,16 @@ class Backup(msgspec.Struct, frozen=True):
 
     def size(self) -> int:
         return sum(file.bytes for file in self.files)
+
+
+class Authenticity(StrEnum):
+    PROVED = "proved"  # BunKMS confirms that BunBase wrote this manifest, for this project, under this id
+    UNAUTHENTICATED = "unauthenticated"  # it has no proof: an older BunBase made it, or the proof was taken away
+    ALTERED = "altered"
+
+
+class Backup(Manifest, frozen=True):
+    authenticity: Authenticity = Authenticity.UNAUTHENTICATED
 
 
 class BackupPage(msgspec.Struct, frozen=True):
@@ -200,16 +218,18 @@ class Backups(Protocol):
         ...
 
     async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
-        """Begin to check sums, pages and counts. The job fails with BackupDamaged, which names what is wrong.
+        """Begin to check proof, sums, pages and counts. The job fails with BackupAltered, BackupDamaged, which names
+        what is wrong, or BackupUnauthenticated, if only the proof is missing.
 
         Raises: BackupNotFound, BackupBusy.
         """
         ...
 
-    async def restore_backup(self, caller: Caller, source: Caller, id: str) -> BackupJob:
+    async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
         """Begin to put the documents of a backup of `source`'s project in place of those of `caller`'s.
 
-        Both need admin. What was there is backed up first. Raises: BackupNotFound, BackupBusy.
+        Both need admin. What was there is backed up first. `unauthenticated`: also one without a proof.
+        Raises: BackupNotFound, BackupBusy, BackupAltered, BackupUnauthenticated.
         """
         ...
 

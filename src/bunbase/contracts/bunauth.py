@@ -49,6 +49,10 @@ class TokenNotFound(Problem):
     status, code, title = 404, "token_not_found", "You have no such personal access token"
 
 
+class ServiceExchangeOff(Problem):
+    status, code, title = 404, "service_exchange_off", "This installation does not trade secrets for service tokens"
+
+
 class Account(msgspec.Struct, frozen=True):
     """`role`: "admin" for the instance's administrators, else "user"."""
 
@@ -174,9 +178,10 @@ class BunAuth(Protocol):
         ...
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
-        """Trade the instance's service secret for a short token that internal ports accept.
+        """Trade the secret of a program outside for a short token, with which it may call `verify` and `jwks` at the
+        internal port of this room.
 
-        Raises: InvalidCredentials.
+        Raises: ServiceExchangeOff, InvalidCredentials.
         """
         ...
 

@@ -60,6 +60,14 @@ class PublicKey(msgspec.Struct, frozen=True):
     use: str = "sig"
 
 
+class Mac(msgspec.Struct, frozen=True):
+    """A message and the code that is said to authenticate it, as `make_mac` returned it."""
+
+    context: str
+    message: bytes
+    mac: str
+
+
 class Kms(Protocol):
     async def create_keys(self, owner: str) -> None:
         """Make the owner's keys; again is harmless. Raises: KeyDestroyed."""
@@ -93,6 +101,20 @@ class Kms(Protocol):
 
     async def unseal(self, owner: str, context: str, sealed: str) -> bytes:
         """Raises: KeyNotFound, KeyDestroyed, DecryptionFailed."""
+        ...
+
+    async def make_mac(self, owner: str, context: str, message: bytes) -> str:
+        """Authenticate a message (at most 64 KiB) under the owner's newest key version: `bunkms:v<version>:<base64>`.
+
+        HMAC-SHA256 under a key that serves nothing else. Raises: KeyNotFound, KeyDestroyed, InvalidInput.
+        """
+        ...
+
+    async def check_macs(self, owner: str, macs: tuple[Mac, ...]) -> tuple[bool, ...]:
+        """Return for each of at most 1000 messages whether `make_mac` returned its code for this owner and context.
+
+        Raises: KeyNotFound, KeyDestroyed, InvalidInput.
+        """
         ...
 
     async def sign(self, owner: str, message: bytes) -> Signature:

@@ -47,8 +47,11 @@ async def health() -> Health:
 
 @get("/api/ready", summary="Can it serve?", tags=TAGS, cache_control=NO_STORE)
 async def ready(readiness: Injected[Readiness]) -> Response[dict[str, Any]]:
-    """Asks each dependency by name; 503 when one of them cannot be used."""
-    answer, good = await readiness.report()
+    """Says of each dependency whether it can be used; 503 when one cannot. Each is asked once a second at most.
+
+    The internal port of a process also says what is wrong.
+    """
+    answer, good = await readiness.report(details=False)
     return Response(answer, status_code=200 if good else 503)
 
 
@@ -76,7 +79,9 @@ async def metrics() -> Response[bytes]:
 async def json_rpc(
     anyone: Injected[Caller], dispatcher: Injected[Dispatcher], request: Request[Any, Any, Any]
 ) -> Response[bytes]:
-    """Methods: `auth.login {email, password}`, `auth.verify {token}`, `service.exchange {client_id, client_secret}`."""
+    """Methods: `auth.login {email, password}`, `auth.verify {token}`; where `bunauth.service_exchange` is on, also
+    `service.exchange {client_id, client_secret}`.
+    """
     check_type(request, "application/json")
     rpc.caller.set(anyone)
     try:

@@ -1,14 +1,15 @@
-"""The public face of `POST /rpc`: JSON-RPC 2.0 with three methods, for services that check who their users are."""
+"""The public face of `POST /rpc`: JSON-RPC 2.0 with a few methods, for services that check who their users are."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from functools import partial
 
-from bunbase.contracts.bunauth import BunAuth, InvalidCredentials, ServiceToken, SignedIn, Verified
+from bunbase.contracts.bunauth import BunAuth, InvalidCredentials, ServiceExchangeOff, ServiceToken, SignedIn, Verified
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.login_limits import DEVELOPERS, SERVICES, LoginLimits, Place
-from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
+from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, methods_of
+from bunbase.pkg.rpc.wire import METHOD_NOT_FOUND
 
 caller: ContextVar[Caller] = ContextVar("rpc_caller")
 
@@ -38,7 +39,7 @@ class AuthMethods:
 
 
 class ServiceMethods:
-    """`service.exchange`: the instance's service secret for a short token."""
+    """`service.exchange`: the secret of a program outside for a short token; off unless a setting turns it on."""
 
     def __init__(self, bunauth: BunAuth, limits: LoginLimits) -> None:
         self._bunauth = bunauth
@@ -49,6 +50,8 @@ class ServiceMethods:
         async with self._limits.attempt(Place(SERVICES, by.ip, client_id)) as attempt:
             try:
                 return await self._bunauth.exchange(client_id, client_secret)
+            except ServiceExchangeOff:
+                raise Failed(METHOD_NOT_FOUND, "There is no method service.exchange") from None
             except InvalidCredentials:
                 attempt.failed = True
                 raise

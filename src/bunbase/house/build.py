@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
+from bunbase.house.callers import CALLERS
 from bunbase.house.modules import GATEWAY, MODULES
 from bunbase.pkg.errors import CannotStart, Unreachable
 from bunbase.pkg.logger import logger
 from bunbase.pkg.modules import Module, Rooms, Site, opening_order
+from bunbase.pkg.rpc.admission import Scope, Table, admission
 from bunbase.pkg.rpc.client import Line, remote
 from bunbase.pkg.rpc.dispatch import Dispatcher, Method, methods_of
 
@@ -26,14 +28,27 @@ PAUSE_SECONDS: Final = 0.2
 
 @dataclass
 class House:
-    """The rooms that this process can call, the methods it answers for others, the peers it depends on."""
+    """The rooms as the gateway calls them, the methods this process answers for others, the peers it depends on."""
 
     rooms: Rooms = field(default_factory=Rooms)
     methods: dict[str, Method] = field(default_factory=dict)
+    scopes: dict[str, Scope] = field(default_factory=dict)
     lines: dict[str, Line] = field(default_factory=dict)
 
-    def dispatcher(self) -> Dispatcher:
-        return Dispatcher(self.methods)
+    def dispatcher(self, table: Table = CALLERS) -> Dispatcher:
+        return Dispatcher(self.methods, admission(table, self.scopes))
+
+    def rooms_of(self, module: Module, modules: Sequence[Module]) -> Rooms:
+        """Return what a room here may call: what it needs, and in its own name where that runs elsewhere."""
+        return Rooms(
+            {
+                other.provides: remote(other.name, other.provides, self.lines[other.name], module.name)
+                if other.name in self.lines
+                else self.rooms[other.provides]
+                for other in modules
+                if other.provides in module.needs
+            }
+        )
 
 
 @asynccontextmanager
@@ -53,13 +68,16 @@ async def open_rooms(
     async with AsyncExitStack() as stack:
         for module in opening_order(modules):
             if module.name in targets:
-                service = await _opened(module, settings_of(module.name), house.rooms, site, stack)
+                rooms = house.rooms_of(module, modules)
+                service = await _opened(module, settings_of(module.name), rooms, site, stack)
                 house.methods |= methods_of(module.name, module.provides, service)
+                if module.scope is not None:
+                    house.scopes[module.name] = module.scope
             elif module.provides in needed:
                 line = Line(_address(module.name, peers), site.service_tokens)
                 stack.push_async_callback(line.close)
                 house.lines[module.name] = line
-                service = remote(module.name, module.provides, line)
+                service = remote(module.name, module.provides, line, GATEWAY)
             else:
                 continue
             house.rooms.add(module.provides, service)

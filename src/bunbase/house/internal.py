@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from bunbase import __version__
 from bunbase.house.build import House
+from bunbase.house.callers import CALLERS
+from bunbase.house.ready import OWN_READY
 from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
 from bunbase.pkg.ready import Readiness
+from bunbase.pkg.rpc.admission import Table
 from bunbase.pkg.rpc.server import RpcApp
 from bunbase.pkg.rpc.tokens import ServiceTokens
 
 JSON = "application/json"
 
 
-def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness) -> RpcApp:
+def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, table: Table = CALLERS) -> RpcApp:
+    """Answer other processes as `table` allows."""
+
     async def health() -> tuple[int, str, bytes]:
         return 200, JSON, msgspec.json.encode({"status": "ok", "version": __version__})
 
     async def ready() -> tuple[int, str, bytes]:
-        answer, good = await readiness.report()
-        return 200 if good else 503, JSON, msgspec.json.encode(answer)
+        return _told(*await readiness.report())
+
+    async def own_ready() -> tuple[int, str, bytes]:
+        return _told(*await readiness.own_report())
 
     async def metrics() -> tuple[int, str, bytes]:
         return 200, TEXT_TYPE, metrics_text()
 
-    plain = {"/api/health": health, "/api/ready": ready, "/metrics": metrics}
-    return RpcApp(house.dispatcher(), tokens, plain)
+    plain = {"/api/health": health, "/api/ready": ready, OWN_READY: own_ready, "/metrics": metrics}
+    return RpcApp(house.dispatcher(table), tokens, plain)
+
+
+def _told(answer: dict[str, Any], good: bool) -> tuple[int, str, bytes]:
+    return 200 if good else 503, JSON, msgspec.json.encode(answer)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from bunbase.contracts.functions import Functions
 from bunbase.house.build import House
 from bunbase.pkg.db.database import ping
-from bunbase.pkg.ready import Check, Readiness
+from bunbase.pkg.ready import OTHERS_SECONDS, Check, Readiness
 from bunbase.pkg.rpc.client import Line
+
+OWN_READY: Final = "/api/ready/own"  # on internal ports: what a process uses itself
 
 
 def readiness(house: House, database_url: str) -> Readiness:
     """Check PostgreSQL where a room here uses it, every room that runs elsewhere; say what confines functions here."""
-    checks: dict[str, Check] = {}
+    own: dict[str, Check] = {}
     if database_url:
-        checks["postgres"] = lambda: ping(database_url)
+        own["postgres"] = lambda: ping(database_url)
     if Functions in house.rooms and "functions" not in house.lines:
-        checks["functions"] = lambda: _confined(house.rooms[Functions])
-    for room, line in house.lines.items():
-        checks[room] = _asking(line)
-    return Readiness(checks)
+        own["functions"] = lambda: _confined(house.rooms[Functions])
+    return Readiness(own, {room: _asking(line) for room, line in house.lines.items()})
 
 
 def _asking(line: Line) -> Check:
-    return lambda: line.ask("/api/ready")
+    return lambda: line.ask(OWN_READY, OTHERS_SECONDS)
 
 
 async def _confined(functions: Functions) -> str:

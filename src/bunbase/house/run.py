@@ -26,6 +26,7 @@ from bunbase.house.modules import GATEWAY, MODULES, ROOMS
 from bunbase.house.ready import readiness
 from bunbase.house.settings import HOUSE, HouseSettings, load_settings
 from bunbase.house.terminal import Terminal
+from bunbase.house.trust import room_keys
 from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.config.load import Config
 from bunbase.pkg.errors import CannotStart, Problem
@@ -124,13 +125,14 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     directory = DataDirectory(plan.house.data_path())
     directory.hold()
     stack.callback(directory.release)
+    keys = room_keys(plan.house, plan.targets, directory.service_secret)
     listeners = {}
     if plan.front:
         listeners[GATEWAY] = stack.enter_context(listen(plan.gateway.host, plan.gateway.port))
     if plan.internal:
         listeners[HOUSE] = stack.enter_context(listen(plan.house.internal_host, plan.house.internal_port))
     database_url, cluster = _database(plan, directory.path, stack)
-    tokens = ServiceTokens(_service_secret(plan, directory), "+".join(plan.targets))
+    tokens = ServiceTokens(keys)
     host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
     public_url = plan.gateway.public_url.rstrip("/") or f"http://{host}:{port}"
     tell = partial(plan.terminal.setup_token, url=public_url)
@@ -151,16 +153,6 @@ def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluste
     cluster = start_cluster(data_dir / "postgres")
     stack.callback(cluster.stop)
     return cluster.url, cluster
-
-
-def _service_secret(plan: Plan, directory: DataDirectory) -> str:
-    if plan.house.service_secret:
-        return plan.house.service_secret
-    if not plan.whole:
-        raise CannotStart(
-            "rooms in several processes prove themselves by one secret: set BUNBASE_HOUSE__SERVICE_SECRET"
-        )
-    return directory.service_secret()
 
 
 async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Cluster | None) -> None:

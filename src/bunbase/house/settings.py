@@ -27,7 +27,10 @@ class HouseSettings(msgspec.Struct, frozen=True):
     """`database_url`: PostgreSQL 15 or newer; empty: one is run for you, in the data directory.
 
     `peers`: the internal address of each room that runs in another process, `{"bunkms": "http://10.0.0.2:7071"}`.
-    `service_secret`: the same in every process of the installation; in one process it is made for you.
+    `service_secret`: the same in every process of the installation, at least 32 bytes; one process makes its own.
+    `second_service_secret`: accepted too, while the secret is changed; nothing is signed under it.
+    `room_secrets`, `room_keys`: instead of it, the secret of each room that runs here and the public keys of all
+    rooms: a process that is taken over can then speak for its own rooms alone. `bunbase service-secrets` prints them.
     """
 
     data_dir: str = ".bunbase"
@@ -36,6 +39,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     internal_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 7071
     peers: dict[str, str] = {}
     service_secret: str = ""
+    second_service_secret: str = ""
+    room_secrets: dict[str, str] = {}
+    room_keys: dict[str, tuple[str, ...]] = {}
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def data_path(self) -> Path:

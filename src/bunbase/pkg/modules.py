@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.rpc.admission import Scope
 from bunbase.pkg.rpc.tokens import ServiceTokens
 
 T = TypeVar("T")
@@ -68,7 +69,8 @@ class Module:
 
     `open(settings, rooms, site)` yields the service while it is open. `routes` are the handlers to mount at the
     front door: they reach the service through the contract alone, so they work wherever the room runs. `fast_routes`:
-    those of them that the gateway may answer without the web framework (`contracts/fast_routes.py`).
+    those of them that the gateway may answer without the web framework (`contracts/fast_routes.py`). `scope`: looks at
+    the arguments of calls from other processes, where the name of the method is not enough.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Module:
     routes: Sequence[Any] = ()
     fast_routes: Sequence[Any] = ()
     needs_database: bool = True
+    scope: Scope | None = None
 
 
 def opening_order(modules: Iterable[Module]) -> list[Module]:

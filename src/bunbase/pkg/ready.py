@@ -1,40 +1,90 @@
-"""Readiness: each dependency, by name, asked whether it can be used."""
+"""Readiness: each dependency, by name, asked at most once a second whether it can be used."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
+from time import monotonic
 from typing import Any
 
 from bunbase.pkg.errors import Problem
 
-CHECK_SECONDS = 3.0
+OWN_SECONDS = 2.0
+OTHERS_SECONDS = 3.0  # another process answers within OWN_SECONDS, also when its PostgreSQL does not
+SHARED_SECONDS = 1.0  # how long an answer is good for
 
 Check = Callable[[], Awaitable[Any]]
+Answer = dict[str, str]
 
 
 class Readiness:
-    """A check raises where something cannot be used; it may give a text that says how it can."""
+    """A check raises where something cannot be used; it may return a text that says how it can.
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    `own`: what this process uses itself. `others`: processes that it calls, each asked for its own checks alone. If
+    they passed the question on, it would go round without an end between two processes that need each other.
+    """
+
+    def __init__(
+        self, own: Mapping[str, Check], others: Mapping[str, Check] | None = None, now: Callable[[], float] = monotonic
+    ) -> None:
+        self.own = SharedChecks(own, OWN_SECONDS, now)
+        self.others = SharedChecks(others or {}, OTHERS_SECONDS, now)
+
+    async def report(self, details: bool = True) -> tuple[dict[str, Any], bool]:
+        """Return `{"status", "checks": {name: {"status", "detail"?}}}` and whether all is well.
+
+        `details`: say what is wrong, with hosts and addresses; not for strangers.
+        """
+        own, others = await asyncio.gather(self.own.answers(), self.others.answers())
+        return _report({**own, **others}, details)
+
+    async def own_report(self) -> tuple[dict[str, Any], bool]:
+        """Return the same of this process alone."""
+        return _report(await self.own.answers(), details=True)
+
+
+class SharedChecks:
+    """Checks that run at most once a second, however many ask.
+
+    Everyone who asks meanwhile waits for the same answers: a crowd of probes costs PostgreSQL one connection.
+    """
+
+    def __init__(self, checks: Mapping[str, Check], seconds: float, now: Callable[[], float]) -> None:
         self.checks = dict(checks)
+        self.seconds = seconds
+        self.now = now
+        self._asking: asyncio.Task[dict[str, Answer]] | None = None
+        self._answered_at = 0.0
 
-    async def report(self) -> tuple[dict[str, Any], bool]:
-        """Give `{"status", "checks": {name: {"status", "detail"?}}}` and whether all is well."""
-        answers = await asyncio.gather(*(_ask(check) for check in self.checks.values()))
-        good = all(answer["status"] == "ok" for answer in answers)
-        checks = dict(zip(self.checks, answers, strict=True))
-        return {"status": "ok" if good else "unavailable", "checks": checks}, good
+    async def answers(self) -> dict[str, Answer]:
+        asking = self._asking
+        if asking is None or (asking.done() and self.now() - self._answered_at >= SHARED_SECONDS):
+            # in a context of its own, and not ended with the request that began it: others wait for the same answers
+            asking = self._asking = asyncio.create_task(self._ask_all(), context=Context())
+        return await asyncio.shield(asking)
+
+    async def _ask_all(self) -> dict[str, Answer]:
+        answers = await asyncio.gather(*(_ask(check, self.seconds) for check in self.checks.values()))
+        self._answered_at = self.now()
+        return dict(zip(self.checks, answers, strict=True))
 
 
-async def _ask(check: Check) -> dict[str, str]:
+def _report(answers: dict[str, Answer], details: bool) -> tuple[dict[str, Any], bool]:
+    good = all(answer["status"] == "ok" for answer in answers.values())
+    if not details:
+        answers = {name: {"status": answer["status"]} for name, answer in answers.items()}
+    return {"status": "ok" if good else "unavailable", "checks": answers}, good
+
+
+async def _ask(check: Check, seconds: float) -> Answer:
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(seconds):
             told = await check()
     except Problem as problem:
         return {"status": "unavailable", "detail": problem.detail}
     except TimeoutError:
-        return {"status": "unavailable", "detail": f"no answer within {CHECK_SECONDS:g} s"}
+        return {"status": "unavailable", "detail": f"no answer within {seconds:g} s"}
     except Exception as error:
         return {"status": "unavailable", "detail": type(error).__name__}
     return {"status": "ok", "detail": told} if isinstance(told, str) else {"status": "ok"}

@@ -23,10 +23,14 @@ Id = Annotated[str, PathParameter(pattern=ID)]
 
 
 class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`from_project`: id or slug of the project whose backup it is, "" for this one."""
+    """`from_project`: id or slug of the project whose backup it is, "" for this one.
+
+    `unauthenticated`: restore it although nothing proves who wrote it.
+    """
 
     backup: str
     from_project: str = ""
+    unauthenticated: bool = False
 
 
 @post(BACKUPS, summary="Back up a project", tags=TAGS, status_code=202)
@@ -59,7 +63,11 @@ async def delete_backup(member: Injected[Caller], bundoc: Injected[Bundoc], back
 
 @post(f"{BACKUPS}/{{backup:str}}/verify", summary="Verify a backup", tags=TAGS, status_code=202)
 async def verify_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> Response[BackupJob]:
-    """Begins to check every sum, page and count. A job that fails with `backup_damaged` says what is wrong."""
+    """Begins to check proof, sums, pages and counts.
+
+    The job fails with `backup_damaged`, which says what is wrong, with `backup_altered` if somebody changed the backup
+    on its disk, or with `backup_unauthenticated` if only the proof is missing.
+    """
     return _begun(await bundoc.verify_backup(member, backup))
 
 
@@ -70,10 +78,13 @@ async def restore_backup(
     """Begins to put the documents of a backup in place of all that this project has, under this project's own key.
 
     Needs the role admin, also in `from_project`. The backup is verified first, and what is replaced is backed up
-    first: the job names it as `safety_backup`. For the moment of the change, requests are answered with 503
-    `project_restoring`. Readers of `/v1/changes` are then told `resync_required`.
+    first: the job names it as `safety_backup`. A backup that somebody changed on its disk is refused with
+    `backup_altered`; one of an older BunBase with `backup_unauthenticated`, unless the request says `unauthenticated`.
+    For the moment of the change, requests are answered with 503 `project_restoring`. Readers of `/v1/changes` are then
+    told `resync_required`.
     """
-    return _begun(await bundoc.restore_backup(member, await _source(member, platform, data.from_project), data.backup))
+    source = await _source(member, platform, data.from_project)
+    return _begun(await bundoc.restore_backup(member, source, data.backup, data.unauthenticated))
 
 
 @get(f"{BACKUPS}/jobs/{{job:str}}", summary="Look at backup work", tags=TAGS)

@@ -14,7 +14,7 @@ from typing import Final
 
 from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.shelf import Shelf
-from bunbase.contracts.backups import Backup, BackupBusy, BackupReason, BackupSchedule
+from bunbase.contracts.backups import Authenticity, Backup, BackupBusy, BackupReason, BackupSchedule
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
@@ -77,7 +77,8 @@ class Scheduler:
         if now < due:
             return due
         changed_at = await self.copies.changed_at(project)
-        if changed_at is not None and (not backups or changed_at > backups[0].source_changed_at):
+        newest = next((one for one in backups if one.authenticity is Authenticity.PROVED), None)
+        if changed_at is not None and (newest is None or changed_at > newest.source_changed_at):
             await back_up(project)
             for old in outdated(await self.shelf.all(project), schedule.kept):
                 if not self.in_use(project, old.id):
@@ -86,9 +87,13 @@ class Scheduler:
 
     async def _last(self, project: str, backups: Sequence[Backup]) -> float:
         """Give when the last scheduled backup was made; a project without one counts from its beginning."""
-        times = (one.created_at for one in backups if one.reason is BackupReason.SCHEDULED)
-        last = next(times, None)
-        return datetime.fromisoformat(last).timestamp() if last else await self.copies.born_at(project)
+        now = self.clock.now().timestamp()
+        for one in backups:
+            if one.reason is BackupReason.SCHEDULED and one.authenticity is not Authenticity.ALTERED:
+                made_at = datetime.fromisoformat(one.created_at).timestamp()
+                if made_at <= now:
+                    return made_at
+        return await self.copies.born_at(project)
 
 
 def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
@@ -101,6 +106,7 @@ def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
 def outdated(backups: Sequence[Backup], kept: int) -> list[Backup]:
     """Give what retention deletes: of those made without being asked for, per reason, all but the newest `kept`.
 
-    `backups`: newest first.
+    What somebody altered neither counts nor is deleted. `backups`: newest first.
     """
-    return [one for reason in BY_ITSELF for one in [one for one in backups if one.reason is reason][kept:]]
+    ours = [one for one in backups if one.authenticity is not Authenticity.ALTERED]
+    return [one for reason in BY_ITSELF for one in [one for one in ours if one.reason is reason][kept:]]

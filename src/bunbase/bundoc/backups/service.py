@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.jobs import Jobs, Running
+from bunbase.bundoc.backups.proofs import need_proof
 from bunbase.bundoc.backups.schedule import Scheduler
 from bunbase.bundoc.backups.shelf import Shelf
 from bunbase.bundoc.backups.work import BackupWork
@@ -74,13 +76,14 @@ class BackupsService:
             await self.shelf.one(caller.project, id)
             return self._begin(JobKind.VERIFY, caller.project, id, self.work.verify, reads=caller.project).seen()
 
-    async def restore_backup(self, caller: Caller, source: Caller, id: str) -> BackupJob:
+    async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
         with counted("restore_backup"):
             caller.need(Role.ADMIN)
             source.need(Role.ADMIN)
-            await self.shelf.one(source.project, id)
+            need_proof(await self.shelf.one(source.project, id), unauthenticated)
             await self._check_count(caller.project)
-            running = self._begin(JobKind.RESTORE, caller.project, id, self.work.restore, reads=source.project)
+            work = partial(self.work.restore, unauthenticated=unauthenticated)
+            running = self._begin(JobKind.RESTORE, caller.project, id, work, reads=source.project)
             who = caller.signed_in().id
             log.info("a restore begins", project=caller.project, backup=id, of=source.project, developer=who)
             return running.seen()

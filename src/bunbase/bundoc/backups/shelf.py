@@ -1,6 +1,6 @@
 """Where finished backups are kept. A backup is a folder of files and its manifest; a half-written one is never seen.
 
-<directory>/<project>/<backup>/data.db  key.json  manifest.json
+<directory>/<project>/<backup>/data.db  key.json  manifest.json  manifest.mac
 <directory>/<project>/schedule.json
 <directory>/.drafts/<backup>/           what is being written; thrown away at the next start
 """
@@ -20,7 +20,8 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from bunbase.bundoc.backups.engine import Progress, disk_problem
-from bunbase.contracts.backups import BackedUpFile, Backup, BackupDamaged, BackupNotFound, BackupSchedule
+from bunbase.bundoc.backups.proofs import Proofs, Written
+from bunbase.contracts.backups import BackedUpFile, Backup, BackupDamaged, BackupNotFound, BackupSchedule, Manifest
 from bunbase.contracts.bundoc import DiskFull
 from bunbase.pkg.logger import logger
 from bunbase.pkg.secret_files import replace_secret_file, sync_directory, write_synced
@@ -30,6 +31,9 @@ log = logger("bundoc")
 T = TypeVar("T")
 
 MANIFEST: Final = "manifest.json"
+MAC: Final = "manifest.mac"
+MAX_MAC_BYTES: Final = 1024
+UNREADABLE: Final = "unreadable"  # a code that is there and is wrong, unlike one that is missing
 SCHEDULE: Final = "schedule.json"
 DRAFTS: Final = ".drafts"
 BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # it becomes the name of a directory
@@ -44,7 +48,7 @@ class Shelf(Protocol):
         """Give an empty local folder to write a backup in; it is gone afterwards."""
         ...
 
-    async def keep(self, backup: Backup, draft: Path) -> None:
+    async def keep(self, manifest: Manifest, draft: Path) -> None:
         """Keep what a draft holds under this manifest: whole and for good when this returns, or not at all."""
         ...
 
@@ -78,8 +82,9 @@ class Shelf(Protocol):
 class DirectoryShelf:
     """Owner-only folders on a file system, in a directory that nothing else uses."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, proofs: Proofs) -> None:
         self.directory = directory
+        self.proofs = proofs
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="bundoc-shelf")
         shutil.rmtree(directory / DRAFTS, ignore_errors=True)
 
@@ -92,14 +97,17 @@ class DirectoryShelf:
         finally:
             await self._in_thread(_remove_folder, path)
 
-    async def keep(self, backup: Backup, draft: Path) -> None:
-        await self._in_thread(_keep, backup, draft, self._folder(backup.project, backup.id))
+    async def keep(self, manifest: Manifest, draft: Path) -> None:
+        text = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
+        mac = await self.proofs.made(manifest.project, manifest.id, text)
+        await self._in_thread(_keep, text, mac, draft, self._folder(manifest.project, manifest.id))
 
     async def all(self, project: str) -> list[Backup]:
-        return await self._in_thread(_all, self.directory / project)
+        return await self.proofs.checked(project, await self._in_thread(_all, self.directory / project))
 
     async def one(self, project: str, id: str) -> Backup:
-        return await self._in_thread(_manifest, self._folder(project, id))
+        written = await self._in_thread(_written, self._folder(project, id))
+        return (await self.proofs.checked(project, [written]))[0]
 
     @asynccontextmanager
     async def fetched(self, project: str, id: str) -> AsyncIterator[Path]:
@@ -138,8 +146,8 @@ class DirectoryShelf:
 
 
 def listed_files(folder: Path, progress: Progress) -> tuple[BackedUpFile, ...]:
-    """Give every file of a backup but its manifest, with its SHA-256."""
-    names = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
+    """Give every file of a backup but its manifest and that one's code, with its SHA-256."""
+    names = sorted(path.name for path in folder.iterdir() if path.name not in (MANIFEST, MAC))
     return tuple(BackedUpFile(name, *_summed(folder / name, progress)) for name in names)
 
 
@@ -172,8 +180,9 @@ def _not_as_written(name: str, why: str) -> BackupDamaged:
     return BackupDamaged(f"{name} of this backup is damaged: {why}. Use another backup.", file=name)
 
 
-def _keep(backup: Backup, draft: Path, folder: Path) -> None:
-    write_synced(draft / MANIFEST, msgspec.json.format(msgspec.json.encode(backup)).decode() + "\n")
+def _keep(manifest: bytes, mac: str, draft: Path, folder: Path) -> None:
+    write_synced(draft / MANIFEST, manifest.decode())
+    write_synced(draft / MAC, mac + "\n")
     sync_directory(draft)
     if not folder.parent.exists():
         folder.parent.mkdir(mode=0o700)
@@ -182,25 +191,34 @@ def _keep(backup: Backup, draft: Path, folder: Path) -> None:
     sync_directory(folder.parent)
 
 
-def _all(directory: Path) -> list[Backup]:
+def _all(directory: Path) -> list[Written]:
     if not directory.exists():
         return []
     found = []
     for folder in sorted((path for path in directory.iterdir() if BACKUP.fullmatch(path.name)), reverse=True):
         try:
-            found.append(_manifest(folder))
+            found.append(_written(folder))
         except (BackupDamaged, BackupNotFound) as problem:
             log.warning("a backup is not listed", backup=folder.name, project=directory.name, reason=problem.detail)
     return found
 
 
-def _manifest(folder: Path) -> Backup:
+def _written(folder: Path) -> Written:
     try:
-        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Backup)
+        text = (folder / MANIFEST).read_bytes()
+        return Written(folder.name, text, _mac(folder / MAC), msgspec.json.decode(text, type=Manifest))
     except (FileNotFoundError, NotADirectoryError):
         raise no_backup(folder.name) from None
     except msgspec.MsgspecError as error:
         raise _not_as_written(MANIFEST, str(error)) from error
+
+
+def _mac(path: Path) -> str:
+    """Return the code beside a manifest, "" if there is none: an older BunBase wrote none."""
+    try:
+        return path.read_bytes()[:MAX_MAC_BYTES].decode("ascii", "replace").strip() or UNREADABLE
+    except FileNotFoundError:
+        return ""
 
 
 def _schedule(path: Path) -> BackupSchedule | None:

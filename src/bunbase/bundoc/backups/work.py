@@ -8,8 +8,16 @@ from pathlib import Path
 from bunbase import __version__
 from bunbase.bundoc.backups.engine import Contents, Copies, Progress, Safety
 from bunbase.bundoc.backups.jobs import Running
+from bunbase.bundoc.backups.proofs import need_proof
 from bunbase.bundoc.backups.shelf import Shelf, check_files, listed_files
-from bunbase.contracts.backups import Backup, BackupDamaged, BackupReason
+from bunbase.contracts.backups import (
+    Authenticity,
+    Backup,
+    BackupDamaged,
+    BackupReason,
+    BackupUnauthenticated,
+    Manifest,
+)
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
@@ -33,11 +41,16 @@ class BackupWork:
     async def verify(self, running: Running) -> None:
         job = running.job
         async with self.shelf.fetched(job.project, job.backup) as folder:
-            await self._verified(await self.shelf.one(job.project, job.backup), folder, running.progress)
+            backup = await self.shelf.one(job.project, job.backup)
+            need_proof(backup, unauthenticated=True)
+            await self._verified(backup, folder, running.progress)
+        if backup.authenticity is Authenticity.UNAUTHENTICATED:
+            raise BackupUnauthenticated("Its sums, pages and counts are right, but nothing proves who wrote them.")
 
-    async def restore(self, running: Running) -> None:
+    async def restore(self, running: Running, unauthenticated: bool = False) -> None:
         job = running.job
         backup = await self.shelf.one(job.from_project, job.backup)
+        need_proof(backup, unauthenticated)
         await self.shelf.check_room(await self.copies.size(job.project))
         id = new_id("bkp")
         async with self.shelf.fetched(job.from_project, job.backup) as source, self.shelf.draft(id) as folder:
@@ -63,7 +76,7 @@ class BackupWork:
         self, project: str, id: str, reason: BackupReason, contents: Contents, folder: Path, progress: Progress
     ) -> None:
         files = await asyncio.to_thread(listed_files, folder, progress)
-        backup = Backup(
+        manifest = Manifest(
             id=id,
             project=project,
             reason=reason,
@@ -76,5 +89,5 @@ class BackupWork:
             collections=contents.collections,
             files=files,
         )
-        await self.shelf.keep(backup, folder)
-        log.info("a project was backed up", project=project, backup=id, reason=reason.value, bytes=backup.size())
+        await self.shelf.keep(manifest, folder)
+        log.info("a project was backed up", project=project, backup=id, reason=reason.value, bytes=manifest.size())

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
 from bunbase.pkg import context
-from bunbase.pkg.errors import DeadlineExceeded, Internal, InvalidInput, Problem, Unreachable, problem_from_body
+from bunbase.pkg.errors import (
+    DeadlineExceeded,
+    Internal,
+    InvalidInput,
+    Problem,
+    Unauthenticated,
+    Unreachable,
+    problem_from_body,
+)
+from bunbase.pkg.logger import logger
 from bunbase.pkg.rpc import wire
 from bunbase.pkg.rpc.tokens import ServiceTokens
 
 T = TypeVar("T")
+
+log = logger("rpc")
 
 CALL_SECONDS = 35.0  # a caller may wait 30 s for news, and the answer takes time too
 CONNECT_SECONDS = 2.0
@@ -31,20 +43,20 @@ class Line:
         self.http = httpx.AsyncClient(base_url=address, limits=POOL, transport=transport, trust_env=False)
         self.ids = itertools.count(1)
 
-    def request(self, method: str, body: bytes, seconds: float, read_seconds: float) -> httpx.Request:
+    def request(self, to: Ends, body: bytes, seconds: float) -> httpx.Request:
         headers = {
             "content-type": wire.MSGPACK,
-            "authorization": f"Bearer {self.tokens.current()}",
+            "authorization": f"Bearer {self.tokens.current(to.caller, to.room)}",
             wire.REQUEST_ID_HEADER: context.request_id.get(),
             wire.DEADLINE_HEADER: str(int(seconds * 1000)),
         }
-        timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), read=read_seconds)
+        timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), read=seconds)
         return self.http.build_request("POST", "/rpc", content=body, headers=headers, timeout=timeout)
 
-    async def ask(self, path: str) -> None:
+    async def ask(self, path: str, seconds: float) -> None:
         """GET an address of the other process that needs no token. Raises: Unreachable unless it answers 200."""
         try:
-            reply = await self.http.get(path, timeout=CONNECT_SECONDS)
+            reply = await self.http.get(path, timeout=seconds)
         except httpx.TransportError as error:
             raise Unreachable(f"{self.address} cannot be reached.") from error
         if reply.status_code != 200:
@@ -54,24 +66,39 @@ class Line:
         await self.http.aclose()
 
 
+@dataclass(frozen=True)
+class Ends:
+    """Which room calls which method of which other one."""
+
+    caller: str
+    room: str
+    name: str
+
+    @property
+    def method(self) -> str:
+        return f"{self.room}.{self.name}"
+
+
 class Remote:
     """What every stand-in is, so that one can tell it from a room in this process."""
 
 
-def remote(room: str, contract: type[T], line: Line) -> T:
-    """Build a stand-in for `contract`. Its calls raise the contract's own Problems, or Unreachable."""
+def remote(room: str, contract: type[T], line: Line, caller: str) -> T:
+    """Build a stand-in for `contract`, for the room `caller`. It raises the contract's own Problems, or Unreachable."""
     make = {True: _streaming, False: _posting}
-    methods = {call.name: make[call.streams](f"{room}.{call.name}", call, line) for call in wire.calls_of(contract)}
+    calls = wire.calls_of(contract)
+    methods = {call.name: make[call.streams](Ends(caller, room, call.name), call, line) for call in calls}
     stand_in: T = type(f"Remote{contract.__name__}", (Remote,), methods)()
     return stand_in
 
 
-def _posting(method: str, call: wire.Call, line: Line) -> Callable[..., Any]:
+def _posting(to: Ends, call: wire.Call, line: Line) -> Callable[..., Any]:
+    method = to.method
     decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_envelope(call, "result")).decode
 
     async def post(self: Any, *args: Any, **kwargs: Any) -> Any:
         seconds = _seconds_left(method)
-        request = line.request(method, _body(method, call, line, args, kwargs), seconds, seconds)
+        request = line.request(to, _body(method, call, line, args, kwargs), seconds)
         try:
             reply = await line.http.send(request)
         except httpx.TimeoutException as error:
@@ -88,12 +115,13 @@ def _posting(method: str, call: wire.Call, line: Line) -> Callable[..., Any]:
     return post
 
 
-def _streaming(method: str, call: wire.Call, line: Line) -> Callable[..., Any]:
+def _streaming(to: Ends, call: wire.Call, line: Line) -> Callable[..., Any]:
+    method = to.method
     decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_envelope(call, "item")).decode
 
     async def stream(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         body = _body(method, call, line, args, kwargs)
-        request = line.request(method, body, STREAM_IDLE_SECONDS, STREAM_IDLE_SECONDS)
+        request = line.request(to, body, STREAM_IDLE_SECONDS)
         try:
             reply = await line.http.send(request, stream=True)
         except httpx.TransportError as error:
@@ -165,9 +193,13 @@ def _too_late(method: str, error: httpx.TimeoutException) -> Problem:
 
 def _refused(status: int, body: bytes) -> Problem:
     try:
-        return problem_from_body(msgspec.json.decode(body, type=dict[str, Any]))
+        problem = problem_from_body(msgspec.json.decode(body, type=dict[str, Any]))
     except msgspec.MsgspecError:
         return Unreachable(f"The other side answered {status} without a problem document.")
+    if isinstance(problem, Unauthenticated):  # ours is at fault: a user who is told 401 would sign in again for nothing
+        log.error("another process refuses this one's service token", reason=problem.detail)
+        return Unreachable(f"Another process refuses this one's service token: {problem.detail}")
+    return problem
 
 
 def _problem(error: wire.Error) -> Problem:

@@ -12,17 +12,21 @@ from bunbase.pkg import context
 from bunbase.pkg.errors import Internal, Problem
 from bunbase.pkg.logger import logger
 from bunbase.pkg.rpc import wire
+from bunbase.pkg.rpc.admission import Admit
+from bunbase.pkg.rpc.tokens import Passport
 from bunbase.pkg.rpc.wire import Call, Error
 
 log = logger("rpc")
 
 MISSING: Any = msgspec.UNSET
+NOBODY = Passport("", "")
 
 
 class Method:
-    """A method that can be called by name: `target` takes the call's arguments by keyword."""
+    """A method that can be called by `name`, `<room>.<method>`: `target` takes the call's arguments by keyword."""
 
-    def __init__(self, call: Call, target: Callable[..., Any]) -> None:
+    def __init__(self, name: str, call: Call, target: Callable[..., Any]) -> None:
+        self.name = name
         self.call = call
         self.target = target
 
@@ -39,7 +43,8 @@ class Method:
 
 def methods_of(room: str, contract: type, service: Any) -> dict[str, Method]:
     """Give every method of a contract under the name `<room>.<method>`."""
-    return {f"{room}.{call.name}": Method(call, getattr(service, call.name)) for call in wire.calls_of(contract)}
+    methods = [Method(f"{room}.{call.name}", call, getattr(service, call.name)) for call in wire.calls_of(contract)]
+    return {method.name: method for method in methods}
 
 
 class Failed(Exception):
@@ -51,20 +56,24 @@ class Failed(Exception):
 
 
 class Dispatcher:
-    """Answers single calls, batches and notifications; streams are found by `stream()` first."""
+    """Answers single calls, batches and notifications; streams are found by `stream()` first.
 
-    def __init__(self, methods: Mapping[str, Method]) -> None:
+    `admit`: asked before each call that comes with a passport. Methods without it are open to everybody who gets here.
+    """
+
+    def __init__(self, methods: Mapping[str, Method], admit: Admit | None = None) -> None:
         self.methods = dict(methods)
+        self.admit = admit
 
-    async def answer(self, request: Any) -> Any:
+    async def answer(self, request: Any, by: Passport | None = None) -> Any:
         """Give the answer envelope(s) for a decoded request; None when there is nothing to answer."""
         if isinstance(request, list):
             if not request or len(request) > wire.MAX_BATCH:
                 message = f"A batch holds 1 to {wire.MAX_BATCH} calls"
                 return failure(None, Failed(wire.INVALID_REQUEST, message))
-            answers = await asyncio.gather(*(self._answer_one(one) for one in request))
+            answers = await asyncio.gather(*(self._answer_one(one, by) for one in request))
             return [answer for answer in answers if answer is not None] or None
-        return await self._answer_one(request)
+        return await self._answer_one(request, by)
 
     def stream(self, request: Any) -> tuple[Any, Method, Any] | None:
         """Give id, method and params if `request` calls a streaming method."""
@@ -76,16 +85,26 @@ class Dispatcher:
         id = _id_of(request)
         return None if id is MISSING else id, method, request.get("params", {})
 
-    async def _answer_one(self, request: Any) -> dict[str, Any] | None:
+    def arguments(self, method: Method, params: Any, by: Passport | None) -> dict[str, Any]:
+        """Return what `params` stand for, if `by` may call the method with them. Raises: Failed."""
+        arguments = bound(method, params)
+        if self.admit is not None:
+            try:
+                self.admit(by or NOBODY, method.name, arguments)
+            except Problem as refused:
+                raise failed_by(refused) from None
+        return arguments
+
+    async def _answer_one(self, request: Any, by: Passport | None) -> dict[str, Any] | None:
         id = _id_of(request)
         try:
-            result = await self._call(request)
+            result = await self._call(request, by)
         except Failed as failed:
             malformed = failed.error.code == wire.INVALID_REQUEST
             return None if id is MISSING and not malformed else failure(id, failed)
         return None if id is MISSING else {"jsonrpc": "2.0", "id": id, "result": result}
 
-    async def _call(self, request: Any) -> Any:
+    async def _call(self, request: Any, by: Passport | None) -> Any:
         if not isinstance(request, dict) or request.get("jsonrpc") != "2.0":
             raise Failed(wire.INVALID_REQUEST, 'A call is an object with "jsonrpc": "2.0"')
         name = request.get("method")
@@ -96,7 +115,7 @@ class Dispatcher:
             raise Failed(wire.METHOD_NOT_FOUND, f"There is no method {name}")
         if method.call.streams:
             raise Failed(wire.INVALID_REQUEST, f"{name} streams its answer: it cannot be part of a batch")
-        arguments = bound(method, request.get("params", {}))
+        arguments = self.arguments(method, request.get("params", {}), by)
         return await guarded(method.target(**arguments))
 
 
@@ -104,6 +123,8 @@ async def guarded(call: Awaitable[Any]) -> Any:
     """Await a call; whatever goes wrong becomes Failed, and a bug is logged, not told."""
     try:
         return await call
+    except Failed:
+        raise
     except Problem as problem:
         raise failed_by(problem) from problem
     except Exception as error:

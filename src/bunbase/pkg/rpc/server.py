@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,14 +15,24 @@ from bunbase.pkg.connected import while_connected
 from bunbase.pkg.errors import DeadlineExceeded, Malformed, MethodNotAllowed, NotFound, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.rpc import wire
-from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, Method, bound, failed_by, failure, guarded_items
-from bunbase.pkg.rpc.tokens import ServiceTokens
+from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, Method, failed_by, failure, guarded_items
+from bunbase.pkg.rpc.tokens import Passport, ServiceTokens
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 DEFAULT_DEADLINE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call as it arrived."""
+
+    by: Passport
+    packed: bool
+    body: bytes
+    seconds: float
 
 
 class RpcApp:
@@ -33,6 +44,8 @@ class RpcApp:
         tokens: ServiceTokens,
         plain: Mapping[str, Callable[[], Awaitable[tuple[int, str, bytes]]]] | None = None,
     ) -> None:
+        if dispatcher.admit is None:
+            raise TypeError("an internal port must know who may call what")
         self.dispatcher = dispatcher
         self.tokens = tokens
         self.plain = dict(plain or {})
@@ -47,38 +60,39 @@ class RpcApp:
             if plain is not None:
                 await _respond(send, *await plain())
                 return
-            self._admit(scope, headers)
+            by = self._passport(scope, headers)
             seconds = _deadline_seconds(headers)
-            await self._answer(headers.get("content-type", wire.JSON), await _body(receive), seconds, receive, send)
+            packed = headers.get("content-type", wire.JSON) == wire.MSGPACK
+            await self._answer(Asked(by, packed, await _body(receive), seconds), receive, send)
         except Problem as problem:
             answer = msgspec.json.encode(problem.body(context.request_id.get()))
             await _respond(send, problem.status, "application/problem+json", answer)
 
-    def _admit(self, scope: Scope, headers: dict[str, str]) -> None:
+    def _passport(self, scope: Scope, headers: dict[str, str]) -> Passport:
         if scope["path"] != "/rpc":
             raise NotFound("Calls between services go to POST /rpc.")
         if scope["method"] != "POST":
             raise MethodNotAllowed("Calls between services go to POST /rpc.")
-        self.tokens.check(headers.get("authorization", "").removeprefix("Bearer "))
+        return self.tokens.check(headers.get("authorization", "").removeprefix("Bearer "))
 
-    async def _answer(self, content_type: str, body: bytes, seconds: float, receive: Receive, send: Send) -> None:
-        packed = content_type == wire.MSGPACK
+    async def _answer(self, asked: Asked, receive: Receive, send: Send) -> None:
+        by, packed = asked.by, asked.packed
         try:
-            request = msgspec.msgpack.decode(body) if packed else msgspec.json.decode(body)
+            request = msgspec.msgpack.decode(asked.body) if packed else msgspec.json.decode(asked.body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return await _reply(send, packed, failure(None, Failed(wire.PARSE_ERROR, f"Parse error: {error}")))
         streaming = self.dispatcher.stream(request)
         if streaming is not None:
             id, method, params = streaming
             try:
-                arguments = bound(method, params)
+                arguments = self.dispatcher.arguments(method, params, by)
             except Failed as failed:
                 return await _reply(send, packed, failure(id, failed))
             return await while_connected(receive, _stream(send, packed, id, method, arguments))
         try:
-            with context.deadline_in(seconds):
-                async with asyncio.timeout(seconds):
-                    answer = await while_connected(receive, self.dispatcher.answer(request))
+            with context.deadline_in(asked.seconds):
+                async with asyncio.timeout(asked.seconds):
+                    answer = await while_connected(receive, self.dispatcher.answer(request, by))
         except TimeoutError:
             raise DeadlineExceeded("The caller's deadline passed before the answer was ready.") from None
         return await _reply(send, packed, answer)

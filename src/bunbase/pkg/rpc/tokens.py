@@ -1,77 +1,106 @@
-"""Service tokens: how one process of an installation proves itself to another."""
+"""Service tokens: how a room of one process proves itself to a room of another.
+
+A room that calls signs a short JWT with its own key: `sub` is the room that calls, `aud` the room that is called. The
+process that is called looks the key up by `kid`, and asks what that room may call (`pkg/rpc/admission.py`). A token
+lives for five minutes and may be used many times; it is accepted by the room that it names, and by no other.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 import msgspec
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
 
-from bunbase.pkg.errors import Unauthenticated
+from bunbase.pkg.errors import CannotStart, Unauthenticated
+from bunbase.pkg.rpc.room_keys import PublicKey, RoomKeys
 
-LIFETIME_SECONDS = 300
-RENEW_SECONDS = 60  # a token is replaced this long before its end, so that none dies on the way
-AUDIENCE = "bunbase-internal"
+ALGORITHM: Final = "Ed25519"
+LIFETIME_SECONDS: Final = 300
+RENEW_SECONDS: Final = 60  # a token is replaced this long before its end, so that none dies on the way
+SKEW_SECONDS: Final = 60  # between the clocks of two machines
+MAX_LENGTH: Final = 1024
+MAX_REMEMBERED: Final = 1000  # tokens that were checked: a room has one for each room that it calls
 
 
-class ServiceTokens:
-    """Mints and checks HS256 tokens under a key that every process derives from the instance's service secret."""
+@dataclass(frozen=True)
+class Passport:
+    """`room`: which one calls, or vouches for `client`, a program outside. `audience`: which one is called."""
 
-    def __init__(self, secret: str, client_id: str, now: Callable[[], float] = time.time) -> None:
-        self.client_id = client_id
-        self.now = now
-        self._secret = secret.encode()
-        self._key = OctKey.import_key(hmac.digest(self._secret, b"bunbase service tokens v1", hashlib.sha256))
-        self._minted = ("", 0.0)
-        self._checked: dict[str, float] = {}
-
-    def current(self) -> str:
-        """Give a token for this process that is valid for at least another minute."""
-        token, expires_at = self._minted
-        if expires_at - self.now() < RENEW_SECONDS:
-            token = self.mint(self.client_id)
-            self._minted = (token, self.now() + LIFETIME_SECONDS)
-        return token
-
-    def mint(self, client_id: str) -> str:
-        now = int(self.now())
-        claims = {
-            "sub": client_id,
-            "aud": AUDIENCE,
-            "type": "service",
-            "iat": now,
-            "exp": now + LIFETIME_SECONDS,
-        }
-        return jwt.encode({"alg": "HS256"}, claims, self._key, algorithms=["HS256"])
-
-    def is_secret(self, secret: str) -> bool:
-        """Compare with the service secret in constant time."""
-        return hmac.compare_digest(secret.encode(), self._secret)
-
-    def check(self, token: str) -> None:
-        """Raises: Unauthenticated unless `token` was minted under the same secret and still lives."""
-        if self._checked.get(token, 0.0) > self.now():
-            return
-        self._checked = {known: exp for known, exp in self._checked.items() if exp > self.now()}
-        self._checked[token] = self._expiry(token)
-
-    def _expiry(self, token: str) -> float:
-        try:
-            claims = jwt.decode(token, self._key, algorithms=["HS256"]).claims
-            checked = msgspec.convert(claims, ServiceClaims)
-        except (JoseError, ValueError, msgspec.ValidationError):
-            raise Unauthenticated("This port takes service tokens only.") from None
-        if checked.aud != AUDIENCE or checked.exp <= self.now():
-            raise Unauthenticated("This service token has expired or is meant for another audience.")
-        return checked.exp
+    room: str
+    audience: str
+    client: str = ""
 
 
 class ServiceClaims(msgspec.Struct, frozen=True):
     sub: str
     aud: str
     exp: float
+    client: str = ""
+
+
+class ServiceTokens:
+    """Mints tokens for the rooms of this process; checks those of all rooms whose keys are known."""
+
+    def __init__(self, keys: RoomKeys, now: Callable[[], float] = time.time) -> None:
+        self.now = now
+        self._keys = keys
+        self._minted: dict[tuple[str, str], tuple[str, float]] = {}
+        self._checked: OrderedDict[str, tuple[Passport, float]] = OrderedDict()
+
+    def current(self, room: str, audience: str) -> str:
+        """Return a token for a call of `room` to `audience` that is valid for at least another minute."""
+        token, expires_at = self._minted.get((room, audience), ("", 0.0))
+        if expires_at - self.now() < RENEW_SECONDS:
+            token = self.mint(room, audience)
+            self._minted[room, audience] = (token, self.now() + LIFETIME_SECONDS)
+        return token
+
+    def mint(self, room: str, audience: str, client: str = "") -> str:
+        """Sign a token. `client`: the program outside that it is for. Raises: CannotStart without the room's key."""
+        key = self._keys.own.get(room)
+        if key is None:
+            raise CannotStart(f"this process holds no key of {room}: see `bunbase service-secrets`")
+        now = int(self.now())
+        claims = {"sub": room, "aud": audience, "type": "service", "iat": now, "exp": now + LIFETIME_SECONDS}
+        if client:
+            claims["client"] = client
+        return jwt.encode({"alg": ALGORITHM, "kid": key.id}, claims, key.key, algorithms=[ALGORITHM])
+
+    def check(self, token: str) -> Passport:
+        """Return who calls whom. Raises: Unauthenticated unless a known room signed the token and it still lives."""
+        known = self._checked.get(token)
+        if known is not None and known[1] > self.now():
+            return known[0]
+        self._checked.pop(token, None)
+        passport, expires_at = self._verified(token)
+        self._checked[token] = (passport, expires_at)
+        while len(self._checked) > MAX_REMEMBERED:
+            self._checked.popitem(last=False)
+        return passport
+
+    def _verified(self, token: str) -> tuple[Passport, float]:
+        try:
+            key = self._key(token)
+            claims = msgspec.convert(jwt.decode(token, key.key, algorithms=[ALGORITHM]).claims, ServiceClaims)
+        except (JoseError, ValueError, msgspec.ValidationError):
+            raise Unauthenticated("This port takes service tokens only.") from None
+        if claims.sub != key.room:
+            raise Unauthenticated("This service token names another room than its key belongs to.")
+        if not self.now() < claims.exp <= self.now() + LIFETIME_SECONDS + SKEW_SECONDS:
+            raise Unauthenticated("This service token has expired, or lives longer than any may.")
+        return Passport(key.room, claims.aud, claims.client), claims.exp
+
+    def _key(self, token: str) -> PublicKey:
+        """Raises: ValueError, JoseError, Unauthenticated."""
+        if len(token) > MAX_LENGTH:
+            raise ValueError("no token of ours is longer")
+        key = self._keys.known.get(str(jws.extract_compact(token.encode()).headers().get("kid")))
+        if key is None:
+            raise Unauthenticated("No key of this service token's room is known here: see `bunbase service-secrets`.")
+        return key

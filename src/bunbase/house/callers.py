@@ -1,0 +1,60 @@
+"""Which room may call which methods of another process, on one page. What is not here is refused.
+
+A room that was taken over reaches no further than its line here; `bunkms/scopes.py` also looks at what is asked for.
+The gateway speaks for developers and end users, whom the rooms check by the `Caller` of each call.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.house.modules import GATEWAY
+from bunbase.pkg.rpc.admission import CLIENTS, Table
+
+NOBODY: Final = ""  # methods that no process asks another for
+
+# room that is called → room that calls → methods
+MAY_CALL: Final = {
+    "bunkms": {
+        "bunauth": "create_keys seal unseal",
+        "platform": "create_keys destroy",
+        "tenant_auth": "public_keys sign",
+        "bundoc": "check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
+        "functions": "seal unseal",
+        NOBODY: "rotate",
+    },
+    "bunauth": {
+        GATEWAY: """create_token delete_token discovery exchange jwks login logout me refresh register revocations
+                    signup_state tokens verify""",
+        CLIENTS: "jwks verify",
+    },
+    "tenant_auth": {
+        GATEWAY: """create_user custom_token delete_user end_user_sessions jwks login login_with_custom_token logout me
+                    refresh revocations session_alive signup update_me update_user user user_sessions users""",
+        "platform": "drop_project",
+        "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
+    },
+    "bundoc": {
+        GATEWAY: """aggregate backup backup_job backup_schedule backups changes collection collections commit create
+                    create_backup data_key delete delete_backup drop_collection export_documents get import_documents
+                    list misfits patch put put_collection query restore_backup rotate_data_key set_backup_schedule
+                    test_rules verify_backup""",
+        "platform": "drop_project",
+        "functions": "aggregate changes commit create delete get list patch put query",
+    },
+    "functions": {
+        GATEWAY: """bundle delete_function delete_job delete_variable deploy enqueue feed follow_logs function functions
+                    invoke job jobs logs replay_job rollback runs sandbox_layers schedules set_variable stats usage
+                    variables versions""",
+        "platform": "drop_project",
+    },
+    "platform": {
+        GATEWAY: """create_key create_project delete_project key_holder keys membership project projects rename_project
+                    revocations revoke_key rotate_key""",
+    },
+}
+
+CALLERS: Final[Table] = {
+    room: {caller: frozenset(methods.split()) for caller, methods in callers.items() if caller != NOBODY}
+    for room, callers in MAY_CALL.items()
+}

@@ -1,0 +1,72 @@
+"""By which keys the rooms of this process prove themselves, and which rooms of other processes it believes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from bunbase.house.modules import GATEWAY, MODULES, ROOMS
+from bunbase.house.settings import HouseSettings
+from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.rpc.room_keys import BadKey, RoomKeys, derived_keys, given_keys
+from bunbase.pkg.secret_text import check_secret
+
+CALLING_ROOMS: Final = (*(module.name for module in MODULES if module.needs), GATEWAY)  # the others answer only
+
+SECRET, SECOND = "BUNBASE_HOUSE__SERVICE_SECRET", "BUNBASE_HOUSE__SECOND_SERVICE_SECRET"
+ROOM_SECRETS, ROOM_KEYS = "BUNBASE_HOUSE__ROOM_SECRETS", "BUNBASE_HOUSE__ROOM_KEYS"
+
+
+def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], str]) -> RoomKeys:
+    """Return the keys for a process that runs `targets`. `made`: the secret of one process that runs all rooms.
+
+    Raises: CannotStart for secrets that could be guessed, that are missing, or that do not fit together.
+    """
+    if house.room_secrets or house.room_keys:
+        return _given(house, targets)
+    for name, secret in ((SECRET, house.service_secret), (SECOND, house.second_service_secret)):
+        if secret:
+            check_secret(name, secret)
+    if not house.service_secret and set(targets) != set(ROOMS):
+        raise CannotStart(
+            f"rooms in several processes prove themselves by one secret: set {SECRET}, or keys for each room "
+            "(`bunbase service-secrets` makes them)"
+        )
+    secret = house.service_secret or made()
+    check_secret("service.secret in the data directory", secret)
+    secrets = [secret, house.second_service_secret]
+    return derived_keys([one for one in secrets if one], targets, CALLING_ROOMS)
+
+
+def _given(house: HouseSettings, targets: Sequence[str]) -> RoomKeys:
+    """Take exactly what this process is given: nothing is derived from a secret that could speak for other rooms."""
+    if house.service_secret or house.second_service_secret:
+        raise CannotStart(
+            f"set either {SECRET}, or {ROOM_SECRETS} and {ROOM_KEYS}: with the first it can speak for every room"
+        )
+    _check_names(house)
+    for room in CALLING_ROOMS:
+        if not house.room_keys.get(room):
+            raise CannotStart(f"{ROOM_KEYS} names no key of {room}; `bunbase service-secrets` prints all of them")
+    for room in targets:
+        if room in CALLING_ROOMS and room not in house.room_secrets:
+            raise CannotStart(f"{room} runs here and proves itself by a secret of its own: name it in {ROOM_SECRETS}")
+    return _fitting(house)
+
+
+def _check_names(house: HouseSettings) -> None:
+    for setting, names in ((ROOM_SECRETS, house.room_secrets), (ROOM_KEYS, house.room_keys)):
+        for room in names:
+            if room not in ROOMS:
+                raise CannotStart(f"{setting}: there is no room {room[:64]}; choose from: {', '.join(ROOMS)}")
+
+
+def _fitting(house: HouseSettings) -> RoomKeys:
+    try:
+        keys = given_keys(house.room_secrets, house.room_keys)
+    except BadKey as bad:
+        raise CannotStart(f"{ROOM_SECRETS} or {ROOM_KEYS}: {bad}") from None
+    for room, private in keys.own.items():
+        if private.id not in keys.known:
+            raise CannotStart(f"the secret of {room} in {ROOM_SECRETS} belongs to none of its keys in {ROOM_KEYS}")
+    return keys

@@ -1,0 +1,103 @@
+"""The keys of rooms: a room proves itself with a private Ed25519 key, the others know its public key.
+
+Either all are derived from one service secret, where every process is trusted alike; or each process holds the secrets
+of its own rooms and the public keys of all, so that a process that was taken over can speak for its own rooms alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from joserfc.jwk import OKPKey
+
+KEY_BYTES: Final = 32
+PURPOSE: Final = b"bunbase room key v1/"
+ID_CHARACTERS: Final = 12  # tells two keys of one room apart while they are changed
+
+
+class BadKey(ValueError):
+    """The text is no key of a room."""
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """`id`: the room and the beginning of the key's SHA-256. Tokens name it."""
+
+    room: str
+    id: str
+    key: OKPKey
+
+
+@dataclass(frozen=True)
+class PrivateKey:
+    id: str
+    key: OKPKey
+
+
+@dataclass(frozen=True)
+class RoomKeys:
+    """`own`: of the rooms that this process speaks for, by room. `known`: of all rooms, by the id of the key."""
+
+    own: Mapping[str, PrivateKey]
+    known: Mapping[str, PublicKey]
+
+
+def derived_keys(service_secrets: Iterable[str], own: Iterable[str], rooms: Iterable[str]) -> RoomKeys:
+    """Derive the keys of all rooms. Tokens are signed under the first secret; those of the others are accepted too."""
+    secrets = list(service_secrets)
+    private = {room: room_secret(secrets[0], room) for room in own}
+    public = {room: [public_key(room_secret(secret, room)) for secret in secrets] for room in {*rooms, *private}}
+    return given_keys(private, public)
+
+
+def given_keys(private: Mapping[str, str], public: Mapping[str, Iterable[str]]) -> RoomKeys:
+    """Read keys as `bunbase service-secrets` prints them. Raises: BadKey."""
+    own = {room: _private(room, secret) for room, secret in private.items()}
+    known = (_public(room, text) for room, texts in public.items() for text in texts)
+    return RoomKeys(own, {key.id: key for key in known})
+
+
+def room_secret(service_secret: str, room: str) -> str:
+    """Derive a room's secret (HKDF-SHA256, RFC 5869): 32 bytes in base64url, the seed of its private key."""
+    kdf = HKDF(SHA256(), KEY_BYTES, salt=None, info=PURPOSE + room.encode())
+    return _text(kdf.derive(service_secret.encode()))
+
+
+def public_key(secret: str) -> str:
+    """Give the public key of a room's secret. Raises: BadKey."""
+    return _text(Ed25519PrivateKey.from_private_bytes(_bytes(secret)).public_key().public_bytes_raw())
+
+
+def _private(room: str, secret: str) -> PrivateKey:
+    key = Ed25519PrivateKey.from_private_bytes(_bytes(secret))
+    return PrivateKey(_id(room, public_key(secret)), OKPKey.import_key(key))
+
+
+def _public(room: str, public: str) -> PublicKey:
+    key = Ed25519PublicKey.from_public_bytes(_bytes(public))
+    return PublicKey(room, _id(room, public), OKPKey.import_key(key))
+
+
+def _id(room: str, public: str) -> str:
+    return f"{room}.{_text(hashlib.sha256(_bytes(public)).digest())[:ID_CHARACTERS]}"
+
+
+def _text(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES or _text(key) != text:
+        raise BadKey("a key is 32 bytes in base64url, as `bunbase service-secrets` prints it")
+    return key

@@ -1,0 +1,289 @@
+"""Backups are what BunBase wrote: whoever writes to their disk can destroy one, but cannot pass another off for it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.backups.schedule import HOUR_SECONDS
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.contracts.backups import (
+    Authenticity,
+    BackupAltered,
+    BackupDamaged,
+    BackupJob,
+    BackupUnauthenticated,
+    JobState,
+)
+from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bunkms import KeyDestroyed
+from bunbase.pkg.clock import ManualClock, SystemClock
+from tests.bundoc.backed_up import (
+    OTHER_OWNER,
+    OTHER_SERVER,
+    OWNER,
+    backed_up,
+    bodies,
+    ended,
+    put,
+    restored,
+    whole_bundoc,
+)
+from tests.bundoc.test_backups import sha256
+from tests.fakes import FakeKms
+
+PAGE = 4096
+
+
+@pytest.fixture
+async def bundoc(tmp_path: Path, kms: FakeKms) -> AsyncIterator[Bundoc]:
+    async with whole_bundoc(tmp_path, kms) as bundoc:
+        yield bundoc
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    return tmp_path / "backups" / "prj_a"
+
+
+async def two(bundoc: Bundoc) -> tuple[str, str]:
+    """Make an older and a newer backup of one project under one data key; each fills pages of its own."""
+    for content in (b"old", b"new"):
+        for number in range(40):
+            await put(bundoc, f"d{number}", b'{"is":"%b","filling":"%b"}' % (content, b"x" * 2000))
+    older = await backed_up(bundoc)
+    for number in range(40):
+        await put(bundoc, f"d{number}", b'{"is":"NEW","filling":"%b"}' % (b"y" * 2000))
+    return older, await backed_up(bundoc)
+
+
+async def authenticity(bundoc: Bundoc, id: str) -> str:
+    """Return what the list and the backup's own address say, which is the same."""
+    listed = {one.id: one.authenticity for one in (await bundoc.backups(OWNER, 100, None)).items}
+    assert (await bundoc.backup(OWNER, id)).authenticity is listed[id]
+    return listed[id].value
+
+
+async def verified(bundoc: Bundoc, id: str) -> str:
+    """Return "done" or the code of the job's problem."""
+    return outcome(await ended(bundoc, OWNER, await bundoc.verify_backup(OWNER, id)))
+
+
+def outcome(job: BackupJob) -> str:
+    return "done" if job.problem is None else str(job.problem["code"])
+
+
+def edit(folder: Path, old: str, new: str) -> None:
+    manifest = folder / "manifest.json"
+    text = manifest.read_text()
+    assert old in text
+    manifest.write_text(text.replace(old, new))
+
+
+async def test_a_backup_is_proved_wherever_it_is_shown(bundoc: Bundoc, kms: FakeKms) -> None:
+    """Security 19: and it stays so when the project's keys are rotated."""
+    older, newer = await two(bundoc)
+    await kms.rotate("prj_a")
+
+    for id in (older, newer, await backed_up(bundoc)):
+        assert await authenticity(bundoc, id) == "proved"
+        assert await verified(bundoc, id) == "done"
+    assert (await restored(bundoc, older)).state is JobState.DONE
+
+
+def redated(shelf: Path, older: str, _newer: str) -> str:
+    made = msgspec.json.decode((shelf / older / "manifest.json").read_bytes())["created_at"]
+    edit(shelf / older, made, "2126" + made[4:])
+    return older
+
+
+def renamed(shelf: Path, older: str, _newer: str) -> str:
+    new = f"bkp_{'7' * 26}"
+    shutil.copytree(shelf / older, shelf / new)
+    return new
+
+
+def renamed_all_through(shelf: Path, older: str, newer: str) -> str:
+    new = renamed(shelf, older, newer)
+    edit(shelf / new, older, new)
+    return new
+
+
+def swapped(shelf: Path, older: str, newer: str) -> str:
+    """The older backup stands under the id, and with the date, of the newer one."""
+    for name in ("data.db", "key.json"):
+        shutil.copy(shelf / older / name, shelf / newer / name)
+    return resummed(shelf, newer)
+
+
+def mixed(shelf: Path, older: str, newer: str) -> str:
+    """Pages of the older backup stand among those of the newer one: each is whole, and under the right key."""
+    old, new = bytearray((shelf / older / "data.db").read_bytes()), bytearray((shelf / newer / "data.db").read_bytes())
+    new[-2 * PAGE : -PAGE] = old[-2 * PAGE : -PAGE]
+    (shelf / newer / "data.db").write_bytes(new)
+    return resummed(shelf, newer)
+
+
+def resummed(shelf: Path, id: str) -> str:
+    for file in msgspec.json.decode((shelf / id / "manifest.json").read_bytes())["files"]:
+        edit(shelf / id, file["sha256"], sha256(shelf / id / file["name"]))
+    return id
+
+
+def moved(shelf: Path, older: str, newer: str) -> str:
+    """A backup of another project, which that project's own code proves."""
+    (foreign,) = (shelf.parent / "prj_b").iterdir()
+    shutil.rmtree(shelf / newer)
+    shutil.copytree(foreign, shelf / newer)
+    return newer
+
+
+def recoded(shelf: Path, older: str, newer: str) -> str:
+    shutil.copy(shelf / older / "manifest.mac", shelf / newer / "manifest.mac")
+    return newer
+
+
+def garbled(shelf: Path, older: str, _newer: str) -> str:
+    (shelf / older / "manifest.mac").write_bytes(b"\xff\x00" * 4000)
+    return older
+
+
+def emptied(shelf: Path, older: str, _newer: str) -> str:
+    (shelf / older / "manifest.mac").write_bytes(b"")
+    return older
+
+
+@pytest.mark.parametrize(
+    "attack", [redated, renamed, renamed_all_through, swapped, mixed, moved, recoded, garbled, emptied]
+)
+async def test_whoever_writes_to_the_disk_alone_cannot_pass_one_backup_off_for_another(
+    bundoc: Bundoc, shelf: Path, attack: Callable[[Path, str, str], str]
+) -> None:
+    """Security 19."""
+    await put(bundoc, "d1", caller=OTHER_SERVER)
+    await backed_up(bundoc, OTHER_OWNER)
+    older, newer = await two(bundoc)
+    now = await bodies(bundoc)
+
+    id = attack(shelf, older, newer)
+
+    assert await authenticity(bundoc, id) == "altered"
+    assert await verified(bundoc, id) == "backup_altered"
+    for unauthenticated in (False, True):
+        for into in (OWNER, OTHER_OWNER):
+            with pytest.raises(BackupAltered):
+                await bundoc.restore_backup(into, OWNER, id, unauthenticated)
+    assert await bodies(bundoc) == now
+
+
+@pytest.mark.parametrize("attack", [swapped, mixed])
+async def test_without_new_sums_the_old_ones_tell(
+    bundoc: Bundoc, shelf: Path, attack: Callable[[Path, str, str], str]
+) -> None:
+    """Security 19: the SHA-256 of the whole file stands in the proved manifest, so pages cannot be mixed either."""
+    older, newer = await two(bundoc)
+    manifest = (shelf / newer / "manifest.json").read_bytes()
+
+    attack(shelf, older, newer)
+    (shelf / newer / "manifest.json").write_bytes(manifest)
+
+    assert await authenticity(bundoc, newer) == "proved"
+    assert await verified(bundoc, newer) == "backup_damaged"
+    assert outcome(await restored(bundoc, newer)) == "backup_damaged"
+
+
+async def test_no_byte_of_a_manifest_or_its_code_can_change(bundoc: Bundoc, shelf: Path) -> None:
+    """Security 19: every flipped bit is refused, as altered or as damaged."""
+    await put(bundoc, "d1")
+    id = await backed_up(bundoc)
+
+    for name in ("manifest.json", "manifest.mac"):
+        file = shelf / id / name
+        good = file.read_bytes()
+        for place in range(0, len(good.rstrip()), 7):
+            file.write_bytes(good[:place] + bytes([good[place] ^ 1 << place % 7]) + good[place + 1 :])
+            with suppress(BackupDamaged):  # where it is no manifest any more
+                assert (await bundoc.backup(OWNER, id)).authenticity is Authenticity.ALTERED
+        file.write_bytes(good)
+    assert await authenticity(bundoc, id) == "proved"
+
+
+async def test_a_backup_of_an_older_bunbase_is_restored_when_somebody_says_so(bundoc: Bundoc, shelf: Path) -> None:
+    """Security 19: data stays. A backup without a proof is marked, and demands a choice."""
+    await put(bundoc, "d1", b'{"n":1}')
+    before = await bodies(bundoc)
+    id = await backed_up(bundoc)
+    (shelf / id / "manifest.mac").unlink()
+    await put(bundoc, "d1", b'{"n":2}')
+
+    assert await authenticity(bundoc, id) == "unauthenticated"
+    assert await verified(bundoc, id) == "backup_unauthenticated"
+    with pytest.raises(BackupUnauthenticated, match="--unauthenticated"):
+        await bundoc.restore_backup(OWNER, OWNER, id)
+    assert outcome(await restored(bundoc, id, unauthenticated=True)) == "done"
+    assert await bodies(bundoc) == before
+    assert outcome(await restored(bundoc, id, OTHER_OWNER, unauthenticated=True)) == "done"
+
+
+async def test_sums_of_a_backup_without_a_proof_are_checked_all_the_same(bundoc: Bundoc, shelf: Path) -> None:
+    older, newer = await two(bundoc)
+    shutil.copy(shelf / older / "data.db", shelf / newer / "data.db")
+    (shelf / newer / "manifest.mac").unlink()
+
+    assert await verified(bundoc, newer) == "backup_damaged"
+    assert outcome(await restored(bundoc, newer, unauthenticated=True)) == "backup_damaged"
+
+
+async def test_what_a_destroyed_key_proved_is_lost_with_it(bundoc: Bundoc, kms: FakeKms) -> None:
+    await put(bundoc, "d1")
+    id = await backed_up(bundoc)
+
+    await kms.destroy("prj_a")
+
+    for asked in (
+        bundoc.backup(OWNER, id),
+        bundoc.backups(OWNER, 10, None),
+        bundoc.restore_backup(OTHER_OWNER, OWNER, id, True),
+    ):
+        with pytest.raises(KeyDestroyed):
+            await asked
+
+
+async def test_a_page_of_the_list_costs_bunkms_one_question(bundoc: Bundoc, kms: FakeKms) -> None:
+    await put(bundoc, "d1")
+    for _ in range(5):
+        await backed_up(bundoc)
+    kms.calls.clear()
+
+    assert len((await bundoc.backups(OWNER, 100, None)).items) == 5
+
+    assert kms.calls == ["check_macs"]
+
+
+@pytest.mark.parametrize("proof", ["kept", "taken away"])
+async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms: FakeKms, proof: str) -> None:
+    """Security 19: a manifest of tomorrow, or one that claims to hold every later write."""
+    clock = ManualClock(SystemClock().now())
+    settings = BundocSettings(backup_every_hours=24, backups_kept=7)
+    async with whole_bundoc(tmp_path, kms, settings, clock) as bundoc:
+        await put(bundoc, "d1")
+        clock.advance(24 * HOUR_SECONDS)
+        await bundoc.back_up_due()
+        (folder,) = (tmp_path / "backups" / "prj_a").iterdir()
+        made = msgspec.json.decode((folder / "manifest.json").read_bytes())
+        edit(folder, made["created_at"], "2126" + made["created_at"][4:])
+        edit(folder, str(made["source_changed_at"]), str(made["source_changed_at"] * 2))
+        if proof == "taken away":
+            (folder / "manifest.mac").unlink()
+    async with whole_bundoc(tmp_path, kms, settings, clock) as bundoc:
+        await put(bundoc, "d2")
+        clock.advance(24 * HOUR_SECONDS)
+        await bundoc.back_up_due()
+
+        found = (await bundoc.backups(OWNER, 100, None)).items
+        assert [one.authenticity is Authenticity.PROVED for one in found] == [True, False]

@@ -1,0 +1,163 @@
+"""Service tokens: a process speaks for the rooms whose keys it holds, and a token opens one room for five minutes."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from bunbase.pkg.errors import CannotStart, Forbidden, Unauthenticated
+from bunbase.pkg.rpc.admission import CLIENTS, admission
+from bunbase.pkg.rpc.room_keys import BadKey, derived_keys, given_keys, public_key, room_secret
+from bunbase.pkg.rpc.tokens import ALGORITHM, LIFETIME_SECONDS, Passport, ServiceTokens
+
+OLD, NEW = "the old secret of the whole installation", "the new secret of the whole installation"
+ROOMS = ("cellar", "hall")
+NOW = 1_000_000.0
+
+
+def tokens(*own: str, secrets: tuple[str, ...] = (OLD,)) -> ServiceTokens:
+    return ServiceTokens(derived_keys(secrets, own, ROOMS), lambda: NOW)
+
+
+def forged(claims: dict[str, Any], room: str = "hall") -> str:
+    """Sign any claims with the true key of a room."""
+    key = derived_keys([OLD], [room], ()).own[room]
+    whole = {"sub": room, "aud": "cellar", "iat": int(NOW), "exp": int(NOW) + 60} | claims
+    return jwt.encode({"alg": ALGORITHM, "kid": key.id}, whole, key.key, algorithms=[ALGORITHM])
+
+
+def test_a_token_says_which_room_calls_which() -> None:
+    token = tokens("hall").mint("hall", "cellar")
+
+    assert tokens("cellar").check(token) == Passport("hall", "cellar")
+
+
+def test_a_process_cannot_sign_for_a_room_whose_secret_it_does_not_hold() -> None:
+    """Security 9: with the secret of one room and the public keys of all, it is that room and no other."""
+    public = {room: [public_key(room_secret(OLD, room))] for room in ROOMS}
+    hall = given_keys({"hall": room_secret(OLD, "hall")}, public)
+
+    with pytest.raises(CannotStart, match="no key of cellar"):
+        ServiceTokens(hall).mint("cellar", "hall")
+    with pytest.raises(Unauthenticated, match="names another room"):
+        tokens().check(forged({"sub": "cellar"}))
+
+
+def test_a_key_says_nothing_about_those_of_other_rooms() -> None:
+    secrets = {room_secret(secret, room) for secret in (OLD, NEW) for room in ROOMS}
+
+    assert len(secrets) == 4
+    assert room_secret(OLD, "hall") == room_secret(OLD, "hall")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": int(NOW)},
+        {"exp": int(NOW) + 3600},
+        {"exp": "soon"},
+        {"aud": 7},
+        {"aud": ["cellar", "hall"]},
+        {"sub": ""},
+    ],
+)
+def test_claims_that_we_never_sign_are_refused(claims: dict[str, Any]) -> None:
+    """Security 9: even the holder of a room's key cannot make tokens that outlive a change of keys."""
+    with pytest.raises(Unauthenticated):
+        tokens().check(forged(claims))
+
+
+@pytest.mark.parametrize(
+    "token", ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "\u00ff.x.y", "." * 300, "x" * 2000]
+)
+def test_what_is_no_token_is_refused(token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens().check(token)
+
+
+def test_the_public_key_is_no_secret_to_sign_with() -> None:
+    """The classical confusion of algorithms: HMAC under a key that everybody may know."""
+    key = derived_keys([OLD], ["hall"], ()).own["hall"]
+    public = OctKey.import_key(public_key(room_secret(OLD, "hall")))
+    claims = {"sub": "hall", "aud": "cellar", "exp": int(NOW) + 60}
+    token = jwt.encode({"alg": "HS256", "kid": key.id}, claims, public, algorithms=["HS256"])
+
+    with pytest.raises(Unauthenticated):
+        tokens().check(token)
+
+
+def test_a_token_is_renewed_before_it_dies() -> None:
+    now = [NOW]
+    ours = ServiceTokens(derived_keys([OLD], ["hall"], ROOMS), lambda: now[0])
+    first = ours.current("hall", "cellar")
+
+    now[0] += LIFETIME_SECONDS - 61
+    same = ours.current("hall", "cellar")
+    now[0] += 2
+    second = ours.current("hall", "cellar")
+
+    assert same == first
+    assert second != first
+    assert ours.check(second) == Passport("hall", "cellar")
+
+
+def test_a_secret_is_changed_without_a_moment_in_which_processes_refuse_each_other() -> None:
+    """Security 9: first every process accepts the new secret, then every one signs under it, then the old one goes."""
+    steps = [(OLD,), (OLD, NEW), (NEW, OLD), (NEW,)]
+
+    for before, after in itertools.pairwise(steps):
+        for here, there in ((before, after), (after, before)):
+            token = tokens("hall", secrets=here).mint("hall", "cellar")
+            assert tokens("cellar", secrets=there).check(token).room == "hall"
+    with pytest.raises(Unauthenticated, match="No key"):
+        tokens(secrets=(NEW,)).check(tokens("hall").mint("hall", "cellar"))
+
+
+def test_tokens_that_were_checked_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bunbase.pkg.rpc.tokens.MAX_REMEMBERED", 10)
+    ours = tokens("hall")
+
+    for number in range(15):
+        ours.check(ours.mint("hall", f"cellar {number}"))
+
+    assert len(ours._checked) == 10
+
+
+def test_a_token_for_one_room_opens_no_other() -> None:
+    """Security 9: a room that is called cannot pass the token on and call in its caller's name."""
+    table = {"cellar": {"hall": frozenset({"fetch"})}, "attic": {"hall": frozenset({"dust"})}}
+    admit = admission(table, {})
+
+    admit(Passport("hall", "cellar"), "cellar.fetch", {})
+    with pytest.raises(Forbidden, match="meant for cellar"):
+        admit(Passport("hall", "cellar"), "attic.dust", {})
+    for passport, method in (
+        (Passport("hall", "cellar"), "cellar.lock"),
+        (Passport("attic", "cellar"), "cellar.fetch"),
+        (Passport("", ""), "cellar.fetch"),
+        (Passport("hall", "garden"), "garden.dig"),
+    ):
+        with pytest.raises(Forbidden):
+            admit(passport, method, {})
+
+
+def test_a_program_outside_is_no_room() -> None:
+    """Security 9: a room that vouches for a client lends it nothing of what the room itself may call."""
+    table = {"cellar": {"hall": frozenset({"fetch"}), CLIENTS: frozenset({"look"})}}
+    client = tokens().check(tokens("hall").mint("hall", "cellar", client="billing"))
+
+    admission(table, {})(client, "cellar.look", {})
+    with pytest.raises(Forbidden, match="clients may not call"):
+        admission(table, {})(client, "cellar.fetch", {})
+
+
+@pytest.mark.parametrize("text", ["", "short", "=" * 43, "A" * 42, "A" * 44, "A" * 43 + "=", "A" * 42 + "B", "é" * 43])
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(BadKey):
+        given_keys({"hall": text}, {})
+    with pytest.raises(BadKey):
+        given_keys({}, {"hall": [text]})
