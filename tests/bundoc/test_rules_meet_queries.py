@@ -99,9 +99,11 @@ async def test_an_owner_rule_uses_the_index_on_the_owner(engine: SqliteEngine) -
         await put(service, f"d{number:03}", owner="ada" if number % 50 == 0 else "eve", n=number)
 
     with pytest.raises(QueryNeedsIndex) as needs:
-        await asked(service, ADA, sort=("-n",))
+        await asked(service, EVE, sort=("-n",))
     assert needs.value.extra["index"] == {"fields": ["owner", "-n"]}
+    assert [item["n"] for item in (await asked(service, ADA, sort=("-n",)))["items"]] == [100, 50, 0]
     await service.put_collection(SERVER, C, CollectionSpec((IndexSpec(("owner", "-n")),)))
+    assert len((await asked(service, EVE, sort=("-n",), limit=3))["items"]) == 3
 
     assert [item["n"] for item in (await asked(service, ADA, sort=("-n",), count=True))["items"]] == [100, 50, 0]
     listed = msgspec.json.decode((await service.list(ADA, C, 100, None)).body)

@@ -158,6 +158,19 @@ def test_what_is_not_understood_is_refused_by_its_path(where: str, path: str) ->
     assert refused.value.extra["path"] == path
 
 
+@pytest.mark.parametrize("sought", ["", "a", "ab", "\x00", "é"])
+@pytest.mark.parametrize("value", ["", "a", "\x00", ["", 1], [["", "a"]], {"b": ""}, {"": ""}, None, [], {}])
+@pytest.mark.parametrize("path", ["a", "a.b"])
+def test_the_empty_text_is_a_text_like_others(sqlite: apsw.Connection, path: str, value: Any, sought: str) -> None:
+    """Documents 7, Outside suites F1: SQLite's substr of an empty blob is NULL, which fulfils neither test nor $not."""
+    for test in (
+        *({"$startsWith": sought}, {"$regex": f"^{sought}"}, {"$eq": sought}, {"$gte": sought}, {"$lt": sought}),
+        *({"$in": [sought]}, {"$size": 0}, {"$eq": {"b": sought}}, {"$elemMatch": {"$startsWith": sought}}),
+    ):
+        for where in ({path: test}, {path: {"$not": test}}, {"$nor": [{path: test}]}):
+            assert by_sql(sqlite, where, {"a": value}) == by_python(where, {"a": value})
+
+
 def test_a_filter_is_bounded_in_depth() -> None:
     where = '{"$and":[' * 17 + '{"a":1}' + "]}" * 17
 

@@ -134,6 +134,30 @@ def test_closure_condition_and_naive_reading_agree(source: str, fields: dict[str
     assert rule.trace(Inputs(auth=auth, doc=doc, now=NOW, request=request))[0] is allowed
 
 
+TESTS_OF_TEXT = [f"{{}}.{name}({{}})" for name in ("startsWith", "endsWith", "contains")]
+TESTS_OF_VALUES = ["{} == {}", "{} < {}", "{} >= {}", "{} in [{}]", "{} in doc.tags && {} != null"]
+
+
+@pytest.mark.parametrize("test", [*TESTS_OF_TEXT, "{}.matches({})", *TESTS_OF_VALUES])
+@pytest.mark.parametrize("place", ["doc.a", "doc.a.b", "doc.tags[0]", "doc._id"])
+@pytest.mark.parametrize("value", ["", "a", "draft", "\x00", None, [], {"b": ""}, {"": ""}])
+def test_the_empty_text_is_a_text_like_others(test: str, place: str, value: Any) -> None:
+    """Security 20: SQLite's substr of an empty blob is NULL, an error to a rule: neither `t` nor `!t` held."""
+    fields = {"a": value, "tags": [value]}
+    stored = Stored("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
+    for sought in ("''", "'a'", "'draft'"):
+        for source in (said := test.format(place, sought), f"!({said})", f"({said}) ? false : true"):
+            try:
+                rule = compile_rule(source, "list")
+            except InvalidRule:
+                continue  # a system field has a known type
+
+            allowed = rule.allows(Inputs(doc=seen_fields(stored)))
+            by_database, residual = selected(rule, Inputs(), stored)
+
+            assert by_database == allowed or (residual and by_database), source
+
+
 @pytest.mark.parametrize(
     ("source", "sql", "parameters"),
     [

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import assert_never
+from collections.abc import Iterable
 
 import msgspec
 
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.permissions.access import Access, as_sql
-from bunbase.bundoc.query.filters import (
-    And,
-    Compare,
-    Element,
-    Exists,
-    Filter,
-    IsNull,
-    Matches,
-    Not,
-    Or,
-    Path,
-    Same,
-    Size,
-    StartsWith,
-)
+from bunbase.bundoc.query.filters import Path
+from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.writes import Lookup
@@ -99,20 +85,3 @@ def _searched(text: TextSearch | None) -> list[tuple[Path, str]]:
     if not text.fields:
         raise InvalidQuery('Some fields may be hidden from you: name those to search, {"fields":[…]}.', path="/where")
     return [(tuple(field.split(".")), "/where") for field in text.fields]
-
-
-def paths_of(where: Filter, above: Path = ()) -> Iterator[Path]:
-    """Give every path that a filter looks at."""
-    match where:
-        case And() | Or():
-            for part in where.parts:
-                yield from paths_of(part, above)
-        case Not():
-            yield from paths_of(where.part, above)
-        case Element():
-            yield above + where.path
-            yield from paths_of(where.part, above + where.path)
-        case Compare() | Same() | IsNull() | StartsWith() | Matches() | Exists() | Size():
-            yield above + where.path
-        case _:
-            assert_never(where)

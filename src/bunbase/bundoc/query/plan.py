@@ -3,6 +3,10 @@
 An index is the better the more of its first fields the filter pins to a value; then a range on its next field; then
 the result's order. An index of some documents serves only filters that imply its own.
 Ranges are generous at their ends: the whole filter is checked again on every document they give.
+
+A caller bound by a rule must not learn from how long a search takes what stands in documents that the rule denies. So
+the filter and the order choose a place in an index only if every document there is one that the rule allows. Anywhere
+else the rule alone chooses, with what the filter says of `_id` and `_created` (docs/decisions/0032).
 """
 
 from __future__ import annotations
@@ -20,12 +24,25 @@ from bunbase.bundoc.query.sort import Order, SortField
 ALL_ABOVE: Final = b"\xff" * 40
 PRIMARY: Final = "_id"
 
+# How many documents came into being between two moments shows in any walk by `_id`, which is the order of pages.
+TOLD: Final = frozenset({("_id",), ("_created",)})
+
 Rank = tuple[int, int, int, int]  # fields pinned, a range, only some documents, the order for nothing
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """What binds a caller: all that the rule allows fulfils `implied`. `exact`: of documents without an array on its
+    paths, the rule allows those that fulfil it, and no other.
+    """
+
+    implied: Filter
+    exact: bool
 
 
 class Index(msgspec.Struct, frozen=True):
     """`many`: some document has met an array here, so that one document may stand in several places. `where`: which
-    documents it knows.
+    documents it knows; `plain`: none of them has met an array on a path of `where`, so that it says of each what a rule
+    of the same words would.
     """
 
     name: str
@@ -33,6 +50,7 @@ class Index(msgspec.Struct, frozen=True):
     unique: bool = False
     many: bool = False
     where: Filter = EVERYTHING
+    plain: bool = True
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -44,7 +62,8 @@ class Range(msgspec.Struct, frozen=True):
 
 class Plan(msgspec.Struct, frozen=True):
     """`index`: None is the order of ids. `pinned`: what all keys begin with. `ordered`: the result's order comes free;
-    `backwards`: by reading the keys from the last to the first.
+    `backwards`: by reading the keys from the last to the first. `said`: what the keys there say of a document, if the
+    index has met no array.
     """
 
     index: Index | None
@@ -52,21 +71,39 @@ class Plan(msgspec.Struct, frozen=True):
     pinned: bytes = b""
     ordered: bool = False
     backwards: bool = False
+    said: tuple[Filter, ...] = ()
 
 
-def choose(where: Filter, order: Order, indexes: Iterable[Index]) -> Plan:
-    tests = conjuncts(where)
-    best = _primary(tests, order)
+def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None = None) -> Plan:
+    tests, known = conjuncts(where), told(where, bound)
+    best = _primary(known, order)
     if best.ranges != (Range(),):
         return best
     best_rank = (0, 0, 0, int(best.ordered))
     for index in sorted(indexes, key=lambda index: index.name):
-        if not implies(tests, index.where):
-            continue
-        plan, rank = _with(index, tests, order)
-        if rank > best_rank:
-            best, best_rank = plan, rank
+        found = _with(index, tests, order) if bound is None else _bound_with(index, tests, known, order, bound)
+        if found is not None and found[1] > best_rank:
+            best, best_rank = found
     return best
+
+
+def told(where: Filter, bound: Bound | None) -> list[Filter]:
+    """Return what may choose a place that holds documents which the caller may not see."""
+    if bound is None:
+        return conjuncts(where)
+    return [*conjuncts(bound.implied), *(test for test in conjuncts(where) if _path_of(test) in TOLD)]
+
+
+def admits(plan: Plan, bound: Bound) -> bool:
+    """True if the rule allows every document that stands in the plan's ranges.
+
+    The keys there, and the index's own filter, say it in the words of filters, which hold for "one of the elements" as
+    well. A rule's words do not: no document of the index may have met an array on the paths of what says it.
+    """
+    index = plan.index
+    if index is None or index.many or not bound.exact:
+        return False
+    return implies([*plan.said, *(conjuncts(index.where) if index.plain else ())], bound.implied)
 
 
 def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
@@ -85,9 +122,11 @@ def listing(tests: Sequence[Filter], path: Path) -> Or | None:
     return next((test for test in tests if isinstance(test, Or) and _path_of(test) == path), None)
 
 
-def wanted(where: Filter, order: Order) -> tuple[str, ...]:
+def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str, ...]:
     """Name the fields of the index that would serve this query; none if no index can."""
-    tests = conjuncts(where)
+    tests = conjuncts(where) if bound is None else [*conjuncts(bound.implied), *conjuncts(where)]
+    if bound is not None and not bound.exact:
+        tests, order = told(where, bound), order if _is_told(order.fields) else Order()
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
     ranged = [path for test in tests if (path := _path_of(test)) is not None and path not in pinned]
     fields = [SortField(path) for path in dict.fromkeys(pinned) if path != (PRIMARY,)]
@@ -123,19 +162,45 @@ def _primary(tests: list[Filter], order: Order) -> Plan:
     return Plan(None, ranges, ordered=False)
 
 
-def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank]:
+def _bound_with(
+    index: Index, tests: list[Filter], known: list[Filter], order: Order, bound: Bound
+) -> tuple[Plan, Rank] | None:
+    """Let filter and order choose among what the rule allows, else only what is told to anybody."""
+    found = _with(index, [*conjuncts(bound.implied), *tests], order)
+    if found is not None and admits(found[0], bound):
+        return found
+    found = _with(index, known, order)
+    if found is None:
+        return None
+    plan, (pinned, ranged, partial, ordered) = found
+    if ordered and not _is_told(index.order.fields[pinned:]):
+        plan, ordered = msgspec.structs.replace(plan, ordered=False, backwards=False), 0
+    return plan, (pinned, ranged, partial, ordered)
+
+
+def _is_told(fields: Sequence[SortField]) -> bool:
+    return all(field.path in TOLD for field in fields)
+
+
+def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] | None:
+    """Return the place in the index where the documents stand that pass the tests, None if some may not be in it."""
+    if not implies(tests, index.where):
+        return None
     pins = pinning(index, tests)
     pinned, prefix = len(pins), b""
     for field, pin in zip(index.order.fields, pins, strict=False):
         value = short_key(pin.value)
         prefix += inverted(value) if field.descending else value
     rest = index.order.fields[pinned:]
-    ranges = _ranges(rest[0], tests, prefix, index.many) if rest else None
+    listed = listing(tests, rest[0].path) if rest else None
+    ranges = _ranges(rest[0], tests, listed, prefix, index.many) if rest else None
     forwards = Order(rest, index.order.id_descending) == order
     backwards = _reversed(Order(rest, index.order.id_descending)) == order
     ordered = (forwards or backwards) and not index.many and (ranges is None or len(ranges) == 1)
     everything = (Range(prefix, prefix + ALL_ABOVE),)
-    plan = Plan(index, ranges if ranges is not None else everything, prefix, ordered, ordered and not forwards)
+    said: tuple[Filter, ...] = (*pins, listed) if listed is not None else tuple(pins)
+    ranges_there = ranges if ranges is not None else everything
+    plan = Plan(index, ranges_there, prefix, ordered, ordered and not forwards, said)
     return plan, (pinned, int(ranges is not None), int(index.where != EVERYTHING), int(ordered))
 
 
@@ -143,9 +208,10 @@ def _reversed(order: Order) -> Order:
     return Order(tuple(SortField(one.path, not one.descending) for one in order.fields), not order.id_descending)
 
 
-def _ranges(field: SortField, tests: list[Filter], prefix: bytes, many: bool) -> tuple[Range, ...] | None:
+def _ranges(
+    field: SortField, tests: list[Filter], listed: Or | None, prefix: bytes, many: bool
+) -> tuple[Range, ...] | None:
     """Give the ranges of one field that the filter allows, None if it allows all."""
-    listed = listing(tests, field.path)
     if listed is not None:
         points = {short_key(part.value) for part in listed.parts if isinstance(part, Compare)}
         return tuple(sorted((_range(field, point, point, prefix) for point in points), key=lambda one: one.low))

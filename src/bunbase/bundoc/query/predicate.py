@@ -126,3 +126,20 @@ def _is_null(value: Any, path: Path) -> bool:
     if isinstance(below, dict | list):
         return any(_is_null(one, path[1:]) for one in (below if isinstance(below, list) else (below,)))
     return True
+
+
+def paths_of(where: Filter, above: Path = ()) -> Iterator[Path]:
+    """Give every path that a filter looks at."""
+    match where:
+        case And() | Or():
+            for part in where.parts:
+                yield from paths_of(part, above)
+        case Not():
+            yield from paths_of(where.part, above)
+        case Element():
+            yield above + where.path
+            yield from paths_of(where.part, above + where.path)
+        case Compare() | Same() | IsNull() | StartsWith() | Matches() | Exists() | Size():
+            yield above + where.path
+        case _:
+            assert_never(where)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 
 from bunbase.bundoc.documents import Stored
-from bunbase.bundoc.query.filters import EVERYTHING, And, Filter
-from bunbase.bundoc.query.plan import PRIMARY, Plan, wanted
+from bunbase.bundoc.query.filters import EVERYTHING, Filter
+from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, wanted
 from bunbase.bundoc.query.sort import Order
 from bunbase.bundoc.query.sql import Condition
 from bunbase.bundoc.query.text import TextSearch
@@ -45,9 +45,11 @@ class Search(msgspec.Struct, frozen=True):
     by_score: bool = False
 
     @property
-    def chosen_by(self) -> Filter:
-        """Give all that is known of the documents to be found."""
-        return self.where if self.implied == EVERYTHING else And((self.where, self.implied))
+    def bound(self) -> Bound | None:
+        """What the rule says of the documents that it allows; None if it allows all of them."""
+        if self.also is None and self.residual is None:
+            return None
+        return Bound(self.implied, self.all_implied)
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -78,13 +80,25 @@ def nothing_found(search: Search) -> Found:
 
 
 class Budget:
-    """Counts the documents examined; the same search examines the same documents on every engine."""
+    """Counts the documents examined; the same search examines the same documents on every engine.
 
-    def __init__(self, search: Search, plan: Plan, most: int | None = None) -> None:
+    A document that the rule denies, or whose time has passed, is looked at and not counted: else a caller could tell
+    from a refusal that it is there. `looks`: how many may be looked at, counted or not, if that is bounded here too.
+    """
+
+    def __init__(self, search: Search, plan: Plan, most: int | None = None, looks: int | None = None) -> None:
         self.search = search
         self.plan = plan
         self.left = search.max_scan if most is None else min(most, search.max_scan)
+        self.looks = looks
         self.examined = 0
+
+    def look(self) -> None:
+        """Raises: QueryNeedsIndex, where looks are bounded."""
+        if self.looks is not None:
+            self.looks -= 1
+            if self.looks < 0:
+                raise needs_index(self.search, self.plan)
 
     def spend(self, documents: int = 1) -> None:
         """Raises: QueryNeedsIndex."""
@@ -99,10 +113,12 @@ def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
     if search.text is not None:
         advice = f"More than {search.max_scan} documents hold these words: search for more words at once."
         return QueryNeedsIndex(advice, index=None)
-    fields = list(wanted(search.chosen_by, search.order))
+    fields = list(wanted(search.where, search.order, search.bound))
     used = [str(field) for field in plan.index.order.fields] if plan.index else []
     if not fields or fields == used:
         advice = "No index makes it smaller: narrow the filter or leave out count."
+        if search.bound is not None and not search.bound.exact:
+            advice = "The list rule says more than that fields equal values, so no index on other fields serves it."
         return QueryNeedsIndex(f"This examines more than {search.max_scan} documents. {advice}", index=None)
     named = ", ".join(fields)
     return QueryNeedsIndex(

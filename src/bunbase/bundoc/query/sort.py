@@ -66,7 +66,7 @@ def entries(order: Order, document: Any) -> tuple[list[bytes], bool]:
 
     An array is known by each of its elements. Raises: InvalidDocument when there are too many.
     """
-    many = any(_meets_array(document, field.path) for field in order.fields)
+    many = any(meets_array(document, field.path) for field in order.fields)
     keys = [_field_keys(field, document) for field in order.fields]
     total = 1
     for one in keys:
@@ -79,19 +79,17 @@ def entries(order: Order, document: Any) -> tuple[list[bytes], bool]:
 
 def lacks_a_value(order: Order, document: Any) -> bool:
     """Say whether a field of the order is missing or null: such documents are never each other's duplicates."""
-    return any(
-        not _meets_array(document, field.path) and single(document, field.path) is None for field in order.fields
-    )
+    return any(not meets_array(document, field.path) and single(document, field.path) is None for field in order.fields)
 
 
 def _field_keys(field: SortField, document: Any) -> list[bytes]:
-    if not _meets_array(document, field.path):
+    if not meets_array(document, field.path):
         return [_directed(short_key(single(document, field.path)), field)]
     found = {short_key(one) for one in candidates(document, field.path) if not isinstance(one, dict | list)}
     return [_directed(key, field) for key in sorted(found or {NULL})]
 
 
-def _meets_array(document: Any, path: Path) -> bool:
+def meets_array(document: Any, path: Path) -> bool:
     for length in range(1, len(path) + 1):
         found = next(reached(document, path[:length]), MISSING)
         if isinstance(found, list):

@@ -320,7 +320,8 @@ def _types(test: Compare) -> str:
 
 
 def _starts_with(found: Place, prefix: bytes) -> Condition:
-    text = f"substr(CAST({found.value} AS BLOB), 1, ?) = ?"  # as bytes: substr of a text ends at U+0000
+    # as bytes: substr of a text ends at U+0000; coalesce: of an empty blob it gives NULL
+    text = f"coalesce(substr(CAST({found.value} AS BLOB), 1, ?), x'') = ?"
     return Condition(f"(CASE WHEN {found.type} = 'text' THEN {text} ELSE 0 END)", (len(prefix), prefix))
 
 

@@ -66,6 +66,8 @@ def is_all(node: Node, value_of: ValueOf) -> bool:
     match node:
         case Both(of=parts):
             return all(is_all(part, value_of) for part in parts)
+        case Either(of=parts):
+            return implied(node, value_of) != EVERYTHING and all(is_all(part, value_of) for part in parts)
         case Operation(sign="==" | "in") | Field() | Index():
             return implied(node, value_of) != EVERYTHING
         case _:

@@ -216,16 +216,16 @@ def text_test(name: str, text: Operand, sought: Operand) -> Condition:
 
 
 def _bytes_test(name: str, value: str, sought: bytes) -> Condition:
-    """On bytes: SQLite's functions on text stop at a zero character."""
+    """On bytes: SQLite's functions on text stop at a zero character. Of an empty blob substr gives NULL."""
     if name == "matches":
         return Condition(f"{MATCHES_FUNCTION}(?, {value})", (sought.decode(),))
     if not sought:
         return TRUE
     match name:
         case "startsWith":
-            return Condition(f"substr({value}, 1, {len(sought)}) = ?", (sought,))
+            return Condition(f"coalesce(substr({value}, 1, {len(sought)}), x'') = ?", (sought,))
         case "endsWith":
-            return Condition(f"substr({value}, -{len(sought)}) = ?", (sought,))
+            return Condition(f"coalesce(substr({value}, -{len(sought)}), x'') = ?", (sought,))
         case _:
             return Condition(f"instr({value}, ?) > 0", (sought,))
 

@@ -1,4 +1,9 @@
-"""The statements that read and count what a plan's ranges hold."""
+"""The statements that read and count what a plan's ranges hold.
+
+The guard (the rule, and the time that a document names) is asked first, and the filter only about documents that pass
+it: SQLite evaluates of a CASE what it needs (sqlite.org/lang_expr.html#the_case_expression), and the columns of a row
+only when WHERE has let it through. Joined by AND, SQLite might ask the cheaper side first.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +12,31 @@ from typing import Any, Final
 from bunbase.bundoc.query.order import inverted
 from bunbase.bundoc.query.plan import Plan, Range
 from bunbase.bundoc.query.sort import Order, id_of
-from bunbase.bundoc.query.sql import Condition
+from bunbase.bundoc.query.sql import TRUE, Condition
 from bunbase.bundoc.sqlite_engine.tables import Table
 
 Statement = tuple[str, tuple[Any, ...]]
+
+DENIED, ADMITTED, FULFILS = range(3)
 
 WHOLE: Final = "d.id, d.rev, d.created, d.updated, CAST(d.body AS BLOB)"
 
 
 class Candidates:
-    """`keys`: the table of the plan's index, "" for the order of ids. `test`: what a document must fulfil besides
-    standing there; None when that is enough.
+    """`keys`: the table of the plan's index, "" for the order of ids. Besides standing there, a document must pass
+    `guard`, and only then is it asked whether it fulfils `test`; None where there is nothing to ask.
     """
 
-    def __init__(self, table: Table, plan: Plan, keys: str, order: Order, test: Condition | None) -> None:
+    def __init__(
+        self, table: Table, plan: Plan, keys: str, order: Order, guard: Condition | None, test: Condition | None
+    ) -> None:
         self.table = table
         self.plan = plan
         self.keys = keys
         self.order = order
+        self.guard = guard
         self.test = test
+        self.verdict = _verdict(guard, test)
         self.many = plan.index is not None and plan.index.many
 
     @property
@@ -34,15 +45,14 @@ class Candidates:
         return not self.many or len(self.plan.ranges) == 1
 
     def ids(self, range: Range, after: bytes | None) -> Statement:
-        """Each id, and whether its document passes the test, in the plan's order."""
-        if self.keys and self.test is None:
+        """Each id with DENIED, ADMITTED or FULFILS, in the plan's order."""
+        if self.keys and self.guard is None and self.test is None:
             where, params, direction = self._between(range, after)
-            return f"SELECT id, 1 FROM {self.keys} {where} ORDER BY k {direction}", params
-        test = self.test or Condition("1")
-        return self._joined(f"d.id, {test.sql}", test.params, range, after)
+            return f"SELECT id, {FULFILS} FROM {self.keys} {where} ORDER BY k {direction}", params
+        return self._joined(f"d.id, {self.verdict.sql}", self.verdict.params, range, after)
 
     def documents(self, range: Range, after: bytes | None) -> Statement:
-        """Whole documents in the plan's order, whether or not they pass the test."""
+        """Whole documents in the plan's order, whether or not they pass."""
         return self._joined(WHOLE, (), range, after)
 
     def number(self, range: Range, most: int) -> Statement:
@@ -53,16 +63,19 @@ class Candidates:
         places = f"SELECT {self._distinct} id FROM {self.keys} WHERE k >= ? AND k < ? LIMIT ?"
         return f"SELECT count(*) FROM ({places})", (range.low, range.high, most)
 
-    def passing(self, range: Range) -> Statement:
-        """How many of them pass the test."""
-        test = self.test or Condition("1")
-        if not self.keys:
-            where, params = self._at(range)
-            sign = "AND" if where else "WHERE"
-            return f"SELECT count(*) FROM {self.table.name} AS d{where} {sign} {test.sql}", (*params, *test.params)
-        places = f"SELECT {self._distinct} id AS of FROM {self.keys} WHERE k >= ? AND k < ?"
-        joined = f"({places}) AS i CROSS JOIN {self.table.name} AS d ON d.id = i.of"
-        return f"SELECT count(*) FROM {joined} WHERE {test.sql}", (range.low, range.high, *test.params)
+    def passing(self, range: Range, most: int) -> Statement:
+        """How many documents there pass the guard, counted up to `most`, and how many of those fulfil the test."""
+        guard, test = self.guard or TRUE, self.test or TRUE
+        if self.keys:
+            places = f"SELECT {self._distinct} id AS of FROM {self.keys} WHERE k >= ? AND k < ?"
+            source = f"({places}) AS i CROSS JOIN {self.table.name} AS d ON d.id = i.of WHERE"
+            at: tuple[Any, ...] = (range.low, range.high)
+        else:
+            where, at = self._at(range)
+            source = f"{self.table.name} AS d{where} {'AND' if where else 'WHERE'}"
+        admitted = f"SELECT {test.sql} AS fulfils FROM {source} ({guard.sql}) LIMIT ?"
+        params = (*test.params, *at, *guard.params, most)
+        return f"SELECT count(*), coalesce(sum(fulfils), 0) FROM ({admitted})", params
 
     @property
     def _distinct(self) -> str:
@@ -96,3 +109,12 @@ class Candidates:
         elif after is not None and self.plan.pinned + after >= low:
             low, sign = self.plan.pinned + after, ">"
         return f"WHERE k {sign} ? AND k < ?", (low, high), "DESC" if self.plan.backwards else "ASC"
+
+
+def _verdict(guard: Condition | None, test: Condition | None) -> Condition:
+    asked = Condition(str(FULFILS))
+    if test is not None:
+        asked = Condition(f"(CASE WHEN {test.sql} THEN {FULFILS} ELSE {ADMITTED} END)", test.params)
+    if guard is None:
+        return asked
+    return Condition(f"(CASE WHEN {guard.sql} THEN {asked.sql} ELSE {DENIED} END)", guard.params + asked.params)

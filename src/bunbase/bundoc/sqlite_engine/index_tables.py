@@ -14,7 +14,8 @@ import msgspec
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
-from bunbase.bundoc.query.sort import entries, id_key, lacks_a_value, parse_sort
+from bunbase.bundoc.query.predicate import paths_of
+from bunbase.bundoc.query.sort import entries, id_key, lacks_a_value, meets_array, parse_sort
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex, value_of
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
 from bunbase.contracts.bundoc import UniqueViolation
@@ -31,6 +32,11 @@ CREATE TABLE IF NOT EXISTS indexes (
     UNIQUE (collection, name)
 );"""
 
+# bits of `many`. An index from before `WATCHED` was known counts as if it had met an array on a path of its filter.
+MANY: Final = 1  # some document has met an array on a field
+WATCHED: Final = 2  # every document was looked at for the next one
+MET_IN_WHERE: Final = 4  # some document has met an array on a path of the index's filter
+
 CREATE_BUILDS: Final = "CREATE TABLE builds (id INTEGER PRIMARY KEY, document INTEGER NOT NULL)"  # by index
 
 CREATE: Final = "CREATE TABLE keys_N (k BLOB PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID"
@@ -38,7 +44,7 @@ INSERT: Final = "INSERT OR IGNORE INTO keys_N (k, id) VALUES (?, ?)"
 DELETE: Final = "DELETE FROM keys_N WHERE k = ?"
 TAKEN: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? AND id != ?"
 HOLDING: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
-MET_MANY: Final = "UPDATE indexes SET many = 1 WHERE id = ? AND many = 0"
+SET_MET: Final = "UPDATE indexes SET many = many | ?1 WHERE id = ?2 AND many & ?1 != ?1"
 OF_COLLECTION: Final = """
 SELECT i.id, i.definition, i.many, i.ready, coalesce(b.document, 0)
 FROM indexes AS i LEFT JOIN builds AS b ON b.id = i.id WHERE i.collection = ? ORDER BY i.name"""
@@ -47,9 +53,12 @@ FROM indexes AS i LEFT JOIN builds AS b ON b.id = i.id WHERE i.collection = ? OR
 class IndexTable(KeptIndex):
     """An index of keys."""
 
-    def __init__(self, number: int, definition: IndexSpec, many: bool, ready: bool, built: int) -> None:
+    def __init__(self, number: int, definition: IndexSpec, met: int, ready: bool, built: int) -> None:
         super().__init__(number, definition, ready, built)
-        self.index = Index(definition.name, parse_sort(definition.fields), definition.unique, many, self.where)
+        order = parse_sort(definition.fields)
+        plain = not self.partial or met & (WATCHED | MET_IN_WHERE) == WATCHED
+        self.index = Index(definition.name, order, definition.unique, bool(met & MANY), self.where, plain)
+        self.where_paths = tuple(dict.fromkeys(paths_of(self.where)))
 
     @property
     def name(self) -> str:
@@ -67,8 +76,9 @@ class IndexTable(KeptIndex):
         insert, ending = INSERT.replace("keys_N", self.name), id_key(order, id)
         for key in keys:
             connection.execute(insert, (key + ending, id))
-        if many:
-            connection.execute(MET_MANY, (self.number,))
+        met = MANY * many | MET_IN_WHERE * any(meets_array(value, path) for path in self.where_paths)
+        if met:
+            connection.execute(SET_MET, (met, self.number))
 
     def take(self, connection: apsw.Connection, id: str, value: Any) -> None:
         keys, _ = entries(self.index.order, value)
@@ -112,9 +122,9 @@ def index_tables(connection: apsw.Connection, collection: int) -> tuple[KeptInde
 
 def create_index(connection: apsw.Connection, collection: int, definition: IndexSpec) -> None:
     text = msgspec.json.encode(definition).decode()
-    sql = "INSERT INTO indexes (collection, name, definition) VALUES (?, ?, ?) RETURNING id"
-    number: int = connection.execute(sql, (collection, definition.name, text)).get
-    connection.execute(_index(collection, number, text, 0, 0, 0).create_sql)
+    sql = "INSERT INTO indexes (collection, name, definition, many) VALUES (?, ?, ?, ?) RETURNING id"
+    number: int = connection.execute(sql, (collection, definition.name, text, WATCHED)).get
+    connection.execute(_index(collection, number, text, WATCHED, 0, 0).create_sql)
     built_until(connection, number, 0)
 
 
@@ -134,8 +144,8 @@ def finish_index(connection: apsw.Connection, number: int) -> None:
     connection.execute("DELETE FROM builds WHERE id = ?", (number,))
 
 
-def _index(collection: int, number: int, definition: str, many: int, ready: int, built: int) -> KeptIndex:
+def _index(collection: int, number: int, definition: str, met: int, ready: int, built: int) -> KeptIndex:
     spec = msgspec.json.decode(definition, type=IndexSpec)
     if spec.type == "text":
         return TextTable(number, collection, spec, bool(ready), built)
-    return IndexTable(number, spec, bool(many), bool(ready), built)
+    return IndexTable(number, spec, met, bool(ready), built)

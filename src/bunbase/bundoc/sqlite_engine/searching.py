@@ -1,4 +1,9 @@
-"""Run a search over one collection's table: read candidates in the plan's order, and count each."""
+"""Run a search over one collection's table: read candidates in the plan's order, and count each.
+
+What a rule denies is never asked about anything else: neither whether it fulfils the filter, nor where it stands in the
+order, how well it fits, or to which group it belongs. The rule is asked in SQL as far as it can be (`guard`), the rest
+of it in Python (`residual`), and then the filter; only what passed the rule is counted.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +18,15 @@ from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES
 from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
-from bunbase.bundoc.query.implies import conjuncts, implies
+from bunbase.bundoc.query.implies import implies
 from bunbase.bundoc.query.order import inverted, key
 from bunbase.bundoc.query.patterns import MATCHES_FUNCTION, pattern
-from bunbase.bundoc.query.plan import PRIMARY, Range, choose
+from bunbase.bundoc.query.plan import PRIMARY, Range, admits, choose, told
 from bunbase.bundoc.query.search import Budget, Found, Search, Words
 from bunbase.bundoc.query.sort import id_key, position
-from bunbase.bundoc.query.sql import KEY_FUNCTION, Condition, both, condition
-from bunbase.bundoc.sqlite_engine.candidates import Candidates, Statement
+from bunbase.bundoc.query.sql import KEY_FUNCTION, TRUE, Condition, both, condition
+from bunbase.bundoc.query.text import TextSearch
+from bunbase.bundoc.sqlite_engine.candidates import DENIED, FULFILS, Candidates, Statement
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.scanners import scan_is_over
@@ -28,6 +34,8 @@ from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
 from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import QueryNeedsIndex
+
+NOT_FULFILLED: Final = -1  # instead of a score; none of those is below 0
 
 decode: Final = msgspec.json.Decoder().decode
 
@@ -60,7 +68,7 @@ def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
         if isinstance(one, TextTable)
         and sought.index in ("", one.definition.name)
         and set(sought.fields) <= set(one.definition.fields)
-        and implies(conjuncts(search.chosen_by), one.where)
+        and implies(told(search.where, search.bound), one.where)
     ]
     for one in fitting:
         if one.ready:
@@ -77,7 +85,9 @@ def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """`counted`, `examined`: documents for the count and for the page, if less than the search allows."""
+    """`counted`, `examined`: documents for the count and for the page, if less than the search allows; of those for
+    the page, also such as the rule denies.
+    """
 
     counted: int | None = None
     examined: int | None = None
@@ -111,18 +121,21 @@ class Searching:
         self.scores: dict[str, float] = {}
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
-        self.plan = choose(search.chosen_by, search.order, [one.index for one in tables])
+        self.plan = choose(search.where, search.order, [one.index for one in tables], search.bound)
         self.budget = Budget(search, self.plan)
         self.covered = self._is_covered()
-        self.test = Condition("1") if self.covered else self._whole_test()
+        self.guard = None if self.covered else self._guard()
+        self.test = None if self.covered or search.where == EVERYTHING else condition(search.where)
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
-        self.candidates = Candidates(table, self.plan, keys, search.order, None if self.covered else self.test)
+        at_once = None if search.residual else self.test  # the filter must wait for what is asked in Python
+        self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once)
 
     def found(self, limits: Limits = NO_LIMITS) -> Found:
         """Raises: QueryNeedsIndex."""
         self.budget = Budget(self.search, self.plan, limits.counted)
         count = self._count() if self.search.count else None
-        counted, self.budget = self.budget.examined, Budget(self.search, self.plan, limits.examined)
+        counted = self.budget.examined
+        self.budget = Budget(self.search, self.plan, limits.examined, limits.examined)
         ordered = self.plan.ordered and self.text is None
         items, more, last = self._page(ordered, limits.page_bytes)
         index = self.plan.index.name if self.plan.index else PRIMARY
@@ -156,14 +169,15 @@ class Searching:
         """Say whether all that stands where the plan looks is to be found, so that no document need be asked."""
         if self.text is not None or self.search.residual is not None or self.table.alive:
             return False
-        said = self.search.also is None or self.search.all_implied
-        return said and covered(self.plan, self.search.chosen_by)
+        bound = self.search.bound
+        return (bound is None or admits(self.plan, bound)) and covered(self.plan, self.search.where)
 
-    def _whole_test(self) -> Condition:
-        test = condition(self.search.where)
-        if self.search.also is not None:
-            test = both(test, self.search.also)
-        return both(test, Condition(self.table.alive, ())) if self.table.alive else test
+    def _guard(self) -> Condition | None:
+        """What a document must pass before it is asked anything else: its time, and what SQL can say of the rule."""
+        alive = Condition(self.table.alive) if self.table.alive else None
+        if alive is None or self.search.also is None:
+            return alive or self.search.also
+        return both(alive, self.search.also)
 
     def _count(self) -> int:
         unruled = self.search.also is None and self.search.residual is None
@@ -175,12 +189,16 @@ class Searching:
         return sum(self._counted(range) for range in self.plan.ranges)
 
     def _counted(self, range: Range) -> int:
-        """First what the budget allows, by keys alone; then those that pass, without a row for each."""
-        examined = int(self.connection.execute(*self.candidates.number(range, self.budget.left + 1)).get)
-        self.budget.spend(examined)
-        if self.covered or not examined:
-            return examined
-        return int(self.connection.execute(*self.candidates.passing(range)).get)
+        """Count without a row for each document; where no rule is asked, what the budget allows first, by keys alone."""
+        if self.guard is None:
+            examined = int(self.connection.execute(*self.candidates.number(range, self.budget.left + 1)).get)
+            self.budget.spend(examined)
+            if self.test is None or not examined:
+                return examined
+            return int(self.connection.execute(*self.candidates.passing(range, examined)).get[1])
+        admitted, fulfilling = self.connection.execute(*self.candidates.passing(range, self.budget.left + 1)).get
+        self.budget.spend(admitted)
+        return int(fulfilling)
 
     def _page(self, ordered: bool, max_bytes: int) -> tuple[list[Stored], bool, bytes]:
         if not self.search.limit:
@@ -265,7 +283,8 @@ class Searching:
             return
         for range in self.plan.ranges:
             for row in self._rows(self.candidates.documents(range, after)):
-                self._examine()
+                self._look()
+                self.budget.spend()
                 yield Stored(*row)
 
     def _ids(self, after: bytes | None) -> Iterator[str]:
@@ -276,12 +295,15 @@ class Searching:
         known: set[str] = set()
         many = self.candidates.many
         for range in self.plan.ranges:
-            for id, passes in self._rows(self.candidates.ids(range, after)):
+            for id, verdict in self._rows(self.candidates.ids(range, after)):
                 if many and id in known:
                     continue
-                self._examine()
                 known.add(id) if many else None
-                if passes and self._permitted(id):
+                self._look()
+                if verdict == DENIED or not self._permitted(id):
+                    continue
+                self.budget.spend()
+                if verdict == FULFILS and self._fulfils(id):
                     yield id
 
     def _rows(self, statement: Statement) -> Iterator[Any]:
@@ -291,23 +313,55 @@ class Searching:
         finally:
             rows.close()  # an open cursor would hold its snapshot, and with it the log
 
-    def _examine(self) -> None:
-        self.budget.spend()
+    def _look(self) -> None:
+        """Go on to the next document. Raises: apsw.InterruptError, QueryNeedsIndex."""
+        self.budget.look()
         if self.overdue():
             raise apsw.InterruptError("between two documents")
 
+    def _fulfils(self, id: str) -> bool:
+        """Ask for the filter, where it had to wait for what the condition could not say of the rule."""
+        if self.search.residual is None or self.test is None:
+            return True
+        sql = f"SELECT {self.test.sql} FROM {self.table.name} AS d WHERE d.id = ?"
+        return bool(self.connection.execute(sql, (*self.test.params, id)).get)
+
     def _found_by_text(self, text: TextTable) -> Iterator[str]:
-        """Give ids in no order; their scores are known from then on."""
+        """Give ids in no order; their scores are known from then on. What the rule denies gets none."""
         assert self.search.text is not None
         if not self.search.text.all:
             return
-        score = text.score(local=self.search.also is not None or self.search.residual is not None)
-        sql = (
-            f"SELECT d.id, {self.test.sql}, {score} FROM {text.name} CROSS JOIN {self.table.name} AS d "
-            f"ON d.n = {text.name}.rowid WHERE {text.name} MATCH ?"
-        )
-        for id, passes, scored in self._rows((sql, (*self.test.params, text.match(self.search.text)))):
+        for id, number, scored in self._rows(self._sought(text, self.search.text)):
+            self._look()
+            if scored is None or not self._permitted(id):
+                continue
             self.budget.spend()
-            if passes and self._permitted(id):
+            if self.search.residual is not None:
+                scored = self._scored(text, self.search.text, number)
+            if scored != NOT_FULFILLED:
                 self.scores[id] = scored
                 yield id
+
+    def _sought(self, text: TextTable, sought: TextSearch) -> Statement:
+        """Each document that holds the words: NULL if it is denied; else how well it fits, if that may be asked yet."""
+        found = Condition("0") if self.search.residual is not None else self._score(text)
+        guard = self.guard or TRUE
+        sql = (
+            f"SELECT d.id, d.n, CASE WHEN {guard.sql} THEN {found.sql} END FROM {text.name} "
+            f"CROSS JOIN {self.table.name} AS d ON d.n = {text.name}.rowid WHERE {text.name} MATCH ?"
+        )
+        return sql, (*guard.params, *found.params, text.match(sought))
+
+    def _scored(self, text: TextTable, sought: TextSearch, number: int) -> Any:
+        found = self._score(text)
+        sql = (
+            f"SELECT {found.sql} FROM {text.name} CROSS JOIN {self.table.name} AS d ON d.n = {text.name}.rowid "
+            f"WHERE {text.name} MATCH ? AND {text.name}.rowid = ?"
+        )
+        return self.connection.execute(sql, (*found.params, text.match(sought), number)).get
+
+    def _score(self, text: TextTable) -> Condition:
+        score = text.score(local=self.search.bound is not None)
+        if self.test is None:
+            return Condition(score)
+        return Condition(f"CASE WHEN {self.test.sql} THEN {score} ELSE {NOT_FULFILLED} END", self.test.params)
