@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -21,6 +21,9 @@ MAX_LEVELS: Final = 32  # the document itself is the first
 
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
+CONTROL_SENT: Final = re.compile(rb"\\(?:u00|[bfnrt])|\x7f")  # how one may be written; many are in values
 
 OURS: Final = frozenset({"_rev", "_created", "_updated"})  # may be sent back as they were read, and change nothing
 
@@ -113,6 +116,8 @@ def fields_of(sent: bytes) -> Fields:
         raise _invalid([("", "A number in this document is too large to be read back.")]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
+    if CONTROL_SENT.search(sent) and (place := _control_in_names(whole)) is not None:
+        raise _invalid([(place, "Names of fields hold no control characters (U+0000 to U+001F, U+007F).")])
     if sent.count(b"{") + sent.count(b"[") == 1:
         return fields
     return {name: _settled(value, level=2) for name, value in fields.items()}
@@ -130,6 +135,27 @@ def _settled(value: msgspec.Raw, level: int) -> msgspec.Raw:
     if text.count(b"[") == 1 and b"{" not in text:
         return value
     return msgspec.Raw(write([_settled(inner, level + 1) for inner in read_items(text)]))
+
+
+def holds_control(name: str) -> bool:
+    """Return whether SQLite's JSON functions, or somebody's eyes, may take this name for another one."""
+    return CONTROL.search(name) is not None
+
+
+def _control_in_names(value: Any, at: str = "") -> str | None:
+    """Return the place of a name with a control character, at any level."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            place = at + _pointer(name)
+            if CONTROL.search(name):
+                return place
+            if isinstance(inner, dict | list) and (found := _control_in_names(inner, place)) is not None:
+                return found
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            if isinstance(inner, dict | list) and (found := _control_in_names(inner, f"{at}/{number}")) is not None:
+                return found
+    return None
 
 
 def _claimed_id(fields: Fields) -> str | None:
