@@ -59,7 +59,9 @@ async def test_an_old_file_opens_with_all_it_holds(tmp_path: Path, format: str) 
         service = BundocService(engine)
         assert (await service.put(CALLER, "posts", "d5", b'{"title":"new"}', NO_PRECONDITION)).created
         deep = msgspec.structs.replace(CALLER, depth=3)
-        assert (await service.patch(deep, "users", "d0", b'{"title":"other"}', NO_PRECONDITION)).rev == (2 if last else 3)
+        assert (await service.patch(deep, "users", "d0", b'{"title":"other"}', NO_PRECONDITION)).rev == (
+            2 if last else 3
+        )
         newest = (await service.changes(CALLER, last or 1, 10, 0.0)).items
         assert [(one.collection, one.id, one.depth) for one in newest] == [("posts", "d5", 0), ("users", "d0", 3)]
 
