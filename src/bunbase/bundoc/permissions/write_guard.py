@@ -6,6 +6,7 @@ neither its revision nor a value in it, and where it can be helped not even that
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final, NoReturn, assert_never
 
@@ -22,6 +23,8 @@ from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Met, Patch, Put
 from bunbase.contracts.bundoc import NO_PRECONDITION, InvalidDocument, Precondition, StaleRevision
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
+
+INDEX: Final = re.compile("[0-9]+")  # of an element, which hidden paths do not name
 
 moment: Final = lru_cache(64)(timestamp)  # one for all writes of a batch: 5 µs to read
 
@@ -176,20 +179,23 @@ def _only_new(when: Precondition) -> bool:
 
 def _apart_from(hidden: list[str], errors: list[Violation]) -> list[Violation]:
     """Give what is wrong elsewhere; what is said of an object may be about a hidden field in it."""
-    return [
-        one for one in errors if not any(_meet(one["path"] + "/", pointer(tuple(path.split(".")))) for path in hidden)
-    ]
+    return [one for one in errors if not any(_meet(one["path"], path) for path in hidden)]
 
 
 def _meet(place: str, hidden: str) -> bool:
-    return place.startswith(hidden + "/") or (hidden + "/").startswith(place)
+    """Return whether the place, a JSON Pointer, lies in or around the hidden path, through whatever lists."""
+    named, names = _names(place), _names(pointer(tuple(hidden.split("."))))
+    return all(one == other for one, other in zip(named, names, strict=False))
+
+
+def _names(place: str) -> list[str]:
+    return [name for name in place.split("/") if name and not INDEX.fullmatch(name)]
 
 
 def _taking_hold(change: Change, hidden: list[str] | None) -> Change:
     """`hidden`: None where all is."""
-    place = pointer(change.path) + "/"
     if change.operator not in ("$min", "$max"):
         return change
-    if hidden is not None and not any(_meet(place, pointer(tuple(path.split(".")))) for path in hidden):
+    if hidden is not None and not any(_meet(pointer(change.path), path) for path in hidden):
         return change
     return msgspec.structs.replace(change, operator="$set")
