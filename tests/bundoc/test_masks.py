@@ -12,7 +12,16 @@ from bunbase.bundoc.documents import new_document
 from bunbase.bundoc.query.predicate import MISSING, reached
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, Aggregation, Highlight, InvalidQuery, Query, RuleDenied
+from bunbase.contracts.bundoc import (
+    NO_PRECONDITION,
+    Aggregation,
+    Document,
+    Highlight,
+    InvalidQuery,
+    Page,
+    Query,
+    RuleDenied,
+)
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from tests.rooms import publishable_caller, secret_caller
 from tests.seeds import seeds
@@ -53,7 +62,7 @@ async def test_no_answer_shows_what_is_hidden_below_a_list(orders: BundocService
     """Documents 6, security 10: get, list, query, select, highlights, expand, and the answer of a write."""
     fields = ("title", "items.name")
     search = msgspec.json.encode({"$search": {"query": "lamp", "fields": fields}})
-    answers = [
+    answers: list[Document | Page] = [
         await orders.get(VISITOR, C, "a"),
         await orders.list(VISITOR, C, 20, None),
         await orders.query(VISITOR, C, Query(b'{"title":"lamp oil"}')),

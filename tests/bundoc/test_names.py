@@ -145,12 +145,13 @@ async def test_no_definition_names_one(service: BundocService, name: str) -> Non
     ):
         with pytest.raises(InvalidInput):
             await service.put_collection(SERVER, C, spec)
-    for schema in (
+    schemas: tuple[dict[str, Any], ...] = (
         {"properties": {name: {}}},
         {"properties": {"a": {"required": ["b", name]}}},
         {"properties": {"a": {"items": {"properties": {name: {"type": "string", "x-ref": "users"}}}}}},
         {"dependentRequired": {name: ["a"]}},
-    ):
+    )
+    for schema in schemas:
         with pytest.raises(InvalidSchema):
             check_spec(CollectionSpec(schema=schema))
     said = msgspec.json.encode(name).decode()
@@ -226,7 +227,8 @@ def is_path(dotted: str, parts: int) -> bool:
 def agree(connection: apsw.Connection, body: bytes, ours: Any, path: tuple[str, ...]) -> None:
     (expected,) = list(reached(ours, path)) or [MISSING]
     sql = "SELECT json_type(?1, ?2), json_extract(?1, ?2), ?1 -> ?2"
-    type, value, json = connection.execute(sql, (body.decode(), _json_path(path))).fetchall()[0]
+    row: Any = connection.execute(sql, (body.decode(), _json_path(path))).fetchall()[0]
+    type, value, json = row
     if expected is MISSING:
         assert type is None, (body, path)
     elif isinstance(expected, dict | list):

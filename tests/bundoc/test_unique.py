@@ -108,11 +108,13 @@ async def test_what_has_ended_stands_in_no_ones_way(service: BundocService) -> N
     """Documents 4: an ended document makes way, whatever it holds; others without a value are left alone."""
     spec = CollectionSpec((IndexSpec(("k",), unique=True),), expires="ends")
     await service.put_collection(SERVER, C, spec)
-    for number, value in enumerate((None, [], [{"a": 1}, 7], [[2]])):
+    ended: tuple[Any, ...] = (None, [], [{"a": 1}, 7], [[2]])
+    for number, value in enumerate(ended):
         assert await put(service, f"e{number}", {"k": value, "ends": PAST})
         assert await put(service, f"n{number}", {})
 
-    for number, value in enumerate(([], [{"a": 1}], [[2]], 7, [[2], 8])):
+    after: tuple[Any, ...] = ([], [{"a": 1}], [[2]], 7, [[2], 8])
+    for number, value in enumerate(after):
         assert await put(service, f"d{number}", {"k": value}) == (number < 4)
 
 

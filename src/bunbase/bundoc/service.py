@@ -282,8 +282,12 @@ class BundocService:
     async def _written(self, caller: Caller, collection: str, write: Write) -> tuple[Stored, bool]:
         """Write; return what the caller may see of the document, and whether it was created."""
         guard = _guard(caller)
-        with _discreet(guard), _alone():
-            done = await self.engine.commit(caller.project, (Step(collection, write, guard),), caller.depth)
+        with _discreet(guard):
+            try:
+                done = await self.engine.commit(caller.project, (Step(collection, write, guard),), caller.depth)
+            except Problem as problem:
+                problem.extra.pop("write", None)  # there was but one
+                raise
         (written,), (created,) = done.results, done.created
         assert written is not None  # only Delete leaves nothing behind
         if guard is None:
@@ -329,16 +333,6 @@ def _discreet(guard: WriteGuard | None) -> Iterator[None]:
         raise UniqueViolation(
             f"Another document has the same values: the index {index} is unique.", **violation.extra
         ) from None
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """A write that is alone in its commit has no number."""
-    try:
-        yield
-    except Problem as problem:
-        problem.extra.pop("write", None)
-        raise
 
 
 def _rev(write: Write, kept: Stored | None) -> int:

@@ -20,7 +20,7 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.definition import Definition, read_definition, written_definition
-from bunbase.bundoc.documents import CONTROL, Fields, Stored, holds_control, read_all, read_fields, read_items, write
+from bunbase.bundoc.documents import CONTROL, Fields, Stored, names_control, read_all, read_fields, read_items, write
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
@@ -132,13 +132,7 @@ class _Mending:
 
 def renamed_body(body: bytes) -> bytes | None:
     """Return the document with pictures for control characters in names, None if there are none."""
-    return write(_renamed(read_fields(body))) if _names_control(read_all(body)) else None
-
-
-def _names_control(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(holds_control(name) or _names_control(inner) for name, inner in value.items())
-    return isinstance(value, list) and any(_names_control(inner) for inner in value)
+    return write(_renamed(read_fields(body))) if names_control(read_all(body)) else None
 
 
 def _renamed(fields: Fields) -> Fields:
