@@ -17,17 +17,19 @@ from tests.bundoc.test_access import SERVER, put
 
 PAST = "2020-01-01T00:00:00Z"
 DEADLINE_SECONDS = 10.0
-MEMBERS = {"properties": {"members": {"items": {"type": "string", "x-ref": "users", "x-on-delete": "set_null"}}}}
+USER = {"type": ["string", "null"], "x-ref": "users", "x-on-delete": "set_null"}
+MEMBERS = {"properties": {"members": {"items": {"properties": {"user": USER}}}}}
+NOBODY = {"members": {"user": None}}
 ONCE = IndexSpec(("members",), "once", unique=True)
 
 
 async def groups(service: BundocService) -> None:
-    """Two groups of one user each: without them both would be empty, of which the index allows one."""
+    """Two groups of one user each: without them both would hold {"user":null}, of which the index allows one."""
     await service.put_collection(SERVER, "users", CollectionSpec())
     await service.put_collection(SERVER, "groups", CollectionSpec((ONCE,), schema=MEMBERS))
     for number in (1, 2):
         await put(service, f"u{number}", "users", ends=PAST)
-        await put(service, f"g{number}", "groups", members=[f"u{number}"])
+        await put(service, f"g{number}", "groups", members=[{"user": f"u{number}"}])
 
 
 async def found(service: BundocService, where: dict[str, Any]) -> list[str]:
@@ -42,8 +44,8 @@ async def test_a_deletion_that_a_unique_index_forbids_is_refused_whole(service: 
     with pytest.raises(DocumentReferenced) as refused:
         await service.delete(SERVER, "users", "u2", NO_PRECONDITION)
 
-    assert (refused.value.extra["collection"], refused.value.extra["field"]) == ("groups", "members")
-    assert (await found(service, {"members": "u2"}), await found(service, {"members": []})) == (["g2"], ["g1"])
+    assert (refused.value.extra["collection"], refused.value.extra["field"]) == ("groups", "members.user")
+    assert (await found(service, {"members.user": "u2"}), await found(service, NOBODY)) == (["g2"], ["g1"])
     assert (await service.get(SERVER, "users", "u2")).rev == 1
 
 
@@ -53,7 +55,7 @@ async def test_an_end_leaves_nothing_half_done(service: BundocService) -> None:
     await service.put_collection(SERVER, "users", CollectionSpec(expires="ends"))
     await service.tend()
 
-    assert (await found(service, {"members": "u2"}), await found(service, {"members": []})) == (["g2"], ["g1"])
+    assert (await found(service, {"members.user": "u2"}), await found(service, NOBODY)) == (["g2"], ["g1"])
     log = (await service.changes(SERVER, 0, 100, 0)).items
     assert [one.seq for one in log] == list(range(1, len(log) + 1))
     last = {(one.collection, one.id): (one.op, one.rev) for one in log}

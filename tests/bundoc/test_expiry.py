@@ -36,7 +36,15 @@ async def listed(service: BundocService) -> list[str]:
     [
         (b'{"ends":{"at":"1970-01-01T00:00:01.5Z"}}', 1500),
         (b'{"ends":{"at":"1970-01-01T01:00:00+01:00"}}', 0),
-        (b'{"ends":{"at":"1970-01-01T00:00:02"}}', 2000),
+        (b'{"ends":{"at":"1970-01-01T00:00:02"}}', None),
+        (b'{"ends":{"at":"1970-01-01T00:00:02+0100"}}', None),
+        (b'{"ends":{"at":"1970-01-01T00:00:02+01"}}', None),
+        (b'{"ends":{"at":"1970-01-01 00:00:02Z"}}', None),
+        ('{"ends":{"at":"197٠-01-01T00:00:02Z"}}'.encode(), None),
+        (b'{"ends":{"at":"1970-01-01t00:00:02z"}}', 2000),
+        (b'{"ends":{"at":"1972-06-30T23:59:60Z"}}', 78796800000),
+        (b'{"ends":{"at":"1972-07-01T00:59:60.5+01:00"}}', 78796800000),
+        (b'{"ends":{"at":"1972-06-30T23:58:60Z"}}', None),
         (b'{"ends":{"at":"soon"}}', None),
         (b'{"ends":{"at":12}}', None),
         (b'{"ends":null}', None),
@@ -45,6 +53,7 @@ async def listed(service: BundocService) -> list[str]:
     ],
 )
 def test_a_time_is_read_where_there_is_one(body: bytes, at: int | None) -> None:
+    """Documents 9: what is no moment by RFC 3339 ends nothing."""
     assert ends_at(body, ["ends", "at"]) == at
 
 
@@ -72,7 +81,7 @@ async def test_an_ended_document_stands_in_no_writes_way(service: BundocService)
     await put(service, "b", FUTURE, email="ada@a.example")
     again = await service.create(CALLER, "sessions", b'{"_id":"a","email":"bob@a.example"}')
 
-    assert again.rev == 1
+    assert again.rev == 2
     with pytest.raises(UniqueViolation):
         await put(service, "c", FUTURE, email="ada@a.example")
 

@@ -107,18 +107,20 @@ def replayed(log: list[ChangeEntry], called: dict[str, Written], at: dict[int, s
     is learned only from what is stored.
     """
     documents: dict[str, Any] = {}
+    ended: dict[str, int] = {}
     for entry in log:
         before = documents.get(entry.id)
         match entry.op:
             case "create":
                 assert before is None
-                assert entry.rev == 1
+                assert entry.rev == ended.get(entry.id, 0) + 1
             case "update":
                 assert before is not None
                 assert entry.rev == before[0] + 1
             case "delete":
                 assert before is not None
                 assert entry.rev == before[0]
+                ended[entry.id] = entry.rev
                 del documents[entry.id]
                 continue
         documents[entry.id] = (entry.rev, written(entry, before, called, at.get(entry.seq)))

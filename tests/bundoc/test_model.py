@@ -46,7 +46,7 @@ operations = st.one_of(
     st.tuples(st.just("reopen")),
 )
 
-Model = dict[str, tuple[int, dict[str, Any]]]
+Model = dict[str, tuple[int, dict[str, Any]]]  # an id behind a slash: the last revision of what was deleted
 
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -100,13 +100,13 @@ def expected(model: Model, operation: tuple[Any, ...]) -> Any:
     """Do the same to the model."""
     match operation:
         case ("list", _):
-            return [(id, *model[id]) for id in sorted(model)]
+            return [(id, *model[id]) for id in sorted(model) if "/" not in id]
         case ("get", id):
             return (id, *model[id]) if id in model else (DocumentNotFound, None)
         case ("create", id, body):
             if id in model:
                 return DocumentExists, None
-            model[id] = (1, body)
+            model[id] = (model.pop(f"/{id}", (0, {}))[0] + 1, body)
             return (id, *model[id])
     kind, id, when = operation[0], operation[1], operation[-1]
     rev, before = model.get(id, (0, {}))
@@ -115,11 +115,12 @@ def expected(model: Model, operation: tuple[Any, ...]) -> Any:
     if kind != "put" and not rev:
         return DocumentNotFound, None
     if kind == "delete":
-        del model[id]
+        model[f"/{id}"] = model.pop(id)
         return None
     if kind == "inc":
         model[id] = (rev + 1, {**before, "n": before.get("n", 0) + operation[2]})
         return (id, *model[id])
+    rev = rev or model.pop(f"/{id}", (0, {}))[0]
     model[id] = (rev + 1, operation[2] if kind == "put" else by_the_rfc(before, operation[2]))
     return (id, *model[id])
 

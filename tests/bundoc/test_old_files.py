@@ -59,7 +59,9 @@ async def test_an_old_file_opens_with_all_it_holds(tmp_path: Path, format: str) 
         service = BundocService(engine)
         assert (await service.put(CALLER, "posts", "d5", b'{"title":"new"}', NO_PRECONDITION)).created
         deep = msgspec.structs.replace(CALLER, depth=3)
-        assert (await service.patch(deep, "users", "d0", b'{"title":"other"}', NO_PRECONDITION)).rev == 2
+        assert (await service.patch(deep, "users", "d0", b'{"title":"other"}', NO_PRECONDITION)).rev == (
+            2 if last else 3
+        )
         newest = (await service.changes(CALLER, last or 1, 10, 0.0)).items
         assert [(one.collection, one.id, one.depth) for one in newest] == [("posts", "d5", 0), ("users", "d0", 3)]
 
@@ -72,9 +74,9 @@ async def test_an_old_file_that_nobody_opened_since_is_kept_by_a_restore(tmp_pat
         _, key = await engine.files.key_of(PROJECT)
         path = tmp_path / "bundoc" / PROJECT / DATABASE
 
-        last, empty = _settle(path, key)
+        given = _settle(path, key)
 
-        assert (last, empty) == (expected["last_change"] or 1, False)
+        assert (given.last, given.empty) == (expected["last_change"] or 1, False)
         assert [one.documents for one in measured_copy(path, key, Progress())[2]] == [5, 5]
 
 

@@ -336,7 +336,14 @@ async def test_logs_are_filtered_over_http(functions: FunctionsService, web: htt
 
 @pytest.mark.parametrize(
     "query",
-    ["level=loud", "since=yesterday", "since=2026-01-31T12:00:00", "until=0001-01-01T00:00:00Z", "q=" + "x" * 257],
+    [
+        "level=loud",
+        "since=yesterday",
+        "since=2026-01-31T12:00:00",
+        "since=2026-01-31T12:00:00%2B0100",
+        "until=0001-01-01T00:00:00Z",
+        "q=" + "x" * 257,
+    ],
 )
 async def test_a_filter_that_cannot_be_is_a_problem(web: httpx.AsyncClient, query: str) -> None:
     refused = await web.get(f"{CONTROL}/logs?{query}")

@@ -8,11 +8,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
+from bunbase.bundoc.documents import holds_control
+from bunbase.bundoc.rules.check import check_indices
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.checking import check_schema
 from bunbase.bundoc.schema.references import Reference, references_of
 from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.contracts.collections import CollectionSpec, Rules
+from bunbase.pkg.errors import InvalidInput
 
 
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,8 +72,10 @@ def schema_of(terms: Terms | None) -> CollectionSpec:
 
 
 def check_spec(spec: CollectionSpec) -> None:
-    """Raises: InvalidRule, InvalidSchema."""
-    check_terms(Terms(altered(Definition(), spec)))
+    """Raises: InvalidRule, InvalidSchema, InvalidInput."""
+    terms = Terms(altered(Definition(), spec))
+    check_terms(terms)
+    _check_names(terms)
 
 
 def check_terms(terms: Terms) -> None:
@@ -79,6 +84,22 @@ def check_terms(terms: Terms) -> None:
     if terms.definition.schema is not None:
         check_schema(terms.definition.schema)
         _ = terms.schema
+
+
+def _check_names(terms: Terms) -> None:
+    """Refuse what names a field that no document can have. What is stored already is not asked: it must stay readable.
+
+    Raises: InvalidInput, InvalidRule.
+    """
+    known = terms.definition
+    hidden = known.rules.hidden if known.rules else {}
+    paths = [*((path, f"/rules/hidden/{path}") for path in hidden), (known.expires or "", "/expires")]
+    for path, at in paths:
+        if holds_control(path):
+            message = "Names of fields hold no control characters."
+            raise InvalidInput(message, errors=[{"path": at, "message": message}])
+    for rule in (*terms.rules.rules.values(), *terms.rules.hidden.values()):
+        check_indices(rule.source, rule.tree)
 
 
 def read_definition(text: str) -> Terms:

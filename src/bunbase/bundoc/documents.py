@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -21,6 +21,11 @@ MAX_LEVELS: Final = 32  # the document itself is the first
 
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
+CONTROL_SENT: Final = re.compile(rb"\\(?:u00|[bfnrt])|\x7f")  # how one may be written; many are in values
+
+CONTAINERS: Final = (dict, list)
 
 OURS: Final = frozenset({"_rev", "_created", "_updated"})  # may be sent back as they were read, and change nothing
 
@@ -115,6 +120,10 @@ def fields_of(sent: bytes) -> Fields:
         raise _invalid([("", "A number in this document is too large to be read back.")]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
+    if CONTROL_SENT.search(sent) and names_control(whole):
+        raise _invalid(
+            [(_place_of_control(whole), "Names of fields hold no control characters (U+0000 to U+001F, U+007F).")]
+        )
     if sent.count(b"{") + sent.count(b"[") == 1:
         return fields
     return {name: _settled(value, level=2) for name, value in fields.items()}
@@ -132,6 +141,32 @@ def _settled(value: msgspec.Raw, level: int) -> msgspec.Raw:
     if text.count(b"[") == 1 and b"{" not in text:
         return value
     return msgspec.Raw(write([_settled(inner, level + 1) for inner in read_items(text)]))
+
+
+def holds_control(name: str) -> bool:
+    """Return whether SQLite's JSON functions, or somebody's eyes, may take this name for another one."""
+    return CONTROL.search(name) is not None
+
+
+def names_control(value: Any) -> bool:
+    """Return whether a name has a control character, at any level."""
+    if isinstance(value, dict):
+        for name in value:
+            if not name.isprintable() and holds_control(name):  # nearly all are printable, which is quicker to ask
+                return True
+        value = value.values()
+    return any(isinstance(inner, CONTAINERS) and names_control(inner) for inner in value)
+
+
+def _place_of_control(value: Any, at: str = "") -> str:
+    """Return the place of a name that `names_control` has met, "" where there is none."""
+    for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        place = at + _pointer(str(name))
+        if isinstance(name, str) and holds_control(name):
+            return place
+        if isinstance(inner, CONTAINERS) and (found := _place_of_control(inner, place)):
+            return found
+    return ""
 
 
 def _claimed_id(fields: Fields) -> str | None:

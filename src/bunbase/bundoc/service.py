@@ -26,7 +26,7 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.schema.misfits import misfits_of
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Put, Write
+from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Put, Step, Write
 from bunbase.contracts.bundoc import (
     Aggregation,
     Changes,
@@ -47,7 +47,7 @@ from bunbase.contracts.collections import Collection, CollectionSpec, MisfitQuer
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.ids import new_id
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class BundocService:
             check_collection(collection)
             await self._check_created(caller, collection)
             claimed, stored_body = await _parsed(body, documents.new_document)
-            written = await self._written(caller, collection, Create(claimed or new_id(), stored_body))
+            written, _ = await self._written(caller, collection, Create(claimed or new_id(), stored_body))
             return document(written, created=True)
 
     async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
@@ -96,8 +96,8 @@ class BundocService:
             check_id(id)
             await self._check_created(caller, collection)
             stored_body = await _parsed(body, lambda sent: documents.document_at(id, sent))
-            written = await self._written(caller, collection, Put(id, stored_body, when))
-            return document(written, created=written.rev == 1)
+            written, created = await self._written(caller, collection, Put(id, stored_body, when))
+            return document(written, created)
 
     async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
         with counted("patch"):
@@ -105,7 +105,7 @@ class BundocService:
             check_collection(collection)
             check_id(id)
             write = await _parsed(patch, lambda sent: patch_of(id, sent, when))
-            return document(await self._written(caller, collection, write))
+            return document((await self._written(caller, collection, write))[0])
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
         with counted("delete"):
@@ -279,16 +279,21 @@ class BundocService:
 
         return visible
 
-    async def _written(self, caller: Caller, collection: str, write: Write) -> Stored:
-        """Write, and give what the caller may see of it."""
+    async def _written(self, caller: Caller, collection: str, write: Write) -> tuple[Stored, bool]:
+        """Write; return what the caller may see of the document, and whether it was created."""
         guard = _guard(caller)
         with _discreet(guard):
-            written = await self.engine.write(caller.project, collection, write, guard, caller.depth)
+            try:
+                done = await self.engine.commit(caller.project, (Step(collection, write, guard),), caller.depth)
+            except Problem as problem:
+                problem.extra.pop("write", None)  # there was but one
+                raise
+        (written,), (created,) = done.results, done.created
         assert written is not None  # only Delete leaves nothing behind
         if guard is None:
-            return written
+            return written, created
         access = await self._access(caller, collection)
-        return await self.engine.read(caller.project, lambda lookup: answered(access, written, lookup))
+        return await self.engine.read(caller.project, lambda lookup: answered(access, written, lookup)), created
 
     async def _collection(self, caller: Caller, name: str) -> Collection:
         found = await self.engine.collection(caller.project, name)

@@ -60,13 +60,25 @@ Write = Create | Put | Patch | Update | Delete | Check
 Lookup = Callable[[str, str], Stored | None]
 
 
+class Met(msgspec.Struct, frozen=True):
+    """What a write meets: the document before it, if there is one, and the time. `last`: no revision of this id is
+    above it but that of `before`; what is given next is above both.
+    """
+
+    before: Stored | None
+    now: str
+    last: int = 0
+
+
 class Guard(Protocol):
     """Stands between a caller and a write; asked in the transaction that does it, so that nothing changes meanwhile."""
 
-    def outcome(
-        self, collection: str, terms: Terms, write: Write, before: Stored | None, now: str, lookup: Lookup
-    ) -> Stored | None:
-        """Give `outcome(write, before, now)` if the caller may do this. Raises: RuleDenied, and what that raises."""
+    def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> Stored | None:
+        """Return `outcome(write, met)` if the caller may do this. Raises: RuleDenied, and what that raises."""
+        ...
+
+    def sees(self, collection: str, terms: Terms, document: Stored, now: str, lookup: Lookup) -> bool:
+        """Return whether the caller may `get` this document."""
         ...
 
     def refused(
@@ -92,31 +104,35 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """`seq`: of the last change in the log when the commit was done. `results`: a document for each step, or None."""
+    """`seq`: of the last change in the log when the commit was done. `results`: a document for each step, or None.
+    `created`: for each step whether it created its document.
+    """
 
     seq: int
     results: tuple[Stored | None, ...]
+    created: tuple[bool, ...] = ()
 
 
-def outcome(write: Write, before: Stored | None, now: str) -> Stored | None:
-    """Give the document after the write, None if it is gone.
+def outcome(write: Write, met: Met) -> Stored | None:
+    """Return the document after the write, None if it is gone.
 
     Raises: DocumentExists, DocumentNotFound, StaleRevision, InvalidUpdate, DocumentTooLarge.
     """
+    before = met.before
     match write:
         case Create():
             if before is not None:
                 raise DocumentExists(f"There is a document {write.id}; PUT replaces it, PATCH changes it.")
-            return Stored(write.id, 1, now, now, write.body)
+            return begun(write, met)
         case Put():
             _check(write.when, before)
-            return _next(before, write.body, now) if before else Stored(write.id, 1, now, now, write.body)
+            return _next(before, write.body, met) if before else begun(write, met)
         case Patch():
             found = _found(write.id, write.when, before)
-            return _next(found, stored_form(merged_fields(read_fields(found.body), write.changes)), now)
+            return _next(found, stored_form(merged_fields(read_fields(found.body), write.changes)), met)
         case Update():
             found = _found(write.id, write.when, before)
-            return _next(found, stored_form(updated(read_fields(found.body), write.changes, now)), now)
+            return _next(found, stored_form(updated(read_fields(found.body), write.changes, met.now)), met)
         case Delete():
             _found(write.id, write.when, before)
             return None
@@ -140,8 +156,17 @@ def size(write: Write) -> int:
             assert_never(write)
 
 
-def _next(before: Stored, body: bytes, now: str) -> Stored:
-    return Stored(before.id, before.rev + 1, before.created, now, body)
+def begun(write: Create | Put, met: Met) -> Stored:
+    """Return the new document, whether or not one stands in its way."""
+    return Stored(write.id, next_rev(met), met.now, met.now, write.body)
+
+
+def next_rev(met: Met) -> int:
+    return max(met.before.rev if met.before else 0, met.last) + 1
+
+
+def _next(before: Stored, body: bytes, met: Met) -> Stored:
+    return Stored(before.id, next_rev(met), before.created, met.now, body)
 
 
 def _found(id: str, when: Precondition, before: Stored | None) -> Stored:

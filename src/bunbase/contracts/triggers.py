@@ -75,6 +75,10 @@ class JobStatus(StrEnum):
     DEAD = "dead"  # its attempts are used up
 
 
+# read by `pkg.moments`: a field of type datetime takes more than RFC 3339
+SentTime = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+
+
 class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`payload`: any JSON. Due at `run_at`, or `delay_seconds` from now, or at once.
 
@@ -85,7 +89,7 @@ class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     function: str
     payload: Any = None
     delay_seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    run_at: datetime | None = None
+    run_at: SentTime | None = None
     key: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
     attempts: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)] = 5
 

@@ -185,7 +185,8 @@ def test_a_trace_is_bounded() -> None:
         (["a"], b'{"b":{"c":1,"d":[{"e":1}]},"f":"x"}'),
         (["b.c", "f"], b'{"a":1.0,"b":{"d":[{"e":1}]}}'),
         (["b", "b.c"], b'{"a":1.0,"f":"x"}'),
-        (["gone", "a.b", "b.d.e"], b'{"a":1.0,"b":{"c":1,"d":[{"e":1}]},"f":"x"}'),
+        (["gone", "a.b", "b.d.f"], b'{"a":1.0,"b":{"c":1,"d":[{"e":1}]},"f":"x"}'),
+        (["b.d.e"], b'{"a":1.0,"b":{"c":1,"d":[{}]},"f":"x"}'),
     ],
 )
 def test_hidden_fields_are_taken_out_and_the_rest_stays_as_written(hidden: list[str], left: bytes) -> None:

@@ -231,9 +231,11 @@ async def test_what_cannot_be_a_job_is_refused(functions: FunctionsService) -> N
     for options, problem in (
         ({"payload": "x" * (256 << 10)}, TooLarge),
         ({"delay_seconds": 1e9}, InvalidInput),
-        ({"delay_seconds": 1, "run_at": datetime.now(UTC)}, InvalidInput),
-        ({"run_at": datetime.now(UTC).replace(tzinfo=None)}, InvalidInput),
-        ({"run_at": datetime(2099, 1, 1, tzinfo=UTC)}, InvalidInput),
+        ({"delay_seconds": 1, "run_at": datetime.now(UTC).isoformat()}, InvalidInput),
+        ({"run_at": "2099-01-01T00:00:00Z"}, InvalidInput),
+        ({"run_at": "2020-01-01T00:00:00"}, InvalidInput),  # Documents 9: the times of jobs are RFC 3339 too
+        ({"run_at": "2020-01-01T00:00:00+0100"}, InvalidInput),
+        ({"run_at": "2020-01-01 00:00:00Z"}, InvalidInput),
         ({"key": "a\0b"}, InvalidInput),
     ):
         with pytest.raises(problem):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
@@ -13,12 +13,12 @@ from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.coverage import Coverage
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.trace import Step
-from bunbase.bundoc.rules.values import TIMESTAMP
 from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.contracts.collections import Rules
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import InvalidInput, Malformed, TooLarge
+from bunbase.pkg.moments import EXAMPLE, RFC3339, is_moment, read_moment
 
 MAX_BYTES: Final = 4 << 20
 MAX_CASES: Final = 1000
@@ -26,7 +26,7 @@ MAX_COLLECTIONS: Final = 1000
 SEES_DOC: Final = frozenset({"list", "get", "update", "delete"})
 SEES_NEXT: Final = frozenset({"create", "update"})
 
-Time = Annotated[str, msgspec.Meta(pattern=rf"^{TIMESTAMP.pattern}\Z")]
+Time = Annotated[str, msgspec.Meta(pattern=rf"^{RFC3339.pattern}\Z")]
 Fields = dict[str, Any]
 Documents = dict[str, dict[str, Fields]]
 
@@ -57,7 +57,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     next: Fields | None = None
     id: str = ""
     documents: Documents | None = None
-    now: datetime | None = None
+    now: str | None = None
 
 
 class OneCase(Case, frozen=True, forbid_unknown_fields=True):
@@ -130,7 +130,7 @@ class Trial:
     def _decided(self, case: Case, number: int, stored: Lookup) -> Decision:
         if self.budget.spent:
             _refuse(f"/cases/{number}", "These cases take too many steps; send them in parts.")
-        now = (case.now or self.now).astimezone(UTC)
+        now = self.now if case.now is None else read_moment(case.now)
         rules = self.rules[case.collection]
         access = Access(_caller(case.auth), case.collection, rules, now, self.budget)
         lookup = self._lookup(case, now, stored)
@@ -205,8 +205,8 @@ def _check(batch: Batch, several: bool) -> None:
             _refuse(f"{at}/doc", f"{case.op} {'needs' if case.op in SEES_DOC else 'takes no'} doc, what is stored.")
         if (case.next is None) == (case.op in SEES_NEXT):
             _refuse(f"{at}/next", f"{case.op} {'needs' if case.op in SEES_NEXT else 'takes no'} next, what would be.")
-        if case.now is not None and case.now.tzinfo is None:
-            _refuse(f"{at}/now", "A time names its zone, such as 2026-01-31T12:00:00Z.")
+        if case.now is not None and not is_moment(case.now):
+            _refuse(f"{at}/now", f"A time is RFC 3339 with its zone, such as {EXAMPLE}.")
 
 
 def _refuse(at: str, message: str) -> NoReturn:

@@ -6,6 +6,7 @@ neither its revision nor a value in it, and where it can be helped not even that
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final, NoReturn, assert_never
 
@@ -18,10 +19,12 @@ from bunbase.bundoc.rules.values import timestamp
 from bunbase.bundoc.schema.keywords import pointer
 from bunbase.bundoc.schema.validating import Violation, misfit
 from bunbase.bundoc.update.parse import Change
-from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Patch, Put, Update, Write, outcome
+from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Met, Patch, Put, Update, Write, begun, outcome
 from bunbase.contracts.bundoc import NO_PRECONDITION, InvalidDocument, Precondition, StaleRevision
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
+
+INDEX: Final = re.compile("[0-9]+")  # of an element, which hidden paths do not name
 
 moment: Final = lru_cache(64)(timestamp)  # one for all writes of a batch: 5 µs to read
 
@@ -33,18 +36,16 @@ class WriteGuard:
         self.caller = caller
         self.budget = Budget()
 
-    def outcome(
-        self, collection: str, terms: Terms, write: Write, before: Stored | None, now: str, lookup: Lookup
-    ) -> Stored | None:
+    def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> Stored | None:
         if self.budget.spent:
             message = "The rules of this commit take too long: send it in parts."
             raise InvalidInput(message, errors=[{"path": "/writes", "message": message}])
-        access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
-        turn = _Turn(access, before, now, lookup)
+        access = Access(self.caller, collection, terms.rules, moment(met.now), self.budget)
+        turn = _Turn(access, met, lookup)
         match write:
             case Create():
                 return turn.create(write)
-            case Put() if before is None or _only_new(write.when):
+            case Put() if met.before is None or _only_new(write.when):
                 return turn.create(write)
             case Put() | Patch() | Update():
                 return turn.update(write)
@@ -69,28 +70,32 @@ class WriteGuard:
         if before is None or not isinstance(write, Patch | Update):
             raise problem
         access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
-        _Turn(access, before, now, lookup).refused(problem, write, before)
+        _Turn(access, Met(before, now), lookup).refused(problem, write, before)
+
+    def sees(self, collection: str, terms: Terms, document: Stored, now: str, lookup: Lookup) -> bool:
+        access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
+        return access.may("get", document.id, lookup, document)
 
 
 class _Turn:
     """One write."""
 
-    def __init__(self, access: Access, before: Stored | None, now: str, lookup: Lookup) -> None:
+    def __init__(self, access: Access, met: Met, lookup: Lookup) -> None:
         self.access = access
-        self.before = before
-        self.now = now
+        self.met = met
+        self.before = met.before
         self.lookup = lookup
 
     def create(self, write: Create | Put) -> Stored | None:
         """Ask with what would be, whether or not something stands in its way."""
-        new = Stored(write.id, 1, self.now, self.now, write.body)
+        new = begun(write, self.met)
         if not self.access.may("create", write.id, self.lookup, next=new):
             raise self.access.denied("create", write.id, self.lookup, next=new)
         return self._checked(write, self._visible(write))
 
     def update(self, write: Put | Patch | Update) -> Stored | None:
         if self.before is None:
-            return outcome(write, None, self.now)
+            return outcome(write, self.met)
         visible = self._visible(write)
         after = self._changed(write, self.before)
         others = self._otherwise(write, self.before, visible)
@@ -102,7 +107,7 @@ class _Turn:
 
     def delete(self, write: Delete) -> Stored | None:
         if self.before is None:
-            return outcome(write, None, self.now)
+            return outcome(write, self.met)
         visible = self._visible(write)
         if not self.access.may("delete", write.id, self.lookup, self.before):
             if visible:
@@ -112,7 +117,7 @@ class _Turn:
 
     def check(self, write: Check) -> Stored | None:
         if self.before is None or self._visible(write):
-            return outcome(write, self.before, self.now)
+            return outcome(write, self.met)
         return self._as_missing(write)
 
     def _visible(self, write: Write) -> bool:
@@ -132,7 +137,7 @@ class _Turn:
     def _changed(self, write: Put | Patch | Update, before: Stored) -> Stored:
         """Give what would be stored. Why it cannot be may tell of fields that the caller may not see."""
         try:
-            after = outcome(msgspec.structs.replace(write, when=NO_PRECONDITION), before, self.now)
+            after = outcome(msgspec.structs.replace(write, when=NO_PRECONDITION), self.met)
         except Problem as problem:
             self.refused(problem, write, before)
         assert after is not None  # none of these deletes
@@ -152,7 +157,7 @@ class _Turn:
     def _checked(self, write: Write, visible: bool) -> Stored | None:
         """Do it if its precondition holds; what is stored instead is for those who may see it."""
         try:
-            return outcome(write, self.before, self.now)
+            return outcome(write, self.met)
         except StaleRevision:
             if visible:
                 raise
@@ -161,7 +166,7 @@ class _Turn:
     def _as_missing(self, write: Write) -> Stored | None:
         """Answer as if nothing were stored; only a check can pass so, and it changes nothing."""
         try:
-            outcome(write, None, self.now)
+            outcome(write, Met(None, self.met.now))
         except Problem as problem:
             problem.extra.update(self.access.why("get", write.id, self.lookup, self.before))
             raise
@@ -174,20 +179,23 @@ def _only_new(when: Precondition) -> bool:
 
 def _apart_from(hidden: list[str], errors: list[Violation]) -> list[Violation]:
     """Give what is wrong elsewhere; what is said of an object may be about a hidden field in it."""
-    return [
-        one for one in errors if not any(_meet(one["path"] + "/", pointer(tuple(path.split(".")))) for path in hidden)
-    ]
+    return [one for one in errors if not any(_meet(one["path"], path) for path in hidden)]
 
 
 def _meet(place: str, hidden: str) -> bool:
-    return place.startswith(hidden + "/") or (hidden + "/").startswith(place)
+    """Return whether the place, a JSON Pointer, lies in or around the hidden path, through whatever lists."""
+    named, names = _names(place), _names(pointer(tuple(hidden.split("."))))
+    return all(one == other for one, other in zip(named, names, strict=False))
+
+
+def _names(place: str) -> list[str]:
+    return [name for name in place.split("/") if name and not INDEX.fullmatch(name)]
 
 
 def _taking_hold(change: Change, hidden: list[str] | None) -> Change:
     """`hidden`: None where all is."""
-    place = pointer(change.path) + "/"
     if change.operator not in ("$min", "$max"):
         return change
-    if hidden is not None and not any(_meet(place, pointer(tuple(path.split(".")))) for path in hidden):
+    if hidden is not None and not any(_meet(pointer(change.path), path) for path in hidden):
         return change
     return msgspec.structs.replace(change, operator="$set")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.documents import Stored, holds_control, seen
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import parse_path, refuse
@@ -81,8 +81,12 @@ def aggregated(
 
 def _value(name: str, said: dict[str, Any], group: tuple[str, ...]) -> Value:
     at = f"/values/{name}"
-    if not 1 <= len(name) <= MAX_NAME or name in group:
-        refuse(at, f"A value has a name of 1 to {MAX_NAME} characters that no field of the group has.")
+    if not 1 <= len(name) <= MAX_NAME or name in group or holds_control(name):
+        refuse(
+            at,
+            f"A value has a name of 1 to {MAX_NAME} characters, no control characters among them, that no field of the "
+            "group has.",
+        )
     if len(said) != 1:
         refuse(at, 'A value is one operator, such as {"$sum":"price"}.')
     ((operator, of),) = said.items()

@@ -90,6 +90,15 @@ def candidates(value: Any, path: Path) -> Iterator[Any]:
             yield from found
 
 
+def elements(value: Any, path: Path) -> Iterator[Any]:
+    """Return what a path leads to, in place of an array its elements: what an index knows a document by."""
+    for found in reached(value, path):
+        if isinstance(found, list):
+            yield from found
+        elif found is not MISSING:
+            yield found
+
+
 def single(value: Any, path: Path) -> Any:
     """Give the one value that sorting and grouping take: through objects only, None where there is none."""
     for part in path:

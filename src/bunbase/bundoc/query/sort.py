@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import Any, Final
@@ -11,7 +12,7 @@ import msgspec
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.order import NULL, inverted, short_key
 from bunbase.bundoc.query.parse import parse_path, refuse
-from bunbase.bundoc.query.predicate import MISSING, candidates, reached, single
+from bunbase.bundoc.query.predicate import MISSING, elements, reached, single
 from bunbase.contracts.bundoc import InvalidDocument
 
 MAX_FIELDS: Final = 8
@@ -61,31 +62,48 @@ def id_of(order: Order, key: bytes) -> str:
     return (inverted(key) if order.id_descending else key)[:-1].decode()
 
 
-def entries(order: Order, document: Any) -> tuple[list[bytes], bool]:
-    """Give the keys under which an index knows the document, without its id, and whether it met an array.
+class Entries(msgspec.Struct, frozen=True):
+    """The keys under which an index knows a document, without its id. `many`: it met an array. `own`: those that only
+    one document may have where the index is unique.
+    """
 
-    An array is known by each of its elements. Raises: InvalidDocument when there are too many.
+    keys: tuple[bytes, ...]
+    many: bool
+    own: tuple[bytes, ...] = ()
+
+
+def entries(order: Order, document: Any, unique: bool = False, lenient: bool = False) -> Entries:
+    """Return what an index keeps of the document: an array is known by each of its elements.
+
+    Elements that are objects or arrays stand only in unique indexes: no filter looks for them by an index. A key with
+    a null in it, be it missing, null or the place of an empty array, is nobody's own.
+    `lenient`: where they are too many, leave such elements out; files of format 6 and less knew none of them.
+    Raises: InvalidDocument when there are too many.
     """
     many = any(meets_array(document, field.path) for field in order.fields)
-    keys = [_field_keys(field, document) for field in order.fields]
-    total = 1
-    for one in keys:
-        total *= len(one)
-    if total > MAX_ENTRIES:
+    keys = [_field_keys(field, document, whole=unique) for field in order.fields]
+    if unique and lenient and _product(keys) > MAX_ENTRIES:
+        keys = [_field_keys(field, document, whole=False) for field in order.fields]
+    if (total := _product(keys)) > MAX_ENTRIES:
         message = f"This document would have {total} entries in one index; {MAX_ENTRIES} is the most."
         raise InvalidDocument(message, errors=[{"path": "", "message": message}])
-    return [b"".join(parts) for parts in product(*keys)], many
+    joined = tuple([b"".join(parts) for parts in product(*keys)])
+    if not unique:
+        return Entries(joined, many)
+    nulls = [_directed(NULL, field) for field in order.fields]
+    valued = [[key for key in one if key != null] for one, null in zip(keys, nulls, strict=True)]
+    return Entries(joined, many, tuple([b"".join(parts) for parts in product(*valued)]))
 
 
-def lacks_a_value(order: Order, document: Any) -> bool:
-    """Say whether a field of the order is missing or null: such documents are never each other's duplicates."""
-    return any(not meets_array(document, field.path) and single(document, field.path) is None for field in order.fields)
+def _product(keys: list[list[bytes]]) -> int:
+    return math.prod(len(one) for one in keys)
 
 
-def _field_keys(field: SortField, document: Any) -> list[bytes]:
+def _field_keys(field: SortField, document: Any, whole: bool) -> list[bytes]:
+    """`whole`: with those of objects and arrays that are elements."""
     if not meets_array(document, field.path):
         return [_directed(short_key(single(document, field.path)), field)]
-    found = {short_key(one) for one in candidates(document, field.path) if not isinstance(one, dict | list)}
+    found = {short_key(one) for one in elements(document, field.path) if whole or not isinstance(one, dict | list)}
     return [_directed(key, field) for key in sorted(found or {NULL})]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
+from bunbase.bundoc.documents import holds_control
 from bunbase.bundoc.query.patterns import InvalidPattern, pattern
 from bunbase.bundoc.rules.refusal import refused
 from bunbase.bundoc.rules.syntax import (
@@ -23,6 +24,7 @@ from bunbase.bundoc.rules.syntax import (
     Node,
     Not,
     Operation,
+    children,
 )
 from bunbase.bundoc.rules.values import type_name
 
@@ -72,6 +74,15 @@ RESULTS: Final = {
 def check(source: str, tree: Node, operation: str) -> None:
     """Raises: InvalidRule, naming line and column."""
     _Checker(source, operation).need(tree, "bool", "A rule is true or false")
+
+
+def check_indices(source: str, tree: Node) -> None:
+    """Refuse `doc["a\\u0000"]`: no document has a field of that name. Raises: InvalidRule."""
+    match tree:
+        case Index(at=Literal(value=str(name))) if holds_control(name):
+            raise refused(source, tree.start, "Names of fields hold no control characters.")
+    for child in children(tree):
+        check_indices(source, child)
 
 
 class _Checker:

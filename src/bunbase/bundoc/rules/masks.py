@@ -6,24 +6,35 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bunbase.bundoc.documents import read_fields, write
+from bunbase.bundoc.documents import read_fields, read_items, write
+
+Path = list[str]
 
 
 def masked(body: bytes, hidden: Iterable[str]) -> bytes:
-    """Give a JSON object without the fields at these dotted paths; all else stays as it was written.
+    """Return a JSON object without the fields at these dotted paths; all else stays as it was written.
 
-    A path that meets no object, a list included, hides nothing below it: name the list itself to hide it.
+    A path leads through lists, and lists in them, to every object there: a filter that names it looks at those too
+    (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
     """
     paths = [path.split(".") for path in hidden]
     return _without(body, paths) if paths else body
 
 
-def _without(body: bytes, paths: list[list[str]]) -> bytes:
+def _without(body: bytes, paths: list[Path]) -> bytes:
     fields = read_fields(body)
     for name in {path[0] for path in paths} & fields.keys():
         below = [path[1:] for path in paths if path[0] == name]
         if [] in below:
             del fields[name]
-        elif bytes(fields[name])[:1] == b"{":
-            fields[name] = msgspec.Raw(_without(bytes(fields[name]), below))
+        else:
+            fields[name] = msgspec.Raw(_inside(bytes(fields[name]), below))
     return write(fields)
+
+
+def _inside(value: bytes, paths: list[Path]) -> bytes:
+    if value[:1] == b"{":
+        return _without(value, paths)
+    if value[:1] == b"[" and b"{" in value:
+        return write([msgspec.Raw(_inside(bytes(one), paths)) for one in read_items(value)])
+    return value

@@ -10,17 +10,16 @@ import math
 import operator
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
+
+from bunbase.pkg.moments import EXAMPLE, read_moment
 
 SMALLEST_INT: Final = -(1 << 63)
 LARGEST_INT: Final = (1 << 63) - 1
 CHARACTERS_FOR_A_STEP: Final = 64
 MAX_LENGTH: Final = 1 << 20  # of a string or list that a rule makes
 
-TIMESTAMP: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
-)
 DURATION: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|us|ns|m|s))+")
 DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|ns|m|s)")
 MICROSECONDS: Final = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1000, "us": 1, "ns": 0.001}
@@ -128,18 +127,12 @@ def timestamp(value: Any) -> datetime:
     """Read RFC 3339, to the microsecond. Raises: Failed."""
     if value.__class__ is datetime:
         return value
-    match = TIMESTAMP.fullmatch(value) if value.__class__ is str else None
-    if match is None:
-        raise Failed('timestamp() reads RFC 3339, such as "2026-01-31T12:00:00Z"')
-    *date, fraction, sign, hours, minutes = match.groups()
     try:
-        year, month, day, hour, minute, second = map(int, date)
-        microsecond = int((fraction or "").ljust(6, "0")[:6])
-        local = datetime(year, month, day, hour, minute, second, microsecond, UTC)
-        offset = timedelta(hours=int(hours), minutes=int(minutes)) if sign else timedelta()
-        return local + offset if sign == "-" else local - offset
-    except (ValueError, OverflowError):
-        raise Failed("there is no such time") from None
+        if value.__class__ is str:
+            return read_moment(value)
+    except ValueError:
+        pass
+    raise Failed(f'timestamp() reads RFC 3339, such as "{EXAMPLE}"')
 
 
 def duration(value: Any) -> timedelta:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 
-from bunbase.bundoc.documents import COLLECTION
+from bunbase.bundoc.documents import COLLECTION, holds_control
 from bunbase.bundoc.query.filters import MAX_INTEGER, MIN_INTEGER
 from bunbase.bundoc.query.parse import MAX_PATH_PARTS
 from bunbase.bundoc.schema.cost import MAX_CHECKS, worst
@@ -41,6 +41,8 @@ def check_schema(schema: Schema) -> None:
         raise refused(("type",), "A document is an object: leave type out, or make it object.")
     for place, one in everything(schema):
         _check_words(schema, place, one)
+    for place, one in everything(schema):
+        _check_names(place, one)
     for name in (*schema.get("properties", {}), *schema.get("required", ())):
         if name.startswith("_"):
             raise refused(("properties", name), "Names that begin with _ are the system's: schemas do not see them.")
@@ -93,6 +95,14 @@ def _check_words(root: Schema, place: Place, schema: Schema) -> None:
         except LookupError:
             message = "A $ref leads to # or #/$defs/name of the same schema; nothing is fetched."
             raise refused((*place, "$ref"), message) from None
+
+
+def _check_names(place: Place, schema: Schema) -> None:
+    """Refuse names that no field of a document can have."""
+    for keyword in ("properties", "required", "dependentRequired", "dependentSchemas"):
+        for name in schema.get(keyword, ()):
+            if holds_control(name):
+                raise refused((*place, keyword, name), "Names of fields hold no control characters.")
 
 
 def _check_references(schema: Schema) -> None:

@@ -172,12 +172,16 @@ class Drop:
             return None
         check_unreferenced(transaction, self.collection)
         rows, more = _batch(connection, table, 0)
+        highest = 0
         for _, *document in rows:
             stored = Stored(*document)
+            highest = max(highest, stored.rev)
             table.delete(connection, stored.id)
             transaction.log(self.collection, stored, None)
+        transaction.revisions.raise_floor(connection, self.collection, highest)
         if more:
             return True
+        transaction.revisions.drop(connection, self.collection, table.number)
         for index in table.indexes:
             drop_index(connection, index)
         connection.execute(f"DROP TABLE {table.name}")

@@ -18,7 +18,7 @@ from bunbase.bundoc.changes import Waiters
 from bunbase.bundoc.sqlite_engine.change_log import ends
 from bunbase.bundoc.sqlite_engine.connection import DATABASE, connect
 from bunbase.bundoc.sqlite_engine.copying import (
-    Measures,
+    Given,
     contents,
     copy_closed,
     copy_snapshot,
@@ -34,6 +34,7 @@ from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
 from bunbase.bundoc.sqlite_engine.key_file import KeyFile, complete_key_file, read_key_file
 from bunbase.bundoc.sqlite_engine.open_files import PROJECT, OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.bundoc.sqlite_engine.revisions import KEEPS_REVISIONS, spent
 from bunbase.contracts.backups import BackupDamaged, BackupFailed
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DecryptionFailed
@@ -104,13 +105,16 @@ class SqliteCopies:
         await self._in_thread(_make_folder, draft)
         try:
             path = draft / DATABASE
-            found: Measures = await self._in_thread(recreate, folder / DATABASE, source_key, path, own.key, progress)
+            made = await self._in_thread(recreate, folder / DATABASE, source_key, path, own.key, progress)
+            found, format = made
+            itself = source == project and format >= KEEPS_REVISIONS
             async with self.files.holding(project) as directory:
                 if own.settled and (await self.files.held_key(project))[1] != own.key:
                     raise BundocBusy("The project has a new data key since; try again.", retry_after_seconds=1)
-                last = await self._keep_what_is_there(directory, own, safety, progress)
+                given = await self._keep_what_is_there(directory, own, safety, progress)
                 progress.go_on()
-                await self._in_thread(_swap, directory, path, own, last)
+                await self._in_thread(renumber, path, own.key, given, itself)
+                await self._in_thread(_swap, directory, path, own)
         finally:
             await self._in_thread(shutil.rmtree, draft)
         self.waiters.changed(project)
@@ -126,22 +130,22 @@ class SqliteCopies:
         await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress)
         return await self._finished(folder, file.key, file.wrapped_key, changed_at, progress)
 
-    async def _keep_what_is_there(self, directory: Path, own: Own, safety: Safety, progress: Progress) -> int | None:
-        """Copy what is to be replaced; give its newest change, None if nobody can say."""
+    async def _keep_what_is_there(self, directory: Path, own: Own, safety: Safety, progress: Progress) -> Given | None:
+        """Copy what is to be replaced; return what it has given out, None if nobody can say."""
         if not own.settled and not (directory / DATABASE).exists():
-            return 0
+            return Given()
         try:
-            last, empty = await self._in_thread(_settle, directory / DATABASE, own.key)
+            given: Given = await self._in_thread(_settle, directory / DATABASE, own.key)
         except DataUnreadable as unreadable:
             await self._in_thread(_put_aside, directory)
             log.warning("a restore replaces what cannot be read", project=directory.name, reason=unreadable.detail)
             return None
-        if not empty:
+        if not given.empty:
             changed_at = _changed_at(directory) or 0
             path = safety.folder / DATABASE
             await self._in_thread(copy_closed, directory / DATABASE, path, progress)
             await safety.keep(await self._finished(safety.folder, own.key, own.wrapped, changed_at, progress))
-        return last
+        return given
 
     async def _finished(self, folder: Path, key: bytes, wrapped: str, changed_at: int, progress: Progress) -> Contents:
         """Put the wrapped key beside a copy, and say what the copy holds."""
@@ -210,8 +214,8 @@ def _empty(folder: Path) -> None:
         path.unlink()
 
 
-def _settle(path: Path, key: bytes) -> tuple[int, bool]:
-    """Bring what a crash left in the log into the closed file; give its newest change, and whether it is empty.
+def _settle(path: Path, key: bytes) -> Given:
+    """Bring what a crash left in the log into the closed file; return what it has given out.
 
     Raises: DataUnreadable, BundocBusy when somebody has it open.
     """
@@ -222,15 +226,15 @@ def _settle(path: Path, key: bytes) -> tuple[int, bool]:
         try:
             bring_up(connection)  # nobody may have opened it since a newer BunBase came
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            last = ends(connection)[1]
             empty = not connection.execute("SELECT count(*) FROM collections").get
+            given = Given(ends(connection)[1], spent(connection), empty)
         finally:
             connection.close()
     except apsw.Error as error:
         raise (DataUnreadable(repr(error)) if is_lasting(error) else problem_of(error)) from error
     if path.with_name(LOG).exists():
         raise BundocBusy("The project's last writes are still under way; try again.", retry_after_seconds=5)
-    return last, empty
+    return given
 
 
 def _put_aside(directory: Path) -> None:
@@ -242,12 +246,11 @@ def _put_aside(directory: Path) -> None:
     (directory / LOG).unlink(missing_ok=True)
 
 
-def _swap(directory: Path, draft: Path, own: Own, last: int | None) -> None:
+def _swap(directory: Path, draft: Path, own: Own) -> None:
     """A single rename decides: before it there is the old state, behind it the new one.
 
     Only for a project whose key was lost the key file follows: until then it is as unreadable as before.
     """
-    renumber(draft, own.key, last)
     (directory / SHARED).unlink(missing_ok=True)
     draft.rename(directory / DATABASE)
     sync_directory(directory)

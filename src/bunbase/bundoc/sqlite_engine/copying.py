@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import apsw
+import msgspec
 
 from bunbase.bundoc.backups.engine import Contents, Progress
 from bunbase.bundoc.sqlite_engine.altering import SIZE
 from bunbase.bundoc.sqlite_engine.change_log import ends
 from bunbase.bundoc.sqlite_engine.connection import DATABASE, connect
 from bunbase.bundoc.sqlite_engine.formats import bring_up
-from bunbase.bundoc.sqlite_engine.tables import COLLECTIONS, FORMAT, format_of
+from bunbase.bundoc.sqlite_engine.mending import rekey
+from bunbase.bundoc.sqlite_engine.revisions import raise_above, spent
+from bunbase.bundoc.sqlite_engine.tables import COLLECTIONS, FORMAT, format_of, tables_of
 from bunbase.contracts.backups import BackedUpCollection, BackupDamaged, BackupTooNew
 from bunbase.pkg.secret_files import OWNER_ONLY, sync_directory
 
@@ -27,6 +30,8 @@ PAGES: Final = 256  # copied between looks at whether to go on: 1 MiB, some 5 ms
 PIECE: Final = 1 << 20
 LOOK_STEPS: Final = 100_000
 UNKNOWN_LEAP: Final = 1 << 32  # beyond any number that a file which cannot be read may have given out
+
+SHIFT: Final = "UPDATE docs_N SET rev = rev + ?"
 
 Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # format, seq, collections
 
@@ -73,33 +78,54 @@ def copy_closed(path: Path, target: Path, progress: Progress) -> None:
     sync_directory(target.parent)
 
 
-def renumber(path: Path, key: bytes, last: int | None) -> None:
-    """Let the change log of a copy begin behind `last`, the newest change that anybody was told of: whoever asks for
-    what came after an older one must read the collections again. None: nobody knows.
+class Given(msgspec.Struct, frozen=True):
+    """What a file has given out before it is replaced: its newest change, and a number that none of its revisions is
+    greater than. `empty`: it has no collections.
+    """
+
+    last: int = 0
+    revs: int = 0
+    empty: bool = True
+
+
+def renumber(path: Path, key: bytes, given: Given | None, own: bool) -> None:
+    """Let a copy go on behind all that anybody was told of: its change log, so that whoever asks for what came after an
+    older change must read the collections again; and its revisions, so that none is given twice for an id. None:
+    nobody knows what that was.
+
+    `own`: the copy is of the project itself, so that its documents may keep the revisions that they had in it.
     """
     connection = connect(path, key)
     try:
         with connection:
-            own = ends(connection)[1]
-            floor = max(own, last) if last is not None else own + UNKNOWN_LEAP
+            last, revs = ends(connection)[1], spent(connection)
+            before = given or Given(last + UNKNOWN_LEAP, revs + UNKNOWN_LEAP)
+            if not own and before.revs:
+                _shift(connection, before.revs)
+                raise_above(connection, before.revs + revs)
+            if own:  # a file that has given less than its own copy was lost in between
+                raise_above(connection, before.revs if before.revs >= revs else revs + UNKNOWN_LEAP)
             connection.execute("DELETE FROM changes")
-            connection.execute("UPDATE log SET floor = ?", (floor + 1,))
+            connection.execute("UPDATE log SET floor = ?", (max(last, before.last) + 1,))
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     finally:
         connection.close()
     sync_file(path)
 
 
-def recreate(source: Path, source_key: bytes, target: Path, key: bytes, progress: Progress) -> Measures:
-    """Make a database of today's format out of a copy, under another key. Raises: BackupDamaged, BackupTooNew."""
+def recreate(source: Path, source_key: bytes, target: Path, key: bytes, progress: Progress) -> tuple[Measures, int]:
+    """Make a database of today's format out of a copy, under another key; return also which format it had.
+
+    Raises: BackupDamaged, BackupTooNew.
+    """
     with reading(source, source_key, progress) as connection:
-        _check_format(connection)
+        format = _check_format(connection)
         copy_pages(connection, target, key, progress)
     made = connect(target, key)
     try:
         bring_up(made)
         made.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        return measures(made)
+        return measures(made), format
     finally:
         made.close()
 
@@ -170,10 +196,20 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def _check_format(connection: apsw.Connection) -> None:
+def _shift(connection: apsw.Connection, by: int) -> None:
+    """Raise the revisions of all documents."""
+    for table in tables_of(connection).values():
+        connection.execute(SHIFT.replace("docs_N", table.name), (by,))
+        for index in table.indexes:
+            if b'_rev"' in msgspec.json.encode(index.definition):
+                rekey(connection, table, index)
+
+
+def _check_format(connection: apsw.Connection) -> int:
     found = format_of(connection)
     if found > FORMAT:
         raise BackupTooNew(f"The backup has format {found}; this BunBase reads up to {FORMAT}: install a newer one.")
+    return found
 
 
 def _keyed(path: str, key: bytes, flags: int) -> apsw.Connection:

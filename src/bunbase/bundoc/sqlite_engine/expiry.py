@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import apsw
-import msgspec
 
-from bunbase.bundoc.documents import Stored, read_fields
+from bunbase.bundoc.documents import Stored, read_all, read_fields
+from bunbase.pkg.moments import milliseconds, read_moment
 
 EXPIRED_AT_ONCE: Final = 200  # about 5 ms of the writer
 EXPIRED_BYTES_AT_ONCE: Final = 2 << 20  # large ones go fewer at a time
@@ -23,19 +22,17 @@ SET: Final = "UPDATE docs_N SET expires = ? WHERE id = ?"
 
 
 def ends_at(body: bytes, path: list[str]) -> int | None:
-    """Give when a document ends, in milliseconds since 1970; None when the field holds no time.
-
-    A time without a zone is UTC, as everywhere in BunBase.
-    """
+    """Return when a document ends, in milliseconds since 1970; None when the field holds no time of RFC 3339."""
     value: Any = body
     for name in path:
         if bytes(value)[:1] != b"{" or (value := read_fields(value).get(name)) is None:
             return None
-    try:
-        time = msgspec.json.decode(value, type=datetime)
-    except msgspec.MsgspecError:
+    if not isinstance(text := read_all(value), str):
         return None
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+    try:
+        return milliseconds(read_moment(text))
+    except ValueError:
+        return None
 
 
 def expired(connection: apsw.Connection, table: str) -> list[Stored]:

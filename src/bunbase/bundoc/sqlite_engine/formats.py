@@ -9,6 +9,7 @@ import apsw
 
 from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST
+from bunbase.bundoc.sqlite_engine.mending import mend
 from bunbase.bundoc.sqlite_engine.tables import CREATE_COLLECTIONS, FORMAT, format_of
 
 OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # one begins with its first document
@@ -63,5 +64,6 @@ STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {
     3: _begin_definitions,
     4: _begin_builds,
     5: _begin_depths,
+    6: mend,
 }
 assert max(STEPS) + 1 == FORMAT

@@ -15,7 +15,7 @@ from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.predicate import paths_of
-from bunbase.bundoc.query.sort import entries, id_key, lacks_a_value, meets_array, parse_sort
+from bunbase.bundoc.query.sort import Entries, entries, id_key, meets_array, parse_sort
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex, value_of
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
 from bunbase.contracts.bundoc import UniqueViolation
@@ -42,7 +42,7 @@ CREATE_BUILDS: Final = "CREATE TABLE builds (id INTEGER PRIMARY KEY, document IN
 CREATE: Final = "CREATE TABLE keys_N (k BLOB PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID"
 INSERT: Final = "INSERT OR IGNORE INTO keys_N (k, id) VALUES (?, ?)"
 DELETE: Final = "DELETE FROM keys_N WHERE k = ?"
-TAKEN: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? AND id != ?"
+TAKEN: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? AND id != ? LIMIT 100"
 HOLDING: Final = "SELECT id FROM keys_N WHERE k >= ? AND k < ? ORDER BY k LIMIT ?"
 SET_MET: Final = "UPDATE indexes SET many = many | ?1 WHERE id = ?2 AND many & ?1 != ?1"
 OF_COLLECTION: Final = """
@@ -69,19 +69,16 @@ class IndexTable(KeptIndex):
         return CREATE.replace("keys_N", self.name)
 
     def put(self, connection: apsw.Connection, id: str, value: Any) -> None:
-        order = self.index.order
-        keys, many = entries(order, value)
-        if self.index.unique and not lacks_a_value(order, value):
-            self._refuse_taken(connection, keys, id)
-        insert, ending = INSERT.replace("keys_N", self.name), id_key(order, id)
-        for key in keys:
-            connection.execute(insert, (key + ending, id))
-        met = MANY * many | MET_IN_WHERE * any(meets_array(value, path) for path in self.where_paths)
-        if met:
-            connection.execute(SET_MET, (met, self.number))
+        found = entries(self.index.order, value, self.index.unique)
+        self._refuse_taken(connection, found.own, id)
+        self._insert(connection, id, value, found)
+
+    def put_again(self, connection: apsw.Connection, id: str, value: Any) -> None:
+        """Put what was in an index of an older format, also beside what has the same values by today's reading."""
+        self._insert(connection, id, value, entries(self.index.order, value, self.index.unique, lenient=True))
 
     def take(self, connection: apsw.Connection, id: str, value: Any) -> None:
-        keys, _ = entries(self.index.order, value)
+        keys = entries(self.index.order, value, self.index.unique, lenient=True).keys
         delete, ending = DELETE.replace("keys_N", self.name), id_key(self.index.order, id)
         for key in keys:
             connection.execute(delete, (key + ending,))
@@ -97,21 +94,29 @@ class IndexTable(KeptIndex):
     def in_the_way(self, connection: apsw.Connection, document: Stored) -> list[str]:
         """Give the ids of those that have what only one may have."""
         value = value_of(seen(document))
-        if not self.index.unique or not self._knows(value) or lacks_a_value(self.index.order, value):
+        if not self.index.unique or not self._knows(value):
             return []
-        return list(self._taken(connection, entries(self.index.order, value)[0], document.id))
+        return list(self._taken(connection, entries(self.index.order, value, unique=True).own, document.id))
 
-    def _refuse_taken(self, connection: apsw.Connection, keys: list[bytes], id: str) -> None:
+    def _insert(self, connection: apsw.Connection, id: str, value: Any, found: Entries) -> None:
+        insert, ending = INSERT.replace("keys_N", self.name), id_key(self.index.order, id)
+        for key in found.keys:
+            connection.execute(insert, (key + ending, id))
+        met = MANY * found.many | MET_IN_WHERE * any(meets_array(value, path) for path in self.where_paths)
+        if met:
+            connection.execute(SET_MET, (met, self.number))
+
+    def _refuse_taken(self, connection: apsw.Connection, keys: tuple[bytes, ...], id: str) -> None:
         for other in self._taken(connection, keys, id):
             fields = ", ".join(self.definition.fields)
             message = f"Document {other} has the same {fields}: the index {self.definition.name} is unique."
             raise UniqueViolation(message, index=self.definition.name)
 
-    def _taken(self, connection: apsw.Connection, keys: list[bytes], id: str) -> Iterator[str]:
+    def _taken(self, connection: apsw.Connection, keys: tuple[bytes, ...], id: str) -> Iterator[str]:
         taken = TAKEN.replace("keys_N", self.name)
         for key in keys:
-            other = connection.execute(taken, (key, key + ALL_ABOVE, id)).get
-            if other is not None:
+            rows: list[Any] = connection.execute(taken, (key, key + ALL_ABOVE, id)).fetchall()
+            for (other,) in rows:  # files of format 6 and less may hold several
                 yield other
 
 

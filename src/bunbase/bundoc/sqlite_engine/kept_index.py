@@ -48,6 +48,12 @@ class KeptIndex(ABC):
         if self._knows(value):
             self.put(connection, document.id, value)
 
+    def add_again(self, connection: apsw.Connection, document: Stored) -> None:
+        """Add a document that the index knew before it was made anew: nothing is refused."""
+        value = value_of(seen(document))
+        if self._knows(value):
+            self.put_again(connection, document.id, value)
+
     def remove(self, connection: apsw.Connection, document: Stored) -> None:
         """Take the document out; if it is not in, that is harmless."""
         value = value_of(seen(document))
@@ -56,6 +62,9 @@ class KeptIndex(ABC):
 
     @abstractmethod
     def put(self, connection: apsw.Connection, id: str, value: Any) -> None: ...
+
+    def put_again(self, connection: apsw.Connection, id: str, value: Any) -> None:
+        self.put(connection, id, value)
 
     @abstractmethod
     def take(self, connection: apsw.Connection, id: str, value: Any) -> None: ...

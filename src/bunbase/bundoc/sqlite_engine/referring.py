@@ -17,6 +17,7 @@ from bunbase.bundoc.schema.references import Reference, named, without
 from bunbase.bundoc.schema.validating import MAX_ERRORS, Violation, misfit
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.bundoc.writes import Guard, Met, next_rev
 from bunbase.contracts.bundoc import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
 
 if TYPE_CHECKING:
@@ -28,11 +29,21 @@ SHOWN: Final = 64  # of an id that may be any string
 Key = tuple[str, str]  # collection, id
 
 
-def check_fits(transaction: Transaction, collection: str, table: Table, before: Stored | None, after: Stored) -> None:
+class Written(msgspec.Struct, frozen=True):
+    """A document as it was and as it would be. `guard`: of a caller that rules bind."""
+
+    collection: str
+    table: Table
+    before: Stored | None
+    after: Stored
+    guard: Guard | None
+
+
+def check_fits(transaction: Transaction, written: Written) -> None:
     """Raises: InvalidDocument."""
-    if (schema := table.terms.schema) is not None:
-        schema.check(after.body)
-    if table.references and (errors := _astray(transaction, collection, table, before, after)):
+    if (schema := written.table.terms.schema) is not None:
+        schema.check(written.after.body)
+    if written.table.references and (errors := _astray(transaction, written)):
         raise misfit(errors)
 
 
@@ -102,10 +113,8 @@ class _Deletion:
                     field=field,
                 ) from None
             self.transaction.log(collection, before, after)
-        for (collection, id), document in reversed(self.deleted.items()):
-            table = _known(self.transaction, collection)
-            table.delete(self.transaction.connection, id)
-            self.transaction.log(collection, document, None)
+        for (collection, _), document in reversed(self.deleted.items()):
+            self.transaction.remove(collection, _known(self.transaction, collection), document)
 
     def _holders(self, table: Table, reference: Reference, id: str) -> Iterator[Stored]:
         """Give the documents that hold the id; those whose time has passed go by themselves."""
@@ -145,7 +154,9 @@ class _Deletion:
         body = before.body
         for reference, ids in self.cleared[place].items():
             body = without(body, reference.path, ids)
-        after = msgspec.structs.replace(before, rev=before.rev + 1, updated=self.transaction.now, body=body)
+        now, floor = self.transaction.now, self.transaction.revisions.floor
+        rev = next_rev(Met(before, now, floor))
+        after = msgspec.structs.replace(before, rev=rev, updated=now, body=body)
         schema = table.terms.schema
         if schema and not self.always and schema.violations(body) and not schema.violations(before.body):
             field = next(iter(self.cleared[place])).field
@@ -157,26 +168,35 @@ class _Deletion:
         return collection, table, before, after
 
 
-def _astray(
-    transaction: Transaction, collection: str, table: Table, before: Stored | None, after: Stored
-) -> list[Violation]:
+def _astray(transaction: Transaction, written: Written) -> list[Violation]:
     """Name references that lead nowhere; those that were there before are not asked again."""
-    document, earlier = read_all(after.body), read_all(before.body) if before else {}
+    before, itself = written.before, (written.collection, written.after.id)
+    document, earlier = read_all(written.after.body), read_all(before.body) if before else {}
     errors: list[Violation] = []
-    for reference in table.references:
+    for reference in written.table.references:
         known = {id for _, id in named(earlier, reference.path)}
         added = [(place, id) for place, id in named(document, reference.path) if id not in known]
         if len(added) > MAX_ENTRIES:
             message = f"A field refers to at most {MAX_ENTRIES} documents."
             return [{"path": pointer(reference.path), "message": message, "keyword": "x-ref"}]
         for place, id in added:
-            itself = (reference.collection, id) == (collection, after.id)
-            if not itself and transaction.lookup(reference.collection, id) is None:
+            if (reference.collection, id) != itself and not _is_there(transaction, reference, id, written.guard):
                 message = f"There is no document {id[:SHOWN]} in {reference.collection}."
                 errors.append({"path": pointer(place), "message": message, "keyword": "x-ref"})
             if len(errors) == MAX_ERRORS:
                 return errors
     return errors
+
+
+def _is_there(transaction: Transaction, reference: Reference, id: str, guard: Guard | None) -> bool:
+    """Return whether the reference leads to a document. One that the caller may not `get` looks missing: else a
+    reference would tell which documents exist.
+    """
+    found = transaction.lookup(reference.collection, id)
+    if found is None or guard is None:
+        return found is not None
+    terms = _known(transaction, reference.collection).terms
+    return guard.sees(reference.collection, terms, found, transaction.now, transaction.lookup)
 
 
 def _referring(transaction: Transaction, target: str) -> Iterator[tuple[str, Table, Reference]]:

@@ -16,8 +16,9 @@ from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.expiry import ALIVE, SET, ends_at, expired
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
+from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS
 
-FORMAT: Final = 6  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
+FORMAT: Final = 7  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
 
 # numbers are never given twice: a reader that still holds a dropped collection must not meet another's documents
 CREATE_COLLECTIONS: Final = """
@@ -34,6 +35,7 @@ CREATE_FORMAT: Final = f"""
 {ADD_DEPTH};
 {CREATE_LIST}
 {CREATE_BUILDS};
+{CREATE_REVISIONS}
 PRAGMA user_version = {FORMAT};"""
 
 COLLECTIONS: Final = "SELECT name, id, definition FROM collections"

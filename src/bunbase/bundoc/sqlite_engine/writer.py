@@ -22,9 +22,10 @@ from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
-from bunbase.bundoc.sqlite_engine.referring import check_fits, delete
+from bunbase.bundoc.sqlite_engine.referring import Written, check_fits, delete
+from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
-from bunbase.bundoc.writes import Committed, Step
+from bunbase.bundoc.writes import Committed, Met, Step
 from bunbase.contracts.bundoc import BundocBusy, InvalidDocument
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
@@ -98,6 +99,7 @@ class Writer:
         self.changed = changed
         self.loop = asyncio.get_running_loop()
         self.connection: apsw.Connection | None = None
+        self.revisions: Revisions | None = None
         self.log_pages = 0
         self.queue: deque[Waiting] = deque()
         self.queued_bytes = 0
@@ -192,8 +194,11 @@ class Writer:
         try:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
-            transaction = Transaction(connection, self.tables, self.settings.max_collections, rfc3339(self.clock.now()))
+            assert self.revisions is not None  # as is the connection
+            now, most = rfc3339(self.clock.now()), self.settings.max_collections
+            transaction = Transaction(connection, self.tables, self.revisions, most, now)
             results = [transaction.attempt(waiting.work) for waiting in batch]
+            self.revisions.fold(connection)
             change_log.append(connection, transaction.entries)
             with metrics.bundoc_commit_seconds.time():
                 connection.execute("COMMIT")
@@ -216,6 +221,7 @@ class Writer:
     def _connected(self) -> apsw.Connection:
         if self.connection is None:
             self.connection = self.connect()
+            self.revisions = Revisions(self.connection)
             self.connection.set_wal_hook(self._committed_pages)
         return self.connection
 
@@ -266,9 +272,17 @@ class Transaction:
     follows from it, such as the end of a document that stands in its way.
     """
 
-    def __init__(self, connection: apsw.Connection, tables: dict[str, Table], max_tables: int, now: str) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        tables: dict[str, Table],
+        revisions: Revisions,
+        max_tables: int,
+        now: str,
+    ) -> None:
         self.connection = connection
         self.tables = tables
+        self.revisions = revisions
         self.max_tables = max_tables
         self.now = now
         self.changed: dict[str, Table | None] = {}
@@ -296,33 +310,37 @@ class Transaction:
     def do(self, steps: tuple[Step, ...], depth: int = 0) -> Committed:
         """Raises: what is wrong with the first bad step, its number as `write`."""
         results: list[Stored | None] = []
+        created: list[bool] = []
         self.depth = depth
         try:
             for step in steps:
+                known = len(self.entries)
                 results.append(self._do(step))
+                created.append(len(self.entries) > known and self.entries[-1][1] == "create")
         except Problem as problem:
             problem.extra["write"] = len(results)
             raise
         finally:
             self.depth = 0
-        return Committed(self.seq, tuple(results))
+        return Committed(self.seq, tuple(results), tuple(created))
 
     def _do(self, step: Step) -> Stored | None:
         collection, write = step.collection, step.write
         table = self.table(collection)
         before = self._living(collection, table, write.id) if table is not None else None
+        met = Met(before, self.now, self._last(collection, table, before, write.id))
         if step.guard is None:
-            after = writes.outcome(write, before, self.now)
+            after = writes.outcome(write, met)
         else:
             terms = table.terms if table is not None else NO_TERMS
-            after = step.guard.outcome(collection, terms, write, before, self.now, self.lookup)
+            after = step.guard.outcome(collection, terms, write, met, self.lookup)
         if after is before:
             return after
         if after is not None and table is not None:
             if table.expires and self._clear_way(collection, table, after):
                 return self._do(step)  # what has ended may have taken this document along, or changed it
             try:
-                check_fits(self, collection, table, before, after)
+                check_fits(self, Written(collection, table, before, after, step.guard))
             except InvalidDocument as problem:
                 if step.guard is None:
                     raise
@@ -335,6 +353,8 @@ class Transaction:
             return None
         if before is None:
             table.insert(self.connection, after)
+            if after.rev > 1:
+                self.revisions.revive(self.connection, table.number, after.id)
         else:
             table.update(self.connection, after)
         self.log(collection, before, after)
@@ -343,6 +363,12 @@ class Transaction:
     def lookup(self, collection: str, id: str) -> Stored | None:
         table = self.table(collection)
         return None if table is None else table.get(self.connection, id)
+
+    def remove(self, collection: str, table: Table, document: Stored) -> None:
+        """Delete the document, and remember which revision it had."""
+        table.delete(self.connection, document.id)
+        self.revisions.end(self.connection, table.number, document.id, document.rev)
+        self.log(collection, document, None)
 
     def expire(self, collection: str, table: Table) -> bool:
         """Delete some documents whose time has passed; say whether there were any that could be."""
@@ -360,6 +386,12 @@ class Transaction:
         if found is None and table.expires and (ended := table.stored(self.connection, id)) is not None:
             self._end(collection, table, ended)
         return found
+
+    def _last(self, collection: str, table: Table | None, before: Stored | None, id: str) -> int:
+        """Return what the next revision of the id must be above, besides that of the document itself."""
+        if before is not None:
+            return self.revisions.floor
+        return self.revisions.last(self.connection, collection, table.number if table else None, id)
 
     def _clear_way(self, collection: str, table: Table, after: Stored) -> bool:
         """Delete what has ended and holds what a unique index keeps apart; say whether there was any."""
@@ -379,8 +411,7 @@ class Transaction:
         result = self.attempt(lambda transaction: delete(transaction, collection, document, always=True))
         if isinstance(result, Problem) and not isinstance(result, BundocBusy):
             log.warning("documents that refer to an ended one were left", collection=collection, reason=result.detail)
-            table.delete(self.connection, document.id)
-            self.log(collection, document, None)
+            self.remove(collection, table, document)
         elif isinstance(result, Exception):
             raise result
 

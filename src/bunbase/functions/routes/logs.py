@@ -17,6 +17,7 @@ from bunbase.pkg.api_json import api_json
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.moments import EXAMPLE, read_moment
 
 SSE: Final = "text/event-stream"
 QUIET: Final = b": quiet\n\n"
@@ -26,8 +27,8 @@ MAX_SEQ: Final = 2**63 - 1
 
 Level = Annotated[LogLevel | None, QueryParameter(description="Lines of this level and worse ones.")]
 Text = Annotated[str, QueryParameter(max_length=256, description="Lines with this text in them, capitals or not.")]
-Since = Annotated[datetime | None, QueryParameter(description="Lines from this time on, RFC 3339.")]
-Until = Annotated[datetime | None, QueryParameter(description="Lines before this time, RFC 3339.")]
+Since = Annotated[str | None, QueryParameter(description="Lines from this time on, RFC 3339.")]
+Until = Annotated[str | None, QueryParameter(description="Lines before this time, RFC 3339.")]
 InvocationId = Annotated[str | None, QueryParameter(max_length=64)]
 VersionNumber = Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1)]
 After = Annotated[int | None, QueryParameter(ge=0, le=MAX_SEQ)]
@@ -56,7 +57,7 @@ async def read_logs(
 ) -> Response[LogPage] | Stream:
     """Newest first. `?follow=true` streams lines as server-sent events: those behind `after` or Last-Event-ID, else
     from now on; each event's id is the line's `seq`."""
-    which = LogFilter(level, q, since, until, invocation, version)
+    which = LogFilter(level, q, _time("since", since), _time("until", until), invocation, version)
     if not follow:
         return Response(await functions.logs(member, name, limit, cursor, which))
     return await _followed(functions.follow_logs(member, name, _behind(request, after), which))
@@ -78,10 +79,21 @@ async def read_all_logs(
     after: After = None,
 ) -> Response[LogPage] | Stream:
     """As of one function, but of all the project's; each line names its function."""
-    which = LogFilter(level, q, since, until, invocation)
+    which = LogFilter(level, q, _time("since", since), _time("until", until), invocation)
     if not follow:
         return Response(await functions.logs(member, None, limit, cursor, which))
     return await _followed(functions.follow_logs(member, None, _behind(request, after), which))
+
+
+def _time(name: str, sent: str | None) -> datetime | None:
+    """Raises: InvalidInput."""
+    if sent is None:
+        return None
+    try:
+        return read_moment(sent)
+    except ValueError:
+        message = f"A time is RFC 3339 with its zone: {EXAMPLE}."
+        raise InvalidInput(message, errors=[{"path": f"/{name}", "message": message}]) from None
 
 
 async def _followed(lines: AsyncIterator[LogLine | None]) -> Stream:

@@ -15,6 +15,7 @@ from bunbase.functions.store.jobs import Entry, JobStore, Stored
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, TooLarge
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.moments import EXAMPLE, read_moment
 
 MAX_PAYLOAD_BYTES: Final = 256 << 10
 MAX_DELAY: Final = timedelta(days=366)
@@ -95,11 +96,13 @@ def _due_at(new: NewJob, now: datetime) -> datetime:
         return now + timedelta(seconds=new.delay_seconds)
     if new.delay_seconds:
         raise _invalid("run_at", "Say delay_seconds or run_at, not both.")
-    if new.run_at.tzinfo is None:
-        raise _invalid("run_at", "Write the time zone too: 2026-01-31T12:00:00Z.")
-    if new.run_at - now > MAX_DELAY:
+    try:
+        run_at = read_moment(new.run_at)
+    except ValueError:
+        raise _invalid("run_at", f"A time is RFC 3339 with its zone: {EXAMPLE}.") from None
+    if run_at - now > MAX_DELAY:
         raise _invalid("run_at", f"A job waits at most {MAX_DELAY.days} days.")
-    return max(new.run_at, now)
+    return max(run_at, now)
 
 
 def _invalid(field: str, message: str) -> InvalidInput:

@@ -1,0 +1,60 @@
+"""Reading times as RFC 3339 §5.6 writes them: the one reader of every time that a caller sends.
+
+Others read more than that: a time without an offset, `+0100`, a blank for the T, digits of other scripts. Such a text
+names no moment, and what would follow from guessing one (a document that ends at once) cannot be undone.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+MAX_CHARACTERS: Final = 64
+RFC3339: Final = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)(?:\.([0-9]+))?"
+    r"(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
+)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+EXAMPLE: Final = "2026-01-31T12:00:00Z"
+
+
+def read_moment(text: str) -> datetime:
+    """Return the moment in UTC, to the microsecond. A leap second is the beginning of the second after it.
+
+    Raises: ValueError for what is no RFC 3339, and for a moment outside of the years 1 to 9999.
+    """
+    match = RFC3339.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
+    if match is None:
+        raise ValueError("no RFC 3339")
+    *date, fraction, sign, hours, minutes = match.groups()
+    year, month, day, hour, minute, second = map(int, date)
+    microsecond = int((fraction or "").ljust(6, "0")[:6])
+    local = datetime(year, month, day, hour, minute, min(second, 59), microsecond, UTC)
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    try:
+        time = local + offset if sign == "-" else local - offset
+        return time if second < 60 else _leap(time)
+    except OverflowError:
+        raise ValueError("outside of the years 1 to 9999") from None
+
+
+def is_moment(text: str) -> bool:
+    try:
+        read_moment(text)
+    except ValueError:
+        return False
+    return True
+
+
+def milliseconds(time: datetime) -> int:
+    """Return the milliseconds since 1970."""
+    return (time - EPOCH) // MILLISECOND
+
+
+def _leap(time: datetime) -> datetime:
+    """Leap seconds stand at the end of a day in UTC, and nowhere else. Raises: ValueError."""
+    if (time.hour, time.minute) != (23, 59):
+        raise ValueError("no leap second")
+    return time.replace(microsecond=0) + timedelta(seconds=1)

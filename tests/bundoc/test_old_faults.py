@@ -1,0 +1,105 @@
+"""A file of format 6 that holds what is refused or read otherwise today (`files/write_faults.py`) is made good."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.service import BundocService
+from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, Query, UniqueViolation
+from tests.bundoc.engines import sqlite_engine
+from tests.bundoc.files.write import PROJECT, SECRET
+from tests.fakes import FakeKms
+from tests.rooms import secret_caller
+
+FILE = Path(__file__).parent / "files" / "faults-6"
+CALLER = secret_caller(PROJECT)
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[BundocService]:
+    shutil.copytree(FILE, tmp_path / "bundoc" / PROJECT)
+    async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
+        yield BundocService(engine)
+
+
+async def fields(service: BundocService, collection: str, id: str) -> dict[str, Any]:
+    found = msgspec.json.decode((await service.get(CALLER, collection, id)).body)
+    return {name: value for name, value in found.items() if not name.startswith("_")}
+
+
+async def found(service: BundocService, where: dict[str, Any], collection: str = "names") -> list[str]:
+    page = await service.query(CALLER, collection, Query(where=msgspec.json.encode(where)))
+    return [item["_id"] for item in msgspec.json.decode(page.body)["items"]]
+
+
+async def test_control_characters_in_names_become_their_pictures(service: BundocService) -> None:
+    """Documents 3: nothing of an old file is lost, and no name is taken for its beginning."""
+    assert await fields(service, "names", "cut") == {"x\u2400y": 1}
+    assert await fields(service, "names", "apart") == {"x\u2400": 1, "x": 2}
+    assert await fields(service, "names", "owner") == {"owner\u2400": "ann", "owner": "bob"}
+    assert await fields(service, "names", "taken") == {"x\u2400\u2400": 1, "x\u2400": 2, "x": 3}
+    deep = {"list": [{"b\u240a": 1, "b": "\0"}], "del\u2421": {"a\u2401": [[{"c\u2409": 1}]]}}
+    assert await fields(service, "names", "deep") == deep
+    assert await fields(service, "names", "plain") == {"x": "a\0b\n", "owner": "cy"}
+
+
+async def test_indexes_know_the_names_as_they_are_now(service: BundocService) -> None:
+    """Documents 3: filters with and without an index agree."""
+    assert await found(service, {"x": 1}) == []
+    assert await found(service, {"x": 2}) == ["apart"]
+    assert await found(service, {"x": {"$in": [1, 2, 3]}}) == ["apart", "taken"]
+    assert await found(service, {"owner": "ann"}) == []
+    assert await found(service, {"owner": "bob"}) == ["owner"]
+    assert await found(service, {"owner\u2400": "ann"}) == ["owner"]
+    assert await found(service, {"$search": "bob"}) == ["owner"]
+    assert await found(service, {"$search": "ann"}) == []
+
+
+async def test_a_renamed_document_has_a_new_revision_and_an_entry_in_the_log(service: BundocService) -> None:
+    """Documents 5: what is seen under a revision stays what it was."""
+    assert (await service.get(CALLER, "names", "owner")).rev == 2
+    assert (await service.get(CALLER, "names", "plain")).rev == 1
+    log = (await service.changes(CALLER, 0, 500, 0.0)).items
+    last = {(one.collection, one.id): (one.op, one.rev) for one in log}
+    assert [one.seq for one in log] == [*range(1, len(log) + 1)]
+    assert last["names", "owner"] == ("update", 2)
+    assert last["names", "plain"] == ("create", 1)
+
+
+async def test_revisions_go_on_above_all_that_the_log_knows(service: BundocService) -> None:
+    """Documents 5: `back` was deleted at revision 3 and stored again at 1; `gone` was deleted at 3."""
+    back = await service.get(CALLER, "revs", "back")
+    assert (back.rev, await fields(service, "revs", "back")) == (4, {"v": 9})
+    assert (await service.put(CALLER, "revs", "back", b"{}", NO_PRECONDITION)).rev == 5
+    assert (await service.put(CALLER, "revs", "gone", b"{}", NO_PRECONDITION)).rev == 4
+    assert (await service.put(CALLER, "revs", "new", b"{}", NO_PRECONDITION)).rev == 1
+
+
+async def test_unique_indexes_know_what_they_did_not_know(service: BundocService) -> None:
+    """Documents 4: what was alike before stays, and is refused when it is written; nothing else is."""
+    for id in ("one", "two", "three", "empty", "null"):
+        assert await fields(service, "arrays", id)
+    with pytest.raises(UniqueViolation):
+        await service.put(CALLER, "arrays", "two", b'{"k":[2,{"x":1}]}', NO_PRECONDITION)
+    with pytest.raises(UniqueViolation):
+        await service.put(CALLER, "arrays", "new", b'{"k":[[3]]}', NO_PRECONDITION)
+    assert (await service.put(CALLER, "arrays", "two", b'{"k":[2,{"x":2}]}', NO_PRECONDITION)).rev == 2
+    await service.delete(CALLER, "arrays", "three", NO_PRECONDITION)
+    for id, value in (("new", b"[[3]]"), ("more", b"[]"), ("none", b"[null]")):
+        assert (await service.put(CALLER, "arrays", id, b'{"k":%b}' % value, NO_PRECONDITION)).rev == 1
+
+
+async def test_times_that_are_none_end_nothing_any_more(service: BundocService) -> None:
+    """Documents 9: a document that an earlier version would have ended by a wrong reading is there."""
+    assert await found(service, {}, "times") == ["future", "no_colon", "no_offset"]
+    await service.tend()
+    assert await fields(service, "times", "no_offset") == {"e": "2020-01-01T00:00:00"}
+    for id in ("leap", "past"):
+        with pytest.raises(DocumentNotFound):
+            await service.get(CALLER, "times", id)
