@@ -52,7 +52,7 @@ async def queried(
         by_score=text is not None and not query.sort,
     )
     paths = parse_select(query.select)
-    search = narrowed(search, access)  # who may not list hears that, and nothing of the schema by `expand`
+    search = await narrowed(search, access)  # who may not list hears that, and nothing of the schema by `expand`
     wanted = await expansions(engine, project, collection, query.expand)
     found = await engine.search(project, collection, search)
     items = [selected(stored, paths) for stored in found.items]
@@ -83,7 +83,7 @@ async def aggregated_page(
     values = parse_values(aggregation.values, aggregation.group)
     where, text = parse_where_and_search(aggregation.where)
     named = [*((path, "/group") for path in group), *((one.path, "/values") for one in values if one.path)]
-    search = narrowed(Search(where=where, text=text, max_scan=max_scan), access, named)
+    search = await narrowed(Search(where=where, text=text, max_scan=max_scan), access, named)
     if not group and is_count(values):
         found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
         return Page(msgspec.json.encode({"items": [dict.fromkeys([one.name for one in values], found.count or 0)]}))
