@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import MAX_LEVELS, fields_of, write
 from bunbase.bundoc.update.apply import updated
-from bunbase.bundoc.update.order import same
+from bunbase.bundoc.update.order import form, same
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.contracts.bundoc import InvalidUpdate
 from bunbase.pkg.bun import find_bun
@@ -191,3 +191,37 @@ def by_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[dict[st
     lines = b"\n".join(msgspec.json.encode({"document": document, "update": update}) for document, update in cases)
     done = subprocess.run([find_bun(), ORACLE], input=lines, capture_output=True, timeout=30, check=True)
     return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.integers(1 << 52, 1 << 65) | st.floats(allow_nan=False) | st.text("ab", max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(left=VALUES, right=VALUES)
+def test_two_values_are_the_same_if_and_only_if_their_forms_are_equal(left: Any, right: Any) -> None:
+    """Security 1: $addToSet and $in look values up instead of comparing each with each."""
+    assert (form(left) == form(right)) == same(left, right)
+
+
+def test_many_conditions_on_many_elements_are_refused() -> None:
+    """Security 1: the writer, and the processor, belong to everybody."""
+    document = '{"a":[%s]}' % ",".join(["{}"] * 2000)
+    update = '{"$pull":{"a":{%s}}}' % ",".join(f'"n{number}":null' for number in range(1000))
+
+    with pytest.raises(InvalidUpdate):
+        after(document, update)
+
+
+def test_many_values_join_a_long_array_without_comparing_each_with_each() -> None:
+    """Security 1: 100,000 times 100,000 comparisons would take an hour."""
+    numbers = ",".join(map(str, range(100_000)))
+
+    added = after('{"a":[%s]}' % numbers, '{"$addToSet":{"a":{"$each":[%s,-1]}}}' % numbers)
+    pulled = after('{"a":[%s]}' % numbers, '{"$pull":{"a":{"$in":[%s]}}}' % numbers)
+
+    assert added.endswith(",99999,-1]}")
+    assert pulled == '{"a":[]}'

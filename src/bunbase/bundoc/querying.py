@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query.aggregate import aggregated, is_count, parse_group, parse_values
+from bunbase.bundoc.query.filters import Filter, Path
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.bundoc.query.text import parse_where_and_search
+from bunbase.bundoc.query.text import TextSearch, parse_where_and_search
 from bunbase.bundoc.schema.expanding import Visible, expanded, expansions, with_expanded
 from bunbase.bundoc.text_answers import check_adding, with_added
 from bunbase.contracts.bundoc import Aggregation, Page, Query, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
+
+LOOP_FILTER_BYTES: Final = 2048  # of a filter: a millisecond to read it
+LOOP_SELECT_BYTES: Final = 32 << 10  # of documents of which only some fields are wanted
+SELECT_EFFORT: Final = 8  # an object is opened and written again at every level
 
 
 async def queried(
@@ -39,7 +46,7 @@ async def queried(
     if query.explain and access is not None:
         raise RuleDenied("explain counts documents that you may not see: use the project's secret key.")
     name = _name(collection, query)
-    where, text = parse_where_and_search(query.where)
+    where, text = await parsed(query.where)
     check_adding(query, text)
     search = Search(
         where=where,
@@ -52,10 +59,10 @@ async def queried(
         by_score=text is not None and not query.sort,
     )
     paths = parse_select(query.select)
-    search = narrowed(search, access)  # who may not list hears that, and nothing of the schema by `expand`
+    search = await narrowed(search, access)  # who may not list hears that, and nothing of the schema by `expand`
     wanted = await expansions(engine, project, collection, query.expand)
     found = await engine.search(project, collection, search)
-    items = [selected(stored, paths) for stored in found.items]
+    items = await _selected(found.items, paths)
     if text is not None:
         items = await with_added(items, found, query)
     if wanted:
@@ -81,18 +88,35 @@ async def aggregated_page(
     """Raises: InvalidQuery, QueryNeedsIndex, RuleDenied."""
     group = parse_group(aggregation.group)
     values = parse_values(aggregation.values, aggregation.group)
-    where, text = parse_where_and_search(aggregation.where)
+    where, text = await parsed(aggregation.where)
     named = [*((path, "/group") for path in group), *((one.path, "/values") for one in values if one.path)]
-    search = narrowed(Search(where=where, text=text, max_scan=max_scan), access, named)
+    search = await narrowed(Search(where=where, text=text, max_scan=max_scan), access, named)
     if not group and is_count(values):
         found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
         return Page(msgspec.json.encode({"items": [dict.fromkeys([one.name for one in values], found.count or 0)]}))
 
-    def fold(documents: Iterator[Stored]) -> list[dict[str, Any]]:
-        return aggregated(documents, aggregation.group, group, values)
+    def fold(documents: Iterator[Stored]) -> bytes:
+        return msgspec.json.encode({"items": aggregated(documents, aggregation.group, group, values)})
 
-    items = await engine.fold(project, collection, search, fold)
-    return Page(msgspec.json.encode({"items": items}))
+    return Page(await engine.fold(project, collection, search, fold))
+
+
+async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
+    """Read the filter of a query; a thread does it where it is long. Raises: InvalidQuery."""
+    if where is None or len(where) <= LOOP_FILTER_BYTES:
+        return parse_where_and_search(where)
+    return await asyncio.to_thread(parse_where_and_search, where)
+
+
+async def _selected(found: tuple[Stored, ...], paths: tuple[Path, ...] | None) -> list[bytes]:
+    """Give the fields that are asked for; a thread does it where there is much to read."""
+    if paths is None:
+        return [seen(stored) for stored in found]
+    size = sum([len(stored.body) for stored in found])
+    if size <= LOOP_SELECT_BYTES:
+        effort.note(size * SELECT_EFFORT)
+        return [selected(stored, paths) for stored in found]
+    return await asyncio.to_thread(lambda: [selected(stored, paths) for stored in found])
 
 
 def _name(collection: str, query: Query) -> str:

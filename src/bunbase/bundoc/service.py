@@ -10,18 +10,27 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET
 
-from bunbase.bundoc import documents
+from bunbase.bundoc import documents, effort
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import NO_TERMS, Terms, altered, check_spec, check_terms
 from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.permissions.access import CALL_STEPS, DENIED, SCAN_STEPS, Access, Budget, bound_by_rules
+from bunbase.bundoc.permissions.access import (
+    CALL_STEPS,
+    DENIED,
+    SCAN_STEPS,
+    Access,
+    Budget,
+    LoopBudget,
+    bound_by_rules,
+)
 from bunbase.bundoc.permissions.reading import answered, missing, read_document
 from bunbase.bundoc.permissions.rule_tests import Batch, Trial, read_batch
 from bunbase.bundoc.permissions.write_guard import WriteGuard
 from bunbase.bundoc.query.index_specs import named_indexes
 from bunbase.bundoc.querying import aggregated_page, queried
+from bunbase.bundoc.rules.inputs import Postponed
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.schema.misfits import misfits_of
@@ -54,6 +63,7 @@ T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 30.0
 ANSWER_SECONDS = 2.0  # of a call's deadline are left for the answer
+PARSE_EFFORT = 8  # a document is read at every level, which takes longer than reading it once
 LARGE_BYTES = 16 << 10  # many small objects cost 65 µs a KiB to check: beyond 1 ms every other request would feel it
 
 
@@ -72,8 +82,9 @@ class BundocService:
             check_collection(collection)
             check_id(id)
             if bound:
-                access = await self._access(caller, collection)
-                stored = await self.engine.read(caller.project, lambda lookup: read_document(access, id, lookup))
+                stored = await self._decided(
+                    caller, collection, lambda access, lookup: read_document(access, id, lookup)
+                )
             elif (found := await self.engine.get(caller.project, collection, id)) is not None:
                 stored = found
             else:
@@ -88,6 +99,22 @@ class BundocService:
             claimed, stored_body = await _parsed(body, documents.new_document)
             written, _ = await self._written(caller, collection, Create(claimed or new_id(), stored_body))
             return document(written, created=True)
+
+    async def create_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes) -> None:
+        """As `create`, with what was read already."""
+        with counted("create"):
+            bound_by_rules(caller)
+            await self._check_created(caller, collection)
+            await self._written(caller, collection, Create(id, stored_body))
+
+    async def put_stored(
+        self, caller: Caller, collection: str, id: str, stored_body: bytes, when: Precondition
+    ) -> None:
+        """As `put`, with what was read already."""
+        with counted("put"):
+            bound_by_rules(caller)
+            await self._check_created(caller, collection)
+            await self._written(caller, collection, Put(id, stored_body, when))
 
     async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
         with counted("put"):
@@ -179,9 +206,7 @@ class BundocService:
         with counted("put_collection"):
             _allow_managing(caller)
             check_collection(name)
-            check_spec(spec)
-            if spec.indexes is not UNSET:
-                spec = msgspec.structs.replace(spec, indexes=named_indexes(spec.indexes))
+            spec = await asyncio.to_thread(_checked, spec)  # rules, filters and patterns may take a second to be made
             await self.engine.alter(caller.project, name, spec, wait)
             return await self._collection(caller, name)
 
@@ -194,7 +219,7 @@ class BundocService:
             if terms is None:
                 raise _no_collection(name)
             tried = Terms(altered(terms.definition, CollectionSpec(schema=query.schema, strict=query.strict)))
-            check_terms(tried)
+            await asyncio.to_thread(check_terms, tried)
             schema = tried.schema or DocumentSchema({}, strict=False)
             return await misfits_of(self.engine, caller.project, name, schema, query.limit, query.cursor)
 
@@ -241,6 +266,7 @@ class BundocService:
             terms = await self.engine.terms(caller.project, name)
             if terms is None:
                 raise _no_collection(name)
+            await asyncio.to_thread(terms.prepare)
             found[name] = terms.rules
         return found
 
@@ -251,9 +277,32 @@ class BundocService:
     async def tend(self) -> None:
         await self.engine.tend()
 
+    async def _decided(self, caller: Caller, collection: str, work: Callable[[Access, Lookup], T]) -> T:
+        """Ask rules about one document: in the event loop if they are quick, else in a thread, once more.
+
+        `work` only reads. Explaining evaluates every part of a rule on its own, so a thread does it.
+        """
+        terms = await self._terms(caller, collection)
+        now = self.clock.now()
+        if not caller.explain:
+            quick = Access(caller, collection, terms.rules, now, LoopBudget())
+            try:
+                return await self.engine.read(caller.project, lambda lookup: work(quick, lookup))
+            except Postponed:
+                pass
+        access = Access(caller, collection, terms.rules, now, Budget(CALL_STEPS))
+        return await self.engine.snapshot(caller.project, lambda lookup: work(access, lookup))
+
     async def _access(self, caller: Caller, collection: str, steps: int = CALL_STEPS) -> Access:
-        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        terms = await self._terms(caller, collection)
         return Access(caller, collection, terms.rules, self.clock.now(), Budget(steps))
+
+    async def _terms(self, caller: Caller, collection: str) -> Terms:
+        """Return what holds for a collection, its rules ready to be asked."""
+        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        if not terms.quick:
+            await asyncio.to_thread(terms.prepare)
+        return terms
 
     async def _queried(self, caller: Caller, collection: str, query: Query) -> Page:
         access = await self._access(caller, collection, SCAN_STEPS) if bound_by_rules(caller) else None
@@ -292,8 +341,8 @@ class BundocService:
         assert written is not None  # only Delete leaves nothing behind
         if guard is None:
             return written, created
-        access = await self._access(caller, collection)
-        return await self.engine.read(caller.project, lambda lookup: answered(access, written, lookup)), created
+        shown = await self._decided(caller, collection, lambda access, lookup: answered(access, written, lookup))
+        return shown, created
 
     async def _collection(self, caller: Caller, name: str) -> Collection:
         found = await self.engine.collection(caller.project, name)
@@ -309,6 +358,14 @@ class BundocService:
             and await self.engine.terms(caller.project, collection) is None
         ):
             raise _no_collection(collection)
+
+
+def _checked(spec: CollectionSpec) -> CollectionSpec:
+    """Return the specification with all indexes named. Raises: InvalidRule, InvalidSchema, InvalidInput."""
+    check_spec(spec)
+    if spec.indexes is UNSET:
+        return spec
+    return msgspec.structs.replace(spec, indexes=named_indexes(spec.indexes))
 
 
 def _guard(caller: Caller) -> WriteGuard | None:
@@ -369,6 +426,8 @@ def _no_collection(name: str) -> CollectionNotFound:
 
 
 async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:
+    if len(sent) < LARGE_BYTES:
+        effort.note(len(sent) * PARSE_EFFORT)
     return parse(sent) if len(sent) < LARGE_BYTES else await asyncio.to_thread(parse, sent)
 
 

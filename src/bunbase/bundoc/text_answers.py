@@ -55,10 +55,13 @@ async def with_added(items: list[bytes], found: Found, query: Query) -> list[byt
     if query.score:
         items = [_with(item, "_score", score) for item, score in zip(items, found.scores, strict=True)]
     if query.highlight is not None and found.words is not None:
-        documents = [msgspec.json.decode(seen(stored)) for stored in found.items]
-        shown = await asyncio.to_thread(highlights, found.words, query.highlight, documents)
+        shown = await asyncio.to_thread(_highlighted, found, found.words, query.highlight)
         items = [_with(item, "_highlights", one) for item, one in zip(items, shown, strict=True)]
     return items
+
+
+def _highlighted(found: Found, words: Words, wanted: Highlight) -> list[dict[str, str]]:
+    return highlights(words, wanted, [msgspec.json.decode(seen(stored)) for stored in found.items])
 
 
 def highlights(words: Words, wanted: Highlight, documents: list[Any]) -> list[dict[str, str]]:

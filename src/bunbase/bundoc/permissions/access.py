@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.query import sql
-from bunbase.bundoc.rules.inputs import Inputs, seen_fields
+from bunbase.bundoc.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed, seen_fields
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule, auth_of
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
@@ -26,7 +27,9 @@ from bunbase.contracts.caller import Caller, CallerKind
 CALL_STEPS: Final = 2_000_000
 SCAN_STEPS: Final = 10_000_000  # in a thread of its own, over many documents
 LOOKUP_STEPS: Final = 50
-BYTES_FOR_A_STEP: Final = 16  # of a document that is read for a rule
+# what the event loop does itself before it leaves the rest to a thread: about 2 ms, and 1 ms of reading JSON
+LOOP_STEPS: Final = 20_000
+LOOP_BYTES: Final = 64 << 10
 
 VIEW_BYTES: Final = 8  # of the digest of what is left of a document: it says nothing of what is hidden
 BARE: Final = "0"  # the view of a writer who may not read
@@ -37,6 +40,8 @@ DENIED: Final = "No rule allows this; a server may do it with the project's secr
 class Budget:
     """The steps that rules may take in one call; when they are spent, rules deny."""
 
+    postpones = False
+
     def __init__(self, steps: int = CALL_STEPS) -> None:
         self.left = steps
 
@@ -44,9 +49,44 @@ class Budget:
     def spent(self) -> bool:
         return self.left <= 0
 
+    @property
+    def most(self) -> int:
+        """How many steps one evaluation may take."""
+        return MAX_STEPS
+
     def spend(self, inputs: Inputs) -> None:
         """Count what the last evaluation took."""
         self.left -= 1 + inputs.steps + inputs.lookups * LOOKUP_STEPS
+
+    def read(self, body: bytes) -> None:
+        """Count a document before it is read for a rule."""
+        self.left -= len(body) // BYTES_FOR_A_STEP
+
+
+class LoopBudget(Budget):
+    """What the event loop has for one call: beyond that everything is Postponed, and nothing is decided."""
+
+    postpones = True
+
+    def __init__(self) -> None:
+        super().__init__(LOOP_STEPS)
+        self.left_bytes = LOOP_BYTES
+
+    @property
+    def spent(self) -> bool:
+        if self.left <= 0:
+            raise Postponed
+        return False
+
+    @property
+    def most(self) -> int:
+        return self.left
+
+    def read(self, body: bytes) -> None:
+        self.left_bytes -= len(body)
+        if self.left_bytes < 0:
+            raise Postponed
+        effort.note(len(body))
 
 
 class Access:
@@ -83,12 +123,16 @@ class Access:
 
     def undecided(self, op: Operation) -> list[str]:
         """Name the fields that may be hidden from this caller in some document."""
-        inputs = self.about(op)
+        return self.undecided_about(self.about(op))
+
+    def undecided_about(self, inputs: Inputs) -> list[str]:
         return [path for path, rule in self.rules.hidden.items() if not rule.never(inputs)]
 
-    def about(self, op: Operation) -> Inputs:
-        """Give what a rule knows before it has seen a document."""
-        return Inputs(auth=self.auth, now=self.now, request={"op": op, "collection": self.collection})
+    def about(self, op: Operation, in_loop: bool = False) -> Inputs:
+        """Give what a rule knows before it has seen a document. `in_loop`: to be asked for no more than a moment."""
+        request = {"op": op, "collection": self.collection}
+        most = LOOP_STEPS if in_loop else MAX_STEPS
+        return Inputs(auth=self.auth, now=self.now, request=request, most=most, postpones=in_loop)
 
     def denied(
         self, op: Operation, id: str, lookup: Lookup, doc: Stored | None = None, next: Stored | None = None
@@ -111,7 +155,10 @@ class Access:
     def inputs(self, op: Operation, id: str, lookup: Lookup, doc: Stored | None, next: Stored | None = None) -> Inputs:
         def fields_at(collection: str, id: str) -> dict[str, Any] | None:
             found = lookup(collection, id)
-            return None if found is None else seen_fields(found)
+            if found is None:
+                return None
+            self.budget.read(found.body)
+            return seen_fields(found)
 
         request = {"op": op, "collection": self.collection}
         if op != "list":
@@ -119,18 +166,24 @@ class Access:
         return Inputs(
             auth=self.auth,
             doc=None if doc is None else self._fields(doc),
-            next=None if next is None else seen_fields(next),
+            next=None if next is None else self._new_fields(next),
             now=self.now,
             request=request,
             lookup=fields_at,
+            most=self.budget.most,
+            postpones=self.budget.postpones,
         )
 
     def _fields(self, stored: Stored) -> dict[str, Any]:
         """Read a document once, however many rules ask about it."""
         if self.read is None or self.read[0] is not stored:
+            self.budget.read(stored.body)
             self.read = (stored, seen_fields(stored))
-            self.budget.left -= len(stored.body) // BYTES_FOR_A_STEP
         return self.read[1]
+
+    def _new_fields(self, stored: Stored) -> dict[str, Any]:
+        self.budget.read(stored.body)
+        return seen_fields(stored)
 
     def _decided(self, rule: CompiledRule, inputs: Inputs) -> bool:
         if self.budget.spent:
@@ -171,12 +224,12 @@ def bare(stored: Stored) -> Stored:
     return Stored(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
 
 
-def as_sql(access: Access) -> tuple[sql.Condition | None, bool, bool]:
+def as_sql(access: Access, about: Inputs) -> tuple[sql.Condition | None, bool, bool]:
     """Give the list rule for this caller: its condition, whether it must be asked again, whether it allows nothing.
 
     Raises: RuleDenied where there is no list rule.
     """
-    filter = access.rules.filter(access.about("list"))
+    filter = access.rules.filter(about)
     if filter is None:
         raise RuleDenied(DENIED, **access.why("list", "", lambda _collection, _id: None))
     condition = filter.condition

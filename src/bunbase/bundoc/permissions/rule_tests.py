@@ -11,6 +11,7 @@ import msgspec
 from bunbase.bundoc.documents import ID, Stored, check_collection
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.coverage import Coverage
+from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.trace import Step
 from bunbase.bundoc.writes import Lookup
@@ -143,11 +144,15 @@ class Trial:
         if rule is not None:
             allowed, steps = rule.trace(inputs)
             self.budget.spend(inputs)
-            self.coverage[case.collection, case.op].note(inputs)
+            self._note(case.collection, case.op, inputs)
         hidden = [] if doc is None else access.hidden(case.op, lookup, doc)
         for path in rules.hidden if doc is not None else ():
-            self.coverage[case.collection, f"hidden/{path}"].note(inputs)
+            self._note(case.collection, f"hidden/{path}", inputs)
         return Decision(allowed, steps, hidden)
+
+    def _note(self, collection: str, rule: str, inputs: Inputs) -> None:
+        self.coverage[collection, rule].note(inputs)
+        self.budget.spend(inputs)
 
     def _lookup(self, case: Case, now: datetime, stored: Lookup) -> Lookup:
         if self.batch.documents is None and case.documents is None:

@@ -14,7 +14,7 @@ import msgspec
 from bunbase.bundoc.documents import Stored, holds_control, seen
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.order import key
-from bunbase.bundoc.query.parse import parse_path, refuse
+from bunbase.bundoc.query.parse import MAX_BYTES, parse_path, refuse
 from bunbase.bundoc.query.predicate import single
 
 MAX_VALUES: Final = 20
@@ -38,6 +38,8 @@ class Group(msgspec.Struct):
 
 def parse_values(text: bytes, group: tuple[str, ...]) -> tuple[Value, ...]:
     """Raises: InvalidQuery."""
+    if len(text) > MAX_BYTES:
+        refuse("/values", f"values is at most {MAX_BYTES} bytes.")
     try:
         values = msgspec.json.decode(text, type=dict[str, dict[str, Any]])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

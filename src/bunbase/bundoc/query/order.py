@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Callable
 from typing import Any, Final
 
 from bunbase.bundoc.query.filters import number
@@ -39,6 +40,25 @@ def key(value: Any) -> bytes:
             return OBJECT + b"".join(fields) + END
         case _:
             return ARRAY + b"".join(MORE + key(inner) for inner in value) + END
+
+
+def watched_key(value: Any, tick: Callable[[int], None]) -> bytes:
+    """As `key`; `tick` hears of the values that are gone through, and may raise what ends it."""
+    match value:
+        case dict():
+            fields: list[bytes] = []
+            for name, inner in value.items():
+                tick(1)
+                fields.append(MORE + _text(name) + watched_key(inner, tick))
+            return OBJECT + b"".join(fields) + END
+        case list():
+            elements: list[bytes] = []
+            for inner in value:
+                tick(1)
+                elements.append(MORE + watched_key(inner, tick))
+            return ARRAY + b"".join(elements) + END
+        case _:
+            return key(value)
 
 
 def short_key(value: Any) -> bytes:

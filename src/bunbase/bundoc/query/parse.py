@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.query.filters import (
     EVERYTHING,
     NOTHING,
@@ -27,23 +28,39 @@ from bunbase.bundoc.query.filters import (
     number,
 )
 from bunbase.bundoc.query.order import key
-from bunbase.bundoc.query.patterns import FLAGS, MAX_PATTERN, InvalidPattern, literal_beginning, pattern, with_flags
+from bunbase.bundoc.query.patterns import (
+    FLAGS,
+    MAX_PATTERN,
+    MAX_SENT_BYTES,
+    InvalidPattern,
+    Pattern,
+    literal_beginning,
+    pattern,
+    with_flags,
+)
+from bunbase.bundoc.query.patterns import MAX_BYTES as MAX_BYTES_KEPT
 from bunbase.contracts.bundoc import InvalidQuery
 
 MAX_LEVELS: Final = 16
 MAX_TERMS: Final = 200  # operators and listed values, all together
+MAX_NODES: Final = 1000  # filters within filters, and values within the objects and lists that are compared with
 MAX_PATTERNS: Final = 10  # each reads every string it meets
+MAX_PROGRAM: Final = 8000  # instructions of all patterns of a query together: 3 ms to compile them
 MAX_PATH_PARTS: Final = 8
 MAX_PATH_CHARACTERS: Final = 500
 MAX_BYTES: Final = 64 << 10
+
+# what takes as long as reading so many bytes of JSON
+BYTES_FOR_A_NODE: Final = 150
+BYTES_FOR_AN_INSTRUCTION: Final = 20
 
 SYSTEM: Final = frozenset({"_id", "_rev", "_created", "_updated"})
 COMPARISONS: Final[dict[str, Op]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
-def parse_where(text: bytes | None, at: str = "/where") -> Filter:
-    """Read a filter; it searches no text. Raises: InvalidQuery."""
-    return EVERYTHING if text is None else Reader().document(decode_where(text, at), at, 1)
+def parse_where(text: bytes | None, at: str = "/where", kept: bool = False) -> Filter:
+    """Read a filter; it searches no text. `kept`: it is of an index that exists. Raises: InvalidQuery."""
+    return EVERYTHING if text is None else Reader(kept).document(decode_where(text, at), at, 1)
 
 
 def decode_where(text: bytes, at: str = "/where") -> Any:
@@ -51,6 +68,7 @@ def decode_where(text: bytes, at: str = "/where") -> Any:
     if len(text) > MAX_BYTES:
         refuse(at, f"A filter is at most {MAX_BYTES} bytes.")
     try:
+        effort.note(len(text))
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         refuse(at, f'{at.rpartition("/")[2]} is a JSON object, such as {{"status":"done"}}.')
@@ -77,9 +95,13 @@ def refuse(at: str, why: str) -> NoReturn:
 class Reader:
     """Reads one filter, and counts its terms."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: bool = False) -> None:
+        """`kept`: the filter is of an index that exists: it was checked when it was made."""
+        self.kept = kept
         self.terms = 0
+        self.nodes = 0
         self.patterns = 0
+        self.program = 0
         self.operators: dict[str, Callable[[Path, Any, str, int], Filter]] = {
             "$eq": self._equal,
             "$ne": lambda path, value, at, level: Not(self._equal(path, value, at, level)),
@@ -99,6 +121,7 @@ class Reader:
         if not isinstance(where, dict):
             refuse(at, "A filter is an object.")
         self._deeper(at, level)
+        self._node(at)
         return _all_of([self._entry(name, value, f"{at}/{_escaped(name)}", level) for name, value in where.items()])
 
     def _entry(self, name: str, value: Any, at: str, level: int) -> Filter:
@@ -126,6 +149,7 @@ class Reader:
 
     def _field(self, path: Path, operators: dict[str, Any], at: str, level: int) -> Filter:
         self._deeper(at, level)
+        self._node(at)
         operators = _joined_options(operators, at)
         return _all_of([self._operator(path, name, value, f"{at}/{name}", level) for name, value in operators.items()])
 
@@ -151,6 +175,7 @@ class Reader:
             return IsNull(path)
         if isinstance(value, dict | list):
             self._count(at)
+            self._values(value, at)
             return Same(path, key(value))
         return self._compare(path, "=", value, at)
 
@@ -196,9 +221,10 @@ class Reader:
         self.patterns += 1
         if self.patterns > MAX_PATTERNS:
             refuse(at, f"A filter has at most {MAX_PATTERNS} patterns.")
+        most = MAX_BYTES_KEPT if self.kept else MAX_SENT_BYTES
         try:
-            pattern(text)
-            pattern(whole := with_flags(text, flags))
+            pattern(text, most)
+            self._compiled(pattern(whole := with_flags(text, flags), most), at)
         except InvalidPattern as refused:
             refuse(at, f"RE2, which matches in linear time, refuses this pattern: {refused}.")
         return Matches(path, whole, "" if set(flags) & {"i", "m"} else literal_beginning(text))
@@ -218,8 +244,28 @@ class Reader:
         if level > MAX_LEVELS:
             refuse(at, f"A filter is nested at most {MAX_LEVELS} levels deep.")
 
+    def _compiled(self, found: Pattern, at: str) -> None:
+        self.program += found.size
+        effort.note(found.size * BYTES_FOR_AN_INSTRUCTION)
+        if self.program > MAX_PROGRAM and not self.kept:
+            refuse(at, f"The patterns of a filter make {MAX_PROGRAM} instructions at most: repeat less, or fewer classes.")
+
+    def _node(self, at: str, nodes: int = 1) -> None:
+        self.nodes += nodes
+        effort.note(nodes * BYTES_FOR_A_NODE)
+        if self.nodes > MAX_NODES and not self.kept:
+            refuse(at, f"A filter has at most {MAX_NODES} parts and values.")
+
+    def _values(self, value: Any, at: str) -> None:
+        """Count the values within a value, before a key is made of them."""
+        if isinstance(value, dict | list):
+            self._node(at, len(value))
+            for inner in value.values() if isinstance(value, dict) else value:
+                self._values(inner, at)
+
     def _count(self, at: str) -> None:
         self.terms += 1
+        effort.note(BYTES_FOR_A_NODE)
         if self.terms > MAX_TERMS:
             refuse(at, f"A filter has at most {MAX_TERMS} terms.")
 

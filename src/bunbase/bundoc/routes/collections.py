@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -9,6 +10,7 @@ from litestar import Response, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, check_media, check_query
 from bunbase.bundoc.routes.fast import JSON
 from bunbase.bundoc.routes.openapi import DocumentBody, document_response, no_content, problems
@@ -24,7 +26,9 @@ from bunbase.pkg.http import Injected
 TAGS: Final = ["Collections"]
 
 Wait = Annotated[bool, QueryParameter(description="`false`: answer at once, indexes are built afterwards.")]
-B = TypeVar("B", bound=msgspec.Struct)
+B = TypeVar("B", CollectionSpec, MisfitQuery)
+
+LOOP_BYTES: Final = 4 << 10  # of a description that is read here and now
 
 PROJECT: Final = "project"  # the front door's: which project a developer means
 
@@ -39,8 +43,9 @@ async def list_collections(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest
 ) -> Response[bytes]:
     check_query(request, (PROJECT,))
-    items = [_shown(one) for one in await bundoc.collections(operator)]
-    return Response(api_json({"items": items, "next": None}), media_type=JSON)
+    found = await bundoc.collections(operator)
+    body = await asyncio.to_thread(lambda: api_json({"items": [_shown(one) for one in found], "next": None}))
+    return Response(body, media_type=JSON)
 
 
 @get(
@@ -54,7 +59,7 @@ async def get_collection(
 ) -> Response[bytes]:
     check_query(request, (PROJECT,))
     found = await while_connected(request.receive, bundoc.collection(operator, collection))
-    return Response(api_json(_shown(found)), media_type=JSON)
+    return Response(await _written(found), media_type=JSON)
 
 
 @put(
@@ -84,12 +89,10 @@ async def put_collection(
     """
     check_query(request, (PROJECT, "wait"))
     check_media(request, JSON)
-    spec = _read(body, CollectionSpec, 'A collection is described by a JSON object, such as {"indexes":[]}')
-    if isinstance(spec.schema, dict):
-        check_size(spec.schema)
+    spec = await _read(body, CollectionSpec, 'A collection is described by a JSON object, such as {"indexes":[]}')
     made = await bundoc.put_collection(operator, collection, spec, wait)
     status = 200 if all(index.ready for index in made.indexes) else 202
-    return Response(api_json(_shown(made)), status_code=status, media_type=JSON)
+    return Response(await _written(made), status_code=status, media_type=JSON)
 
 
 @post(
@@ -112,9 +115,7 @@ async def find_misfits(
     """
     check_query(request, (PROJECT,))
     check_media(request, JSON)
-    query = _read(body, MisfitQuery, 'What to look for is a JSON object, such as {"limit":20}')
-    if isinstance(query.schema, dict):
-        check_size(query.schema)
+    query = await _read(body, MisfitQuery, 'What to look for is a JSON object, such as {"limit":20}')
     return Response(await bundoc.misfits(operator, collection, query), media_type=JSON)
 
 
@@ -136,13 +137,28 @@ def _shown(collection: Collection) -> dict[str, Any]:
     return {name: value for name, value in msgspec.to_builtins(collection).items() if value is not None}
 
 
-def _read(body: bytes, kind: type[B], what: str) -> B:
-    """Raises: InvalidInput."""
+async def _written(collection: Collection) -> bytes:
+    """Schemas, rules and filters may be megabytes: a thread writes them."""
+    return await asyncio.to_thread(lambda: api_json(_shown(collection)))
+
+
+async def _read(body: bytes, kind: type[B], what: str) -> B:
+    """Read a description in a thread if it is long. Raises: InvalidInput, InvalidSchema for one that is too large."""
+    if len(body) <= LOOP_BYTES:
+        return _described(body, kind, what)
+    return await asyncio.to_thread(_described, body, kind, what)
+
+
+def _described(body: bytes, kind: type[B], what: str) -> B:
+    effort.note(len(body))
     try:
-        return msgspec.json.decode(body, type=kind)
+        found = msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         message = f"{what}: {error}."
         raise InvalidInput(message, errors=[{"path": _pointer(str(error)), "message": message}]) from None
+    if isinstance(found.schema, dict):
+        check_size(found.schema)
+    return found
 
 
 def _pointer(error: str) -> str:

@@ -6,8 +6,12 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from bunbase.bundoc import effort
+from bunbase.bundoc.query.parse import MAX_BYTES
 from bunbase.contracts.bundoc import Highlight, InvalidQuery, Query
 from bunbase.pkg.cursors import DEFAULT_LIMIT
+
+MAX_BODY_BYTES: Final = 256 << 10
 
 QUERYING: Final = frozenset({"where", "sort", "select", "count", "explain", "score", "expand"})
 
@@ -46,6 +50,9 @@ def read_query(body: bytes) -> Query:
 
 def read_body(body: bytes, kind: type[B]) -> B:
     """Raises: InvalidQuery."""
+    if len(body) > MAX_BODY_BYTES:
+        raise InvalidQuery(f"A query is at most {MAX_BODY_BYTES} bytes; its filter may take {MAX_BYTES}.", path="")
+    effort.note(len(body))
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -42,10 +42,10 @@ TESTS: Final[dict[str, Callable[[str, str], bool]]] = {
     "startsWith": str.startswith,
     "endsWith": str.endswith,
     "contains": operator.contains,
-    "matches": lambda text, sought: pattern(sought).found_in(text.encode()),
 }
 VARIABLES: Final = ("auth", "doc", "next", "now", "request")
 STEPS_FOR_A_TURN: Final = 10  # of a loop
+INSTRUCTIONS_FOR_A_STEP: Final = 32  # of a pattern's program, each for every byte of the text
 
 
 def closure(node: Node, watch: Watch | None = None) -> Evaluate:
@@ -201,6 +201,8 @@ def _call(name: str, arguments: list[Evaluate]) -> Evaluate:
         case "exists":
             second = arguments[1]
             return lambda inputs: inputs.looked_up(first(inputs), second(inputs)) is not None
+        case "matches":
+            return _matches(first, arguments[1])
         case _:
             return _test(TESTS[name], first, arguments[1])
 
@@ -226,6 +228,21 @@ def _test(test: Callable[[str, str], bool], of: Evaluate, part: Evaluate) -> Eva
     return tested
 
 
+def _matches(of: Evaluate, part: Evaluate) -> Evaluate:
+    """Linear in the text, but not in the pattern: RE2 may walk all of its program at every byte."""
+
+    def matches(inputs: Inputs) -> bool:
+        text, sought = of(inputs), part(inputs)
+        if text.__class__ is not str or sought.__class__ is not str:
+            raise Failed(f"{type_name(text)} is not text" if text.__class__ is not str else "text is sought in text")
+        inputs.spend(len(text) // CHARACTERS_FOR_A_STEP)
+        searched, compiled = text.encode(), pattern(sought)
+        inputs.spend(len(searched) * compiled.size // INSTRUCTIONS_FOR_A_STEP)
+        return compiled.found_in(searched)
+
+    return matches
+
+
 def _map(entries: list[tuple[Evaluate, Evaluate]]) -> Evaluate:
     def made(inputs: Inputs) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -248,7 +265,7 @@ def _loop(node: Loop, watch: Watch | None) -> Evaluate:
         elements = over(inputs)
         if elements.__class__ not in (list, dict):
             raise Failed(f"{node.macro} looks at a list or the keys of a map, not at {type_name(elements)}")
-        inputs.begin_loop(len(elements) * STEPS_FOR_A_TURN)
+        inputs.spend(len(elements) * STEPS_FOR_A_TURN)
         return [_bound(node.name, element, evaluate) for element in elements]
 
     match node.macro:

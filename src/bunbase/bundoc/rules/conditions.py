@@ -242,8 +242,14 @@ class _Push:
         raise NotPushed
 
     def value_of(self, node: Node) -> Constant | Failure:
-        self.inputs.steps = 0
-        try:
-            return Constant(self.constant[id(node)](self.inputs))
-        except Failed:
-            return Failure()
+        """Evaluate a part once for this caller. All parts together have the steps of one evaluation."""
+        inputs = self.inputs
+        if id(node) not in inputs.known:
+            inputs.steps = 0
+            try:
+                inputs.known[id(node)] = Constant(self.constant[id(node)](inputs))
+            except Failed:
+                inputs.known[id(node)] = Failure()
+            inputs.before += inputs.steps
+        found: Constant | Failure = inputs.known[id(node)]
+        return found

@@ -41,8 +41,8 @@ class Coverage:
 
     def note(self, inputs: Inputs) -> None:
         """Evaluate once more, watching."""
-        inputs.lookups = inputs.steps = 0
         try:
+            inputs.begin(self.rule.nodes)
             self.evaluate(inputs)
         except Failed:
             return

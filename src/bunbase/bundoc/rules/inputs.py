@@ -9,19 +9,30 @@ from typing import Any, Final
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Stored, read_all, seen
 from bunbase.bundoc.rules.values import LARGEST_INT, SMALLEST_INT, Failed
 
 MAX_LOOKUPS: Final = 10  # in one evaluation
-MAX_STEPS: Final = 1_000_000  # of loops and long strings, about 0.1 s: no rule may hold up the event loop
+MAX_STEPS: Final = 1_000_000  # of one evaluation, a step being about 0.1 µs
+BYTES_FOR_A_STEP: Final = 16  # of a document that is read
 LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 EVERY_NINTH: Final = re.compile(rb"[0-9]{2}")  # of 19 digits in a row, two stand nine apart: a tenth of the search
 
 Lookup = Callable[[str, str], dict[str, Any] | None]
 
 
+class Postponed(Exception):
+    """An evaluation takes more than the event loop has for it. Nothing was decided: a thread begins anew."""
+
+
 class Inputs(msgspec.Struct):
-    """`doc`, `next`: as they are seen, system fields included. `lookup`: gives a document, or None."""
+    """`doc`, `next`: as they are seen, system fields included. `lookup`: gives a document, or None.
+
+    `most`: steps that one evaluation may take, and all constant parts together that are evaluated for a condition
+    (`before`, `known`: those that were). `postpones`: beyond that it is Postponed, as it is in the event loop; else the
+    rule fails.
+    """
 
     auth: dict[str, Any] | None = None
     doc: dict[str, Any] | None = None
@@ -32,16 +43,23 @@ class Inputs(msgspec.Struct):
     lookups: int = 0
     steps: int = 0
     bound: dict[str, Any] = {}  # what loops have named; msgspec gives each its own
+    most: int = MAX_STEPS
+    postpones: bool = False
+    before: int = 0
+    known: dict[int, Any] = {}
+
+    def begin(self, steps: int) -> None:
+        """Begin an evaluation; `steps`: what it takes whatever it meets."""
+        self.lookups = self.steps = 0
+        self.spend(steps)
 
     def spend(self, steps: int) -> None:
-        """Count work inside loops; outside of them it is bounded by the rule's length. Raises: as `begin_loop`."""
-        if self.bound:
-            self.begin_loop(steps)
-
-    def begin_loop(self, steps: int) -> None:
-        """Raises: Failed when the evaluation has become too long."""
+        """Count work before it is done. Raises: Failed when the evaluation has become too long, or Postponed."""
         self.steps += steps
-        if self.steps > MAX_STEPS:
+        effort.note(steps * BYTES_FOR_A_STEP)
+        if self.steps + self.before > self.most:
+            if self.postpones:
+                raise Postponed
             raise Failed("this rule takes too many steps")
 
     def looked_up(self, collection: Any, id: Any) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from bunbase.bundoc.rules.conditions import Conditions
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.parser import parse
 from bunbase.bundoc.rules.sql_tests import FALSE, TRUE, Condition
+from bunbase.bundoc.rules.syntax import Node, children
 from bunbase.bundoc.rules.trace import Step, traced
 from bunbase.bundoc.rules.values import Failed
 from bunbase.contracts.caller import EndUser
@@ -39,20 +40,21 @@ class CompiledRule:
         self.tree = parse(source)
         check(source, self.tree, operation)
         self.evaluate = closure(self.tree)
+        self.nodes = counted(self.tree)
         self.conditions = Conditions(self.tree)
 
     def allows(self, inputs: Inputs) -> bool:
         """Decide about one document; an error denies."""
-        inputs.lookups = inputs.steps = 0
         try:
+            inputs.begin(self.nodes)
             return self.evaluate(inputs) is True
         except Failed:
             return False
 
     def denies(self, inputs: Inputs) -> bool:
         """Say whether the rule is plainly false: an error is neither this nor `allows`."""
-        inputs.lookups = inputs.steps = 0
         try:
+            inputs.begin(self.nodes)
             return self.evaluate(inputs) is False
         except Failed:
             return False
@@ -78,8 +80,13 @@ class CompiledRule:
 
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
         """Decide as `allows` does, and give the values of the rule's parts."""
-        inputs.lookups = inputs.steps = 0
+        inputs.begin(self.nodes)
         return traced(self.source, self.tree, inputs)
+
+
+def counted(tree: Node) -> int:
+    """Return how many nodes there are: what an evaluation takes at most, loops and long values apart."""
+    return 1 + sum(counted(child) for child in children(tree))
 
 
 def compile_rule(source: str, operation: str) -> CompiledRule:

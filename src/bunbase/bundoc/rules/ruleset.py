@@ -14,7 +14,10 @@ OPERATIONS: Final[tuple[Operation, ...]] = ("list", "get", "create", "update", "
 
 
 class RuleSet:
-    """The compiled rules of a collection: make it when they are saved, keep it until they are saved again."""
+    """The compiled rules of a collection: make it when they are saved, keep it until they are saved again.
+
+    `nodes`: of all that is asked before many documents.
+    """
 
     def __init__(self, rules: Rules) -> None:
         """Raises: InvalidRule, whose `rule` names the one that is refused."""
@@ -24,6 +27,10 @@ class RuleSet:
             if (source := getattr(rules, operation)) is not None
         }
         self.hidden = {path: _compiled(f"hidden/{path}", source, "get") for path, source in rules.hidden.items()}
+
+        self.nodes = sum(
+            rule.nodes for rule in ([self.rules["list"]] if "list" in self.rules else []) + [*self.hidden.values()]
+        )
 
     def filter(self, inputs: Inputs) -> Filter | None:
         """Give the list rule as a condition for this caller; None: there is no such rule, which allows nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -64,12 +65,37 @@ def _shown(value: Any) -> Any:
         case timedelta():
             return f"{value.total_seconds()}s"
         case list() | dict():
-            text = msgspec.json.encode(value).decode()
+            text = msgspec.json.encode(_beginning(value, [MAX_CHARACTERS])).decode()
             return value if len(text) <= MAX_CHARACTERS else _short(text)
         case str():
             return _short(value)
         case _:
             return value
+
+
+def _beginning(value: Any, left: list[int]) -> Any:
+    """Return as much of the value as is more than will be shown: it may be a whole document, and each of its parts is
+    shown again. `left`: how many characters and values may still come.
+    """
+    match value:
+        case str():
+            kept = value[: left[0] + 1]
+            left[0] -= len(kept)
+            return kept
+        case list():
+            return [_beginning(one, left) for one in _some(value, left)]
+        case dict():
+            return {_beginning(name, left): _beginning(value[name], left) for name in _some(value, left)}
+        case _:
+            return value
+
+
+def _some(values: Iterable[Any], left: list[int]) -> Iterator[Any]:
+    for one in values:
+        if left[0] < 0:
+            return
+        left[0] -= 1
+        yield one
 
 
 def _short(text: str) -> str:

@@ -64,6 +64,8 @@ def same(a: Any, b: Any, spend: Callable[[int], None]) -> bool:
     if kind is dict:
         spend(len(a))
         return len(a) == len(b) and all(name in b and same(value, b[name], spend) for name, value in a.items())
+    if kind is str and len(a) > CHARACTERS_FOR_A_STEP:
+        spend(len(a) // CHARACTERS_FOR_A_STEP)
     return bool(a == b)
 
 
@@ -80,9 +82,10 @@ def compared(a: Any, b: Any, compare: Callable[[Any, Any], bool], spend: Callabl
 def contained(a: Any, b: Any, spend: Callable[[int], None]) -> bool:
     """`a in b`. Raises: Failed."""
     if b.__class__ is list:
-        spend(len(b))
         if a.__class__ is str:
+            spend(len(b) * (1 + len(a) // CHARACTERS_FOR_A_STEP))
             return a in b
+        spend(len(b))
         return any(same(a, item, spend) for item in b)
     if b.__class__ is dict:
         return a.__class__ is str and a in b

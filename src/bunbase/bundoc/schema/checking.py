@@ -12,7 +12,7 @@ import msgspec
 from bunbase.bundoc.documents import COLLECTION, holds_control
 from bunbase.bundoc.query.filters import MAX_INTEGER, MIN_INTEGER
 from bunbase.bundoc.query.parse import MAX_PATH_PARTS
-from bunbase.bundoc.schema.cost import MAX_CHECKS, worst
+from bunbase.bundoc.schema.cost import MAX_CHECKS, MAX_INSTRUCTIONS, instructions, worst
 from bunbase.bundoc.schema.keywords import Place, Schema, everything, meant, pointer
 from bunbase.bundoc.schema.references import ON_DELETE, ON_DELETES, REF, fields, references_of
 from bunbase.contracts.bundoc import InvalidSchema
@@ -47,6 +47,8 @@ def check_schema(schema: Schema) -> None:
         if name.startswith("_"):
             raise refused(("properties", name), "Names that begin with _ are the system's: schemas do not see them.")
     _check_references(schema)
+    if instructions(schema) > MAX_INSTRUCTIONS:
+        raise refused((), "The patterns of this schema are too large together: repeat less, or use fewer of them.")
     if worst(schema) > MAX_CHECKS:
         raise refused((), "Checking a document could take too long: alternatives lie within each other too often.")
 

@@ -1,26 +1,67 @@
-"""How often, at worst, one value of a document is checked: schemas that refer to each other can make it exponential."""
+"""How much a schema makes of checking a document: the library that checks holds up everything else meanwhile.
+
+`worst` bounds what may be saved: schemas that refer to each other can make checking exponential. `Effort` bounds what a
+document may hold under a schema that was: as many values as there are, each checked as often as the worst one.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from bunbase.bundoc.documents import MAX_LEVELS
-from bunbase.bundoc.schema.keywords import Schema, meant, parts
+from bunbase.bundoc.query.patterns import InvalidPattern, pattern
+from bunbase.bundoc.schema.keywords import HERE_LISTED, HERE_NAMED, HERE_ONE, Schema, everything, meant, parts
 
 MAX_CHECKS: Final = 2000  # on the way to one value; a check takes about 12 ns
 ENDLESS: Final = MAX_CHECKS + 1
 
+# of one document, 15 ns each: about 50 ms. All other requests of the process wait for as long.
+MAX_EFFORT: Final = 3_000_000
+ALTERNATIVE: Final = 8  # anyOf, oneOf, not, if: 120 ns each, however simple
+LISTED: Final = 8  # a value of an enum that does not consist of texts alone, or of numbers
+
+# a byte of text is looked at by each pattern, in 3 ns for a short one and 150 ns for the largest
+MAX_LOOKS: Final = 20_000_000
+INSTRUCTIONS_FOR_A_LOOK: Final = 200
+LARGE_PATTERN: Final = 12_000  # taken for one that RE2 does not understand, or finds too large
+MAX_INSTRUCTIONS: Final = 50_000  # of all patterns of a schema: about 50 ms to compile them
+
 OF_ARRAYS: Final = frozenset({"items", "prefixItems", "contains", "unevaluatedItems"})
+
+Own = Callable[[Schema], int]
 
 
 def worst(schema: Schema) -> int:
     """Give the number of checks on the way to a value, ENDLESS when it is larger than MAX_CHECKS."""
-    return _Cost(schema).of(schema, MAX_LEVELS)
+    return _Cost(schema, lambda _one: 1, ENDLESS).of(schema, MAX_LEVELS)
+
+
+class Effort:
+    """What checking a document against a schema takes."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.checks = _Cost(schema, _checks, MAX_EFFORT + 1).of(schema, MAX_LEVELS)
+        self.looks = _Cost(schema, _looks, MAX_LOOKS + 1).of(schema, MAX_LEVELS) if _patterned(schema) else 0
+
+    def is_too_much(self, body: bytes) -> bool:
+        """True if the document holds more than can be checked in time. Commas in texts count as values."""
+        values = 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
+        return values * self.checks > MAX_EFFORT or len(body) * self.looks > MAX_LOOKS
+
+
+def instructions(schema: Schema) -> int:
+    """Return the size of all patterns, as RE2 compiles them; the library that checks documents needs about as much."""
+    return sum(_size(one) for _, part in everything(schema) for one in _patterns(part))
 
 
 class _Cost:
-    def __init__(self, root: Schema) -> None:
+    """`own`: what a schema takes for itself."""
+
+    def __init__(self, root: Schema, own: Own, endless: int) -> None:
         self.root = root
+        self.own = own
+        self.endless = endless
         self.known: dict[tuple[int, int], int] = {}
 
     def of(self, schema: object, levels: int) -> int:
@@ -28,12 +69,12 @@ class _Cost:
             return 1
         place = (id(schema), levels)
         if place not in self.known:
-            self.known[place] = ENDLESS  # what leads back to itself without looking deeper
-            self.known[place] = min(ENDLESS, self._counted(schema, levels))
+            self.known[place] = self.endless  # what leads back to itself without looking deeper
+            self.known[place] = min(self.endless, self._counted(schema, levels))
         return self.known[place]
 
     def _counted(self, schema: Schema, levels: int) -> int:
-        here = 1 + (self.of(meant(self.root, schema["$ref"]), levels) if "$ref" in schema else 0)
+        here = self.own(schema) + (self.of(meant(self.root, schema["$ref"]), levels) if "$ref" in schema else 0)
         objects = arrays = fields = items = 0
         for part in parts(schema):
             if part.here:
@@ -49,3 +90,30 @@ class _Cost:
             else:
                 objects += cost
         return here + max(objects + fields, arrays + items)
+
+
+def _checks(schema: Schema) -> int:
+    alternatives = sum(len(schema[word]) for word in (*HERE_LISTED, *HERE_NAMED) if word in schema)
+    alternatives += sum(word in schema for word in HERE_ONE)
+    listed = schema.get("enum", ())
+    mixed = len({type(one) for one in listed}) > 1 or any(isinstance(one, dict | list) for one in listed)
+    return 1 + ALTERNATIVE * alternatives + (LISTED * len(listed) if mixed else 0)
+
+
+def _looks(schema: Schema) -> int:
+    return sum(1 + _size(one) // INSTRUCTIONS_FOR_A_LOOK for one in _patterns(schema))
+
+
+def _patterned(schema: Schema) -> bool:
+    return any(True for _, part in everything(schema) for _ in _patterns(part))
+
+
+def _patterns(schema: Schema) -> list[Any]:
+    return [*([schema["pattern"]] if "pattern" in schema else []), *schema.get("patternProperties", {})]
+
+
+def _size(text: Any) -> int:
+    try:
+        return pattern(text).size
+    except InvalidPattern:
+        return LARGE_PATTERN

@@ -5,6 +5,7 @@ Each is read once for a page and path, all in one snapshot, and shown as the rul
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
@@ -114,6 +115,8 @@ async def _resolved(
     engine: Engine, project: str, collection: str, asked: list[tuple[int, tuple[str, ...]]], depth: int
 ) -> tuple[Expansion, ...]:
     terms = await engine.terms(project, collection)
+    if terms is not None and not terms.quick:
+        await asyncio.to_thread(terms.prepare)
     references = terms.references if terms else ()
     by_reference: dict[Reference, list[tuple[int, tuple[str, ...]]]] = {}
     for number, path in asked:

@@ -12,6 +12,7 @@ import msgspec
 
 from bunbase.bundoc.schema.checking import MAX_MESSAGE, refused
 from bunbase.bundoc.schema.closing import closed
+from bunbase.bundoc.schema.cost import Effort
 from bunbase.bundoc.schema.keywords import Schema, pointer
 from bunbase.contracts.bundoc import InvalidDocument
 
@@ -25,6 +26,13 @@ HIDDEN: Final = "the value"  # stands in messages for what the document holds
 read_exactly: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 
 Violation = dict[str, str]
+
+TOO_MUCH: Final = {
+    "path": "",
+    "message": "Checking this document would take too long: it holds too many values, or too much text, for the "
+    "alternatives and patterns of its schema. Split it, or simplify the schema.",
+    "keyword": "effort",
+}
 
 
 class DocumentSchema:
@@ -44,6 +52,8 @@ class DocumentSchema:
         except ValueError as error:
             raise refused((), f"{error}.") from None
 
+        self.effort = Effort(schema)
+
     def check(self, body: bytes) -> None:
         """Raises: InvalidDocument."""
         if errors := self.violations(body):
@@ -51,6 +61,8 @@ class DocumentSchema:
 
     def violations(self, body: bytes) -> list[Violation]:
         """Say where the document, as it is stored, does not fit: at most MAX_ERRORS times."""
+        if self.effort.is_too_much(body):
+            return [TOO_MUCH]
         document = read_exactly(body)
         if self.validator.is_valid(document):
             return []

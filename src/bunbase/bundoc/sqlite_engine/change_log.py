@@ -56,7 +56,8 @@ def changes_since(connection: apsw.Connection, since: int, limit: int) -> Change
         floor, last = ends(connection)
         if not floor <= since <= last:
             raise _resync(since, floor, last)
-        items = tuple(ChangeEntry(*row) for row in connection.execute(SINCE, (since, limit)))
+        rows: list[Row] = connection.execute(SINCE, (since, limit)).fetchall()  # or an error would leave them open
+        items = tuple([ChangeEntry(*row) for row in rows])
     return Changes(items, items[-1].seq if items else since)
 
 

@@ -46,6 +46,11 @@ def key_connection(connection: apsw.Connection, key: bytes) -> None:
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # only this proves the key
 
 
+def holds_nothing(connection: apsw.Connection) -> bool:
+    """True if the connection has no transaction and no snapshot: a statement in the midst of its rows holds one."""
+    return not connection.in_transaction and connection.txn_state() == apsw.SQLITE_TXN_NONE
+
+
 class TimeBound:
     """Stops a connection's statements some time after the last `start`: they end in apsw.InterruptError. Before the
     first one it stops none: else a large file of an old format, or one of many collections, could never be opened.
@@ -61,6 +66,9 @@ class TimeBound:
 
     def passed(self) -> bool:
         return time.monotonic() > self.until
+
+    def left(self) -> float:
+        return self.until - time.monotonic()
 
 
 def cache_share(total_mib: int, most_mib: int, files: int) -> int:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Any, Final
 
 import apsw
 import msgspec
 
 from bunbase.bundoc.documents import Stored, seen
-from bunbase.bundoc.query.filters import Filter
+from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.schema.references import INDEX_PREFIX
 from bunbase.contracts.collections import IndexSpec, IndexState
 
+FILTERS_KEPT: Final = 512
+
 value_of: Final = msgspec.json.Decoder().decode
+
+
+@lru_cache(FILTERS_KEPT)
+def _filter(text: bytes) -> Filter:
+    """Each search looks up its indexes anew; their filters are read once."""
+    return parse_where(text, kept=True)
 
 
 class KeptIndex(ABC):
@@ -31,7 +40,7 @@ class KeptIndex(ABC):
         self.built = built
         self.system = definition.name.startswith(INDEX_PREFIX)
         self.partial = definition.where is not None
-        self.where: Filter = parse_where(msgspec.json.encode(definition.where) if self.partial else None)
+        self.where = _filter(msgspec.json.encode(definition.where)) if self.partial else EVERYTHING
 
     @property
     @abstractmethod

@@ -17,11 +17,12 @@ from bunbase.bundoc.query.plan import PRIMARY
 from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.change_log import changes_since
-from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, set_cache
+from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, holds_nothing, set_cache
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
-from bunbase.bundoc.sqlite_engine.scanners import Scanners, note, scan_is_over
-from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
+from bunbase.bundoc.sqlite_engine.light import is_light
+from bunbase.bundoc.sqlite_engine.scanners import Scanners, note
+from bunbase.bundoc.sqlite_engine.searching import IN_A_SCAN, Limits, Searching, prepare
 from bunbase.bundoc.sqlite_engine.tables import (
     FORMAT,
     Table,
@@ -29,11 +30,15 @@ from bunbase.bundoc.sqlite_engine.tables import (
     format_of,
     tables_of,
 )
+from bunbase.bundoc.sqlite_engine.watch import LoopWatch, Watch, learn_room
 from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import Changes, DataUnreadable, QueryNeedsIndex
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.logger import logger
 from bunbase.pkg.secret_files import sync_directory
+
+log = logger("bundoc")
 
 T = TypeVar("T")
 
@@ -63,8 +68,7 @@ class ProjectFile:
         self.settings = settings
         self.cache_mib = 0
         self.reader = connect(path, key)
-        self.reader_time = TimeBound(self.reader, settings.read_seconds)
-        prepare(self.reader)
+        self._prepare_reader()
         self.scanners = Scanners(self._scanner)
         self.scan_turns = asyncio.Semaphore(settings.project_scans)
         self.writer: Writer | None = None
@@ -76,6 +80,12 @@ class ProjectFile:
         self.used_at = 0.0
         self.wrapped_key = ""
         self.key_proven_at = 0.0
+
+    def _prepare_reader(self) -> None:
+        self.reader_time = TimeBound(self.reader, self.settings.read_seconds)
+        self.reader_watch = LoopWatch(self.reader_time)
+        prepare(self.reader, self.reader_watch)
+        learn_room(self.reader, self.reader_watch)
 
     def enter(self) -> None:
         self.users += 1
@@ -112,10 +122,10 @@ class ProjectFile:
 
     def search_inline(self, collection: str, search: Search) -> Found | None:
         """Give the page if an index or the order of ids leads to it in few steps, else None."""
-        if search.limit > INLINE_ITEMS or search.residual or search.shown or search.text:
+        if search.limit > INLINE_ITEMS or search.residual or search.shown or not is_light(search):
             return None
         none: Found | None = nothing_found(search)
-        self.reader_time.start(INLINE_SECONDS)
+        self.reader_watch.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
         try:
             return self._searching(
@@ -124,7 +134,7 @@ class ProjectFile:
                 search,
                 lambda one: one.found_inline(INLINE_LIMITS),
                 none,
-                self.reader_time.passed,
+                self.reader_watch,
             )
         except (QueryNeedsIndex, apsw.InterruptError):
             return None  # a thread has more time
@@ -132,6 +142,18 @@ class ProjectFile:
             self.reader_time.start()
             if self.reader.in_transaction:
                 self.reader.execute("ROLLBACK")  # it only read
+            self._prove_reader()
+
+    def _prove_reader(self) -> None:
+        """Begin anew with a reader that holds a snapshot: all that the loop reads of this project would stay as it was."""
+        if holds_nothing(self.reader):
+            return
+        log.error("an inline search left something open: the reader is opened again")
+        self.reader.close()
+        self.reader = connect(self.path, self.key)
+        self._prepare_reader()
+        if self.cache_mib:
+            set_cache(self.reader, self.cache_mib)
 
     def page(self, collection: str, after: str, limit: int) -> Chunk:
         """Read in a thread."""
@@ -174,7 +196,7 @@ class ProjectFile:
         search: Search,
         work: Callable[[Searching], T],
         nothing: T,
-        overdue: Callable[[], bool] = scan_is_over,
+        watch: Watch = IN_A_SCAN,
     ) -> T:
         tables = dict(self.tables)  # of this moment, as the transaction is that the first read begins
         table = tables.get(collection)
@@ -185,10 +207,11 @@ class ProjectFile:
             other = tables.get(collection)
             return None if other is None else other.get(scanner, id)
 
-        searching = Searching(scanner, table, search, lookup, overdue)
+        searching = Searching(scanner, table, search, lookup, watch)
         try:
             return work(searching)
         finally:
+            searching.close()
             note(searching.plan.index.name if searching.plan.index else PRIMARY, searching.budget.examined)
 
     def write_with(self, pool: ThreadPoolExecutor, clock: Clock, changed: Callable[[], None]) -> Writer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,10 @@ from typing import Final, TypeVar
 
 import apsw
 
-from bunbase.bundoc.sqlite_engine.connection import STEPS_BETWEEN_LOOKS
+from bunbase.bundoc.sqlite_engine.connection import STEPS_BETWEEN_LOOKS, holds_nothing
+from bunbase.pkg.logger import logger
+
+log = logger("bundoc")
 
 T = TypeVar("T")
 
@@ -61,6 +65,14 @@ def scan_is_over() -> bool:
     return scan is not None and scan.over()
 
 
+def scan_seconds_left() -> float:
+    """Return how long what this thread does may still take; without end where no scan is under way."""
+    scan = _current.get(None)
+    if scan is None:
+        return math.inf
+    return -1.0 if scan.unwanted else scan.until - time.monotonic()
+
+
 class Scanner:
     """A connection whose statements end in apsw.InterruptError when the scan that uses it is over."""
 
@@ -75,10 +87,15 @@ class Scanner:
 
 
 class Scanners:
-    """`connect` gives a connection that knows all that searches need."""
+    """`connect` gives a connection that knows all that searches need.
+
+    A connection is kept only if it proves that nothing of it is open: a cursor that somebody still holds would keep its
+    snapshot, and every later scan would read the project as it was then.
+    """
 
     def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
         self.connect = connect
+        self.thrown_away = 0  # connections that were not clean: each is a bug, whatever came of it
         self.kept: list[Scanner] = []
         self.lock = threading.Lock()
 
@@ -117,8 +134,12 @@ class Scanners:
 
     def _give_back(self, scanner: Scanner) -> None:
         scanner.used_at = time.monotonic()
+        clean = holds_nothing(scanner.connection)
         with self.lock:
-            if len(self.kept) < KEPT:
+            if clean and len(self.kept) < KEPT:
                 self.kept.append(scanner)
                 return
+            self.thrown_away += not clean
+        if not clean:
+            log.error("a scan left something open: its connection is closed")
         scanner.connection.close()

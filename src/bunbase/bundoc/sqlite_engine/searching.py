@@ -8,7 +8,7 @@ of it in Python (`residual`), and then the filter; only what passed the rule is 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import apsw
@@ -19,7 +19,7 @@ from bunbase.bundoc.engine import MAX_PAGE_BYTES
 from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.implies import implies
-from bunbase.bundoc.query.order import inverted, key
+from bunbase.bundoc.query.order import inverted, key, watched_key
 from bunbase.bundoc.query.patterns import MATCHES_FUNCTION, pattern
 from bunbase.bundoc.query.plan import PRIMARY, Range, admits, choose, told
 from bunbase.bundoc.query.search import Budget, Found, Search, Words
@@ -29,9 +29,9 @@ from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.sqlite_engine.candidates import DENIED, FULFILS, Candidates, Statement
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
-from bunbase.bundoc.sqlite_engine.scanners import scan_is_over
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
+from bunbase.bundoc.sqlite_engine.watch import ScanWatch, Ticks, Watch, found_within
 from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import QueryNeedsIndex
 
@@ -40,22 +40,24 @@ NOT_FULFILLED: Final = -1  # instead of a score; none of those is below 0
 decode: Final = msgspec.json.Decoder().decode
 
 
-def prepare(connection: apsw.Connection) -> None:
-    """Teach a connection what searches need; looking for a pattern in long texts keeps within the scan's time too."""
+IN_A_SCAN: Final = ScanWatch()
+
+
+def prepare(connection: apsw.Connection, watch: Watch = IN_A_SCAN) -> None:
+    """Teach a connection what searches need; every function looks at the clock of whoever runs it."""
 
     def matches(*args: Any) -> int:
         text, of = args
-        if scan_is_over():
-            connection.interrupt()
-        return int(pattern(text).found_in(of))
+        return int(found_within(watch, pattern(text), of))
 
-    connection.create_scalar_function(KEY_FUNCTION, _key, 1, deterministic=True)
+    def key_of(*args: Any) -> Any:
+        if watch.left() < 0:
+            raise apsw.InterruptError("before a key was made")
+        return watched_key(decode(args[0]), Ticks(watch))
+
+    connection.create_scalar_function(KEY_FUNCTION, key_of, 1, deterministic=True)
     connection.create_scalar_function(MATCHES_FUNCTION, matches, 2, deterministic=True)
-    prepare_scores(connection)
-
-
-def _key(*args: Any) -> Any:
-    return key(decode(args[0]))
+    prepare_scores(connection, watch.left)
 
 
 def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
@@ -100,7 +102,8 @@ NO_LIMITS: Final = Limits()
 class Searching:
     """One search; the connection is in a transaction, so that all of it sees one state.
 
-    `overdue`: asked between two documents, where SQLite does not look at the clock.
+    `watch`: of whoever runs it. Close it when its work is done, however that ended: a refusal may hold the generator of
+    the rows that it was raised among.
     """
 
     def __init__(
@@ -109,29 +112,38 @@ class Searching:
         table: Table,
         search: Search,
         lookup: Lookup,
-        overdue: Callable[[], bool] = scan_is_over,
+        watch: Watch = IN_A_SCAN,
     ) -> None:
         self.connection = connection
         self.table = table
         self.search = search
         self.lookup = lookup
-        self.overdue = overdue
+        self.watch = watch
+        self.open: list[apsw.Cursor] = []
         kept = index_tables(connection, table.number)
         self.text = text_index(search, kept) if search.text else None
         self.scores: dict[str, float] = {}
+        self.counted: int | None = None
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
         self.plan = choose(search.where, search.order, [one.index for one in tables], search.bound)
         self.budget = Budget(search, self.plan)
         self.covered = self._is_covered()
         self.guard = None if self.covered else self._guard()
-        self.test = None if self.covered or search.where == EVERYTHING else condition(search.where)
+        self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
         at_once = None if search.residual else self.test  # the filter must wait for what is asked in Python
         self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once)
 
+    def close(self) -> None:
+        """Close what is still being read from: an open cursor would hold its snapshot, and with it the log."""
+        for rows in self.open:
+            rows.close()
+        self.open.clear()
+
     def found(self, limits: Limits = NO_LIMITS) -> Found:
         """Raises: QueryNeedsIndex."""
+        self.counted = limits.counted
         self.budget = Budget(self.search, self.plan, limits.counted)
         count = self._count() if self.search.count else None
         counted = self.budget.examined
@@ -175,21 +187,30 @@ class Searching:
     def _guard(self) -> Condition | None:
         """What a document must pass before it is asked anything else: its time, and what SQL can say of the rule."""
         alive = Condition(self.table.alive) if self.table.alive else None
-        if alive is None or self.search.also is None:
-            return alive or self.search.also
-        return both(alive, self.search.also)
+        guard = both(alive, self.search.also) if alive and self.search.also else alive or self.search.also
+        return None if guard is None else self.watch.around(guard)
 
     def _count(self) -> int:
         unruled = self.search.also is None and self.search.residual is None
         everything = self.search.where == EVERYTHING and unruled and self.text is None
         if everything and not self.table.alive and self.search.limit:  # an aggregate has its budget here too
-            return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
+            return self._everything()
         if self.text is not None or self.search.residual is not None or not self.candidates.countable:
             return sum(1 for _ in self._ids(None))
         return sum(self._counted(range) for range in self.plan.ranges)
 
+    def _everything(self) -> int:
+        """Count all documents; where counting is bounded, only a few: SQLite counts without looking at the clock."""
+        if self.counted is not None:
+            few = f"SELECT count(*) FROM (SELECT 1 FROM {self.table.name} LIMIT ?)"
+            number = int(self.connection.execute(few, (self.counted + 1,)).get)
+            if number > self.counted:
+                raise apsw.InterruptError("there are more than are counted here")
+            return number
+        return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
+
     def _counted(self, range: Range) -> int:
-        """Count without a row for each document; where no rule is asked, what the budget allows first, by keys alone."""
+        """Count without a row for each document; without a rule, first what the budget allows, by keys alone."""
         if self.guard is None:
             examined = int(self.connection.execute(*self.candidates.number(range, self.budget.left + 1)).get)
             self.budget.spend(examined)
@@ -224,16 +245,12 @@ class Searching:
         sql, params = self.candidates.documents(self.plan.ranges[0], self.search.after)
         items: list[Stored] = []
         size, more = 0, False
-        rows = self.connection.execute(f"{sql} LIMIT ?", (*params, self.search.limit + 1))
-        try:
-            for row in rows:
-                if len(items) == self.search.limit or size >= max_bytes:
-                    more = True
-                    break
-                items.append(Stored(*row))
-                size += len(row[4])
-        finally:
-            rows.close()
+        for row in self._rows((f"{sql} LIMIT ?", (*params, self.search.limit + 1))):
+            if len(items) == self.search.limit or size >= max_bytes:
+                more = True
+                break
+            items.append(Stored(*row))
+            size += len(row[4])
         self.budget.spend(len(items) + more)
         return items, more, self._position(items[-1]) if more else b""
 
@@ -308,15 +325,16 @@ class Searching:
 
     def _rows(self, statement: Statement) -> Iterator[Any]:
         rows = self.connection.execute(*statement)
+        self.open.append(rows)
         try:
             yield from rows
         finally:
-            rows.close()  # an open cursor would hold its snapshot, and with it the log
+            rows.close()
 
     def _look(self) -> None:
         """Go on to the next document. Raises: apsw.InterruptError, QueryNeedsIndex."""
         self.budget.look()
-        if self.overdue():
+        if self.watch.over():
             raise apsw.InterruptError("between two documents")
 
     def _fulfils(self, id: str) -> bool:

@@ -6,6 +6,7 @@ comes as a tree, and each word or phrase of it becomes a quoted string.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import apsw
@@ -75,16 +76,19 @@ class TextTable(KeptIndex):
         return f"{{{columns}}} : (({wanted}){without})"
 
 
-def prepare_scores(connection: apsw.Connection) -> None:
-    connection.register_fts5_function(LOCAL_SCORE, _local_score)
+def prepare_scores(connection: apsw.Connection, left: Callable[[], float]) -> None:
+    """`left`: the seconds that whoever runs a search may still take."""
 
+    def local_score(api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
+        """bm25 as if every word were equally rare."""
+        length = 1 - LENGTH_WEIGHT + LENGTH_WEIGHT * api.column_size(-1) / LENGTH
+        score = 0.0
+        for phrase in range(api.phrase_count):
+            if left() < 0:
+                raise apsw.InterruptError("while a document was scored")
+            places = api.phrase_locations(phrase)
+            often = sum(weight * len(found) for weight, found in zip(weights, places, strict=True))
+            score += often * (SATURATION + 1) / (often + SATURATION * length)
+        return score
 
-def _local_score(api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
-    """bm25 as if every word were equally rare."""
-    length = 1 - LENGTH_WEIGHT + LENGTH_WEIGHT * api.column_size(-1) / LENGTH
-    score = 0.0
-    for phrase in range(api.phrase_count):
-        places = api.phrase_locations(phrase)
-        often = sum(weight * len(found) for weight, found in zip(weights, places, strict=True))
-        score += often * (SATURATION + 1) / (often + SATURATION * length)
-    return score
+    connection.register_fts5_function(LOCAL_SCORE, local_score)

@@ -1,4 +1,4 @@
-"""What one line of an import says: which document, in which collection. The rest is checked when it is written."""
+"""What one line of an import says: which document, in which collection, and its stored form."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.documents import ID, check_collection
+from bunbase.bundoc.documents import ID, check_collection, document_at, new_document
 from bunbase.contracts.backups import ImportLine
 from bunbase.contracts.bundoc import InvalidDocument
 from bunbase.pkg.errors import InvalidInput, Malformed, Problem
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """`id`: None lets the server choose. `problem`: why the line cannot be imported."""
+    """`id`: None lets the server choose. `body`: as it is stored. `problem`: why the line cannot be imported."""
 
     line: int
     collection: str = ""
@@ -35,12 +35,19 @@ read_envelope: Final = msgspec.json.Decoder(Envelope).decode
 read_name: Final = msgspec.json.Decoder(Named).decode
 
 
-def sent_document(line: ImportLine, collection: str | None) -> Sent:
-    """Read a line: a document of `collection`, or `{"collection":…,"document":{…}}` when that is None."""
+def sent_document(line: ImportLine, collection: str | None, at_address: bool = False) -> Sent:
+    """Read a line: a document of `collection`, or `{"collection":…,"document":{…}}` when that is None.
+
+    `at_address`: a document that names its id is read as if it were sent to the address of that.
+    """
     try:
         into, body = (collection, line.text) if collection is not None else _opened(line.text)
         check_collection(into)
-        return Sent(line.number, into, _id_in(body), body)
+        id = _id_in(body)
+        if at_address and id is not None:
+            return Sent(line.number, into, id, document_at(id, body))
+        claimed, stored = new_document(body)
+        return Sent(line.number, into, claimed, stored)
     except Problem as problem:
         return Sent(line.number, problem=problem)
 

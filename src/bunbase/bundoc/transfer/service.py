@@ -26,6 +26,7 @@ from bunbase.contracts.bundoc import (
 from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
+from bunbase.pkg.ids import new_id
 
 PAGE: Final = 200  # documents read at a time: a thread of the pool is held for some milliseconds
 PART_BYTES: Final = 256 << 10
@@ -77,7 +78,7 @@ class TransferService:
                 raise InvalidInput(message, errors=[{"path": "/lines", "message": message}])
             counts = {"imported": 0, "skipped": 0, "failed": 0}
             errors: list[RefusedLine] = []
-            for group in _groups(_read(lines, collection)):
+            for group in _groups(await asyncio.to_thread(_read, lines, collection, mode)):
                 for line, outcome in await self._import_group(server, mode, group):
                     counts["failed" if isinstance(outcome, Problem) else outcome] += 1
                     if isinstance(outcome, Problem) and len(errors) < MAX_ERRORS:
@@ -117,9 +118,9 @@ class TransferService:
         for tried in range(BUSY_TRIES + 1):
             try:
                 if mode is ImportMode.REPLACE and sent.id is not None:
-                    await self.documents.put(server, sent.collection, sent.id, sent.body, NO_PRECONDITION)
+                    await self.documents.put_stored(server, sent.collection, sent.id, sent.body, NO_PRECONDITION)
                 else:
-                    await self.documents.create(server, sent.collection, sent.body)
+                    await self.documents.create_stored(server, sent.collection, sent.id or new_id(), sent.body)
                 return "imported"
             except DocumentExists as exists:
                 return "skipped" if mode is ImportMode.SKIP else exists
@@ -149,8 +150,9 @@ def _as_server(caller: Caller) -> Caller:
             raise RuleDenied("Whole collections are moved with the project's secret key, or by its developers.")
 
 
-def _read(lines: tuple[ImportLine, ...], collection: str | None) -> list[Sent]:
-    return [sent_document(line, collection) for line in lines]
+def _read(lines: tuple[ImportLine, ...], collection: str | None, mode: ImportMode) -> list[Sent]:
+    """Read a batch whole, in a thread: its writes then begin all in one turn of the event loop."""
+    return [sent_document(line, collection, at_address=mode is ImportMode.REPLACE) for line in lines]
 
 
 def _groups(sent: list[Sent]) -> list[list[Sent]]:

@@ -9,11 +9,12 @@ import msgspec
 
 from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_all, read_fields, read_items, write
 from bunbase.bundoc.update.numbers import OutOfRange, added, as_number, is_number, multiplied, zero_like
-from bunbase.bundoc.update.order import compare, same
+from bunbase.bundoc.update.order import compare, form
 from bunbase.bundoc.update.parse import Change, invalid
 from bunbase.contracts.bundoc import InvalidUpdate
 
 MAX_PADDING: Final = 1000  # nulls that one $set behind the end of an array may add
+MAX_TESTS: Final = 1_000_000  # elements times conditions: the writer serves others too
 INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
 BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
@@ -109,18 +110,20 @@ def _pushed(array: list[Node], change: Change) -> list[Node]:
 
 
 def _united(array: list[Node], change: Change) -> list[Node]:
-    there = [read_all(element) for element in array]
+    there = {form(read_all(element)) for element in array}
     for value in change.values:
-        wanted = read_all(value)
-        if not any(same(wanted, one) for one in there):
+        wanted = form(read_all(value))
+        if wanted not in there:
             array.append(value)
-            there.append(wanted)
+            there.add(wanted)
     return array
 
 
 def _pulled(array: list[Node], change: Change) -> list[Node]:
     meets = change.condition
     assert meets is not None
+    if len(array) * change.tests > MAX_TESTS:
+        raise _refused(change, f"So many conditions on so many elements are too much: {MAX_TESTS} tests are the most.")
     return [element for element in array if not meets(read_all(element))]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.documents import read_all
-from bunbase.bundoc.update.order import compare, rank, same
+from bunbase.bundoc.update.order import compare, form, rank, same
 from bunbase.contracts.bundoc import InvalidUpdate
 
 Condition = Callable[[Any], bool]
@@ -56,9 +56,10 @@ def _operator(name: str, operand: Any, at: tuple[str, ...]) -> Condition:
         case "$ne":
             return lambda found: not _equals(found, operand)
         case "$in":
-            return lambda found: any(_equals(found, one) for one in operand)
+            return _among(operand)
         case "$nin":
-            return lambda found: not any(_equals(found, one) for one in operand)
+            among = _among(operand)
+            return lambda found: not among(found)
         case "$gt":
             return lambda found: _ordered(found, operand, (1,))
         case "$gte":
@@ -68,6 +69,18 @@ def _operator(name: str, operand: Any, at: tuple[str, ...]) -> Condition:
         case "$lte":
             return lambda found: _ordered(found, operand, (-1, 0))
     raise _invalid(at, f"{name} is not understood in $pull; there are {', '.join(OPERATORS)}.")
+
+
+def _among(listed: list[Any]) -> Condition:
+    """As `_equals` with one of the values, however many they are."""
+    forms = {form(one) for one in listed}
+
+    def among(found: Any) -> bool:
+        if found is MISSING:
+            return form(None) in forms
+        return form(found) in forms or (isinstance(found, list) and any(form(one) in forms for one in found))
+
+    return among
 
 
 def _equals(found: Any, wanted: Any) -> bool:

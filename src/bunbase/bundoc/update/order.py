@@ -6,6 +6,8 @@ from typing import Any, Final, cast
 
 RANKS: Final[dict[type, int]] = {type(None): 0, int: 1, float: 1, str: 2, dict: 3, list: 4, bool: 5}
 
+LARGE: Final = 1 << 53
+
 
 def rank(value: Any) -> int:
     return RANKS[type(value)]
@@ -20,6 +22,25 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, list):
         return len(left) == len(right) and all(map(same, left, right))
     return cast(bool, left == right)
+
+
+def form(value: Any) -> Any:
+    """Return what can be looked up in a set: two values are `same` if and only if their forms are equal."""
+    match value:
+        case bool():
+            return ("boolean", value)
+        case float() if value.is_integer():
+            return form(int(value))
+        case int() if abs(value) >= LARGE:
+            return ("number", str(value))  # as a number it may have been chosen to share its hash with many others
+        case dict():
+            return ("object", frozenset([(name, form(inner)) for name, inner in value.items()]))
+        case list():
+            return ("array", tuple([form(inner) for inner in value]))
+        case str():
+            return ("string", value)
+        case _:
+            return value
 
 
 def compare(left: Any, right: Any) -> int:

@@ -19,7 +19,9 @@ Path = tuple[str, ...]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One operator at one path. `values`: what `$push` and `$addToSet` add; `position`, `slice`: of `$push`."""
+    """One operator at one path. `values`: what `$push` and `$addToSet` add; `position`, `slice`: of `$push`.
+    `tests`: how many a condition makes of an element at most.
+    """
 
     operator: str
     path: Path
@@ -28,6 +30,7 @@ class Change(msgspec.Struct, frozen=True):
     position: int | None = None
     slice: int | None = None
     condition: Condition | None = None
+    tests: int = 0
 
 
 def has_operators(fields: Fields) -> bool:
@@ -74,7 +77,7 @@ def _change(operator: str, dotted: str, value: msgspec.Raw) -> Change:
         case "$addToSet":
             return Change(operator, path, value, _added(value, at, ("$each",))[0])
         case "$pull":
-            return Change(operator, path, value, condition=condition(value, at))
+            return Change(operator, path, value, condition=condition(value, at), tests=1 + bytes(value).count(b":"))
     return Change(operator, path, value)
 
 
