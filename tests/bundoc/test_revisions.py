@@ -233,6 +233,19 @@ def test_old_deletions_are_folded_into_a_floor(monkeypatch: pytest.MonkeyPatch) 
     assert Revisions(connection).floors == known.floors == {C: 5}
 
 
+def test_one_transaction_may_end_more_than_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "MOST_ENDED", 10)
+    connection = remembering()
+    known = Revisions(connection)
+    for round in range(3):
+        for number in range(3000):
+            known.end(connection, 1, f"d{round}-{number}", 2)
+        known.fold(connection)
+
+        assert connection.execute("SELECT count(*) FROM ended").get <= 11
+    assert known.last(connection, C, 1, "d0-0") == 2
+
+
 def test_floors_of_dropped_collections_are_shared_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revisions, "MOST_FLOORS", 3)
     connection = remembering()
