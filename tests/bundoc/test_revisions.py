@@ -137,7 +137,7 @@ async def test_a_clone_over_other_documents_shifts_its_revisions(bundoc: BundocR
 
 
 @pytest.mark.explore
-@pytest.mark.parametrize("seed", seeds(5))
+@pytest.mark.parametrize("seed", seeds(3))
 async def test_no_revision_of_an_id_is_seen_with_two_contents(seed: int, tmp_path: Path, kms: FakeKms) -> None:
     """Documents 5: through deletions, ends, commits, drops, imports, restores, clones and openings."""
     chance = random.Random(seed)
