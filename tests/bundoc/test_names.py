@@ -78,14 +78,14 @@ async def commit(service: BundocService, body: bytes) -> None:
     await service.commit(SERVER, b'{"writes":[%b]}' % write)
 
 
-@pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("ask", [create, put, patch, set_, push, each, commit])
-async def test_a_name_with_a_control_character_is_refused(service: BundocService, ask: Ask, body: bytes) -> None:
+async def test_a_name_with_a_control_character_is_refused(service: BundocService, ask: Ask) -> None:
     """Documents 3."""
     await service.put(SERVER, C, "a", b'{"list":[]}', NO_PRECONDITION)
 
-    with pytest.raises(InvalidDocument, match="control characters"):
-        await ask(service, body)
+    for body in BODIES:
+        with pytest.raises(InvalidDocument, match="control characters"):
+            await ask(service, body)
 
     assert (await service.get(SERVER, C, "a")).rev == 1
 

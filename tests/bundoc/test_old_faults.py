@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.backups.engine import Contents, Progress, Safety
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
 from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, Query, UniqueViolation
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.files.write import PROJECT, SECRET
@@ -103,3 +105,27 @@ async def test_times_that_are_none_end_nothing_any_more(service: BundocService) 
     for id in ("leap", "past"):
         with pytest.raises(DocumentNotFound):
             await service.get(CALLER, "times", id)
+
+
+async def test_a_backup_of_an_old_format_is_restored_above_what_it_replaces(tmp_path: Path) -> None:
+    """Documents 5: in such a file a revision may have been given twice already, so its documents get others."""
+    async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
+        service = BundocService(engine)
+        for number in range(7):
+            replaced = await service.put(CALLER, "revs", "back", b'{"v":"%d"}' % number, NO_PRECONDITION)
+        copies = SqliteCopies(engine.files, engine.waiters)
+        (tmp_path / "safety").mkdir()
+
+        await copies.replace(PROJECT, PROJECT, FILE, Safety(tmp_path / "safety", kept), Progress())
+
+        back = await service.get(CALLER, "revs", "back")
+        assert back.rev > replaced.rev
+        assert await fields(service, "revs", "back") == {"v": 9}
+        assert (await service.put(CALLER, "revs", "back", b"{}", NO_PRECONDITION)).rev > back.rev
+        assert (await service.put(CALLER, "revs", "gone", b"{}", NO_PRECONDITION)).rev > replaced.rev
+        assert await found(service, {"owner": "bob"}) == ["owner"]
+        copies.close()
+
+
+async def kept(_contents: Contents) -> None:
+    """The safety copy is not looked at here."""

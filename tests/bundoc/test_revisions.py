@@ -137,7 +137,7 @@ async def test_a_clone_over_other_documents_shifts_its_revisions(bundoc: BundocR
 
 
 @pytest.mark.explore
-@pytest.mark.parametrize("seed", seeds(5))
+@pytest.mark.parametrize("seed", seeds(3))
 async def test_no_revision_of_an_id_is_seen_with_two_contents(seed: int, tmp_path: Path, kms: FakeKms) -> None:
     """Documents 5: through deletions, ends, commits, drops, imports, restores, clones and openings."""
     chance = random.Random(seed)
@@ -231,6 +231,19 @@ def test_old_deletions_are_folded_into_a_floor(monkeypatch: pytest.MonkeyPatch) 
     assert lasts[3] == 5
     assert all(last >= 1 for last in lasts)
     assert Revisions(connection).floors == known.floors == {C: 5}
+
+
+def test_one_transaction_may_end_more_than_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "MOST_ENDED", 10)
+    connection = remembering()
+    known = Revisions(connection)
+    for round in range(3):
+        for number in range(3000):
+            known.end(connection, 1, f"d{round}-{number}", 2)
+        known.fold(connection)
+
+        assert connection.execute("SELECT count(*) FROM ended").get <= 11
+    assert known.last(connection, C, 1, "d0-0") == 2
 
 
 def test_floors_of_dropped_collections_are_shared_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

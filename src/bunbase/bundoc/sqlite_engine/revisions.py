@@ -20,7 +20,7 @@ from bunbase.bundoc.sqlite_engine.change_log import ends
 KEEPS_REVISIONS: Final = 7  # the first format that gives no revision twice
 MOST_ENDED: Final = 100_000  # about 10 MB
 MOST_FLOORS: Final = 10_000  # names of collections; beyond, those that were dropped share the project's floor
-FOLDED_AT_ONCE: Final = 1000  # some milliseconds of the writer
+FOLDED_AT_ONCE: Final = 1000  # some milliseconds of the writer; twice as many as were added, if that is more
 
 CREATE_REVISIONS: Final = """
 CREATE TABLE revisions (floor INTEGER NOT NULL);
@@ -66,7 +66,7 @@ class Revisions:
         self.floors = _floors(connection)
         numbers: list[Any] = connection.execute(WITH_ENDED).fetchall()
         self.with_ended: set[int] = {number for (number,) in numbers}
-        self.grown = False
+        self.grown = 0  # rows that the transaction has added
 
     def last(self, connection: apsw.Connection, collection: str, number: int | None, id: str) -> int:
         """Return the last revision that a missing document may have had, 0 if there never was one.
@@ -82,7 +82,7 @@ class Revisions:
         """Remember the last revision of a document that is deleted."""
         connection.execute(END, (number, id, rev))
         self.with_ended.add(number)
-        self.grown = True
+        self.grown += 1
 
     def revive(self, connection: apsw.Connection, number: int, id: str) -> None:
         """The document is stored again, and carries its revision itself."""
@@ -91,6 +91,8 @@ class Revisions:
 
     def raise_floor(self, connection: apsw.Connection, collection: str, rev: int) -> None:
         """Let new documents of the collection, or of a later one of its name, begin above `rev`."""
+        if not rev:
+            return
         self.floors[collection] = connection.execute(RAISE_ONE, (collection, rev)).get
         if len(self.floors) > MOST_FLOORS:
             self._share_floors(connection)
@@ -101,13 +103,13 @@ class Revisions:
 
     def fold(self, connection: apsw.Connection) -> None:
         """Keep `ended` within its bound; to be called at the end of each transaction."""
-        if not self.grown:
+        grown, self.grown = self.grown, 0
+        if not grown:
             return
-        self.grown = False
         oldest, newest = connection.execute(REACH).get
         if oldest is None or newest - oldest < MOST_ENDED:
             return
-        until = min(newest - MOST_ENDED, oldest + FOLDED_AT_ONCE)
+        until = min(newest - MOST_ENDED, oldest + max(FOLDED_AT_ONCE, 2 * grown))
         folded: list[Any] = connection.execute(OLDEST, (until,)).fetchall()
         for collection, rev in folded:
             self.raise_floor(connection, collection, rev)

@@ -340,7 +340,8 @@ class Transaction:
             if table.expires and self._clear_way(collection, table, after):
                 return self._do(step)  # what has ended may have taken this document along, or changed it
             try:
-                check_fits(self, Written(collection, table, before, after, step.guard))
+                if table.terms.schema is not None or table.references:  # few have one: the rest is spared 0.3 µs
+                    check_fits(self, Written(collection, table, before, after, step.guard))
             except InvalidDocument as problem:
                 if step.guard is None:
                     raise
