@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -252,6 +253,19 @@ async def test_what_a_destroyed_key_proved_is_lost_with_it(bundoc: Bundoc, kms: 
     ):
         with pytest.raises(KeyDestroyed):
             await asked
+
+
+async def test_folders_that_somebody_added_do_not_hide_the_others(bundoc: Bundoc, shelf: Path) -> None:
+    """Security 19: more of them than BunKMS is asked about at once."""
+    await put(bundoc, "d1")
+    id = await backed_up(bundoc)
+    for number in range(1001):
+        shutil.copytree(shelf / id, shelf / f"bkp_{number:026}", copy_function=os.link)
+
+    found = (await bundoc.backups(OWNER, 100, None)).items
+
+    assert [one.authenticity for one in found if one.id == id] == [Authenticity.PROVED]
+    assert {one.authenticity for one in found if one.id != id} == {Authenticity.ALTERED}
 
 
 async def test_a_page_of_the_list_costs_bunkms_one_question(bundoc: Bundoc, kms: FakeKms) -> None:

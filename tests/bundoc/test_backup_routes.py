@@ -98,6 +98,23 @@ async def test_a_backup_from_its_making_to_its_end(http: httpx.AsyncClient, bund
     assert problem(await http.get(f"{BACKUPS}/jobs/job_unknown")) == (404, "backup_job_not_found")
 
 
+async def test_a_backup_without_a_proof_is_restored_by_choice(
+    http: httpx.AsyncClient, bundoc: BundocRoom, tmp_path: Path
+) -> None:
+    """Security 19."""
+    await put(bundoc, "d1")
+    id = (await done(http, bundoc, await http.post(BACKUPS)))["backup"]
+    assert (await http.get(f"{BACKUPS}/{id}")).json()["authenticity"] == "proved"
+    (tmp_path / "backups" / "prj_a" / id / "manifest.mac").unlink()
+
+    refused = await http.post(f"{BACKUPS}/restore", json={"backup": id})
+    chosen = await http.post(f"{BACKUPS}/restore", json={"backup": id, "unauthenticated": True})
+
+    assert (await http.get(BACKUPS)).json()["items"][0]["authenticity"] == "unauthenticated"
+    assert problem(refused) == (409, "backup_unauthenticated")
+    assert (await done(http, bundoc, chosen))["state"] == "done"
+
+
 async def test_a_backup_is_restored_into_another_project_of_the_same_developer(
     http: httpx.AsyncClient, bundoc: BundocRoom
 ) -> None:

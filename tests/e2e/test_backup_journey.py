@@ -54,6 +54,12 @@ def test_a_backup_is_made_verified_restored_and_deleted(instance: Instance, shop
         (restored["safety_backup"], "before_restore"),
         (made["id"], "manual"),
     ]
+    assert {one["authenticity"] for one in listed} == {"proved"}
+    (proof,) = instance.home.rglob(f"{made['id']}/manifest.mac")
+    proof.unlink()
+    again = ("backup", "restore", made["id"], "--yes", "--project", shop.project)
+    instance.bunbase(*again, code=1)
+    instance.bunbase(*again, "--unauthenticated")
     instance.bunbase("backup", "delete", made["id"], "--yes", "--project", shop.project)
     instance.bunbase("backup", "verify", made["id"], "--project", shop.project, code=1)
 

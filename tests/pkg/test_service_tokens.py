@@ -105,6 +105,15 @@ def test_a_token_is_renewed_before_it_dies() -> None:
     assert ours.check(second) == Passport("hall", "cellar")
 
 
+def test_processes_change_over_to_keys_for_each_room_one_by_one() -> None:
+    """Security 9: those with the one secret and those with keys derived from it understand each other."""
+    public = {room: [public_key(room_secret(OLD, room))] for room in ROOMS}
+    strict = ServiceTokens(given_keys({"hall": room_secret(OLD, "hall")}, public), lambda: NOW)
+
+    assert tokens("cellar").check(strict.mint("hall", "cellar")) == Passport("hall", "cellar")
+    assert strict.check(tokens("cellar").mint("cellar", "hall")) == Passport("cellar", "hall")
+
+
 def test_a_secret_is_changed_without_a_moment_in_which_processes_refuse_each_other() -> None:
     """Security 9: first every process accepts the new secret, then every one signs under it, then the old one goes."""
     steps = [(OLD,), (OLD, NEW), (NEW, OLD), (NEW,)]

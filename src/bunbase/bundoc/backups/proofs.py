@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from bunbase.contracts.backups import Authenticity, Backup, BackupAltered, BackupUnauthenticated, Manifest
 from bunbase.contracts.bunkms import Kms, Mac
+
+AT_ONCE: Final = 500  # more than a project may have; somebody may have copied folders into the directory
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -33,12 +36,15 @@ class Proofs:
         return await self.kms.make_mac(project, _context(id), _digest(text))
 
     async def checked(self, project: str, written: Sequence[Written]) -> list[Backup]:
-        """Return the backups, each with what its code proves. One question to BunKMS at most.
+        """Return the backups, each with what its code proves.
 
         Raises: what BunKMS says of the project's key.
         """
-        macs = tuple(Mac(_context(one.id), _digest(one.text), one.mac) for one in written if one.mac)
-        proved = iter(await self.kms.check_macs(project, macs) if macs else ())
+        macs = [Mac(_context(one.id), _digest(one.text), one.mac) for one in written if one.mac]
+        answers: list[bool] = []
+        for first in range(0, len(macs), AT_ONCE):
+            answers += await self.kms.check_macs(project, tuple(macs[first : first + AT_ONCE]))
+        proved = iter(answers)
         return [_backup(one, project, next(proved) if one.mac else None) for one in written]
 
 

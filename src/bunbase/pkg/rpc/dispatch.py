@@ -58,7 +58,7 @@ class Failed(Exception):
 class Dispatcher:
     """Answers single calls, batches and notifications; streams are found by `stream()` first.
 
-    `admit`: asked before each call that comes with a passport. Methods without it are open to everybody who gets here.
+    `admit`: asked before each call, of a batch too. Without it, everybody who gets here may call everything.
     """
 
     def __init__(self, methods: Mapping[str, Method], admit: Admit | None = None) -> None:
