@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from bunbase.contracts.caller import Role
 from bunbase.contracts.functions import FunctionError, FunctionNotFound, FunctionOverloaded
+from bunbase.functions import meter
 from bunbase.functions.durations import BUCKETS, bucket_of, percentile_ms, upper_seconds
 from bunbase.functions.service import FunctionsService
+from bunbase.pkg import metrics
 from bunbase.pkg.clock import ManualClock, SystemClock
 from bunbase.pkg.errors import Forbidden, Unreachable
 from bunbase.pkg.usage.batches import hour_of
@@ -140,6 +142,22 @@ async def test_what_a_project_used_until_its_end_is_kept_and_its_statistics_are_
 
     assert [used.invocations for used in await functions.stores.hours.of_project("prj_one", hour, 9)] == [1]
     assert await functions.stores.hours.of_function("prj_one", "f", hour, 9) == []
+
+
+async def test_of_too_many_functions_only_usage_is_counted_and_the_rest_is_a_metric(
+    functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meter, "MAX_KEPT", 1)
+    for name in ("f", "g", "h"):
+        await deploy(functions, name, HALF)
+    before = float(metrics.counts_dropped._value.get())
+    async with functions.meter.writer.sending:  # nothing is frozen meanwhile
+        for name in ("f", "g", "g", "h"):
+            await call(functions, name)
+
+    assert [(await functions.stats(MEMBER, name, 1)).calls for name in ("f", "g", "h")] == [1, 0, 0]
+    assert (await functions.usage(MEMBER, 1)).invocations == 4
+    assert metrics.counts_dropped._value.get() == before + 3
 
 
 async def test_statistics_are_for_members_and_for_functions_that_exist(functions: FunctionsService) -> None:

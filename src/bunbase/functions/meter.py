@@ -20,9 +20,8 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Deliver, Writer
 
-MAX_KEPT: Final = 20_000  # functions of an hour, while the database is away; then the counts of others are a metric
-
-CALLS, MB_MS, CPU_US = int(Dimension.FN_CALLS), int(Dimension.FN_MB_MS), int(Dimension.FN_CPU_US)
+MAX_KEPT: Final = 20_000  # functions of an hour, while the database is away; of others only what is to be paid for
+UNNAMED: Final = ""  # all further functions of a project
 
 
 class Counts:
@@ -38,7 +37,7 @@ class Counts:
 class Meter:
     def __init__(self, add: Deliver[Hour], clock: Clock) -> None:
         self.counts: dict[tuple[str, str, datetime], Counts] = {}
-        self.rests: dict[str, int] = {}  # by project: thousandths of FN_MB_MS, which the next call takes along
+        self.rests: dict[str, int] = {}  # by project: thousandths of FN_MB_MS, which the next batch takes along
         self.writer = Writer(add, clock, self._rows)
         self.usage = self.writer.usage
 
@@ -46,25 +45,21 @@ class Meter:
         """Count a call that a worker had."""
         _outcomes(outcome).inc()
         metrics.execution_seconds.observe(seconds)
-        deployment = worker.deployment
-        cpu_us = round(worker.cpu.take() * 1000)
-        mb_us = round(seconds * 1_000_000) * deployment.config.memory_mb
-        if (counts := self._of(deployment)) is not None:
-            counts.calls += 1
-            counts.errors += outcome not in (Outcome.OK, Outcome.CANCELLED)
-            counts.cold += call.cold
-            counts.mb_us += mb_us
-            counts.cpu_us += cpu_us
-            counts.peak_mb = max(counts.peak_mb, worker.peak_mb)
-            counts.buckets[bucket_of(seconds)] += 1
-        self._use(deployment.project, mb_us, cpu_us)
+        counts = self._of(worker.deployment)
+        if counts is None:
+            return
+        counts.calls += 1
+        counts.errors += outcome not in (Outcome.OK, Outcome.CANCELLED)
+        counts.cold += call.cold
+        counts.mb_us += round(seconds * 1_000_000) * worker.deployment.config.memory_mb
+        counts.cpu_us += round(worker.cpu.take() * 1000)
+        counts.peak_mb = max(counts.peak_mb, worker.peak_mb)
+        counts.buckets[bucket_of(seconds)] += 1
 
     def died(self, worker: Worker) -> None:
         """Count what it burnt behind its last call."""
-        cpu_us = round(worker.cpu.take() * 1000)
         if (counts := self._of(worker.deployment)) is not None:
-            counts.cpu_us += cpu_us
-        self.usage.add(worker.deployment.project, CPU_US, cpu_us)
+            counts.cpu_us += round(worker.cpu.take() * 1000)
 
     def refused(self, deployment: Deployment, why: str) -> None:
         """Count a call that no worker had."""
@@ -82,27 +77,36 @@ class Meter:
     def _of(self, deployment: Deployment) -> Counts | None:
         self.usage.turn_to(self.writer.now())
         key = (deployment.project, deployment.name, self.usage.hour)
-        found = self.counts.get(key)
-        if found is None:
-            if len(self.counts) >= MAX_KEPT:
-                metrics.counts_dropped.inc()
-                return None
-            found = self.counts[key] = Counts()
-        return found
+        return self.counts.get(key) or self._new(*key)
 
-    def _use(self, project: str, mb_us: int, cpu_us: int) -> None:
-        usage, whole = self.usage, mb_us + self.rests.get(project, 0)
-        self.rests[project] = whole % 1000
-        usage.add(project, CALLS, 1)
-        usage.add(project, MB_MS, whole // 1000)
-        usage.add(project, CPU_US, cpu_us)
+    def _new(self, project: str, function: str, hour: datetime) -> Counts | None:
+        if len(self.counts) >= MAX_KEPT:
+            metrics.counts_dropped.inc()
+            function = UNNAMED
+            if (project, function, hour) not in self.counts and len(self.counts) >= 2 * MAX_KEPT:
+                metrics.usage_dropped.labels(Dimension.FN_CALLS.name.lower()).inc()
+                return None
+        return self.counts.setdefault((project, function, hour), Counts())
 
     def _rows(self) -> list[Hour]:
-        """Give all statistics in one order, so that two writers do not wait for each other, and begin at nothing."""
-        taken, self.counts = self.counts, {}
+        """Give all statistics in one order, so that two writers do not wait for each other, and begin at nothing.
+
+        What is to be paid for is added to the usage only here: with every call it cost some 2 µs.
+        """
+        taken, self.counts = sorted(self.counts.items(), key=lambda item: item[0]), {}
+        for (project, _, hour), counts in taken:
+            self.usage.turn_to(hour)
+            self._use(project, counts)
+        self.usage.turn_to(self.writer.now())
         if len(self.rests) > MAX_KEPT:
             self.rests = {}
-        return [_row(*key, counts) for key, counts in sorted(taken.items(), key=lambda item: item[0])]
+        return [_row(*key, counts) for key, counts in taken if key[1] != UNNAMED]
+
+    def _use(self, project: str, counts: Counts) -> None:
+        whole, self.rests[project] = divmod(counts.mb_us + self.rests.get(project, 0), 1000)
+        self.usage.add(project, Dimension.FN_CALLS, counts.calls)
+        self.usage.add(project, Dimension.FN_MB_MS, whole)
+        self.usage.add(project, Dimension.FN_CPU_US, counts.cpu_us)
 
 
 def _row(project: str, function: str, hour: datetime, counts: Counts) -> Hour:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bunbase.contracts.triggers import JobStatus, RunOutcome
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms, Site
 from tests.fakes import FakeKms
 from tests.functions.calls import MEMBER, PROJECT, deploy, until
@@ -62,6 +64,35 @@ async def test_a_job_of_a_dead_server_is_run_again_when_its_lease_ends(
     runs = await runs_of(functions, "f", 2)
     assert (held.state, outcomes(runs)) == (JobStatus.RUNNING, [RunOutcome.LOST, RunOutcome.OK])
     assert [(run.job, run.attempt, run.code) for run in runs] == [(job.id, 1, "server_died"), (job.id, 1, None)]
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["only the answer was lost", "nothing was written"])
+async def test_a_run_that_succeeded_is_not_run_again_when_recording_it_failed_for_a_moment(
+    functions: FunctionsService, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    """The kind of billing's finding 2: what was done and could not be written down is done twice."""
+    await deploy(functions, "f", SAY)
+    runs, failures = functions.stores.runs, [True]
+    transaction = runs.transaction
+
+    @asynccontextmanager
+    async def lost() -> AsyncIterator[None]:
+        fails = bool(failures) and failures.pop()
+        if fails and not committed:
+            raise Unreachable("PostgreSQL is away.")
+        async with transaction():
+            yield
+        if fails:
+            raise Unreachable("The answer was lost.")
+
+    monkeypatch.setattr(runs, "transaction", lost)
+    job = await enqueue(functions, "f")
+    await until(lambda: not failures and not functions.runner.tasks)
+    clock.advance(31)
+    await functions.runner.begin_due()
+
+    assert [(run.job, run.outcome) for run in await runs_of(functions, "f", 1)] == [(job.id, RunOutcome.OK)]
+    assert (await jobs_of(functions), functions.runner.tasks) == ([], {})
 
 
 async def test_a_job_that_no_server_survives_is_a_dead_letter(functions: FunctionsService, clock: ManualClock) -> None:

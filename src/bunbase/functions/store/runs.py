@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.jobs import Crowded
@@ -37,6 +38,10 @@ class Listed(Run, frozen=True):
 class RunStore:
     def __init__(self, db: Database) -> None:
         self.db = db
+
+    def transaction(self) -> Any:
+        """Recording a run and letting go of its job belong together."""
+        return self.db.transaction()
 
     async def add(self, project: str, run: Run) -> None:
         await self.db.execute(ADD, project, *(getattr(run, name) for name in Run.__struct_fields__))

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -49,6 +50,7 @@ TURN_EVERY: Final = 4  # passing over 60,000 jobs of six projects that had a tur
 POLL_SECONDS: Final = 0.5  # how late another process's job is at worst
 FAILED_STATUS: Final = 400
 LOST: Final = "server_died"
+SETTLE_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0, 6.0)  # well within the lease, which is kept meanwhile if it can be
 
 # not the function's fault: this was no attempt
 PASSING: Final = (FunctionOverloaded, FunctionsUnavailable, Unreachable, BundocBusy, DeadlineExceeded)
@@ -228,15 +230,36 @@ class Runner:
         return Result(RunOutcome.OK)
 
     async def _settle(self, job: Claimed, run: Run) -> None:
+        """Write down how it ended; again while the database is away, or what has succeeded would be run once more."""
+        metrics.trigger_runs.labels(run.kind, run.outcome).inc()
+        waits = iter(SETTLE_AGAIN_SECONDS)
+        again = False
+        while True:
+            try:
+                return await self._settled(job, run, again)
+            except Problem as problem:
+                if (wait := next(waits, None)) is None:
+                    raise
+                log.warning("a run will be recorded later", job=job.id, project=job.project, error=problem.detail)
+            again = True
+            await asyncio.sleep(wait)
+
+    async def _settled(self, job: Claimed, run: Run, again: bool) -> None:
+        """Record the run and let go of the job, both or none. `again`: COMMIT may have succeeded the time before."""
+        with suppress(_Settled):
+            async with self.stores.runs.transaction():
+                await self.stores.runs.add(job.project, run)
+                if not await self._let_go(job, run) and again:
+                    raise _Settled
+
+    async def _let_go(self, job: Claimed, run: Run) -> bool:
         now = self.clock.now()
-        await self.record(job.project, run)
         if run.outcome is RunOutcome.OK or (job.attempt >= job.attempts and job.kind is TriggerKind.CRON):
-            await self.stores.jobs.done(job, self.id, now)  # a schedule's next run comes anyway
-        elif job.attempt >= job.attempts:
-            await self.stores.jobs.bury(job, self.id, now, run.code or run.outcome)
-        else:
-            wait = timedelta(seconds=retry_seconds(self.settings.retry_seconds, job.attempt))
-            await self.stores.jobs.retry(job, self.id, now + wait, run.code or run.outcome)
+            return await self.stores.jobs.done(job, self.id, now)  # a schedule's next run comes anyway
+        if job.attempt >= job.attempts:
+            return await self.stores.jobs.bury(job, self.id, now, run.code or run.outcome)
+        wait = timedelta(seconds=retry_seconds(self.settings.retry_seconds, job.attempt))
+        return await self.stores.jobs.retry(job, self.id, now + wait, run.code or run.outcome)
 
     async def _record_lost(self, job: Claimed, began_at: datetime) -> None:
         log.warning("a job is run again: its server died", job=job.id, project=job.project, function=job.function)
@@ -248,6 +271,10 @@ class Runner:
     async def record(self, project: str, run: Run) -> None:
         metrics.trigger_runs.labels(run.kind, run.outcome).inc()
         await self.stores.runs.add(project, run)
+
+
+class _Settled(Exception):
+    """The job is no longer ours, and the run of the try before is recorded: undo this one."""
 
 
 def _outcome(problem: Problem) -> RunOutcome:

@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 
 
 class Writer(Generic[Row]):
-    """One life of one process, under a name of its own. `rows` gives, and forgets, what goes along with the amounts."""
+    """One life of one process, under a name of its own. `rows` gives, and forgets, what goes along."""
 
     def __init__(self, deliver: Deliver[Row], clock: Clock, rows: Callable[[], Sequence[Row]] = tuple) -> None:
         self.deliver = deliver
@@ -71,9 +71,10 @@ class Writer(Generic[Row]):
         self.usage.turn_to(self.now())
         if len(self.unsent) >= MAX_UNSENT:
             return False
-        for amounts, rows in zip_longest(_parts(self.usage.take()), _parts(self.rows()), fillvalue=()):
+        rows = self.rows()  # before the amounts: it may add to them
+        for amounts, along in zip_longest(_parts(self.usage.take()), _parts(rows), fillvalue=()):
             self.seq += 1
-            self.unsent[self.seq] = Batch(self.name, self.seq, tuple(amounts), tuple(rows))
+            self.unsent[self.seq] = Batch(self.name, self.seq, tuple(amounts), tuple(along))
         return True
 
     async def _send_all(self) -> None:
