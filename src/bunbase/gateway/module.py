@@ -20,6 +20,7 @@ from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
+from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.client import Remote
@@ -42,9 +43,18 @@ async def open_gateway(
     }
     async with identity.following():
         door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits)
+        door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:
-            door.serving = {"http": partial(FastLane, fast_lane(settings, rooms, modules, identity))}
+            door.serving["protocol"] = partial(FastLane, fast_lane(settings, rooms, modules, identity))
         yield door
+
+
+def limits_of(settings: GatewaySettings) -> Limits:
+    return Limits(
+        connections=settings.max_connections,
+        per_address=settings.max_connections_per_address,
+        unlimited=settings.trusted_proxies,
+    )
 
 
 def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], identity: Identity) -> Lane:
