@@ -7,9 +7,11 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
@@ -19,9 +21,11 @@ from bunbase.gateway.module import limits_of
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.generate import openapi_document
 from bunbase.pkg import metrics
+from bunbase.pkg.errors import NotFound
 from bunbase.pkg.http1.limits import Limits
+from tests.gateway.door import FakeFunctions
 from tests.gateway.lanes import KEY, Reply, Served, served
-from tests.gateway.others import BAKERY, FakeBunAuth
+from tests.gateway.others import BAKERY, FakeBunAuth, Room
 from tests.pkg.waiting import eventually
 
 D1 = "/v1/data/posts/d1"
@@ -33,7 +37,7 @@ BODY_METHODS = ("post", "put", "patch")
 
 def addresses() -> list[tuple[str, str]]:
     """List every route that takes a body: method and template."""
-    paths: dict[str, Any] = openapi_document()["paths"]
+    paths: dict[str, Any] = msgspec.json.decode(openapi_document())["paths"]
     found = [(method.upper(), path) for path, item in paths.items() for method in item if method in BODY_METHODS]
     assert len(found) > 40
     return found
@@ -47,6 +51,20 @@ def filled(template: str) -> str:
 async def lanes(tmp_path: Path) -> AsyncIterator[tuple[Served, Served]]:
     async with both(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def _rooms_have_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the stand-ins answer 404 to what they know nothing of."""
+
+    def missing(_self: Any, _method: str) -> Any:
+        async def answer(*_: Any, **__: Any) -> Any:
+            raise NotFound
+
+        return answer
+
+    for stand_in in (Room, FakeFunctions):
+        monkeypatch.setattr(stand_in, "__getattr__", missing, raising=False)
 
 
 class both:  # noqa: N801  # reads as a function where it is used
@@ -108,85 +126,85 @@ async def test_blanks_around_a_value_are_no_part_of_it(lanes: tuple[Served, Serv
             keyed = () if header.startswith(key) else (key,)
             raw = head(f"{method} {path} HTTP/1.1", host, *keyed, header, f"content-length: {len(body)}") + body
             assert (await alike(lanes, raw)).status == status, header
-        public = head(f"GET {ECHO} HTTP/1.1", host, f"x-bunbase-project: {BAKERY}{blanks}")
-        assert (await alike(lanes, public)).status == 201
+        operator = (f"authorization: Bearer {FakeBunAuth().token()}{blanks}", f"x-bunbase-project: {BAKERY}{blanks}")
+        assert (await alike(lanes, head("GET /v1/collections HTTP/1.1", host, *operator))).status == 200
+    for blanks in ("", " ", "   "):
         chunked = head(f"POST {ECHO} HTTP/1.1", host, key, f"transfer-encoding:{blanks}chunked{blanks}")
         assert b'"abc"' in (await alike(lanes, chunked + b"3\r\nabc\r\n0\r\n\r\n")).body
 
 
-@pytest.mark.parametrize(
-    "hosts",
-    [(), ("a", "b"), ("a", "a"), *((host,) for host in ("a/b", "a?b", "a b", "u:p@e", "a/admin?x=", "a:x", "a\\b"))],
-)
-@pytest.mark.parametrize("path", [D1, ECHO, "/api/health", "/nowhere"])
-async def test_a_request_has_exactly_one_host(lanes: tuple[Served, Served], path: str, hosts: tuple[str, ...]) -> None:
+HOSTS = ((), ("a", "b"), ("a", "a"), ("a/b",), ("a?b",), ("a b",), ("u:p@e",), ("a/admin?x=",), ("a:x",), ("a\\b",))
+
+
+async def test_a_request_has_exactly_one_host(lanes: tuple[Served, Served]) -> None:
     """Auth F8, Outside suites F4: RFC 9112 section 3.2. The connection ends, and what follows is no request."""
     canary = head(f"GET {D1} HTTP/1.1", "host: a", KEY)
-    for closing in ((), ("connection: close",)):
-        raw = head(f"GET {path} HTTP/1.1", KEY, *(f"host: {host}" for host in hosts), *closing)
-        reply = await alike(lanes, raw + canary)
+    for path, hosts, closing in product((D1, ECHO, "/api/health", "/nowhere"), HOSTS, ((), ("connection: close",))):
+        raw = head(f"GET {path} HTTP/1.1", KEY, *(f"host: {host}" for host in hosts), *closing) + canary
+        reply = await alike(lanes, raw)
 
-        assert (reply.status, reply.header("connection")) == (400, "close")
+        assert (reply.status, reply.header("connection")) == (400, "close"), raw
         assert b"malformed_request" in reply.body
         for lane in lanes:
             async with lane.connected() as connection:
-                connection.send(raw + canary)
+                connection.send(raw)
                 assert (await connection.ended()).count(b"HTTP/1.1 ") == 1
 
 
-@pytest.mark.parametrize(
-    ("line", "headers", "status"),
-    [
-        (f"GET {D1} HTTP/1.0", (), 200),
-        (f"GET {D1} HTTP/1.0", ("host: a",), 200),
-        (f"GET {D1} HTTP/1.0", ("host: a", "host: a"), 400),
-        (f"GET {D1} HTTP/1.1", ("host:",), 200),
-        (f"GET {D1} HTTP/1.1", ("host: [::1]:7070",), 200),
-        (f"GET {D1} HTTP/2.0", ("host: a",), 505),
-        (f"GET {D1} HTTP/1.2", ("host: a",), 505),
-        (f"GET {D1} HTTP/3.0", ("host: a",), 505),
-        (f"GET {D1} HTTP/0.9", ("host: a",), 505),
-        (f"GET {D1}", (), 505),
-        ("PRI * HTTP/2.0", (), 505),
-        (f"GET {D1}#x HTTP/1.1", ("host: a",), 400),
-        (f"GET {ECHO}?a#x HTTP/1.1", ("host: a",), 400),
-        (f"GET {ECHO}/a\\b HTTP/1.1", ("host: a",), 400),
-        (f"GET {D1} x HTTP/1.1", ("host: a",), 400),
-        (f"GET {D1}\t HTTP/1.1", ("host: a",), 400),
-        (f"GET {D1}\xe9 HTTP/1.1", ("host: a",), 400),
-        ("GET * HTTP/1.1", ("host: a",), 400),
-        ("OPTIONS * HTTP/1.1", ("host: a",), 204),
-        ("CONNECT a:80 HTTP/1.1", ("host: a",), 501),
-        (f"GET http://b{D1} HTTP/1.1", ("host: a",), 200),
-        (f"GET http://b{D1} HTTP/1.1", (), 400),
-        (f"GET http://u@b{D1} HTTP/1.1", ("host: a",), 400),
-        (f"GET ftp://b{D1} HTTP/1.1", ("host: a",), 400),
-        (f"PUT {D1} HTTP/1.1", ("host: a", "transfer-encoding: gzip, chunked"), 501),
-        (f"PUT {D1} HTTP/1.1", ("host: a", "transfer-encoding: xchunked"), 400),
-        (f"PUT {D1} HTTP/1.0", ("host: a", "transfer-encoding: chunked"), 400),
-        (f"GET {D1} HTTP/1.1", ("host: a", "x: y", " folded"), 400),
-    ],
-)
-async def test_both_lanes_read_heads_alike(
-    lanes: tuple[Served, Served], line: str, headers: tuple[str, ...], status: int
-) -> None:
-    assert (await alike(lanes, head(line, KEY, *headers))).status == status
+HEADS: list[tuple[str, tuple[str, ...], int]] = [
+    (f"GET {D1} HTTP/1.0", (), 200),
+    (f"GET {D1} HTTP/1.0", ("host: a",), 200),
+    (f"GET {D1} HTTP/1.0", ("host: a", "host: a"), 400),
+    (f"GET {D1} HTTP/1.1", ("host:",), 200),
+    (f"GET {D1} HTTP/1.1", ("host: [::1]:7070",), 200),
+    (f"GET {D1} HTTP/2.0", ("host: a",), 505),
+    (f"GET {D1} HTTP/1.2", ("host: a",), 505),
+    (f"GET {D1} HTTP/3.0", ("host: a",), 505),
+    (f"GET {D1} HTTP/0.9", ("host: a",), 505),
+    (f"GET {D1}", (), 505),
+    (f"GET {D1}#x HTTP/1.1", ("host: a",), 400),
+    (f"GET {ECHO}?a#x HTTP/1.1", ("host: a",), 400),
+    (f"GET {ECHO}/a\\b HTTP/1.1", ("host: a",), 400),
+    (f"GET {D1} x HTTP/1.1", ("host: a",), 400),
+    (f"GET {D1}\t HTTP/1.1", ("host: a",), 400),
+    (f"GET {D1}\xe9 HTTP/1.1", ("host: a",), 400),
+    ("GET * HTTP/1.1", ("host: a",), 400),
+    ("OPTIONS * HTTP/1.1", ("host: a",), 204),
+    ("CONNECT a:80 HTTP/1.1", ("host: a",), 501),
+    (f"GET http://b{D1} HTTP/1.1", ("host: a",), 200),
+    (f"GET http://b{D1} HTTP/1.1", (), 400),
+    (f"GET http://u@b{D1} HTTP/1.1", ("host: a",), 400),
+    (f"GET ftp://b{D1} HTTP/1.1", ("host: a",), 400),
+    (f"PUT {D1} HTTP/1.1", ("host: a", "transfer-encoding: gzip, chunked"), 501),
+    (f"PUT {D1} HTTP/1.1", ("host: a", "transfer-encoding: xchunked"), 400),
+    (f"PUT {D1} HTTP/1.0", ("host: a", "transfer-encoding: chunked"), 400),
+    (f"GET {D1} HTTP/1.1", ("host: a", "x: y", " folded"), 400),
+]
 
 
-@pytest.mark.parametrize("target", [f"{ECHO}/a?b=c", f"http://other.example:81{ECHO}/a?b=c"])
-async def test_a_function_meets_the_same_address_in_both_lanes(lanes: tuple[Served, Served], target: str) -> None:
+async def test_both_lanes_read_heads_alike(lanes: tuple[Served, Served]) -> None:
+    for line, headers, status in HEADS:
+        assert (await alike(lanes, head(line, KEY, *headers))).status == status, (line, headers)
+    assert (await alike(lanes, head("PRI * HTTP/2.0") + b"SM\r\n\r\n")).status == 505
+
+
+async def test_a_function_meets_the_same_address_in_both_lanes(lanes: tuple[Served, Served]) -> None:
     """Auth F8: the authority of an absolute target takes the place of Host."""
-    reply = await alike(lanes, head(f"GET {target} HTTP/1.1", "host: api.example", KEY))
+    for target, host in (
+        (f"{ECHO}/a?b=c", "api.example"),
+        (f"http://other.example:81{ECHO}/a?b=c", "other.example:81"),
+    ):
+        reply = await alike(lanes, head(f"GET {target} HTTP/1.1", "host: api.example", KEY))
+        _, path, headers, *_ = msgspec.json.decode(reply.body)
 
-    host = b"other.example:81" if target.startswith("http") else b"api.example"
-    assert b'"/a?b=c"' in reply.body
-    assert reply.body.count(b'["host","%b"]' % host) == 1
-    assert b'["host"' not in reply.body.replace(b'["host","%b"]' % host, b"")
+        assert path == "/a?b=c"
+        assert [value for name, value in headers if name == "host"] == [host]
 
 
 # bodies
 
 
+@pytest.mark.usefixtures("_rooms_have_nothing")
 async def test_no_body_is_waited_for_longer_than_it_may_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Security 4, Auth F9: every route, both lanes, and every connection ends."""
     monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.2)
@@ -224,6 +242,7 @@ def counted() -> dict[tuple[str, str, str], int]:
     return {labels: answered.count for labels, answered in metrics.http_requests.series.items() if answered.count}
 
 
+@pytest.mark.usefixtures("_rooms_have_nothing")
 async def test_a_client_that_leaves_amid_its_body_is_499(lanes: tuple[Served, Served]) -> None:
     """Outside suites F3: never 500, never an error in the log; on every route, in both lanes."""
     for lane in lanes:
@@ -264,15 +283,12 @@ async def sent_then_read(program: str, lane: Served, path: str, size: int, *extr
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
-@pytest.mark.parametrize(("path", "status"), [("/v1/data/posts", "413"), ("/api/projects", "401"), ("/nowhere", "404")])
-async def test_what_is_too_large_is_answered_so_that_a_client_reads_it(
-    lanes: tuple[Served, Served], path: str, status: str
-) -> None:
-    """API.md: a client that sends 2 to 20 MB too many and only then reads gets its answer, not a reset."""
-    for lane in lanes:
-        for size in (3 * MIB, 7 * MIB, 22 * MIB):
-            for extra in ((), ("-H", "connection: close"), ("--http1.0",)):
-                assert await sent_then_read("curl", lane, path, size, *extra) == status, (size, extra)
+async def test_what_is_too_large_is_answered_so_that_a_client_reads_it(lanes: tuple[Served, Served]) -> None:
+    """A client that sends 2 to 20 MB too many and only then reads gets its answer, not a reset."""
+    answers = {"/v1/data/posts": "413", "/api/projects": "401", "/nowhere": "404"}
+    ways = ((), ("-H", "connection: close"), ("--http1.0",))
+    for lane, size, (path, status), extra in product(lanes, (4 * MIB, 22 * MIB), answers.items(), ways):
+        assert await sent_then_read("curl", lane, path, size, *extra) == status, (path, size, extra)
 
 
 def test_the_settings_bound_the_port() -> None:
