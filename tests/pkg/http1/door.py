@@ -28,6 +28,7 @@ class App:
     begun: int = 0
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     silence: Problem | None = None
+    silence_seconds: float = 0.2
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.begun += 1
@@ -57,7 +58,7 @@ class App:
                 await self.go_on.wait()
             case "/silent":
                 assert self.silence is not None
-                incoming(scope).may_be_silent(0.2, self.silence)
+                incoming(scope).may_be_silent(self.silence_seconds, self.silence)
             case "/own":
                 incoming(scope).keeps_own_time()
         body, more = b"", True

@@ -112,7 +112,7 @@ async def test_a_client_that_leaves_amid_its_body_is_gone_and_no_error(caplog: p
 @pytest.mark.parametrize("path", ["/read", "/silent", "/own"])
 async def test_a_body_that_stalls_while_the_server_stops_gets_a_proper_end(path: str) -> None:
     """Auth F9: not a 500."""
-    app = App(silence=DeadlineExceeded("Nothing came."))
+    app = App(silence=DeadlineExceeded("Nothing came."), silence_seconds=60)
     async with port(app, stop_seconds=0.05) as open_port:
         reader, writer = await asyncio.open_connection("127.0.0.1", open_port.number)
         writer.write(f"POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n".encode())

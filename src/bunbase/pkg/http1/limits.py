@@ -14,14 +14,16 @@ HIGHEST: Final = 1 << 20  # descriptors; where the hard limit is "unlimited" thi
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """`connections`, `per_address`: open at once, in all and from one address (IPv6: from one /64); the addresses in
-    `unlimited` count only in all. `descriptors_share`: of the process, for this port's connections.
+    `unlimited` count only in all. `descriptors_share`: how much of the process's descriptors they may take.
 
     `head_bytes`: of a request line with its headers. `read_seconds`: for a whole request, and one second more for
     every `bytes_per_second` of its body. `idle_seconds`: between two requests. `write_seconds`: for a client that takes
-    nothing of an answer, and for the whole answer one second more for every `bytes_per_second` of it.
+    nothing of its answer; or less than `bytes_per_second` of one that is written in full.
+
     `linger_seconds`, `linger_silence_seconds`, `unread_bytes`: for how long, with which pauses, and how much is still
-    read and dropped behind an answer that came before the end of its request. `refused_seconds`: how long a connection beyond the limit may read its refusal; `refused_at_once`: so many.
-    `stop_seconds`: for the rest of a body when the server stops.
+    read and dropped behind an answer that came before the end of its request. `refused_seconds`: how long a connection
+    beyond the limit may read its refusal; `refused_at_once`: how many may. `stop_seconds`: for the rest of a body when
+    the server stops.
     """
 
     connections: int = CONNECTIONS
