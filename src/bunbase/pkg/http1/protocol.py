@@ -324,12 +324,12 @@ class Http1Protocol(HttpToolsProtocol):
         self.refused = self.door.refuse()
         metrics.http_refused.labels(TooManyConnections.code).inc()
         self.ended = True
-        if not self.refused:
-            self.transport.close()
-            return
         problem = TooManyConnections("Use fewer connections, or come back later.", retry_after_seconds=1)
         self.transport.write(refusal(problem, self.server_state.default_headers))
-        self.transport.write_eof()
+        if self.refused:
+            self.transport.write_eof()
+        else:
+            self.transport.close()  # at once: what the client has sent already may cost it the answer
 
     def close(self) -> None:
         """Close now; what was written is still sent if the client takes it soon."""
