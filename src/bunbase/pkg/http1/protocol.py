@@ -1,7 +1,7 @@
 """HTTP/1.1 on one connection, with a bound on everything that a client may take: time, bytes, places.
 
 A subclass of uvicorn's HttpToolsProtocol, which is internal to uvicorn: `tests/gateway/test_uvicorn.py` pins what is
-relied on. The life of a request:
+relied on. When something is late, and what happens then: `timed.py`. The life of a request:
 
 1. `connection_made`: the connection is counted, or refused with 503.
 2. `on_message_begin`: the clock starts. `on_headers_complete`: the head is checked (`head.py`); what is no request of
@@ -10,21 +10,17 @@ relied on. The life of a request:
 4. The answer is written. A client that does not take it is hung up on (`unsent.py`).
 5. What still comes of a request behind its answer is read and dropped, within bounds, so that the client gets to read
    the answer: closing at once on a client that sends would reset the connection, and lose what was written.
-
-One timer a connection looks after all of this: setting one with every request would cost more than reading the clock.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import TimerHandle
 from typing import Any, Final
 from urllib.parse import unquote
 
 import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from bunbase.pkg import metrics
@@ -32,7 +28,6 @@ from bunbase.pkg.errors import (
     HeadersTooLarge,
     Malformed,
     Problem,
-    RequestStalled,
     TooManyConnections,
     VersionNotSupported,
 )
@@ -42,19 +37,16 @@ from bunbase.pkg.http1.exchange import Ends, Exchange
 from bunbase.pkg.http1.head import ASTERISK, BLANKS, Head, checked_head
 from bunbase.pkg.http1.incoming import EXTENSION
 from bunbase.pkg.http1.server_wide import server_wide
-from bunbase.pkg.http1.unsent import Unsent
+from bunbase.pkg.http1.timed import TimedProtocol
 
 VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # as llhttp says it
-LEAST_PAUSE: Final = 0.001
 
 
 class Ended(Exception):
     """Stops the parser: nothing that comes now is a request."""
 
 
-class Http1Protocol(HttpToolsProtocol):
-    cycle: Any  # an Exchange; in the fast lane a Turn
-
+class Http1Protocol(TimedProtocol):
     def __init__(
         self,
         door: Connections,
@@ -63,43 +55,26 @@ class Http1Protocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(door.limits, config, server_state, app_state, _loop)
         self.door = door
-        self.limits = limits = door.limits
-        self.tick = min(limits.read_seconds, limits.idle_seconds, limits.linger_seconds, limits.write_seconds / 2)
-        self.admitted = self.refused = False
-        self.ended = False  # nothing is read as a request any more, and nothing but what was written is sent
-        self.deaf = False  # the answer that is under way is the last one
-        self.in_head = False
-        self.in_message = False
+        self.refused = False
         self.problem: Problem | None = None  # with the head that is being parsed
         self.piece_bytes = 0  # of the data that is being parsed
         self.body_came = False  # with it
         self.head_bytes = 0  # of a head; of trailers, or of what stands between two chunks
-        self.body_bytes = 0
         self.unread_bytes = 0
-        self.since = 0.0  # when what is waited for began
-        self.paused_at: float | None = None
-        self.heard_at = 0.0  # behind the answer
-        self.stopping = False
-        self.stop_by: float | None = None
-        self.watch: TimerHandle | None = None
 
     # the connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self.ends = Ends(self)
-        self.unsent = Unsent(transport, self.limits.write_seconds, self.limits.bytes_per_second)
-        self.since = self.loop.time()
         self.admitted = self.door.admit(self._peer())
         if not self.admitted:
             self._turn_away()
         self._watch_again()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.watch is not None:
-            self.watch.cancel()
         if self.admitted:
             self.door.leave(self._peer())
         if self.refused:
@@ -336,90 +311,6 @@ class Http1Protocol(HttpToolsProtocol):
         self.ended = True
         self.since = self.heard_at = self.loop.time()
         self.transport.close()
-
-    # time
-
-    def start_clock(self, seconds: float) -> None:
-        """From now on something is waited for that may take `seconds`."""
-        self.since = self.loop.time()
-        if seconds < self.tick:
-            self.tick = seconds
-            self._watch_again()
-
-    def resume_clock(self) -> None:
-        """The app has room again: while it had none, it was not the client that was slow."""
-        if self.paused_at is not None:
-            now = self.loop.time()
-            self.since = min(now, self.since + now - self.paused_at)
-            self.paused_at = None
-
-    def _pause(self) -> None:
-        if self.paused_at is None:
-            self.paused_at = self.loop.time()
-        self.flow.pause_reading()
-
-    def _watch_again(self) -> None:
-        if self.watch is not None:
-            self.watch.cancel()
-        deadline = self._deadline()
-        pause = self.tick if deadline is None else min(self.tick, deadline - self.loop.time())
-        self.watch = self.loop.call_later(max(pause, LEAST_PAUSE), self._check_time)
-
-    def _check_time(self) -> None:
-        now, deadline = self.loop.time(), self._deadline()
-        whole = self.cycle is None or self.cycle.response_complete
-        if self.unsent.too_slow(now, whole):
-            self.transport.abort()
-            return
-        if deadline is not None and now >= deadline:
-            if not self.ended:
-                self._be_late()
-            elif not self.transport.get_write_buffer_size():
-                self.transport.abort()
-                return
-        self._watch_again()
-
-    def _deadline(self) -> float | None:
-        """Return when the client must have done what is waited for; None: it is not the client that is waited for."""
-        limits, cycle = self.limits, self.cycle
-        if self.ended:
-            return self._end_deadline()
-        if self.paused_at is not None:
-            return None
-        if self.in_head or cycle is None:
-            return self.since + limits.read_seconds
-        if cycle.response_complete:
-            return self.since + (limits.linger_seconds if self.in_message else limits.idle_seconds)
-        return self._body_deadline() if self.in_message and not self.deaf else None
-
-    def _end_deadline(self) -> float:
-        limits = self.limits
-        if not self.admitted:
-            return self.since + limits.refused_seconds
-        longest = limits.stop_seconds if self.stopping else limits.linger_seconds
-        return min(self.since + longest, self.heard_at + limits.linger_silence_seconds)
-
-    def _body_deadline(self) -> float | None:
-        cycle, limits = self.cycle, self.limits
-        if cycle.problem is not None:
-            return None
-        if cycle.silence_seconds is not None:
-            deadline: float = self.since + cycle.silence_seconds
-        elif cycle.own_time:
-            return self.stop_by
-        else:
-            deadline = self.since + limits.read_seconds + self.body_bytes / limits.bytes_per_second
-        return deadline if self.stop_by is None else min(deadline, self.stop_by)
-
-    def _be_late(self) -> None:
-        if self.in_head:
-            self.refuse(RequestStalled("The head of the request did not come in time: send it again."))
-        elif self.cycle is None or self.cycle.response_complete:
-            self.close()
-        elif self.stop_by is not None and self.loop.time() >= self.stop_by:
-            self._fail(RequestStalled("The server is stopping, and the request was not there: send it again."))
-        else:
-            self._fail(self.cycle.late)
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""
