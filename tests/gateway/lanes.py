@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bunbase.bundoc.module import MODULE as BUNDOC
 from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.bundoc import Bundoc
@@ -131,8 +133,8 @@ class Served:
 
 @asynccontextmanager
 async def served(directory: Path, settings: GatewaySettings | None = None, **changed: Any) -> AsyncIterator[Served]:
-    """`changed`: attributes of the Lane to set before anybody is served; `bundoc`, `functions`: stand-ins;
-    `functions_host`: the wildcard of the projects' own hosts.
+    """`changed`: other Limits than those of the settings; `bundoc`, `functions`: stand-ins; `functions_host`: the
+    wildcard of the projects' own hosts.
     """
     settings, kms = settings or GatewaySettings(), FakeKms()
     where = replace(site(directory, clock=ManualClock()), functions_host=changed.pop("functions_host", ""))
@@ -143,13 +145,12 @@ async def served(directory: Path, settings: GatewaySettings | None = None, **cha
         rooms.add(Functions, changed.pop("functions", None) or FakeFunctions())
         rooms.add(Kms, kms)
         async with open_gateway(settings, rooms, where, MODULES, Readiness({})) as door:
-            lane: Lane | None = door.serving["http"].args[0] if settings.fast_lane else None
+            lane: Lane | None = door.serving["protocol"].args[0] if settings.fast_lane else None
             hot = CountingHot([], settings.max_body_bytes)
             if lane is not None:
-                assert door.serving["http"].func is FastLane
+                assert door.serving["protocol"].func is FastLane
                 hot.by_method, lane.hot = lane.hot.by_method, hot
-                for name, value in changed.items():
-                    setattr(lane, name, value)
+            door.serving["limits"] = msgspec.structs.replace(door.serving["limits"], **changed)
             async with serving(door, listen("127.0.0.1", 0), **door.serving) as url:
                 port = int(url.rpartition(":")[2])
                 yield Served(("127.0.0.1", port), lane, hot, service, platform, tenant_auth)

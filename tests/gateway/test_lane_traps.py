@@ -12,13 +12,14 @@ import pytest
 
 from bunbase.contracts.bundoc import Document, DocumentExists, Page
 from bunbase.contracts.revocations import RevokedKind
-from bunbase.gateway.fast_lane import MAX_HEAD_BYTES
 from bunbase.pkg import metrics
+from bunbase.pkg.http1.limits import Limits
 from tests.gateway.lanes import KEY, Served, request, served
 from tests.gateway.others import PUBLISHABLE
 from tests.pkg.waiting import eventually
 
 D1 = "/v1/data/posts/d1"
+MAX_HEAD_BYTES = Limits().head_bytes
 
 
 class SlowBundoc:
@@ -202,12 +203,15 @@ async def test_endless_headers_end_the_connection(lane: Served, bomb: str) -> No
     assert (reply.status, b"headers_too_large" in reply.body) == (431, True)
 
 
-async def test_a_silent_connection_is_closed(tmp_path: Path) -> None:
+async def test_a_request_that_does_not_arrive_is_408_and_the_end(tmp_path: Path) -> None:
     async with served(tmp_path, read_seconds=0.05) as lane:
         for beginning in (b"GET /v1/da", request(f"PUT {D1}", KEY, "content-length: 9") + b"{"):
             async with lane.connected() as connection:
                 connection.send(beginning)
+                reply = await connection.reply()
 
+                assert (reply.status, reply.header("connection")) == (408, "close")
+                assert b"request_stalled" in reply.body
                 assert await connection.ended() == b""
 
 

@@ -15,12 +15,11 @@ from prometheus_client import REGISTRY
 
 from bunbase.contracts.functions import MAX_BEGINNING_BYTES
 from bunbase.functions.module import MODULE
-from bunbase.functions.routes import request_body
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.limits import WINDOW_BYTES
 from bunbase.functions.workers.upload import Upload
-from bunbase.gateway.fast_lane import MAX_UNREAD_BYTES
+from bunbase.pkg.http1.limits import Limits
 from tests.functions.calls import bundle, until
 from tests.functions.neighbours import neighbours
 from tests.gateway.lanes import KEY, Connection, Served, request, served
@@ -286,15 +285,16 @@ async def test_an_answer_that_has_begun_goes_on_when_the_client_stalls(place: Pl
     assert await body_of(connection) == b"begun request_stalled"
 
 
-async def test_a_small_body_that_does_not_come_never_reaches_the_function(
-    place: Place, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(request_body, "READ_SECONDS", 0.1)
+async def test_a_small_body_that_does_not_come_never_reaches_the_function(place: Place, tmp_path: Path) -> None:
     await place.deploy(REPORT)
 
-    reply = await connection.ask("POST /v1/functions/f", KEY, "expect: 100-continue", "content-length: 10")
-    assert reply.status == 100
-    reply = await connection.reply()
+    async with (
+        served(tmp_path / "hasty", functions=place.functions, read_seconds=0.1) as hasty,
+        hasty.connected() as connection,
+    ):
+        reply = await connection.ask("POST /v1/functions/f", KEY, "expect: 100-continue", "content-length: 10")
+        assert reply.status == 100
+        reply = await connection.reply()
 
     assert (reply.status, b"request_stalled" in reply.body) == (408, True)
     assert await place.said() == []
@@ -424,7 +424,7 @@ async def test_who_sends_too_much_of_what_nobody_reads_is_hung_up_on(place: Plac
 
     connection.send(request("POST /v1/functions/f", KEY, f"content-length: {64 * MIB}") + bytes(MIB))
     assert await body_of(connection) == b'"unread"'
-    connection.send(bytes(MAX_UNREAD_BYTES + MIB))
+    connection.send(bytes(Limits().unread_bytes + MIB))
 
     with suppress(ConnectionError):
         assert await connection.ended() == b""

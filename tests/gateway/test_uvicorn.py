@@ -1,24 +1,33 @@
-"""The fast lane stands on insides of uvicorn that may change with any release."""
+"""The front door stands on insides of uvicorn that may change with any release."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from importlib.metadata import version
 
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from bunbase.pkg.http1.exchange import Ends
 
 RELIED_ON = (
-    *("cycle", "pipeline", "flow", "tasks", "transport", "parser", "url", "headers", "expect_100_continue", "client"),
-    *("server_state", "timeout_keep_alive", "connection_made", "connection_lost", "data_received"),
-    *("send_400_response", "on_message_begin", "on_headers_complete", "on_body", "on_message_complete"),
-    *("on_response_complete", "shutdown"),
+    *("cycle", "pipeline", "flow", "tasks", "transport", "parser", "url", "headers", "client", "server", "scheme"),
+    *("server_state", "app_state", "root_path", "asgi_version", "access_log", "access_logger", "logger"),
+    *("connection_made", "connection_lost", "data_received", "send_400_response", "on_message_begin", "on_header"),
+    *("on_headers_complete", "on_body", "on_message_complete", "on_response_complete", "shutdown", "_start_asgi_task"),
+)
+OF_A_CYCLE = (
+    *("body", "more_body", "disconnected", "keep_alive", "response_started", "response_complete"),
+    *("waiting_for_100_continue", "message_event", "scope", "run_asgi", "receive", "send", "on_response"),
 )
 
 RECHECK = """\
-uvicorn or httptools has changed. Read uvicorn/protocols/http/httptools_impl.py against gateway/fast_lane.py:
-how on_headers_complete queues behind an unfinished `cycle`; what connection_lost and shutdown do with it; who sets the
-keep-alive timer; that on_url, on_header and on_body come as before. Run tests/gateway, then change the numbers here."""
+uvicorn or httptools has changed. Read uvicorn/protocols/http/httptools_impl.py against pkg/http1/protocol.py,
+exchange.py and gateway/fast_lane.py: how on_headers_complete builds a cycle and queues behind an unfinished one; what
+connection_lost and shutdown do with it; who closes the transport, and when; that nothing but on_response_complete set
+the keep-alive timer; that on_url, on_header and on_body come as before. Run tests/pkg/http1 and tests/gateway, then
+change the numbers here."""
 
 
 def test_the_versions_are_those_that_were_read() -> None:
@@ -29,6 +38,8 @@ def test_what_the_lane_relies_on_is_there() -> None:
     source = inspect.getsource(HttpToolsProtocol)
 
     assert [name for name in RELIED_ON if name not in source] == [], RECHECK
+    cycle = inspect.getsource(RequestResponseCycle)
+    assert [name for name in OF_A_CYCLE if name not in cycle] == [], RECHECK
     assert {"read_paused", "write_paused"} <= set(FlowControl.__init__.__code__.co_names), RECHECK
 
 
@@ -44,3 +55,10 @@ def test_uvicorn_asks_no_more_of_a_cycle_than_a_turn_has() -> None:
         "message_event",
         "keep_alive",
     }, RECHECK
+
+
+def test_a_cycle_asks_no_more_of_its_transport_than_ends_have() -> None:
+    asked = set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle)))
+
+    assert asked == {"write", "close", "is_closing"}, RECHECK
+    assert all(hasattr(Ends, name) for name in asked)

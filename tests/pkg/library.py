@@ -13,6 +13,7 @@ import msgspec
 
 from bunbase.pkg import context
 from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.passwords import SignInBusy
 from bunbase.pkg.rpc.admission import Table, admission
 from bunbase.pkg.rpc.client import Line, remote
@@ -112,10 +113,12 @@ TABLE: Table = {"library": {READER: frozenset(call.name for call in calls_of(Lib
 
 
 @asynccontextmanager
-async def serving_library(shelves: Shelves, tokens: ServiceTokens = TOKENS) -> AsyncIterator[str]:
+async def serving_library(
+    shelves: Shelves, tokens: ServiceTokens = TOKENS, limits: Limits | None = None
+) -> AsyncIterator[str]:
     """Give the address of an internal port that answers for `shelves`."""
     app = RpcApp(Dispatcher(methods_of("library", Library, shelves), admission(TABLE, {})), tokens)
-    async with serving(app, listen("127.0.0.1", 0)) as address:
+    async with serving(app, listen("127.0.0.1", 0), limits) as address:
         yield address
 
 

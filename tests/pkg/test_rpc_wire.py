@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
@@ -9,6 +11,7 @@ import httpx
 import msgspec
 import pytest
 
+from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.rpc import wire
 from tests.pkg.library import READER, TOKENS, Shelves, serving_library
 
@@ -223,3 +226,21 @@ def test_a_contract_must_be_awaitable_or_stream() -> None:
 
     with pytest.raises(TypeError, match="must be async or give an AsyncIterator"):
         wire.calls_of(Blocking)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_a_call_whose_body_does_not_come_is_no_error(leaves: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Outside suites F3, Auth F9: the internal port too."""
+    async with serving_library(Shelves(), limits=Limits(read_seconds=0.1)) as address:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+        token = TOKENS.current(READER, "library")
+        writer.write(f"POST /rpc HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n".encode())
+        writer.write(b"content-length: 50\r\n\r\n{")
+        await writer.drain()
+        if not leaves:
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b"request_stalled" in answer
+        writer.close()
+
+    assert [line for line in caplog.records if line.levelno >= logging.ERROR] == []

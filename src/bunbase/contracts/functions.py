@@ -66,10 +66,6 @@ class FunctionTimeout(Problem):
     status, code, title = 504, "function_timeout", "The function did not answer in time"
 
 
-class RequestStalled(Problem):
-    status, code, title = 408, "request_stalled", "The rest of the request did not come"
-
-
 class FunctionCpuExceeded(Problem):
     status, code, title = 504, "function_cpu_exceeded", "The function used up its processor time"
 

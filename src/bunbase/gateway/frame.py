@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -10,6 +11,7 @@ from bunbase.gateway.caching import caching
 from bunbase.gateway.record import record
 from bunbase.gateway.request_ids import request_id_from
 from bunbase.pkg import context
+from bunbase.pkg.errors import Stopping
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -23,7 +25,7 @@ CALLER: Final = "caller"  # where in the scope's state the front door leaves it 
 
 
 class Frame:
-    """`serving`: how the server is to be told of the fast lane, where there is one."""
+    """`serving`: what `serving` of pkg/serve.py is to be told: the limits, and the fast lane where there is one."""
 
     def __init__(self, app: App, serving: dict[str, Any] | None = None) -> None:
         self.app = app
@@ -51,6 +53,9 @@ class Frame:
 
         try:
             await self.app(scope, receive, framed)
+        except asyncio.CancelledError:  # nobody but a server that stops ends a request that way
+            status = Stopping.status if status == CLIENT_GONE else status
+            raise
         finally:
             route, caller = scope.get("path_template") or UNMATCHED, scope.get("state", {}).get(CALLER)
             record(scope["method"], route, status, time.perf_counter() - started, request_id, caller)

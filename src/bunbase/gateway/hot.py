@@ -14,6 +14,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from bunbase.contracts.fast_routes import FastRoute
+from bunbase.pkg.http1.head import is_host
 
 NAME: Final = rb"([A-Za-z0-9_-]{1,64})"
 SEGMENT: Final = rb"[A-Za-z0-9_-][A-Za-z0-9._~-]*"
@@ -21,10 +22,11 @@ REST: Final = rb"(%b(?:/%b)*)" % (SEGMENT, SEGMENT)  # nothing that could be rea
 PLACEHOLDER: Final = re.compile(r"(\{\w+\})")
 
 READ: Final = frozenset(
-    b"x-bunbase-key authorization origin cookie user-agent x-request-id content-length content-type if-match "
+    b"host x-bunbase-key authorization origin cookie user-agent x-request-id content-length content-type if-match "
     b"if-none-match x-forwarded-for".split()
 )
 UNUSUAL: Final = frozenset(b"connection transfer-encoding expect upgrade".split())
+NONE: Final = b"/"  # in place of a Host that is missing: no host either
 OURS: Final = b"x-bunbase-"  # one that is not read above asks for something the lane knows nothing of
 WITH_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 
@@ -78,6 +80,8 @@ class Hot:
         if headers is None or parameters is None or not headers.get(b"x-bunbase-key"):
             return None
         if self.welcome is not None and b"origin" in headers and not self.welcome(str(headers[b"origin"], "latin-1")):
+            return None
+        if b"#" in query or not is_host(headers.get(b"host", NONE)):
             return None
         length = self._length(headers.get(b"content-length", b"0"), method in WITH_BODY)
         if length is None or (mounted.route.max_body_bytes is not None and length > mounted.route.max_body_bytes):

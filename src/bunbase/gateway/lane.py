@@ -22,22 +22,18 @@ from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, unreadable_problem
 from bunbase.gateway.project_hosts import ProjectHosts
 from bunbase.gateway.wire import Cors
 from bunbase.pkg.errors import Problem
-from bunbase.pkg.serve import KEEP_ALIVE_SECONDS
 
 MAX_AGENT: Final = 200
 MEANT: Final = {name.encode(): name for name in ("content-type", "if-match", "if-none-match")}  # for the room
 IDENTIFYING: Final = (b"x-bunbase-key", b"authorization", b"x-forwarded-for", b"user-agent")
 KNOWN_SECONDS: Final = 1.0  # a token that runs out within it is good for so much longer at most
-READ_SECONDS: Final = 30.0  # for the head of any request, and for the body of one that this lane takes
 
 
 Sent = tuple[bytes | None, ...]
 
 
 class Lane:
-    """What all connections share. `read_seconds`: who has not sent a request by then is not waited for;
-    `idle_seconds`: nor who sends none for so long.
-    """
+    """What all connections share."""
 
     def __init__(
         self,
@@ -46,15 +42,12 @@ class Lane:
         trusted_proxies: Container[str],
         cors: CORSConfig,
         hosts: ProjectHosts,
-        read_seconds: float = READ_SECONDS,
     ) -> None:
         self.hot = hot
         self.identity = identity
         self.trusted_proxies = trusted_proxies
         self.cors = Cors(cors)
         self.hosts = hosts
-        self.read_seconds = read_seconds
-        self.idle_seconds = KEEP_ALIVE_SECONDS
 
     def known_caller(self, request: HotRequest, peer: str) -> Caller | None:
         """Give the Caller if that takes no asking. None: ask, or refuse."""

@@ -22,6 +22,7 @@ from bunbase.gateway.proxies import Proxies
 from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
+from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.client import Remote
@@ -45,10 +46,19 @@ async def open_gateway(
     }
     async with identity.following():
         door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits, hosts)
+        door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:
             lane = fast_lane(settings, rooms, modules, identity, hosts, site.dev)
-            door.serving = {"http": partial(FastLane, lane)}
+            door.serving["protocol"] = partial(FastLane, lane)
         yield door
+
+
+def limits_of(settings: GatewaySettings) -> Limits:
+    return Limits(
+        connections=settings.max_connections,
+        per_address=settings.max_connections_per_address,
+        unlimited=Proxies(settings.trusted_proxies),
+    )
 
 
 def fast_lane(

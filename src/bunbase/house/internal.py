@@ -10,6 +10,8 @@ from bunbase import __version__
 from bunbase.house.build import House
 from bunbase.house.callers import CALLERS
 from bunbase.house.ready import OWN_READY
+from bunbase.house.settings import HouseSettings
+from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.admission import Table
@@ -17,6 +19,12 @@ from bunbase.pkg.rpc.server import RpcApp
 from bunbase.pkg.rpc.tokens import ServiceTokens
 
 JSON = "application/json"
+
+
+def internal_limits(settings: HouseSettings) -> Limits:
+    """Return the bounds of the internal port: few callers, each with many connections."""
+    most = settings.internal_max_connections
+    return Limits(connections=most, per_address=most // 2, descriptors_share=0.25)
 
 
 def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, table: Table = CALLERS) -> RpcApp:

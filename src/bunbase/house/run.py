@@ -21,7 +21,7 @@ from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.build import House, open_rooms
 from bunbase.house.data_dir import DataDirectory
-from bunbase.house.internal import internal_app
+from bunbase.house.internal import internal_app, internal_limits
 from bunbase.house.modules import GATEWAY, MODULES, ROOMS
 from bunbase.house.ready import readiness
 from bunbase.house.settings import HOUSE, HouseSettings, load_settings
@@ -30,6 +30,7 @@ from bunbase.house.trust import room_keys
 from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.config.load import Config
 from bunbase.pkg.errors import CannotStart, Problem
+from bunbase.pkg.http1.limits import raise_descriptors
 from bunbase.pkg.logger import configure_logging, logger
 from bunbase.pkg.modules import Site
 from bunbase.pkg.postgres.cluster import Cluster, start_cluster
@@ -122,6 +123,7 @@ def _check_rooms(targets: Sequence[str]) -> None:
 
 def _prepare(plan: Plan, stack: ExitStack) -> None:
     """Do what must be done before there is a thread or an event loop, then serve."""
+    raise_descriptors()
     directory = DataDirectory(plan.house.data_path())
     directory.hold()
     stack.callback(directory.release)
@@ -205,7 +207,7 @@ async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIte
         checks = readiness(house, site.database_url)
         if plan.internal:
             app = internal_app(house, site.service_tokens, checks)
-            await stack.enter_async_context(serving(app, listeners[HOUSE]))
+            await stack.enter_async_context(serving(app, listeners[HOUSE], internal_limits(plan.house)))
         if plan.front:
             opening_door = open_gateway(plan.gateway, house.rooms, site, MODULES, checks)
             door = await stack.enter_async_context(opening_door)

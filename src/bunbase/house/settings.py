@@ -27,6 +27,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
     """`database_url`: PostgreSQL 15 or newer; empty: one is run for you, in the data directory.
 
     `peers`: the internal address of each room that runs in another process, `{"bunkms": "http://10.0.0.2:7071"}`.
+    `internal_max_connections`: open at once at the internal port, from one address half of them.
     `service_secret`: the same in every process of the installation, at least 32 bytes; one process makes its own.
     `second_service_secret`: accepted too, while the secret is changed; nothing is signed under it.
     `room_secrets`, `room_keys`: instead of it, the secret of each room that runs here and the public keys of all
@@ -37,6 +38,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
     database_url: str = ""
     internal_host: str = "127.0.0.1"
     internal_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 7071
+    internal_max_connections: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 2048
     peers: dict[str, str] = {}
     service_secret: str = ""
     second_service_secret: str = ""

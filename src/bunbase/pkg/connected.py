@@ -14,7 +14,9 @@ Receive = Callable[[], Awaitable[Any]]  # of ASGI, once the body was read: what 
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Give what the work gives. Raises: ClientGone when the client hung up first; the work is cancelled then."""
+    """Give what the work gives. Raises: ClientGone when the client hung up first; the work is cancelled then. What
+    `receive` raises of a body that does not come ends it too.
+    """
     working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(_hung_up(receive))
     try:
         await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -24,6 +26,8 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             working.cancel()
         await asyncio.gather(working, waiting, return_exceptions=True)
     if working.cancelled():
+        if not waiting.cancelled():
+            waiting.result()
         raise ClientGone("The client hung up before the answer was ready.")
     return working.result()
 

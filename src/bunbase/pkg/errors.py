@@ -9,6 +9,7 @@ on the far side of a remote call. Anything that is not a Problem is a bug: 500, 
     ├── Forbidden            403 forbidden               not allowed
     ├── NotFound             404 not_found               no such route
     ├── MethodNotAllowed     405 method_not_allowed
+    ├── RequestStalled       408 request_stalled         the rest of the request did not come
     ├── TooLarge             413 payload_too_large
     ├── UnsupportedMedia     415 unsupported_media_type
     ├── InvalidInput         422 invalid_input           well-formed, but not acceptable
@@ -16,8 +17,12 @@ on the far side of a remote call. Anything that is not a Problem is a bug: 500, 
     ├── HeadersTooLarge      431 headers_too_large
     ├── ClientGone           499 client_gone             nobody waits for the answer any more
     ├── Internal             500 internal
+    ├── NotSupported         501 not_supported           HTTP knows it, this server does not
     ├── Unreachable          503 unreachable             a needed service did not answer
-    └── DeadlineExceeded     504 deadline_exceeded
+    ├── TooManyConnections   503 too_many_connections    with Retry-After
+    ├── Stopping             503 stopping                with Retry-After
+    ├── DeadlineExceeded     504 deadline_exceeded
+    └── VersionNotSupported  505 http_version_not_supported
     each contract file adds its own
 """
 
@@ -102,6 +107,10 @@ class MethodNotAllowed(Problem):
     status, code, title = 405, "method_not_allowed", "This address does not answer that method"
 
 
+class RequestStalled(Problem):
+    status, code, title = 408, "request_stalled", "The rest of the request did not come"
+
+
 class TooLarge(Problem):
     status, code, title = 413, "payload_too_large", "The request body is too large"
 
@@ -132,12 +141,28 @@ class Internal(Problem):
     status, code, title = 500, "internal", "Something went wrong on our side"
 
 
+class NotSupported(Problem):
+    status, code, title = 501, "not_supported", "This server does not support that part of HTTP"
+
+
 class Unreachable(Problem):
     status, code, title = 503, "unreachable", "A needed service did not answer"
 
 
+class TooManyConnections(Problem):
+    status, code, title = 503, "too_many_connections", "Too many connections are open"
+
+
+class Stopping(Problem):
+    status, code, title = 503, "stopping", "The server is stopping"
+
+
 class DeadlineExceeded(Problem):
     status, code, title = 504, "deadline_exceeded", "The answer did not come in time"
+
+
+class VersionNotSupported(Problem):
+    status, code, title = 505, "http_version_not_supported", "This server speaks HTTP/1.1 and HTTP/1.0"
 
 
 def problem_from_body(body: dict[str, Any]) -> Problem:

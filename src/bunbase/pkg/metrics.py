@@ -62,6 +62,7 @@ class Requests(Collector):
 UP_TO: Final = (*(str(float(bound)) for bound in LATENCY_SECONDS), "+Inf")
 
 http_requests = Requests()
+http_refused = Counter("http_refused", "Connections and requests that reached no route", ["code"])
 logins = Counter("auth_login_total", "Sign-in attempts", ["pool", "outcome"])
 bundoc_ops = Counter("bundoc_ops_total", "Document operations", ["op", "outcome"])
 bundoc_open = Gauge("bundoc_active_instances", "Project files open now")

@@ -6,18 +6,21 @@ import asyncio
 import errno
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
 
 from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.http1.connections import Connections
+from bunbase.pkg.http1.limits import Limits, descriptors
+from bunbase.pkg.http1.protocol import Http1Protocol
 
 BACKLOG = 2048
 TAKEN_SECONDS = 0.5
 POLL_SECONDS = 0.01
-KEEP_ALIVE_SECONDS = 75
 DRAIN_SECONDS = 10  # what is under way may finish; then connections are closed
 
 
@@ -70,19 +73,27 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app: Any, listener: socket.socket, **options: Any) -> AsyncIterator[str]:
-    """Answer requests on `listener`; give the base URL. At the end, what is under way gets DRAIN_SECONDS."""
+async def serving(
+    app: Any,
+    listener: socket.socket,
+    limits: Limits | None = None,
+    protocol: Callable[..., Http1Protocol] = Http1Protocol,
+) -> AsyncIterator[str]:
+    """Answer requests on `listener`; give the base URL. At the end, what is under way gets DRAIN_SECONDS.
+
+    `protocol`: makes what speaks HTTP on a connection, within `limits`.
+    """
+    connections = Connections((limits or Limits()).fitting(descriptors()))
     config = uvicorn.Config(
         app,
+        http=partial(protocol, connections),  # type: ignore[arg-type]  # any callable will do that gives a protocol
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="off",
         ws="none",
         proxy_headers=False,  # whom to believe about addresses is the app's decision
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
-        **options,
     )
     server = Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -7,11 +7,10 @@ import asyncio
 import msgspec
 import pytest
 
-from bunbase.contracts.functions import RequestStalled
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame
 from bunbase.functions.workers.limits import WINDOW_BYTES
 from bunbase.functions.workers.upload import Upload
-from bunbase.pkg.errors import InvalidInput, Problem, TooLarge
+from bunbase.pkg.errors import InvalidInput, Problem, RequestStalled, TooLarge
 from tests.functions.calls import until
 
 LONG = 60.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
@@ -19,6 +18,7 @@ from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import DeadlineExceeded, Problem
 from bunbase.pkg.http import Injected
+from bunbase.pkg.http1.incoming import incoming
 
 TAGS: Final = ["Export and import"]
 NDJSON: Final = "application/x-ndjson"
@@ -133,23 +133,15 @@ async def _imported(
 ) -> Imported:
     await bundoc.import_documents(caller, collection, mode, ())  # whoever may not, need not send it all first
     importing = Importing(lambda lines: bundoc.import_documents(caller, collection, mode, lines), from_line)
-    pieces = aiter(request.stream())
+    silent = DeadlineExceeded(f"Nothing came for {SILENCE_SECONDS:g} seconds; send the rest with from_line.")
+    incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
     try:
-        while (piece := await _next(pieces)) is not None:
+        async for piece in request.stream():
             await importing.feed(piece)
         return await importing.end()
     except Problem as problem:
         problem.extra["last_line"] = importing.done.last_line
         raise
-
-
-async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
-    """Give the next piece of the body, None at its end. Raises: DeadlineExceeded."""
-    try:
-        async with asyncio.timeout(SILENCE_SECONDS):
-            return await anext(pieces, None)
-    except TimeoutError:
-        raise DeadlineExceeded(f"Nothing came for {SILENCE_SECONDS:g} seconds; send the rest with from_line.") from None
 
 
 ROUTES = (export_documents, import_documents, export_project, import_project)

@@ -64,11 +64,7 @@ class Answer(Response[None]):
             except Problem as problem:
                 log.warning("an answer was broken off", invocation=head.invocation, code=problem.code)
                 return  # without the last message: the server closes the connection, and the client sees that
-            await self.body.read_over()
             await send({"type": "http.response.body", "body": b""})
-        except Problem:
-            await self.body.read_over()
-            raise
         finally:
             await parts.aclose()
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Final
 
 from litestar import Request
 
-from bunbase.contracts.functions import MAX_BEGINNING_BYTES, Receiving, RequestStalled
+from bunbase.contracts.functions import MAX_BEGINNING_BYTES, Receiving
 from bunbase.pkg.errors import ClientGone, Problem
+from bunbase.pkg.http1.incoming import incoming
 
-READ_SECONDS: Final = 30.0  # for a body that is collected, as in the fast lane
-LINGER_SECONDS: Final = 10.0
 WITHOUT_BODY: Final = ("GET", "HEAD")
 
 Message = dict[str, Any]
@@ -36,10 +34,7 @@ class RequestBody:
         self._held: Message | None = None  # what came with the beginning and is too much for it
         self._next: asyncio.Future[Message] | None = None
         self._room = 0
-        self._receiving: asyncio.Future[Receiving | None] = asyncio.get_running_loop().create_future()
-        kept = request.scope["http_version"] != "1.0" and "close" not in request.headers.get("connection", "").lower()
-        self._closing = not kept
-        self._all_came = asyncio.Event()
+        self._receiving: asyncio.Future[Receiving] = asyncio.get_running_loop().create_future()
 
     async def begin(self, request: Request[Any, Any, Any]) -> None:
         """Read what is there already, or all that is small. Raises: RequestStalled, ClientGone."""
@@ -50,6 +45,7 @@ class RequestBody:
             await self._collect()
         else:
             self.more = True
+            incoming(request.scope).keeps_own_time()  # `Functions.feed` says when it has been silent for too long
             if not self._hesitant:
                 await self._look()
 
@@ -67,36 +63,18 @@ class RequestBody:
                 await self._receiving
             while (message := await self._coming())["type"] != "http.disconnect":
                 self._next = None
-                self._note_end(message)
                 if self.more:
                     await self._pass_on(message)
         finally:
             if self._next is not None:
                 self._next.cancel()
 
-    async def read_over(self) -> None:
-        """Read what still comes, before the connection is closed behind the answer: closed on a client that sends, it
-        would be reset, and the answer lost. Where it stays open, the server reads over the rest by itself.
-        """
-        streamed, self.more = self.more or self._receiving.done(), False
-        if not (streamed and self._closing) or self._hesitant:
-            return
-        if not self._receiving.done():
-            self._receiving.set_result(None)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                await self._all_came.wait()
-
     async def _collect(self) -> None:
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                more = True
-                while more:
-                    message = _still_there(await self._receive())
-                    self.beginning += message["body"]
-                    more = message["more_body"]
-        except TimeoutError:
-            raise RequestStalled(f"The body did not come within {READ_SECONDS:g} seconds: send it again.") from None
+        more = True
+        while more:
+            message = _still_there(await self._receive())
+            self.beginning += message["body"]
+            more = message["more_body"]
 
     async def _look(self) -> None:
         coming = self._coming()
@@ -105,7 +83,6 @@ class RequestBody:
             return
         self._next = None
         message = _still_there(coming.result())
-        self._note_end(message)
         self.beginning, rest = message["body"][:MAX_BEGINNING_BYTES], message["body"][MAX_BEGINNING_BYTES:]
         self.more = message["more_body"] or len(rest) > 0
         if rest:
@@ -125,17 +102,13 @@ class RequestBody:
     async def _feed_all(self, data: bytes, ended: bool) -> None:
         """Once nothing more is wanted, the rest is dropped; `Functions.invoke` says why, if there is a reason."""
         receiving = await self._receiving
-        while receiving is not None and self.more and (data or ended):
+        while self.more and (data or ended):
             part, data = data[: self._room], data[self._room :]
             try:
                 room = await self._feed(receiving.invocation, part, ended and not data)
             except Problem:
                 room = None
             self._room, self.more = room or 0, room is not None
-
-    def _note_end(self, message: Message) -> None:
-        if not message["more_body"]:
-            self._all_came.set()
 
     def _coming(self) -> asyncio.Future[Message]:
         if self._next is None:

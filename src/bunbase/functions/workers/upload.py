@@ -8,11 +8,10 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.functions import RequestStalled
 from bunbase.contracts.host_calls import CallOver
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame
 from bunbase.functions.workers.limits import WINDOW_BYTES
-from bunbase.pkg.errors import InvalidInput, Problem, TooLarge
+from bunbase.pkg.errors import InvalidInput, Problem, RequestStalled, TooLarge
 
 ROOM_SECONDS: Final = 15.0  # then `feed` says that there is none yet: below the deadline of a call between rooms
 

@@ -12,7 +12,7 @@ import msgspec
 
 from bunbase.pkg import context
 from bunbase.pkg.connected import while_connected
-from bunbase.pkg.errors import DeadlineExceeded, Malformed, MethodNotAllowed, NotFound, Problem, TooLarge
+from bunbase.pkg.errors import ClientGone, DeadlineExceeded, Malformed, MethodNotAllowed, NotFound, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.rpc import wire
 from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, Method, failed_by, failure, guarded_items
@@ -112,7 +112,7 @@ async def _body(receive: Receive) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Malformed("The request ended before its body did.")
+            raise ClientGone("The request ended before its body did.")
         part = message.get("body", b"")
         size += len(part)
         if size > wire.MAX_BODY_BYTES:

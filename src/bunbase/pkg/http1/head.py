@@ -1,0 +1,122 @@
+"""What the head of a request must be, by RFC 9112: pure, bytes in, a checked Head or a Problem out.
+
+The parser (llhttp) has seen to the syntax of lines already. Here are the rules that join them: which version, which
+form of target, which Host, which framing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv6Address
+from typing import Final
+
+import msgspec
+
+from bunbase.pkg.errors import Malformed, NotSupported, VersionNotSupported
+
+Headers = list[tuple[bytes, bytes]]
+
+BLANKS: Final = b" \t"  # optional whitespace around a header's value, which is no part of it (RFC 9110 §5.5)
+ASTERISK: Final = b"*"
+HIGHEST_PORT: Final = 65535
+KNOWN_HOSTS: Final = 1024
+
+# Whatever readers of addresses take in two ways is no target: a fragment, a backslash that browsers read as a slash.
+# Other characters that should have been escaped are let through, as browsers send some of them.
+PATH: Final = re.compile(rb"/[^\x00-\x20\x7f-\xff#\\?]*")
+QUERY: Final = re.compile(rb"[^\x00-\x20\x7f-\xff#]*")
+ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
+REG_NAME: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+
+
+class Head(msgspec.Struct, frozen=True):
+    """`path` as it was sent, or `*`. `headers`: lower case, trimmed; in them one Host, that of the target."""
+
+    path: bytes
+    query: bytes
+    headers: Headers
+
+
+def checked_head(method: bytes, target: bytes, version: str, headers: Headers) -> Head:
+    """Raises: Malformed, NotSupported, VersionNotSupported."""
+    if version not in ("1.1", "1.0"):
+        raise VersionNotSupported("Send the request as HTTP/1.1 or HTTP/1.0.")
+    if method == b"CONNECT":
+        raise NotSupported("This server is no proxy: it does not answer CONNECT.")
+    _check_host(version, headers)
+    _check_framing(version, headers)
+    if absolute := ABSOLUTE.fullmatch(target):
+        authority, target = absolute.groups()
+        headers = _with_host(authority, headers)
+        target = _origin_form(method, target)
+    if target == ASTERISK:
+        if method != b"OPTIONS":
+            raise Malformed("The target * goes with OPTIONS alone.")
+        return Head(target, b"", headers)
+    path, _, query = target.partition(b"?")
+    if not PATH.fullmatch(path) or not QUERY.fullmatch(query):
+        raise Malformed("Send a target such as /path?query, escaped, and without a fragment (RFC 9112 section 3.2).")
+    return Head(path, query, headers)
+
+
+@lru_cache(maxsize=KNOWN_HOSTS)
+def is_host(value: bytes) -> bool:
+    """True if the value is `uri-host [":" port]`, or nothing."""
+    if value.startswith(b"["):
+        host, bracket, rest = value[1:].partition(b"]")
+        return bool(bracket) and _is_ipv6(host) and (not rest or (rest[:1] == b":" and _is_port(rest[1:])))
+    host, colon, port = value.partition(b":")
+    return REG_NAME.fullmatch(host) is not None and (not colon or (bool(host) and _is_port(port)))
+
+
+def _check_host(version: str, headers: Headers) -> None:
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
+        raise Malformed("Send exactly one Host header (RFC 9112 section 3.2).")
+    if hosts and not is_host(hosts[0]):
+        raise Malformed("The Host header is a host, and perhaps a port: api.example.com:8080.")
+
+
+def _check_framing(version: str, headers: Headers) -> None:
+    """A body whose end cannot be found is refused, and the connection ended (RFC 9112 sections 6.1 and 6.3)."""
+    lines = [value for name, value in headers if name == b"transfer-encoding"]
+    if not lines:
+        return
+    if version == "1.0":
+        raise Malformed("HTTP/1.0 knows no Transfer-Encoding: send a Content-Length.")
+    *others, last = _codings(lines)
+    if last != b"chunked":
+        raise Malformed("The last transfer coding must be chunked: the end of the body cannot be found otherwise.")
+    if others:
+        raise NotSupported("Send the body with no transfer coding but chunked.")
+
+
+def _codings(lines: Sequence[bytes]) -> list[bytes]:
+    return [coding.strip(BLANKS).lower() for coding in b",".join(lines).split(b",")]
+
+
+def _with_host(authority: bytes, headers: Headers) -> Headers:
+    """Return the headers with the target's own authority as Host, whatever Host said (RFC 9112 section 3.2.2)."""
+    if not authority or not is_host(authority):
+        raise Malformed("The target names no host, or names more than a host and a port.")
+    return [(b"host", authority), *(header for header in headers if header[0] != b"host")]
+
+
+def _origin_form(method: bytes, rest: bytes) -> bytes:
+    """Return what follows the authority; without a path, OPTIONS asks for the server as a whole."""
+    if not rest and method == b"OPTIONS":
+        return ASTERISK
+    return rest if rest.startswith(b"/") else b"/" + rest
+
+
+def _is_ipv6(host: bytes) -> bool:
+    try:
+        return b"%" not in host and bool(IPv6Address(host.decode("ascii")))
+    except ValueError:
+        return False
+
+
+def _is_port(port: bytes) -> bool:
+    return not port or (port.isdigit() and len(port) <= 5 and int(port) <= HIGHEST_PORT)

@@ -1,0 +1,301 @@
+"""What both lanes owe every client, whatever it asks for: whole heads, bodies in time, answers that can be read."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from structlog.testing import capture_logs
+
+from bunbase.bundoc.transfer import routes as transfer
+from bunbase.gateway.module import limits_of
+from bunbase.gateway.settings import GatewaySettings
+from bunbase.house.generate import openapi_document
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import NotFound
+from bunbase.pkg.http1.limits import Limits
+from tests.gateway.door import FakeFunctions
+from tests.gateway.lanes import KEY, Reply, Served, served
+from tests.gateway.others import BAKERY, FakeBunAuth, Room
+from tests.pkg.waiting import eventually
+
+D1 = "/v1/data/posts/d1"
+ECHO = "/v1/functions/echo"
+MIB = 1 << 20
+FILLED = {"project": BAKERY, "collection": "posts", "id": "d1", "name": "echo", "path": "a", "version": "1"}
+BODY_METHODS = ("post", "put", "patch")
+
+
+def addresses() -> list[tuple[str, str]]:
+    """List every route that takes a body: method and template."""
+    paths: dict[str, Any] = msgspec.json.decode(openapi_document())["paths"]
+    found = [(method.upper(), path) for path, item in paths.items() for method in item if method in BODY_METHODS]
+    assert len(found) > 40
+    return found
+
+
+def filled(template: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda name: FILLED.get(name[1], "x1"), template)
+
+
+@pytest_asyncio.fixture
+async def lanes(tmp_path: Path) -> AsyncIterator[tuple[Served, Served]]:
+    async with both(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def _rooms_have_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the stand-ins answer 404 to what they know nothing of."""
+
+    def missing(_self: Any, _method: str) -> Any:
+        async def answer(*_: Any, **__: Any) -> Any:
+            raise NotFound
+
+        return answer
+
+    for stand_in in (Room, FakeFunctions):
+        monkeypatch.setattr(stand_in, "__getattr__", missing, raising=False)
+
+
+class both:  # noqa: N801  # reads as a function where it is used
+    """Open the front door twice, with its fast lane and without. `limits`: other ones than usual."""
+
+    def __init__(self, directory: Path, **limits: Any) -> None:
+        self.stack = AsyncExitStack()
+        self.directory, self.limits = directory, limits
+
+    async def __aenter__(self) -> tuple[Served, Served]:
+        fast = await self.stack.enter_async_context(served(self.directory / "fast", **self.limits))
+        settings = GatewaySettings(fast_lane=False)
+        ordinary = await self.stack.enter_async_context(served(self.directory / "ordinary", settings, **self.limits))
+        for lane in (fast, ordinary):
+            await lane.warm()
+        return fast, ordinary
+
+    async def __aexit__(self, *ended: object) -> None:
+        await self.stack.__aexit__(*ended)  # type: ignore[arg-type]  # handed on as it came
+
+
+async def answer(lane: Served, raw: bytes) -> Reply:
+    async with lane.connected() as connection:
+        connection.send(raw)
+        return await connection.reply()
+
+
+async def alike(lanes: tuple[Served, Served], raw: bytes) -> Reply:
+    """Return what both lanes answer, which must be the same."""
+    fast, ordinary = [await answer(lane, raw) for lane in lanes]
+    assert fast.settled() == ordinary.settled(), raw
+    return fast
+
+
+def head(line: str, *headers: str) -> bytes:
+    return "\r\n".join([line, *headers]).encode("latin-1") + b"\r\n\r\n"
+
+
+# heads
+
+
+async def test_blanks_around_a_value_are_no_part_of_it(lanes: tuple[Served, Served]) -> None:
+    """Auth F6: RFC 9110 section 5.5."""
+    host, key = "host: test", KEY
+    for blanks in (" ", "\t", " \t ", "   "):
+        sized = head(f"POST {ECHO} HTTP/1.1", host, key, f"content-length:{blanks}3{blanks}") + b"abc"
+        assert b'"abc"' in (await alike(lanes, sized)).body
+        large = head(f"POST {ECHO} HTTP/1.1", host, key, f"content-length: 5000{blanks}") + b"y" * 5000
+        assert b'"' + b"y" * 5000 in (await alike(lanes, large)).body
+        for method, path, header, status in (
+            ("GET", D1, f"{key}{blanks}", 200),
+            ("GET", D1, f'if-none-match: "1"{blanks}', 304),
+            ("GET", D1, f"accept:{blanks}*/*{blanks}", 200),
+            ("PUT", D1, f"if-none-match:{blanks}*{blanks}", 412),
+            ("PUT", D1, f'if-match:{blanks}"77"{blanks}', 412),
+            ("GET", D1, f"authorization: Bearer nonsense{blanks}", 401),
+        ):
+            body = b"{}" if method == "PUT" else b""
+            keyed = () if header.startswith(key) else (key,)
+            raw = head(f"{method} {path} HTTP/1.1", host, *keyed, header, f"content-length: {len(body)}") + body
+            assert (await alike(lanes, raw)).status == status, header
+        operator = (f"authorization: Bearer {FakeBunAuth().token()}{blanks}", f"x-bunbase-project: {BAKERY}{blanks}")
+        assert (await alike(lanes, head("GET /v1/collections HTTP/1.1", host, *operator))).status == 200
+    for blanks in ("", " ", "   "):
+        chunked = head(f"POST {ECHO} HTTP/1.1", host, key, f"transfer-encoding:{blanks}chunked{blanks}")
+        assert b'"abc"' in (await alike(lanes, chunked + b"3\r\nabc\r\n0\r\n\r\n")).body
+
+
+HOSTS = ((), ("a", "b"), ("a", "a"), ("a/b",), ("a?b",), ("a b",), ("u:p@e",), ("a/admin?x=",), ("a:x",), ("a\\b",))
+
+
+async def test_a_request_has_exactly_one_host(lanes: tuple[Served, Served]) -> None:
+    """Auth F8, Outside suites F4: RFC 9112 section 3.2. The connection ends, and what follows is no request."""
+    canary = head(f"GET {D1} HTTP/1.1", "host: a", KEY)
+    for path, hosts, closing in product((D1, ECHO, "/api/health", "/nowhere"), HOSTS, ((), ("connection: close",))):
+        raw = head(f"GET {path} HTTP/1.1", KEY, *(f"host: {host}" for host in hosts), *closing) + canary
+        reply = await alike(lanes, raw)
+
+        assert (reply.status, reply.header("connection")) == (400, "close"), raw
+        assert b"malformed_request" in reply.body
+        for lane in lanes:
+            async with lane.connected() as connection:
+                connection.send(raw)
+                assert (await connection.ended()).count(b"HTTP/1.1 ") == 1
+
+
+HEADS: list[tuple[str, tuple[str, ...], int]] = [
+    (f"GET {D1} HTTP/1.0", (), 200),
+    (f"GET {D1} HTTP/1.0", ("host: a",), 200),
+    (f"GET {D1} HTTP/1.0", ("host: a", "host: a"), 400),
+    (f"GET {D1} HTTP/1.1", ("host:",), 200),
+    (f"GET {D1} HTTP/1.1", ("host: [::1]:7070",), 200),
+    (f"GET {D1} HTTP/2.0", ("host: a",), 505),
+    (f"GET {D1} HTTP/1.2", ("host: a",), 505),
+    (f"GET {D1} HTTP/3.0", ("host: a",), 505),
+    (f"GET {D1} HTTP/0.9", ("host: a",), 505),
+    (f"GET {D1}", (), 505),
+    (f"GET {D1}#x HTTP/1.1", ("host: a",), 400),
+    (f"GET {ECHO}?a#x HTTP/1.1", ("host: a",), 400),
+    (f"GET {ECHO}/a\\b HTTP/1.1", ("host: a",), 400),
+    (f"GET {D1} x HTTP/1.1", ("host: a",), 400),
+    (f"GET {D1}\t HTTP/1.1", ("host: a",), 400),
+    (f"GET {D1}\xe9 HTTP/1.1", ("host: a",), 400),
+    ("GET * HTTP/1.1", ("host: a",), 400),
+    ("OPTIONS * HTTP/1.1", ("host: a",), 204),
+    ("CONNECT a:80 HTTP/1.1", ("host: a",), 501),
+    (f"GET http://b{D1} HTTP/1.1", ("host: a",), 200),
+    (f"GET http://b{D1} HTTP/1.1", (), 400),
+    (f"GET http://u@b{D1} HTTP/1.1", ("host: a",), 400),
+    (f"GET ftp://b{D1} HTTP/1.1", ("host: a",), 400),
+    (f"PUT {D1} HTTP/1.1", ("host: a", "transfer-encoding: gzip, chunked"), 501),
+    (f"PUT {D1} HTTP/1.1", ("host: a", "transfer-encoding: xchunked"), 400),
+    (f"PUT {D1} HTTP/1.0", ("host: a", "transfer-encoding: chunked"), 400),
+    (f"GET {D1} HTTP/1.1", ("host: a", "x: y", " folded"), 400),
+]
+
+
+async def test_both_lanes_read_heads_alike(lanes: tuple[Served, Served]) -> None:
+    for line, headers, status in HEADS:
+        assert (await alike(lanes, head(line, KEY, *headers))).status == status, (line, headers)
+    assert (await alike(lanes, head("PRI * HTTP/2.0") + b"SM\r\n\r\n")).status == 505
+
+
+async def test_a_function_meets_the_same_address_in_both_lanes(lanes: tuple[Served, Served]) -> None:
+    """Auth F8: the authority of an absolute target takes the place of Host."""
+    for target, host in (
+        (f"{ECHO}/a?b=c", "api.example"),
+        (f"http://other.example:81{ECHO}/a?b=c", "other.example:81"),
+    ):
+        reply = await alike(lanes, head(f"GET {target} HTTP/1.1", "host: api.example", KEY))
+        _, path, headers, *_ = msgspec.json.decode(reply.body)
+
+        assert path == "/a?b=c"
+        assert [value for name, value in headers if name == "host"] == [host]
+
+
+# bodies
+
+
+@pytest.mark.usefixtures("_rooms_have_nothing")
+async def test_no_body_is_waited_for_longer_than_it_may_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Security 4, Auth F9: every route, both lanes, and every connection ends."""
+    monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.2)
+    async with both(tmp_path, read_seconds=0.3, linger_seconds=0.3, idle_seconds=0.3) as lanes:
+        for lane in lanes:
+            replies = await asyncio.gather(*[stalled(lane, *address) for address in addresses()])
+            late = [code for status, code in replies if status in (408, 504)]
+            assert len(late) > 30
+            assert set(late) == {b"request_stalled", b"deadline_exceeded"}
+            assert max(status for status, _ in replies) <= 504
+            assert 500 not in {status for status, _ in replies}
+
+
+async def stalled(lane: Served, method: str, template: str) -> tuple[int, bytes]:
+    """Send the beginning of a body, and return the answer's status and code once the server has hung up."""
+    async with lane.connected() as connection:
+        connection.send(beginning(method, template))
+        said = await connection.ended()
+        code = re.search(rb'"code":"(\w+)"', said)
+        return int(said[9:12]), code[1] if code else b""
+
+
+def beginning(method: str, template: str) -> bytes:
+    path = filled(template)
+    credential = f"authorization: Bearer {FakeBunAuth().token()}" if path.startswith("/api/") else KEY
+    kind = "multipart/form-data; boundary=b" if "/functions/" in path and method == "PUT" else "application/json"
+    if path.endswith("/import"):
+        kind = "application/x-ndjson"
+    return (
+        head(f"{method} {path} HTTP/1.1", "host: a", credential, f"content-type: {kind}", "content-length: 50") + b"{"
+    )
+
+
+def all_counted(before: dict[tuple[str, str, str], int]) -> bool:
+    return sum(counted().values()) - sum(before.values()) >= len(addresses())
+
+
+def counted() -> dict[tuple[str, str, str], int]:
+    return {labels: answered.count for labels, answered in metrics.http_requests.series.items() if answered.count}
+
+
+@pytest.mark.usefixtures("_rooms_have_nothing")
+async def test_a_client_that_leaves_amid_its_body_is_499(lanes: tuple[Served, Served]) -> None:
+    """Outside suites F3: never 500, never an error in the log; on every route, in both lanes."""
+    for lane in lanes:
+        before = counted()
+        with capture_logs() as logs:
+            for address in addresses():
+                async with lane.connected() as connection:
+                    connection.send(beginning(*address))
+                    await connection.writer.drain()
+            await eventually(partial(all_counted, before))
+        new = [labels for labels, count in counted().items() if count > before.get(labels, 0)]
+
+        assert {status for _, _, status in new if status >= "500"} == set()
+        assert sum(status == "499" for _, _, status in new) > 30
+        assert [line for line in logs if line["log_level"] in ("error", "critical")] == []
+
+
+async def test_a_body_of_broken_chunks_is_malformed(lanes: tuple[Served, Served]) -> None:
+    """Outside suites F3: `ZZ` as the size of a chunk was a 500 in the log."""
+    for path in ("/v1/data/posts", "/api/auth/login", "/v1/auth/signup"):
+        reply = await alike(
+            lanes, head(f"POST {path} HTTP/1.1", "host: a", KEY, "transfer-encoding: chunked") + b"ZZ\r\n"
+        )
+
+        assert (reply.status, reply.header("connection")) == (400, "close")
+
+
+async def sent_then_read(program: str, lane: Served, path: str, size: int, *extra: str) -> str:
+    host, port = lane.address
+    running = await asyncio.create_subprocess_exec(
+        *(program, "-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST", "-H", "Expect:", "-H", KEY, *extra),
+        *("-H", "content-type: application/json", "--data-binary", "@-", f"http://{host}:{port}{path}"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await running.communicate(b" " * size)
+    return said.decode()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+async def test_what_is_too_large_is_answered_so_that_a_client_reads_it(lanes: tuple[Served, Served]) -> None:
+    """A client that sends 2 to 20 MB too many and only then reads gets its answer, not a reset."""
+    answers = {"/v1/data/posts": ("413", 4 * MIB), "/api/projects": ("401", 22 * MIB), "/nowhere": ("404", 22 * MIB)}
+    ways = ((), ("-H", "connection: close"), ("--http1.0",))
+    for lane, (path, (status, size)), extra in product(lanes, answers.items(), ways):
+        assert await sent_then_read("curl", lane, path, size, *extra) == status, (path, size, extra)
+
+
+def test_the_settings_bound_the_port() -> None:
+    settings = GatewaySettings(max_connections=7, max_connections_per_address=3, trusted_proxies=("10.0.0.1",))
+    assert limits_of(settings) == Limits(connections=7, per_address=3, unlimited=("10.0.0.1",))

@@ -1,0 +1,223 @@
+"""Places at a port, and clients that take one without use."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+
+from bunbase.pkg.http1.connections import Connections
+from bunbase.pkg.http1.limits import Limits, raise_descriptors
+from tests.pkg.http1.door import LARGE, SECONDS, Client, Port, port, until
+
+SHORT_ENDS = {"linger_silence_seconds": 0.1, "refused_seconds": 0.1}
+
+
+async def served_now(open_port: Port) -> bool:
+    async with open_port.connected() as client:
+        client.send("GET /read")
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            return await client.status() == 200
+        return False
+
+
+async def test_half_bodies_of_one_address_do_not_stop_others() -> None:
+    """Security 4: 1,600 connections from one address, scaled down. Who was there is served on, and so are others."""
+    async with (
+        port(
+            connections=60,
+            per_address=40,
+            refused_at_once=8,
+            read_seconds=0.5,
+            linger_silence_seconds=0.1,
+            refused_seconds=0.1,
+        ) as open_port,
+        open_port.connected() as before,
+        AsyncExitStack() as attack,
+    ):
+        before.send("GET /read")
+        assert await before.status() == 200
+        attackers: list[Client] = []
+        for _ in range(160):
+            client = await attack.enter_async_context(open_port.connected())
+            client.send("POST /read", "content-length: 100", body=b"x")
+            attackers.append(client)
+        await until(lambda: open_port.app.begun >= 40)
+
+        before.send("GET /read")
+        assert await before.status() == 200
+        async with open_port.connected("127.0.0.2") as other:
+            other.send("GET /read")
+            assert await other.status() == 200
+        ends = await asyncio.gather(*(client.rest() for client in attackers), return_exceptions=True)
+        answers = [end[9:12] if isinstance(end, bytes) else b"" for end in ends]
+        assert answers.count(b"408") >= 39
+        assert answers.count(b"503") > 0
+        async with asyncio.timeout(SECONDS):
+            while not await served_now(open_port):
+                pass
+
+
+async def test_a_connection_beyond_the_limit_is_told_so() -> None:
+    async with port(connections=1) as open_port, open_port.connected() as first, open_port.connected() as second:
+        first.send("GET /read")
+        assert await first.status() == 200
+        answer = await second.rest()
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1\r\n" in answer
+    assert b"connection: close\r\n" in answer
+    assert b'"too_many_connections"' in answer
+
+
+async def test_a_blocking_client_reads_that_there_are_too_many() -> None:
+    async with port(connections=1) as open_port, open_port.connected() as first, open_port.connected() as second:
+        first.send("GET /read")
+        second.send("GET /read")
+
+        assert await second.status() == 503
+
+
+async def test_places_come_free() -> None:
+    async with port(connections=2, per_address=1) as open_port:
+        for _ in range(10):
+            async with open_port.connected() as client:
+                client.send("GET /read", "connection: close")
+                assert await client.status() == 200
+                assert await client.rest() == b""
+
+
+def test_addresses_count_by_neighbourhood_and_proxies_only_in_all() -> None:
+    places = Connections(Limits(connections=5, per_address=1, unlimited=("10.0.0.1",)))
+
+    assert [places.admit(address) for address in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")] == [
+        True,
+        False,
+        True,
+    ]
+    assert [places.admit("10.0.0.1") for _ in range(4)] == [True, True, True, False]
+    places.leave("2001:db8::1")
+    assert [places.admit("2001:db8::3"), places.admit("192.0.2.1")] == [True, False]
+    for address in ("2001:db8::3", "2001:db8:0:1::1", *["10.0.0.1"] * 3):
+        places.leave(address)
+    assert (places.open, places.by_address) == (0, {})
+
+
+def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = [(1024, 4096)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, changed: limits.append(changed))
+
+    assert raise_descriptors() == 4096
+    assert raise_descriptors() == 4096
+    assert limits == [(1024, 4096), (4096, 4096)]
+
+
+def test_only_so_many_are_told_at_once() -> None:
+    places = Connections(Limits(refused_at_once=2))
+
+    assert [places.refuse() for _ in range(3)] == [True, True, False]
+    places.forget()
+    assert places.refuse()
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "connections", "per_address"), [(100_000, 4096, 512), (1500, 750, 187), (2, 1, 1)]
+)
+def test_limits_fit_the_descriptors(descriptors: int, connections: int, per_address: int) -> None:
+    fitting = Limits().fitting(descriptors)
+
+    assert (fitting.connections, fitting.per_address) == (connections, per_address)
+
+
+async def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
+    async with port(read_seconds=0.05) as open_port, open_port.connected() as client:
+        assert await client.rest() == b""
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"G", b"GET /read HTTP/1.1\r\nhost: a\r\nx", b"GET /read HTTP/1.1\r\nhost: a\r\n"]
+)
+async def test_a_head_that_does_not_come_is_408(beginning: bytes) -> None:
+    async with port(read_seconds=0.05) as open_port, open_port.connected() as client:
+        client.writer.write(beginning)
+
+        assert await client.status() == 408
+        assert await client.rest() == b""
+
+
+async def test_blank_lines_keep_no_connection_open() -> None:
+    async with port(read_seconds=0.1) as open_port, open_port.connected() as client:
+        ended = asyncio.ensure_future(client.rest())
+        while not ended.done():
+            client.writer.write(b"\r\n")
+            await asyncio.sleep(0.02)
+
+        with suppress(ConnectionError):  # of a line that crossed the end
+            assert await ended == b""
+
+
+async def test_an_idle_connection_is_closed() -> None:
+    async with port(idle_seconds=0.05) as open_port, open_port.connected() as client:
+        client.send("GET /read")
+        assert await client.status() == 200
+
+        assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("path", ["/large", "/stream"])
+@pytest.mark.parametrize("close", [True, False])
+async def test_a_client_that_does_not_read_its_answer_is_hung_up_on(path: str, close: bool) -> None:
+    async with port(write_seconds=0.2, connections=1) as open_port, open_port.connected() as client:
+        client.send(f"GET {path}", *(["connection: close"] if close else []))
+        await until(lambda: open_port.app.begun)
+        async with asyncio.timeout(SECONDS):
+            while not await served_now(open_port):  # the place comes free although the client stays
+                pass
+
+
+async def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
+    async with port(write_seconds=0.3, bytes_per_second=1000) as open_port, open_port.connected() as client:
+        client.send("GET /large")
+        await client.reader.readuntil(b"\r\n\r\n")
+        got = 0
+        async with asyncio.timeout(20):
+            while got < LARGE:
+                got += len(await client.reader.read(1 << 17))
+                await asyncio.sleep(0.02)
+
+        assert got == LARGE
+
+
+async def test_what_comes_behind_the_last_request_is_not_run() -> None:
+    async with port() as open_port, open_port.connected() as client:
+        client.send("POST /read", "connection: close", "content-length: 0")
+        client.send("POST /read", "content-length: 6", body=b"canary")
+
+        assert await client.status() == 200
+        assert await client.rest() == b""
+        assert open_port.app.bodies == [b""]
+
+
+async def test_a_bad_request_behind_a_good_one_lets_the_good_one_be_answered() -> None:
+    async with port() as open_port, open_port.connected() as client:
+        client.send("GET /wait")
+        await until(lambda: open_port.app.begun)
+        client.writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.sleep(0.05)
+        open_port.app.go_on.set()
+
+        assert await client.status() == 200
+        assert await client.rest() == b""
+
+
+async def test_the_server_as_a_whole_may_be_asked() -> None:
+    async with port() as open_port, open_port.connected() as client:
+        client.send("OPTIONS *")
+        assert await client.status() == 204
+        client.send("GET /read")
+        assert await client.status() == 200
+
+    assert open_port.app.begun == 1

@@ -1,0 +1,147 @@
+"""What the head of a request may say, by RFC 9112 and RFC 9110."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bunbase.pkg.errors import Malformed, NotSupported, Problem, VersionNotSupported
+from bunbase.pkg.http1.head import Head, checked_head, is_host
+
+HOST = (b"host", b"api.example")
+
+GOOD_HOSTS = (
+    *(b"a", b"api.example.com", b"api.example.com:8080", b"127.0.0.1:1", b"a:", b"a_b", b"a%20b", b"a!$&'()*+,;=~"),
+    *(b"[::1]", b"[::1]:80", b"[2001:db8::1]:65535", b"[::ffff:192.0.2.1]", b"xn--bcher-kva.example", b""),
+)
+BAD_HOSTS = (
+    *(b"a/b", b"a?b", b"a#b", b"a b", b"a\tb", b"u:p@e", b"u@e", b"a:x", b"a:80:80", b"a:65536", b"a:999999", b":80"),
+    *(b"[::1", b"::1", b"[::1]80", b"[::1]:x", b"[a]", b"[fe80::1%eth0]", b"[]", b"a%2", b"a\\b", b"\xc3\xa9", b"a,b/"),
+    *(b"a/admin?x=", b"<a>", b'"a"', b"a{b}", b"a|b", b"http://a"),
+)
+
+
+@pytest.mark.parametrize("host", GOOD_HOSTS)
+def test_a_host_with_or_without_a_port_is_one(host: bytes) -> None:
+    assert is_host(host)
+    assert checked_head(b"GET", b"/", "1.1", [(b"host", host)]).headers == [(b"host", host)]
+
+
+@pytest.mark.parametrize("host", BAD_HOSTS)
+def test_anything_else_is_none(host: bytes) -> None:
+    """Auth F8: a Host that is no host made a function see another path than every proxy before it."""
+    with pytest.raises(Malformed):
+        checked_head(b"GET", b"/", "1.1", [(b"host", host)])
+
+
+@pytest.mark.parametrize(
+    ("version", "hosts", "good"),
+    [("1.1", 0, False), ("1.1", 1, True), ("1.1", 2, False), ("1.0", 0, True), ("1.0", 1, True), ("1.0", 2, False)],
+)
+def test_http_1_1_has_exactly_one_host(version: str, hosts: int, good: bool) -> None:
+    """Outside suites F4, Auth F8: no Host, or two."""
+    if good:
+        checked_head(b"GET", b"/", version, [HOST] * hosts)
+    else:
+        with pytest.raises(Malformed):
+            checked_head(b"GET", b"/", version, [HOST] * hosts)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "path", "query", "host"),
+    [
+        ("GET", "/", "/", "", "api.example"),
+        ("GET", "/a?b?c", "/a", "b?c", "api.example"),
+        ("GET", "/a?", "/a", "", "api.example"),
+        ("GET", "//a", "//a", "", "api.example"),
+        ("GET", "/v1/functions/f/[id]|x", "/v1/functions/f/[id]|x", "", "api.example"),
+        ("GET", '/a?where={"a":1}', "/a", 'where={"a":1}', "api.example"),
+        ("GET", "http://other.example:81/a?b", "/a", "b", "other.example:81"),
+        ("GET", "HTTPS://other.example/a", "/a", "", "other.example"),
+        ("GET", "http://other.example", "/", "", "other.example"),
+        ("GET", "http://other.example?b", "/", "b", "other.example"),
+        ("GET", "http://[::1]:7070/a", "/a", "", "[::1]:7070"),
+        ("OPTIONS", "*", "*", "", "api.example"),
+        ("OPTIONS", "http://other.example", "*", "", "other.example"),
+        ("OPTIONS", "http://other.example/", "/", "", "other.example"),
+    ],
+)
+def test_a_target_names_a_path_a_query_and_perhaps_a_host(
+    method: str, target: str, path: str, query: str, host: str
+) -> None:
+    head = checked_head(method.encode(), target.encode(), "1.1", [(b"accept", b"*/*"), HOST])
+
+    assert (head.path, head.query) == (path.encode(), query.encode())
+    assert [value for name, value in head.headers if name == b"host"] == [host.encode()]
+    assert (b"accept", b"*/*") in head.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        *(
+            ("GET", target)
+            for target in ("*", "/a#b", "/a?b#c", "/a b", "/a\tb", "/a\\b", "/a\x7f", "a/b", "", "/\xe9")
+        ),
+        *(("GET", target) for target in ("http:///a", "http://u:p@e/a", "http://u@e/", "http://a:x/", "http://a/#b")),
+        *(("GET", target) for target in ("ftp://a/b", "http:/a", "a:80", "?a", "http://a b/", "http://a/\\b")),
+        *(("POST", "*"), ("OPTIONS", "**"), ("OPTIONS", "*?a"), ("OPTIONS", "http://")),
+    ],
+)
+def test_any_other_target_is_malformed(method: str, target: str) -> None:
+    with pytest.raises(Malformed):
+        checked_head(method.encode(), target.encode("latin-1"), "1.1", [HOST])
+
+
+@pytest.mark.parametrize("target", ["a:80", "/", "http://a/"])
+def test_this_is_no_proxy(target: str) -> None:
+    with pytest.raises(NotSupported):
+        checked_head(b"CONNECT", target.encode(), "1.1", [HOST])
+
+
+@pytest.mark.parametrize("version", ["0.9", "2.0", "1.2", "3.0", "0.0"])
+def test_other_versions_are_not_spoken(version: str) -> None:
+    with pytest.raises(VersionNotSupported):
+        checked_head(b"GET", b"/", version, [HOST])
+
+
+@pytest.mark.parametrize(
+    ("version", "lines", "refused"),
+    [
+        ("1.1", ["chunked"], None),
+        ("1.1", ["Chunked"], None),
+        ("1.1", ["gzip, chunked"], NotSupported),
+        ("1.1", ["gzip", "chunked"], NotSupported),
+        ("1.1", ["gzip ,\tchunked"], NotSupported),
+        ("1.1", ["chunked, chunked"], NotSupported),
+        ("1.1", ["gzip"], Malformed),
+        ("1.1", ["xchunked"], Malformed),
+        ("1.1", ["chunked, gzip"], Malformed),
+        ("1.1", ["identity"], Malformed),
+        ("1.1", [""], Malformed),
+        ("1.1", ["chunked;a=b"], Malformed),
+        ("1.0", ["chunked"], Malformed),
+    ],
+)
+def test_a_body_is_chunked_or_has_a_length(version: str, lines: list[str], refused: type[Problem] | None) -> None:
+    headers = [HOST, *((b"transfer-encoding", line.encode()) for line in lines)]
+
+    if refused is None:
+        checked_head(b"POST", b"/", version, headers)
+    else:
+        with pytest.raises(refused):
+            checked_head(b"POST", b"/", version, headers)
+
+
+@given(st.binary(max_size=12), st.binary(max_size=12))
+def test_what_passes_is_read_by_everybody_alike(target: bytes, host: bytes) -> None:
+    """What a function sees as `request.url` is `http://`, Host, target: nothing in one may reach into the other."""
+    try:
+        head: Head = checked_head(b"GET", b"/" + target, "1.1", [(b"host", host)])
+    except Malformed:
+        return
+
+    assert not set(host) & set(b"/?#@\\ \t\r\n")
+    assert not set(head.path) & set(b"?#\\ \t\r\n")
+    assert not set(head.query) & set(b"# \t\r\n")
