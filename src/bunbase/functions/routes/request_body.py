@@ -11,9 +11,11 @@ from litestar import Request
 
 from bunbase.contracts.functions import MAX_BEGINNING_BYTES, Receiving, RequestStalled
 from bunbase.pkg.errors import ClientGone, Problem
+from bunbase.pkg.numbers import whole_number
 
 READ_SECONDS: Final = 30.0  # for a body that is collected, as in the fast lane
 LINGER_SECONDS: Final = 10.0
+MAX_LENGTH: Final = 2**63 - 1  # more is not sent in a lifetime
 WITHOUT_BODY: Final = ("GET", "HEAD")
 
 Message = dict[str, Any]
@@ -150,4 +152,4 @@ def _still_there(message: Message) -> Message:
 
 
 def _length(sent: str) -> int | None:
-    return int(sent) if sent.isascii() and sent.isdigit() else None
+    return whole_number(sent, MAX_LENGTH)
