@@ -47,7 +47,7 @@ def front_door(
     """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
     site, proxies = dependencies["site"], Proxies(settings.trusted_proxies)
     sharing = cors(settings, site.dev)
-    callers = Callers(identity, proxies, site.dev)
+    callers = Callers(identity, limits, proxies, site.dev)
     login_guard = DefineMiddleware(LoginGuard, limits=limits, identity=identity, trusted_proxies=proxies)
 
     guards = [login_guard]

@@ -44,12 +44,18 @@ async def open_gateway(
     async with identity.following():
         door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits)
         if settings.fast_lane:
-            door.serving = {"http": partial(FastLane, fast_lane(settings, rooms, modules, identity, site.dev))}
+            door.serving = {
+                "http": partial(FastLane, fast_lane(settings, rooms, modules, (identity, limits), site.dev))
+            }
         yield door
 
 
 def fast_lane(
-    settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], identity: Identity, dev: bool
+    settings: GatewaySettings,
+    rooms: Rooms,
+    modules: Sequence[Module],
+    guards: tuple[Identity, LoginLimits],
+    dev: bool,
 ) -> Lane:
     """Mount every room's hot routes. A stand-in's calls need a task from their first step on."""
     hot = []
@@ -59,4 +65,4 @@ def fast_lane(
         hot += [mounted(route, service, by_hand) for route in module.fast_routes]
     sharing = cors(settings, dev)
     welcome = sharing.is_origin_allowed if dev else None
-    return Lane(Hot(hot, settings.max_body_bytes, welcome), identity, Proxies(settings.trusted_proxies), sharing)
+    return Lane(Hot(hot, settings.max_body_bytes, welcome), *guards, Proxies(settings.trusted_proxies), sharing)
