@@ -1,4 +1,4 @@
-"""How many users a project may have, and that they are counted right whatever happens at once."""
+"""A project has so many users and no more, and they are counted right whatever happens at once."""
 
 from __future__ import annotations
 

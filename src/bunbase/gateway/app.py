@@ -95,7 +95,7 @@ def rooms_app(
 
 
 def cors(settings: GatewaySettings, dev: bool) -> CORSConfig:
-    """Whose pages may read answers: `auto` means those of this machine in dev mode, and all in production."""
+    """Return the origins whose pages may read answers: `auto` means this machine in dev mode, and all in production."""
     origins = [origin for origin in settings.cors_origins if origin != AUTO]
     local = None
     if AUTO in settings.cors_origins:

@@ -53,7 +53,8 @@ class HotRequest(msgspec.Struct, frozen=True):
 
 
 class Hot:
-    """`welcome`: which pages may write (`local_guard.py`); None: all. A request of any other goes the ordinary way."""
+    """`welcome`: True for an origin whose pages may write (`local_guard.py`); None: all may. A request of any other
+    page goes the ordinary way."""
 
     def __init__(
         self, mounted: Iterable[Mounted], max_body_bytes: int, welcome: Callable[[str], bool] | None = None

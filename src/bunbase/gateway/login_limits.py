@@ -172,7 +172,7 @@ class LoginLimits:
         return names.pair is not None and await knows()
 
     def _is_suspicious(self, names: Names) -> bool:
-        """Whether more than the strict bound speaks against an attempt, if the account is not known here."""
+        """Return whether more than the strict bound speaks against an attempt, if the account is not known here."""
         exhausted = names.address is not None and self.addresses.left(names.address) <= 0
         return exhausted or self.accounts.left(names.account) <= self.under_way[names.account]
 
