@@ -1,4 +1,4 @@
-"""A project has so many users and no more, and they are counted right whatever happens at once."""
+"""A project has so many users and no more, whatever happens at once."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from bunbase.contracts.tenant_auth import NewUser, TooManyUsers, UserSignedIn
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.module import MODULE
+from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from tests.fakes import FakeKms
 from tests.rooms import opened, secret_caller, site
-from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, LIBRARY, signed_up
+from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, signed_up
 
 MOST = 3
 SERVER = secret_caller(BAKERY)
@@ -35,11 +36,8 @@ async def tenant_auth(
         yield service
 
 
-async def counted(room: TenantAuthService, project: str = BAKERY) -> tuple[int, int]:
-    """Return how many users the pool says it has, and how many there are."""
-    pool = await room.stores.db.value("SELECT users FROM pools WHERE project = $1", project)
-    users = await room.stores.db.value("SELECT count(*) FROM users WHERE project = $1", project)
-    return pool or 0, users
+async def counted(room: TenantAuthService, project: str = BAKERY) -> int:
+    return await room.stores.users.count(project)
 
 
 async def test_a_project_has_so_many_users_and_no_more(tenant_auth: TenantAuthService) -> None:
@@ -53,7 +51,7 @@ async def test_a_project_has_so_many_users_and_no_more(tenant_auth: TenantAuthSe
     with pytest.raises(TooManyUsers, match="max_users_per_project"):
         await tenant_auth.create_user(SERVER, NewUser("late@example.com"))
     assert await signed_up(tenant_auth, AT_LIBRARY)
-    assert await counted(tenant_auth) == (MOST, MOST)
+    assert await counted(tenant_auth) == MOST
 
 
 async def test_a_refused_sign_up_takes_no_place_and_a_deleted_user_gives_it_back(
@@ -65,35 +63,35 @@ async def test_a_refused_sign_up_takes_no_place_and_a_deleted_user_gives_it_back
             await signed_up(tenant_auth)
         with pytest.raises(EmailTaken):
             await tenant_auth.create_user(SERVER, NewUser("eve@example.com"))
-    assert await counted(tenant_auth) == (1, 1)
+    assert await counted(tenant_auth) == 1
+    await signed_up(tenant_auth, AT_BAKERY, "bob@example.com")
+    await signed_up(tenant_auth, AT_BAKERY, "ann@example.com")
 
+    with pytest.raises(TooManyUsers):
+        await signed_up(tenant_auth, AT_BAKERY, "late@example.com")
     await tenant_auth.delete_user(SERVER, eve.user.id)
 
-    assert await counted(tenant_auth) == (0, 0)
+    assert await signed_up(tenant_auth, AT_BAKERY, "late@example.com")
 
 
-async def test_sign_ups_and_deletions_at_once_wait_for_each_other_in_one_order(tenant_auth: TenantAuthService) -> None:
-    """Neither waits in a circle, and the count is right in the end."""
-    for _ in range(2):
-        users = [await signed_up(tenant_auth, AT_BAKERY, f"baker{number}@example.com") for number in range(MOST)]
+async def test_a_few_places_are_counted_again_and_a_full_project_is_not_asked_at_every_sign_up() -> None:
+    users, asked = 0, 0
 
-        outcomes = await asyncio.gather(
-            *(tenant_auth.delete_user(SERVER, one.user.id) for one in users),
-            *(signed_up(tenant_auth, AT_BAKERY, f"baker{number}@example.com") for number in range(MOST)),
-            return_exceptions=True,
-        )
+    async def count(_project: str) -> int:
+        nonlocal asked
+        asked += 1
+        return users
 
-        assert {type(outcome) for outcome in outcomes} <= {type(None), UserSignedIn, EmailTaken, TooManyUsers}
-        pool, there = await counted(tenant_auth)
-        assert pool == there
-        await tenant_auth.drop_project(BAKERY)
+    places = Places(1000, count)
+    for _ in range(1000):
+        async with places.one(BAKERY):
+            users += 1
+    for _ in range(1000):
+        with pytest.raises(TooManyUsers):
+            async with places.one(BAKERY):
+                users += 1
 
-
-async def test_a_dropped_project_leaves_no_count(tenant_auth: TenantAuthService) -> None:
-    await signed_up(tenant_auth)
-    await signed_up(tenant_auth, AT_LIBRARY)
-
-    await tenant_auth.drop_project(BAKERY)
-
-    assert await tenant_auth.stores.db.value("SELECT count(*) FROM pools WHERE project = $1", BAKERY) == 0
-    assert await counted(tenant_auth, LIBRARY) == (1, 1)
+    assert users == 1000
+    assert asked < 15
+    assert not places.taken
+    assert not places.counting
