@@ -53,7 +53,7 @@ class HotRequest(msgspec.Struct, frozen=True):
 
 
 class Hot:
-    """`welcome`: True for an origin whose pages may write (`local_guard.py`); None: all may. A request of any other
+    """`welcome`: True for an origin whose pages may write (`local_guard.py`); None: all may. A write of any other
     page goes the ordinary way."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Hot:
         parameters = _query(mounted.route, query) if query and not whole else {}
         if headers is None or parameters is None or not headers.get(b"x-bunbase-key"):
             return None
-        if self.welcome is not None and b"origin" in headers and not self.welcome(str(headers[b"origin"], "latin-1")):
+        if method != b"GET" and self._is_foreign(headers):
             return None
         length = self._length(headers.get(b"content-length", b"0"), method in WITH_BODY)
         if length is None or (mounted.route.max_body_bytes is not None and length > mounted.route.max_body_bytes):
@@ -88,6 +88,10 @@ class Hot:
             return HotRequest(mounted, names, parameters, headers, length)
         as_sent = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in sent])
         return HotRequest(mounted, names, parameters, headers, length, as_sent, str(query, "latin-1"))
+
+    def _is_foreign(self, headers: Headers) -> bool:
+        origin = headers.get(b"origin")
+        return self.welcome is not None and origin is not None and not self.welcome(str(origin, "latin-1"))
 
     def _length(self, sent: bytes, with_body: bool) -> int | None:
         if not with_body:
