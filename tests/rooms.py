@@ -40,7 +40,7 @@ def publishable_caller(project: str, user: EndUser | None = None) -> Caller:
 
 
 def member_caller(project: str, role: Role = Role.OWNER, id: str = "usr_ada") -> Caller:
-    developer = Developer(id, "ada@example.com", admin=False)
+    developer = Developer(id, "ada@example.com", admin=False, session="ses_ada")
     return Caller(CallerKind.DEVELOPER, project=project, developer=developer, role=role, ip="127.0.0.1")
 
 

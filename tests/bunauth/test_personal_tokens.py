@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from bunbase.bunauth.routes import CreateToken
 from bunbase.bunauth.service import BunAuthService
 from bunbase.contracts.bunauth import TokenNotFound
 from bunbase.contracts.revocations import RevokedKind
@@ -147,3 +148,14 @@ async def test_a_token_needs_a_name_and_known_scopes(bunauth: BunAuthService) ->
 async def test_an_unknown_personal_token_is_not_valid(bunauth: BunAuthService) -> None:
     for token in ("bpt_", "bpt_unknown", "bpt_\0"):
         assert not (await bunauth.verify(token)).valid
+
+
+async def test_a_token_that_may_read_secrets_says_so(bunauth: BunAuthService) -> None:
+    """Security 11: the scope `secrets` is asked for by name; no token has it otherwise."""
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+
+    made = await bunauth.create_token(caller, "vault", ("secrets", "read"), None)
+    verified = await bunauth.verify(made.token or "")
+
+    assert verified.claims["scopes"] == ["read", "secrets"]
+    assert "secrets" not in CreateToken("ci").scopes

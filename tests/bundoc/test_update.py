@@ -194,7 +194,12 @@ def by_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[dict[st
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.integers(1 << 52, 1 << 65) | st.floats(allow_nan=False) | st.text("ab", max_size=2),
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.integers(1 << 52, 1 << 65)
+    | st.floats(allow_nan=False)
+    | st.text("ab", max_size=2),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
     max_leaves=5,
 )

@@ -15,10 +15,12 @@ from bunbase.contracts.bunauth import (
     InvalidCredentials,
     InvalidToken,
     ServiceExchangeOff,
+    SetupTokenRequired,
     SignupState,
     TokenNotFound,
 )
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.house.callers import CALLERS
 from bunbase.pkg.errors import CannotStart, Forbidden, InvalidInput
@@ -139,3 +141,25 @@ async def test_an_ended_session_is_told_within_a_second(bunauth: BunAuth) -> Non
 
         news = await feed.next()
     assert (news.kind, news.id) == (RevokedKind.SESSION, caller.developer.session)
+
+
+async def test_an_address_is_known_where_the_account_signed_in_before(bunauth: BunAuth) -> None:
+    """Security 8: limits let those pass who were there before."""
+    await registered(bunauth)
+    at_home = Caller(CallerKind.ANONYMOUS, ip="2001:db8:1:2::3")
+    await bunauth.login(at_home, "ada@example.com", PASSWORD)
+
+    for email in ("ada@example.com", " ADA@example.com"):
+        assert await bunauth.knows_address(email, "127.0.0.1")
+        assert await bunauth.knows_address(email, "2001:db8:1:2:ffff::1")
+        for ip in ("2001:db8:1:3::3", "127.0.0.2", "", "nonsense"):
+            assert not await bunauth.knows_address(email, ip)
+    assert not await bunauth.knows_address("bob@example.com", "127.0.0.1")
+    assert not await bunauth.knows_address("no address", "127.0.0.1")
+
+
+async def test_the_setup_token_arrives(bunauth: BunAuth) -> None:
+    elsewhere = Caller(CallerKind.ANONYMOUS, ip="203.0.113.9")
+
+    with pytest.raises(SetupTokenRequired):
+        await bunauth.register(elsewhere, "ada@example.com", PASSWORD, "Ada", "a guess")

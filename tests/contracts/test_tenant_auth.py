@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -144,3 +145,19 @@ async def test_a_dropped_project_has_no_users(tenant_auth: TenantAuth) -> None:
 
     with pytest.raises(InvalidCredentials):
         await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
+
+
+async def test_an_address_is_known_where_the_user_signed_in_before(tenant_auth: TenantAuth) -> None:
+    """Security 8: limits let those pass who were there before."""
+    await signed_up(tenant_auth)
+    at_home = msgspec.structs.replace(AT_BAKERY, ip="2001:db8:1:2::3")
+    await tenant_auth.login(at_home, "eve@example.com", PASSWORD)
+
+    for email in ("eve@example.com", " EVE@example.com"):
+        assert await tenant_auth.knows_address(BAKERY, email, "127.0.0.1")
+        assert await tenant_auth.knows_address(BAKERY, email, "2001:db8:1:2:ffff::1")
+        for ip in ("2001:db8:1:3::3", "127.0.0.2", "", "nonsense"):
+            assert not await tenant_auth.knows_address(BAKERY, email, ip)
+    assert not await tenant_auth.knows_address("prj_library", "eve@example.com", "127.0.0.1")
+    assert not await tenant_auth.knows_address(BAKERY, "bob@example.com", "127.0.0.1")
+    assert not await tenant_auth.knows_address(BAKERY, "no address", "127.0.0.1")

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncpg
+import msgspec
 import pytest
 
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.caller import Role
+from bunbase.contracts.caller import Developer, Role
 from bunbase.contracts.functions import VariableNotFound
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
@@ -76,6 +77,34 @@ async def test_names_are_listed_and_values_revealed_to_admins_only(functions: Fu
             await functions.set_variable(caller, "A", "three")
         with pytest.raises(Forbidden):
             await functions.delete_variable(caller, "A")
+
+
+@pytest.mark.parametrize(
+    ("role", "session", "scopes", "revealed"),
+    [
+        (Role.OWNER, "ses_ada", (), True),
+        (Role.ADMIN, "", ("read", "secrets"), True),
+        (Role.OWNER, "", ("secrets",), True),
+        (Role.OWNER, "", ("read",), False),
+        (Role.OWNER, "", ("read", "write"), False),
+        (Role.OWNER, "", (), False),
+        (Role.DEVELOPER, "", ("read", "write", "secrets"), False),  # a token may no more than its owner
+    ],
+)
+async def test_a_token_reveals_values_only_with_the_scope_for_it(
+    functions: FunctionsService, role: Role, session: str, scopes: tuple[str, ...], revealed: bool
+) -> None:
+    """Security 11: a personal token that may read does not read secrets."""
+    await functions.set_variable(MEMBER, "A", "one")
+    developer = Developer("usr_ada", "ada@example.com", admin=False, session=session, scopes=scopes)
+    caller = msgspec.structs.replace(member_caller(PROJECT, role), developer=developer)
+
+    assert (await functions.variables(caller, False)).items[0].value is None
+    if revealed:
+        assert (await functions.variables(caller, True)).items[0].value == "one"
+    else:
+        with pytest.raises(Forbidden):
+            await functions.variables(caller, True)
 
 
 async def test_another_projects_variables_stay_unseen(functions: FunctionsService) -> None:

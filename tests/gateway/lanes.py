@@ -149,7 +149,7 @@ async def served(directory: Path, settings: GatewaySettings | None = None, **cha
             hot = CountingHot([], settings.max_body_bytes)
             if lane is not None:
                 assert door.serving["protocol"].func is FastLane
-                hot.by_method, lane.hot = lane.hot.by_method, hot
+                hot.by_method, hot.welcome, lane.hot = lane.hot.by_method, lane.hot.welcome, hot
             door.serving["limits"] = msgspec.structs.replace(door.serving["limits"], **changed)
             async with serving(door, listen("127.0.0.1", 0), **door.serving) as url:
                 port = int(url.rpartition(":")[2])

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bunbase.contracts.bundoc import Document
@@ -264,3 +265,34 @@ async def test_a_room_meets_the_same_caller_from_both_lanes(tmp_path: Path) -> N
     assert seen[0] == seen[1]
     assert [caller.ip for caller in seen[0][-2:]] == ["203.0.113.9"] * 2
     assert seen[0][-1].end_user().uid == "usr_eve"
+
+
+async def test_in_dev_pages_of_other_sites_write_nothing_in_either_lane(tmp_path: Path) -> None:
+    """Security 17: a foreign Origin goes the ordinary way and is refused; one of this machine is answered at once."""
+    for fast in (True, False):
+        async with served(tmp_path / str(fast), GatewaySettings(fast_lane=fast)) as lane:
+            await lane.warm()
+            async with lane.connected() as connection:
+                taken = lane.hot.taken
+                refused = await connection.ask(f"POST {POSTS}", KEY, "origin: https://evil.example", body=b"{}")
+                foreign = lane.hot.taken - taken
+                own = await connection.ask(f"POST {POSTS}", KEY, "origin: http://localhost:5173", body=b"{}")
+
+        assert (refused.status, msgspec.json.decode(refused.body)["code"]) == (403, "origin_refused")
+        assert not refused.header("access-control-allow-origin")
+        assert (own.status, own.header("access-control-allow-origin")) == (201, "http://localhost:5173")
+        assert (foreign, lane.hot.taken - taken) == ((0, 1) if fast else (0, 0))
+
+
+async def test_invented_keys_have_a_limit_in_both_lanes_and_known_ones_go_on(tmp_path: Path) -> None:
+    """Each costs a question to the room; whoever is known by then is asked about no more."""
+    for fast in (True, False):
+        settings = GatewaySettings(fast_lane=fast, token_requests_per_minute=3)
+        async with served(tmp_path / str(fast), settings) as lane, lane.connected() as connection:
+            await lane.warm()
+            answers = [await connection.ask(f"GET {D1}", f"x-bunbase-key: sk_{number}") for number in range(5)]
+            known = await connection.ask(f"GET {D1}", KEY)
+
+        assert [answer.status for answer in answers] == [401, 401, 401, 429, 429]
+        assert int(answers[-1].header("retry-after")) >= 1
+        assert known.status == 200

@@ -229,3 +229,20 @@ async def test_nonsense_counts_for_nothing(door: Door) -> None:
         assert answer.status_code in (400, 422)
 
     assert (await login(door)).status_code == 401
+
+
+async def test_invented_personal_tokens_have_a_limit_and_known_ones_go_on() -> None:
+    async with door_of(GatewaySettings(token_requests_per_minute=MOST)) as door:
+
+        async def me(token: str) -> int:
+            headers = {"authorization": f"Bearer {token}"}
+            return (await door.http.get("/api/auth/me", headers=headers)).status_code
+
+        known, session = door.bunauth.personal_token("read"), door.bunauth.token()
+        before = [await me(known), await me(session)]
+        invented = [await me(f"bpt_invented_{number}") for number in range(MOST + 1)]
+        asked = door.bunauth.calls["verify"]
+
+        assert (before, [await me(known), await me(session)]) == ([200, 200], [200, 200])
+        assert invented == [401] * MOST + [429]
+        assert asked == 1 + MOST

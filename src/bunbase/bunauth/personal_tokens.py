@@ -9,7 +9,7 @@ from bunbase.pkg.errors import InvalidInput
 
 PREFIX: Final = "bpt"
 TYPE: Final = "personal"
-SCOPES: Final = ("read", "write")  # the gateway lets a token without "write" only read
+SCOPES: Final = ("read", "write", "secrets")  # the gateway lets a token without "write" only read
 MAX_TOKENS: Final = 100
 
 

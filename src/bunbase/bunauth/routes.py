@@ -43,7 +43,7 @@ class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`expires_in_seconds`: null for a token that never expires."""
 
     name: str
-    scopes: tuple[Literal["read", "write"], ...] = ("read", "write")
+    scopes: tuple[Literal["read", "write", "secrets"], ...] = ("read", "write")
     expires_in_seconds: Lifetime | None = None
 
 
@@ -98,7 +98,8 @@ async def list_tokens(developer: Injected[Caller], bunauth: Injected[BunAuth]) -
 
 @post("/api/auth/tokens", summary="Make a personal access token", tags=TAGS, cache_control=NO_STORE)
 async def create_token(developer: Injected[Caller], bunauth: Injected[BunAuth], data: CreateToken) -> PersonalToken:
-    """The token itself is in this answer and nowhere else. Without the scope `write` it may only read."""
+    """The token itself is in this answer and nowhere else. Without the scope `write` it may only read;
+    with `secrets` it may also read the values of variables, where its owner may."""
     return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds)
 
 

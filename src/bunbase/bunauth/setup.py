@@ -1,8 +1,8 @@
-"""Who may open the first account, which administers the installation: in production whoever holds the setup token.
+"""The first account administers the installation: in production only a holder of the setup token may open it.
 
 Otherwise a server that has just started belongs to the stranger who finds it first. The token is made at the first
 start and told once, or it is what the setting says; several processes agree on the one whose hash PostgreSQL keeps.
-In dev mode whoever sits at this machine may open it without.
+In dev mode a caller on this machine may open it without.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class BunAuth(Protocol):
     async def create_token(
         self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
     ) -> PersonalToken:
-        """Make a personal access token; only a signed-in session may. `scopes`: "read", "write" or both.
+        """Make a personal access token; only a signed-in session may. `scopes`: of "read", "write" and "secrets".
 
         Raises: InvalidInput, Forbidden.
         """

@@ -26,6 +26,7 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
+SECRETS = "secrets"  # the scope of personal tokens that may read secret values
 RANK = {role: rank for rank, role in enumerate(reversed(Role))}
 
 
@@ -75,6 +76,15 @@ class Caller(msgspec.Struct, frozen=True):
         if self.user is None:
             raise Unauthenticated("Send the signed-in user's access token: Authorization: Bearer <token>.")
         return self.user
+
+    def need_secrets(self) -> None:
+        """Let a session pass, and of personal tokens those that may read secret values.
+
+        Raises: Unauthenticated, Forbidden.
+        """
+        developer = self.signed_in()
+        if not developer.session and SECRETS not in developer.scopes:
+            raise Forbidden("This token may not read secret values: sign in, or make one with the scope secrets.")
 
     def need(self, role: Role) -> None:
         """Let only members with `role` or a stronger one pass. Raises: Forbidden."""

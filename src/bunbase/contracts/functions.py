@@ -254,7 +254,10 @@ class Functions(Protocol):
         ...
 
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
-        """Give the project's environment; `reveal` needs the role admin."""
+        """Give the project's environment; `reveal` needs the role admin, and a session or the scope `secrets`.
+
+        Raises: Forbidden.
+        """
         ...
 
     async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:

@@ -13,14 +13,13 @@ from litestar.types import BeforeRequestHookHandler
 
 from bunbase.gateway.callers import Callers
 from bunbase.gateway.frame import Frame
-from bunbase.gateway.identity import Identity
+from bunbase.gateway.guards import Guards
 from bunbase.gateway.local_guard import LOCAL_ORIGINS, LocalGuard
 from bunbase.gateway.login_guard import LoginGuard
-from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.media import check_media
 from bunbase.gateway.openapi import openapi
 from bunbase.gateway.problems import HANDLERS
-from bunbase.gateway.project_hosts import ProjectHosts, ProjectHostsApp
+from bunbase.gateway.project_hosts import ProjectHostsApp
 from bunbase.gateway.proxies import Proxies
 from bunbase.gateway.routes import ROUTES
 from bunbase.gateway.settings import AUTO, GatewaySettings
@@ -38,31 +37,24 @@ EXPOSED: Final = [
 ]
 
 
-def front_door(
-    settings: GatewaySettings,
-    routes: Sequence[Any],
-    dependencies: dict[str, Any],
-    identity: Identity,
-    limits: LoginLimits,
-    hosts: ProjectHosts,
-) -> Frame:
+def front_door(settings: GatewaySettings, routes: Sequence[Any], dependencies: dict[str, Any], guards: Guards) -> Frame:
     """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
     site, proxies = dependencies["site"], Proxies(settings.trusted_proxies)
     sharing = cors(settings, site.dev)
-    callers = Callers(identity, proxies, site.dev)
-    login_guard = DefineMiddleware(LoginGuard, limits=limits, identity=identity, trusted_proxies=proxies)
+    callers = Callers(guards.identity, guards.limits, proxies, site.dev)
+    login_guard = DefineMiddleware(LoginGuard, limits=guards.limits, identity=guards.identity, trusted_proxies=proxies)
 
-    guards = [login_guard]
+    middleware = [login_guard]
     if site.dev:
-        guards.insert(0, DefineMiddleware(LocalGuard, allowed=sharing.is_origin_allowed, own=site.public_url))
+        middleware.insert(0, DefineMiddleware(LocalGuard, allowed=sharing.is_origin_allowed, own=site.public_url))
 
     async def before_the_body(request: Request[Any, Any, Any]) -> None:
         await callers.admit(request)
         await check_media(request)
 
     given_by_name = {**callers.dependencies(), **given(dependencies)}
-    app = rooms_app(settings, routes, given_by_name, guards, before_the_body, sharing)
-    return Frame(ProjectHostsApp(app, hosts))
+    app = rooms_app(settings, routes, given_by_name, middleware, before_the_body, sharing)
+    return Frame(ProjectHostsApp(app, guards.hosts))
 
 
 class ApiResponse(Response[Any]):
@@ -98,7 +90,7 @@ def rooms_app(
 
 
 def cors(settings: GatewaySettings, dev: bool) -> CORSConfig:
-    """Whose pages may read answers: `auto` means those of this machine in dev mode, and all in production."""
+    """Return the origins whose pages may read answers: `auto` means this machine in dev mode, and all in production."""
     origins = [origin for origin in settings.cors_origins if origin != AUTO]
     local = None
     if AUTO in settings.cors_origins:

@@ -1,4 +1,4 @@
-"""What caches may do with an answer, in both lanes: keep it for its reader alone, unless the route says otherwise.
+"""Tells caches, in both lanes, to keep an answer for its reader alone, unless the route says otherwise.
 
 Answers depend on who asks, and not every cache knows that X-Bunbase-Key says so (RFC 9111 §3.5 protects Authorization
 alone). Errors too: a 404 without a word may be kept (RFC 9110 §15.1). An answer with an ETag varies by credentials: a

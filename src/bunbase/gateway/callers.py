@@ -34,6 +34,7 @@ from bunbase.gateway.credentials import (
 )
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.identity import Identity
+from bunbase.gateway.login_limits import LoginLimits
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
 
@@ -44,8 +45,11 @@ MAX_AGENT: Final = 200
 
 
 class Callers:
-    def __init__(self, identity: Identity, trusted_proxies: Container[str], dev: bool = False) -> None:
+    def __init__(
+        self, identity: Identity, limits: LoginLimits, trusted_proxies: Container[str], dev: bool = False
+    ) -> None:
         self.identity = identity
+        self.limits = limits
         self.trusted_proxies = trusted_proxies
         self.dev = dev
 
@@ -82,7 +86,10 @@ class Callers:
         key = project_key(request.headers, request.query_params)
         if not key:
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
-        holder = await self.identity.key_holder(key)
+        holder = self.identity.known_holder(key)
+        if holder is None:
+            ip = client_ip(request, self.trusted_proxies)
+            holder = await self.limits.look_up(ip, lambda: self.identity.key_holder(key))
         return self._caller(request, holder.kind, project=holder.project)
 
     async def operator(self, request: AnyRequest) -> Caller:
@@ -152,7 +159,11 @@ class Callers:
         token = bearer_token(request.headers)
         if not token:
             raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
-        developer = await self.identity.developer(token)
+        if self.identity.knows_developer(token):
+            developer = await self.identity.developer(token)
+        else:
+            ip = client_ip(request, self.trusted_proxies)
+            developer = await self.limits.look_up(ip, lambda: self.identity.developer(token))
         if not developer.session and "write" not in developer.scopes and request.method not in READING:
             raise Forbidden("This personal access token may only read; make one with the scope write.")
         return developer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from litestar import Request
@@ -18,6 +19,7 @@ EXPLAIN_HEADER: Final = "x-bunbase-explain"
 KEY_PARAMETER: Final = "key"
 PROJECT_PARAMETER: Final = "project"
 SECRET_PREFIX: Final = "sk_"
+KNOWN_PEERS: Final = 4096
 MAX_LENGTH: Final = 8192  # no token of ours is longer; more would only fill caches
 
 
@@ -57,7 +59,7 @@ def caller_address(peer: str, forwarded: list[str], trusted_proxies: Container[s
     A proxy may add a header line of its own below the one a caller made up: all of them count, in order. Whatever is
     no address is not believed: then it is the peer.
     """
-    peer = canonical_address(peer) or peer
+    peer = _peer_address(peer)
     if peer not in trusted_proxies:
         return peer
     for hop in reversed(",".join(forwarded).split(",")):
@@ -69,3 +71,8 @@ def caller_address(peer: str, forwarded: list[str], trusted_proxies: Container[s
         if address not in trusted_proxies:
             return address
     return peer
+
+
+@lru_cache(KNOWN_PEERS)
+def _peer_address(peer: str) -> str:
+    return canonical_address(peer) or peer

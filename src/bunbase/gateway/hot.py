@@ -55,7 +55,8 @@ class HotRequest(msgspec.Struct, frozen=True):
 
 
 class Hot:
-    """`welcome`: which pages may write (`local_guard.py`); None: all. A request of any other goes the ordinary way."""
+    """`welcome`: True for an origin whose pages may write (`local_guard.py`); None: all may. A write of any other
+    page goes the ordinary way."""
 
     def __init__(
         self, mounted: Iterable[Mounted], max_body_bytes: int, welcome: Callable[[str], bool] | None = None
@@ -79,7 +80,7 @@ class Hot:
         parameters = _query(mounted.route, query) if query and not whole else {}
         if headers is None or parameters is None or not headers.get(b"x-bunbase-key"):
             return None
-        if self.welcome is not None and b"origin" in headers and not self.welcome(str(headers[b"origin"], "latin-1")):
+        if method != b"GET" and self._is_foreign(headers):
             return None
         if b"#" in query or not is_host(headers.get(b"host", NONE)):
             return None
@@ -91,6 +92,10 @@ class Hot:
             return HotRequest(mounted, names, parameters, headers, length)
         as_sent = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in sent])
         return HotRequest(mounted, names, parameters, headers, length, as_sent, str(query, "latin-1"))
+
+    def _is_foreign(self, headers: Headers) -> bool:
+        origin = headers.get(b"origin")
+        return self.welcome is not None and origin is not None and not self.welcome(str(origin, "latin-1"))
 
     def _length(self, sent: bytes, with_body: bool) -> int | None:
         if not with_body:

@@ -74,6 +74,10 @@ class Identity:
             scopes=tuple(claims.get("scopes", ())),
         )
 
+    def knows_developer(self, token: str) -> bool:
+        """Return whether a developer's token was looked up before, or says itself who it is."""
+        return not token.startswith(PERSONAL_PREFIX) or self.developers.get(fingerprint(token)) is not None
+
     def known_holder(self, key: str) -> KeyHolder | None:
         """Give whose key this is if that can be said without asking anybody."""
         holder = self.holders.get(fingerprint(key)) if self.changed_projects.live() else None

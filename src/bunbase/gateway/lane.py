@@ -16,10 +16,9 @@ from litestar.config.cors import CORSConfig
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.gateway.credentials import MAX_LENGTH, bearer_token, caller_address
+from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot import Headers, Hot, HotRequest
-from bunbase.gateway.identity import Identity
 from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, unreadable_problem
-from bunbase.gateway.project_hosts import ProjectHosts
 from bunbase.gateway.wire import Cors
 from bunbase.pkg.errors import Problem
 
@@ -35,19 +34,13 @@ Sent = tuple[bytes | None, ...]
 class Lane:
     """What all connections share."""
 
-    def __init__(
-        self,
-        hot: Hot,
-        identity: Identity,
-        trusted_proxies: Container[str],
-        cors: CORSConfig,
-        hosts: ProjectHosts,
-    ) -> None:
+    def __init__(self, hot: Hot, guards: Guards, trusted_proxies: Container[str], cors: CORSConfig) -> None:
         self.hot = hot
-        self.identity = identity
+        self.identity = guards.identity
+        self.limits = guards.limits
+        self.hosts = guards.hosts
         self.trusted_proxies = trusted_proxies
         self.cors = Cors(cors)
-        self.hosts = hosts
 
     def known_caller(self, request: HotRequest, peer: str) -> Caller | None:
         """Give the Caller if that takes no asking. None: ask, or refuse."""
@@ -64,12 +57,15 @@ class Lane:
         return Caller(holder.kind, holder.project, user=user, ip=self._address(headers, peer), agent=_agent(headers))
 
     async def caller(self, request: HotRequest, peer: str) -> Caller:
-        """Give the Caller. Raises: InvalidKey, InvalidToken, TokenExpired, Unreachable."""
+        """Give the Caller. Raises: InvalidKey, InvalidToken, TokenExpired, RateLimited, Unreachable."""
         headers = request.headers
-        holder = await self.identity.key_holder(_key(headers))
+        key, ip = _key(headers), self._address(headers, peer)
+        holder = self.identity.known_holder(key)
+        if holder is None:
+            holder = await self.limits.look_up(ip, lambda: self.identity.key_holder(key))
         token = bearer_token({"authorization": str(headers.get(b"authorization", b""), "latin-1")})
         user = await self.identity.end_user(holder.project, token) if token else None
-        return Caller(holder.kind, holder.project, user=user, ip=self._address(headers, peer), agent=_agent(headers))
+        return Caller(holder.kind, holder.project, user=user, ip=ip, agent=_agent(headers))
 
     def still_known(self, signed_in: bool) -> bool:
         """Say whether news of revocations still reach us; `signed_in`: also of users' sessions."""

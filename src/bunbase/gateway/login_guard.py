@@ -74,12 +74,18 @@ class LoginGuard:
     async def _holder(self, request: Request[Any, Any, Any]) -> KeyHolder | None:
         """Return whose key a user's request comes with; None for developers, and without a key: the room refuses that.
 
-        Raises: InvalidKey, Unreachable.
+        Raises: InvalidKey, RateLimited, Unreachable.
         """
         if request.scope["path_template"].startswith(OF_DEVELOPERS):
             return None
         key = project_key(request.headers, request.query_params)
-        return await self.identity.key_holder(key) if key else None
+        if not key:
+            return None
+        known = self.identity.known_holder(key)
+        if known is not None:
+            return known
+        ip = client_ip(request, self.trusted_proxies)
+        return await self.limits.look_up(ip, lambda: self.identity.key_holder(key))
 
     def _knows(self, holder: KeyHolder | None, email: str, ip: str) -> Asking:
         async def asking() -> bool:

@@ -18,10 +18,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
+from bunbase.contracts.bunauth import InvalidToken
+from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.recent import Name, Recent
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.slow_lane import NoTurn, SlowLane
@@ -37,6 +39,7 @@ PATIENCE_SECONDS: Final = 10.0
 COME_BACK_SECONDS: Final = 5
 STRANGERS_REMEMBERED: Final = 50  # failures of one address at one account; more do not make it more suspicious
 
+T = TypeVar("T")
 Asking = Callable[[], Awaitable[bool]]
 
 
@@ -122,9 +125,21 @@ class LoginLimits:
         name, attempt = ("check", neighbourhood(ip)), Attempt()
         if self.trades.left(name) <= 0:
             raise _limited("Too many tokens that are not valid from this address", self.trades.wait_seconds(name))
-        yield attempt
-        if attempt.failed:
-            self.trades.add(name)
+        try:
+            yield attempt
+        finally:
+            if attempt.failed:
+                self.trades.add(name)
+
+    async def look_up(self, ip: str, asking: Callable[[], Awaitable[T]]) -> T:
+        """Ask a room about a key or a token that is not known here. Raises: RateLimited after too many that were not
+        valid, and what `asking` raises."""
+        with self.check(ip) as check:
+            try:
+                return await asking()
+            except (InvalidKey, InvalidToken):
+                check.failed = True
+                raise
 
     def _count(self, recent: Recent, name: Name, what: str) -> None:
         if recent.left(name) <= 0:
@@ -157,7 +172,7 @@ class LoginLimits:
         return names.pair is not None and await knows()
 
     def _is_suspicious(self, names: Names) -> bool:
-        """Whether more than the strict bound speaks against an attempt, if the account is not known here."""
+        """Return whether more than the strict bound speaks against an attempt, if the account is not known here."""
         exhausted = names.address is not None and self.addresses.left(names.address) <= 0
         return exhausted or self.accounts.left(names.account) <= self.under_way[names.account]
 

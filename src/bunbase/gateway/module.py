@@ -13,11 +13,12 @@ from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.app import cors, front_door
 from bunbase.gateway.fast_lane import FastLane
 from bunbase.gateway.frame import Frame
+from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot import Hot, mounted
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.login_limits import LoginLimits
-from bunbase.gateway.project_hosts import ProjectHosts, project_hosts
+from bunbase.gateway.project_hosts import project_hosts
 from bunbase.gateway.proxies import Proxies
 from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
@@ -36,7 +37,7 @@ async def open_gateway(
     bunauth = rooms[BunAuth]
     identity = Identity(bunauth, rooms[Platform], rooms[TenantAuth], settings.cached_credentials)
     limits = LoginLimits(settings)
-    hosts = project_hosts(site.functions_host, site.public_url)
+    guards = Guards(identity, limits, project_hosts(site.functions_host, site.public_url))
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},
@@ -45,10 +46,10 @@ async def open_gateway(
         "dispatcher": public_dispatcher(bunauth, limits),
     }
     async with identity.following():
-        door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, identity, limits, hosts)
+        door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, guards)
         door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:
-            lane = fast_lane(settings, rooms, modules, identity, hosts, site.dev)
+            lane = fast_lane(settings, rooms, modules, guards, site.dev)
             door.serving["protocol"] = partial(FastLane, lane)
         yield door
 
@@ -61,14 +62,7 @@ def limits_of(settings: GatewaySettings) -> Limits:
     )
 
 
-def fast_lane(
-    settings: GatewaySettings,
-    rooms: Rooms,
-    modules: Sequence[Module],
-    identity: Identity,
-    hosts: ProjectHosts,
-    dev: bool,
-) -> Lane:
+def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], guards: Guards, dev: bool) -> Lane:
     """Mount every room's hot routes. A stand-in's calls need a task from their first step on."""
     hot = []
     for module in modules:
@@ -78,4 +72,4 @@ def fast_lane(
     sharing = cors(settings, dev)
     welcome = sharing.is_origin_allowed if dev else None
     hot_routes = Hot(hot, settings.max_body_bytes, welcome)
-    return Lane(hot_routes, identity, Proxies(settings.trusted_proxies), sharing, hosts)
+    return Lane(hot_routes, guards, Proxies(settings.trusted_proxies), sharing)

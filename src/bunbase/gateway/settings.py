@@ -26,8 +26,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     Limits, each counted per pool of accounts (developers, or one project's users): `failed_logins_per_minute` from one
     address; `failed_logins_per_account_per_minute` for one account from one address; beyond
     `failed_logins_per_account_per_hour`, sign-ins to that account from addresses it never used go one by one.
-    `signups_per_hour` from one address. `token_requests_per_minute` from one address: refreshes, custom tokens,
-    and checks of tokens that fail.
+    `signups_per_hour` from one address. `token_requests_per_minute` from one address: refreshes and custom
+    tokens; and, for all pools together, keys and tokens that turn out not to be valid.
     """
 
     host: str = "127.0.0.1"

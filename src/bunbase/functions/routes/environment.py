@@ -25,7 +25,8 @@ class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_variables(
     member: Injected[Caller], functions: Injected[Functions], reveal: FromQuery[bool] = False
 ) -> Variables:
-    """Names only. `?reveal=true` adds the values, for owners and admins."""
+    """Names only. `?reveal=true` adds the values, for owners and admins: with a session, or with a personal token that
+    has the scope `secrets`."""
     return await functions.variables(member, reveal)
 
 

@@ -18,6 +18,7 @@ from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.http import Cursor, Injected, Limit
 from bunbase.pkg.moments import EXAMPLE, read_moment
+from bunbase.pkg.numbers import whole_number
 
 SSE: Final = "text/event-stream"
 QUIET: Final = b": quiet\n\n"
@@ -111,9 +112,10 @@ def _last_event_id(request: Request[Any, Any, Any]) -> int | None:
     sent = request.headers.get(LAST_EVENT_ID, "")
     if not sent:
         return None
-    if not sent.isascii() or not sent.isdigit() or int(sent) > MAX_SEQ:
+    seq = whole_number(sent, MAX_SEQ)
+    if seq is None:
         raise InvalidInput("Last-Event-ID is the id of the last event that was received.")
-    return int(sent)
+    return seq
 
 
 async def _events(first: LogLine | None, lines: AsyncIterator[LogLine | None]) -> AsyncIterator[bytes]:

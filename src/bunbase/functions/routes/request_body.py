@@ -11,7 +11,9 @@ from litestar import Request
 from bunbase.contracts.functions import MAX_BEGINNING_BYTES, Receiving
 from bunbase.pkg.errors import ClientGone, Problem
 from bunbase.pkg.http1.incoming import incoming
+from bunbase.pkg.numbers import whole_number
 
+MAX_LENGTH: Final = 2**63 - 1  # more is not sent in a lifetime
 WITHOUT_BODY: Final = ("GET", "HEAD")
 
 Message = dict[str, Any]
@@ -123,4 +125,4 @@ def _still_there(message: Message) -> Message:
 
 
 def _length(sent: str) -> int | None:
-    return int(sent) if sent.isascii() and sent.isdigit() else None
+    return whole_number(sent, MAX_LENGTH)

@@ -20,6 +20,8 @@ MAX_VALUE_BYTES: Final = 32 << 10
 class Environment(Parts):
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
         caller.need(Role.ADMIN if reveal else Role.DEVELOPER)
+        if reveal:
+            caller.need_secrets()
         sealed = await self.stores.variables.variables(caller.project)
         if not reveal:
             return Variables(tuple(Variable(one.name, one.updated_at, exposed=one.exposed) for one in sealed))

@@ -14,6 +14,7 @@ from bunbase.pkg import context
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.errors import ClientGone, DeadlineExceeded, Malformed, MethodNotAllowed, NotFound, Problem, TooLarge
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.rpc import wire
 from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, Method, failed_by, failure, guarded_items
 from bunbase.pkg.rpc.tokens import Passport, ServiceTokens
@@ -23,6 +24,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 DEFAULT_DEADLINE_SECONDS = 60.0
+MAX_DEADLINE_MS = 1_000_000_000  # eleven days: nobody waits longer
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,13 @@ class RpcApp:
 
 
 def _deadline_seconds(headers: dict[str, str]) -> float:
-    try:
-        return int(headers[wire.DEADLINE_HEADER]) / 1000
-    except KeyError:
+    sent = headers.get(wire.DEADLINE_HEADER)
+    if sent is None:
         return DEFAULT_DEADLINE_SECONDS
-    except ValueError:
-        raise Malformed(f"{wire.DEADLINE_HEADER} is a whole number of milliseconds.") from None
+    milliseconds = whole_number(sent, MAX_DEADLINE_MS)
+    if milliseconds is None:
+        raise Malformed(f"{wire.DEADLINE_HEADER} is a whole number of milliseconds, at most {MAX_DEADLINE_MS}.")
+    return milliseconds / 1000
 
 
 async def _body(receive: Receive) -> bytes:

@@ -15,6 +15,7 @@ from bunbase.pkg.passwords import Passwords
 from bunbase.pkg.sessions import Pair, new_pair, new_session, revoked_until
 from bunbase.tenant_auth.access_tokens import Subject, UserTokens
 from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.sessions import NewSession
@@ -31,6 +32,7 @@ class Parts:
         self.access = access
         self.settings = settings
         self.clock = clock
+        self.places = Places(settings.max_users_per_project, stores.users.count)
 
     async def new_session(self, caller: Caller, person: Person, claims: dict[str, Any]) -> NewSession:
         """Sign a session's first tokens; nothing is stored yet."""

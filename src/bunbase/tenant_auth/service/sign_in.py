@@ -22,11 +22,12 @@ class SigningIn(Parts):
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
         project, email = keyed_project(caller), normal_email(email)
         check_data(data)
-        hash = await self.passwords.hash(project, password)
-        person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.clock.now()), hash)
-        # signed first: a project whose key was destroyed must not get another user
-        new = await self.new_session(caller, person, {})
-        await self.stores.users.add_signed_in(project, person, new)
+        async with self.places.one(project):
+            hash = await self.passwords.hash(project, password)
+            person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.clock.now()), hash)
+            # signed first: a project whose key was destroyed must not get another user
+            new = await self.new_session(caller, person, {})
+            await self.stores.users.add_signed_in(project, person, new)
         return self.signed_in(person.user, new.pair)
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:

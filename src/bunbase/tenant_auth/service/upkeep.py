@@ -30,6 +30,7 @@ class Upkeep(Parts):
 
     async def drop_project(self, project: str) -> None:
         self.access.forget(project)
+        self.places.forget(project)
         await self.stores.users.drop_project(project)
 
     async def revocations(self) -> AsyncIterator[Revocation]:

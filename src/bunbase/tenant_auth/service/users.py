@@ -48,13 +48,12 @@ class Administration(Parts):
         check_role(new.role)
         check_claims(new.claims)
         check_data(new.data)
-        hash = (
-            None if new.password is None else await self.passwords.hash(project, new.password)
-        )  # which may have to wait
-        await self.access.check_key(project)  # a project whose key was destroyed must not get another user
-        user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
-        person = Person(user, hash)
-        await self.stores.users.add(project, person)
+        async with self.places.one(project):
+            hash = None if new.password is None else await self.passwords.hash(project, new.password)  # it may wait
+            await self.access.check_key(project)  # a project whose key was destroyed must not get another user
+            user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
+            person = Person(user, hash)
+            await self.stores.users.add(project, person)
         return person.shown()
 
     async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
@@ -67,6 +66,7 @@ class Administration(Parts):
         project = managed_project(caller, Role.DEVELOPER)
         if not await self.stores.users.delete(project, id, self.revoked_until(self.clock.now())):
             raise no_such_user()
+        self.places.forget(project)
 
     async def user_sessions(self, caller: Caller, id: str, limit: int, cursor: str | None) -> UserSessions:
         project = managed_project(caller, Role.VIEWER)

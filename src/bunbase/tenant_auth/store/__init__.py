@@ -11,8 +11,8 @@ from bunbase.tenant_auth.store.users import UserStore
 
 
 class Stores:
-    def __init__(self, db: Database, clock: Clock, max_users: int) -> None:
+    def __init__(self, db: Database, clock: Clock) -> None:
         self.db = db
         self.feed = Feed(db, Revocation, clock)
         self.sessions = SessionStore(db, self.feed)
-        self.users = UserStore(db, self.feed, self.sessions, max_users)
+        self.users = UserStore(db, self.feed, self.sessions)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from bunbase.contracts.bunauth import EmailTaken
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
-from bunbase.contracts.tenant_auth import TooManyUsers, User, UserFilter
+from bunbase.contracts.tenant_auth import User, UserFilter
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
@@ -18,13 +18,7 @@ from bunbase.tenant_auth.store.sessions import NewSession, SessionStore
 BATCH: Final = 1000  # rows deleted in one statement, so that none holds locks for long
 LAST: Final = "\U0010ffff"  # sorts behind every character of an address
 
-# whoever adds or deletes users locks the project's pool first, and only then rows of users: nobody waits in a circle
-MAKE_ROOM = """
-INSERT INTO pools AS pool (project, users) VALUES ($1, 1)
-ON CONFLICT (project) DO UPDATE SET users = pool.users + 1 WHERE pool.users < $2"""
-LOCK_POOL = "SELECT FROM pools WHERE project = $1 FOR UPDATE"
-FEWER = "UPDATE pools SET users = users - $2 WHERE project = $1"
-DROP_POOL = "DELETE FROM pools WHERE project = $1"
+COUNT_USERS = "SELECT count(*) FROM users WHERE project = $1"
 ADD_USER = """
 INSERT INTO users (project, id, email, email_verified, password_hash, role, claims, data, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (project, email) DO NOTHING"""
@@ -62,21 +56,25 @@ class UserStore:
     """A change that ends access tokens is told to every process in the same transaction. `until`: Unix seconds after
     which every token of before is dead by itself."""
 
-    def __init__(self, db: Database, feed: Feed[Revocation], sessions: SessionStore, most: int) -> None:
+    def __init__(self, db: Database, feed: Feed[Revocation], sessions: SessionStore) -> None:
         self.db = db
         self.feed = feed
         self.sessions = sessions
-        self.most = most
+
+    async def count(self, project: str) -> int:
+        return int(await self.db.value(COUNT_USERS, project))
 
     async def add(self, project: str, new: Person) -> None:
-        """Raises: EmailTaken, TooManyUsers."""
-        async with self.db.transaction():
-            await self._add(project, new)
+        """Raises: EmailTaken."""
+        user = new.user
+        args = (user.id, user.email, user.email_verified, new.password_hash, user.role, user.claims, user.data)
+        if not await self.db.execute(ADD_USER, project, *args, user.created_at):
+            raise EmailTaken("Sign in instead, or use another address.")
 
     async def add_signed_in(self, project: str, new: Person, first: NewSession) -> None:
-        """Add a user together with the first session. Raises: EmailTaken, TooManyUsers."""
+        """Add a user together with the first session. Raises: EmailTaken."""
         async with self.db.transaction():
-            await self._add(project, new)
+            await self.add(project, new)
             await self.sessions.add(project, first)
 
     async def by_id(self, project: str, id: str) -> Person | None:
@@ -106,38 +104,16 @@ class UserStore:
     async def delete(self, project: str, id: str, until: float) -> bool:
         """Delete a user with all sessions and tokens; False if there is none."""
         async with self.db.transaction():
-            await self.db.execute(LOCK_POOL, project)
             version = await self.db.value(DELETE_USER, project, id)
             if version is None:
                 return False
-            await self.db.execute(FEWER, project, 1)
             await self.feed.publish(RevokedKind.USER, user_version(id, version), until)
             return True
 
     async def drop_project(self, project: str) -> None:
         """Delete every user of a project, and with each its sessions and tokens."""
-        while await self._drop_some(project) == BATCH:
+        while await self.db.execute(DROP_USERS, project, BATCH) == BATCH:
             pass
-        await self.db.execute(DROP_POOL, project)
-
-    async def _drop_some(self, project: str) -> int:
-        async with self.db.transaction():
-            await self.db.execute(LOCK_POOL, project)
-            dropped = await self.db.execute(DROP_USERS, project, BATCH)
-            await self.db.execute(FEWER, project, dropped)
-            return dropped
-
-    async def _add(self, project: str, new: Person) -> None:
-        """Add a user within a transaction: a refusal takes back what was counted. Raises: EmailTaken, TooManyUsers."""
-        user = new.user
-        if not await self.db.execute(MAKE_ROOM, project, self.most):
-            raise TooManyUsers(
-                f"The project has {self.most} users, the most it can have (tenant_auth.max_users_per_project): "
-                "delete some, or ask those who run the server for more."
-            )
-        args = (user.id, user.email, user.email_verified, new.password_hash, user.role, user.claims, user.data)
-        if not await self.db.execute(ADD_USER, project, *args, user.created_at):
-            raise EmailTaken("Sign in instead, or use another address.")
 
     async def _change(self, project: str, before: Person, alter: Alter, now: datetime, until: float) -> Person:
         change = alter(before)

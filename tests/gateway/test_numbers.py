@@ -1,0 +1,129 @@
+"""Numbers that callers send as text, wherever a route takes one: whatever they write, it is refused and not a bug."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from bunbase.house.generate import openapi_document
+from bunbase.pkg.errors import RateLimited
+from tests.gateway.door import Door, FakeBundoc, FakeFunctions, door_of
+from tests.gateway.others import SECRET, FakeBunAuth, FakePlatform, FakeTenantAuth
+
+NUMBERS = ["9" * 5000, "-" + "9" * 5000, "1" * 4301, "1e400", "-1e400", "nan", "inf", "1_0", "+1", " 1", "0x10", ""]
+NUMBERS += ["\u00b2", "\u0663", "1.5", "9223372036854775808", "-1", "0", "7"]
+HEADERS = ["last-event-id", "if-match", "if-none-match", "x-request-id", "x-forwarded-for", "content-length"]
+
+
+@pytest.fixture(autouse=True)
+def _rooms_that_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RateLimited
+
+    for room in (FakeBunAuth, FakeBundoc, FakeFunctions, FakePlatform, FakeTenantAuth):
+        monkeypatch.setattr(room, "__getattr__", lambda _self, _name: refuse, raising=False)
+    for name in ("list", "create"):
+        monkeypatch.setattr(FakeBundoc, name, refuse)
+
+
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    """Every operation of the API: method, path, and its numeric parameters as (place, name)."""
+    document = msgspec.json.decode(openapi_document())
+    return [
+        (method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def numeric(operation: dict[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    for parameter in operation.get("parameters", ()):
+        schemas = [parameter["schema"], *parameter["schema"].get("oneOf", ()), *parameter["schema"].get("anyOf", ())]
+        if any(schema.get("type") in ("integer", "number") for schema in schemas):
+            found.append((parameter["in"], parameter["name"]))
+    return found
+
+
+async def ask(door: Door, method: str, path: str, **more: Any) -> httpx.Response:
+    developer = path.startswith("/api/")
+    headers = {"authorization": f"Bearer {door.bunauth.token()}"} if developer else {"x-bunbase-key": SECRET}
+    if method in ("POST", "PUT", "PATCH") and "content" not in more:
+        more["json"] = {}
+    path = re.sub(r"\{project\}", "bakery", path)
+    return await door.http.request(
+        method, re.sub(r"\{\w+\}", "x1", path), headers=headers | more.pop("headers", {}), **more
+    )
+
+
+async def test_every_numeric_parameter_refuses_what_is_no_number_of_its() -> None:
+    """Security 21: in queries and paths."""
+    tried = 0
+    async with door_of() as door:
+        for method, path, operation in operations():
+            for place, name in numeric(operation):
+                for number in NUMBERS:
+                    if place == "query":
+                        answer = await ask(door, method, path, params={name: number})
+                    else:
+                        answer = await ask(door, method, path.replace("{%s}" % name, number or "x"))  # noqa: UP031
+                    tried += 1
+                    assert answer.status_code < 500, (method, path, name, number[:9])
+
+    assert tried > 20 * len(NUMBERS)
+
+
+@pytest.mark.parametrize("name", HEADERS)
+async def test_every_route_that_reads_a_number_in_a_header_refuses_what_is_none(name: str) -> None:
+    """Security 21: `Last-Event-ID` of 5000 digits, and its siblings."""
+    paths = [
+        ("GET", "/api/projects/{project}/logs?follow=true"),
+        ("GET", "/api/projects/{project}/functions/{name}/logs?follow=true"),
+        ("GET", "/v1/data/posts/d1"),
+        ("PUT", "/v1/data/posts/d1"),
+        ("POST", "/v1/functions/x1"),
+    ]
+    async with door_of() as door:
+        for method, path in paths:
+            for number in NUMBERS:
+                value = number.encode("latin-1", "replace")
+                answer = await ask(door, method, path, headers={name: value})
+                assert answer.status_code < 500, (path, number[:9])
+
+
+async def test_the_cursor_of_a_list_refuses_numbers_that_are_none() -> None:
+    """Security 21: a cursor is a caller's text too."""
+    async with door_of() as door:
+        for method, path, operation in operations():
+            if not any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
+                continue
+            for number in NUMBERS:
+                packed = base64.urlsafe_b64encode(b'["x",%b]' % number.encode()).rstrip(b"=").decode()[:2048]
+                answer = await ask(door, method, path, params={"cursor": packed})
+                assert answer.status_code < 500, (path, number[:9])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/data/posts/query", b'{"limit":%b}'),
+        ("POST", "/api/projects/{project}/keys", b'{"kind":"secret","expires_in_seconds":%b}'),
+        ("POST", "/api/projects/{project}/keys/key_x/rotate", b'{"grace_seconds":%b}'),
+        ("POST", "/api/auth/tokens", b'{"name":"ci","expires_in_seconds":%b}'),
+        ("POST", "/api/projects/{project}/functions/x1/rollback", b'{"version":%b}'),
+        ("POST", "/rpc", b'{"jsonrpc":"2.0","id":%b,"method":"auth.verify","params":{"token":"x"}}'),
+    ],
+)
+async def test_numbers_in_bodies_are_refused_where_they_do_not_fit(method: str, path: str, body: bytes) -> None:
+    """Security 21: JSON writes numbers of any length."""
+    async with door_of() as door:
+        for number in NUMBERS:
+            headers = {"content-type": "application/json"}
+            content = body % number.encode()
+            answer = await ask(door, method, path, headers=headers, content=content)
+            assert answer.status_code < 500, (path, number[:9])
