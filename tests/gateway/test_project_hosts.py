@@ -136,7 +136,9 @@ def test_what_is_no_wildcard_is_refused_at_start(wildcard: str) -> None:
         project_hosts(wildcard, "https://api.example.com")
 
 
-@pytest.mark.parametrize("public_url", ["https://api.example.com", "https://a.b.example.com:8443", "https://example.com"])
+@pytest.mark.parametrize(
+    "public_url", ["https://api.example.com", "https://a.b.example.com:8443", "https://example.com"]
+)
 def test_a_wildcard_that_covers_the_api_is_refused_at_start(public_url: str) -> None:
     """Security 7: `api` would be taken for a project's slug."""
     with pytest.raises(CannotStart, match="covers"):
