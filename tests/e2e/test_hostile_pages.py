@@ -31,7 +31,7 @@ TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain
 
 PATIENCE_SECONDS = 20.0
 
-OURS = {"name": "bb_console", "value": "of the console"}
+NAME = "bb_console"  # of a cookie of ours
 STORED = "of the console"
 
 
@@ -92,7 +92,9 @@ def context(browser: Browser, town: Town) -> Iterator[BrowserContext]:
     """Give a browser whose owner is signed in to a console: a cookie and a storage on the shared host."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE_SECONDS * 1000)
-    context.add_cookies([{**OURS, "url": town.url, "httpOnly": True, "sameSite": "Lax"}])  # type: ignore[list-item]  # a dict is what it takes
+    context.add_cookies(
+        [{"name": NAME, "value": STORED, "url": town.url, "httpOnly": True, "sameSite": "Lax"}],
+    )
     page = context.new_page()
     page.goto(f"{town.url}/api/health")
     page.evaluate("value => localStorage.setItem('bb_token', value)", STORED)
@@ -107,7 +109,7 @@ def ours_is_untouched(context: BrowserContext, town: Town) -> None:
     """Check the cookie, the storage, and that no worker answers for the origin."""
     cookies = context.cookies(town.url)
     assert [(one["name"], one["value"]) for one in cookies if "bb_" in one["name"] or "bb_" in one["value"]] == [
-        (OURS["name"], OURS["value"])
+        (NAME, STORED)
     ]
     page = context.new_page()
     page.goto(f"{town.url}/api/health")
@@ -137,7 +139,7 @@ def test_a_hostile_page_gets_at_nothing_that_is_not_its_own(
     read = {name: text for name, text in got.items() if name.startswith("fetch ")}
     assert {name: text for name, text in got.items() if name not in read} == {}
     for name, text in read.items():
-        assert OURS["value"] not in text, name
+        assert STORED not in text, name
         assert "bb_" not in text, name
     ours_is_untouched(context, town)
 
@@ -234,7 +236,7 @@ def test_what_it_is_told_and_what_it_says_stays_with_it(context: BrowserContext,
     cookies = {pair.strip() for pair in told.get("cookie", "").split(";")}
     assert cookies == {"mine=1", "wide=1"}
     assert "cookie" not in other
-    assert {one["name"] for one in context.cookies(town.url)} >= {OURS["name"]}
+    assert {one["name"] for one in context.cookies(town.url)} >= {NAME}
     ours_is_untouched(context, town)
 
 
