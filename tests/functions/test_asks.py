@@ -80,7 +80,7 @@ async def test_a_body_is_granted_as_it_is_read_and_an_answer_waits_for_its_reade
     await until(lambda: sum(len(payload) for type, _, payload in sent if type is Frame.REPLY_CHUNK) == WINDOW_BYTES)
     assert ask.task is not None
     assert not ask.task.done()
-    ask.hear(Frame.REPLY_CREDIT, LENGTH.pack(2**32 - 1))
+    ask.hear(Frame.REPLY_CREDIT, LENGTH.pack(WINDOW_BYTES))
     await until(lambda: not asks.tasks)
 
     assert host.bodies == [bytes(WINDOW_BYTES * 2)]
