@@ -139,9 +139,13 @@ async def test_a_flood_of_cancellations_does_not_break_off_what_lets_go() -> Non
     asks.begin(1, Opening(1, "fetch"), b"", REQUEST, 5)
     await asyncio.sleep(0)
 
+    asks.open[1].hear(Frame.ASK_CANCEL, b"")
+    await asyncio.sleep(0)
     for _ in range(10):
-        asks.open[1].hear(Frame.ASK_CANCEL, b"")
+        with pytest.raises(BadFrame):
+            asks.open[1].hear(Frame.ASK_CANCEL, b"")
         asks.end_call(1)
+        asks.close()  # as the worker is ended for it
         await asyncio.sleep(0)
     host.go_on.set()
     await until(lambda: not asks.tasks)
