@@ -290,6 +290,40 @@ def test_keys_and_tokens_of_one_kind_are_worthless_as_another(
     assert status("/v1/data/papers") == 401
 
 
+ECHO = b"module.exports.default = (r) => ({ url: r.url, headers: Object.fromEntries(r.headers) })"
+
+
+def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Project, Project]) -> None:
+    """Security 6: in both lanes, with functions in this process or another."""
+    _, stranger = projects
+    at = f"/api/projects/{stranger.id}/functions/echo"
+    files: dict[str, Any] = {"bundle": ("echo.js", ECHO), "config": (None, b'{"access": "public"}')}
+    instance.http.put(at, files=files, headers=stranger.developer).raise_for_status()
+    key, developer = stranger.secret["X-Bunbase-Key"], stranger.developer["Authorization"][7:]
+    publishable = stranger.public["X-Bunbase-Key"]
+    cookie = {"Cookie": f"bb_{stranger.id}=t0ken; __Host-bb_console=t0ken; own=1; prj_other.sid=t0ken"}
+    ways: list[tuple[str, dict[str, str]]] = [
+        ("/v1/functions/echo/a?x=1", stranger.secret),  # the fast lane
+        ("/v1/functions/echo/a?x=1", stranger.secret | stranger.user),
+        (f"/v1/functions/echo/a?key={publishable}&x=1", {}),
+        (f"/v1/functions/echo/a?x=1&key={publishable}", stranger.public),
+        ("/v1/functions/echo/a?x=1", stranger.secret | {"X-Bunbase-Explain": developer}),
+        ("/v1/functions/echo/a?x=1", stranger.secret | {"X-Bunbase-Project": stranger.id, "X-Bunbase-Csrf": "1"}),
+        (f"/v1/functions/echo/a?project={stranger.id}&x=1", stranger.developer | {"X-Bunbase-Trigger": "cron"}),
+    ]
+
+    for path, headers in ways:
+        told = instance.http.get(path, headers=headers | cookie).raise_for_status()
+
+        for secret in (key, publishable, developer, stranger.user["Authorization"][7:], "t0ken"):
+            assert secret not in told.text, path
+        seen = told.json()
+        assert [name for name in seen["headers"] if name.startswith("x-bunbase-")] == []
+        assert seen["headers"]["cookie"] == "own=1"
+        assert "authorization" not in seen["headers"]
+        assert seen["url"].endswith("x=1")
+
+
 OF_THE_CALLER = {("GET", "/api/projects"), ("POST", "/api/projects")}  # they name no project
 
 OWNED = {

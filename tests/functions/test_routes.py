@@ -138,6 +138,18 @@ async def test_head_is_answered_without_a_body(functions: FunctionsService, web:
     assert (answer.status_code, answer.content, answer.headers["x-method"]) == (200, b"", "HEAD")
 
 
+async def test_an_answer_that_was_used_before_is_a_500_and_not_half_an_answer(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
+    """Auth F7: over HTTP, where a head that has left cannot be taken back."""
+    await deploy(functions, "f", "(globalThis.kept = new Response('x'), () => globalThis.kept)")
+    assert (await web.get("/v1/functions/f")).text == "x"
+
+    refused = await web.get("/v1/functions/f")
+
+    assert (refused.status_code, refused.json()["code"]) == (500, "function_error")
+
+
 async def test_cookies_repeats_and_encodings_come_through(functions: FunctionsService, web: httpx.AsyncClient) -> None:
     await deploy(
         functions,

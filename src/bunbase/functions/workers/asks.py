@@ -218,7 +218,8 @@ class Asks:
 
     def close(self) -> None:
         for task in self.tasks:
-            task.cancel()
+            if not task.cancelling():  # a second time would break off what lets go
+                task.cancel()
 
     def _gone(self, task: asyncio.Task[None], ask: Ask) -> None:
         self.tasks.discard(task)
