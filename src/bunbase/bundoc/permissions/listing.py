@@ -55,9 +55,7 @@ def _shown(access: Access, stored: Stored, lookup: Lookup) -> Stored:
 def _check_budget(access: Access) -> None:
     """Raises: DeadlineExceeded. A document must not be left out because those before it took long."""
     if access.budget.spent:
-        raise DeadlineExceeded(
-            "The rules of this collection take too long over so many documents: narrow the filter or simplify them."
-        )
+        raise DeadlineExceeded("The rules of this collection take too long over so many documents: simplify them.")
 
 
 def _check_hidden(hidden: Iterable[str], search: Search, named: Iterable[tuple[Path, str]]) -> None:

@@ -117,8 +117,11 @@ def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
     used = [str(field) for field in plan.index.order.fields] if plan.index else []
     if not fields or fields == used:
         advice = "No index makes it smaller: narrow the filter or leave out count."
-        if search.bound is not None and not search.bound.exact:
-            advice = "The list rule says more than that fields equal values, so no index on other fields serves it."
+        if search.bound is not None:
+            advice = (
+                "No index serves this filter under the list rule: ask also for what the rule compares, "
+                "or narrow it by _id or _created."
+            )
         return QueryNeedsIndex(f"This examines more than {search.max_scan} documents. {advice}", index=None)
     named = ", ".join(fields)
     return QueryNeedsIndex(

@@ -189,7 +189,7 @@ class Searching:
         return sum(self._counted(range) for range in self.plan.ranges)
 
     def _counted(self, range: Range) -> int:
-        """Count without a row for each document; where no rule is asked, what the budget allows first, by keys alone."""
+        """Count without a row for each document; where no rule is asked, keys alone first, against the budget."""
         if self.guard is None:
             examined = int(self.connection.execute(*self.candidates.number(range, self.budget.left + 1)).get)
             self.budget.spend(examined)
