@@ -108,7 +108,7 @@ def drawn_text(one: Stored, fields: tuple[str, ...]) -> str:
 
 
 @pytest.mark.explore
-@pytest.mark.parametrize("seed", seeds(8))
+@pytest.mark.parametrize("seed", seeds(6))
 def test_a_list_holds_what_get_shows_whatever_indexes_there_are(seed: int) -> None:
     draw = Draw(seed)
     connection = empty_connection()
