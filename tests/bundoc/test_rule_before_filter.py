@@ -18,14 +18,15 @@ import pytest
 from bunbase.bundoc import querying, text_answers
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.permissions.listing import narrowed
+from bunbase.bundoc.query import aggregate
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.bundoc.query.sql import Condition
+from bunbase.bundoc.query.sql import Condition, condition
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine import project_file, searching, text_tables
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.bundoc.sqlite_engine.searching import Limits, Searching
+from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
 from bunbase.contracts.bundoc import Aggregation, Highlight, QueryNeedsIndex
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from tests.bundoc import drawn
@@ -88,8 +89,8 @@ class Asked:
         self.ids: list[str] = []
         self.numbers: list[int] = []
 
-    def note(self, id: str) -> int:
-        self.ids.append(id)
+    def note(self, id: Any) -> int:
+        self.ids.append(str(id))
         return 1
 
     def taken(self) -> set[str]:
@@ -101,10 +102,10 @@ class Asked:
 def spy(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """Note every document for which SQL, or Python, evaluates anything that the caller asked for."""
     asked = Asked()
-    monkeypatch.setattr(searching, "condition", _noting(searching.condition))
-    monkeypatch.setattr(project_file, "prepare", _preparing(project_file.prepare, asked))
+    monkeypatch.setattr(searching, "condition", _noting(condition))
+    monkeypatch.setattr(project_file, "prepare", _preparing(prepare, asked))
     monkeypatch.setattr(text_tables, "_local_score", _scoring(text_tables._local_score, asked))
-    placed, folded, marked = Searching._position, querying.aggregated, text_answers.highlights
+    placed, folded, marked = Searching._position, aggregate.aggregated, text_answers.highlights
 
     def position(self: Searching, document: Stored) -> bytes:
         asked.note(document.id)
@@ -124,18 +125,18 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Asked:
     return asked
 
 
-def _noting(condition: Callable[[Any], Condition]) -> Callable[[Any], Condition]:
+def _noting(compiled: Callable[[Any], Condition]) -> Callable[[Any], Condition]:
     def noting(where: Any) -> Condition:
-        test = condition(where)
+        test = compiled(where)
         return Condition(f"(CASE WHEN asked_about(d.id) THEN {test.sql} ELSE 0 END)", test.params)
 
     return noting
 
 
-def _preparing(prepare: Callable[[apsw.Connection], None], asked: Asked) -> Callable[[apsw.Connection], None]:
+def _preparing(prepared: Callable[[apsw.Connection], None], asked: Asked) -> Callable[[apsw.Connection], None]:
     def preparing(connection: apsw.Connection) -> None:
-        prepare(connection)
-        connection.create_scalar_function("asked_about", asked.note, 1)
+        prepared(connection)
+        connection.create_scalar_function("asked_about", lambda *of: asked.note(of[0]), 1)
 
     return preparing
 
@@ -156,7 +157,7 @@ async def filled(service: BundocService, rule: str, indexes: tuple[IndexSpec, ..
     spec = CollectionSpec((*indexes, WORDS), rules=Rules(list=rule, get=rule), expires="ends")
     await service.put_collection(SERVER, C, spec)
     for number in range(12):
-        whose = {"owner": "eve", "members": ["eve"], "team": "blue", "public": False}
+        whose: dict[str, Any] = {"owner": "eve", "members": ["eve"], "team": "blue", "public": False}
         if number % 4 == 1:
             whose = {"owner": "ada", "members": ["ada"], "team": "red", "public": False}
         ends = {"ends": PAST} if number == 1 else {}

@@ -6,7 +6,8 @@ Ranges are generous at their ends: the whole filter is checked again on every do
 
 A caller bound by a rule must not learn from how long a search takes what stands in documents that the rule denies. So
 the filter and the order choose a place in an index only if every document there is one that the rule allows. Anywhere
-else the rule alone chooses, with what the filter says of `_id` and `_created` (docs/decisions/0032).
+else the rule alone chooses, with what the filter says of `_id` and `_created` and what it says in the rule's own words
+(docs/decisions/0032).
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ Rank = tuple[int, int, int, int]  # fields pinned, a range, only some documents,
 
 class Bound(msgspec.Struct, frozen=True):
     """What binds a caller: all that the rule allows fulfils `implied`. `exact`: of documents without an array on its
-    paths, the rule allows those that fulfil it, and no other.
+    paths, the rule allows those that fulfil it, and no other. `words`: the tests of single fields that the rule makes.
     """
 
     implied: Filter
     exact: bool
+    words: tuple[Filter, ...] = ()
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -93,7 +95,9 @@ def told(where: Filter, bound: Bound | None) -> list[Filter]:
     """Return what may choose a place that holds documents which the caller may not see."""
     if bound is None:
         return conjuncts(where)
-    return [*conjuncts(bound.implied), *(test for test in conjuncts(where) if _path_of(test) in TOLD)]
+    said = {repr(word) for word in bound.words}
+    again = (test for test in conjuncts(where) if _path_of(test) in TOLD or repr(test) in said)
+    return [*conjuncts(bound.implied), *again]
 
 
 def admits(plan: Plan, bound: Bound) -> bool:
