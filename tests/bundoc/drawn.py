@@ -6,6 +6,7 @@ Few names and few values; lists at every level, dotted paths, null, missing fiel
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -190,7 +191,13 @@ class Draw:
         signed = tuple("-" * self.random.randrange(2) + name for name in dict.fromkeys(names or ["-_created"]))
         return IndexSpec(tuple(name.replace("--", "-") for name in signed), f"i{number}", where=said)
 
-    def sort(self) -> tuple[str, ...]:
+    def sort(self, specs: Sequence[IndexSpec] = ()) -> tuple[str, ...]:
+        """Half of the time the order that an index has, behind some of its fields."""
+        keyed = [spec.fields for spec in specs if spec.type != "text"]
+        if keyed and self.chance(0.5):
+            fields = self.random.choice(keyed)[self.one_of(0, 0, 1, 2) :]
+            turned = self.chance(0.3)
+            return tuple(f"-{name}".replace("--", "") if turned else name for name in fields)
         names = self.random.sample([*self.paths, "_created", "_id"], self.one_of(0, 0, 1, 1, 2))
         return tuple("-" * self.random.randrange(2) + name for name in names)
 

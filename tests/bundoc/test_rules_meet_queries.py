@@ -7,6 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.query.parse import parse_where
+from bunbase.bundoc.query.plan import Bound, Index, choose
+from bunbase.bundoc.query.sort import parse_sort
+from bunbase.bundoc.rules.inputs import Inputs
+from bunbase.bundoc.rules.rule import auth_of, compile_rule
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import Highlight, InvalidQuery, QueryNeedsIndex
@@ -90,6 +95,34 @@ async def test_words_in_hidden_fields_are_neither_found_nor_shown(service: Bundo
 
     assert [item["_id"] for item in page["items"]] == ["d1", "d3"]
     assert all("dog" not in str(item) for item in page["items"])
+
+
+async def test_a_filter_in_the_rules_own_words_uses_an_index(service: BundocService) -> None:
+    rule = "doc.open == true || auth.uid in doc.members"
+    indexes = (IndexSpec(("members", "-n")), IndexSpec(("open",)), IndexSpec(("n",)))
+    await service.put_collection(SERVER, C, CollectionSpec(indexes, rules=Rules(list=rule)))
+    for number in range(9):
+        await put(service, f"d{number}", members=["ada" if number % 3 else "eve"], open=number == 3, n=number)
+    await put(service, "d9", members="ada", n=9)
+
+    async def seen_by_ada(where: dict[str, Any]) -> list[int]:
+        page = await asked(service, ADA, where=msgspec.json.encode(where), sort=("n",), count=True)
+        assert page["count"] == len(page["items"])
+        return [item["n"] for item in page["items"]]
+
+    def index_for(caller: Caller, where: dict[str, Any]) -> str:
+        compiled, about = compile_rule(rule, "list"), Inputs(auth=auth_of(caller.user))
+        bound = Bound(compiled.implied(about), compiled.is_all_implied(about), compiled.words(about))
+        kept = [Index(str(spec.fields[0]), parse_sort(spec.fields), many=True) for spec in indexes]
+        plan = choose(parse_where(msgspec.json.encode(where)), parse_sort(()), kept, bound)
+        return plan.index.name if plan.index else ""
+
+    assert await seen_by_ada({"members": "ada"}) == [1, 2, 4, 5, 7, 8]
+    assert await seen_by_ada({"members": "eve"}) == [3]
+    assert await seen_by_ada({"open": True}) == [3]
+    assert [index_for(ADA, {"members": "ada"}), index_for(ADA, {"open": True})] == ["members", "open"]
+    for caller, where in ((ADA, {"members": "eve"}), (ADA, {"n": {"$gt": 1}}), (EVE, {"members": "ada"})):
+        assert index_for(caller, where) == ""
 
 
 async def test_an_owner_rule_uses_the_index_on_the_owner(engine: SqliteEngine) -> None:

@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, example, given, settings
 
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, And, Compare, Exists, Filter, Or, StartsWith
+from bunbase.bundoc.query.parse import parse_where
+from bunbase.bundoc.query.plan import Bound, Index, choose, wanted
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.query.search import Search
+from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.query.sql import Condition
 from bunbase.bundoc.rules.inputs import Inputs, seen_fields
 from bunbase.bundoc.rules.rule import compile_rule
@@ -72,6 +75,33 @@ def test_all_that_a_rule_allows_fulfils_what_it_implies(
 )
 def test_what_a_rule_says_of_single_fields_is_known_before_the_search(source: str, filter: Filter) -> None:
     assert compile_rule(source, "list").implied(Inputs(auth=ADA)) == filter
+
+
+@pytest.mark.parametrize(
+    ("rule", "where", "order", "fields"),
+    [
+        ("auth.uid == doc.owner", {"n": {"$gt": 1}}, ["-m"], ("owner", "-m", "n")),
+        ("doc.team in auth.claims.teams", {"n": 1}, ["-m"], ("n", "team", "-m")),
+        ("doc.a == 1 || doc.b == 2", {"n": 1}, ["-m"], ()),
+        ("doc.a == 1 || doc.b == 2", {"a": 1, "n": 1}, ["-m"], ("a", "n", "-m")),
+        ("doc.a == 1 || doc.b == 2", {"n": 1}, ["-_created"], ("-_created",)),
+        ("doc.a == 1 && size(doc.b) > 1", {"n": 1}, ["-m"], ("a",)),
+        ("doc.a == 1 && size(doc.b) > 1", {"n": 1}, ["-_created"], ("a", "-_created")),
+        ("auth.uid in doc.members", {"n": 1}, ["-m"], ()),
+    ],
+)
+def test_the_index_that_is_advised_is_one_that_may_be_used(
+    rule: str, where: Any, order: list[str], fields: tuple[str, ...]
+) -> None:
+    compiled_rule, inputs, sort = compile_rule(rule, "list"), Inputs(auth=ADA), parse_sort(order)
+    bound = Bound(compiled_rule.implied(inputs), compiled_rule.is_all_implied(inputs))
+    asked = parse_where(msgspec.json.encode(where))
+
+    assert wanted(asked, sort, bound) == fields
+    if fields:
+        plan = choose(asked, sort, [Index("advised", parse_sort(fields))], bound)
+        assert plan.index is not None
+        assert wanted(asked, sort, bound) == tuple(str(field) for field in plan.index.order.fields)
 
 
 async def test_an_index_serves_a_search_through_the_rule_alone(engine: SqliteEngine) -> None:

@@ -52,6 +52,7 @@ def _narrowed(search: Search, access: Access, about: Inputs, named: Iterable[tup
         also=also,
         implied=rule.implied(about),
         all_implied=rule.is_all_implied(about),
+        words=rule.words(about),
         nothing=nothing,
         residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
         shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
@@ -73,9 +74,7 @@ def _shown(access: Access, stored: Stored, lookup: Lookup) -> Stored:
 def _check_budget(access: Access) -> None:
     """Raises: DeadlineExceeded. A document must not be left out because those before it took long."""
     if access.budget.spent:
-        raise DeadlineExceeded(
-            "The rules of this collection take too long over so many documents: narrow the filter or simplify them."
-        )
+        raise DeadlineExceeded("The rules of this collection take too long over so many documents: simplify them.")
 
 
 def _check_hidden(hidden: Iterable[str], search: Search, named: Iterable[tuple[Path, str]]) -> None:

@@ -6,7 +6,8 @@ Ranges are generous at their ends: the whole filter is checked again on every do
 
 A caller bound by a rule must not learn from how long a search takes what stands in documents that the rule denies. So
 the filter and the order choose a place in an index only if every document there is one that the rule allows. Anywhere
-else the rule alone chooses, with what the filter says of `_id` and `_created` (docs/decisions/0032).
+else the rule alone chooses, with what the filter says of `_id` and `_created` and what it says in the rule's own words
+(docs/decisions/0032).
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ Rank = tuple[int, int, int, int]  # fields pinned, a range, only some documents,
 
 class Bound(msgspec.Struct, frozen=True):
     """What binds a caller: all that the rule allows fulfils `implied`. `exact`: of documents without an array on its
-    paths, the rule allows those that fulfil it, and no other.
+    paths, the rule allows those that fulfil it, and no other. `words`: the tests of single fields that the rule makes.
     """
 
     implied: Filter
     exact: bool
+    words: tuple[Filter, ...] = ()
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -63,7 +65,8 @@ class Range(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """`index`: None is the order of ids. `pinned`: what all keys begin with. `ordered`: the result's order comes free;
     `backwards`: by reading the keys from the last to the first. `said`: what the keys there say of a document, if the
-    index has met no array.
+    index has met no array. `by_id`: the documents must not be met in the order of the keys: where a search stops would
+    tell of the order of those that the caller may not see.
     """
 
     index: Index | None
@@ -72,6 +75,7 @@ class Plan(msgspec.Struct, frozen=True):
     ordered: bool = False
     backwards: bool = False
     said: tuple[Filter, ...] = ()
+    by_id: bool = False
 
 
 def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None = None) -> Plan:
@@ -91,7 +95,9 @@ def told(where: Filter, bound: Bound | None) -> list[Filter]:
     """Return what may choose a place that holds documents which the caller may not see."""
     if bound is None:
         return conjuncts(where)
-    return [*conjuncts(bound.implied), *(test for test in conjuncts(where) if _path_of(test) in TOLD)]
+    said = {repr(word) for word in bound.words}
+    again = (test for test in conjuncts(where) if _path_of(test) in TOLD or repr(test) in said)
+    return [*conjuncts(bound.implied), *again]
 
 
 def admits(plan: Plan, bound: Bound) -> bool:
@@ -124,10 +130,20 @@ def listing(tests: Sequence[Filter], path: Path) -> Or | None:
 
 def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str, ...]:
     """Name the fields of the index that would serve this query; none if no index can."""
-    tests = conjuncts(where) if bound is None else [*conjuncts(bound.implied), *conjuncts(where)]
-    if bound is not None and not bound.exact:
-        tests, order = told(where, bound), order if _is_told(order.fields) else Order()
+    if bound is None:
+        return _fields_for(conjuncts(where), order)
+    tests = [*conjuncts(bound.implied), *conjuncts(where)]
+    pins: list[Filter] = [test for test in tests if isinstance(test, Compare) and test.op == "="]
+    listed = [test for test in conjuncts(bound.implied) if isinstance(test, Or) and _path_of(test) is not None][:1]
+    if bound.exact and implies([*pins, *listed], bound.implied):
+        return _fields_for(tests, order, tuple(path for test in listed if (path := _path_of(test)) is not None))
+    return _fields_for(told(where, bound), order if _is_told(order.fields) else Order())
+
+
+def _fields_for(tests: list[Filter], order: Order, listed: tuple[Path, ...] = ()) -> tuple[str, ...]:
+    """`listed`: what must stand before the order, for the rule to be said by the keys."""
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
+    pinned += listed
     ranged = [path for test in tests if (path := _path_of(test)) is not None and path not in pinned]
     fields = [SortField(path) for path in dict.fromkeys(pinned) if path != (PRIMARY,)]
     fields += [field for field in order.fields if field.path not in pinned]
@@ -173,8 +189,8 @@ def _bound_with(
     if found is None:
         return None
     plan, (pinned, ranged, partial, ordered) = found
-    if ordered and not _is_told(index.order.fields[pinned:]):
-        plan, ordered = msgspec.structs.replace(plan, ordered=False, backwards=False), 0
+    if not _is_told(index.order.fields[pinned:]):
+        plan, ordered = msgspec.structs.replace(plan, ordered=False, backwards=False, by_id=True), 0
     return plan, (pinned, ranged, partial, ordered)
 
 

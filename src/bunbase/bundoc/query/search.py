@@ -20,8 +20,9 @@ from bunbase.contracts.collections import IndexSpec
 class Search(msgspec.Struct, frozen=True):
     """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter;
     `implied`: what follows from it, to choose an index by; `all_implied`: and it says no more than that of documents
-    without an array on its paths. `residual`: what of the rule must still be asked about each document; `nothing`: it
-    allows none at all. `shown`: makes of a found document what is given back.
+    without an array on its paths; `words`: the tests of single fields that it makes. `residual`: what of the rule must
+    still be asked about each document; `nothing`: it allows none at all. `shown`: makes of a found document what is
+    given back.
 
     `text`: what a text index must find; `by_score`: the best first, and `order` decides between equals.
 
@@ -38,6 +39,7 @@ class Search(msgspec.Struct, frozen=True):
     also: Condition | None = None
     implied: Filter = EVERYTHING
     all_implied: bool = False
+    words: tuple[Filter, ...] = ()
     residual: Callable[[Stored, Lookup], bool] | None = None
     shown: Callable[[Stored, Lookup], Stored] | None = None
     nothing: bool = False
@@ -49,7 +51,7 @@ class Search(msgspec.Struct, frozen=True):
         """What the rule says of the documents that it allows; None if it allows all of them."""
         if self.also is None and self.residual is None:
             return None
-        return Bound(self.implied, self.all_implied)
+        return Bound(self.implied, self.all_implied, self.words)
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -117,8 +119,11 @@ def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
     used = [str(field) for field in plan.index.order.fields] if plan.index else []
     if not fields or fields == used:
         advice = "No index makes it smaller: narrow the filter or leave out count."
-        if search.bound is not None and not search.bound.exact:
-            advice = "The list rule says more than that fields equal values, so no index on other fields serves it."
+        if search.bound is not None:
+            advice = (
+                "No index serves this filter under the list rule: ask also for what the rule compares, "
+                "or narrow it by _id or _created."
+            )
         return QueryNeedsIndex(f"This examines more than {search.max_scan} documents. {advice}", index=None)
     named = ", ".join(fields)
     return QueryNeedsIndex(

@@ -15,7 +15,7 @@ import msgspec
 from bunbase.bundoc.query import filters
 from bunbase.bundoc.rules.check import SYSTEM_FIELDS
 from bunbase.bundoc.rules.closures import Evaluate, closure
-from bunbase.bundoc.rules.implied import ValueOf, implied, is_all
+from bunbase.bundoc.rules.implied import ValueOf, implied, is_all, words
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.sql_tests import (
     ERROR,
@@ -91,6 +91,10 @@ class Conditions:
     def is_all_implied(self, inputs: Inputs) -> bool:
         """Say whether `implied` is the rule itself, for all documents without an array on its paths."""
         return is_all(self.tree, self._known(inputs))
+
+    def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
+        """Return the tests of single fields that the rule makes for this caller."""
+        return words(self.tree, self._known(inputs))
 
     def never(self, inputs: Inputs) -> bool:
         """Say whether the rule is plainly false for this caller, whatever the document holds."""

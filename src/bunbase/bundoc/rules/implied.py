@@ -59,6 +59,23 @@ def implied(node: Node, value_of: ValueOf) -> Filter:
             return EVERYTHING
 
 
+def words(node: Node, value_of: ValueOf) -> tuple[Filter, ...]:
+    """Return the tests that the rule makes of single fields, in the words of filters, wherever they stand in it.
+
+    A filter that says one of these again asks nothing that the rule has not asked about every document.
+    """
+    match node:
+        case Both(of=parts) | Either(of=parts):
+            return tuple(word for part in parts for word in words(part, value_of))
+        case Operation(sign="in", left=left, right=right) if (path := _path(right)) is not None:
+            sought = value_of(left)
+            known = isinstance(sought, Constant) and _is_scalar(sought.value)
+            return (Compare(path, "=", sought.value),) if known and isinstance(sought, Constant) else ()
+        case _:
+            said = implied(node, value_of)
+            return () if said in (EVERYTHING, NOTHING) else (said,)
+
+
 def is_all(node: Node, value_of: ValueOf) -> bool:
     """Say whether what is implied is the rule itself, for all documents without an array on its paths."""
     if value_of(node) is not None:

@@ -78,6 +78,10 @@ class CompiledRule:
         """Say whether `implied` is the rule itself, for all documents without an array on its paths."""
         return self.conditions.is_all_implied(inputs)
 
+    def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
+        """Return the tests of single fields that the rule makes for this caller (`Search.words`)."""
+        return self.conditions.words(inputs)
+
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
         """Decide as `allows` does, and give the values of the rule's parts."""
         inputs.begin(self.nodes)

@@ -92,12 +92,18 @@ class _Expanding:
         return {id: with_expanded(body, more) for (id, body), more in zip(shown.items(), beside, strict=True)}
 
     def _seen(self, one: Expansion, id: str) -> bytes | None:
+        """Only what is shown has a size here: a refusal would tell that of documents, and fields, that are not."""
         self.looked_up += 1
-        stored = self.lookup(one.reference.collection, id)
-        self.read_bytes += len(stored.body) if stored else 0
-        if self.looked_up > MAX_EXPANDED or self.read_bytes > MAX_PAGE_BYTES:
+        if self.looked_up > MAX_EXPANDED:
             _too_many()
-        return None if stored is None else self.visible(one.reference.collection, one.terms, stored, self.lookup)
+        stored = self.lookup(one.reference.collection, id)
+        if stored is None:
+            return None
+        shown = self.visible(one.reference.collection, one.terms, stored, self.lookup)
+        self.read_bytes += len(shown or b"")
+        if self.read_bytes > MAX_PAGE_BYTES:
+            _too_many()
+        return shown
 
     def _counted(self, field: dict[str, Any]) -> bytes:
         """One document may stand beside many: what is sent may be more than what is read."""

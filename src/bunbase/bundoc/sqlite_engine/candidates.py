@@ -64,7 +64,10 @@ class Candidates:
         return f"SELECT count(*) FROM ({places})", (range.low, range.high, most)
 
     def passing(self, range: Range, most: int) -> Statement:
-        """How many documents there pass the guard, counted up to `most`, and how many of those fulfil the test."""
+        """How many documents there pass the guard, counted up to `most`, and how many of those fulfil the test.
+
+        All are counted where it would tell something how soon there are enough.
+        """
         guard, test = self.guard or TRUE, self.test or TRUE
         if self.keys:
             places = f"SELECT {self._distinct} id AS of FROM {self.keys} WHERE k >= ? AND k < ?"
@@ -74,7 +77,7 @@ class Candidates:
             where, at = self._at(range)
             source = f"{self.table.name} AS d{where} {'AND' if where else 'WHERE'}"
         admitted = f"SELECT {test.sql} AS fulfils FROM {source} ({guard.sql}) LIMIT ?"
-        params = (*test.params, *at, *guard.params, most)
+        params = (*test.params, *at, *guard.params, -1 if self.plan.by_id else most)
         return f"SELECT count(*), coalesce(sum(fulfils), 0) FROM ({admitted})", params
 
     @property
@@ -85,9 +88,10 @@ class Candidates:
         if not self.keys:
             return self._by_id(wanted, params, range, after)
         where, bounds, direction = self._between(range, after)
+        order = "d.id" if self.plan.by_id else f"k {direction}"
         return (
             f"SELECT {wanted} FROM (SELECT k, id AS of FROM {self.keys}) AS i "  # `id` is the document's alone
-            f"CROSS JOIN {self.table.name} AS d ON d.id = i.of {where} ORDER BY k {direction}",
+            f"CROSS JOIN {self.table.name} AS d ON d.id = i.of {where} ORDER BY {order}",
             (*params, *bounds),
         )
 

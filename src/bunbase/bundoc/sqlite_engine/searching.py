@@ -210,7 +210,7 @@ class Searching:
         return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
 
     def _counted(self, range: Range) -> int:
-        """Count without a row for each document; without a rule, first what the budget allows, by keys alone."""
+        """Count without a row for each document; where no rule is asked, keys alone first, against the budget."""
         if self.guard is None:
             examined = int(self.connection.execute(*self.candidates.number(range, self.budget.left + 1)).get)
             self.budget.spend(examined)
