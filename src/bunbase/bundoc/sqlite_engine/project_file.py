@@ -124,7 +124,6 @@ class ProjectFile:
         """Give the page if an index or the order of ids leads to it in few steps, else None."""
         if search.limit > INLINE_ITEMS or search.residual or search.shown or not is_light(search):
             return None
-        none: Found | None = nothing_found(search)
         self.reader_watch.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
         try:
@@ -133,7 +132,7 @@ class ProjectFile:
                 collection,
                 search,
                 lambda one: one.found_inline(INLINE_LIMITS),
-                none,
+                lambda: nothing_found(search),
                 self.reader_watch,
             )
         except (QueryNeedsIndex, apsw.InterruptError):
@@ -176,13 +175,16 @@ class ProjectFile:
 
     def search(self, collection: str, search: Search) -> Found:
         """Search in a thread. Raises: QueryNeedsIndex."""
-        none = nothing_found(search)
-        return self.scanned(lambda scanner: self._searching(scanner, collection, search, Searching.found, none))
+        return self.scanned(
+            lambda scanner: self._searching(
+                scanner, collection, search, Searching.found, lambda: nothing_found(search)
+            )
+        )
 
     def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
         """Give every document that fulfils the filter to `fold`, in a thread. Raises: QueryNeedsIndex."""
         return self.scanned(
-            lambda scanner: self._searching(scanner, collection, search, lambda one: fold(one.all()), fold(iter(())))
+            lambda scanner: self._searching(scanner, collection, search, lambda one: fold(one.all()), lambda: fold(iter(())))
         )
 
     def scanned(self, work: Callable[[apsw.Connection], T]) -> T:
@@ -195,13 +197,13 @@ class ProjectFile:
         collection: str,
         search: Search,
         work: Callable[[Searching], T],
-        nothing: T,
+        nothing: Callable[[], T],
         watch: Watch = IN_A_SCAN,
     ) -> T:
         tables = dict(self.tables)  # of this moment, as the transaction is that the first read begins
         table = tables.get(collection)
         if table is None:
-            return nothing
+            return nothing()
 
         def lookup(collection: str, id: str) -> Stored | None:
             other = tables.get(collection)
