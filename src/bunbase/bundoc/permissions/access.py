@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.query import sql
 from bunbase.bundoc.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed, seen_fields
@@ -82,7 +81,6 @@ class LoopBudget(Budget):
         self.left_bytes -= len(body)
         if self.left_bytes < 0:
             raise Postponed
-        effort.note(len(body))
 
 
 class Access:

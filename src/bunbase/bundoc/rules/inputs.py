@@ -82,6 +82,7 @@ def seen_fields(stored: Stored) -> dict[str, Any]:
 
 def json_value(text: bytes) -> Any:
     """Read JSON as rules do: an integer of more than 64 bits is a double, as it is to the database."""
+    effort.note(len(text))
     value = read_all(text)
     return _settled(value) if EVERY_NINTH.search(text[::9]) and LONG_NUMBER.search(text) else value
 
