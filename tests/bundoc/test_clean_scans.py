@@ -279,7 +279,12 @@ async def filled(service: BundocService) -> None:
         await service.create(SERVER, "refers", b'{"to":"o%d"}' % number)
     for collection, many in ((MANY, DOCUMENTS), ("asked", DOCUMENTS), ("veiled", 60)):
         writes = [
-            {"op": "create", "collection": collection, "id": f"d{n}", "data": {"v": n, "t": "word", "to": "o1", "o": {}}}
+            {
+                "op": "create",
+                "collection": collection,
+                "id": f"d{n}",
+                "data": {"v": n, "t": "word", "to": "o1", "o": {}},
+            }
             for n in range(many)
         ]
         for start in range(0, many, 500):
@@ -308,6 +313,14 @@ async def everything_read(service: BundocService) -> dict[str, Any]:
     return seen
 
 
+async def refused(place: Place, refuse: Refuse) -> BaseException:
+    with pytest.MonkeyPatch.context() as patched:
+        place.monkeypatch = patched
+        with pytest.raises(Problem) as held:
+            await refuse(place)
+    return held.value
+
+
 async def test_documents_1_whatever_was_refused_later_reads_are_fresh(
     engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,13 +330,11 @@ async def test_documents_1_whatever_was_refused_later_reads_are_fresh(
     for number, (name, (refuse, expected)) in enumerate(REFUSALS.items(), 1):
         thrown_away, reader = place.file.scanners.thrown_away, place.file.reader
 
-        with pytest.raises(expected) as held, monkeypatch.context() as patched:
-            place.monkeypatch = patched
-            await refuse(place)
+        held = await refused(place, refuse)
         await place.patient.put(SERVER, ONE, "o0", b'{"n":%d}' % number, NO_PRECONDITION)
         seen = await everything_read(place.patient)
 
+        assert isinstance(held, expected), name
         assert set(seen.values()) == {number}, (name, seen)
         clean = place.file.scanners.thrown_away == thrown_away and place.file.reader is reader
         assert clean != (name == LEAVES_ROWS_OPEN), name
-        del held

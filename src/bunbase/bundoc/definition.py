@@ -14,7 +14,6 @@ from bunbase.bundoc.schema.references import Reference, references_of
 from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.contracts.collections import CollectionSpec, Rules
 
-
 T = TypeVar("T")
 
 LOOP_CHARACTERS: Final = 300  # of rules: at 10 µs each, 3 ms to make them all

@@ -1,8 +1,8 @@
 """What a turn of the event loop is made to do, in bytes, as tests count it. In a running server nobody counts.
 
-The unit is a byte of JSON that is read into Python: 15 to 50 ns. Whatever takes time in proportion to what a caller sends
-or stores is noted here in that unit, wherever it is done; a test counts what the event loop's own thread notes in one
-turn. Seconds would depend on the machine, and on who else is using it.
+The unit is a byte of JSON that is read into Python: 15 to 50 ns. Whatever takes time in proportion to what a caller
+sends or stores is noted here in that unit, wherever it is done; a test counts what the event loop's own thread notes in
+one turn. Seconds would depend on the machine, and on who else is using it.
 """
 
 from __future__ import annotations

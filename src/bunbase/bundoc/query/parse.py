@@ -248,7 +248,9 @@ class Reader:
         self.program += found.size
         effort.note(found.size * BYTES_FOR_AN_INSTRUCTION)
         if self.program > MAX_PROGRAM and not self.kept:
-            refuse(at, f"The patterns of a filter make {MAX_PROGRAM} instructions at most: repeat less, or fewer classes.")
+            refuse(
+                at, f"The patterns of a filter make {MAX_PROGRAM} instructions at most: repeat less, or fewer classes."
+            )
 
     def _node(self, at: str, nodes: int = 1) -> None:
         self.nodes += nodes

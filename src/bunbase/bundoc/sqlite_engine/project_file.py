@@ -144,7 +144,7 @@ class ProjectFile:
             self._prove_reader()
 
     def _prove_reader(self) -> None:
-        """Begin anew with a reader that holds a snapshot: all that the loop reads of this project would stay as it was."""
+        """Open the reader again if it holds a snapshot: all that the loop reads of this project would stay as it was."""
         if holds_nothing(self.reader):
             return
         log.error("an inline search left something open: the reader is opened again")
@@ -176,15 +176,15 @@ class ProjectFile:
     def search(self, collection: str, search: Search) -> Found:
         """Search in a thread. Raises: QueryNeedsIndex."""
         return self.scanned(
-            lambda scanner: self._searching(
-                scanner, collection, search, Searching.found, lambda: nothing_found(search)
-            )
+            lambda scanner: self._searching(scanner, collection, search, Searching.found, lambda: nothing_found(search))
         )
 
     def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
         """Give every document that fulfils the filter to `fold`, in a thread. Raises: QueryNeedsIndex."""
         return self.scanned(
-            lambda scanner: self._searching(scanner, collection, search, lambda one: fold(one.all()), lambda: fold(iter(())))
+            lambda scanner: self._searching(
+                scanner, collection, search, lambda one: fold(one.all()), lambda: fold(iter(()))
+            )
         )
 
     def scanned(self, work: Callable[[apsw.Connection], T]) -> T:

@@ -7,7 +7,7 @@ tested are counted before it is tested.
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import apsw
 
@@ -87,7 +87,11 @@ class LoopWatch:
 
 def learn_room(connection: apsw.Connection, watch: LoopWatch) -> None:
     """Teach the event loop's connection to count. Not deterministic: every document is counted."""
-    connection.create_scalar_function(ROOM_FUNCTION, watch.take, 2)
+
+    def room(*args: Any) -> int:
+        return watch.take(*args)
+
+    connection.create_scalar_function(ROOM_FUNCTION, room, 2)
 
 
 def found_within(watch: Watch, sought: Pattern, text: bytes) -> bool:
@@ -114,5 +118,3 @@ class Ticks:
             self.values = 0
             if self.watch.left() < 0:
                 raise apsw.InterruptError("while a key was made")
-
-
