@@ -147,8 +147,8 @@ def report(felt: list[Felt], seconds: float) -> str:
     lines = [
         f"# What one hostile project makes another feel, {datetime.now(UTC):%Y-%m-%d}",
         "",
-        f"`bench/run hostile {seconds:g}`: {ATTACKERS} clients send each attack for {seconds:g} seconds, one client reads",
-        "a document of another project. The server has one core. `turn`: the longest turn of the event loop in its own",
+        f"`bench/run hostile {seconds:g}`: {ATTACKERS} clients send each attack for {seconds:g} seconds, one client",
+        "reads a document of another project. The server has one core. `turn`: the longest turn of the event loop in its own",
         "processor time, which is what everybody waits for; `late`: the longest time between two turns, whoever worked",
         "meanwhile: another thread that held the interpreter, or another process on the core. The reads are the other",
         "project's. All in milliseconds.",

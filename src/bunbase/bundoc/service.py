@@ -281,7 +281,9 @@ class BundocService:
 
         `work` only reads. Explaining evaluates every part of a rule on its own, so a thread does it.
         """
-        terms = await self._terms(caller, collection)
+        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        if not terms.quick:
+            await asyncio.to_thread(terms.prepare)
         now = self.clock.now()
         if not caller.explain:
             quick = Access(caller, collection, terms.rules, now, LoopBudget())

@@ -64,7 +64,7 @@ class LoopBudget(Budget):
     postpones = True
 
     def __init__(self) -> None:
-        super().__init__(LOOP_STEPS)
+        self.left = LOOP_STEPS  # without super(): 0.3 µs for every read
         self.left_bytes = LOOP_BYTES
 
     @property

@@ -46,17 +46,19 @@ class Inputs(msgspec.Struct):
     most: int = MAX_STEPS
     postpones: bool = False
     before: int = 0
-    known: dict[int, Any] = {}
+    known: dict[int, Any] | None = None
 
     def begin(self, steps: int) -> None:
         """Begin an evaluation; `steps`: what it takes whatever it meets."""
-        self.lookups = self.steps = 0
-        self.spend(steps)
+        self.lookups, self.steps = 0, steps
+        if steps + self.before > self.most:
+            self.spend(0)
 
     def spend(self, steps: int) -> None:
         """Count work before it is done. Raises: Failed when the evaluation has become too long, or Postponed."""
         self.steps += steps
-        effort.note(steps * BYTES_FOR_A_STEP)
+        if effort.counting is not None:
+            effort.note(steps * BYTES_FOR_A_STEP)
         if self.steps + self.before > self.most:
             if self.postpones:
                 raise Postponed

@@ -30,7 +30,7 @@ from bunbase.bundoc.sqlite_engine.tables import (
     format_of,
     tables_of,
 )
-from bunbase.bundoc.sqlite_engine.watch import LoopWatch, Watch, learn_room
+from bunbase.bundoc.sqlite_engine.watch import LOOP_DOCUMENTS, LoopWatch, Watch, learn_room
 from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import Changes, DataUnreadable, QueryNeedsIndex
@@ -50,7 +50,7 @@ INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
 INLINE_LIMITS: Final = Limits(
     counted=2000,  # keys: 0.1 ms
-    examined=200,  # documents: less than a millisecond, if they are small
+    examined=LOOP_DOCUMENTS,  # less than a millisecond, if they are small
     page_bytes=INLINE_BYTES,
 )
 INLINE_SECONDS: Final = 0.003
@@ -144,7 +144,7 @@ class ProjectFile:
             self._prove_reader()
 
     def _prove_reader(self) -> None:
-        """Open the reader again if it holds a snapshot: all that the loop reads of this project would stay as it was."""
+        """Open the reader again if it holds a snapshot, which all that the loop reads of this project would be of."""
         if holds_nothing(self.reader):
             return
         log.error("an inline search left something open: the reader is opened again")
