@@ -7,6 +7,7 @@ answers and refusals.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -133,18 +134,18 @@ def _noting(compiled: Callable[[Any], Condition]) -> Callable[[Any], Condition]:
     return noting
 
 
-def _preparing(prepared: Callable[[apsw.Connection], None], asked: Asked) -> Callable[[apsw.Connection], None]:
-    def preparing(connection: apsw.Connection) -> None:
-        prepared(connection)
+def _preparing(prepared: Callable[..., None], asked: Asked) -> Callable[..., None]:
+    def preparing(connection: apsw.Connection, *watch: Any) -> None:
+        prepared(connection, *watch)
         connection.create_scalar_function("asked_about", lambda *of: asked.note(of[0]), 1)
 
     return preparing
 
 
 def _scoring(score: Callable[..., float], asked: Asked) -> Callable[..., float]:
-    def scoring(api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
+    def scoring(left: Callable[[], float], api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
         asked.numbers.append(api.rowid)
-        return score(api, *weights)
+        return score(left, api, *weights)
 
     return scoring
 
@@ -291,7 +292,7 @@ def test_what_a_caller_may_not_see_changes_neither_answers_nor_refusals_nor_step
             if not drawn.is_taken(where):
                 continue
             search = Search(parse_where(msgspec.json.encode(where)), parse_sort(sort), limit=draw.one_of(1, 3, 20))
-            bound = narrowed(msgspec.structs.replace(search, max_scan=draw.one_of(2, 5, 100)), access)
+            bound = asyncio.run(narrowed(msgspec.structs.replace(search, max_scan=draw.one_of(2, 5, 100)), access))
             if bound.nothing or bound.bound is None:
                 continue
             one, two = steps_and_answer(documents, specs, bound), steps_and_answer(other, specs, bound)

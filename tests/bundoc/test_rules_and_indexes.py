@@ -5,6 +5,7 @@ Documents 2: an index that held only some documents answered in place of the rul
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import UTC, datetime
 from typing import Any
@@ -130,7 +131,7 @@ def test_a_list_holds_what_get_shows_whatever_indexes_there_are(seed: int) -> No
                 if not drawn.is_taken(where):
                     continue
                 search = Search(where=parse_where(msgspec.json.encode(where)), order=parse_sort(order))
-                bound = narrowed(search, access)
+                bound = asyncio.run(narrowed(search, access))
                 there = [one for one in documents if fulfils(where, one)]
                 note = (source, drawn.named(caller), where, order, specs)
                 try:

@@ -112,7 +112,7 @@ def test_an_update_cannot_nest_a_document_too_deeply() -> None:
         after("{}", f'{{"$set":{{"{path}":[{{}}]}}}}')
 
 
-VALUES = st.recursive(
+ALIKE: st.SearchStrategy[Any] = st.recursive(
     st.booleans() | st.integers(-5, 5) | st.sampled_from([0.5, 1.5]) | st.sampled_from(["", "x", "y"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
     max_leaves=5,
@@ -121,7 +121,7 @@ DOCUMENTS = st.fixed_dictionaries(
     {
         "n": st.integers(-9, 9) | st.sampled_from([0.5, 2.5]),
         "list": st.lists(st.integers(0, 4) | st.sampled_from(["x", "y"]), max_size=5),
-        "objects": st.lists(st.fixed_dictionaries({"k": st.integers(0, 3), "v": VALUES}), max_size=3),
+        "objects": st.lists(st.fixed_dictionaries({"k": st.integers(0, 3), "v": ALIKE}), max_size=3),
         "deep": st.fixed_dictionaries({"n": st.integers(-9, 9), "list": st.lists(st.integers(0, 4), max_size=4)}),
     }
 )
@@ -136,7 +136,7 @@ def one(operator: str, paths: st.SearchStrategy[str], values: st.SearchStrategy[
 
 
 UPDATES = st.one_of(
-    one("$set", st.sampled_from(["n", "new", "deep.n", "deep.x.y", "deep.list"]), VALUES),
+    one("$set", st.sampled_from(["n", "new", "deep.n", "deep.x.y", "deep.list"]), ALIKE),
     one("$unset", st.sampled_from(["n", "deep.n", "no", "deep.no"]), st.just("")),
     one("$inc", COUNTS, NUMBERS),
     one("$mul", COUNTS, NUMBERS),
@@ -193,7 +193,7 @@ def by_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[dict[st
     return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
 
 
-VALUES = st.recursive(
+ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-3, 3)
@@ -206,7 +206,7 @@ VALUES = st.recursive(
 
 
 @settings(max_examples=examples(100), deadline=None)
-@given(left=VALUES, right=VALUES)
+@given(left=ANY_VALUES, right=ANY_VALUES)
 def test_two_values_are_the_same_if_and_only_if_their_forms_are_equal(left: Any, right: Any) -> None:
     """Security 1: $addToSet and $in look values up instead of comparing each with each."""
     assert (form(left) == form(right)) == same(left, right)
@@ -214,8 +214,8 @@ def test_two_values_are_the_same_if_and_only_if_their_forms_are_equal(left: Any,
 
 def test_many_conditions_on_many_elements_are_refused() -> None:
     """Security 1: the writer, and the processor, belong to everybody."""
-    document = '{"a":[%s]}' % ",".join(["{}"] * 2000)
-    update = '{"$pull":{"a":{%s}}}' % ",".join(f'"n{number}":null' for number in range(1000))
+    nothing, conditions = ",".join(["{}"] * 2000), ",".join(f'"n{number}":null' for number in range(1000))
+    document, update = f'{{"a":[{nothing}]}}', f'{{"$pull":{{"a":{{{conditions}}}}}}}'
 
     with pytest.raises(InvalidUpdate):
         after(document, update)
@@ -225,8 +225,10 @@ def test_many_values_join_a_long_array_without_comparing_each_with_each() -> Non
     """Security 1: 100,000 times 100,000 comparisons would take an hour."""
     numbers = ",".join(map(str, range(100_000)))
 
-    added = after('{"a":[%s]}' % numbers, '{"$addToSet":{"a":{"$each":[%s,-1]}}}' % numbers)
-    pulled = after('{"a":[%s]}' % numbers, '{"$pull":{"a":{"$in":[%s]}}}' % numbers)
+    document = f'{{"a":[{numbers}]}}'
+
+    added = after(document, f'{{"$addToSet":{{"a":{{"$each":[{numbers},-1]}}}}}}')
+    pulled = after(document, f'{{"$pull":{{"a":{{"$in":[{numbers}]}}}}}}')
 
     assert added.endswith(",99999,-1]}")
     assert pulled == '{"a":[]}'

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, NoReturn
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.documents import check_collection, check_id, document_at, fields_at, new_document
 from bunbase.bundoc.update.parse import has_operators, parse_update
 from bunbase.bundoc.writes import Check, Create, Delete, Patch, Put, Step, Update, Write
@@ -56,6 +57,7 @@ def patch_of(id: str, sent: bytes, when: Precondition) -> Patch | Update:
 def _read(sent: bytes) -> SentCommit:
     if len(sent) > MAX_COMMIT_BYTES:
         raise TooLarge(f"A commit is at most {MAX_COMMIT_BYTES} bytes; send it in parts.")
+    effort.note(len(sent))
     try:
         return read_commit(sent)
     except msgspec.ValidationError as error:

@@ -42,6 +42,7 @@ class Terms:
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
         self._made: dict[str, Any] = {}
+        self._quick = False
 
     @property
     def rules(self) -> RuleSet:
@@ -63,9 +64,12 @@ class Terms:
     @property
     def quick(self) -> bool:
         """True if the event loop may ask for rules and references: they are made already, or soon will be."""
+        if self._quick:
+            return True
         known = self.definition
         short = "rules" in self._made or known.rules is None or soon_made(known.rules)
-        return short and ("references" in self._made or known.schema is None)
+        self._quick = short and ("references" in self._made or known.schema is None)
+        return self._quick
 
     def prepare(self) -> None:
         """Make rules and references, in a thread. Raises: InvalidRule."""

@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.contracts.bundoc import Document, DocumentTooLarge, InvalidDocument
 from bunbase.pkg.errors import InvalidInput, Malformed
 
@@ -109,6 +110,7 @@ def fields_of(sent: bytes) -> Fields:
     """
     if len(sent) > MAX_SENT_BYTES:
         raise DocumentTooLarge(f"{len(sent)} bytes were sent; a document is at most {MAX_BYTES}.")
+    effort.note(len(sent) * effort.AT_EVERY_LEVEL)
     try:
         whole = read_all(sent)  # the only pass that looks inside every string and number
         if not isinstance(whole, dict):

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import Access
@@ -27,7 +26,6 @@ from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 LOOP_FILTER_BYTES: Final = 2048  # of a filter: a millisecond to read it
 LOOP_SELECT_BYTES: Final = 32 << 10  # of documents of which only some fields are wanted
-SELECT_EFFORT: Final = 8  # an object is opened and written again at every level
 
 
 async def queried(
@@ -114,7 +112,6 @@ async def _selected(found: tuple[Stored, ...], paths: tuple[Path, ...] | None) -
         return [seen(stored) for stored in found]
     size = sum([len(stored.body) for stored in found])
     if size <= LOOP_SELECT_BYTES:
-        effort.note(size * SELECT_EFFORT)
         return [selected(stored, paths) for stored in found]
     return await asyncio.to_thread(lambda: [selected(stored, paths) for stored in found])
 

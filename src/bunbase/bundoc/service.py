@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET
 
-from bunbase.bundoc import documents, effort
+from bunbase.bundoc import documents
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import NO_TERMS, Terms, altered, check_spec, check_terms
@@ -63,7 +63,6 @@ T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 30.0
 ANSWER_SECONDS = 2.0  # of a call's deadline are left for the answer
-PARSE_EFFORT = 8  # a document is read at every level, which takes longer than reading it once
 LARGE_BYTES = 16 << 10  # many small objects cost 65 µs a KiB to check: beyond 1 ms every other request would feel it
 
 
@@ -282,7 +281,9 @@ class BundocService:
 
         `work` only reads. Explaining evaluates every part of a rule on its own, so a thread does it.
         """
-        terms = await self._terms(caller, collection)
+        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        if not terms.quick:
+            await asyncio.to_thread(terms.prepare)
         now = self.clock.now()
         if not caller.explain:
             quick = Access(caller, collection, terms.rules, now, LoopBudget())
@@ -426,8 +427,6 @@ def _no_collection(name: str) -> CollectionNotFound:
 
 
 async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:
-    if len(sent) < LARGE_BYTES:
-        effort.note(len(sent) * PARSE_EFFORT)
     return parse(sent) if len(sent) < LARGE_BYTES else await asyncio.to_thread(parse, sent)
 
 

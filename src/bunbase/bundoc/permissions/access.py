@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.query import sql
 from bunbase.bundoc.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed, seen_fields
@@ -69,7 +68,7 @@ class LoopBudget(Budget):
     postpones = True
 
     def __init__(self) -> None:
-        super().__init__(LOOP_STEPS)
+        self.left = LOOP_STEPS  # without super(): 0.3 µs for every read
         self.left_bytes = LOOP_BYTES
 
     @property
@@ -86,7 +85,6 @@ class LoopBudget(Budget):
         self.left_bytes -= len(body)
         if self.left_bytes < 0:
             raise Postponed
-        effort.note(len(body))
 
 
 class Access:

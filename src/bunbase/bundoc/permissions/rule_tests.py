@@ -151,8 +151,9 @@ class Trial:
         return Decision(allowed, steps, hidden)
 
     def _note(self, collection: str, rule: str, inputs: Inputs) -> None:
-        self.coverage[collection, rule].note(inputs)
-        self.budget.spend(inputs)
+        if not self.budget.spent:
+            self.coverage[collection, rule].note(inputs)
+            self.budget.spend(inputs)
 
     def _lookup(self, case: Case, now: datetime, stored: Lookup) -> Lookup:
         if self.batch.documents is None and case.documents is None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Stored, holds_control, seen
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.order import key
@@ -69,6 +70,7 @@ def aggregated(
     if not group:
         groups[b""] = Group([], [[] for _ in values])
     for stored in documents:
+        effort.note(len(stored.body))
         document = msgspec.json.decode(seen(stored))
         keys = [single(document, path) for path in group]
         at = b"".join(key(one) for one in keys)

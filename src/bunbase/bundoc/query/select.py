@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Fields, Stored, read_fields, read_items, seen, write
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.parse import parse_path, refuse
@@ -24,7 +25,10 @@ def parse_select(select: tuple[str, ...] | None) -> tuple[Path, ...] | None:
 
 def selected(stored: Stored, paths: tuple[Path, ...] | None) -> bytes:
     whole = seen(stored)
-    return whole if paths is None else write(_fields(read_fields(whole), paths))
+    if paths is None:
+        return whole
+    effort.note(len(whole) * effort.AT_EVERY_LEVEL)
+    return write(_fields(read_fields(whole), paths))
 
 
 def _fields(fields: Fields, paths: tuple[Path, ...]) -> Fields:

@@ -248,12 +248,14 @@ class _Push:
     def value_of(self, node: Node) -> Constant | Failure:
         """Evaluate a part once for this caller. All parts together have the steps of one evaluation."""
         inputs = self.inputs
-        if id(node) not in inputs.known:
+        known = inputs.known = {} if inputs.known is None else inputs.known
+        found: Constant | Failure | None = known.get(id(node))
+        if found is None:
             inputs.steps = 0
             try:
-                inputs.known[id(node)] = Constant(self.constant[id(node)](inputs))
+                found = Constant(self.constant[id(node)](inputs))
             except Failed:
-                inputs.known[id(node)] = Failure()
+                found = Failure()
+            known[id(node)] = found
             inputs.before += inputs.steps
-        found: Constant | Failure = inputs.known[id(node)]
         return found

@@ -46,17 +46,19 @@ class Inputs(msgspec.Struct):
     most: int = MAX_STEPS
     postpones: bool = False
     before: int = 0
-    known: dict[int, Any] = {}
+    known: dict[int, Any] | None = None
 
     def begin(self, steps: int) -> None:
         """Begin an evaluation; `steps`: what it takes whatever it meets."""
-        self.lookups = self.steps = 0
-        self.spend(steps)
+        self.lookups, self.steps = 0, steps
+        if steps + self.before > self.most:
+            self.spend(0)
 
     def spend(self, steps: int) -> None:
         """Count work before it is done. Raises: Failed when the evaluation has become too long, or Postponed."""
         self.steps += steps
-        effort.note(steps * BYTES_FOR_A_STEP)
+        if effort.counting is not None:
+            effort.note(steps * BYTES_FOR_A_STEP)
         if self.steps + self.before > self.most:
             if self.postpones:
                 raise Postponed
@@ -82,6 +84,7 @@ def seen_fields(stored: Stored) -> dict[str, Any]:
 
 def json_value(text: bytes) -> Any:
     """Read JSON as rules do: an integer of more than 64 bits is a double, as it is to the database."""
+    effort.note(len(text))
     value = read_all(text)
     return _settled(value) if EVERY_NINTH.search(text[::9]) and LONG_NUMBER.search(text) else value
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.documents import read_fields, read_items, write
 
 Path = list[str]
@@ -22,6 +23,7 @@ def masked(body: bytes, hidden: Iterable[str]) -> bytes:
 
 
 def _without(body: bytes, paths: list[Path]) -> bytes:
+    effort.note(len(body))
     fields = read_fields(body)
     for name in {path[0] for path in paths} & fields.keys():
         below = [path[1:] for path in paths if path[0] == name]

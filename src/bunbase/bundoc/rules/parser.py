@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.rules.refusal import refused
 from bunbase.bundoc.rules.syntax import (
     Both,
@@ -48,6 +49,7 @@ def parse(source: str) -> Node:
         raise refused(source, 0, "This is no Unicode text.")
     if len(source.encode()) > MAX_BYTES:
         raise refused(source, 0, f"A rule is at most {MAX_BYTES} bytes; split what it says over several fields.")
+    effort.note(len(source) * effort.FOR_A_CHARACTER_OF_RULES)
     tree = _Parser(source).whole()
     _check_depth(source, tree)
     return tree

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.definition import NO_TERMS, Terms
 from bunbase.bundoc.documents import Stored, read_all, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
@@ -69,6 +70,7 @@ class _Expanding:
         self.sent_bytes = 0
 
     def beside(self, shown: list[bytes], wanted: tuple[Expansion, ...]) -> list[bytes]:
+        effort.note(sum(map(len, shown)))
         documents = [read_all(one) for one in shown]
         fields: list[dict[str, Any]] = [{} for _ in shown]
         for one in wanted:

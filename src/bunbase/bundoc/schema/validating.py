@@ -10,6 +10,7 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 
+from bunbase.bundoc import effort
 from bunbase.bundoc.schema.checking import MAX_MESSAGE, refused
 from bunbase.bundoc.schema.closing import closed
 from bunbase.bundoc.schema.cost import Effort
@@ -38,6 +39,7 @@ TOO_MUCH: Final = {
 class DocumentSchema:
     def __init__(self, schema: Schema, strict: bool) -> None:
         """Raises: InvalidSchema."""
+        effort.note(len(msgspec.json.encode(schema)) * effort.FOR_A_CHARACTER_OF_SCHEMAS)
         try:
             self.validator = jsonschema_rs.Draft202012Validator(
                 closed(schema) if strict else schema,
@@ -63,6 +65,7 @@ class DocumentSchema:
         """Say where the document, as it is stored, does not fit: at most MAX_ERRORS times."""
         if self.effort.is_too_much(body):
             return [TOO_MUCH]
+        effort.note(len(body))
         document = read_exactly(body)
         if self.validator.is_valid(document):
             return []

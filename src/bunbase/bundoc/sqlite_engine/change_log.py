@@ -6,7 +6,7 @@ is not kept any more, so that numbers go on after everything was pruned.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -56,7 +56,7 @@ def changes_since(connection: apsw.Connection, since: int, limit: int) -> Change
         floor, last = ends(connection)
         if not floor <= since <= last:
             raise _resync(since, floor, last)
-        rows: list[Row] = connection.execute(SINCE, (since, limit)).fetchall()  # or an error would leave them open
+        rows: list[Any] = connection.execute(SINCE, (since, limit)).fetchall()  # or an error would leave them open
         items = tuple([ChangeEntry(*row) for row in rows])
     return Changes(items, items[-1].seq if items else since)
 

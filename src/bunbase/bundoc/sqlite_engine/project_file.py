@@ -30,7 +30,7 @@ from bunbase.bundoc.sqlite_engine.tables import (
     format_of,
     tables_of,
 )
-from bunbase.bundoc.sqlite_engine.watch import LoopWatch, Watch, learn_room
+from bunbase.bundoc.sqlite_engine.watch import LOOP_DOCUMENTS, LoopWatch, Watch, learn_room
 from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import Changes, DataUnreadable, QueryNeedsIndex
@@ -50,7 +50,7 @@ INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
 INLINE_LIMITS: Final = Limits(
     counted=2000,  # keys: 0.1 ms
-    examined=200,  # documents: less than a millisecond, if they are small
+    examined=LOOP_DOCUMENTS,  # less than a millisecond, if they are small
     page_bytes=INLINE_BYTES,
 )
 INLINE_SECONDS: Final = 0.003
@@ -124,7 +124,6 @@ class ProjectFile:
         """Give the page if an index or the order of ids leads to it in few steps, else None."""
         if search.limit > INLINE_ITEMS or search.residual or search.shown or not is_light(search):
             return None
-        none: Found | None = nothing_found(search)
         self.reader_watch.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
         try:
@@ -133,7 +132,7 @@ class ProjectFile:
                 collection,
                 search,
                 lambda one: one.found_inline(INLINE_LIMITS),
-                none,
+                lambda: nothing_found(search),
                 self.reader_watch,
             )
         except (QueryNeedsIndex, apsw.InterruptError):
@@ -145,7 +144,7 @@ class ProjectFile:
             self._prove_reader()
 
     def _prove_reader(self) -> None:
-        """Begin anew with a reader that holds a snapshot: all that the loop reads of this project would stay as it was."""
+        """Open the reader again if it holds a snapshot, which all that the loop reads of this project would be of."""
         if holds_nothing(self.reader):
             return
         log.error("an inline search left something open: the reader is opened again")
@@ -176,13 +175,16 @@ class ProjectFile:
 
     def search(self, collection: str, search: Search) -> Found:
         """Search in a thread. Raises: QueryNeedsIndex."""
-        none = nothing_found(search)
-        return self.scanned(lambda scanner: self._searching(scanner, collection, search, Searching.found, none))
+        return self.scanned(
+            lambda scanner: self._searching(scanner, collection, search, Searching.found, lambda: nothing_found(search))
+        )
 
     def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
         """Give every document that fulfils the filter to `fold`, in a thread. Raises: QueryNeedsIndex."""
         return self.scanned(
-            lambda scanner: self._searching(scanner, collection, search, lambda one: fold(one.all()), fold(iter(())))
+            lambda scanner: self._searching(
+                scanner, collection, search, lambda one: fold(one.all()), lambda: fold(iter(()))
+            )
         )
 
     def scanned(self, work: Callable[[apsw.Connection], T]) -> T:
@@ -195,13 +197,13 @@ class ProjectFile:
         collection: str,
         search: Search,
         work: Callable[[Searching], T],
-        nothing: T,
+        nothing: Callable[[], T],
         watch: Watch = IN_A_SCAN,
     ) -> T:
         tables = dict(self.tables)  # of this moment, as the transaction is that the first read begins
         table = tables.get(collection)
         if table is None:
-            return nothing
+            return nothing()
 
         def lookup(collection: str, id: str) -> Stored | None:
             other = tables.get(collection)

@@ -7,6 +7,7 @@ comes as a tree, and each word or phrase of it becomes a quoted string.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import apsw
@@ -78,17 +79,17 @@ class TextTable(KeptIndex):
 
 def prepare_scores(connection: apsw.Connection, left: Callable[[], float]) -> None:
     """`left`: the seconds that whoever runs a search may still take."""
+    connection.register_fts5_function(LOCAL_SCORE, partial(_local_score, left))
 
-    def local_score(api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
-        """bm25 as if every word were equally rare."""
-        length = 1 - LENGTH_WEIGHT + LENGTH_WEIGHT * api.column_size(-1) / LENGTH
-        score = 0.0
-        for phrase in range(api.phrase_count):
-            if left() < 0:
-                raise apsw.InterruptError("while a document was scored")
-            places = api.phrase_locations(phrase)
-            often = sum(weight * len(found) for weight, found in zip(weights, places, strict=True))
-            score += often * (SATURATION + 1) / (often + SATURATION * length)
-        return score
 
-    connection.register_fts5_function(LOCAL_SCORE, local_score)
+def _local_score(left: Callable[[], float], api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
+    """bm25 as if every word were equally rare."""
+    length = 1 - LENGTH_WEIGHT + LENGTH_WEIGHT * api.column_size(-1) / LENGTH
+    score = 0.0
+    for phrase in range(api.phrase_count):
+        if left() < 0:
+            raise apsw.InterruptError("while a document was scored")
+        places = api.phrase_locations(phrase)
+        often = sum(weight * len(found) for weight, found in zip(weights, places, strict=True))
+        score += often * (SATURATION + 1) / (often + SATURATION * length)
+    return score

@@ -7,7 +7,7 @@ tested are counted before it is tested.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import apsw
 
@@ -18,6 +18,7 @@ from bunbase.bundoc.sqlite_engine.connection import TimeBound
 from bunbase.bundoc.sqlite_engine.scanners import scan_is_over, scan_seconds_left
 
 ROOM_FUNCTION: Final = "bundoc_room"  # bytes of a document, how often its JSON is read → 1, or the end of the search
+LOOP_DOCUMENTS: Final = 200  # that a search examines in the loop: so many small ones together fit in any case
 LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads about 1 MiB a millisecond, once for every JSON function of a test
 VALUES_BETWEEN_LOOKS: Final = 1000  # a key is made of about 2 values a microsecond
 
@@ -73,11 +74,13 @@ class LoopWatch:
         reads = test.sql.count("json_") + test.sql.count("->") + test.sql.count("d.body AS BLOB")
         if not reads:
             return test
-        sized = f"(CASE WHEN {ROOM_FUNCTION}(octet_length(d.body), {reads}) THEN {test.sql} ELSE 0 END)"
-        return Condition(sized, test.params)
+        small = LOOP_JSON_BYTES // LOOP_DOCUMENTS // reads
+        fits = f"octet_length(d.body) <= {small} OR {ROOM_FUNCTION}(octet_length(d.body), {reads})"
+        return Condition(f"(CASE WHEN {fits} THEN {test.sql} ELSE 0 END)", test.params)
 
-    def take(self, size: int, reads: int) -> int:
-        """Raises: apsw.InterruptError, before the document that is too much is read."""
+    def take(self, *document: Any) -> int:
+        """`document`: its size, and how often it is read. Raises: apsw.InterruptError, before too much is read."""
+        size, reads = document
         self.room -= size * reads
         if self.room < 0:
             raise apsw.InterruptError("the event loop has no room for this document")

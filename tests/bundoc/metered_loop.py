@@ -1,0 +1,55 @@
+"""An event loop that counts what each of its turns does: bytes as `bundoc.effort` has them, and calls of functions."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Coroutine
+from types import FrameType
+from typing import Any, TypeVar
+
+from bunbase.bundoc import effort
+
+T = TypeVar("T")
+
+
+class MeteredLoop(asyncio.SelectorEventLoop):
+    """`longest_bytes`, `longest_calls`: of any turn since `watched` began. A turn is all that is done between two looks
+    at the sockets: nobody else is served meanwhile.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watching = False
+        self.bytes = self.calls = self.longest_bytes = self.longest_calls = 0
+
+    def _run_once(self) -> None:
+        self.bytes = self.calls = 0
+        super()._run_once()  # type: ignore[misc]  # asyncio's own, which typeshed does not name
+        self.end_turn()
+
+    def end_turn(self) -> None:
+        self.longest_bytes = max(self.longest_bytes, self.bytes)
+        self.longest_calls = max(self.longest_calls, self.calls)
+
+    async def watched(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work and measure it."""
+        thread = threading.get_ident()
+
+        def count(bytes: int) -> None:
+            if threading.get_ident() == thread:
+                self.bytes += bytes
+
+        def call(_frame: FrameType, event: str, _argument: Any) -> None:
+            self.calls += event in ("call", "c_call")
+
+        self.longest_bytes = self.longest_calls = 0
+        effort.counting = count
+        sys.setprofile(call)
+        try:
+            return await work
+        finally:
+            sys.setprofile(None)
+            effort.counting = None
+            self.end_turn()
