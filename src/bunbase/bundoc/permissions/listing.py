@@ -11,7 +11,8 @@ import msgspec
 from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.permissions.access import Access, as_sql
-from bunbase.bundoc.query.filters import Path
+from bunbase.bundoc.query.filters import NOTHING, Path
+from bunbase.bundoc.query.implies import conjuncts
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import TextSearch
@@ -47,13 +48,14 @@ def _narrowed(search: Search, access: Access, about: Inputs, named: Iterable[tup
     rule = access.rules.rules["list"]
     hidden = access.undecided_about(about)
     _check_hidden(hidden, search, named)
+    implied = rule.implied(about)
     return msgspec.structs.replace(
         search,
         also=also,
-        implied=rule.implied(about),
+        implied=implied,
         all_implied=rule.is_all_implied(about),
         words=rule.words(about),
-        nothing=nothing,
+        nothing=nothing or NOTHING in conjuncts(implied),  # it implies every index's filter: none may be looked into
         residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
         shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
     )
