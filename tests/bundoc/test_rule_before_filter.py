@@ -318,4 +318,4 @@ def test_a_rule_that_can_allow_nothing_looks_into_no_index(source: str) -> None:
     rules = rule_set(source)
     assert rules is not None
 
-    assert narrowed(Search(), access_of(CALLERS[1], rules)).nothing
+    assert asyncio.run(narrowed(Search(), access_of(CALLERS[1], rules))).nothing

@@ -112,7 +112,7 @@ def test_an_update_cannot_nest_a_document_too_deeply() -> None:
         after("{}", f'{{"$set":{{"{path}":[{{}}]}}}}')
 
 
-ALIKE: st.SearchStrategy[Any] = st.recursive(
+VALUES = st.recursive(
     st.booleans() | st.integers(-5, 5) | st.sampled_from([0.5, 1.5]) | st.sampled_from(["", "x", "y"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
     max_leaves=5,
@@ -121,7 +121,7 @@ DOCUMENTS = st.fixed_dictionaries(
     {
         "n": st.integers(-9, 9) | st.sampled_from([0.5, 2.5]),
         "list": st.lists(st.integers(0, 4) | st.sampled_from(["x", "y"]), max_size=5),
-        "objects": st.lists(st.fixed_dictionaries({"k": st.integers(0, 3), "v": ALIKE}), max_size=3),
+        "objects": st.lists(st.fixed_dictionaries({"k": st.integers(0, 3), "v": VALUES}), max_size=3),
         "deep": st.fixed_dictionaries({"n": st.integers(-9, 9), "list": st.lists(st.integers(0, 4), max_size=4)}),
     }
 )
@@ -136,7 +136,7 @@ def one(operator: str, paths: st.SearchStrategy[str], values: st.SearchStrategy[
 
 
 UPDATES = st.one_of(
-    one("$set", st.sampled_from(["n", "new", "deep.n", "deep.x.y", "deep.list"]), ALIKE),
+    one("$set", st.sampled_from(["n", "new", "deep.n", "deep.x.y", "deep.list"]), VALUES),
     one("$unset", st.sampled_from(["n", "deep.n", "no", "deep.no"]), st.just("")),
     one("$inc", COUNTS, NUMBERS),
     one("$mul", COUNTS, NUMBERS),

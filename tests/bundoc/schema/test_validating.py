@@ -166,3 +166,29 @@ def test_random_documents_are_judged_as_a_plain_reading_would(
     expected = {"/" + name.replace("~", "~0").replace("/", "~1") for name in wrong | unknown}
 
     assert {one["path"] for one in schema.violations(msgspec.json.encode(fields))} == expected
+
+
+@pytest.mark.parametrize(
+    ("schema", "document", "fits"),
+    [
+        ({"properties": {"a": {"items": {"type": "integer"}}}}, {"a": list(range(150_000))}, True),
+        (
+            {"properties": {"a": {"items": {"anyOf": [{"const": n} for n in range(900)]}}}},
+            {"a": [899] * 100_000},
+            False,
+        ),
+        ({"properties": {"a": {"items": {"anyOf": [{"const": n} for n in range(900)]}}}}, {"a": [899] * 300}, True),
+        (
+            {"properties": {"a": {"items": {"enum": [{"n": n} for n in range(900)]}}}},
+            {"a": [{"n": 899}] * 50_000},
+            False,
+        ),
+        ({"properties": {"a": {"pattern": "^[a-z]+$"}}}, {"a": "x" * 1_000_000}, True),
+        ({"allOf": [{"properties": {"a": {"pattern": f"a{n}"}}} for n in range(200)]}, {"a": "x" * 1_000_000}, False),
+    ],
+)
+def test_a_document_that_would_hold_up_all_others_is_refused(schema: Any, document: Any, fits: bool) -> None:
+    """Security 1: the library does not let go of the interpreter; the second of these took 36 seconds."""
+    found = DocumentSchema(schema, strict=False).violations(msgspec.json.encode(document))
+
+    assert [one["keyword"] for one in found] == ([] if fits else ["effort"])

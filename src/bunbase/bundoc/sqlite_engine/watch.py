@@ -79,7 +79,7 @@ class LoopWatch:
         return Condition(f"(CASE WHEN {fits} THEN {test.sql} ELSE 0 END)", test.params)
 
     def take(self, *document: Any) -> int:
-        """`document`: its size, and how often it is read. Raises: apsw.InterruptError, before too much is read."""
+        """`document`: its size, and how often it is read. Raises: apsw.InterruptError before one that is too much."""
         size, reads = document
         self.room -= size * reads
         if self.room < 0:
