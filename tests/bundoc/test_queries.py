@@ -85,7 +85,11 @@ wheres = st.one_of(
 )
 
 
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(data=st.data())
 def test_any_query_over_any_index_gives_what_its_meaning_says(data: st.DataObject) -> None:
     stored = data.draw(st.lists(documents, max_size=12))

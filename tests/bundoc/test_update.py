@@ -159,9 +159,7 @@ UPDATES = st.one_of(
 )
 
 
-@settings(
-    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(DOCUMENTS, UPDATES), min_size=20, max_size=40))
 def test_updates_agree_with_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     expected = by_mingo(cases)

@@ -33,7 +33,11 @@ async def lanes(tmp_path: Path) -> AsyncIterator[list[Served]]:
         yield [fast, ordinary]
 
 
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(st.lists(operations.filter(lambda operation: operation[0] != "reopen"), max_size=20))
 async def test_both_lanes_behave_like_a_dict(lanes: list[Served], sequence: list[tuple[Any, ...]]) -> None:
     things = f"/v1/data/things{next(NUMBERS)}"

@@ -218,7 +218,11 @@ ANY_HEADER = st.binary(min_size=1, max_size=40).map(lambda data: bytes(byte for 
     ),
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
 )
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 async def test_no_request_whatsoever_is_answered_with_a_server_error(door: Door, **sent: Any) -> None:
     for path in (f"/{sent['path']}", "/api/projects", "/v1/auth/login"):
         url = f"http://test{quote(path)}?{quote(sent['query'], safe='=&')}"

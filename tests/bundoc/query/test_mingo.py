@@ -73,7 +73,7 @@ FILTERS: st.SearchStrategy[Any] = st.recursive(
 @settings(
     max_examples=examples(30),
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=list(HealthCheck),
 )
 @given(st.lists(st.tuples(DOCUMENTS, FILTERS), min_size=5, max_size=15))
 def test_filters_agree_with_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:

@@ -111,7 +111,11 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: Stored) -> tuple[bool, 
 
 
 # the type checker refuses about half of what is generated here: that is what it is for
-@settings(max_examples=examples(1000), deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(
+    max_examples=examples(1000),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(RULES, DOCUMENTS, CALLERS)
 @example("!(doc.owner == auth.uid)", {"owner": None}, {"uid": "ada", "email": None, "role": "", "claims": {}})
 @example("doc.owner == auth.uid", {"owner": ["ada"]}, {"uid": '["ada"]', "email": None, "role": "", "claims": {}})
