@@ -24,13 +24,14 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """create_token delete_token discovery exchange jwks login logout me refresh register revocations
-                    signup_state tokens verify""",
+        GATEWAY: """create_token delete_token discovery exchange jwks knows_address login logout me refresh register
+                    revocations signup_state tokens verify""",
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
-        GATEWAY: """create_user custom_token delete_user end_user_sessions jwks login login_with_custom_token logout me
-                    refresh revocations session_alive signup update_me update_user user user_sessions users""",
+        GATEWAY: """create_user custom_token delete_user end_user_sessions jwks knows_address login
+                    login_with_custom_token logout me refresh revocations session_alive signup update_me update_user
+                    user user_sessions users""",
         "platform": "drop_project",
         "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
     },
@@ -49,8 +50,8 @@ MAY_CALL: Final = {
         "platform": "drop_project",
     },
     "platform": {
-        GATEWAY: """create_key create_project delete_project key_holder keys membership project projects rename_project
-                    revocations revoke_key rotate_key""",
+        GATEWAY: """create_key create_project delete_project key_holder keys membership project project_of projects
+                    rename_project revocations revoke_key rotate_key""",
     },
 }
 
