@@ -297,5 +297,10 @@ async def test_what_is_too_large_is_answered_so_that_a_client_reads_it(lanes: tu
 
 
 def test_the_settings_bound_the_port() -> None:
-    settings = GatewaySettings(max_connections=7, max_connections_per_address=3, trusted_proxies=("10.0.0.1",))
-    assert limits_of(settings) == Limits(connections=7, per_address=3, unlimited=("10.0.0.1",))
+    settings = GatewaySettings(max_connections=7, max_connections_per_address=3, trusted_proxies=("10.0.0.0/8",))
+
+    limits = limits_of(settings)
+
+    assert "10.1.2.3" in limits.unlimited
+    assert "11.1.2.3" not in limits.unlimited
+    assert msgspec.structs.replace(limits, unlimited=()) == Limits(connections=7, per_address=3)
