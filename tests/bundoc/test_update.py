@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import MAX_LEVELS, fields_of, write
+from bunbase.bundoc.query.parse import parse_where
+from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.update.apply import updated
 from bunbase.bundoc.update.order import form, same
 from bunbase.bundoc.update.parse import parse_update
@@ -230,3 +232,40 @@ def test_many_values_join_a_long_array_without_comparing_each_with_each() -> Non
 
     assert added.endswith(",99999,-1]}")
     assert pulled == '{"a":[]}'
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.5, "", "a", "b"])
+NESTED = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
+
+
+@pytest.mark.parametrize(
+    ("document", "update", "result"),
+    [
+        ('{"c":[[1,[""]]]}', '{"$pull":{"c":{"$lt":"b"}}}', '{"c":[[1,[""]]]}'),
+        ('{"c":[[1,""]]}', '{"$pull":{"c":{"$lt":"b"}}}', '{"c":[]}'),
+        ('{"c":[{"x":[[3]]}]}', '{"$pull":{"c":{"x":{"$gte":3}}}}', '{"c":[{"x":[[3]]}]}'),
+    ],
+)
+def test_pull_looks_into_one_level_of_arrays(document: str, update: str, result: str) -> None:
+    """Outside suites F2: it deleted what no filter would have found."""
+    assert after(document, update) == result
+
+
+@settings(max_examples=examples(200))
+@given(
+    elements=st.lists(NESTED, max_size=4),
+    operator=st.sampled_from(["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin"]),
+    operand=SCALARS,
+)
+def test_pull_takes_out_what_a_filter_finds(elements: list[Any], operator: str, operand: Any) -> None:
+    """Outside suites F2: every operator, over arrays in arrays."""
+    assume(operand is not None or operator in ("$eq", "$ne", "$in", "$nin"))
+    condition = {operator: [operand] if operator in ("$in", "$nin") else operand}
+    found = parse_where(msgspec.json.encode({"c": condition}))
+
+    pulled = after(
+        msgspec.json.encode({"c": elements}).decode(), msgspec.json.encode({"$pull": {"c": condition}}).decode()
+    )
+
+    left = [element for element in elements if not matches(found, {"c": element})]
+    assert msgspec.json.decode(pulled) == {"c": left}

@@ -91,9 +91,11 @@ def _equals(found: Any, wanted: Any) -> bool:
 
 
 def _ordered(found: Any, operand: Any, orders: tuple[int, ...]) -> bool:
-    if isinstance(found, list) and not isinstance(operand, list):
-        return any(_ordered(element, operand, orders) for element in found)
-    return found is not MISSING and rank(found) == rank(operand) and compare(found, operand) in orders
+    """An array is also what one of its elements is; arrays within it are not looked into, as in filters."""
+    if found is MISSING:
+        return False
+    values = found if isinstance(found, list) and not isinstance(operand, list) else [found]
+    return any(rank(value) == rank(operand) and compare(value, operand) in orders for value in values)
 
 
 def _invalid(at: tuple[str, ...], message: str) -> InvalidUpdate:
