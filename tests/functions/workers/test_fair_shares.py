@@ -106,9 +106,13 @@ async def test_a_project_has_no_more_workers_than_it_may(functions: FunctionsSer
     functions.pool.settings = FunctionsSettings(max_workers=4, max_workers_per_project=2)
     await deploy(functions, BUSY, "f", FOR_A_WHILE)
 
+    load = await keep_busy(functions, BUSY, "f", 8)
+    await until(lambda: workers_of(functions)[BUSY] == 2)
     answers = await asyncio.gather(*(ask(functions, BUSY, "f") for _ in range(8)))
 
     assert len({answer.json for answer in answers}) == 2
+    assert workers_of(functions)[BUSY] == 2
+    await end(load)
 
 
 async def test_a_project_at_its_limit_makes_room_among_its_own(functions: FunctionsService) -> None:
