@@ -25,7 +25,7 @@ from bunbase.contracts.bundoc import Aggregation, Page, Query, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 LOOP_FILTER_BYTES: Final = 2048  # of a filter: a millisecond to read it
-LOOP_SELECT_BYTES: Final = 32 << 10  # of documents of which only some fields are wanted
+LOOP_SELECT_BYTES: Final = 8 << 10  # of documents of which only some fields are wanted, many small objects in them
 
 
 async def queried(
