@@ -233,7 +233,7 @@ async def test_a_writer_hears_of_what_they_wrote_only_what_they_may_read(service
 async def test_what_is_stored_is_not_said_to_have_failed(
     service: BundocService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Security 2: rules that take long are asked in a thread, whose turn may not come: sent again, it would be twice."""
+    """Security 2: rules that take long are asked in a thread, whose turn may not come. Nobody is to write again."""
 
     async def busy(*_args: Any) -> Any:
         raise BundocBusy("Too many queries run at once.", retry_after_seconds=1)

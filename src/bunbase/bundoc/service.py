@@ -346,7 +346,7 @@ class BundocService:
         return await self._answered(caller, collection, written), created
 
     async def _answered(self, caller: Caller, collection: str, written: Stored) -> Stored:
-        """Return what the caller may see of what is stored now; where that cannot be known in time, as little as may be.
+        """Return what the caller may see of what is stored now; where that is not known in time, the least there is.
 
         A refusal here would say that nothing was written, and who sends it again would have it twice.
         """

@@ -108,7 +108,7 @@ class _Mending:
     def _give_above(self, name: str, table: Table) -> bool:
         """Give documents that were stored again a revision that no earlier one had."""
         sql = STORED_AGAIN.replace("docs_N", table.name)
-        again: list[tuple[str, int]] = self.connection.execute(sql, (table.number,)).fetchall()
+        again: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
         for id, rev in again:
             stored = table.stored(self.connection, id)  # one by one: all together they may be all there is
             assert stored is not None  # it was joined a moment ago
