@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from bunbase.bundoc import effort
 from bunbase.bundoc.documents import read_fields, read_items, write
+
+TREES_KEPT: Final = 256
 
 Tree = dict[str, "Tree | None"]  # names, and what is hidden below each; None: the field itself is
 
@@ -18,11 +22,12 @@ def masked(body: bytes, hidden: Iterable[str]) -> bytes:
     A path leads through lists, and lists in them, to every object there: a filter that names it looks at those too
     (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
     """
-    tree = _tree(hidden)
+    tree = _tree(tuple(hidden))
     return _without(body, tree) if tree else body
 
 
-def _tree(paths: Iterable[str]) -> Tree:
+@lru_cache(TREES_KEPT)
+def _tree(paths: tuple[str, ...]) -> Tree:
     """Look each name up, however many paths there are: compared one by one they would be asked at every object."""
     tree: Tree = {}
     for path in sorted(paths, key=len):  # a field that is hidden whole comes before what is hidden in it
