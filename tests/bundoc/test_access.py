@@ -11,6 +11,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     Aggregation,
+    BundocBusy,
     DocumentExists,
     DocumentNotFound,
     InvalidQuery,
@@ -227,6 +228,23 @@ async def test_a_writer_hears_of_what_they_wrote_only_what_they_may_read(service
         assert set(msgspec.json.decode(answer.body)) == {"_id", "_rev", "_created", "_updated"}
     assert b"salary" not in patched.body
     assert await fields_of(service, "b") == {"salary": 9, "open": 2}
+
+
+async def test_what_is_stored_is_not_said_to_have_failed(
+    service: BundocService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Security 2: rules that take long are asked in a thread, whose turn may not come. Nobody is to write again."""
+
+    async def busy(*_args: Any) -> Any:
+        raise BundocBusy("Too many queries run at once.", retry_after_seconds=1)
+
+    await ruled(service, Rules(create="true", get="true"))
+    monkeypatch.setattr(service.engine, "snapshot", busy)
+
+    created = await service.create(ADA, C, body({"t": "x" * (100 << 10)}))
+
+    assert created.created
+    assert set(msgspec.json.decode(created.body)) == {"_id", "_rev", "_created", "_updated"}
 
 
 async def test_why_an_update_cannot_be_applied_does_not_tell_of_hidden_fields(service: BundocService) -> None:

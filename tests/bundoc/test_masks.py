@@ -108,6 +108,32 @@ async def test_no_update_operator_tells_of_an_element(orders: BundocService, cha
     assert "cost" not in refused.value.detail
 
 
+async def test_a_score_does_not_tell_how_long_a_hidden_field_is(orders: BundocService) -> None:
+    """Documents 6: of two that differ in what is hidden alone, neither fits better."""
+    for id, cost in (("short", "x"), ("long", "x " * 50)):
+        document = {"title": "oil", "items": [{"name": "oil", "cost": cost}]}
+        await orders.put(SERVER, C, id, msgspec.json.encode(document), NO_PRECONDITION)
+    where = {"$search": {"query": "oil", "fields": ["title", "items.name"]}, "_id": {"$in": ["short", "long"]}}
+
+    page = await orders.query(VISITOR, C, Query(msgspec.json.encode(where), score=True))
+    one, two = msgspec.json.decode(page.body)["items"]
+    assert one["_score"] == two["_score"]
+
+
+@pytest.mark.parametrize("sought", [{"cost": {"$gt": 1}}, {"cost": SECRET}, {"$ne": 1}])
+@pytest.mark.parametrize("path", ["items", "items.2.parts"])
+async def test_what_is_hidden_is_no_condition_of_pull(orders: BundocService, path: str, sought: dict[str, Any]) -> None:
+    """Documents 6: which elements are taken out is seen, and would tell how the hidden field of each compares."""
+    before = await orders.get(SERVER, C, "a")
+    with pytest.raises(RuleDenied):
+        await orders.patch(VISITOR, C, "a", msgspec.json.encode({"$pull": {path: sought}}), NO_PRECONDITION)
+    assert await orders.get(SERVER, C, "a") == before
+
+    await orders.patch(SERVER, C, "a", msgspec.json.encode({"$pull": {path: sought}}), NO_PRECONDITION)
+    changed = await orders.patch(VISITOR, C, "a", b'{"$pull":{"tags":{"$gt":1},"items":5}}', NO_PRECONDITION)
+    assert changed.rev == before.rev + 2
+
+
 async def test_what_a_schema_says_of_a_hidden_element_is_not_told(orders: BundocService) -> None:
     """Documents 6."""
     with pytest.raises(RuleDenied):

@@ -51,6 +51,16 @@ async def test_control_characters_in_names_become_their_pictures(service: Bundoc
     assert await fields(service, "names", "plain") == {"x": "a\0b\n", "owner": "cy"}
 
 
+async def test_large_documents_are_mended_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents 3 and 5: a file may be larger than the memory of the machine that opens it."""
+    monkeypatch.setattr("bunbase.bundoc.sqlite_engine.mending.AT_ONCE_BYTES", 1)
+    shutil.copytree(FILE, tmp_path / "bundoc" / PROJECT)
+    async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
+        pieces = BundocService(engine)
+        await test_control_characters_in_names_become_their_pictures(pieces)
+        await test_indexes_know_the_names_as_they_are_now(pieces)
+
+
 async def test_indexes_know_the_names_as_they_are_now(service: BundocService) -> None:
     """Documents 3: filters with and without an index agree."""
     assert await found(service, {"x": 1}) == []

@@ -61,6 +61,10 @@ LOOPS: Final = "doc.n.all(a, doc.n.all(b, a + b >= 0))"
 CLAIMED: Final = "auth.claims.numbers.all(a, auth.claims.numbers.all(b, a + b >= 0)) && doc.x == 1"
 LOOKS_UP: Final = " || ".join(f'get("large", "d{number}").t == doc.x' for number in range(5))
 COMPARES: Final = " || ".join(["doc.o == doc.p"] * 100)
+TURNS: Final = f"doc.n.all(a, {' && '.join(['a + 1 > 0'] * 250)})"
+TIMES: Final = "doc.d.all(a, duration(a) < duration(a) || timestamp(a) < now || true)"
+
+NESTED: Final = [{"b": {"b": {"b": {"b": {}}}}}] * 1000
 
 RULED: Final = {
     "matching": MATCHES,
@@ -69,6 +73,8 @@ RULED: Final = {
     "claimed": CLAIMED,
     "looking_up": LOOKS_UP,
     "comparing": COMPARES,
+    "turning": TURNS,
+    "timing": TIMES,
 }
 
 
@@ -89,12 +95,16 @@ async def hostile(directory: Path) -> AsyncIterator[BundocService]:
             large = {"t": TEXT, "o": SMALL_OBJECTS, "p": SMALL_OBJECTS, "n": NUMBERS, "words": SEARCHED, "x": 0}
             await service.put(SERVER, "large", f"d{number}", encoded(large), NO_PRECONDITION)
             await service.put(SERVER, "refers", f"d{number}", encoded({"to": f"d{number}"}), NO_PRECONDITION)
+        masks = Rules(list="true", get="true", create="true", hidden={f"a.b.b.b.b.c{n}": "true" for n in range(50)})
+        await service.put_collection(SERVER, "masked", CollectionSpec(rules=masks))
+        await service.put(SERVER, "masked", "d1", encoded({"a": NESTED}), NO_PRECONDITION)
         for collection, rule in RULED.items():
             hidden = {f"f{number}": rule for number in range(10)}
             rules = Rules(list=rule, get=rule, create="true", update=rule.replace("doc.", "next."), hidden=hidden)
             await service.put_collection(SERVER, collection, CollectionSpec(rules=rules))
             await service.put(SERVER, collection, "d1", encoded(large), NO_PRECONDITION)
             short = {f"f{number}": None for number in range(150)} | {"t": "a", "n": NUMBERS, "x": 1, "o": 1, "p": 2}
+            short["d"] = ["1h" * 32] * 600
             await service.put(SERVER, collection, "d2", encoded(short), NO_PRECONDITION)
         yield service
 
@@ -207,6 +217,9 @@ ATTACKS: Final[dict[str, Attack]] = {
     "a long filter": asks({"a": "x" * 60_000}),
     "a filter that is too long": asks({"a": "x" * (1 << 20)}),
     "too many terms": asks({"a": {"$in": list(range(10_000))}}),
+    "some small fields": asks({}, "masked", SERVER, select=tuple(f"a.b.b.b.b.c{n}" for n in range(100))),
+    "a mask": gets("masked", "d1"),
+    "a masked answer": lambda service: service.create(ADA, "masked", encoded({"a": NESTED})),
     "some fields": asks({}, select=("o.x", "p.x"), limit=5),
     "words": asks({"$search": "word"}, limit=5),
     "words, shown": asks({"$search": "word"}, limit=5, score=True, highlight=Highlight(("words",))),
@@ -275,7 +288,7 @@ def test_the_meter_sees_what_the_loop_does_itself() -> None:
     """Security 2: as it was before: the rule is asked here and now."""
 
     async def asked_at_once() -> None:
-        stored = Stored("d1", 1, "", "", encoded({"t": TEXT}))
+        stored = Stored("d1", 1, "", "", encoded({"t": TEXT[:10_000]}))  # beyond, the budget denies
         access = Access(ADA, "c", RuleSet(Rules(get=MATCHES)), SystemClock().now(), Budget())
         with suppress(Problem):
             read_document(access, "d1", lambda _collection, _id: stored)

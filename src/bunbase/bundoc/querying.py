@@ -25,7 +25,8 @@ from bunbase.contracts.bundoc import Aggregation, Page, Query, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 LOOP_FILTER_BYTES: Final = 2048  # of a filter: a millisecond to read it
-LOOP_SELECT_BYTES: Final = 32 << 10  # of documents of which only some fields are wanted
+LOOP_SELECT_BYTES: Final = 16 << 10  # of documents of which only some fields are wanted, many small objects in them
+LOOP_SELECT_COMPARED: Final = 128 << 10  # the same, for each path that every name in them is compared with
 
 
 async def queried(
@@ -111,7 +112,7 @@ async def _selected(found: tuple[Stored, ...], paths: tuple[Path, ...] | None) -
     if paths is None:
         return [seen(stored) for stored in found]
     size = sum([len(stored.body) for stored in found])
-    if size <= LOOP_SELECT_BYTES:
+    if size <= LOOP_SELECT_BYTES and size * len(paths) <= LOOP_SELECT_COMPARED:
         return [selected(stored, paths) for stored in found]
     return await asyncio.to_thread(lambda: [selected(stored, paths) for stored in found])
 

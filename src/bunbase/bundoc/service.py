@@ -23,6 +23,7 @@ from bunbase.bundoc.permissions.access import (
     Access,
     Budget,
     LoopBudget,
+    bare,
     bound_by_rules,
 )
 from bunbase.bundoc.permissions.reading import answered, missing, read_document
@@ -342,8 +343,17 @@ class BundocService:
         assert written is not None  # only Delete leaves nothing behind
         if guard is None:
             return written, created
-        shown = await self._decided(caller, collection, lambda access, lookup: answered(access, written, lookup))
-        return shown, created
+        return await self._answered(caller, collection, written), created
+
+    async def _answered(self, caller: Caller, collection: str, written: Stored) -> Stored:
+        """Return what the caller may see of what is stored now; where that is not known in time, the least there is.
+
+        A refusal here would say that nothing was written, and who sends it again would have it twice.
+        """
+        try:
+            return await self._decided(caller, collection, lambda access, lookup: answered(access, written, lookup))
+        except Problem:
+            return bare(written)
 
     async def _collection(self, caller: Caller, name: str) -> Collection:
         found = await self.engine.collection(caller.project, name)

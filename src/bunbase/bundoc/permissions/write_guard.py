@@ -97,6 +97,8 @@ class _Turn:
         if self.before is None:
             return outcome(write, self.met)
         visible = self._visible(write)
+        if visible and self._seeks_hidden(write, self.before):
+            raise self.access.denied("update", write.id, self.lookup, self.before, self.before)
         after = self._changed(write, self.before)
         others = self._otherwise(write, self.before, visible)
         if not all(self.access.may("update", write.id, self.lookup, self.before, one) for one in (after, *others)):
@@ -133,6 +135,14 @@ class _Turn:
         hidden = self.access.hidden("get", self.lookup, before) if visible else None
         changes = tuple([_taking_hold(one, hidden) for one in write.changes])
         return [] if changes == write.changes else [self._changed(Update(write.id, changes, write.when, 0), before)]
+
+    def _seeks_hidden(self, write: Put | Patch | Update, before: Stored) -> bool:
+        """Return whether elements would be taken out by what the caller may not see of them: those left would tell."""
+        if not isinstance(write, Update):
+            return False
+        sought = [one for one in write.changes if one.operator == "$pull" and bytes(one.value)[:1] == b"{"]
+        hidden = self.access.hidden("get", self.lookup, before) if sought else []
+        return any(_meet(pointer(one.path), path) for one in sought for path in hidden)
 
     def _changed(self, write: Put | Patch | Update, before: Stored) -> Stored:
         """Give what would be stored. Why it cannot be may tell of fields that the caller may not see."""

@@ -26,6 +26,7 @@ from bunbase.bundoc.rules.syntax import (
     Node,
     Not,
     Operation,
+    counted,
 )
 from bunbase.bundoc.rules.values import CHARACTERS_FOR_A_STEP, Failed, calculated, compared, contained, same, type_name
 
@@ -44,7 +45,8 @@ TESTS: Final[dict[str, Callable[[str, str], bool]]] = {
     "contains": operator.contains,
 }
 VARIABLES: Final = ("auth", "doc", "next", "now", "request")
-STEPS_FOR_A_TURN: Final = 10  # of a loop
+STEPS_FOR_A_TURN: Final = 10  # of a loop, besides one for each part that it evaluates
+STEPS_FOR_A_TIME: Final = 30  # 3 µs to read it
 INSTRUCTIONS_FOR_A_STEP: Final = 32  # of a pattern's program, each for every byte of the text
 
 
@@ -193,9 +195,9 @@ def _call(name: str, arguments: list[Evaluate]) -> Evaluate:
         case "size":
             return lambda inputs: values.size(first(inputs))
         case "timestamp":
-            return lambda inputs: values.timestamp(first(inputs))
+            return _timestamp(first)
         case "duration":
-            return lambda inputs: values.duration(first(inputs))
+            return _duration(first)
         case "get":
             return _get(first, arguments[1])
         case "exists":
@@ -215,6 +217,24 @@ def _get(collection: Evaluate, id: Evaluate) -> Evaluate:
         return found
 
     return get
+
+
+def _timestamp(of: Evaluate) -> Evaluate:
+    def timestamp(inputs: Inputs) -> Any:
+        inputs.spend(STEPS_FOR_A_TIME)
+        return values.timestamp(of(inputs))
+
+    return timestamp
+
+
+def _duration(of: Evaluate) -> Evaluate:
+    def duration(inputs: Inputs) -> Any:
+        text = of(inputs)
+        long = len(text) if text.__class__ is str else 0  # each unit in it is a number of its own
+        inputs.spend(STEPS_FOR_A_TIME + min(long, values.MAX_DURATION))
+        return values.duration(text)
+
+    return duration
 
 
 def _test(test: Callable[[str, str], bool], of: Evaluate, part: Evaluate) -> Evaluate:
@@ -259,13 +279,14 @@ def _map(entries: list[tuple[Evaluate, Evaluate]]) -> Evaluate:
 def _loop(node: Loop, watch: Watch | None) -> Evaluate:
     over, body = closure(node.over, watch), closure(node.body, watch)
     keep = closure(node.keep, watch) if node.keep is not None else None
+    steps = STEPS_FOR_A_TURN + counted(node.body) + (counted(node.keep) if node.keep is not None else 0)
 
     def turns(inputs: Inputs, evaluate: Evaluate) -> list[Evaluate]:
         """Give for each element what evaluates with its name bound to it."""
         elements = over(inputs)
         if elements.__class__ not in (list, dict):
             raise Failed(f"{node.macro} looks at a list or the keys of a map, not at {type_name(elements)}")
-        inputs.spend(len(elements) * STEPS_FOR_A_TURN)
+        inputs.spend(len(elements) * steps)
         return [_bound(node.name, element, evaluate) for element in elements]
 
     match node.macro:

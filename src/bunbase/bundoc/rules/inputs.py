@@ -57,12 +57,12 @@ class Inputs(msgspec.Struct):
     def spend(self, steps: int) -> None:
         """Count work before it is done. Raises: Failed when the evaluation has become too long, or Postponed."""
         self.steps += steps
-        if effort.counting is not None:
-            effort.note(steps * BYTES_FOR_A_STEP)
         if self.steps + self.before > self.most:
             if self.postpones:
                 raise Postponed
             raise Failed("this rule takes too many steps")
+        if effort.counting is not None:
+            effort.note(steps * BYTES_FOR_A_STEP)
 
     def looked_up(self, collection: Any, id: Any) -> dict[str, Any] | None:
         """Raises: Failed."""

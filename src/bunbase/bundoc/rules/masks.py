@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from bunbase.bundoc import effort
 from bunbase.bundoc.documents import read_fields, read_items, write
 
-Path = list[str]
+TREES_KEPT: Final = 256
+
+Tree = dict[str, "Tree | None"]  # names, and what is hidden below each; None: the field itself is
 
 
 def masked(body: bytes, hidden: Iterable[str]) -> bytes:
@@ -18,25 +22,42 @@ def masked(body: bytes, hidden: Iterable[str]) -> bytes:
     A path leads through lists, and lists in them, to every object there: a filter that names it looks at those too
     (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
     """
-    paths = [path.split(".") for path in hidden]
-    return _without(body, paths) if paths else body
+    tree = _tree(tuple(hidden))
+    return _without(body, tree) if tree else body
 
 
-def _without(body: bytes, paths: list[Path]) -> bytes:
-    effort.note(len(body))
+@lru_cache(TREES_KEPT)
+def _tree(paths: tuple[str, ...]) -> Tree:
+    """Look each name up, however many paths there are: compared one by one they would be asked at every object."""
+    tree: Tree = {}
+    for path in sorted(paths, key=len):  # a field that is hidden whole comes before what is hidden in it
+        at = tree
+        *above, last = path.split(".")
+        for name in above:
+            below = at.setdefault(name, {})
+            if below is None:
+                break
+            at = below
+        else:
+            at[last] = None
+    return tree
+
+
+def _without(body: bytes, tree: Tree) -> bytes:
+    effort.note(len(body) * effort.AT_EVERY_LEVEL)
     fields = read_fields(body)
-    for name in {path[0] for path in paths} & fields.keys():
-        below = [path[1:] for path in paths if path[0] == name]
-        if [] in below:
+    for name in tree.keys() & fields.keys():
+        below = tree[name]
+        if below is None:
             del fields[name]
         else:
             fields[name] = msgspec.Raw(_inside(bytes(fields[name]), below))
     return write(fields)
 
 
-def _inside(value: bytes, paths: list[Path]) -> bytes:
+def _inside(value: bytes, tree: Tree) -> bytes:
     if value[:1] == b"{":
-        return _without(value, paths)
+        return _without(value, tree)
     if value[:1] == b"[" and b"{" in value:
-        return write([msgspec.Raw(_inside(bytes(one), paths)) for one in read_items(value)])
+        return write([msgspec.Raw(_inside(bytes(one), tree)) for one in read_items(value)])
     return value

@@ -13,7 +13,7 @@ from bunbase.bundoc.rules.conditions import Conditions
 from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.parser import parse
 from bunbase.bundoc.rules.sql_tests import FALSE, TRUE, Condition
-from bunbase.bundoc.rules.syntax import Node, children
+from bunbase.bundoc.rules.syntax import counted
 from bunbase.bundoc.rules.trace import Step, traced
 from bunbase.bundoc.rules.values import Failed
 from bunbase.contracts.caller import EndUser
@@ -86,11 +86,6 @@ class CompiledRule:
         """Decide as `allows` does, and give the values of the rule's parts."""
         inputs.begin(self.nodes)
         return traced(self.source, self.tree, inputs)
-
-
-def counted(tree: Node) -> int:
-    """Return how many nodes there are: what an evaluation takes at most, loops and long values apart."""
-    return 1 + sum(counted(child) for child in children(tree))
 
 
 def compile_rule(source: str, operation: str) -> CompiledRule:

@@ -121,3 +121,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return tuple(part for entry in entries for part in entry)
         case _:
             return ()
+
+
+def counted(tree: Node) -> int:
+    """Return how many nodes there are: what an evaluation takes at most, loops and long values apart."""
+    return 1 + sum(counted(child) for child in children(tree))

@@ -20,6 +20,7 @@ LARGEST_INT: Final = (1 << 63) - 1
 CHARACTERS_FOR_A_STEP: Final = 64
 MAX_LENGTH: Final = 1 << 20  # of a string or list that a rule makes
 
+MAX_DURATION: Final = 64  # characters
 DURATION: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|us|ns|m|s))+")
 DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|ns|m|s)")
 MICROSECONDS: Final = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1000, "us": 1, "ns": 0.001}
@@ -142,7 +143,7 @@ def duration(value: Any) -> timedelta:
     """Raises: Failed."""
     if value.__class__ is timedelta:
         return value
-    if value.__class__ is not str or len(value) > 64 or not DURATION.fullmatch(value):
+    if value.__class__ is not str or len(value) > MAX_DURATION or not DURATION.fullmatch(value):
         raise Failed('duration() reads text such as "1h30m", "90s" or "250ms"')
     total = sum(float(number) * MICROSECONDS[unit] for number, unit in DURATION_PART.findall(value))
     try:

@@ -28,6 +28,7 @@ from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS, raise_above
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 
 AT_ONCE: Final = 200
+AT_ONCE_BYTES: Final = 2 << 20  # large documents are read in fewer at a time
 PICTURES: Final = {**{code: 0x2400 + code for code in range(0x20)}, 0x7F: 0x2421}
 TAKEN: Final = "\u2400"  # behind a name until no other field has it
 
@@ -48,9 +49,7 @@ GROUP BY c.id, l.id HAVING sum(l.op = 'delete')"""
 DROPPED: Final = """
 INSERT INTO floors (collection, rev)
 SELECT collection, max(rev) FROM changes WHERE collection NOT IN (SELECT name FROM collections) GROUP BY collection"""
-STORED_AGAIN: Final = """
-SELECT d.id, e.rev, d.created, d.updated, CAST(d.body AS BLOB)
-FROM ended AS e JOIN docs_N AS d ON d.id = e.id WHERE e.collection = ?"""
+STORED_AGAIN: Final = "SELECT d.id, e.rev FROM ended AS e JOIN docs_N AS d ON d.id = e.id WHERE e.collection = ?"
 
 
 def mend(connection: apsw.Connection) -> None:
@@ -109,11 +108,13 @@ class _Mending:
     def _give_above(self, name: str, table: Table) -> bool:
         """Give documents that were stored again a revision that no earlier one had."""
         sql = STORED_AGAIN.replace("docs_N", table.name)
-        rows: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
-        for last in [Stored(*row) for row in rows]:
-            self._change(name, table, last, last.body)
-            self.connection.execute("DELETE FROM ended WHERE collection = ? AND id = ?", (table.number, last.id))
-        return bool(rows)
+        again: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
+        for id, rev in again:
+            stored = table.stored(self.connection, id)  # one by one: all together they may be all there is
+            assert stored is not None  # it was joined a moment ago
+            self._change(name, table, msgspec.structs.replace(stored, rev=rev), stored.body)
+            self.connection.execute("DELETE FROM ended WHERE collection = ? AND id = ?", (table.number, id))
+        return bool(again)
 
     def _rename(self, name: str, table: Table) -> bool:
         any_renamed = False
@@ -168,9 +169,21 @@ def _renamed_definition(known: Definition) -> str | None:
 def _rows(connection: apsw.Connection, sql: str, table: Table) -> Iterator[tuple[int, Stored]]:
     """Each document with its number, read before the next one is changed."""
     after, sql = 0, sql.replace("docs_N", table.name)
-    more = True
-    while more:
-        rows: list[Any] = connection.execute(sql, (after, AT_ONCE)).fetchall()
+    while rows := _batch(connection, sql, after):
         for after, *fields in rows:
             yield after, Stored(*fields)
-        more = len(rows) == AT_ONCE
+
+
+def _batch(connection: apsw.Connection, sql: str, after: int) -> list[Any]:
+    found: list[Any] = []
+    size = 0
+    rows = connection.execute(sql, (after, AT_ONCE))
+    try:
+        for row in rows:
+            found.append(row)
+            size += len(row[-1])
+            if size >= AT_ONCE_BYTES:
+                break
+    finally:
+        rows.close()  # what is being read from cannot be changed
+    return found

@@ -379,7 +379,8 @@ class Searching:
         return self.connection.execute(sql, (*found.params, text.match(sought), number)).get
 
     def _score(self, text: TextTable) -> Condition:
-        score = text.score(local=self.search.bound is not None)
+        sees_all = self.search.bound is None and self.search.shown is None
+        score = text.score(local=None if sees_all else self.search.text)
         if self.test is None:
             return Condition(score)
         return Condition(f"CASE WHEN {self.test.sql} THEN {score} ELSE {NOT_FULFILLED} END", self.test.params)

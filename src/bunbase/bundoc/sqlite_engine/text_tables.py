@@ -58,12 +58,18 @@ class TextTable(KeptIndex):
     def take(self, connection: apsw.Connection, id: str, value: Any) -> None:
         connection.execute(self.delete_sql, (id,))
 
-    def score(self, local: bool) -> str:
-        """Give SQL for how well a row fits, the better the greater. A `local` score is the row's own affair: the
-        common one tells something of all documents that hold a word, those that a rule hides among them.
+    def score(self, local: TextSearch | None) -> str:
+        """Give SQL for how well a row fits, the better the greater. A `local` score is an affair of the row and of the
+        fields that are searched: the common one tells something of all documents that hold a word, those that a rule
+        hides among them, and of how long the row's other fields are, which may be hidden.
         """
-        weights = ", ".join(repr(weight) for weight in self.weights)
-        return f"{LOCAL_SCORE}({self.name}, {weights})" if local else f"-bm25({self.name}, {weights})"
+        if local is None:
+            return f"-bm25({self.name}, {', '.join(map(repr, self.weights))})"
+        asked = [
+            weight if not local.fields or field in local.fields else 0.0
+            for field, weight in zip(self.definition.fields, self.weights, strict=True)
+        ]
+        return f"{LOCAL_SCORE}({self.name}, {', '.join(map(repr, asked))})"
 
     def match(self, sought: TextSearch) -> str:
         """Give the search in FTS5's words."""
@@ -83,8 +89,9 @@ def prepare_scores(connection: apsw.Connection, left: Callable[[], float]) -> No
 
 
 def _local_score(left: Callable[[], float], api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
-    """bm25 as if every word were equally rare."""
-    length = 1 - LENGTH_WEIGHT + LENGTH_WEIGHT * api.column_size(-1) / LENGTH
+    """bm25 as if every word were equally rare. A column whose weight is 0 is not searched."""
+    words = sum([api.column_size(column) for column, weight in enumerate(weights) if weight])
+    length = 1 - LENGTH_WEIGHT + LENGTH_WEIGHT * words / LENGTH
     score = 0.0
     for phrase in range(api.phrase_count):
         if left() < 0:
