@@ -88,7 +88,7 @@ class ServiceTokens:
         try:
             key = self._key(token)
             claims = msgspec.convert(jwt.decode(token, key.key, algorithms=[ALGORITHM]).claims, ServiceClaims)
-        except (JoseError, ValueError, TypeError, RecursionError):  # TypeError: "crit" that is no list of names
+        except (JoseError, ValueError, TypeError, RecursionError):  # TypeError: `crit` is no list of names
             raise Unauthenticated("This port takes service tokens only.") from None
         if claims.sub != key.room:
             raise Unauthenticated("This service token names another room than its key belongs to.")
