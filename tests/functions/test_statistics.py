@@ -78,6 +78,22 @@ async def test_what_a_project_used_outlives_its_functions(functions: FunctionsSe
     assert (await functions.usage(member_caller("prj_other"), 24)).hours == ()
 
 
+async def test_a_clock_that_is_years_ahead_deletes_nothing_that_is_to_be_paid_for(functions: FunctionsService) -> None:
+    """Billing A2: a machine that starts with a wrong date would wipe the usage of all others within seconds."""
+    await deploy(functions, "f", HALF)
+    await call(functions, "f")
+    await functions.meter.flush()
+    truth, hour = functions.clock, hour_of(functions.clock.now())
+
+    functions.clock = ManualClock(truth.now() + timedelta(days=5000))
+    await functions.delete_old_counts()
+    functions.clock = truth
+
+    [kept] = await functions.stores.hours.of_project("prj_one", hour, 9)
+    assert kept.invocations == 1
+    assert await functions.stores.hours.db.value("SELECT count(*) FROM usage_batches") == 1
+
+
 async def test_a_call_that_nobody_took_is_told_apart(functions: FunctionsService) -> None:
     await deploy(functions, "f", HALF)
     functions.pool.waiting.settings = functions.settings.__class__(max_waiting_bytes=1 << 20)

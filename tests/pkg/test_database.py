@@ -193,6 +193,23 @@ async def test_a_statement_that_takes_too_long_says_busy(db: Database) -> None:
         await db.execute("SELECT pg_sleep(60)")
 
 
+@pytest.mark.parametrize("sqlstate", ["53100", "53200", "40P01", "57014", "58030", "25006", "55P03"])
+async def test_what_will_pass_by_itself_says_busy(db: Database, sqlstate: str) -> None:
+    """A full disk, no memory, a deadlock, a cancelled statement, a broken disk, a standby, a lock: no bug of ours.
+
+    Usage that meets one of these waits for the next time; what PostgreSQL will never take is dropped (Billing A2).
+    """
+    with pytest.raises(DatabaseBusy):
+        await db.execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
+
+    assert await db.value("SELECT 1") == 1
+
+
+async def test_what_is_wrong_with_a_statement_stays_a_bug(db: Database) -> None:
+    with pytest.raises(asyncpg.NumericValueOutOfRangeError):
+        await db.execute("SELECT 9223372036854775807::bigint + 1")
+
+
 async def test_a_session_that_is_ended_from_outside_is_replaced(db: Database, database_url: str) -> None:
     other = await asyncpg.connect(database_url)
     asleep = asyncio.create_task(db.value("SELECT pg_sleep(60)"))

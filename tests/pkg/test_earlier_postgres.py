@@ -158,6 +158,44 @@ def test_a_socket_directory_of_an_earlier_life_is_removed(short: Path) -> None:
     assert not (place.data / "postmaster.pid").exists()
 
 
+@pytest.mark.parametrize(
+    "left", ["²\n", "9" * 5000, "-5", "\0" * 40, f"{1 << 40}\n"], ids=["no digit", "long", "less", "zeros", "no id"]
+)
+def test_whatever_a_crash_left_in_the_file_of_ids_is_no_obstacle(short: Path, left: str) -> None:
+    """Newcomer F12: Python takes some of these for digits, and makes no number of them."""
+    place = place_for(short / "pg")
+    place.data.mkdir()
+    (place.data / "postmaster.pid").write_text(left)
+
+    os.close(earlier.take_over(place))
+
+    assert not (place.data / "postmaster.pid").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_lock_that_root_makes_belongs_to_the_owner_of_the_data(short: Path) -> None:
+    """Newcomer F12: one start by root must not keep the user away for good who starts BunBase otherwise."""
+    place = place_for(short / "pg")
+    os.chown(place.home, 1, 1)
+    os.close(earlier.take_over(place))
+
+    assert (place.home / "postgres.lock").stat().st_uid == 1
+    secret = short / "secret"
+    secret.touch()
+    (place.home / "postgres.lock").unlink()
+    os.link(secret, place.home / "postgres.lock")  # of a user who would like to own it
+    os.close(earlier.take_over(place))
+    assert secret.stat().st_uid == 0
+
+
+def test_a_lock_that_cannot_be_opened_is_told(short: Path) -> None:
+    place = place_for(short / "pg")
+    (place.home / "postgres.lock").symlink_to(short / "elsewhere")
+
+    with pytest.raises(PostgresUnavailable, match=r"postgres\.lock cannot be opened"):
+        earlier.take_over(place)
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
 def test_root_in_a_container_recognises_it_too(cluster: Cluster, home: Path) -> None:
     """Newcomer F12: containers take the right to look at processes of others from root."""

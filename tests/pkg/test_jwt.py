@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -85,6 +87,17 @@ def test_a_key_that_is_not_in_the_set_is_told_apart_from_a_bad_token(key: Signin
         Verifier([other.public_jwk()], lambda: NOW).claims(key.sign(CLAIMS))
     with pytest.raises(BadToken):
         Verifier([other.public_jwk() | {"kid": key.kid}], lambda: NOW).claims(key.sign(CLAIMS))
+
+
+@pytest.mark.parametrize("crit", [5, None, True, [[1]], [{}], {}, "kid", ["exp"]])
+def test_a_header_that_names_no_extensions_in_crit_is_bad(key: SigningKey, crit: Any) -> None:
+    """The library iterates over whatever stands there, and every stranger may send it: the ids of keys are public."""
+    _, payload, signature = key.sign({"exp": 2**40}).split(".")
+    header = {"alg": "RS256", "kid": key.kid, "crit": crit}
+    odd = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+
+    with pytest.raises(BadToken):
+        Verifier([key.public_jwk()]).claims(f"{odd}.{payload}.{signature}")
 
 
 def test_a_public_key_holds_nothing_private(key: SigningKey) -> None:

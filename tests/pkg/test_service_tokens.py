@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -60,6 +62,7 @@ def test_a_key_says_nothing_about_those_of_other_rooms() -> None:
         {"exp": int(NOW)},
         {"exp": int(NOW) + 3600},
         {"exp": "soon"},
+        {"exp": 10**400},
         {"aud": 7},
         {"aud": ["cellar", "hall"]},
         {"sub": ""},
@@ -77,6 +80,17 @@ def test_claims_that_we_never_sign_are_refused(claims: dict[str, Any]) -> None:
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(Unauthenticated):
         tokens().check(token)
+
+
+@pytest.mark.parametrize("crit", [5, None, True, [[1]], [{}], {}, "kid", ["exp"]])
+def test_a_header_that_names_no_extensions_in_crit_is_refused(crit: Any) -> None:
+    """Security 9: the library iterates over whatever stands there, and anybody may send it."""
+    head, _, rest = tokens("hall").mint("hall", "cellar").partition(".")
+    header = json.loads(base64.urlsafe_b64decode(head + "==")) | {"crit": crit}
+    odd = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+
+    with pytest.raises(Unauthenticated):
+        tokens().check(f"{odd}.{rest}")
 
 
 def test_the_public_key_is_no_secret_to_sign_with() -> None:
@@ -103,6 +117,18 @@ def test_a_token_is_renewed_before_it_dies() -> None:
     assert same == first
     assert second != first
     assert ours.check(second) == Passport("hall", "cellar")
+
+
+def test_a_clock_that_is_put_back_leaves_no_token_that_lives_too_long() -> None:
+    """Security 9: others refuse one that ends hours after their own, right time; it must not be kept until then."""
+    now = [NOW]
+    ours = ServiceTokens(derived_keys([OLD], ["hall"], ROOMS), lambda: now[0])
+    ours.current("hall", "cellar")
+
+    now[0] -= 3600
+    theirs = ServiceTokens(derived_keys([OLD], ["cellar"], ROOMS), lambda: now[0])
+
+    assert theirs.check(ours.current("hall", "cellar")) == Passport("hall", "cellar")
 
 
 def test_processes_change_over_to_keys_for_each_room_one_by_one() -> None:

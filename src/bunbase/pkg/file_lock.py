@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from bunbase.pkg.processes import is_ending
+from bunbase.pkg.numbers import whole_number
+from bunbase.pkg.processes import MAX_PID, is_ending
 
 DYING_SECONDS: Final = 30.0  # to give back gigabytes of memory, or to finish a write to a slow disk
 LIVING_SECONDS: Final = 0.3  # between kill -9 and what /proc says of it; before a new holder has written its id
@@ -57,7 +58,8 @@ def _wait_for(descriptor: int) -> None:
     began = time.monotonic()
     while not try_lock(descriptor):
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-        seconds = DYING_SECONDS if holder.isdigit() and is_ending(int(holder)) else LIVING_SECONDS
+        pid = whole_number(holder, MAX_PID)
+        seconds = DYING_SECONDS if pid is not None and is_ending(pid) else LIVING_SECONDS
         if time.monotonic() - began > seconds:
             raise Held(holder or "unknown")
         time.sleep(POLL_SECONDS)

@@ -108,7 +108,7 @@ class Verifier:
             checked = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
         except InvalidKeyIdError as error:
             raise UnknownKey(str(error)) from None
-        except (JoseError, ValueError, RecursionError) as error:
+        except (JoseError, ValueError, TypeError, RecursionError) as error:  # TypeError: `crit` is no list of names
             raise BadToken(str(error)) from None
         claims: Any = checked.claims
         if "kid" not in checked.header or not isinstance(claims, dict):

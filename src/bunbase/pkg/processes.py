@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 PF_EXITING: Final = 0x4  # include/linux/sched.h: the kernel is taking the process down
 SIGKILL_PENDING: Final = 1 << 8
 ENDED: Final = ("Z", "X")
+MAX_PID: Final = 1 << 22  # include/linux/threads.h: PID_MAX_LIMIT
 
 
 class Process(NamedTuple):

@@ -140,9 +140,18 @@ async def test_numbers_of_batches_are_kept_for_forty_days(db: Database) -> None:
     ledger, now = Ledger(db), SystemClock().now()
     await ledger.add(batch(), now)
 
-    assert await ledger.prune(now + timedelta(days=39)) == 0
+    assert await Ledger(db, ManualClock(now + timedelta(days=39))).prune() == 0
     assert not (await ledger.add(batch(), now)).new
-    assert await ledger.prune(now + timedelta(days=41)) == 1
+    assert await Ledger(db, ManualClock(now + timedelta(days=41))).prune() == 1
+
+
+async def test_hours_are_kept_as_long_as_they_are_said_to_be(db: Database) -> None:
+    """Billing A2: PostgreSQL's clock decides, whatever a process takes for the time."""
+    now = SystemClock().now()
+    await Ledger(db).add(batch(projects="a"), now)
+
+    assert await Ledger(db).delete_older(timedelta(days=1)) == 0
+    assert await Ledger(db, ManualClock(now + timedelta(days=2))).delete_older(timedelta(days=1)) == 1
 
 
 @asynccontextmanager

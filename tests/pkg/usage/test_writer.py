@@ -161,6 +161,18 @@ async def test_a_batch_that_is_never_taken_does_not_hold_up_the_others(monkeypat
     assert metrics.usage_dropped_batches._value.get() == before + 1
 
 
+async def test_closing_survives_a_batch_that_is_never_taken() -> None:
+    """Billing A2: else a stop would fail, and lose what the room closes behind its usage: log lines."""
+    world = World()
+    world.add(0, "bad", 1)
+    await _poisoned(world)
+    world.add(0, "good", 1)
+
+    await world.writers[0].close()
+
+    assert world.ledger.total == {("good", CALLS, NOON): 1}
+
+
 async def _poisoned(world: World) -> int:
     writer = world.writers[0]
     add = writer.deliver

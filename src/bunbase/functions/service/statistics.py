@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.function_usage import FunctionHour, FunctionStats, Usage, UsageHour
@@ -11,7 +12,7 @@ from bunbase.functions.service.parts import Parts
 from bunbase.functions.store.hours import Hour
 from bunbase.pkg.usage.batches import hour_of
 
-USAGE_DAYS = 400  # a year of bills, and time to dispute the last
+USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last
 
 
 class Statistics(Parts):
@@ -51,10 +52,8 @@ class Statistics(Parts):
         await self.meter.flush()
 
     async def delete_old_counts(self) -> None:
-        now = self.clock.now()
-        old = now - timedelta(days=self.settings.stats_retention_days)
-        await self.stores.hours.delete_old(old, now - timedelta(days=USAGE_DAYS))
-        await self.stores.hours.prune_batches(now)
+        old = self.clock.now() - timedelta(days=self.settings.stats_retention_days)
+        await self.stores.hours.delete_old(old, USAGE_KEPT)
 
 
 def first_hour(now: datetime, hours: int) -> datetime:

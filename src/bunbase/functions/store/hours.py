@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -103,9 +103,7 @@ class HourStore:
         """The statistics; what was used stays, to be paid for."""
         await self.db.execute(DELETE_PROJECT, project)
 
-    async def delete_old(self, before: datetime, usage_before: datetime) -> None:
+    async def delete_old(self, before: datetime, usage_age: timedelta) -> None:
         await self.db.execute(DELETE_OLD, before)
-        await self.ledger.delete_before(usage_before)
-
-    async def prune_batches(self, now: datetime) -> None:
-        await self.ledger.prune(now)
+        await self.ledger.delete_older(usage_age)
+        await self.ledger.prune()

@@ -9,6 +9,9 @@ from typing import Any
 import asyncpg
 
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
+from bunbase.pkg.logger import logger
+
+log = logger("db")
 
 CONNECT_SECONDS = 5.0
 
@@ -20,6 +23,15 @@ LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
+)
+# What the same statement may not meet the next time: nothing is wrong with it.
+PASSING = (
+    asyncpg.InsufficientResourcesError,  # its disk is full, it has no memory
+    asyncpg.TransactionRollbackError,  # a deadlock with another writer
+    asyncpg.OperatorInterventionError,  # somebody cancelled the statement
+    asyncpg.PostgresSystemError,  # its disk does not read or write
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that takes over, or no longer does
+    asyncpg.LockNotAvailableError,
 )
 CLOSED = ("connection is closed", "pool is clos", "connection was closed", "underlying connection is closed")
 
@@ -41,6 +53,9 @@ def as_problems() -> Iterator[None]:
         raise InvalidInput("Texts must not hold the character U+0000.") from error
     except LOST as error:
         raise Unreachable("PostgreSQL cannot be reached; try again.") from error
+    except PASSING as error:
+        log.warning("PostgreSQL could not do it now", error=str(error), sqlstate=error.sqlstate)
+        raise DatabaseBusy("PostgreSQL could not do this now; try again.") from error
     except asyncpg.InterfaceError as error:  # most say that we called it wrongly
         if not any(said in str(error) for said in CLOSED):
             raise

@@ -49,8 +49,9 @@ ON CONFLICT (project, dimension, hour) DO UPDATE SET amount = kept.amount + excl
 OF_PROJECT: Final = """
 SELECT project, dimension, hour, amount FROM usage_hours
 WHERE project = $1 AND dimension = ANY($2::smallint[]) AND hour >= $3 ORDER BY hour DESC, dimension LIMIT $4"""
-DELETE_BATCHES: Final = "DELETE FROM usage_batches WHERE at < $1"
-DELETE_HOURS: Final = "DELETE FROM usage_hours WHERE hour < $1"
+# PostgreSQL's own clock decides: a process whose clock is years ahead must not delete what is to be paid for.
+DELETE_BATCHES: Final = "DELETE FROM usage_batches WHERE at < coalesce($1::timestamptz, now()) - $2::interval"
+DELETE_HOURS: Final = "DELETE FROM usage_hours WHERE hour < coalesce($1::timestamptz, now()) - $2::interval"
 
 
 class Ledger:
@@ -81,12 +82,17 @@ class Ledger:
         """Newest first."""
         return await self.db.all(Amount, OF_PROJECT, project, list(dimensions), since, limit)
 
-    async def prune(self, now: datetime) -> int:
-        """Delete the numbers of batches that nobody will send again; give how many."""
-        return await self.db.execute(DELETE_BATCHES, now - BATCHES_KEPT)
+    async def prune(self) -> int:
+        """Delete the numbers of batches that nobody will send again; return how many."""
+        return await self.db.execute(DELETE_BATCHES, self._now(), BATCHES_KEPT)
 
-    async def delete_before(self, hour: datetime) -> None:
-        await self.db.execute(DELETE_HOURS, hour)
+    async def delete_older(self, age: timedelta) -> int:
+        """Delete the hours that lie so long back; return how many rows."""
+        return await self.db.execute(DELETE_HOURS, self._now(), age)
+
+    def _now(self) -> datetime | None:
+        """Return the time of tests; None for PostgreSQL's own."""
+        return None if self.clock is None else self.clock.now()
 
     async def _taken(self, batch: Batch[Any]) -> Receipt:
         receipt = await self.db.one(Receipt, TAKE, batch.writer, batch.seq)

@@ -19,7 +19,7 @@ from bunbase.pkg.postgres.configuration import ROLE, configure
 from bunbase.pkg.postgres.earlier import take_over
 from bunbase.pkg.postgres.errors import PostgresUnavailable
 from bunbase.pkg.postgres.initialise import initialise
-from bunbase.pkg.postgres.place import SHARED, Place, place_for, socket_directory
+from bunbase.pkg.postgres.place import SHARED, Place, hold_home, place_for, socket_directory
 from bunbase.pkg.postgres.process import FAST, IMMEDIATE, POLL_SECONDS, spawn, until
 
 DATABASE: Final = "bunbase"
@@ -39,6 +39,7 @@ class Cluster:
     """A running server. `data_dir` is where its files really lie."""
 
     def __init__(self, place: Place, version: str, socket: Path, process: subprocess.Popen[bytes]) -> None:
+        self.held = -1
         self.data_dir = place.home
         self.log = place.log
         self.version = version
@@ -67,6 +68,9 @@ class Cluster:
             self.process.wait(KILL_SECONDS)
         if self.socket.parent != self.data_dir:
             shutil.rmtree(self.socket, ignore_errors=True)
+        if self.held >= 0:
+            os.close(self.held)
+            self.held = -1
 
 
 def start_cluster(data_dir: Path, durable: bool = True, shared: Path = SHARED) -> Cluster:
@@ -79,6 +83,18 @@ def start_cluster(data_dir: Path, durable: bool = True, shared: Path = SHARED) -
         raise PostgresUnavailable("the embedded PostgreSQL runs on Linux only: set DATABASE_URL")
     place = place_for(data_dir, shared)
     binaries = within_reach(find_binaries(_major_of(place.data)), place.account, shared)
+    held = hold_home(place.home, data_dir)
+    try:
+        cluster = _started(place, binaries, durable)
+    except BaseException:
+        if held >= 0:
+            os.close(held)
+        raise
+    cluster.held = held
+    return cluster
+
+
+def _started(place: Place, binaries: Binaries, durable: bool) -> Cluster:
     lock = take_over(place)
     try:
         if not place.data.exists():

@@ -25,11 +25,12 @@ from pathlib import Path
 from typing import Final
 
 from bunbase.pkg.file_lock import try_lock
+from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.postgres.account import Account
 from bunbase.pkg.postgres.errors import PostgresUnavailable
 from bunbase.pkg.postgres.place import SOCKET, TEMPORARY, Place
 from bunbase.pkg.postgres.process import FAST, IMMEDIATE
-from bunbase.pkg.processes import Process, process
+from bunbase.pkg.processes import MAX_PID, Process, process
 
 ORPHAN_SECONDS: Final = 5.0  # for a postmaster that was told to end, by the kernel, then by us
 IMMEDIATE_SECONDS: Final = 10.0  # PostgreSQL kills its children itself after five
@@ -44,7 +45,7 @@ def take_over(place: Place) -> int:
     The caller holds the data directory, so whatever works there is what an earlier owner left.
     Raises: PostgresUnavailable when something does not end.
     """
-    lock = os.open(place.home / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    lock = _opened(place.home / "postgres.lock")
     try:
         _outlive(place, lock)
         _forget(place)
@@ -54,12 +55,31 @@ def take_over(place: Place) -> int:
     return lock
 
 
+def _opened(path: Path) -> int:
+    """Open the lock's file. One that root makes belongs to the directory's owner, who may start the next time.
+
+    Only a new one changes hands: what else has this name may be a link to any file. Raises: PostgresUnavailable.
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        try:
+            lock = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return os.open(path, flags)
+        if os.geteuid() == 0:
+            home = path.parent.stat()
+            os.fchown(lock, home.st_uid, home.st_gid)
+        return lock
+    except OSError as error:
+        raise PostgresUnavailable(
+            f"{path} cannot be opened ({error.strerror}): start BunBase as the user who did so before"
+        ) from error
+
+
 def postmaster_of(data: Path, account: Account | None = None) -> int | None:
     """Give the process that serves this data directory, if one does: its pid may long be another program's."""
-    pid = _lines(data / "postmaster.pid")[0].strip()
-    if not pid.isdigit():
-        return None
-    found = process(int(pid))
+    pid = whole_number(_lines(data / "postmaster.pid")[0].strip(), MAX_PID)  # a crash may leave anything in there
+    found = process(pid) if pid is not None else None
     return found.pid if found is not None and _works_on(found, (data,), account) else None
 
 

@@ -3,6 +3,7 @@
     <home>/data              what initdb makes and PostgreSQL writes
     <home>/socket            the socket, unless its path would be too long for the kernel
     <home>/postgres.lock     held by every process of the server (earlier.py)
+    <home>/holder.lock       held by the BunBase that started it, where the home is not in its data directory
     <home>/postgresql.conf   written by us at each start, like pg_hba.conf and pg_ident.conf
     <home>/postgres.log
 
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bunbase.pkg.file_lock import Held, hold_file
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.postgres.account import Account, account_for
 from bunbase.pkg.postgres.errors import PostgresUnavailable
@@ -28,6 +30,7 @@ SHARED: Final = Path("/var/lib/bunbase")
 NOTE: Final = "moved.txt"
 OWNER: Final = "belongs-to.txt"
 SOCKET: Final = "socket"
+HOLDER: Final = "holder.lock"
 # Where directories for sockets lie, and how their names begin: each is new, of one owner, and short.
 TEMPORARY: Final = (Path("/tmp"), "bunbase-")  # noqa: S108  mkdtemp makes them, nobody guesses them
 MAX_SOCKET_DIRECTORY: Final = 85  # bytes; sockaddr_un holds 108, `/.s.PGSQL.5432.lock` comes on top
@@ -73,6 +76,23 @@ def place_for(data_dir: Path, shared: Path = SHARED) -> Place:
             "let that user in, or move the data directory"
         )
     return Place(_moved(data_dir, account, shared), account)
+
+
+def hold_home(home: Path, data_dir: Path) -> int:
+    """Hold a home that lies elsewhere: who holds its data directory need not be the only one whose note leads here.
+
+    A copy of a directory that was renamed while it was in use would take its PostgreSQL for one that an earlier owner
+    left, and end it. Return -1 where the data directory's own lock is enough. Raises: PostgresUnavailable.
+    """
+    if home == data_dir.resolve():
+        return -1
+    try:
+        return hold_file(home / HOLDER)
+    except Held as held:
+        raise PostgresUnavailable(
+            f"another BunBase (process {held.holder}) works on {home}, to which {data_dir} leads too: stop it, or copy "
+            f"{home} and name the copy in {data_dir / NOTE}"
+        ) from None
 
 
 def socket_directory(place: Place) -> Path:
@@ -140,7 +160,9 @@ def _noted(data_dir: Path) -> Path:
         raise PostgresUnavailable(
             f"{data_dir} is a copy of {owner}, and {home} belongs to that one: copy it too, and name the copy in {note}"
         )
-    replace_secret_file(home / OWNER, f"{data_dir}\n")
+    if owner != data_dir:
+        os.close(hold_home(home, data_dir))  # nobody works there, so this is the directory's new name
+        replace_secret_file(home / OWNER, f"{data_dir}\n")
     return home
 
 

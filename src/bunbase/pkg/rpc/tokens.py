@@ -40,7 +40,7 @@ class Passport:
 class ServiceClaims(msgspec.Struct, frozen=True):
     sub: str
     aud: str
-    exp: float
+    exp: int
     client: str = ""
 
 
@@ -56,7 +56,7 @@ class ServiceTokens:
     def current(self, room: str, audience: str) -> str:
         """Return a token for a call of `room` to `audience` that is valid for at least another minute."""
         token, expires_at = self._minted.get((room, audience), ("", 0.0))
-        if expires_at - self.now() < RENEW_SECONDS:
+        if not RENEW_SECONDS <= expires_at - self.now() <= LIFETIME_SECONDS:  # more: the clock was put back
             token = self.mint(room, audience)
             self._minted[room, audience] = (token, self.now() + LIFETIME_SECONDS)
         return token
@@ -88,7 +88,7 @@ class ServiceTokens:
         try:
             key = self._key(token)
             claims = msgspec.convert(jwt.decode(token, key.key, algorithms=[ALGORITHM]).claims, ServiceClaims)
-        except (JoseError, ValueError, msgspec.ValidationError):
+        except (JoseError, ValueError, TypeError, RecursionError):  # TypeError: `crit` is no list of names
             raise Unauthenticated("This port takes service tokens only.") from None
         if claims.sub != key.room:
             raise Unauthenticated("This service token names another room than its key belongs to.")

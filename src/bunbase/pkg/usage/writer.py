@@ -65,6 +65,8 @@ class Writer(Generic[Row]):
             await self.flush()
         except Problem as problem:
             log.warning("the usage of the last seconds was lost", batches=len(self.unsent), error=problem.detail)
+        except Exception:  # a batch that the store will never take must not keep others from closing
+            log.exception("usage that the store does not take was lost", batches=len(self.unsent))
 
     def _freeze(self) -> bool:
         """Freeze what was counted; False if there is no room for more batches."""
