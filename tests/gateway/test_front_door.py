@@ -23,7 +23,6 @@ from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.generate import openapi_document
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import NotFound
-from bunbase.pkg.http1.limits import Limits
 from tests.gateway.door import FakeFunctions
 from tests.gateway.lanes import KEY, Reply, Served, served
 from tests.gateway.others import BAKERY, FakeBunAuth, Room
@@ -297,5 +296,8 @@ async def test_what_is_too_large_is_answered_so_that_a_client_reads_it(lanes: tu
 
 
 def test_the_settings_bound_the_port() -> None:
-    settings = GatewaySettings(max_connections=7, max_connections_per_address=3, trusted_proxies=("10.0.0.1",))
-    assert limits_of(settings) == Limits(connections=7, per_address=3, unlimited=("10.0.0.1",))
+    settings = GatewaySettings(max_connections=7, max_connections_per_address=3, trusted_proxies=("10.0.0.0/8",))
+    limits = limits_of(settings)
+
+    assert (limits.connections, limits.per_address) == (7, 3)
+    assert [address in limits.unlimited for address in ("10.1.2.3", "192.0.2.1")] == [True, False]
