@@ -74,6 +74,30 @@ async def test_a_page_that_a_function_serves_may_write_to_where_it_came_from() -
     assert (own.status_code, other.status_code) == (422, 403)
 
 
+async def test_a_form_of_a_sandboxed_page_may_be_sent_to_functions_and_to_nothing_else() -> None:
+    """The page of a function on the shared host has the origin `null` (decision 0036), in dev mode as in production."""
+    headers = {"x-bunbase-key": PUBLISHABLE, "origin": "null"}
+    async with door_of() as door:
+        form = await door.http.post("/v1/functions/echo", data={"a": "1"}, headers=headers)
+        nobody = await door.http.post("/v1/functions/echo", data={"a": "1"}, headers={"origin": "null"})
+        others = [
+            (await door.http.post(path, json={}, headers=headers)).json()["code"]
+            for path in ("/v1/auth/login", "/v1/data/posts", "/api/auth/login", "/rpc")
+        ]
+
+    assert (form.status_code, nobody.status_code) == (201, 401)
+    assert others == ["origin_refused"] * 4
+
+
+def test_on_a_projects_own_host_pages_have_an_origin() -> None:
+    guard = LocalGuard(no_app, allowed=lambda _: False, own="http://localhost:7070")
+    sent = Headers({"host": "shop.fn.localhost:7070", "origin": "null"})
+
+    guard.check("POST", "/v1/functions/echo", sent)
+    with pytest.raises(OriginRefused):
+        guard.check("POST", "/v1/functions/echo", sent, on_own_host=True)
+
+
 async def test_in_production_the_proxy_decides_which_names_lead_here() -> None:
     async with door_of(mode="production") as door:
         answer = await door.http.get("/api/instance", headers={"host": "anything.example.com"})

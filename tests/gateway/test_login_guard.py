@@ -246,3 +246,17 @@ async def test_invented_personal_tokens_have_a_limit_and_known_ones_go_on() -> N
         assert (before, [await me(known), await me(session)]) == ([200, 200], [200, 200])
         assert invented == [401] * MOST + [429]
         assert asked == 1 + MOST
+
+
+async def test_invented_tokens_that_ask_for_explanations_have_the_same_limit() -> None:
+    async with door_of(GatewaySettings(token_requests_per_minute=MOST)) as door:
+
+        async def explained(token: str) -> int:
+            headers = {"x-bunbase-key": PUBLISHABLE, "x-bunbase-explain": token}
+            return (await door.http.get("/v1/data/posts", headers=headers)).status_code
+
+        invented = [await explained(f"bpt_invented_{number}") for number in range(MOST + 1)]
+        asked = door.bunauth.calls["verify"]
+
+        assert invented == [401] * MOST + [429]
+        assert asked == MOST

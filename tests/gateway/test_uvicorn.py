@@ -16,6 +16,7 @@ RELIED_ON = (
     *("server_state", "app_state", "root_path", "asgi_version", "access_log", "access_logger", "logger"),
     *("connection_made", "connection_lost", "data_received", "send_400_response", "on_message_begin", "on_header"),
     *("on_headers_complete", "on_body", "on_message_complete", "on_response_complete", "shutdown", "_start_asgi_task"),
+    "self.parser.set_dangerous_leniencies(lenient_data_after_close=True)",
 )
 OF_A_CYCLE = (
     *("body", "more_body", "disconnected", "keep_alive", "response_started", "response_complete"),

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bunbase.pkg.serve import PortTaken, listen, serving
+from bunbase.pkg.serve import PortTaken, base_url, listen, serving
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
@@ -73,3 +73,7 @@ async def test_an_ipv6_address_is_written_in_brackets() -> None:
 
     async with serving(hello, listener) as address:
         assert address.startswith("http://[::1]:")
+
+
+def test_an_address_of_ipv6_stands_in_brackets() -> None:
+    assert [base_url("::", 7070), base_url("127.0.0.1", 80)] == ["http://[::]:7070", "http://127.0.0.1:80"]

@@ -135,7 +135,7 @@ class Callers:
     async def _explains(self, request: AnyRequest, project: str) -> bool:
         """Say whether denials may be explained: to anybody in dev mode, else to a developer who is a member.
 
-        Raises: InvalidToken, TokenExpired, ProjectNotFound, Unreachable.
+        Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, Unreachable.
         """
         asked = request.headers.get(EXPLAIN_HEADER, "")
         if not asked:
@@ -144,7 +144,7 @@ class Callers:
             return True
         if asked == "true" or len(asked) > MAX_LENGTH:
             raise InvalidToken("X-Bunbase-Explain takes the access token of a developer who is a member.")
-        developer = await self.identity.developer(asked)
+        developer = await self._developer_of(request, asked)
         await self.identity.membership(developer.id, project)
         return True
 
@@ -159,14 +159,17 @@ class Callers:
         token = bearer_token(request.headers)
         if not token:
             raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
-        if self.identity.knows_developer(token):
-            developer = await self.identity.developer(token)
-        else:
-            ip = client_ip(request, self.trusted_proxies)
-            developer = await self.limits.look_up(ip, lambda: self.identity.developer(token))
+        developer = await self._developer_of(request, token)
         if not developer.session and "write" not in developer.scopes and request.method not in READING:
             raise Forbidden("This personal access token may only read; make one with the scope write.")
         return developer
+
+    async def _developer_of(self, request: AnyRequest, token: str) -> Developer:
+        """Raises: InvalidToken, TokenExpired, RateLimited, Unreachable."""
+        if self.identity.knows_developer(token):
+            return await self.identity.developer(token)
+        ip = client_ip(request, self.trusted_proxies)
+        return await self.limits.look_up(ip, lambda: self.identity.developer(token))
 
 
 def _found() -> Callable[[AnyRequest], Any]:

@@ -132,7 +132,7 @@ class FastLane(Http1Protocol):
         idle = self.cycle is None or self.cycle.response_complete
         if not idle or self.flow.write_paused or not parser.should_keep_alive() or parser.should_upgrade():
             return None
-        if parser.get_http_version() != "1.1":
+        if parser.get_http_version() != "1.1" or self.is_head_large():
             return None
         if self.lane.hosts.suffix and self.lane.hosts.slug(self.headers) is not None:
             return None  # a project's own host: other addresses stand for other things there

@@ -17,8 +17,11 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.http import HOST_SLUG
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+FUNCTIONS: Final = "/v1/functions/"
+NOBODY: Final = "null"  # the origin of a page that a function answered on the shared host, and of pages elsewhere too
 DATA_PLANE: Final = "/v1/"  # its routes ask for a key, which a page elsewhere lacks
 # names that nobody can register: RFC 6761, RFC 6762, and ICANN's .internal; a name without a dot leads nowhere outside
 LOCAL_NAMES: Final = ("localhost", "local", "internal", "test")
@@ -43,11 +46,12 @@ class LocalGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
-            self.check(scope["method"], scope["path"], Headers.from_scope(scope))
+            on_own_host = HOST_SLUG in scope.get("state", {})
+            self.check(scope["method"], scope["path"], Headers.from_scope(scope), on_own_host)
         await self.app(scope, receive, send)
 
-    def check(self, method: str, path: str, headers: Headers) -> None:
-        """Raises: OriginRefused, HostRefused."""
+    def check(self, method: str, path: str, headers: Headers, on_own_host: bool = False) -> None:
+        """`on_own_host`: of one project. Raises: OriginRefused, HostRefused."""
         sent_to = headers.get("host", "")
         ours = self._ours(host_of(sent_to))
         if not ours and not path.startswith(DATA_PLANE):
@@ -57,6 +61,8 @@ class LocalGuard:
         origin = headers.get("origin", "")
         if not origin or method in READING or self.allowed(origin):
             return
+        if origin == NOBODY and path.startswith(FUNCTIONS) and not on_own_host:
+            return  # a form of a sandboxed page; one elsewhere knows neither a key nor the project's id
         if not (ours and urlsplit(origin).netloc.lower() == sent_to.lower()):
             raise OriginRefused(f"Add the page's origin to gateway.cors_origins: {origin[:100]}.")
 

@@ -35,7 +35,7 @@ from bunbase.pkg.logger import configure_logging, logger
 from bunbase.pkg.modules import Site
 from bunbase.pkg.postgres.cluster import Cluster, start_cluster
 from bunbase.pkg.rpc.tokens import ServiceTokens
-from bunbase.pkg.serve import listen, serving
+from bunbase.pkg.serve import base_url, listen, serving
 
 log = logger("house")
 
@@ -136,7 +136,7 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     database_url, cluster = _database(plan, directory.path, stack)
     tokens = ServiceTokens(keys)
     host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
-    public_url = plan.gateway.public_url.rstrip("/") or f"http://{host}:{port}"
+    public_url = plan.gateway.public_url.rstrip("/") or base_url(host, port)
     tell = partial(plan.terminal.setup_token, url=public_url)
     functions_host = plan.config.of(FUNCTIONS.name, FunctionsSettings).host
     site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock(), tell, functions_host)
@@ -184,8 +184,8 @@ def _local_url(listeners: dict[str, Any]) -> str:
     if GATEWAY not in listeners:
         return ""
     host, port = listeners[GATEWAY].getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  compared, not listened on
-    return f"http://{host}:{port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not listened on
+    return base_url(host, port)
 
 
 async def _told_to_stop(stop: asyncio.Event, cluster: Cluster | None) -> None:

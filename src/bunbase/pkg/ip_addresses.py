@@ -27,7 +27,7 @@ def neighbourhood(address: str) -> str:
     """Return the name under which limits count `address`: IPv4 by itself, IPv6 by its /64; other texts unchanged."""
     parsed = _parsed(address)
     if not isinstance(parsed, IPv6Address):
-        return address
+        return address if parsed is None else str(parsed)
     prefix = int(parsed) >> (128 - IPV6_PREFIX_BITS) << (128 - IPV6_PREFIX_BITS)
     return f"{IPv6Address(prefix)}/{IPV6_PREFIX_BITS}"
 

@@ -59,6 +59,10 @@ def listen(host: str, port: int) -> socket.socket:
         time.sleep(POLL_SECONDS)
 
 
+def base_url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -103,7 +107,7 @@ async def serving(
         if task.done():
             task.result()
         host, port = listener.getsockname()[:2]
-        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        yield base_url(host, port)
     finally:
         up.cancel()
         server.should_exit = True

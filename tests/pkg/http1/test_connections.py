@@ -105,6 +105,14 @@ def test_addresses_count_by_neighbourhood_and_proxies_only_in_all() -> None:
     assert (places.open, places.by_address) == (0, {})
 
 
+def test_a_proxy_is_known_as_a_socket_for_both_families_names_it() -> None:
+    """A server that listens at `::` sees IPv4 as ::ffff:10.0.0.1."""
+    places = Connections(Limits(connections=5, per_address=1, unlimited=("10.0.0.1",)))
+
+    assert [places.admit("::ffff:10.0.0.1") for _ in range(3)] == [True] * 3
+    assert [places.admit("::ffff:10.0.0.2"), places.admit("10.0.0.2")] == [True, False]
+
+
 def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = [(1024, 4096)]
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
@@ -211,6 +219,35 @@ async def test_a_bad_request_behind_a_good_one_lets_the_good_one_be_answered() -
 
         assert await client.status() == 200
         assert await client.rest() == b""
+
+
+async def test_a_bad_request_behind_several_good_ones_lets_all_of_them_be_answered() -> None:
+    async with port() as open_port, open_port.connected() as client:
+        client.send("POST /read", "content-length: 1", body=b"1")
+        client.send("POST /read", "content-length: 1", body=b"2")
+        client.send("POST /read", "content-length: 1", body=b"3")
+        client.writer.write(b"GET / HTTP/1.1\r\n\r\n")
+
+        assert [await client.status() for _ in range(3)] == [200] * 3
+        assert await client.rest() == b""
+        assert open_port.app.bodies == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize(("size", "status"), [(3000, 200), (5000, 431)])
+@pytest.mark.parametrize("line", ["GET /read", "GET /read?{}"])
+async def test_a_head_has_its_bound_also_where_it_comes_in_one_piece(line: str, size: int, status: int) -> None:
+    filling = "x" * size
+    async with port(head_bytes=4096) as open_port, open_port.connected() as client:
+        client.send(line.format(filling), *([] if "{}" in line else [f"x-filling: {filling}"]))
+        assert await client.status() == status
+
+    assert open_port.app.begun == (status == 200)
+
+
+async def test_a_large_body_in_one_piece_with_its_head_does_not_count_for_it() -> None:
+    async with port(head_bytes=4096) as open_port, open_port.connected() as client:
+        client.send("POST /read", "content-length: 9000", body=bytes(9000))
+        assert await client.status() == 200
 
 
 async def test_the_server_as_a_whole_may_be_asked() -> None:

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 from bunbase.pkg.http1.limits import Limits
-from bunbase.pkg.ip_addresses import neighbourhood
+from bunbase.pkg.ip_addresses import canonical_address, neighbourhood
 from bunbase.pkg.logger import logger
 
 log = logger("http")
@@ -29,12 +29,15 @@ class Connections:
         near = neighbourhood(address)
         here = self.by_address.get(near, 0)
         limits = self.limits
-        if self.open >= limits.connections or (here >= limits.per_address and address not in limits.unlimited):
+        if self.open >= limits.connections or (here >= limits.per_address and not self._is_unlimited(address)):
             self._tell(near, here)
             return False
         self.open += 1
         self.by_address[near] = here + 1
         return True
+
+    def _is_unlimited(self, address: str) -> bool:
+        return (canonical_address(address) or address) in self.limits.unlimited
 
     def leave(self, address: str) -> None:
         near = neighbourhood(address)

@@ -38,6 +38,7 @@ from bunbase.pkg.http1.head import ASTERISK, BLANKS, Head, checked_head
 from bunbase.pkg.http1.incoming import EXTENSION
 from bunbase.pkg.http1.server_wide import server_wide
 from bunbase.pkg.http1.timed import TimedProtocol
+from bunbase.pkg.http1.upgrade import brings_a_body, head_without_upgrade
 
 VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # as llhttp says it
 
@@ -61,6 +62,7 @@ class Http1Protocol(TimedProtocol):
         self.problem: Problem | None = None  # with the head that is being parsed
         self.piece_bytes = 0  # of the data that is being parsed
         self.body_came = False  # with it
+        self.head_again = b""  # of a request whose head the parser has to read once more
         self.head_bytes = 0  # of a head; of trailers, or of what stands between two chunks
         self.unread_bytes = 0
 
@@ -83,19 +85,34 @@ class Http1Protocol(TimedProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        while data:
+            data = self._read(data)
+
+    def _read(self, data: bytes) -> bytes:
+        """Return what is to be read next, behind a head that was read once more."""
         if self.ended or self.deaf:
             self._drop(len(data))
-            return
+            return b""
         self.body_came, self.piece_bytes = False, len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as told:
+            if self.head_again:
+                self._read_again()
+                return data[told.args[0] :]
             self._pass_over_upgrade(told.args[0] == len(data))
         except httptools.HttpParserError as error:
             self._stop_reading(error, len(data))
         else:
             if self.in_head or (self.in_message and not self.body_came):
                 self._count_head(len(data))
+        return b""
+
+    def _read_again(self) -> None:
+        head, self.head_again = self.head_again, b""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        self._read(head)
 
     def hang_up(self) -> None:
         """End the connection behind what was written. What the client still sends is read over for a while: closed on
@@ -137,9 +154,7 @@ class Http1Protocol(TimedProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(refusal(problem, self.server_state.default_headers))
             self.hang_up()
-        elif self.pipeline:
-            self.hang_up()
-        else:
+        else:  # of several that wait for their turn, `cycle` is the last
             self.cycle.keep_alive = False
 
     # what the parser tells
@@ -157,11 +172,17 @@ class Http1Protocol(TimedProtocol):
         self.headers.append((name.lower(), value.strip(BLANKS)))
 
     def on_headers_complete(self) -> None:
-        self.in_head = False
-        self.head_bytes = 0
         parser = self.parser
         method, version = parser.get_method(), parser.get_http_version()
+        if parser.should_upgrade() and method != b"CONNECT" and brings_a_body(self.headers):
+            self.head_again = head_without_upgrade(method, self.url, version, self.headers)
+            return
+        large = self.is_head_large()
+        self.in_head = False
+        self.head_bytes = 0
         try:
+            if large:
+                raise self._too_large()
             head = checked_head(method, self.url, version, self.headers)
         except Problem as problem:
             self.problem = problem
@@ -185,6 +206,8 @@ class Http1Protocol(TimedProtocol):
         cycle.message_event.set()
 
     def on_message_complete(self) -> None:
+        if self.head_again:
+            return
         self.in_message = False
         self.stop_by = None
         cycle = self.cycle
@@ -272,9 +295,19 @@ class Http1Protocol(TimedProtocol):
         if self.head_bytes <= self.limits.head_bytes:
             return
         if self.in_head:
-            self.refuse(HeadersTooLarge(f"Send at most {self.limits.head_bytes >> 10} KiB of them."))
+            self.refuse(self._too_large())
         else:
             self.close()  # framing without end: an answer is under way, or has been given
+
+    def is_head_large(self) -> bool:
+        """Ask of a head that has just been read: in one piece with its end it was not counted on the way."""
+        most = self.limits.head_bytes
+        if self.head_bytes + self.piece_bytes <= most:
+            return False
+        return len(self.url) + sum([len(name) + len(value) + 4 for name, value in self.headers]) > most
+
+    def _too_large(self) -> Problem:
+        return HeadersTooLarge(f"Send at most {self.limits.head_bytes >> 10} KiB of them.")
 
     def _pass_over_upgrade(self, nothing_behind: bool) -> None:
         """The request is answered as if it had not asked, but the parser drops what came in one piece behind it: what
