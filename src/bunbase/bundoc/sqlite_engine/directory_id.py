@@ -1,7 +1,8 @@
 """Which directory holds the documents of this installation.
 
-An empty or a wrong directory looks like a project without documents: reads answer 404, and writes begin anew at revision
-1. So the directory keeps an id, the installation remembers it beside its keys, and Bundoc serves only where both agree.
+An empty or a wrong directory looks like a project without documents: reads answer 404, and writes begin anew at
+revision 1. So the directory keeps an id, the installation remembers it beside its keys, and Bundoc serves only
+where both agree.
 """
 
 from __future__ import annotations
