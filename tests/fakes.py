@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Mac, PublicKey, Signature
 from bunbase.pkg.errors import InvalidInput, Unreachable
+from bunbase.pkg.ids import ID
 
 NONCE_BYTES = 12
 MAX_SECRET_BYTES = 64 << 10
@@ -35,6 +37,7 @@ class FakeKms:
         self.versions: dict[str, int] = {}
         self.destroyed: set[str] = set()
         self.signing: dict[str, rsa.RSAPrivateKey] = {}
+        self.directories: dict[str, str] = {}
 
     async def create_keys(self, owner: str) -> None:
         self._called("create_keys")
@@ -102,6 +105,14 @@ class FakeKms:
         self._called("destroy")
         self.destroyed.add(owner)
         self.signing.pop(owner, None)
+
+    async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
+        self._called("bind_directory")
+        if not all(re.fullmatch(ID, id) for id in (room, directory)):
+            raise InvalidInput("No such id.")
+        if self.directories.setdefault(room, directory) == replaces:
+            self.directories[room] = directory
+        return self.directories[room]
 
     def _called(self, name: str) -> None:
         self.calls.append(name)

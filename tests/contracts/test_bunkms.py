@@ -185,3 +185,30 @@ async def test_a_secret_is_at_most_64_kib(kms: Kms) -> None:
     assert await kms.unseal(OWNER, "x", await kms.seal(OWNER, "x", bytes(64 << 10))) == bytes(64 << 10)
     with pytest.raises(InvalidInput):
         await kms.seal(OWNER, "x", bytes((64 << 10) + 1))
+
+
+async def test_the_directory_that_was_bound_first_stays_bound(kms: Kms) -> None:
+    assert await kms.bind_directory("bundoc", "dir_a", "") == "dir_a"
+    assert await kms.bind_directory("bundoc", "dir_a", "") == "dir_a"
+    assert await kms.bind_directory("bundoc", "dir_b", "") == "dir_a"
+    assert await kms.bind_directory("functions", "dir_b", "dir_a") == "dir_b"
+
+
+async def test_a_directory_is_replaced_by_name_and_once(kms: Kms) -> None:
+    await kms.bind_directory("bundoc", "dir_a", "")
+
+    assert await kms.bind_directory("bundoc", "dir_b", "dir_x") == "dir_a"
+    assert await kms.bind_directory("bundoc", "dir_b", "dir_a") == "dir_b"
+    assert await kms.bind_directory("bundoc", "dir_c", "dir_a") == "dir_b"
+
+
+async def test_of_two_directories_at_once_one_is_bound(kms: Kms) -> None:
+    bound = await asyncio.gather(*(kms.bind_directory("bundoc", f"dir_{n}", "") for n in range(8)))
+
+    assert len(set(bound)) == 1
+
+
+@pytest.mark.parametrize("id", ["", "dir\0", "DIR", "d" * 65])
+async def test_what_is_no_id_of_a_directory_is_refused(kms: Kms, id: str) -> None:
+    with pytest.raises(InvalidInput):
+        await kms.bind_directory("bundoc", id, "")

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from bunbase.contracts.bunkms import Kms
-from bunbase.house.build import needed_by, open_rooms
+from bunbase.house.build import Said, needed_by, open_rooms
 from bunbase.house.internal import internal_app
 from bunbase.house.modules import GATEWAY, MODULES, ROOMS
 from bunbase.house.ready import readiness
@@ -183,14 +183,17 @@ async def test_a_needed_room_without_an_address_is_named_with_the_setting(here: 
 
 async def test_readiness_names_the_peer_that_is_dead_and_the_one_that_lives(here: Site) -> None:
     there, story = Story(), Story()
+    known = replace(here, service_tokens=ServiceTokens(derived_keys([SECRET], ("attic", GATEWAY), ())))
     async with (
         open_rooms(["cellar"], Settings, here, {}, there.modules) as elsewhere,
-        serving(internal_app(elsewhere, TOKENS, readiness(elsewhere, "")), listen("127.0.0.1", 0)) as address,
+        serving(
+            internal_app(elsewhere, known.service_tokens, readiness(elsewhere, "")), listen("127.0.0.1", 0)
+        ) as address,
     ):
         with listen("127.0.0.1", 0) as taken:
             nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
         peers = {"cellar": address, "hall": nobody}
-        async with open_rooms(["attic"], Settings, here, peers, story.modules) as house:
+        async with open_rooms(["attic"], Settings, known, peers, story.modules) as house:
             report, good = await readiness(house, "").report()
 
             with pytest.raises(Unreachable):
@@ -204,6 +207,64 @@ async def test_readiness_names_the_peer_that_is_dead_and_the_one_that_lives(here
             "hall": {"status": "unavailable", "detail": f"{nobody} cannot be reached."},
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("secret", "rooms", "why"),
+    [
+        (SECRET, ("attic",), ""),
+        ("the secret of another installation", ("attic",), "No key of this service token's room is known here"),
+        (SECRET, ("hall",), "this process holds no key of attic"),
+    ],
+)
+async def test_readiness_says_that_a_peer_refuses_this_process(
+    tmp_path: Path, secret: str, rooms: tuple[str, ...], why: str
+) -> None:
+    """The peer lives and answers balancers; whether it answers this process, only a token can tell."""
+    theirs = replace(site(tmp_path), service_tokens=ServiceTokens(derived_keys([SECRET], (), ("attic", "hall"))))
+    ours = replace(theirs, service_tokens=ServiceTokens(derived_keys([secret], rooms, ())))
+    async with (
+        open_rooms(["cellar", "hall"], Settings, theirs, {}, Story().modules) as elsewhere,
+        serving(
+            internal_app(elsewhere, theirs.service_tokens, readiness(elsewhere, "")), listen("127.0.0.1", 0)
+        ) as address,
+        open_rooms(["attic"], Settings, ours, {"cellar": address, "hall": address}, Story().modules) as house,
+        httpx.AsyncClient(base_url=address, trust_env=False) as balancer,
+    ):
+        report, good = await readiness(house, "").report()
+        assert (await balancer.get("/api/ready/own")).status_code == 200
+
+    assert good is (not why)
+    for room in ("cellar", "hall"):
+        assert why in report["checks"][room].get("detail", "")
+
+
+async def test_readiness_says_that_a_room_runs_elsewhere_than_at_its_address(here: Site) -> None:
+    async with (
+        open_rooms(["cellar"], Settings, here, {}, Story().modules) as elsewhere,
+        serving(internal_app(elsewhere, TOKENS, readiness(elsewhere, "")), listen("127.0.0.1", 0)) as address,
+    ):
+        peers = dict.fromkeys(ROOMS, address) | {"cellar": address, "attic": address, "hall": address}
+        async with open_rooms([GATEWAY], Settings, here, peers, Story().modules) as house:
+            report, good = await readiness(house, "").report()
+
+    assert not good
+    assert report["checks"]["cellar"] == {"status": "ok"}
+    assert "attic does not run here" in report["checks"]["attic"]["detail"]
+
+
+def test_the_log_names_postgresql_and_does_not_repeat_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr("bunbase.house.build.log.info", lambda event, **_: lines.append(event))
+    now = {"at": 0.0}
+    said = Said(lambda: now["at"])
+
+    for at in (100.0, 101.0, 104.9, 105.1):
+        now["at"] = at
+        said.waits("bunkms", Unreachable("PostgreSQL cannot be reached: refused."))
+    said.waits("bunkms", Unreachable("bunkms.seal could not be called."))
+
+    assert lines == ["waiting for PostgreSQL", "waiting for PostgreSQL", "waiting for another room"]
 
 
 async def test_readiness_asks_postgresql_where_it_is_used(here: Site, database_url: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,8 +21,10 @@ from bunbase.pkg.db.database import ping
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.client import Line
+from bunbase.pkg.rpc.room_keys import derived_keys
+from bunbase.pkg.rpc.tokens import ServiceTokens
 from bunbase.pkg.serve import listen, serving
-from tests.rooms import TOKENS, site
+from tests.rooms import SECRET, site
 
 
 class Confined:
@@ -75,22 +78,24 @@ async def test_processes_that_need_each_other_do_not_ask_in_a_circle(
     asked: list[str] = []
     ask = Line.ask
 
-    async def counted(line: Line, path: str, seconds: float) -> None:
+    async def counted(line: Line, path: str, seconds: float, caller: str, room: str) -> None:
         asked.append(line.address)
-        await ask(line, path, seconds)
+        await ask(line, path, seconds, caller, room)
 
     monkeypatch.setattr(Line, "ask", counted)
     monkeypatch.setattr(ready_module, "SHARED_SECONDS", 3600.0)  # the whole test is one second
     modules = ring(size)
+    tokens = ServiceTokens(derived_keys([SECRET], [module.name for module in modules], ()))
+    here = replace(site(tmp_path), service_tokens=tokens)
     async with AsyncExitStack() as stack, httpx.AsyncClient(trust_env=False, timeout=30) as http:
         listeners = [listen("127.0.0.1", 0) for _ in range(size)]
         addresses = [f"http://127.0.0.1:{one.getsockname()[1]}" for one in listeners]
         peers = {f"needed{number}": address for number, address in enumerate(addresses)}
         for number, listener in enumerate(listeners):
             targets = (f"needed{number}", f"needing{number}")
-            opening = open_rooms(targets, lambda _: Nothing(), site(tmp_path), peers, modules)
+            opening = open_rooms(targets, lambda _: Nothing(), here, peers, modules)
             house = await stack.enter_async_context(opening)
-            app = internal_app(house, TOKENS, readiness(house, ""), {})
+            app = internal_app(house, tokens, readiness(house, ""), {})
             await stack.enter_async_context(serving(app, listener))
 
         answers = await asyncio.gather(*(http.get(f"{address}/api/ready") for address in addresses * 20))

@@ -15,6 +15,7 @@ from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.routes.fast import FAST_ROUTES
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
+from bunbase.bundoc.sqlite_engine.directory_id import check_directory
 from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
 from bunbase.bundoc.transfer.routes import ROUTES as TRANSFER_ROUTES
 from bunbase.contracts.bundoc import Bundoc
@@ -27,7 +28,9 @@ BACKUPS = "backups"
 
 @asynccontextmanager
 async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[BundocRoom]:
-    async with open_sqlite_engine(site.data_dir / "bundoc", rooms[Kms], site.clock, settings) as engine:
+    documents = site.data_dir / "bundoc"
+    async with open_sqlite_engine(documents, rooms[Kms], site.clock, settings) as engine:
+        await check_directory(documents, rooms[Kms], settings.replaces_directory)
         copies = SqliteCopies(engine.files, engine.waiters)
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
         shelf = DirectoryShelf(directory, Proofs(rooms[Kms]))

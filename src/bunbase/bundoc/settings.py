@@ -26,6 +26,8 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `backup_directory`: where backups are kept, "" for `backups` in the data directory. `backup_every_hours`: how often
     a project is backed up that has no schedule of its own, 0 for never; `backups_kept`: how many of these are kept.
     `backup_seconds`: after this a backup, a check or a restore is stopped.
+
+    `replaces_directory`: the id of a directory that is gone for good; the one that Bundoc starts on takes its place.
     """
 
     max_open_projects: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
@@ -52,3 +54,4 @@ class BundocSettings(msgspec.Struct, frozen=True):
     backup_every_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24  # whoever set nothing up needs them most
     backups_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
     backup_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 7200
+    replaces_directory: Annotated[str, msgspec.Meta(max_length=64)] = ""

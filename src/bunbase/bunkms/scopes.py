@@ -33,12 +33,21 @@ SCOPES: Final = {
 
 def check_scope(caller: str, method: str, arguments: Mapping[str, Any]) -> None:
     """Raises: Forbidden."""
+    if method == "bind_directory":
+        _check_room(caller, arguments["room"])
+        return
     scope = SCOPES.get(caller)
     if scope is None or (arguments["owner"] == INSTANCE) != scope.instance:
         raise Forbidden(f"{caller} may not call bunkms.{method} for this owner.")
     for context in _contexts(arguments):
         if not context.startswith(scope.context):
             raise Forbidden(f"{caller} may call bunkms.{method} only for contexts that begin with {scope.context}")
+
+
+def _check_room(caller: str, room: str) -> None:
+    """A room that was taken over must not take another's directory away from it."""
+    if caller != room or caller not in SCOPES:
+        raise Forbidden(f"{caller} may not bind the directory of another room.")
 
 
 def _contexts(arguments: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -25,6 +26,7 @@ from bunbase.contracts.bunkms import (
 )
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import CannotStart, InvalidInput, Problem
+from bunbase.pkg.ids import ID
 from bunbase.pkg.logger import logger
 from bunbase.pkg.secret_text import MIN_DIFFERENT
 
@@ -136,6 +138,12 @@ class KmsService:
     async def destroy(self, owner: str) -> None:
         with counted("destroy"):
             await self.store.destroy(owner)
+
+    async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
+        with counted("bind_directory"):
+            if not all(re.fullmatch(ID, id) for id in (room, directory)):
+                raise InvalidInput("A room and a directory are named by small letters, digits and _, at most 64.")
+            return await self.store.bind_directory(room, directory, replaces)
 
     async def _seal(self, owner: str, kind: str, context: str, plaintext: bytes) -> str:
         newest = await self._newest(owner)

@@ -23,6 +23,11 @@ ADD_SIGNING = """
 INSERT INTO signing_keys (owner, kid, n, e, wrapped) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner) DO NOTHING"""
 DELETE_SIGNING = "DELETE FROM signing_keys WHERE owner = $1"
 
+BIND_DIRECTORY = """
+INSERT INTO directories (room, directory) VALUES ($1, $2)
+ON CONFLICT (room) DO UPDATE SET directory = excluded.directory, bound_at = now() WHERE directories.directory = $3"""
+DIRECTORY = "SELECT directory FROM directories WHERE room = $1"
+
 
 class Owner(msgspec.Struct, frozen=True):
     owner: str
@@ -81,6 +86,13 @@ class KeyStore:
             held = await self.db.one(Owner, LOCK_OWNER, owner)
             if held is not None and held.destroyed_at is None:
                 await self.db.execute(ADD_SIGNING, owner, key.kid, key.n, key.e, key.wrapped)
+
+    async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
+        """Bind the directory if none is bound, or `replaces` is; return the one that is bound then."""
+        async with self.db.transaction():
+            await self.db.execute(BIND_DIRECTORY, room, directory, replaces)
+            bound: str = await self.db.value(DIRECTORY, room)
+            return bound
 
     async def destroy(self, owner: str) -> None:
         async with self.db.transaction():

@@ -132,3 +132,11 @@ class Kms(Protocol):
     async def destroy(self, owner: str) -> None:
         """Destroy every key of the owner for good; again is harmless."""
         ...
+
+    async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
+        """Return the id of the directory that holds the room's files: the first that was bound stays bound.
+
+        `directory`: takes its place if none is bound, or if `replaces` is the one that is; "" replaces none.
+        Raises: InvalidInput for an id that is none.
+        """
+        ...

@@ -23,17 +23,24 @@ from bunbase.pkg.rpc.dispatch import Dispatcher, Method, methods_of
 log = logger("house")
 
 OPENING_SECONDS: Final = 60.0
-PAUSE_SECONDS: Final = 0.2
+PAUSE_SECONDS: Final = 0.2  # doubled each time
+MAX_PAUSE_SECONDS: Final = 2.0  # more would only make a start longer
+SAY_SECONDS: Final = 5.0
 
 
 @dataclass
 class House:
-    """The rooms as the gateway calls them, the methods this process answers for others, the peers it depends on."""
+    """The rooms as the gateway calls them, the methods this process answers for others, the peers it depends on.
+
+    `here`: the names of the rooms in this process. `callers`: which of these call a room that runs elsewhere.
+    """
 
     rooms: Rooms = field(default_factory=Rooms)
     methods: dict[str, Method] = field(default_factory=dict)
     scopes: dict[str, Scope] = field(default_factory=dict)
     lines: dict[str, Line] = field(default_factory=dict)
+    here: frozenset[str] = frozenset()
+    callers: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def dispatcher(self, table: Table = CALLERS) -> Dispatcher:
         return Dispatcher(self.methods, admission(table, self.scopes))
@@ -63,7 +70,7 @@ async def open_rooms(
 
     Raises: CannotStart naming a room that is needed, not targeted, and without an address in `peers`.
     """
-    house = House()
+    house = House(here=frozenset(targets))
     needed = needed_by(targets, modules)
     async with AsyncExitStack() as stack:
         for module in opening_order(modules):
@@ -77,6 +84,7 @@ async def open_rooms(
                 line = Line(_address(module.name, peers), site.service_tokens)
                 stack.push_async_callback(line.close)
                 house.lines[module.name] = line
+                house.callers[module.name] = _callers(module, targets, modules)
                 service = remote(module.name, module.provides, line, GATEWAY)
             else:
                 continue
@@ -90,14 +98,33 @@ async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack
     Raises: Unreachable, after a minute.
     """
     until = time.monotonic() + OPENING_SECONDS
+    said = Said()
+    pause = PAUSE_SECONDS
     while True:
         try:
             return await stack.enter_async_context(module.open(settings, rooms, site))
         except Unreachable as absent:
             if time.monotonic() > until:
                 raise
-            log.info("waiting for another room", room=module.name, reason=absent.detail)
-            await asyncio.sleep(PAUSE_SECONDS)
+            said.waits(module.name, absent)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
+
+
+class Said:
+    """What the log was told a room waits for: again at once for another reason, for the same one every few seconds."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
+        self.last = ("", 0.0)
+
+    def waits(self, room: str, absent: Unreachable) -> None:
+        reason, at = self.last
+        if absent.detail == reason and self.now() - at < SAY_SECONDS:
+            return
+        self.last = (absent.detail, self.now())
+        missing = "PostgreSQL" if absent.detail.startswith("PostgreSQL ") else "another room"
+        log.info(f"waiting for {missing}", room=room, reason=absent.detail)
 
 
 def needed_by(targets: Sequence[str], modules: Sequence[Module] = MODULES) -> set[type]:
@@ -105,6 +132,11 @@ def needed_by(targets: Sequence[str], modules: Sequence[Module] = MODULES) -> se
     if GATEWAY in targets:
         return {module.provides for module in modules}
     return {need for module in modules if module.name in targets for need in module.needs}
+
+
+def _callers(called: Module, targets: Sequence[str], modules: Sequence[Module]) -> tuple[str, ...]:
+    needing = [module.name for module in modules if module.name in targets and called.provides in module.needs]
+    return (*needing, GATEWAY) if GATEWAY in targets else tuple(needing)
 
 
 def _address(room: str, peers: dict[str, str]) -> str:

@@ -19,7 +19,7 @@ MAY_CALL: Final = {
         "bunauth": "create_keys seal unseal",
         "platform": "create_keys destroy",
         "tenant_auth": "public_keys sign",
-        "bundoc": "check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
+        "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
         NOBODY: "rotate",
     },

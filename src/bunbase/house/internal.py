@@ -11,12 +11,13 @@ from bunbase.house.build import House
 from bunbase.house.callers import CALLERS
 from bunbase.house.ready import OWN_READY
 from bunbase.house.settings import HouseSettings
+from bunbase.pkg.errors import Forbidden
 from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.admission import Table
-from bunbase.pkg.rpc.server import RpcApp
-from bunbase.pkg.rpc.tokens import ServiceTokens
+from bunbase.pkg.rpc.server import RpcApp, Told
+from bunbase.pkg.rpc.tokens import Passport, ServiceTokens
 
 JSON = "application/json"
 
@@ -30,21 +31,24 @@ def internal_limits(settings: HouseSettings) -> Limits:
 def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, table: Table = CALLERS) -> RpcApp:
     """Answer other processes as `table` allows."""
 
-    async def health() -> tuple[int, str, bytes]:
+    async def health() -> Told:
         return 200, JSON, msgspec.json.encode({"status": "ok", "version": __version__})
 
-    async def ready() -> tuple[int, str, bytes]:
+    async def ready() -> Told:
         return _told(*await readiness.report())
 
-    async def own_ready() -> tuple[int, str, bytes]:
+    async def own_ready(by: Passport | None) -> Told:
+        """A peer is told whether its calls are answered; a balancer, which has no token, only what is used here."""
+        if by is not None and by.audience not in house.here:
+            raise Forbidden(f"{by.audience[:64]} does not run here: see the address of it in BUNBASE_HOUSE__PEERS.")
         return _told(*await readiness.own_report())
 
-    async def metrics() -> tuple[int, str, bytes]:
+    async def metrics() -> Told:
         return 200, TEXT_TYPE, metrics_text()
 
-    plain = {"/api/health": health, "/api/ready": ready, OWN_READY: own_ready, "/metrics": metrics}
-    return RpcApp(house.dispatcher(table), tokens, plain)
+    plain = {"/api/health": health, "/api/ready": ready, "/metrics": metrics}
+    return RpcApp(house.dispatcher(table), tokens, plain, {OWN_READY: own_ready})
 
 
-def _told(answer: dict[str, Any], good: bool) -> tuple[int, str, bytes]:
+def _told(answer: dict[str, Any], good: bool) -> Told:
     return 200 if good else 503, JSON, msgspec.json.encode(answer)

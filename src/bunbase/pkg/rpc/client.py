@@ -12,6 +12,7 @@ import msgspec
 
 from bunbase.pkg import context
 from bunbase.pkg.errors import (
+    CannotStart,
     DeadlineExceeded,
     Internal,
     InvalidInput,
@@ -53,12 +54,21 @@ class Line:
         timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds), read=seconds)
         return self.http.build_request("POST", "/rpc", content=body, headers=headers, timeout=timeout)
 
-    async def ask(self, path: str, seconds: float) -> None:
-        """GET an address of the other process that needs no token. Raises: Unreachable unless it answers 200."""
+    async def ask(self, path: str, seconds: float, caller: str, room: str) -> None:
+        """GET an address of the other process with the token that `caller` sends to `room`.
+
+        Raises: Unreachable unless it answers 200, which it does not for a token that it would refuse.
+        """
         try:
-            reply = await self.http.get(path, timeout=seconds)
+            headers = {"authorization": f"Bearer {self.tokens.current(caller, room)}"}
+            reply = await self.http.get(path, headers=headers, timeout=seconds)
+        except CannotStart as keyless:
+            raise Unreachable(f"{caller} cannot call {room}: {keyless}.") from keyless
         except httpx.TransportError as error:
             raise Unreachable(f"{self.address} cannot be reached.") from error
+        if reply.status_code in (401, 403):
+            refused = _refused(reply.status_code, reply.content)
+            raise Unreachable(f"{self.address} does not answer {caller}: {refused.detail}")
         if reply.status_code != 200:
             raise Unreachable(f"{self.address}{path} answered {reply.status_code}.")
 

@@ -22,6 +22,7 @@ from bunbase.pkg.rpc.tokens import Passport, ServiceTokens
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Told = tuple[int, str, bytes]  # status, content type, body
 
 DEFAULT_DEADLINE_SECONDS = 60.0
 MAX_DEADLINE_MS = 1_000_000_000  # eleven days: nobody waits longer
@@ -38,19 +39,24 @@ class Asked:
 
 
 class RpcApp:
-    """`plain` answers GET requests that need no token, such as /metrics and /api/health, by path."""
+    """`plain` answers GET requests that need no token, such as /metrics and /api/health, by path.
+
+    `checked` does so too, and is told who sent a token; one that no call would be answered with is refused.
+    """
 
     def __init__(
         self,
         dispatcher: Dispatcher,
         tokens: ServiceTokens,
-        plain: Mapping[str, Callable[[], Awaitable[tuple[int, str, bytes]]]] | None = None,
+        plain: Mapping[str, Callable[[], Awaitable[Told]]] | None = None,
+        checked: Mapping[str, Callable[[Passport | None], Awaitable[Told]]] | None = None,
     ) -> None:
         if dispatcher.admit is None:
             raise TypeError("an internal port must know who may call what")
         self.dispatcher = dispatcher
         self.tokens = tokens
         self.plain = dict(plain or {})
+        self.checked = dict(checked or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,6 +67,10 @@ class RpcApp:
             plain = self.plain.get(scope["path"])
             if plain is not None:
                 await _respond(send, *await plain())
+                return
+            checked = self.checked.get(scope["path"])
+            if checked is not None:
+                await _respond(send, *await checked(self._sender(headers)))
                 return
             by = self._passport(scope, headers)
             seconds = _deadline_seconds(headers)
@@ -75,7 +85,12 @@ class RpcApp:
             raise NotFound("Calls between services go to POST /rpc.")
         if scope["method"] != "POST":
             raise MethodNotAllowed("Calls between services go to POST /rpc.")
-        return self.tokens.check(headers.get("authorization", "").removeprefix("Bearer "))
+        return self.tokens.check(_token(headers))
+
+    def _sender(self, headers: dict[str, str]) -> Passport | None:
+        """Return whose token came, None without one. Raises: Unauthenticated."""
+        token = _token(headers)
+        return self.tokens.check(token) if token else None
 
     async def _answer(self, asked: Asked, receive: Receive, send: Send) -> None:
         by, packed = asked.by, asked.packed
@@ -98,6 +113,10 @@ class RpcApp:
         except TimeoutError:
             raise DeadlineExceeded("The caller's deadline passed before the answer was ready.") from None
         return await _reply(send, packed, answer)
+
+
+def _token(headers: dict[str, str]) -> str:
+    return headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def _deadline_seconds(headers: dict[str, str]) -> float:
