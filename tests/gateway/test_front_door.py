@@ -23,6 +23,7 @@ from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.generate import openapi_document
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import NotFound
+from bunbase.pkg.http1.limits import Limits
 from tests.gateway.door import FakeFunctions
 from tests.gateway.lanes import KEY, Reply, Served, served
 from tests.gateway.others import BAKERY, FakeBunAuth, Room
