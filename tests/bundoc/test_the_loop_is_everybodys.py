@@ -64,7 +64,7 @@ COMPARES: Final = " || ".join(["doc.o == doc.p"] * 100)
 TURNS: Final = f"doc.n.all(a, {' && '.join(['a + 1 > 0'] * 250)})"
 TIMES: Final = "doc.d.all(a, duration(a) < duration(a) || timestamp(a) < now || true)"
 
-NESTED: Final = [{"b": {"b": {"b": {"b": {}}}}}] * 1000
+NESTED: Final[list[Any]] = [{"b": {"b": {"b": {"b": {}}}}}] * 1000
 
 RULED: Final = {
     "matching": MATCHES,
