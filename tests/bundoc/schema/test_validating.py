@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import stored_form
-from bunbase.bundoc.schema.validating import MAX_ERRORS, MAX_VALUES, DocumentSchema
+from bunbase.bundoc.schema.validating import MAX_ERRORS, MAX_VALUES, DocumentSchema, read_exactly
 from bunbase.contracts.bundoc import InvalidDocument
 
 
@@ -192,3 +193,34 @@ def test_a_document_that_would_hold_up_all_others_is_refused(schema: Any, docume
     found = DocumentSchema(schema, strict=False).violations(msgspec.json.encode(document))
 
     assert [one["keyword"] for one in found] == ([] if fits else ["effort"])
+
+
+@pytest.mark.parametrize("bound", ["multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"])
+def test_numbers_that_take_long_to_compare_are_counted_first(bound: str) -> None:
+    """Security 1: the library writes out each digit, and nobody else is served meanwhile."""
+    checked = DocumentSchema({"properties": {"l": {"items": {bound: 0.01}}}}, strict=False)
+
+    def keywords(number: str, times: int) -> set[str]:
+        body = f'{{"l":[{",".join([number] * times)}]}}'
+        return {one["keyword"] for one in checked.violations(body.encode())}
+
+    for number in ("1.23e300", "-1e-300", "1E+0300", "-1e-9999"):
+        assert keywords(number, 10_000) == {"effort"}
+        assert "effort" not in keywords(number, 100)
+    assert "effort" not in keywords("-1.5e-05", 20_000)
+    assert "effort" not in keywords("19.99", 40_000)
+    assert keywords("19.99", 100_000) == {"effort"}
+
+
+def test_a_bound_far_from_one_is_counted_too() -> None:
+    """Security 1: each value is compared with it digit by digit."""
+    ordinary = DocumentSchema({"properties": {"l": {"items": {"maximum": 1 << 53}}}}, strict=False)
+    assert not ordinary.violations(b'{"l":[%s]}' % b",".join([b"5"] * 300_000))
+
+    checked = DocumentSchema({"properties": {"l": {"items": {"multipleOf": 1e-300}}}}, strict=False)
+    assert [one["keyword"] for one in checked.violations(b'{"l":[%s]}' % b",".join([b"5"] * 10_000))] == ["effort"]
+
+
+def test_digits_that_no_double_has_are_not_written_out() -> None:
+    """Security 1: of -1e-9999 alone it took some milliseconds."""
+    assert read_exactly(b"[-1e-9999,4.02,1e300]") == [0.0, Decimal("4.02"), 1e300]

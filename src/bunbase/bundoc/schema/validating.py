@@ -24,7 +24,16 @@ MAX_VALUES: Final = 200
 PATTERNS: Final = {"size_limit": 1 << 20, "dfa_size_limit": 1 << 20}
 HIDDEN: Final = "the value"  # stands in messages for what the document holds
 
-read_exactly: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+EXACT: Final = 30  # powers of ten up to which a decimal is compared exactly, as 4.02 with 0.01
+
+
+def _exactly(text: str) -> Decimal | float:
+    """Beyond, a double does: of 1e-9999 the library would write out all digits, for some milliseconds."""
+    value = Decimal(text)
+    return value if -EXACT <= value.adjusted() <= EXACT else float(text)
+
+
+read_exactly: Final = msgspec.json.Decoder(float_hook=_exactly).decode
 
 Violation = dict[str, str]
 
