@@ -12,6 +12,7 @@ import pytest
 
 from bunbase.contracts.bundoc import Document, DocumentExists, Page
 from bunbase.contracts.revocations import RevokedKind
+from bunbase.gateway.fast_lane import MOST_AT_ONCE
 from bunbase.pkg import metrics
 from bunbase.pkg.http1.limits import Limits
 from tests.gateway.lanes import KEY, Served, request, served
@@ -97,6 +98,19 @@ async def test_many_pipelined_reads_are_answered_in_their_order(lane: Served) ->
         replies = [await connection.reply() for _ in range(500)]
 
     assert [reply.header("x-request-id") for reply in replies] == [f"trace-{n:04}" for n in range(500)]
+
+
+async def test_of_many_requests_in_one_piece_only_some_are_answered_in_one_go(lane: Served) -> None:
+    before = lane.hot.taken
+    async with lane.connected() as connection:
+        connection.send(b"".join(request(f"GET {D1}", KEY) for _ in range(3 * MOST_AT_ONCE)))
+        replies = [await connection.reply() for _ in range(3 * MOST_AT_ONCE)]
+
+        assert [reply.status for reply in replies] == [200] * (3 * MOST_AT_ONCE)
+        assert MOST_AT_ONCE <= lane.hot.taken - before < 3 * MOST_AT_ONCE
+        taken = lane.hot.taken
+        assert (await connection.ask(f"GET {D1}", KEY)).status == 200
+        assert lane.hot.taken == taken + 1
 
 
 async def test_a_request_may_come_byte_by_byte(lane: Served) -> None:

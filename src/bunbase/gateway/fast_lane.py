@@ -35,6 +35,7 @@ from bunbase.pkg.logger import logger
 log = logger("gateway")
 
 CLIENT_GONE: Final = 499
+MOST_AT_ONCE: Final = 64  # requests that came in one piece; thousands fit into one, and all others would wait for them
 
 
 class Turn:
@@ -83,6 +84,7 @@ class FastLane(Http1Protocol):
         super().__init__(door, config, server_state, app_state, _loop)
         self.lane = lane
         self.turn: Turn | None = None  # whose body is being read
+        self.at_once = 0  # requests taken of the data that is being parsed
         self.own = contextvars.copy_context()  # for one turn after the other; a task keeps it, and there is a new one
         self.known = Known(lane)
         self.dated: list[tuple[bytes, bytes]] | None = None
@@ -94,6 +96,10 @@ class FastLane(Http1Protocol):
         if turn is not None:  # it left amid its body
             turn.response_complete = True
             self._record(turn, CLIENT_GONE)
+
+    def data_received(self, data: bytes) -> None:
+        self.at_once = 0
+        super().data_received(data)
 
     # what the parser tells
 
@@ -134,6 +140,8 @@ class FastLane(Http1Protocol):
             return None
         if parser.get_http_version() != "1.1" or self.is_head_large():
             return None
+        if self.at_once >= MOST_AT_ONCE:
+            return None  # a task of its own lets others have their turn
         if self.lane.hosts.suffix and self.lane.hosts.slug(self.headers) is not None:
             return None  # a project's own host: other addresses stand for other things there
         return self.lane.hot.request(parser.get_method(), self.url, self.headers)
@@ -151,6 +159,7 @@ class FastLane(Http1Protocol):
 
     def _take(self, turn: Turn) -> None:
         """Answer in this very moment if nothing has to be waited for; a task answers otherwise."""
+        self.at_once += 1
         turn.caller = self.known.caller(turn.request, self._peer())
         if turn.caller is None or not turn.request.mounted.by_hand:
             self._start(turn, self._asked(turn))
