@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bunbase.bundoc.backups.schedule import HOUR_SECONDS
+from bunbase.bundoc.backups.schedule import HOUR_SECONDS, outdated
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.contracts.backups import (
     Authenticity,
@@ -301,3 +301,47 @@ async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms
 
         found = (await bundoc.backups(OWNER, 100, None)).items
         assert [one.authenticity is Authenticity.PROVED for one in found] == [True, False]
+
+
+@pytest.mark.parametrize("damage", ["not json", "{}", "directory"])
+async def test_a_backup_that_cannot_be_read_stays_in_the_list(
+    bundoc: Bundoc, tmp_path: Path, shelf: Path, damage: str
+) -> None:
+    older, newer = await two(bundoc)
+    made = (await bundoc.backup(OWNER, newer)).created_at
+    manifest = shelf / newer / "manifest.json"
+    manifest.unlink()
+    if damage == "directory":
+        manifest.mkdir()
+    else:
+        manifest.write_text(damage)
+
+    listed = (await bundoc.backups(OWNER, 100, None)).items
+
+    assert [(one.id, one.authenticity.value) for one in listed] == [(newer, "unreadable"), (older, "proved")]
+    assert (listed[0].files, listed[0].collections, listed[0].reason.value) == ((), (), "unknown")
+    assert listed[0].created_at[:13] == made[:13]
+    assert listed[0] not in outdated(listed, kept=0)
+
+
+async def test_a_backup_that_cannot_be_read_is_used_for_nothing_and_can_be_deleted(bundoc: Bundoc, shelf: Path) -> None:
+    _, id = await two(bundoc)
+    (shelf / id / "manifest.json").write_text("damaged")
+
+    for use in (bundoc.backup(OWNER, id), bundoc.verify_backup(OWNER, id), bundoc.restore_backup(OWNER, OWNER, id)):
+        with pytest.raises(BackupDamaged):
+            await use
+    await bundoc.delete_backup(OWNER, id)
+
+    assert id not in [one.id for one in (await bundoc.backups(OWNER, 100, None)).items]
+    assert not (shelf / id).exists()
+
+
+@pytest.mark.parametrize("id", ["bkp_" + "z" * 26, "bkp_" + "o" * 26, "bkp_" + "0" * 26])
+async def test_a_folder_with_a_made_up_name_does_not_hide_the_others(bundoc: Bundoc, shelf: Path, id: str) -> None:
+    await put(bundoc, "d1")
+    good = await backed_up(bundoc)
+    (shelf / id).mkdir()
+    (shelf / id / "manifest.json").write_text("damaged")
+
+    assert {one.id for one in (await bundoc.backups(OWNER, 100, None)).items} == {good, id}

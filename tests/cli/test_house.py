@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from bunbase.house.settings import HouseSettings
-from bunbase.house.trust import room_keys
+from bunbase.house.trust import CALLING_ROOMS, room_keys
 from tests.cli.conftest import Bunbase
 
 
@@ -64,9 +64,40 @@ def test_without_a_secret_every_run_makes_new_keys_for_all_rooms(bunbase: Bunbas
     assert first["room_keys"].keys() == second["room_keys"].keys() == first["room_secrets"].keys()
     assert first["room_keys"]["functions"] != second["room_keys"]["functions"]
     assert len(bunbase("service-secrets").out.splitlines()) == 1 + len(first["room_secrets"])
-    assert bunbase("service-secrets", "functions").code == 2
-    assert bunbase("service-secrets", "bunkms").code == 2
+    assert bunbase("service-secrets", "attic").code == 2
     assert bunbase("service-secrets", "--set", "house.service_secret=x").code == 2
+
+
+def started_with(lines: list[str], *rooms: str) -> set[str]:
+    """Return the rooms that a process of `rooms` can speak for, if these lines are all of its environment."""
+    settings = dict(line.split("=", 1) for line in lines)
+    read = {name: msgspec.json.decode(text.strip("'")) for name, text in settings.items()}
+    secrets = read.get("BUNBASE_HOUSE__ROOM_SECRETS", {})
+    house = HouseSettings(room_secrets=secrets, room_keys=read["BUNBASE_HOUSE__ROOM_KEYS"])
+    return set(room_keys(house, rooms, str).own)
+
+
+def test_a_process_of_several_rooms_gets_its_lines_ready_to_paste(
+    bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a service secret the others' secrets follow, because no second run could print them."""
+    said = bunbase("service-secrets", "bundoc", "functions")
+    keys, own, *others = said.out.splitlines()
+    document = bunbase("service-secrets", "bundoc", "functions", "--json").document
+
+    assert started_with([keys, own], "bundoc", "functions") == {"bundoc", "functions"}
+    assert [started_with([keys, one], room) for one, room in zip(others, CALLING_ROOMS[:2], strict=False)] == [
+        {room} for room in CALLING_ROOMS[:2]
+    ]
+    assert "runs bundoc and functions, and for no other" in said.err
+    assert document["room_secrets"].keys() == {"bundoc", "functions"}
+    assert document["other_room_secrets"].keys() == {*CALLING_ROOMS} - {"bundoc", "functions"}
+
+    monkeypatch.setenv("BUNBASE_HOUSE__SERVICE_SECRET", "the secret of this installation alone")
+    derived = bunbase("service-secrets", "bundoc", "bunkms").out.splitlines()
+    assert len(derived) == 2
+    assert started_with(derived, "bundoc", "bunkms") == {"bundoc"}
+    assert started_with(bunbase("service-secrets", "bunkms").out.splitlines(), "bunkms") == set()
 
 
 def test_serve_tells_a_program_why_it_does_not_start(bunbase: Bunbase) -> None:

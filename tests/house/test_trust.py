@@ -85,6 +85,10 @@ def test_a_room_that_calls_no_other_needs_no_secret() -> None:
         ({"room_keys": {**PUBLIC, "bundoc": ("short",)}, "room_secrets": SECRETS}, "32 bytes in base64url"),
         ({"room_keys": {**PUBLIC, "attic": ("short",)}, "room_secrets": SECRETS}, "there is no room attic"),
         ({"room_keys": PUBLIC, "room_secrets": SECRETS, "service_secret": SECRET}, "set either"),
+        (
+            {"room_keys": PUBLIC, "room_secrets": SECRETS},
+            "do not run in this process: bunauth, .*gateway",
+        ),
     ],
 )
 def test_keys_that_do_not_fit_together_are_named_at_start(settings: dict[str, Any], why: str) -> None:

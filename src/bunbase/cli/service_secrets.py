@@ -16,33 +16,36 @@ from bunbase.cli.output import Output
 
 
 def service_secrets(
-    *rooms: Annotated[str, Parameter(name="ROOM", help="The rooms of one process; all if none is named.")],
+    *rooms: Annotated[str, Parameter(name="ROOM", help="The rooms of one process; each room alone if none is named.")],
     settings: SettingFlags = NO_SETTINGS,
     flags: Flags = FLAGS,
 ) -> None:
-    """Print a secret for each room, and the public keys by which all processes know them.
+    """Print what a process of the named rooms needs, as lines for its environment: the secrets of these rooms, and the
+    public keys of all rooms, which every process needs.
 
-    They are derived from house.service_secret where that is set, so that processes can change over one by one.
-    Without it they are new and kept nowhere: print them once, for all rooms.
+    They are derived from house.service_secret where that is set, so that processes can change over one by one, and
+    each process can be printed by itself. Without it they are new and kept nowhere: the secrets of the other rooms,
+    which belong to these public keys, are printed too, each for a process of its own.
     """
+    from bunbase.house.modules import ROOMS
     from bunbase.house.trust import CALLING_ROOMS
     from bunbase.pkg.rpc.room_keys import public_key, room_secret
 
-    unknown = [room for room in rooms if room not in CALLING_ROOMS]
+    unknown = [room for room in rooms if room not in ROOMS]
     if unknown:
-        raise Usage(f"{unknown[0]} calls no other room, or does not exist; choose from: {', '.join(CALLING_ROOMS)}")
-    root = _service_secret(settings)
-    if not root and rooms:
-        raise Usage("Without house.service_secret every run makes new keys: name no room, and keep all it prints.")
-    root = root or token_urlsafe(32)
+        raise Usage(f"There is no room {unknown[0]}; choose from: {', '.join(ROOMS)}")
+    given = _service_secret(settings)
+    root = given or token_urlsafe(32)
     secrets = {room: room_secret(root, room) for room in CALLING_ROOMS}
     keys = {room: [public_key(secret)] for room, secret in secrets.items()}
     own = {room: secret for room, secret in secrets.items() if room in rooms or not rooms}
+    others = {} if given else {room: secret for room, secret in secrets.items() if room not in own}
     out = Output(flags.json)
     if flags.json:
-        out.document({"room_keys": keys, "room_secrets": own})
-    else:
-        _print(out, keys, [own] if rooms else [{room: secret} for room, secret in own.items()])
+        out.document({"room_keys": keys, "room_secrets": own} | ({"other_room_secrets": others} if others else {}))
+        return
+    together = [own] if rooms else [{room: secret} for room, secret in own.items()]
+    _print(out, keys, [*together, *({room: secret} for room, secret in others.items())])
 
 
 def _service_secret(settings: SettingFlags) -> str:
@@ -67,5 +70,8 @@ def _print(out: Output, keys: dict[str, list[str]], processes: Sequence[dict[str
     out.hint("For every process; these are public:")
     out.line(f"{ROOM_KEYS}='{msgspec.json.encode(keys).decode()}'")
     for secrets in processes:
+        if not secrets:
+            out.hint("The rooms that you named call no other room, and need no secret.")
+            continue
         out.hint(f"For the process that runs {' and '.join(secrets)}, and for no other:")
         out.line(f"{ROOM_SECRETS}='{msgspec.json.encode(secrets).decode()}'")

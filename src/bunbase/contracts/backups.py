@@ -63,6 +63,7 @@ class BackupReason(StrEnum):
     MANUAL = "manual"
     SCHEDULED = "scheduled"
     BEFORE_RESTORE = "before_restore"  # what was there when a restore replaced it
+    UNKNOWN = "unknown"  # its manifest cannot be read
 
 
 class JobKind(StrEnum):
@@ -118,9 +119,15 @@ class Authenticity(StrEnum):
     PROVED = "proved"  # BunKMS confirms that BunBase wrote this manifest, for this project, under this id
     UNAUTHENTICATED = "unauthenticated"  # it has no proof: an older BunBase made it, or the proof was taken away
     ALTERED = "altered"
+    UNREADABLE = "unreadable"  # its manifest cannot be read
 
 
 class Backup(Manifest, frozen=True):
+    """`authenticity`: of the manifest alone; only a verification reads the files.
+
+    One that is UNREADABLE has its id, the time that the id was made at, and nothing else.
+    """
+
     authenticity: Authenticity = Authenticity.UNAUTHENTICATED
 
 
@@ -210,7 +217,7 @@ class Backups(Protocol):
         ...
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
-        """Give the project's backups, newest first. Raises: InvalidCursor."""
+        """Return the project's backups, newest first, also those that cannot be read. Raises: InvalidCursor."""
         ...
 
     async def backup(self, caller: Caller, id: str) -> Backup:
@@ -234,7 +241,7 @@ class Backups(Protocol):
         ...
 
     async def delete_backup(self, caller: Caller, id: str) -> None:
-        """Raises: BackupNotFound, BackupBusy while it is being read."""
+        """Delete it, also if it cannot be read. Raises: BackupNotFound, BackupBusy while it is being read."""
         ...
 
     async def backup_job(self, caller: Caller, id: str) -> BackupJob:

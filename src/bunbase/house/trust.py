@@ -51,7 +51,14 @@ def _given(house: HouseSettings, targets: Sequence[str]) -> RoomKeys:
     for room in targets:
         if room in CALLING_ROOMS and room not in house.room_secrets:
             raise CannotStart(f"{room} runs here and proves itself by a secret of its own: name it in {ROOM_SECRETS}")
-    return _fitting(house)
+    keys = _fitting(house)
+    strangers = [room for room in house.room_secrets if room not in targets]
+    if strangers:  # whoever takes this process over would speak for them too
+        raise CannotStart(
+            f"{ROOM_SECRETS} holds secrets of rooms that do not run in this process: {', '.join(strangers)}. "
+            "Take them out: each process is given the secrets of its own rooms, and no others"
+        )
+    return keys
 
 
 def _check_names(house: HouseSettings) -> None:

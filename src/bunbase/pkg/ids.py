@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import uuid_utils
@@ -17,3 +18,14 @@ def new_id(prefix: str = "") -> str:
     number = uuid_utils.uuid7().int
     body = "".join([PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
     return f"{prefix}_{body}" if prefix else body
+
+
+def id_made_at(id: str) -> datetime:
+    """Return when an id was made, from its first 48 bits (RFC 9562 §5.7); the latest time there is for one made up."""
+    number = 0
+    for character in id.rpartition("_")[2]:
+        number = number << 5 | max(CROCKFORD.find(character), 0)
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number >> 80)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)

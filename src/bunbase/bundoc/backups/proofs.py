@@ -12,8 +12,17 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.backups import Authenticity, Backup, BackupAltered, BackupUnauthenticated, Manifest
+from bunbase.contracts.backups import (
+    Authenticity,
+    Backup,
+    BackupAltered,
+    BackupReason,
+    BackupUnauthenticated,
+    Manifest,
+)
 from bunbase.contracts.bunkms import Kms, Mac
+from bunbase.pkg.clock import rfc3339
+from bunbase.pkg.ids import id_made_at
 
 AT_ONCE: Final = 500  # more than a project may have; somebody may have copied folders into the directory
 
@@ -65,6 +74,24 @@ def need_proof(backup: Backup, unauthenticated: bool) -> None:
             )
         case _:
             return
+
+
+def unreadable(project: str, id: str) -> Backup:
+    """Return what is known of a backup whose manifest cannot be read: it must be seen, and can be deleted."""
+    return Backup(
+        id=id,
+        project=project,
+        reason=BackupReason.UNKNOWN,
+        created_at=rfc3339(id_made_at(id)),
+        bunbase="",
+        format=0,
+        key_version=0,
+        seq=0,
+        source_changed_at=0,
+        collections=(),
+        files=(),
+        authenticity=Authenticity.UNREADABLE,
+    )
 
 
 def _backup(written: Written, project: str, proved: bool | None) -> Backup:

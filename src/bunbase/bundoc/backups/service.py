@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -16,6 +17,7 @@ from bunbase.bundoc.counted import counted
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.contracts.backups import (
     Backup,
+    BackupDamaged,
     BackupJob,
     BackupPage,
     BackupReason,
@@ -91,7 +93,8 @@ class BackupsService:
     async def delete_backup(self, caller: Caller, id: str) -> None:
         with counted("delete_backup"):
             caller.need(Role.ADMIN)
-            await self.shelf.one(caller.project, id)
+            with suppress(BackupDamaged):  # nothing can be done with it but this
+                await self.shelf.one(caller.project, id)
             self.jobs.check_free(caller.project, id)
             await self.shelf.remove(caller.project, id)
             log.info("a backup was deleted", project=caller.project, backup=id, developer=caller.signed_in().id)

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from bunbase.bundoc.backups.engine import Progress, disk_problem
-from bunbase.bundoc.backups.proofs import Proofs, Written
+from bunbase.bundoc.backups.proofs import Proofs, Written, unreadable
 from bunbase.contracts.backups import BackedUpFile, Backup, BackupDamaged, BackupNotFound, BackupSchedule, Manifest
 from bunbase.contracts.bundoc import DiskFull
 from bunbase.pkg.logger import logger
@@ -53,7 +53,7 @@ class Shelf(Protocol):
         ...
 
     async def all(self, project: str) -> list[Backup]:
-        """Give the project's backups, newest first. One whose manifest cannot be read is left out."""
+        """Return the project's backups, newest first. One whose manifest cannot be read is marked as unreadable."""
         ...
 
     async def one(self, project: str, id: str) -> Backup:
@@ -103,7 +103,9 @@ class DirectoryShelf:
         await self._in_thread(_keep, text, mac, draft, self._folder(manifest.project, manifest.id))
 
     async def all(self, project: str) -> list[Backup]:
-        return await self.proofs.checked(project, await self._in_thread(_all, self.directory / project))
+        found, lost = await self._in_thread(_all, self.directory / project)
+        backups = [*await self.proofs.checked(project, found), *(unreadable(project, id) for id in lost)]
+        return sorted(backups, key=lambda one: one.id, reverse=True)
 
     async def one(self, project: str, id: str) -> Backup:
         written = await self._in_thread(_written, self._folder(project, id))
@@ -191,16 +193,22 @@ def _keep(manifest: bytes, mac: str, draft: Path, folder: Path) -> None:
     sync_directory(folder.parent)
 
 
-def _all(directory: Path) -> list[Written]:
+def _all(directory: Path) -> tuple[list[Written], list[str]]:
+    """Return the backups whose manifest can be read, and the ids of the others."""
+    found: list[Written] = []
+    lost: list[str] = []
     if not directory.exists():
-        return []
-    found = []
-    for folder in sorted((path for path in directory.iterdir() if BACKUP.fullmatch(path.name)), reverse=True):
+        return found, lost
+    for folder in (path for path in directory.iterdir() if BACKUP.fullmatch(path.name)):
+        where = {"backup": folder.name, "project": directory.name}
         try:
             found.append(_written(folder))
-        except (BackupDamaged, BackupNotFound) as problem:
-            log.warning("a backup is not listed", backup=folder.name, project=directory.name, reason=problem.detail)
-    return found
+        except BackupNotFound:  # a deletion that was cut short takes the manifest first
+            log.warning("a folder without a manifest is no backup", **where)
+        except (BackupDamaged, OSError) as problem:
+            log.warning("a backup cannot be read", reason=str(problem), **where)
+            lost.append(folder.name)
+    return found, lost
 
 
 def _written(folder: Path) -> Written:
