@@ -18,12 +18,12 @@ from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.gateway.credentials import MAX_LENGTH, bearer_token, caller_address
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot import Headers, Hot, HotRequest
-from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, unreadable_problem
+from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, for_the_public, unreadable_problem
 from bunbase.gateway.wire import Cors
 from bunbase.pkg.errors import Problem
 
 MAX_AGENT: Final = 200
-MEANT: Final = {name.encode(): name for name in ("content-type", "if-match", "if-none-match")}  # for the room
+MEANT: Final = {name.encode(): name for name in ("content-type", "if-match", "if-none-match", "origin")}  # for the room
 IDENTIFYING: Final = (b"x-bunbase-key", b"authorization", b"x-forwarded-for", b"user-agent")
 KNOWN_SECONDS: Final = 1.0  # a token that runs out within it is good for so much longer at most
 
@@ -113,7 +113,7 @@ def problem_answer(error: Exception, request: HotRequest, request_id: str) -> An
     """Say what went wrong as the ordinary lane does (`problems.HANDLERS`)."""
     match error:
         case Problem():
-            problem = error
+            problem = for_the_public(error)
         case UnicodeDecodeError() | RecursionError():
             problem = unreadable_problem()
         case _:
