@@ -57,6 +57,11 @@ async def test_only_the_listed_origins_may_read_when_some_are_listed() -> None:
     assert welcome.headers["access-control-allow-origin"] == SITE
     assert "access-control-allow-origin" not in stranger.headers
     assert asking.status_code == 400
+    assert asking.headers["content-type"] == "application/problem+json"
+    assert (asking.json()["code"], asking.json()["request_id"]) == (
+        "preflight_refused",
+        asking.headers["x-request-id"],
+    )
     assert asking.headers.get("access-control-allow-origin") != STRANGER
 
 

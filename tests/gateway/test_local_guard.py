@@ -103,3 +103,38 @@ async def test_in_production_the_proxy_decides_which_names_lead_here() -> None:
         answer = await door.http.get("/api/instance", headers={"host": "anything.example.com"})
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("mode", ["dev", "production"])
+async def test_a_form_of_a_functions_own_page_reaches_functions(mode: str) -> None:
+    """Such a page is sandboxed where projects share a host: its origin is `null`."""
+    form = {"origin": "null", "content-type": "application/x-www-form-urlencoded"}
+    async with door_of(mode=mode) as door:
+        own = await door.http.post(f"/v1/functions/echo?key={PUBLISHABLE}", content="a=1", headers=form)
+        keyless = await door.http.post("/v1/functions/echo", content="a=1", headers=form)
+
+    assert own.status_code == 201
+    assert (keyless.status_code, keyless.json()["code"]) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/functions",
+        "/v1/functionsx/echo",
+        "/v1/data/posts",
+        "/v1/auth/login",
+        "/v1/commit",
+        "/api/auth/register",
+        "/api/projects/bakery/functions/echo",
+        "/rpc",
+        "/v1/functions/../auth/login",
+    ],
+)
+async def test_in_dev_a_page_without_an_origin_reaches_nothing_else(path: str) -> None:
+    """Security 17: any site can make a sandboxed frame, whose origin is `null`."""
+    async with door_of() as door:
+        answer = await door.http.post(path, json={}, headers={"origin": "null", "x-bunbase-key": PUBLISHABLE})
+
+    assert answer.status_code in (403, 404, 405)
+    assert not door.tenant_auth.calls["login"]

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.login_limits import LoginLimits, Place
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.slow_lane import SlowLane
@@ -257,3 +258,31 @@ async def test_an_attempt_that_breaks_off_makes_room_again() -> None:
 
     assert not limits.under_way
     assert await fail(limits)
+
+
+async def test_a_key_that_was_valid_before_is_asked_about_whatever_else_its_address_sent() -> None:
+    """Security 8: invented keys must not shut out everybody behind the same proxy."""
+    limits = LoginLimits(GatewaySettings(token_requests_per_minute=3))
+    valid = {"pk_bakery"}
+
+    async def look_up(key: str) -> str:
+        async def asking() -> str:
+            if key not in valid:
+                raise InvalidKey
+            return "bakery"
+
+        return await limits.look_up("1.1.1.1", key, asking)
+
+    await look_up("pk_bakery")
+    for number in range(3):
+        with pytest.raises(InvalidKey):
+            await look_up(f"pk_{number}")
+
+    assert await look_up("pk_bakery") == "bakery"
+    with pytest.raises(RateLimited):
+        await look_up("pk_another")
+    valid.clear()
+    with pytest.raises(InvalidKey):
+        await look_up("pk_bakery")
+    with pytest.raises(RateLimited):
+        await look_up("pk_bakery")

@@ -109,12 +109,32 @@ async def test_a_key_of_another_project_is_refused_there(door: Served) -> None:
     assert (status, answer["code"]) == (401, "invalid_key")
 
 
-@pytest.mark.parametrize("host", ["nobody.fn.example.com", "a.bakery.fn.example.com", "fn.example.com"])
+@pytest.mark.parametrize("host", ["nobody.fn.example.com", "a.bakery.fn.example.com", ".fn.example.com"])
 async def test_a_host_without_a_project_is_not_found(door: Served, host: str) -> None:
     for line in ("GET /hello", "GET /v1/functions/hello", "GET /api/health"):
         status, answer = await ask(door, line, f"host: {host}", KEY)
         assert status == 404
         assert answer["code"] in ("project_not_found", "not_found")
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast lane", "ordinary lane"])
+@pytest.mark.parametrize("host", ["localhost", "localhost:7190", "LOCALHOST."])
+async def test_the_parent_of_the_wildcard_is_the_apis_host(tmp_path: Path, host: str, fast: bool) -> None:
+    """`functions.host = "*.localhost"` leaves `http://localhost:<port>` to the API."""
+    settings = GatewaySettings(fast_lane=fast)
+    async with served(tmp_path, settings, functions=Telling(), functions_host="*.localhost") as door:
+        health = await ask(door, "GET /api/health", f"host: {host}")
+        shared = await ask(door, "GET /v1/functions/hello", f"host: {host}", KEY)
+        listed = await ask(door, "GET /v1/data/posts", f"host: {host}", KEY)
+        own = await ask(door, "GET /hello", "host: bakery.localhost")
+
+        assert (health[0], shared, listed[0]) == (200, (200, ["hello", "/", False, BAKERY, "secret"]), 200)
+        assert own == (200, ["hello", "/", True, BAKERY, "anonymous"])
+        assert door.hot.taken == (2 if fast else 0)
+
+
+def test_the_api_may_stand_at_the_parent_where_no_cookie_is_shared() -> None:
+    assert project_hosts("*.localhost", "http://localhost:7190").suffix == ".localhost"
 
 
 async def test_a_deleted_projects_host_is_gone(door: Served) -> None:

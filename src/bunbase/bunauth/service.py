@@ -203,7 +203,9 @@ class BunAuthService:
 
     def _check_signups(self) -> None:
         if self.signups is not Signups.OPEN:
-            raise SignupsClosed("Ask who runs this installation: its setting bunauth.signups admits new accounts.")
+            raise SignupsClosed(
+                "Registration is closed here. The operator of this server can open it with the setting bunauth.signups."
+            )
 
     async def _account(self, id: str) -> Account:
         found = await self.store.account(id)

@@ -66,7 +66,7 @@ class KmsService:
                 raise WrongMasterKey(f"the master key repeats a few bytes and could be guessed; {HOW_TO_MAKE_ONE}")
         except DecryptionFailed:
             raise WrongMasterKey(
-                "this is not the master key that the stored keys were wrapped under: bring back the one they were"
+                "The stored keys were wrapped under another master key. Start with that one."
             ) from None
 
     async def create_keys(self, owner: str) -> None:

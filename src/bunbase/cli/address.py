@@ -10,11 +10,18 @@ from bunbase.cli.errors import Usage
 
 DEFAULT_URL = "http://127.0.0.1:7070"
 VARIABLE = "BUNBASE_URL"
+PORT = "BUNBASE_PORT"
 
 
 def server_url(flag: str, last: str) -> str:
     """Choose: the flag, BUNBASE_URL, the server of the last sign-in, else one on this machine. Raises: Usage."""
-    return normal_url(flag or os.environ.get(VARIABLE, "") or last or DEFAULT_URL)
+    return normal_url(flag or os.environ.get(VARIABLE, "") or last or default_url())
+
+
+def default_url() -> str:
+    """Return the address of a server on this machine, at the port that `bunbase serve` reads too."""
+    port = os.environ.get(PORT, "")
+    return f"http://127.0.0.1:{port}" if port else DEFAULT_URL
 
 
 def normal_url(url: str) -> str:

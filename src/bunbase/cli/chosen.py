@@ -26,9 +26,10 @@ def chosen_project(flag: str, session: Session) -> str:
 
 
 def needed_project(flag: str, session: Session) -> str:
-    """Raises: Usage when no project is chosen."""
+    """Raises: NotSignedIn, as no project can be used without that; Usage when no project is chosen."""
     project = chosen_project(flag, session)
     if not project:
+        session.check_signed_in()
         raise Usage("Choose a project: --project <id or slug>, or bunbase projects use <id or slug>.", "no_project")
     return project
 

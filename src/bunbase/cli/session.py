@@ -14,7 +14,7 @@ import msgspec
 
 from bunbase.cli.address import server_url
 from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
-from bunbase.cli.errors import NotSignedIn
+from bunbase.cli.errors import Failure, NotSignedIn
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decoded, problem_in
 from bunbase.contracts.bunauth import SignedIn
@@ -25,6 +25,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 TOKEN: Final = "BUNBASE_TOKEN"
 EARLY_SECONDS: Final = 30  # a token this close to its end is renewed first, which saves a refused request
 PAGE_LIMIT: Final = 500
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What the server says of itself: `setup_complete` once there is an account."""
+
+    setup_complete: bool
 
 
 class Session:
@@ -62,6 +68,11 @@ class Session:
             raise self._turned_away(reply)
         return reply
 
+    def check_signed_in(self) -> None:
+        """Raises: NotSignedIn where no token is given or kept."""
+        if not self.token and not self.known().access_token:
+            raise self._not_signed_in()
+
     def known(self) -> KnownServer:
         """Give what is kept of this server."""
         return self.file.read().server(self.url)
@@ -77,7 +88,7 @@ class Session:
             return self.token
         known = self.known()
         if not known.access_token:
-            raise NotSignedIn(f"You are not signed in to {self.url}. Run: bunbase login --url {self.url}")
+            raise self._not_signed_in()
         if known.refresh_token and known.expires_at < time.time() + EARLY_SECONDS:
             return self._renewed(known.access_token)
         return known.access_token
@@ -97,10 +108,21 @@ class Session:
             raise self._turned_away(reply)
         return known.access_token
 
+    def _not_signed_in(self) -> NotSignedIn:
+        return NotSignedIn(f"You are not signed in to {self.url}. Run: {self._way_in()}")
+
+    def _way_in(self) -> str:
+        """Return the command that signs in: where the server has no account yet, the one that opens the first."""
+        try:
+            has_accounts = decoded(self.http.send(Call("GET", "/api/instance")), Setup).setup_complete
+        except Failure:
+            has_accounts = True
+        return f"bunbase {'login' if has_accounts else 'register'} --url {self.url}"
+
     def _turned_away(self, reply: httpx.Response) -> NotSignedIn:
         problem = problem_in(reply) or {}
         reply.close()
-        advice = "give another token" if self.token else f"run: bunbase login --url {self.url}"
+        advice = "give another token" if self.token else f"run: {self._way_in()}"
         reason = str(problem.get("detail", "it does not accept this token")).rstrip(".")
         return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", str(problem.get("request_id", "")))
 

@@ -26,6 +26,7 @@ def watched_project(flag: str, session: Session, out: Output) -> Project:
     if chosen:
         return _existing(chosen, session)
     if not is_loopback(session.url):
+        session.check_signed_in()
         raise Usage("Choose a project: --project <id or slug>, or bunbase projects use <id or slug>.", "no_project")
     new = session.ask(NewProject, Call("POST", at("projects"), json={"name": folder_name(Path.cwd())}))
     keep_project(session, new, out)

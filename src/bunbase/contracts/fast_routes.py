@@ -17,8 +17,8 @@ from bunbase.contracts.caller import Caller
 
 class Asked(msgspec.Struct, frozen=True):
     """`names`: what the path's placeholders hold, in order. `headers`: by lower-case name; the fast lane hands
-    on `content-type`, `if-match` and `if-none-match` alone. `sent`, `search`: all headers as they came and the query
-    as it was written, for a route that is `whole`.
+    on `content-type`, `if-match`, `if-none-match` and `origin` alone. `sent`, `search`: all headers as they
+    came and the query as it was written, for a route that is `whole`.
     """
 
     names: tuple[str, ...]

@@ -18,6 +18,7 @@ from bunbase.gateway.local_guard import LOCAL_ORIGINS, LocalGuard
 from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.media import check_media
 from bunbase.gateway.openapi import openapi
+from bunbase.gateway.preflights import Preflights
 from bunbase.gateway.problems import HANDLERS
 from bunbase.gateway.project_hosts import ProjectHostsApp
 from bunbase.gateway.proxies import Proxies
@@ -54,7 +55,7 @@ def front_door(settings: GatewaySettings, routes: Sequence[Any], dependencies: d
 
     given_by_name = {**callers.dependencies(), **given(dependencies)}
     app = rooms_app(settings, routes, given_by_name, middleware, before_the_body, sharing)
-    return Frame(ProjectHostsApp(app, guards.hosts))
+    return Frame(ProjectHostsApp(Preflights(app, sharing), guards.hosts))
 
 
 class ApiResponse(Response[Any]):

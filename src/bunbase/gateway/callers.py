@@ -89,7 +89,7 @@ class Callers:
         holder = self.identity.known_holder(key)
         if holder is None:
             ip = client_ip(request, self.trusted_proxies)
-            holder = await self.limits.look_up(ip, lambda: self.identity.key_holder(key))
+            holder = await self.limits.look_up(ip, key, lambda: self.identity.key_holder(key))
         return self._caller(request, holder.kind, project=holder.project)
 
     async def operator(self, request: AnyRequest) -> Caller:
@@ -169,7 +169,7 @@ class Callers:
         if self.identity.knows_developer(token):
             return await self.identity.developer(token)
         ip = client_ip(request, self.trusted_proxies)
-        return await self.limits.look_up(ip, lambda: self.identity.developer(token))
+        return await self.limits.look_up(ip, token, lambda: self.identity.developer(token))
 
 
 def _found() -> Callable[[AnyRequest], Any]:

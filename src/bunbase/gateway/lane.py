@@ -18,12 +18,12 @@ from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.gateway.credentials import MAX_LENGTH, bearer_token, caller_address
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot import Headers, Hot, HotRequest
-from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, unreadable_problem
+from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, for_the_public, unreadable_problem
 from bunbase.gateway.wire import Cors
 from bunbase.pkg.errors import Problem
 
 MAX_AGENT: Final = 200
-MEANT: Final = {name.encode(): name for name in ("content-type", "if-match", "if-none-match")}  # for the room
+MEANT: Final = {name.encode(): name for name in ("content-type", "if-match", "if-none-match", "origin")}  # for the room
 IDENTIFYING: Final = (b"x-bunbase-key", b"authorization", b"x-forwarded-for", b"user-agent")
 KNOWN_SECONDS: Final = 1.0  # a token that runs out within it is good for so much longer at most
 
@@ -62,7 +62,7 @@ class Lane:
         key, ip = _key(headers), self._address(headers, peer)
         holder = self.identity.known_holder(key)
         if holder is None:
-            holder = await self.limits.look_up(ip, lambda: self.identity.key_holder(key))
+            holder = await self.limits.look_up(ip, key, lambda: self.identity.key_holder(key))
         token = bearer_token({"authorization": str(headers.get(b"authorization", b""), "latin-1")})
         user = await self.identity.end_user(holder.project, token) if token else None
         return Caller(holder.kind, holder.project, user=user, ip=ip, agent=_agent(headers))
@@ -113,7 +113,7 @@ def problem_answer(error: Exception, request: HotRequest, request_id: str) -> An
     """Say what went wrong as the ordinary lane does (`problems.HANDLERS`)."""
     match error:
         case Problem():
-            problem = error
+            problem = for_the_public(error)
         case UnicodeDecodeError() | RecursionError():
             problem = unreadable_problem()
         case _:

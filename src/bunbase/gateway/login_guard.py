@@ -85,7 +85,7 @@ class LoginGuard:
         if known is not None:
             return known
         ip = client_ip(request, self.trusted_proxies)
-        return await self.limits.look_up(ip, lambda: self.identity.key_holder(key))
+        return await self.limits.look_up(ip, key, lambda: self.identity.key_holder(key))
 
     def _knows(self, holder: KeyHolder | None, email: str, ip: str) -> Asking:
         async def asking() -> bool:

@@ -28,8 +28,10 @@ from bunbase.gateway.recent import Name, Recent
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.slow_lane import NoTurn, SlowLane
 from bunbase.pkg.addresses import MAX_LENGTH, email_or_none
+from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.ip_addresses import neighbourhood, network_around
+from bunbase.pkg.opaque import fingerprint
 
 DEVELOPERS: Final = "developers"
 SERVICES: Final = "services"
@@ -37,6 +39,7 @@ MINUTE, HOUR = 60.0, 3600.0
 MAX_WAITING: Final = 200  # attempts of one name, for those under way to be over
 PATIENCE_SECONDS: Final = 10.0
 COME_BACK_SECONDS: Final = 5
+PROVEN_SECONDS: Final = 86_400.0
 STRANGERS_REMEMBERED: Final = 50  # failures of one address at one account; more do not make it more suspicious
 
 T = TypeVar("T")
@@ -90,6 +93,7 @@ class LoginLimits:
         self.strangers = Recent(STRANGERS_REMEMBERED, HOUR)
         self.sign_ups = Recent(settings.signups_per_hour, HOUR)
         self.trades = Recent(settings.token_requests_per_minute, MINUTE)
+        self.proven: Cache[bytes, bool] = Cache(settings.cached_credentials, PROVEN_SECONDS)
         self.slow_lane = slow_lane or SlowLane()
         self.under_way: Counter[Name] = Counter()
         self.waiting: Counter[Name] = Counter()
@@ -131,15 +135,31 @@ class LoginLimits:
             if attempt.failed:
                 self.trades.add(name)
 
-    async def look_up(self, ip: str, asking: Callable[[], Awaitable[T]]) -> T:
-        """Ask a room about a key or a token that is not known here. Raises: RateLimited after too many that were not
-        valid, and what `asking` raises."""
+    async def look_up(self, ip: str, secret: str, asking: Callable[[], Awaitable[T]]) -> T:
+        """Ask a room about a key or a token that is not known here.
+
+        One that was valid before is asked about whatever else came from its address: else invented keys would shut out
+        all who share that address, such as everybody behind a proxy that is not named.
+        Raises: RateLimited after too many that were not valid, and what `asking` raises.
+        """
+        name = fingerprint(secret)
+        if self.proven.get(name):
+            return await self._proved(name, asking)
         with self.check(ip) as check:
             try:
-                return await asking()
+                return await self._proved(name, asking)
             except (InvalidKey, InvalidToken):
                 check.failed = True
                 raise
+
+    async def _proved(self, name: bytes, asking: Callable[[], Awaitable[T]]) -> T:
+        try:
+            found = await asking()
+        except (InvalidKey, InvalidToken):
+            self.proven.drop(name)
+            raise
+        self.proven.put(name, True)
+        return found
 
     def _count(self, recent: Recent, name: Name, what: str) -> None:
         if recent.left(name) <= 0:
@@ -205,7 +225,9 @@ class LoginLimits:
     def _refuse_exhausted(self, strict: tuple[Name, ...]) -> None:
         for name in strict:
             if self._recent(name).left(name) <= 0:
-                raise _limited("Too many wrong passwords", self._recent(name).wait_seconds(name))
+                raise _limited(
+                    "Too many wrong passwords: even the right one is refused now", self._recent(name).wait_seconds(name)
+                )
 
     async def _over(self, names: Names, known: bool, attempt: Attempt) -> None:
         async with self.settled:

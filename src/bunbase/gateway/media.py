@@ -1,8 +1,4 @@
-"""Bodies are JSON unless a route says otherwise; what calls itself something else is refused, not guessed at.
-
-A page must name the type: a browser sends a body without one anywhere, without asking first (Fetch §3.2.5 asks only for
-types that a form cannot have). Programs that are no browser may leave it out.
-"""
+"""Bodies are JSON unless a route says otherwise; a body of another type is refused, not guessed at."""
 
 from __future__ import annotations
 
@@ -13,10 +9,11 @@ from litestar.enums import RequestEncodingType
 from litestar.params import BodyKwarg
 
 from bunbase.pkg.errors import UnsupportedMedia
+from bunbase.pkg.media import check_json
 
 
 async def check_media(request: Request[Any, Any, Any]) -> None:
-    """Let a body through that says it is what the route reads; without an Origin, also one that says nothing.
+    """Check the type of a body that a route takes as `data`; routes that take its bytes check it themselves.
 
     Raises: UnsupportedMedia.
     """
@@ -25,11 +22,14 @@ async def check_media(request: Request[Any, Any, Any]) -> None:
         return
     kind = body.kwarg_definition
     expected = kind.media_type if isinstance(kind, BodyKwarg) else RequestEncodingType.JSON
-    check_type(request, str.__str__(expected))
-
-
-def check_type(request: Request[Any, Any, Any], expected: str) -> None:
-    """Raises: UnsupportedMedia."""
+    if expected == RequestEncodingType.JSON:
+        check_json_of(request)
+        return
     sent = request.content_type[0].lower()
     if sent != expected and (sent or "origin" in request.headers):
-        raise UnsupportedMedia(f"Send the body as {expected}.")
+        raise UnsupportedMedia(f"Send the body as {str.__str__(expected)}.")
+
+
+def check_json_of(request: Request[Any, Any, Any]) -> None:
+    """Raises: UnsupportedMedia."""
+    check_json(request.headers.get("content-type", ""), "origin" in request.headers)

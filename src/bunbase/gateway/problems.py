@@ -27,12 +27,14 @@ from bunbase.pkg.errors import (
     Problem,
     TooLarge,
     Unauthenticated,
+    Unreachable,
     UnsupportedMedia,
 )
 from bunbase.pkg.logger import logger
 
 log = logger("gateway")
 
+RETRY_SECONDS: Final = 2  # as long as a process waits for a connection to another one
 NO_BODY: Final = "'data'"  # how Litestar says that there is none
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -43,7 +45,15 @@ def problem_response(problem: Problem) -> Response[bytes]:
 
 
 def on_problem(_request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
-    return problem_response(problem)
+    return problem_response(for_the_public(problem))
+
+
+def for_the_public(problem: Problem) -> Problem:
+    """Return what a caller may know of a problem: which room, host or port is away is for the log alone."""
+    if not isinstance(problem, Unreachable):
+        return problem
+    log.error("a needed service did not answer", reason=problem.detail, request_id=context.request_id.get())
+    return Unreachable("A part of this server cannot be reached: try again.", retry_after_seconds=RETRY_SECONDS)
 
 
 def on_refusal(request: Request[Any, Any, Any], refusal: HTTPException) -> Response[bytes]:
@@ -94,7 +104,7 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
         case SerializationException():
             return Malformed("The body is not the JSON it says it is.")
         case ClientException(status_code=413):
-            return TooLarge("The body is larger than this address accepts.")
+            return TooLarge(_too_large(request))
         case ClientException(status_code=415):
             return UnsupportedMedia(refusal.detail)
         case ClientException():
@@ -102,6 +112,11 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
         case _:
             log.error("an unforeseen refusal", status=refusal.status_code, exc_info=refusal)
             return Internal(f"Quote request {context.request_id.get()} when you report this.")
+
+
+def _too_large(request: Request[Any, Any, Any]) -> str:
+    limit = request.route_handler.resolve_request_max_body_size()
+    return f"Send at most {limit:,} bytes." if limit else "The body is larger than this address accepts."
 
 
 def _invalid(refusal: ValidationException) -> Problem:

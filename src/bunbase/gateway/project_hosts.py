@@ -26,7 +26,6 @@ Headers = Iterable[tuple[bytes, bytes]]
 class ProjectHosts:
     def __init__(self, suffix: str) -> None:
         self.suffix = suffix  # `.fn.example.com`; empty: there are none
-        self.bare = suffix[1:]
 
     def slug(self, headers: Headers) -> str | None:
         """Return the project's slug, None for a host that is shared. A host below without a project has an odd slug."""
@@ -34,9 +33,7 @@ class ProjectHosts:
             return None
         host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1").lower()
         host = host.partition(":")[0].rstrip(".")
-        if host.endswith(self.suffix):
-            return host.removesuffix(self.suffix)
-        return "" if host == self.bare else None
+        return host.removesuffix(self.suffix) if host.endswith(self.suffix) else None
 
 
 class ProjectHostsApp:
@@ -67,6 +64,12 @@ def project_hosts(wildcard: str, public_url: str) -> ProjectHosts:
         )
     hosts = ProjectHosts(found[1])
     own = urlsplit(public_url).netloc.rpartition("@")[2]
-    if hosts.slug([(b"host", own.encode())]) is not None:
+    if hosts.slug([(b"host", own.encode())]) is not None or shares_cookies(own, hosts.suffix):
         raise CannotStart(f"functions.host: {wildcard} covers {own} itself; the API needs a host beside it")
     return hosts
+
+
+def shares_cookies(netloc: str, suffix: str) -> bool:
+    """True if projects' pages could set cookies for this host: it is the parent of theirs, and has a dot."""
+    parent = suffix.removeprefix(".")
+    return "." in parent and netloc.lower().partition(":")[0].rstrip(".") == parent

@@ -12,7 +12,7 @@ from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions
 from bunbase.gateway import rpc
-from bunbase.gateway.media import check_type
+from bunbase.gateway.media import check_json_of
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
@@ -82,7 +82,7 @@ async def json_rpc(
     """Methods: `auth.login {email, password}`, `auth.verify {token}`; where `bunauth.service_exchange` is on, also
     `service.exchange {client_id, client_secret}`.
     """
-    check_type(request, "application/json")
+    check_json_of(request)
     rpc.caller.set(anyone)
     try:
         call = msgspec.json.decode(await request.body())

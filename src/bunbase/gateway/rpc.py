@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from functools import partial
+from typing import Any
 
 from bunbase.contracts.bunauth import BunAuth, InvalidCredentials, ServiceExchangeOff, ServiceToken, SignedIn, Verified
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.login_limits import DEVELOPERS, SERVICES, LoginLimits, Place
-from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, methods_of
+from bunbase.gateway.problems import for_the_public
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, failed_by, methods_of
+from bunbase.pkg.rpc.tokens import Passport
 from bunbase.pkg.rpc.wire import METHOD_NOT_FOUND
 
 caller: ContextVar[Caller] = ContextVar("rpc_caller")
@@ -57,8 +61,20 @@ class ServiceMethods:
                 raise
 
 
+class PublicDispatcher(Dispatcher):
+    """Shows callers no more of a Problem than the other routes do."""
+
+    async def _call(self, request: Any, by: Passport | None) -> Any:
+        try:
+            return await super()._call(request, by)
+        except Failed as failed:
+            if isinstance(failed.__cause__, Problem):
+                raise failed_by(for_the_public(failed.__cause__)) from failed.__cause__
+            raise
+
+
 def public_dispatcher(bunauth: BunAuth, limits: LoginLimits) -> Dispatcher:
-    return Dispatcher(
+    return PublicDispatcher(
         methods_of("auth", AuthMethods, AuthMethods(bunauth, limits))
         | methods_of("service", ServiceMethods, ServiceMethods(bunauth, limits))
     )

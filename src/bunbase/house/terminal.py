@@ -21,6 +21,7 @@ class Terminal:
     def __init__(self, json: bool) -> None:
         self.json = json
         self.started = time.monotonic()
+        self.told_setup = False  # the setup line is the next step then, and `register` without its token would fail
 
     @property
     def seconds(self) -> float:
@@ -31,6 +32,7 @@ class Terminal:
 
     def setup_token(self, token: str, url: str) -> None:
         """Tell the token that the first account needs. It is stored nowhere, so this is the only time."""
+        self.told_setup = True
         self._say(
             f"\n  The first account becomes the administrator and needs this token, which is shown only now:\n"
             f"\n"
@@ -42,13 +44,14 @@ class Terminal:
     def ready(self, mode: str, site: Site, database: Path | None) -> None:
         """`database`: where our own PostgreSQL keeps its files."""
         elsewhere = database is not None and site.data_dir not in database.parents
+        following = "" if self.told_setup else f"  next      {_command()} register --url {site.public_url}\n"
         also = f"            and {database}\n" if elsewhere else ""
         self._say(
             f"\n  BunBase {__version__} ({mode}) is ready after {self.seconds:.1f} s\n"
             f"\n"
             f"  address   {site.public_url}\n"
             f"  data      {site.data_dir}\n{also}"
-            f"  next      {_command()} register --url {site.public_url}\n"
+            f"{following}"
             f"  stop      Ctrl-C\n",
             event="ready",
             url=site.public_url,

@@ -269,7 +269,7 @@ async def list_changes(
 
 
 def check_media(request: AnyRequest, *accepted: str) -> None:
-    """Raises: UnsupportedMedia. A body without a type is taken for JSON."""
+    """Raises: UnsupportedMedia."""
     fast.check_media(_asked(request), *accepted)
 
 

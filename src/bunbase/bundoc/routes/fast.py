@@ -12,9 +12,8 @@ from bunbase.contracts.bundoc import Bundoc, Document, Precondition, Query
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
 from bunbase.pkg.cursors import DEFAULT_LIMIT
-from bunbase.pkg.errors import UnsupportedMedia
+from bunbase.pkg.media import JSON, check_json
 
-JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
 COLLECTION: Final = "/v1/data/{collection}"
@@ -112,13 +111,8 @@ def _when(asked: Asked) -> Precondition:
 
 
 def check_media(asked: Asked, *accepted: str) -> None:
-    """Raises: UnsupportedMedia. A body without a type is taken for JSON."""
-    sent = asked.headers.get("content-type", "").lower()
-    if sent in accepted:
-        return
-    media, _, parameters = (part.strip() for part in sent.partition(";"))
-    if (media and media not in accepted) or parameters not in ("", "charset=utf-8", 'charset="utf-8"'):
-        raise UnsupportedMedia(f"Send {' or '.join(accepted)} in UTF-8.")
+    """Raises: UnsupportedMedia."""
+    check_json(asked.headers.get("content-type", ""), "origin" in asked.headers, accepted)
 
 
 FAST_ROUTES: Final = (

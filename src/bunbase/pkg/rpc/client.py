@@ -191,14 +191,16 @@ def _body(method: str, call: wire.Call, line: Line, args: tuple[Any, ...], kwarg
 def _seconds_left(method: str) -> float:
     seconds = context.seconds_left(CALL_SECONDS)
     if seconds <= 0:
-        raise DeadlineExceeded(f"No time was left to call {method}.")
+        log.warning("no time was left for a call", method=method)
+        raise DeadlineExceeded("No time was left for an answer: try again, or ask for less.")
     return seconds
 
 
 def _too_late(method: str, error: httpx.TimeoutException) -> Problem:
     if isinstance(error, httpx.ConnectTimeout):
         return Unreachable(f"{method} could not be called: no connection within {CONNECT_SECONDS} s.")
-    return DeadlineExceeded(f"{method} did not answer in time.")
+    log.warning("a call was not answered in time", method=method)
+    return DeadlineExceeded("The answer did not come in time: try again, or ask for less.")
 
 
 def _refused(status: int, body: bytes) -> Problem:
