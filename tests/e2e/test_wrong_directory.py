@@ -1,0 +1,34 @@
+"""A split installation whose bundoc process is started on a disk that was not mounted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import instance as instances
+from tests.e2e.conftest import new_database
+from tests.e2e.instance import STOP_SECONDS, Instance, poll
+
+
+def test_bundoc_on_an_empty_directory_does_not_start(
+    home: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was ready, answered 404 for documents that exist, and took writes from revision 1."""
+    monkeypatch.setitem(instances.SEVERAL, "keys", {"data": ("bundoc",), "bunkms": ("bunkms",)})
+    instance = Instance("keys", home, new_database(postgres))
+    try:
+        instance.spawn_all()  # bundoc first: it waits for the room that knows its directory
+        poll(lambda: '"ready"' in instance.log("data"), STOP_SECONDS * 2, "bundoc is ready")
+
+        args, environment = instance.commands["data"]
+        lost = instance.processes.pop("data")
+        lost.terminate()
+        assert lost.wait(STOP_SECONDS) == 0
+        instance.commands["data"] = (args, environment | {"BUNBASE_DATA_DIR": str(home / "not-mounted")})
+        instance._spawn("data")
+
+        assert instance.processes.pop("data").wait(STOP_SECONDS * 2) == 1
+        assert "not-mounted/bundoc is not where the documents of this installation are" in instance.log("data")
+    finally:
+        instance.close()
