@@ -9,6 +9,7 @@ from bunbase.gateway.login_limits import LoginLimits, Place
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.slow_lane import SlowLane
 from bunbase.pkg.errors import RateLimited
+from tests.pkg.waiting import eventually
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 TURN_SECONDS = 0.01
@@ -100,31 +101,47 @@ async def test_an_account_that_strangers_guess_at_is_never_shut_for_its_owner() 
     assert limits.accounts.count(("account", "developers", ADA)) == 20  # it is not counted beyond what matters
 
 
+class ByHand(SlowLane):
+    """Turns are given by the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paused: list[tuple[str, ...]] = []
+
+    def _pause(self, account: tuple[str, ...]) -> None:
+        self.paused.append(account)
+
+    def give_turn(self) -> None:
+        self._next(self.paused.pop())
+
+
 async def test_beyond_the_bound_of_an_account_guesses_go_one_by_one() -> None:
     """Security 8: distributed guessing goes on at the pace of the slow lane alone, however many guess at once."""
-    limits = limits_of(account=5)
-    at_once = most_at_once = 0
+    turns = ByHand()
+    limits = LoginLimits(GatewaySettings(failed_logins_per_account_per_hour=5), turns)
+    guesses = 0
 
     async def guess(ip: str) -> None:
-        nonlocal at_once, most_at_once
+        nonlocal guesses
         async with limits.attempt(Place("developers", ip, ADA)) as attempt:
-            at_once += 1
-            most_at_once = max(most_at_once, at_once)
+            guesses += 1
             attempt.failed = True
-            at_once -= 1
 
     for number in range(5):
         await fail(limits, f"10.0.{number}.1")
-    turns = limits.slow_lane.accounts
     await guess("10.1.0.1")
     waiting = [asyncio.ensure_future(guess(f"10.2.{number}.1")) for number in range(10)]
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await eventually(lambda: turns.waiting == 10)
 
-    assert len(turns) == 1
-    assert limits.slow_lane.waiting == 10
-    await asyncio.gather(*waiting)
-    assert (limits.slow_lane.waiting, most_at_once) == (0, 1)
+    for given in range(10):
+        assert guesses == 1 + given
+        turns.give_turn()
+        await eventually(lambda: sum(one.done() for one in waiting) == given + 1)  # noqa: B023  asked at once
+
+    assert guesses == 11
+    assert turns.waiting == 0
+    turns.give_turn()
+    assert not turns.accounts
     assert not limits.under_way
 
 
