@@ -205,7 +205,9 @@ class LoginLimits:
     def _refuse_exhausted(self, strict: tuple[Name, ...]) -> None:
         for name in strict:
             if self._recent(name).left(name) <= 0:
-                raise _limited("Too many wrong passwords: even the right one is refused now", self._recent(name).wait_seconds(name))
+                raise _limited(
+                    "Too many wrong passwords: even the right one is refused now", self._recent(name).wait_seconds(name)
+                )
 
     async def _over(self, names: Names, known: bool, attempt: Attempt) -> None:
         async with self.settled:
