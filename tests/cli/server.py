@@ -87,6 +87,7 @@ class FakeApi:
         self.spent: set[str] = set()
         self.issued = 0
         self.refreshes = 0
+        self.setup_complete = True
         self.setup_token: str | None = None  # as the last registration sent it
         self.access_seconds = 900
         self.projects: dict[str, Project] = {}
@@ -203,6 +204,11 @@ def refreshed(api: FakeApi, token: str) -> SignedIn:
     api.fresh.discard(token)
     api.spent.add(token)
     return api.sign_in(EMAIL)
+
+
+@get("/api/instance")
+async def instance(api: Injected[FakeApi]) -> dict[str, bool]:
+    return {"setup_complete": api.setup_complete}
 
 
 @get("/api/auth/me")
@@ -493,6 +499,7 @@ def on_problem(_request: AnyRequest, problem: Problem) -> Response[bytes]:
 
 ROUTES = (
     auth,
+    instance,
     me,
     list_projects,
     create_project,

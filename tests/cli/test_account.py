@@ -105,6 +105,21 @@ def test_who_is_not_signed_in_gets_exit_code_3(api: FakeApi, bunbase: Bunbase) -
     assert "bunbase login" in said.problem["detail"]
 
 
+@pytest.mark.parametrize("command", [("whoami",), ("deploy",), ("logs",), ("env", "list"), ("env", "set", "A=1")])
+@pytest.mark.parametrize(("setup_complete", "advice"), [(True, "bunbase login"), (False, "bunbase register")])
+def test_a_command_asks_for_the_sign_in_before_the_project(
+    api: FakeApi, bunbase: Bunbase, command: tuple[str, ...], setup_complete: bool, advice: str, home: Path
+) -> None:
+    (home / "functions").mkdir()
+    (home / "functions" / "hello.ts").write_text("export default () => new Response('hi')")
+    api.setup_complete = setup_complete
+
+    said = bunbase(*command, "--json")
+
+    assert (said.code, said.problem["code"]) == (3, "not_signed_in")
+    assert f"{advice} --url {api.url}" in said.problem["detail"]
+
+
 def test_a_server_that_does_not_answer_is_exit_code_4(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUNBASE_TOKEN", "at_1")
 

@@ -36,6 +36,8 @@ def test_what_is_no_address_is_refused(given: str) -> None:
 
 def test_the_flag_goes_before_the_environment_before_the_last_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert server_url("", "") == "http://127.0.0.1:7070"
+    monkeypatch.setenv("BUNBASE_PORT", "7190")
+    assert server_url("", "") == "http://127.0.0.1:7190"
     assert server_url("", "http://last") == "http://last"
     monkeypatch.setenv("BUNBASE_URL", "http://environment")
     assert server_url("", "http://last") == "http://environment"

@@ -276,7 +276,8 @@ async def test_in_dev_pages_of_other_sites_write_nothing_in_either_lane(tmp_path
                 taken = lane.hot.taken
                 refused = await connection.ask(f"POST {POSTS}", KEY, "origin: https://evil.example", body=b"{}")
                 foreign = lane.hot.taken - taken
-                own = await connection.ask(f"POST {POSTS}", KEY, "origin: http://localhost:5173", body=b"{}")
+                here = ("origin: http://localhost:5173", "content-type: application/json")
+                own = await connection.ask(f"POST {POSTS}", KEY, *here, body=b"{}")
 
         assert (refused.status, msgspec.json.decode(refused.body)["code"]) == (403, "origin_refused")
         assert not refused.header("access-control-allow-origin")

@@ -14,6 +14,7 @@ from bunbase.house.run import run_dev, run_serve
 from bunbase.house.settings import ALIASES
 from bunbase.house.terminal import Terminal
 from bunbase.pkg.serve import listen
+from tests.rooms import site
 
 SECRET = "the secret of this test process alone"
 ANY_PORT = {"gateway.port": "0", "house.internal_port": "0", "house.data_dir": "data"}
@@ -112,3 +113,16 @@ def test_the_setup_token_is_told_with_the_command_that_uses_it(capsys: pytest.Ca
         assert msgspec.json.decode(told) == {"event": "setup_token", "token": "setup_abc"}
     else:
         assert "register --url https://api.example.com --setup-token setup_abc\n" in told
+
+
+def test_the_banner_names_no_next_step_beside_the_setup_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`register` without the setup token would be refused."""
+    for told in (False, True):
+        terminal = Terminal(False)
+        if told:
+            terminal.setup_token("setup_abc", url="https://api.example.com")
+        terminal.ready("production", site(tmp_path), None)
+
+        assert ("  next  " in capsys.readouterr().out) is not told

@@ -27,9 +27,9 @@ def chosen_project(flag: str, session: Session) -> str:
 
 def needed_project(flag: str, session: Session) -> str:
     """Raises: NotSignedIn, as no project can be used without that; Usage when no project is chosen."""
+    session.check_signed_in()
     project = chosen_project(flag, session)
     if not project:
-        session.check_signed_in()
         raise Usage("Choose a project: --project <id or slug>, or bunbase projects use <id or slug>.", "no_project")
     return project
 

@@ -12,7 +12,6 @@ from litestar.params import QueryParameter
 
 from bunbase.bundoc import effort
 from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, check_media, check_query
-from bunbase.bundoc.routes.fast import JSON
 from bunbase.bundoc.routes.openapi import DocumentBody, document_response, no_content, problems
 from bunbase.bundoc.schema.checking import check_size
 from bunbase.contracts.bundoc import Bundoc
@@ -22,6 +21,7 @@ from bunbase.pkg.api_json import api_json
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
+from bunbase.pkg.media import JSON
 
 TAGS: Final = ["Collections"]
 

@@ -10,7 +10,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from bunbase.bundoc.routes import fast
-from bunbase.bundoc.routes.fast import JSON
 from bunbase.bundoc.routes.openapi import (
     CommitBody,
     DocumentBody,
@@ -27,6 +26,7 @@ from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.media import JSON
 
 TAGS: Final = ["Documents"]
 
