@@ -26,7 +26,7 @@ choose_profile()  # before the tests are imported: they take their settings from
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """Give the URL of a server that runs as long as the tests do."""
+    """Return the URL of a server that runs as long as the tests do."""
     external = os.environ.get(EXTERNAL)
     if external:
         yield external
@@ -45,7 +45,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture
 async def database_url(postgres: str) -> AsyncIterator[str]:
-    """Give the URL of an empty database, which is gone after the test."""
+    """Return the URL of an empty database, which is gone after the test."""
     name = new_id("test")
     admin = await asyncpg.connect(postgres)
     try:

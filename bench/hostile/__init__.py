@@ -1,1 +1,1 @@
-"""What one hostile caller makes all others wait: the processor time of the event loop's longest turns."""
+"""How long one hostile caller makes all others wait: the processor time of the event loop's longest turns."""

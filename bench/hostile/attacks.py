@@ -43,7 +43,7 @@ def query(collection: str, where: Any, **more: Any) -> Request:
 
 
 def attacks() -> Iterator[tuple[str, Request]]:
-    """What an end user with a publishable key may send; the rules are those of the project's own developer."""
+    """Requests that an end user with a publishable key may send; the rules are those of the project's own developer."""
     yield "one pattern over 240 KiB", query("texts", {"t": {"$regex": SLOW}})
     yield "six patterns over 240 KiB", query("texts", {"$or": [{"t": {"$regex": SLOW + str(n)}} for n in range(6)]})
     yield "a short page with a pattern", query("texts", {"_id": "d1", "t": {"$regex": SLOW}}, limit=1)

@@ -62,7 +62,7 @@ def main(seconds: float = 4.0) -> int:
 
 @contextmanager
 def served(home: Path) -> Iterator[tuple[str, str, str]]:
-    """Give the server's address, the publishable key of a hostile project, and the secret key of another."""
+    """Return the server's address, the publishable key of a hostile project, and the secret key of another."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {
@@ -145,7 +145,7 @@ def report(felt: list[Felt], seconds: float) -> str:
     ]
     worst = max(one.turn_ms for one in felt)
     lines = [
-        f"# What one hostile project makes another feel, {datetime.now(UTC):%Y-%m-%d}",
+        f"# How one hostile project slows another, {datetime.now(UTC):%Y-%m-%d}",
         "",
         f"`bench/run hostile {seconds:g}`: {ATTACKERS} clients send each attack for {seconds:g} s, one client",
         "reads a document of another project. The server has one core. `turn`: the longest turn of the event loop,",

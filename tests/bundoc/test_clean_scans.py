@@ -292,7 +292,7 @@ async def filled(service: BundocService) -> None:
 
 
 async def everything_read(service: BundocService) -> dict[str, Any]:
-    """Give n of the document `one/o0`, by every way there is to it."""
+    """Return n of the document `one/o0`, by every way there is to it."""
     seen: dict[str, Any] = {}
 
     def first(page: Any, field: str = "n") -> Any:

@@ -27,7 +27,7 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 
 @pytest.fixture
 async def directory(tmp_path: Path, kms: FakeKms) -> Path:
-    """Give the directory of two projects with a thousand documents each, closed."""
+    """Return the directory of two projects with a thousand documents each, closed."""
     async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
         for project in (P, "prj_b"):
             body = b'{"filling":"%b"}' % (b"x" * 300)

@@ -84,7 +84,7 @@ WORDS: Final = IndexSpec(("title",), "words", type="text")
 
 
 class Asked:
-    """Whom was it asked about? `numbers`: rows that were given a score."""
+    """The documents it was asked about. `numbers`: rows that were given a score."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []

@@ -23,7 +23,7 @@ QUIET = [
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Give a browser without a profile; each of its contexts has cookies and storage of its own."""
+    """Return a browser without a profile; each of its contexts has cookies and storage of its own."""
     if not CHROMIUM:
         missing = "Chromium is not installed here; on Debian: apt-get install chromium"
         if os.environ.get("CI"):

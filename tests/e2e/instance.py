@@ -43,7 +43,7 @@ SEVERAL = {
 
 
 def poll(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
-    """Give the first true answer. Raises AssertionError when there is none in time."""
+    """Return the first true answer. Raises AssertionError when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()
@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 def descendants(pid: int) -> list[int]:
-    """Give the ids of all processes below `pid`."""
+    """Return the ids of all processes below `pid`."""
     found = []
     for child in _children(pid):
         found += [child, *descendants(child)]
@@ -142,7 +142,7 @@ class Instance:
         return "\n".join((self.home / f"{one}.log").read_text("utf-8", "replace") for one in names)
 
     def environment(self) -> dict[str, str]:
-        """Give the environment of a person who uses the command line here."""
+        """Return the environment of a person who uses the command line here."""
         return {
             "PATH": f"{BUNBASE.parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
@@ -220,7 +220,7 @@ class Instance:
 
 
 def _trust(rooms: tuple[str, ...], strict: bool) -> dict[str, str]:
-    """Give a process one secret of the whole installation, or only what its own rooms need to prove themselves."""
+    """Return a process one secret of the whole installation, or only what its own rooms need to prove themselves."""
     if not strict:
         return {"BUNBASE_HOUSE__SERVICE_SECRET": SECRET}
     secrets = {room: room_secret(SECRET, room) for room in CALLING_ROOMS}

@@ -25,7 +25,7 @@ PLAIN = b"module.exports.default = (r) => Response.json({ url: r.url, cookie: r.
 
 # Pages and routes of BunBase's own. Whatever it serves besides (a console, consent, sign-in pages) joins here.
 VICTIMS = ("/api/auth/me", "/api/health", "/api/openapi.json", "/v1/auth/me", "/v1/data/papers")
-# What takes a sign-in or an account; a form of a page must get nothing from these.
+# Routes that take a sign-in or an account; a form of a page must get nothing from these.
 FORMS = ("/api/auth/login", "/api/auth/register", "/v1/auth/login", "/v1/auth/signup", "/rpc")
 TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
@@ -59,7 +59,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def town(browser: Browser) -> Iterator[Town]:
-    """Give an instance with two projects; the browser comes first, for where there is none nothing is started."""
+    """Return an instance with two projects; the browser comes first, for where there is none nothing is started."""
     home = Path(tempfile.mkdtemp(prefix="bb-pages-", dir="/tmp"))
     home.chmod(0o755)
     instance = Instance("one", home)
@@ -89,7 +89,7 @@ def _project(instance: Instance, name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def context(browser: Browser, town: Town) -> Iterator[BrowserContext]:
-    """Give a browser whose owner is signed in to a console: a cookie and a storage on the shared host."""
+    """Return a browser whose owner is signed in to a console: a cookie and a storage on the shared host."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE_SECONDS * 1000)
     context.add_cookies(

@@ -61,7 +61,7 @@ class Try:
 
 @pytest.fixture(scope="module")
 def projects(instance: Instance) -> tuple[Project, Project]:
-    """Give the owner's project, full of markers, and the stranger's."""
+    """Return the owner's project, full of markers, and the stranger's."""
     return _project(instance, "owner"), _project(instance, "stranger")
 
 

@@ -15,7 +15,7 @@ EMAIL = "ada@example.com"
 
 @pytest.fixture(scope="module")
 def app(instance: Instance) -> Path:
-    """Give the folder of an application that is registered, created and deployed."""
+    """Return the folder of an application that is registered, created and deployed."""
     instance.bunbase("register", "--email", EMAIL)
     folder = instance.home / "shop"
     instance.bunbase("init", str(folder))
@@ -26,7 +26,7 @@ def app(instance: Instance) -> Path:
 
 @pytest.fixture(scope="module")
 def keys(instance: Instance, app: Path) -> dict[str, str]:
-    """Give a secret and a publishable key."""
+    """Return a secret and a publishable key."""
     kinds = ("secret", "publishable")
     keys = {kind: instance.bunbase_json("keys", "create", "--kind", kind, cwd=app)["key"] for kind in kinds}
     for name in ("posts", "notes"):

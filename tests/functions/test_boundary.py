@@ -1,4 +1,4 @@
-"""What of a request reaches a function, and what of its answer leaves: in words of HTTP, without a worker."""
+"""The parts of a request that reach a function, and those of its answer that leave: words of HTTP, without a worker."""
 
 from __future__ import annotations
 

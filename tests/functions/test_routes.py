@@ -310,7 +310,7 @@ async def test_following_nothing_is_a_problem_and_no_stream(web: httpx.AsyncClie
 
 
 async def events_of(stream: httpx.Response) -> AsyncIterator[Any]:
-    """Give the data of each event, having checked that its id is its seq."""
+    """Return the data of each event, having checked that its id is its seq."""
     id = ""
     async for line in stream.aiter_lines():
         name, _, value = line.partition(": ")

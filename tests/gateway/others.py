@@ -35,7 +35,7 @@ LONG = 4_000_000_000.0  # Unix seconds, in the year 2096
 
 @functools.cache
 def signing_key(signer: str) -> SigningKey:
-    """Give a signer's key; made once, because that takes a while."""
+    """Return a signer's key; made once, because that takes a while."""
     return SigningKey(new_private_key())
 
 

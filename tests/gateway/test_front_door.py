@@ -1,4 +1,4 @@
-"""What both lanes owe every client, whatever it asks for: whole heads, bodies in time, answers that can be read."""
+"""Both lanes owe every client the same, whatever it asks for: whole heads, bodies in time, answers that can be read."""
 
 from __future__ import annotations
 

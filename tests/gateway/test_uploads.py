@@ -107,7 +107,7 @@ def outcomes(outcome: str) -> float:
 
 
 async def body_of(connection: Connection) -> bytes:
-    """Give the body of an answer, chunked or not."""
+    """Return the body of an answer, chunked or not."""
     async with asyncio.timeout(15):
         reply = await connection.reply()
         assert reply.status == 200, reply

@@ -106,7 +106,7 @@ async def test_processes_that_need_each_other_do_not_ask_in_a_circle(
 
 @contextmanager
 def silent_postgres() -> Iterator[tuple[str, socket.socket]]:
-    """Give the address of a PostgreSQL that lets connections in and says nothing, and its socket."""
+    """Return the address of a PostgreSQL that lets connections in and says nothing, and its socket."""
     with listen("127.0.0.1", 0) as listener:
         listener.setblocking(False)
         yield f"postgresql://ada@127.0.0.1:{listener.getsockname()[1]}/bunbase", listener

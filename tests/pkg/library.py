@@ -116,7 +116,7 @@ TABLE: Table = {"library": {READER: frozenset(call.name for call in calls_of(Lib
 async def serving_library(
     shelves: Shelves, tokens: ServiceTokens = TOKENS, limits: Limits | None = None
 ) -> AsyncIterator[str]:
-    """Give the address of an internal port that answers for `shelves`."""
+    """Return the address of an internal port that answers for `shelves`."""
     app = RpcApp(Dispatcher(methods_of("library", Library, shelves), admission(TABLE, {})), tokens)
     async with serving(app, listen("127.0.0.1", 0), limits) as address:
         yield address

@@ -39,7 +39,7 @@ print(postmaster_of(Path(sys.argv[1]), account_for(Path(sys.argv[1]))))
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """Give a directory that all tests here start their servers on, one after the other: setting up takes long."""
+    """Return a directory that all tests here start their servers on, one after the other: setting up takes long."""
     directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=roomy()))
     directory.chmod(0o755)
     yield directory / "pg"

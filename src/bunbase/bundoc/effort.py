@@ -1,4 +1,4 @@
-"""What a turn of the event loop is made to do, in bytes, as tests count it. In a running server nobody counts.
+"""The work of one turn of the event loop, in bytes, as tests count it. A running server does not count.
 
 The unit is a byte of JSON that is read into Python: 15 to 50 ns. Whatever takes time in proportion to what a caller
 sends or stores is noted here in that unit, wherever it is done; a test counts what the event loop's own thread notes in

@@ -108,7 +108,7 @@ async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
 
 
 async def _selected(found: tuple[Stored, ...], paths: tuple[Path, ...] | None) -> list[bytes]:
-    """Give the fields that are asked for; a thread does it where there is much to read."""
+    """Return the fields that are asked for; a thread does it where there is much to read."""
     if paths is None:
         return [seen(stored) for stored in found]
     size = sum([len(stored.body) for stored in found])

@@ -61,8 +61,8 @@ Lookup = Callable[[str, str], Stored | None]
 
 
 class Met(msgspec.Struct, frozen=True):
-    """What a write meets: the document before it, if there is one, and the time. `last`: no revision of this id is
-    above it but that of `before`; what is given next is above both.
+    """The state that a write meets: the document before it, if there is one, and the time. `last`: no revision of this
+    id is above it but that of `before`; the next one is above both.
     """
 
     before: Stored | None

@@ -1,4 +1,4 @@
-"""What another process may ask BunKMS for: only what its own room made, and for whom it made it.
+"""Another process may ask BunKMS only for what its own room made, and only for the owner it was made for.
 
 `house/callers.py` says which methods a room may call at all. Here stands for which owners and contexts: the functions
 room seals and opens variables of projects, and cannot open what BunAuth sealed for the instance.

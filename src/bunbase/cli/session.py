@@ -28,7 +28,7 @@ PAGE_LIMIT: Final = 500
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """What the server says of itself: `setup_complete` once there is an account."""
+    """The server's description of itself: `setup_complete` once there is an account."""
 
     setup_complete: bool
 

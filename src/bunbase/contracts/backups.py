@@ -94,7 +94,7 @@ class BackedUpCollection(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a backup says of itself. `seq`: of the newest change in it; `format`: of its database.
+    """The manifest of a backup. `seq`: of the newest change in it; `format`: of its database.
 
     `source_changed_at`: when the project's files were last written to before it was taken, ns since 1970.
     """

@@ -254,7 +254,7 @@ class Functions(Protocol):
         ...
 
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
-        """Give the project's environment; `reveal` needs the role admin, and a session or the scope `secrets`.
+        """Return the project's environment; `reveal` needs the role admin, and a session or the scope `secrets`.
 
         Raises: Forbidden.
         """

@@ -1,4 +1,4 @@
-"""What of a request reaches a function: no credential of ours, by the beginning of its name and not by a list.
+"""The part of a request that reaches a function: no credential of ours, by the beginning of its name, not by a list.
 
 The next credential that BunBase invents is called `X-Bunbase-…`, or is a cookie `bb_…`: it is kept back without a word
 here. The headers of triggers begin alike; BunBase writes them itself, behind this.

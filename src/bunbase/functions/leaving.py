@@ -1,4 +1,4 @@
-"""What of an answer's head leaves for the client, where its host belongs to the project and where it does not.
+"""The part of an answer's head that leaves for the client, where its host belongs to the project and where it does not.
 
 Records: docs/decisions/0036. Headers that reach beyond the answer are gone already (workers/far_reaching.py).
 """

@@ -89,9 +89,9 @@ class Meter:
         return self.counts.setdefault((project, function, hour), Counts())
 
     def _rows(self) -> list[Hour]:
-        """Give all statistics in one order, so that two writers do not wait for each other, and begin at nothing.
+        """Return all statistics in one order, so that two writers do not wait for each other, and begin at nothing.
 
-        What is to be paid for is added to the usage only here: with every call it cost some 2 µs.
+        Billed amounts are added to the usage only here: with every call it cost some 2 µs.
         """
         taken, self.counts = sorted(self.counts.items(), key=lambda item: item[0]), {}
         for (project, _, hour), counts in taken:

@@ -1,4 +1,4 @@
-"""What both lanes ask before they call a room."""
+"""The questions that both lanes ask before they call a room."""
 
 from __future__ import annotations
 

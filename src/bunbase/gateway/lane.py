@@ -32,7 +32,7 @@ Sent = tuple[bytes | None, ...]
 
 
 class Lane:
-    """What all connections share."""
+    """The state that all connections share."""
 
     def __init__(self, hot: Hot, guards: Guards, trusted_proxies: Container[str], cors: CORSConfig) -> None:
         self.hot = hot
@@ -57,7 +57,7 @@ class Lane:
         return Caller(holder.kind, holder.project, user=user, ip=self._address(headers, peer), agent=_agent(headers))
 
     async def caller(self, request: HotRequest, peer: str) -> Caller:
-        """Give the Caller. Raises: InvalidKey, InvalidToken, TokenExpired, RateLimited, Unreachable."""
+        """Return the Caller. Raises: InvalidKey, InvalidToken, TokenExpired, RateLimited, Unreachable."""
         headers = request.headers
         key, ip = _key(headers), self._address(headers, peer)
         holder = self.identity.known_holder(key)

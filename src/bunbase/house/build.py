@@ -112,7 +112,7 @@ async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack
 
 
 class Said:
-    """What the log was told a room waits for: again at once for another reason, for the same one every few seconds."""
+    """Reasons for waiting that were logged: another reason is logged at once, the same one every few seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now

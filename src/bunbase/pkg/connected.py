@@ -14,7 +14,7 @@ Receive = Callable[[], Awaitable[Any]]  # of ASGI, once the body was read: what 
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Give what the work gives. Raises: ClientGone when the client hung up first; the work is cancelled then. What
+    """Return the result of the work. Raises: ClientGone when the client hung up first; the work is cancelled then. What
     `receive` raises of a body that does not come ends it too.
     """
     working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(_hung_up(receive))

@@ -40,7 +40,7 @@ def _untold(_token: str) -> None:
 
 @dataclass(frozen=True)
 class Site:
-    """What a process gives each of its rooms. `database_url` is empty where no room needs PostgreSQL.
+    """Things that a process hands to each of its rooms. `database_url` is empty where no room needs PostgreSQL.
 
     `tell_setup_token`: shows the token that the first account needs to whoever started the process. `functions_host`:
     the wildcard of the projects' own hosts, or empty.

@@ -20,7 +20,7 @@ PUBLIC = "93.184.215.14"
 
 
 def interfaces() -> Iterator[Address]:
-    """Give an address of this machine by family, where it has a route to the outside; nothing is sent."""
+    """Return an address of this machine by family, where it has a route to the outside; nothing is sent."""
     for family, outside in ((socket.AF_INET, "8.8.8.8"), (socket.AF_INET6, "2606:4700::1111")):
         with closing(socket.socket(family, socket.SOCK_DGRAM)) as probe:
             try:

@@ -55,7 +55,7 @@ class Deaf(asyncio.Transport):
 
 @contextmanager
 def worker_amid_a_call() -> Iterator[tuple[Worker, list[int]]]:
-    """Give a worker whose call 1 uploads and has asked for 1, with a process that burns nothing; and what is heard."""
+    """Return a worker whose call 1 uploads and has asked for 1, in a process that burns nothing; and what is heard."""
     heard: list[int] = []
 
     class Counting(Worker):

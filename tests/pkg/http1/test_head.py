@@ -1,4 +1,4 @@
-"""What the head of a request may say, by RFC 9112 and RFC 9110."""
+"""The head of a request, by RFC 9112 and RFC 9110."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_body_is_chunked_or_has_a_length(version: str, lines: list[str], refus
 
 @given(st.binary(max_size=12), st.binary(max_size=12))
 def test_what_passes_is_read_by_everybody_alike(target: bytes, host: bytes) -> None:
-    """What a function sees as `request.url` is `http://`, Host, target: nothing in one may reach into the other."""
+    """`request.url` is `http://`, Host, target: nothing in one may reach into the other."""
     try:
         head: Head = checked_head(b"GET", b"/" + target, "1.1", [(b"host", host)])
     except Malformed:

@@ -9,6 +9,6 @@ from bunbase.pkg.db.database import Database, open_database
 
 @pytest_asyncio.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
-    """Give the schema of a room that has the ledger's tables."""
+    """Return the schema of a room that has the ledger's tables."""
     async with open_database(database_url, "functions", "bunbase.functions.migrations") as database:
         yield database

@@ -19,7 +19,7 @@ Add = Callable[[Batch[Any], datetime], Awaitable[Receipt]]
 
 
 class Fate(StrEnum):
-    """What becomes of one try to add a batch."""
+    """The fate of one try to add a batch."""
 
     WELL = "well"
     AWAY = "away"  # nothing happened

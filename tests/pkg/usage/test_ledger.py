@@ -204,7 +204,7 @@ async def test_kill_9_loses_what_was_not_acknowledged_and_never_adds(
 
 
 def killed_while_counting(url: str, shared: Path) -> int:
-    """Give what the store had acknowledged to the process before it was killed."""
+    """Return what the store had acknowledged to the process before it was killed."""
     command = [sys.executable, "-m", "tests.pkg.usage.counting", url, str(shared)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as process:
         assert process.stdout is not None

@@ -106,7 +106,7 @@ def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
 def outdated(backups: Sequence[Backup], kept: int) -> list[Backup]:
     """Give what retention deletes: of those made without being asked for, per reason, all but the newest `kept`.
 
-    What somebody altered neither counts nor is deleted. `backups`: newest first.
+    Altered backups neither count nor are deleted. `backups`: newest first.
     """
     ours = [one for one in backups if one.authenticity is not Authenticity.ALTERED]
     return [one for reason in BY_ITSELF for one in [one for one in ours if one.reason is reason][kept:]]

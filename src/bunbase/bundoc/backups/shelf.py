@@ -148,7 +148,7 @@ class DirectoryShelf:
 
 
 def listed_files(folder: Path, progress: Progress) -> tuple[BackedUpFile, ...]:
-    """Give every file of a backup but its manifest and that one's code, with its SHA-256."""
+    """Return every file of a backup but its manifest and that one's code, with its SHA-256."""
     names = sorted(path.name for path in folder.iterdir() if path.name not in (MANIFEST, MAC))
     return tuple(BackedUpFile(name, *_summed(folder / name, progress)) for name in names)
 

@@ -67,7 +67,7 @@ class Budget:
 
 
 class LoopBudget(Budget):
-    """What the event loop has for one call: beyond that everything is Postponed, and nothing is decided."""
+    """The event loop's share of one call: beyond it everything is Postponed, and nothing is decided."""
 
     postpones = True
 
@@ -138,7 +138,7 @@ class Access:
         return [path for path, rule in self.rules.hidden.items() if not rule.never(inputs)]
 
     def about(self, op: Operation, in_loop: bool = False) -> Inputs:
-        """Give what a rule knows before it has seen a document. `in_loop`: to be asked for no more than a moment."""
+        """Return the inputs of a rule that has not seen a document yet. `in_loop`: it is asked for a moment at most."""
         request = {"op": op, "collection": self.collection}
         most = LOOP_STEPS if in_loop else MAX_STEPS
         return Inputs(auth=self.auth, now=self.now, request=request, most=most, postpones=in_loop)

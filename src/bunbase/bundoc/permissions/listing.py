@@ -26,7 +26,7 @@ BYTES_FOR_A_NODE: Final = 1000  # of JSON, which take as long to read
 
 
 async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[Path, str]] = ()) -> Search:
-    """Give the search as it is for this caller, None for one who is bound by no rule. A thread does it where the rules
+    """Return the search as it is for this caller; `access` is None if no rule binds it. A thread does it if the rules
     are long, or take long for this caller.
 
     `named`: more paths whose values the answer depends on, and where they stand in the query.

@@ -1,4 +1,4 @@
-"""What the place of a key already says of its document: then neither filter nor rule need be asked about it."""
+"""The place of a key may already say enough of its document: then neither filter nor rule need be asked."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Rank = tuple[int, int, int, int]  # fields pinned, a range, only some documents,
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """What binds a caller: all that the rule allows fulfils `implied`. `exact`: of documents without an array on its
+    """The rule that binds a caller: all that it allows fulfils `implied`. `exact`: of documents without an array on its
     paths, the rule allows those that fulfil it, and no other. `words`: the tests of single fields that the rule makes.
     """
 

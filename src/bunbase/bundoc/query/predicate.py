@@ -138,7 +138,7 @@ def _is_null(value: Any, path: Path) -> bool:
 
 
 def paths_of(where: Filter, above: Path = ()) -> Iterator[Path]:
-    """Give every path that a filter looks at."""
+    """Yield every path that a filter looks at."""
     match where:
         case And() | Or():
             for part in where.parts:

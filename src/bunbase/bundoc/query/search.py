@@ -48,7 +48,7 @@ class Search(msgspec.Struct, frozen=True):
 
     @property
     def bound(self) -> Bound | None:
-        """What the rule says of the documents that it allows; None if it allows all of them."""
+        """Return a filter that all documents allowed by the rule fulfil; None if it allows every document."""
         if self.also is None and self.residual is None:
             return None
         return Bound(self.implied, self.all_implied, self.words)

@@ -49,7 +49,7 @@ def worst(schema: Schema) -> int:
 
 
 class Effort:
-    """What checking a document against a schema takes."""
+    """The cost of checking a document against a schema."""
 
     def __init__(self, schema: Schema) -> None:
         self.checks = _Cost(schema, _checks, MAX_EFFORT + 1).of(schema, MAX_LEVELS)

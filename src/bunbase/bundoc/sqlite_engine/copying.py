@@ -79,7 +79,7 @@ def copy_closed(path: Path, target: Path, progress: Progress) -> None:
 
 
 class Given(msgspec.Struct, frozen=True):
-    """What a file has given out before it is replaced: its newest change, and a number that none of its revisions is
+    """The numbers a file gave out before it was replaced: its newest change, and a number that none of its revisions is
     greater than. `empty`: it has no collections.
     """
 

@@ -1,4 +1,4 @@
-"""What files of format 6 and less may hold that is refused or read otherwise today: made good when they are opened.
+"""Files of format 6 and less may hold values that are refused or read otherwise today; opening one mends it.
 
 Revisions: a document that was deleted and stored again had begun at 1 anew. What the change log still knows is kept;
   where it knows less than all, every revision is given above the log's own floor.
@@ -106,7 +106,7 @@ class _Mending:
         change_log.append(self.connection, self.rows)
 
     def _give_above(self, name: str, table: Table) -> bool:
-        """Give documents that were stored again a revision that no earlier one had."""
+        """Set a revision that no earlier document had on those that were stored again under their id."""
         sql = STORED_AGAIN.replace("docs_N", table.name)
         again: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
         for id, rev in again:

@@ -57,7 +57,7 @@ FOLD: Final = "DELETE FROM ended WHERE n <= ?"
 
 
 class Revisions:
-    """What the writer remembers of these tables. After a rollback it may believe that more was given than was: then a
+    """The writer's memory of these tables. After a rollback it may believe that more was given than was: then a
     revision is left out. It never believes less, and what it writes never depends on what it believes.
     """
 

@@ -1,8 +1,8 @@
 """Run a search over one collection's table: read candidates in the plan's order, and count each.
 
-What a rule denies is never asked about anything else: neither whether it fulfils the filter, nor where it stands in the
-order, how well it fits, or to which group it belongs. The rule is asked in SQL as far as it can be (`guard`), the rest
-of it in Python (`residual`), and then the filter; only what passed the rule is counted.
+A document that a rule denies is never asked about anything else: neither whether it fulfils the filter, nor where it
+stands in the order, how well it fits, or to which group it belongs. The rule is asked in SQL as far as it can be
+(`guard`), the rest of it in Python (`residual`), and then the filter; only what passed the rule is counted.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class Searching:
         return (bound is None or admits(self.plan, bound)) and covered(self.plan, self.search.where)
 
     def _guard(self) -> Condition | None:
-        """What a document must pass before it is asked anything else: its time, and what SQL can say of the rule."""
+        """Return the condition that comes first: the document lives, and passes the rule as far as SQL can say."""
         alive = Condition(self.table.alive) if self.table.alive else None
         guard = both(alive, self.search.also) if alive and self.search.also else alive or self.search.also
         return None if guard is None else self.watch.around(guard)
@@ -345,7 +345,7 @@ class Searching:
         return bool(self.connection.execute(sql, (*self.test.params, id)).get)
 
     def _found_by_text(self, text: TextTable) -> Iterator[str]:
-        """Give ids in no order; their scores are known from then on. What the rule denies gets none."""
+        """Yield ids in no order; their scores are known from then on. A denied document gets none."""
         assert self.search.text is not None
         if not self.search.text.all:
             return

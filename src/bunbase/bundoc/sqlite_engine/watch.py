@@ -1,4 +1,4 @@
-"""Who runs a search, and what it may take: the event loop's few steps and bytes, or a thread's seconds.
+"""The bounds of a search, by where it runs: few steps and bytes in the event loop, seconds in a thread.
 
 SQLite looks at the clock between its own steps, never inside one: not in a function of ours, and not while it reads the
 JSON of a large document. So each function of ours asks here, and in the loop the bytes of every document that is

@@ -1,4 +1,4 @@
-"""What one line of an import says: which document, in which collection, and its stored form."""
+"""One line of an import: the document's collection, its id, and its stored form."""
 
 from __future__ import annotations
 

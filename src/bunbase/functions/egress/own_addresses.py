@@ -1,6 +1,6 @@
 """The server's own addresses: a request to one comes from inside, past every firewall in front of the machine.
 
-What the kernel would deliver here is asked of the kernel for each connection: interfaces come and go. Behind a NAT the
+The kernel is asked for each connection whether it would deliver it here: interfaces come and go. Behind a NAT the
 public address is on no interface; so what `public_url` and `functions.host` stand for counts as well.
 """
 

@@ -57,7 +57,7 @@ class Statistics(Parts):
 
 
 def first_hour(now: datetime, hours: int) -> datetime:
-    """Give the first of so many hours, of which the running one is the last."""
+    """Return the first of so many hours, of which the running one is the last."""
     return hour_of(now) - timedelta(hours=hours - 1)
 
 

@@ -1,6 +1,6 @@
 """How many frames a worker may send, of whatever kind: each costs the host some microseconds of everybody's time.
 
-What the runtime sends costs the worker work of its own: it joins the pieces of a body, and a log line or a question is
+Sending costs the worker work of its own: it joins the pieces of a body, and a log line or a question is
 made of some. Frames that are forged cost it next to nothing: one write of a buffer that is ready holds 28,000. So a
 frame is paid for with processor time, and the ratio tells the two apart.
 

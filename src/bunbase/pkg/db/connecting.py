@@ -24,7 +24,7 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
 )
-# What the same statement may not meet the next time: nothing is wrong with it.
+# The same statement may succeed the next time: nothing is wrong with it.
 PASSING = (
     asyncpg.InsufficientResourcesError,  # its disk is full, it has no memory
     asyncpg.TransactionRollbackError,  # a deadlock with another writer

@@ -80,7 +80,7 @@ class Exchange(RequestResponseCycle):
     # for the protocol
 
     def fail(self, problem: Problem) -> None:
-        """Give the rest of the body up."""
+        """Stop waiting for the rest of the body."""
         self.problem = problem
         self.keep_alive = False
         self.message_event.set()

@@ -1,4 +1,4 @@
-"""What the head of a request must be, by RFC 9112: pure, bytes in, a checked Head or a Problem out.
+"""The rules of RFC 9112 for the head of a request: pure, bytes in, a checked Head or a Problem out.
 
 The parser (llhttp) has seen to the syntax of lines already. Here are the rules that join them: which version, which
 form of target, which Host, which framing.

@@ -1,4 +1,4 @@
-"""What a route may say about the body of its request: that it streams, and how long it may be silent then."""
+"""A route may say that the body of its request streams, and for how long it may then be silent."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ LEAST_PAUSE: Final = 0.001
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """What its subclass tells it by these attributes: `in_head`, `in_message`: of a request that is being read.
+    """Its subclass sets these attributes. `in_head`, `in_message`: of a request that is being read.
     `ended`: nothing is read as a request any more, and nothing but what was written is sent. `deaf`: the answer that is
     under way is the last one.
     """
@@ -71,7 +71,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     @abstractmethod
     def _fail(self, problem: Problem) -> None:
-        """Give up the body of the request that is being read."""
+        """Stop waiting for the body of the request that is being read."""
 
     def start_clock(self, seconds: float) -> None:
         """From now on something is waited for that may take `seconds`."""

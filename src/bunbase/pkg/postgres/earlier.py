@@ -1,4 +1,4 @@
-"""What an earlier PostgreSQL left on our data: processes that still work on them, and files that name dead ones.
+"""An earlier PostgreSQL may leave processes that still work on our data, and files that name dead ones.
 
 PostgreSQL itself refuses to start while any process has the id that stands in `postmaster.pid`. After kill -9 that is a
 zombie nobody reaps, or, in a container above all, a stranger that got the number. So we find out ourselves, and take
@@ -77,14 +77,14 @@ def _opened(path: Path) -> int:
 
 
 def postmaster_of(data: Path, account: Account | None = None) -> int | None:
-    """Give the process that serves this data directory, if one does: its pid may long be another program's."""
+    """Return the process that serves this data directory, if one does: its pid may long be another program's."""
     pid = whole_number(_lines(data / "postmaster.pid")[0].strip(), MAX_PID)  # a crash may leave anything in there
     found = process(pid) if pid is not None else None
     return found.pid if found is not None and _works_on(found, (data,), account) else None
 
 
 def working_on(place: Place) -> list[int]:
-    """Give all processes of PostgreSQL that run in our data, or set them up."""
+    """Return all processes of PostgreSQL that run in our data, or set them up."""
     directories = (place.data, place.draft)
     return [found.pid for found in _processes() if _works_on(found, directories, place.account)]
 

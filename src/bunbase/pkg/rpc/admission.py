@@ -1,4 +1,4 @@
-"""What a room that calls from another process may ask for; without an entry the answer is no."""
+"""The methods that a room of another process may call; without an entry the answer is no."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def room_secret(service_secret: str, room: str) -> str:
 
 
 def public_key(secret: str) -> str:
-    """Give the public key of a room's secret. Raises: BadKey."""
+    """Return the public key of a room's secret. Raises: BadKey."""
     return _text(Ed25519PrivateKey.from_private_bytes(_bytes(secret)).public_key().public_bytes_raw())
 
 

@@ -1,4 +1,4 @@
-"""What travels from a writer to the store."""
+"""Batches of counts, as they travel from a writer to the store."""
 
 from __future__ import annotations
 

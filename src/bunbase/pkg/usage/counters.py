@@ -45,7 +45,7 @@ class Usage:
         self.hour, self.amounts = hour_of(now), self._nothing()
 
     def take(self) -> tuple[Amount, ...]:
-        """Give all that was counted, and begin at nothing."""
+        """Return all that was counted, and begin at nothing."""
         hours = [*self.earlier, (self.hour, self.amounts)]
         self.earlier, self.amounts, self.counters = [], self._nothing(), 0
         return summed(

@@ -1,4 +1,4 @@
-"""What is counted. A number stands in the database for ever: new ones are added, none is given away again."""
+"""The dimensions of usage. A number stands in the database for ever: new ones are added, none is given away again."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Writer(Generic[Row]):
         self.sending = asyncio.Lock()
 
     def now(self) -> datetime:
-        """Give the store's time: the hour in which something is counted is the same for all writers."""
+        """Return the store's time: the hour in which something is counted is the same for all writers."""
         return self.clock.now() + self.offset
 
     async def flush(self) -> None:
