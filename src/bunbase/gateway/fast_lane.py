@@ -97,9 +97,9 @@ class FastLane(Http1Protocol):
             turn.response_complete = True
             self._record(turn, CLIENT_GONE)
 
-    def data_received(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> None:
         self.at_once = 0
-        super().data_received(data)
+        super()._parse(data)
 
     # what the parser tells
 
