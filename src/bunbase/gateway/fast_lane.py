@@ -35,7 +35,7 @@ from bunbase.pkg.logger import logger
 log = logger("gateway")
 
 CLIENT_GONE: Final = 499
-MOST_AT_ONCE: Final = 64  # requests that came in one piece; thousands fit into one, and all others would wait for them
+TURN_SECONDS: Final = 0.01  # for the requests of one slice: one that begins later gets a task of its own
 
 
 class Turn:
@@ -84,7 +84,7 @@ class FastLane(Http1Protocol):
         super().__init__(door, config, server_state, app_state, _loop)
         self.lane = lane
         self.turn: Turn | None = None  # whose body is being read
-        self.at_once = 0  # requests taken of the data that is being parsed
+        self.turn_ends = 0.0  # of the loop, for the data that is being parsed
         self.own = contextvars.copy_context()  # for one turn after the other; a task keeps it, and there is a new one
         self.known = Known(lane)
         self.dated: list[tuple[bytes, bytes]] | None = None
@@ -98,7 +98,7 @@ class FastLane(Http1Protocol):
             self._record(turn, CLIENT_GONE)
 
     def _parse(self, data: bytes) -> None:
-        self.at_once = 0
+        self.turn_ends = self.loop.time() + TURN_SECONDS
         super()._parse(data)
 
     # what the parser tells
@@ -140,7 +140,7 @@ class FastLane(Http1Protocol):
             return None
         if parser.get_http_version() != "1.1" or self.is_head_large():
             return None
-        if self.at_once >= MOST_AT_ONCE:
+        if self.since > self.turn_ends:
             return None  # a task of its own lets others have their turn
         if self.lane.hosts.suffix and self.lane.hosts.slug(self.headers) is not None:
             return None  # a project's own host: other addresses stand for other things there
@@ -159,7 +159,6 @@ class FastLane(Http1Protocol):
 
     def _take(self, turn: Turn) -> None:
         """Answer in this very moment if nothing has to be waited for; a task answers otherwise."""
-        self.at_once += 1
         turn.caller = self.known.caller(turn.request, self._peer())
         if turn.caller is None or not turn.request.mounted.by_hand:
             self._start(turn, self._asked(turn))
