@@ -64,6 +64,7 @@ class Http1Protocol(TimedProtocol):
         self.problem: Problem | None = None  # with the head that is being parsed
         self.unparsed = bytearray()  # the rest of a piece that is parsed slice by slice
         self.next_slice: asyncio.Handle | None = None
+        self.began = False  # a request, in the slice that is being parsed
         self.piece_bytes = 0  # of the data that is being parsed
         self.body_came = False  # with it
         self.head_again = b""  # of a request whose head the parser has to read once more
@@ -100,10 +101,12 @@ class Http1Protocol(TimedProtocol):
             self._parse_slice()
 
     def _parse_slice(self) -> None:
-        self.next_slice = None
-        piece = bytes(self.unparsed[:SLICE_BYTES])
-        del self.unparsed[:SLICE_BYTES]
-        self._parse(piece)
+        """Parse until a slice is over in which a request began: a body may be as long as it likes."""
+        self.next_slice, self.began = None, False
+        while self.unparsed and not self.began:
+            piece = bytes(self.unparsed[:SLICE_BYTES])
+            del self.unparsed[:SLICE_BYTES]
+            self._parse(piece)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -205,6 +208,7 @@ class Http1Protocol(TimedProtocol):
     def on_message_begin(self) -> None:
         if self.ended or self.deaf:
             raise Ended
+        self.began = True
         self.url = b""
         self.headers = []
         self.in_head = self.in_message = True
