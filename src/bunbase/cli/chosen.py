@@ -26,10 +26,10 @@ def chosen_project(flag: str, session: Session) -> str:
 
 
 def needed_project(flag: str, session: Session) -> str:
-    """Raises: NotSignedIn, as no project can be used without that; Usage when no project is chosen."""
-    session.check_signed_in()
+    """Raises: Usage when no project is chosen; NotSignedIn before that, since a choice would not help."""
     project = chosen_project(flag, session)
     if not project:
+        session.check_signed_in()
         raise Usage("Choose a project: --project <id or slug>, or bunbase projects use <id or slug>.", "no_project")
     return project
 
