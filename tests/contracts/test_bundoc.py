@@ -397,10 +397,10 @@ async def test_operations_are_counted_by_their_outcome(bundoc: Bundoc) -> None:
         await bundoc.get(CALLER, "posts", "d2")
 
     text = metrics_text().decode()
-    assert 'bundoc_ops_total{op="put",outcome="ok"}' in text
-    assert 'bundoc_ops_total{op="get",outcome="document_not_found"}' in text
-    assert 'bundoc_kms_fetches_total{outcome="ok"}' in text
-    assert "bundoc_active_instances 1.0" in text
+    assert 'bunbase_bundoc_ops_total{op="put",outcome="ok"}' in text
+    assert 'bunbase_bundoc_ops_total{op="get",outcome="document_not_found"}' in text
+    assert 'bunbase_bundoc_kms_fetches_total{outcome="ok"}' in text
+    assert "bunbase_bundoc_active_instances 1.0" in text
     for histogram in ("commit_writes", "commit_bytes", "commit_seconds"):
         assert f"bundoc_{histogram}_count" in text
 

@@ -244,10 +244,15 @@ def test_metrics_count_what_happened(instance: Instance, app: Path) -> None:
     one = "dev" in instance.commands
     text = instance.http.get("/metrics").text if one else _internal_metrics(instance)
 
-    for name in ("http_requests_total", "http_request_duration_seconds_bucket", "bundoc_ops_total", "kms_ops_total"):
+    for name in (
+        "bunbase_http_requests_total",
+        "bunbase_http_request_duration_seconds_bucket",
+        "bunbase_bundoc_ops_total",
+        "bunbase_kms_ops_total",
+    ):
         assert f"{name}{{" in text, name
-    assert 'auth_login_total{outcome="ok",pool="users"}' in text
-    assert 'fn_invocations_total{outcome="ok"}' in text
+    assert 'bunbase_auth_login_total{outcome="ok",pool="users"}' in text
+    assert 'bunbase_fn_invocations_total{outcome="ok"}' in text
     assert 'route="/v1/data/{collection' in text
     assert instance.http.get("/metrics").status_code == (200 if one else 404)
 

@@ -60,7 +60,7 @@ async def test_idle_workers_end(functions: FunctionsService) -> None:
 
     await until(lambda: not functions.starter.alive)
     assert functions.pool.groups == {}
-    assert REGISTRY.get_sample_value("fn_active_workers") == 0
+    assert REGISTRY.get_sample_value("bunbase_fn_active_workers") == 0
     assert (await call(functions, "f")).head.cold
 
 
@@ -107,7 +107,7 @@ async def test_outcomes_are_counted(functions: FunctionsService) -> None:
     await deploy(functions, "f", "(req) => { if (req.url.endsWith('/no')) throw 1; return 1 }")
 
     def count(outcome: str) -> float:
-        return REGISTRY.get_sample_value("fn_invocations_total", {"outcome": outcome}) or 0.0
+        return REGISTRY.get_sample_value("bunbase_fn_invocations_total", {"outcome": outcome}) or 0.0
 
     ok, error = count("ok"), count("error")
 

@@ -44,10 +44,10 @@ async def test_metrics_name_routes_never_addresses(door: Door) -> None:
     await door.http.put("/v1/data/marker_collection")
 
     text = metrics_text().decode()
-    assert 'http_requests_total{method="GET",route="/v1/data/{collection}",status="200"}' in text
-    assert 'http_requests_total{method="GET",route="unmatched",status="404"}' in text
-    assert 'http_requests_total{method="PUT",route="unmatched",status="405"}' in text
-    assert 'http_request_duration_seconds_count{method="GET",route="/v1/data/{collection}"}' in text
+    assert 'bunbase_http_requests_total{method="GET",route="/v1/data/{collection}",status="200"}' in text
+    assert 'bunbase_http_requests_total{method="GET",route="unmatched",status="404"}' in text
+    assert 'bunbase_http_requests_total{method="PUT",route="unmatched",status="405"}' in text
+    assert 'bunbase_http_request_duration_seconds_count{method="GET",route="/v1/data/{collection}"}' in text
     assert "marker" not in text
 
 

@@ -50,7 +50,7 @@ async def test_metrics_are_public_in_dev_only(door: Door) -> None:
     answer = await door.http.get("/metrics")
 
     assert answer.status_code == 200
-    assert "http_requests_total" in answer.text
+    assert "bunbase_http_requests_total" in answer.text
 
 
 async def test_the_openapi_document_is_served_as_it_was_generated(door: Door) -> None:

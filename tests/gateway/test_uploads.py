@@ -103,7 +103,7 @@ def post(path: str, data: bytes, chunked: bool = False) -> bytes:
 
 
 def outcomes(outcome: str) -> float:
-    return REGISTRY.get_sample_value("fn_invocations_total", {"outcome": outcome}) or 0.0
+    return REGISTRY.get_sample_value("bunbase_fn_invocations_total", {"outcome": outcome}) or 0.0
 
 
 async def body_of(connection: Connection) -> bytes:

@@ -292,7 +292,7 @@ async def test_the_internal_port_tells_health_readiness_and_metrics_without_a_to
         "/rpc": 405,
     }
     assert answers["/api/health"].json()["status"] == "ok"
-    assert "http_requests_total" in answers["/metrics"].text
+    assert "bunbase_http_requests_total" in answers["/metrics"].text
     assert called.status_code == 401
 
 

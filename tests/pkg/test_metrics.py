@@ -26,10 +26,10 @@ def test_requests_are_counted_by_status_and_timed_by_route(requests: Requests) -
     requests.of(METHOD, ROUTE, 200).add(0.003)
     requests.of(METHOD, ROUTE, 404).add(40.0)
 
-    assert REGISTRY.get_sample_value("http_requests_total", {**GET_ONE, "status": "200"}) == 2
-    assert REGISTRY.get_sample_value("http_requests_total", {**GET_ONE, "status": "404"}) == 1
-    assert REGISTRY.get_sample_value("http_request_duration_seconds_count", GET_ONE) == 3
-    assert REGISTRY.get_sample_value("http_request_duration_seconds_sum", GET_ONE) == pytest.approx(40.005)
+    assert REGISTRY.get_sample_value("bunbase_http_requests_total", {**GET_ONE, "status": "200"}) == 2
+    assert REGISTRY.get_sample_value("bunbase_http_requests_total", {**GET_ONE, "status": "404"}) == 1
+    assert REGISTRY.get_sample_value("bunbase_http_request_duration_seconds_count", GET_ONE) == 3
+    assert REGISTRY.get_sample_value("bunbase_http_request_duration_seconds_sum", GET_ONE) == pytest.approx(40.005)
 
 
 @pytest.mark.parametrize("bound", LATENCY_SECONDS)
@@ -37,5 +37,8 @@ def test_a_bucket_holds_what_took_as_long_as_its_bound_and_less(requests: Reques
     for seconds in (bound / 2, bound, bound * 1.01):
         requests.of(METHOD, ROUTE, 200).add(seconds)
 
-    assert REGISTRY.get_sample_value("http_request_duration_seconds_bucket", {**GET_ONE, "le": str(float(bound))}) == 2
-    assert REGISTRY.get_sample_value("http_request_duration_seconds_bucket", {**GET_ONE, "le": "+Inf"}) == 3
+    assert (
+        REGISTRY.get_sample_value("bunbase_http_request_duration_seconds_bucket", {**GET_ONE, "le": str(float(bound))})
+        == 2
+    )
+    assert REGISTRY.get_sample_value("bunbase_http_request_duration_seconds_bucket", {**GET_ONE, "le": "+Inf"}) == 3

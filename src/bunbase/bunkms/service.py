@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from bunbase.bunkms import envelope, signing
@@ -25,12 +24,13 @@ from bunbase.contracts.bunkms import (
     Signature,
 )
 from bunbase.pkg import metrics
-from bunbase.pkg.errors import CannotStart, InvalidInput, Problem
+from bunbase.pkg.errors import CannotStart, InvalidInput
 from bunbase.pkg.ids import ID
 from bunbase.pkg.logger import logger
 from bunbase.pkg.secret_text import MIN_DIFFERENT
 
 log = logger("bunkms")
+counted = partial(metrics.counted, metrics.kms_ops)
 
 MAX_SECRET_BYTES: Final = 64 << 10
 MAX_MACS: Final = 1000
@@ -210,17 +210,3 @@ class KmsService:
 
     def _unwrapped(self, owner: str, key: KeyVersion) -> bytes:
         return envelope.decrypt(self.master_key, key.wrapped, KEY_VERSION, owner, str(key.version))
-
-
-@contextmanager
-def counted(op: str) -> Iterator[None]:
-    """Count a key operation under its outcome: ok, or the Problem's code."""
-    outcome = "failed"
-    try:
-        yield
-        outcome = "ok"
-    except Problem as problem:
-        outcome = problem.code
-        raise
-    finally:
-        metrics.kms_ops.labels(op, outcome).inc()

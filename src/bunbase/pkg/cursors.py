@@ -1,19 +1,21 @@
-"""Keyset cursors: opaque, and worth nothing in another query than the one that gave them."""
+"""Pages of a list by keyset cursor: opaque text, valid only for the query that returned it."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from bunbase.pkg.errors import Problem
 
-T = TypeVar("T")
-
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 500
+
+T = TypeVar("T")
+Row = TypeVar("Row")
 
 
 class InvalidCursor(Problem):
@@ -21,12 +23,12 @@ class InvalidCursor(Problem):
 
 
 def encode_cursor(query: str, position: Any) -> str:
-    """Pack where a page ended; `query` names everything that must be the same for the cursor to be of use."""
+    """Return the cursor after `position`; `query` names everything that must be equal for the cursor to be valid."""
     return base64.urlsafe_b64encode(msgspec.json.encode((query, position))).rstrip(b"=").decode()
 
 
 def decode_cursor(query: str, cursor: str, position: type[T]) -> T:
-    """Give back the position. Raises: InvalidCursor."""
+    """Return the position that a cursor holds. Raises: InvalidCursor."""
     try:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         from_query, where = msgspec.json.decode(packed, type=tuple[str, position])  # type: ignore[valid-type]
@@ -35,3 +37,19 @@ def decode_cursor(query: str, cursor: str, position: type[T]) -> T:
     if from_query != query:
         raise InvalidCursor("This cursor came from another query; start again without it.")
     return where
+
+
+def page_start(query: str, cursor: str | None, position: type[T], first: T) -> T:
+    """Return the position after which a page starts: `first` if there is no cursor. Raises: InvalidCursor."""
+    return decode_cursor(query, cursor, position) if cursor else first
+
+
+def cut_page(
+    rows: Sequence[Row], limit: int, query: str, position: Callable[[Row], Any]
+) -> tuple[Sequence[Row], str | None]:
+    """Return the first `limit` rows and the cursor of the next page; None if this page is the last.
+
+    A store is asked for `limit + 1` rows: one row more than a page means that another page follows.
+    """
+    page = rows[:limit]
+    return page, encode_cursor(query, position(page[-1])) if len(rows) > limit else None

@@ -28,7 +28,7 @@ on the far side of a remote call. Anything that is not a Problem is a bug: 500, 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class CannotStart(Exception):
@@ -63,8 +63,16 @@ class Problem(Exception):
         self.detail = detail or self.title
         self.extra = extra
 
+    @classmethod
+    def at(cls, path: str, message: str, detail: str = "") -> Self:
+        """Return a problem with one part of the request.
+
+        `path`: JSON Pointer to that part (RFC 6901), "" for the whole; `detail`: the message if it is left out.
+        """
+        return cls(detail or message, errors=[{"path": path, "message": message}])
+
     def body(self, request_id: str = "") -> dict[str, Any]:
-        """Give the members of the problem+json document."""
+        """Return the members of the problem+json document."""
         body = {
             "type": f"https://bunbase.dev/problems/{self.code}",
             "title": self.title,
@@ -78,7 +86,7 @@ class Problem(Exception):
         return body
 
     def headers(self) -> dict[str, str]:
-        """Give the HTTP headers that belong to this answer."""
+        """Return the HTTP headers that belong to this answer."""
         headers = {}
         if "retry_after_seconds" in self.extra:
             headers["retry-after"] = str(self.extra["retry_after_seconds"])

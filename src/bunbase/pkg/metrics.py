@@ -1,15 +1,23 @@
-"""Prometheus metrics. Labels are bounded: route templates and outcomes, never paths, ids or projects."""
+"""Prometheus metrics. All names begin with `bunbase_`.
+
+Labels are bounded: route templates and outcomes, never paths, ids or projects.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cache
 from itertools import accumulate
+from types import TracebackType
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+
+from bunbase.pkg.errors import Problem
 
 LATENCY_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -43,14 +51,16 @@ class Requests(Collector):
         return self.series.setdefault((method, route, str(status)), Answered())
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
-        requests = CounterMetricFamily("http_requests", "Requests answered", labels=("method", "route", "status"))
+        requests = CounterMetricFamily(
+            "bunbase_http_requests", "Requests answered", labels=("method", "route", "status")
+        )
         by_route: dict[tuple[str, str], list[Answered]] = {}
         for (method, route, status), answered in self.series.copy().items():
             requests.add_metric((method, route, status), answered.count)
             by_route.setdefault((method, route), []).append(answered)
         yield requests
         seconds = HistogramMetricFamily(
-            "http_request_duration_seconds", "From request to last byte", labels=("method", "route")
+            "bunbase_http_request_duration_seconds", "From request to last byte", labels=("method", "route")
         )
         for labels, all_answered in by_route.items():
             buckets = accumulate(map(sum, zip(*[answered.buckets for answered in all_answered], strict=True)))
@@ -62,44 +72,93 @@ class Requests(Collector):
 UP_TO: Final = (*(str(float(bound)) for bound in LATENCY_SECONDS), "+Inf")
 
 http_requests = Requests()
-http_refused = Counter("http_refused", "Connections and requests that reached no route", ["code"])
-logins = Counter("auth_login_total", "Sign-in attempts", ["pool", "outcome"])
-bundoc_ops = Counter("bundoc_ops_total", "Document operations", ["op", "outcome"])
-bundoc_open = Gauge("bundoc_active_instances", "Project files open now")
-bundoc_kms_fetches = Counter("bundoc_kms_fetches_total", "Data keys asked of BunKMS", ["outcome"])
+http_refused = Counter("bunbase_http_refused", "Connections and requests that reached no route", ["code"])
+logins = Counter("bunbase_auth_login_total", "Sign-in attempts", ["pool", "outcome"])
+bundoc_ops = Counter("bunbase_bundoc_ops_total", "Document operations", ["op", "outcome"])
+bundoc_open = Gauge("bunbase_bundoc_active_instances", "Project files open now")
+bundoc_kms_fetches = Counter("bunbase_bundoc_kms_fetches_total", "Data keys asked of BunKMS", ["outcome"])
 bundoc_scan_documents = Histogram(
-    "bundoc_scan_documents", "Documents that a query examined", buckets=(1, 10, 100, 1_000, 10_000, 100_000)
+    "bunbase_bundoc_scan_documents", "Documents that a query examined", buckets=(1, 10, 100, 1_000, 10_000, 100_000)
 )
-bundoc_scan_seconds = Histogram("bundoc_scan_seconds", "Queries, with their wait for a turn", buckets=LATENCY_SECONDS)
+bundoc_scan_seconds = Histogram(
+    "bunbase_bundoc_scan_seconds", "Queries, with their wait for a turn", buckets=LATENCY_SECONDS
+)
 bundoc_commit_writes = Histogram(
-    "bundoc_commit_writes", "Pieces of work that shared one fsync", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 1_000)
+    "bunbase_bundoc_commit_writes",
+    "Pieces of work that shared one fsync",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 1_000),
 )
 bundoc_commit_bytes = Histogram(
-    "bundoc_commit_bytes", "Bodies in one commit", buckets=(1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8)
+    "bunbase_bundoc_commit_bytes", "Bodies in one commit", buckets=(1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8)
 )
 bundoc_commit_seconds = Histogram(
-    "bundoc_commit_seconds", "COMMIT of a batch: the log written and synced", buckets=LATENCY_SECONDS
+    "bunbase_bundoc_commit_seconds", "COMMIT of a batch: the log written and synced", buckets=LATENCY_SECONDS
 )
-invocations = Counter("fn_invocations_total", "Function calls", ["outcome"])
-trigger_runs = Counter("fn_trigger_runs_total", "Runs of functions by triggers", ["kind", "outcome"])
+invocations = Counter("bunbase_fn_invocations_total", "Function calls", ["outcome"])
+trigger_runs = Counter("bunbase_fn_trigger_runs_total", "Runs of functions by triggers", ["kind", "outcome"])
 execution_seconds = Histogram(
-    "fn_execution_duration_seconds", "Function calls, from a worker that has it to its end", buckets=LATENCY_SECONDS
+    "bunbase_fn_execution_duration_seconds",
+    "Function calls, from a worker that has it to its end",
+    buckets=LATENCY_SECONDS,
 )
 queue_seconds = Histogram(
-    "fn_queue_duration_seconds", "Function calls that had to wait for a worker", buckets=LATENCY_SECONDS
+    "bunbase_fn_queue_duration_seconds", "Function calls that had to wait for a worker", buckets=LATENCY_SECONDS
 )
-cold_starts = Counter("fn_cold_starts_total", "Workers started because calls waited")
-workers = Gauge("fn_active_workers", "Function workers running now")
-prewarmed = Gauge("fn_prewarmed_workers", "Workers that wait for a bundle")
-worker_memory = Gauge("fn_largest_worker_memory_bytes", "Most memory that one worker holds for itself now")
-counts_dropped = Counter("fn_counts_dropped_total", "Calls missing in a function's statistics: too many functions")
-usage_dropped = Counter("usage_dropped_total", "Usage that was not counted, as there was no room for it", ["dimension"])
-usage_dropped_batches = Counter("usage_dropped_batches_total", "Batches of usage that the store never took")
-kms_ops = Counter("kms_ops_total", "Key operations", ["op", "outcome"])
+cold_starts = Counter("bunbase_fn_cold_starts_total", "Workers started because calls waited")
+workers = Gauge("bunbase_fn_active_workers", "Function workers running now")
+prewarmed = Gauge("bunbase_fn_prewarmed_workers", "Workers that wait for a bundle")
+worker_memory = Gauge("bunbase_fn_largest_worker_memory_bytes", "Most memory that one worker holds for itself now")
+counts_dropped = Counter(
+    "bunbase_fn_counts_dropped_total", "Calls missing in a function's statistics: too many functions"
+)
+usage_dropped = Counter(
+    "bunbase_usage_dropped_total", "Usage that was not counted, as there was no room for it", ["dimension"]
+)
+usage_dropped_batches = Counter("bunbase_usage_dropped_batches_total", "Batches of usage that the store never took")
+kms_ops = Counter("bunbase_kms_ops_total", "Key operations", ["op", "outcome"])
 
 TEXT_TYPE = CONTENT_TYPE_LATEST
 
 
+class Counted:
+    """A context in which one piece of work is counted by its outcome.
+
+    The outcome is `ok`, the code of a Problem, `cancelled`, or `failed` for any other exception. It holds no state of
+    one call, so one object serves all, at next to no cost for a success.
+    """
+
+    __slots__ = ("counter", "labels", "ok")
+
+    def __init__(self, counter: Counter, *labels: str) -> None:
+        self.counter = counter
+        self.labels = labels
+        self.ok = counter.labels(*labels, "ok")
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.ok.inc()
+        else:
+            self.counter.labels(*self.labels, _outcome(error)).inc()
+
+
+counted: Final = cache(Counted)  # its arguments: the counter and all its labels but the last, `outcome`
+
+
+def _outcome(error: BaseException) -> str:
+    match error:
+        case Problem():
+            return error.code
+        case asyncio.CancelledError():
+            return "cancelled"
+        case _:
+            return "failed"
+
+
 def metrics_text() -> bytes:
-    """Give all metrics of this process in Prometheus' text format."""
+    """Return all metrics of this process in Prometheus' text format."""
     return generate_latest()
