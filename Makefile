@@ -11,7 +11,7 @@ run: .venv/.run node_modules/.ready  ## every room in one process, on port 7070
 	@exec $(BIN)/bunbase dev
 
 test: check  ## everything that must hold: lint, types, import rules, unit, contract and end-to-end tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --durations 40
 
 check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated files up to date
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ EXTERNAL = "BUNBASE_TEST_DATABASE_URL"  # a PostgreSQL to use instead of our own
 MEMORY = Path("/dev/shm")  # a new database takes 5 ms here, 80 ms on disk
 ENOUGH_BYTES = 1 << 30
 PREFIX = "bunbase-tests-"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells ignore it for what runs in the background, and every
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # child inherits that: Ctrl-C could not be tested
 
 choose_profile()  # before the tests are imported: they take their settings from it
 

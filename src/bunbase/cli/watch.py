@@ -47,7 +47,7 @@ def watch(
     with open_session(flags) as session:
         project = _needed(session, flags, out, beside)
         if project and logs:
-            threading.Thread(target=_show_logs, args=(flags, project), daemon=True).start()
+            _start_showing_logs(session, project, flags, out)
         if project:
             _deploy_what_is_saved(session, project, out, beside)
 
@@ -135,17 +135,30 @@ def _tell(result: Result, seconds: float, out: Output) -> None:
         say(result, out)
 
 
-def _show_logs(flags: ProjectFlags, project: str) -> None:
-    """In a thread of its own, with connections of its own."""
+def _start_showing_logs(session: Session, project: str, flags: ProjectFlags, out: Output) -> None:
+    """Show, in a thread, every line that is printed from now on.
+
+    The place in the log is read before anything is deployed: read in the thread, it could lie behind the first lines
+    of a new version, and these would never be shown.
+    """
+    try:
+        newest = session.ask(LogPage, Call("GET", logs_path(project), params={"limit": 1})).items
+    except Failure as failure:
+        out.warn(f"The output of functions is not shown: {failure.detail}")
+        return
+    after = newest[0].seq if newest else 0
+    threading.Thread(target=_show_logs, args=(flags, project, after), daemon=True).start()
+
+
+def _show_logs(flags: ProjectFlags, project: str, after: int) -> None:
+    """Print log lines as they come, over connections that only this thread uses."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        path = logs_path(project)
         try:
-            newest = session.ask(LogPage, Call("GET", path, params={"limit": 1})).items
-            for line in followed(session, path, newest[0].seq if newest else 0, out):
+            for line in followed(session, logs_path(project), after, out):
                 show(line, out, named=True)
         except Failure as failure:
-            out.warn(f"What functions print is not shown any more: {failure.detail}")
+            out.warn(f"The output of functions is no longer shown: {failure.detail}")
 
 
 def _wanted(parent: int) -> bool:
