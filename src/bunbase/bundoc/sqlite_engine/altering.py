@@ -18,8 +18,9 @@ from bunbase.bundoc.sqlite_engine.expiry import CREATE_INDEX
 from bunbase.bundoc.sqlite_engine.index_tables import built_until, create_index, drop_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.referring import check_unreferenced
+from bunbase.bundoc.sqlite_engine.steps import expire
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
-from bunbase.bundoc.sqlite_engine.writer import Transaction
+from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.contracts.bundoc import InvalidDocument, UniqueViolation
 from bunbase.contracts.collections import Collection, CollectionSpec, IndexSpec
 from bunbase.pkg.errors import InvalidInput
@@ -108,7 +109,7 @@ class Expire:
 
     def run(self, transaction: Transaction) -> bool:
         table = transaction.table(self.collection)
-        return table is not None and transaction.expire(self.collection, table)
+        return table is not None and expire(transaction, self.collection, table)
 
 
 class Build:

@@ -6,7 +6,7 @@ All of it happens in the transaction of the write itself: nobody ever sees half 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -17,11 +17,9 @@ from bunbase.bundoc.schema.references import Reference, named, without
 from bunbase.bundoc.schema.validating import MAX_ERRORS, Violation, misfit
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.writes import Guard, Met, next_rev
 from bunbase.contracts.bundoc import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
-
-if TYPE_CHECKING:
-    from bunbase.bundoc.sqlite_engine.writer import Transaction
 
 MAX_CHANGED: Final = 1000  # documents that one deletion may delete or change: some 50 ms of the writer
 SHOWN: Final = 64  # of an id that may be any string
