@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import stat
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from bunbase.bunkms.master_key import FILE_NAME, MasterKeyMissing, load_master_key
 from bunbase.bunkms.settings import KmsSettings
 
-KEY = os.urandom(32)
+KEY = bytes(range(32))
 TEXT = base64.b64encode(KEY).decode()
 
 
