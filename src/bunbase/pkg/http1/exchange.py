@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from bunbase.pkg import context
 from bunbase.pkg.errors import ClientGone, Problem, RequestStalled, Stopping
 from bunbase.pkg.http1.answers import problem_message
+from bunbase.pkg.http1.timed import TimedProtocol
 from bunbase.pkg.ids import new_id
-
-if TYPE_CHECKING:
-    from bunbase.pkg.http1.protocol import Http1Protocol
 
 RETRY_SECONDS = 1
 
 
-class Ends:
-    """The transport as a cycle sees it: closing it is up to the protocol, which may have to read on for a while."""
+class GuardedTransport:
+    """The transport that a cycle of uvicorn gets.
 
-    def __init__(self, protocol: Http1Protocol) -> None:
+    Closing it is left to the protocol, which may have to read the rest of a request first (see `hang_up`).
+    """
+
+    def __init__(self, protocol: TimedProtocol) -> None:
         self.protocol = protocol
 
     def write(self, data: bytes) -> None:
@@ -42,7 +43,7 @@ class Exchange(RequestResponseCycle):
     Timed by `Limits.read_seconds`, unless the app sets `silence_seconds` or `own_time` (see `incoming.py`).
     """
 
-    def __init__(self, protocol: Http1Protocol, **of_uvicorn: Any) -> None:
+    def __init__(self, protocol: TimedProtocol, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
         self.protocol = protocol
         self.problem: Problem | None = None

@@ -33,7 +33,7 @@ from bunbase.pkg.errors import (
 )
 from bunbase.pkg.http1.answers import refusal
 from bunbase.pkg.http1.connections import Connections
-from bunbase.pkg.http1.exchange import Ends, Exchange
+from bunbase.pkg.http1.exchange import Exchange, GuardedTransport
 from bunbase.pkg.http1.head import ASTERISK, BLANKS, Head, checked_head
 from bunbase.pkg.http1.held_flow import HeldFlow
 from bunbase.pkg.http1.incoming import EXTENSION
@@ -76,7 +76,7 @@ class Http1Protocol(TimedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self.flow: HeldFlow = HeldFlow(transport)
-        self.ends = Ends(self)
+        self.guarded = GuardedTransport(self)
         self.admitted = self.door.admit(self._peer())
         if not self.admitted:
             self._turn_away()
@@ -309,7 +309,7 @@ class Http1Protocol(TimedProtocol):
         return Exchange(
             self,
             scope=scope,
-            transport=self.ends,
+            transport=self.guarded,
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,

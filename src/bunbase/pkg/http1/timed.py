@@ -66,6 +66,10 @@ class TimedProtocol(HttpToolsProtocol):
         """Answer what is no request, and hang up."""
 
     @abstractmethod
+    def hang_up(self) -> None:
+        """End the connection after what was written; a client that still sends is read for a while first."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close now."""
 
