@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
-from bunbase.bundoc import effort
+from bunbase.pkg import effort
 
 T = TypeVar("T")
 

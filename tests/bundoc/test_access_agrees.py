@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, Aggregation, DocumentNotFound, InvalidRule, Query
+from bunbase.contracts.bundoc import NO_PRECONDITION, Aggregation, DocumentNotFound, Query
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.rules.refusal import InvalidRule
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.rules.test_agreement import DOCUMENTS, RULES
 from tests.fakes import FakeKms

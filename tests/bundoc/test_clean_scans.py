@@ -13,7 +13,7 @@ import apsw
 import msgspec
 import pytest
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import Lookup, Stored
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
@@ -23,7 +23,6 @@ from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.transfer.service import TransferService
-from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     Aggregation,
@@ -125,7 +124,7 @@ async def hidden_fields_of_many(place: Place) -> None:
 
 
 async def too_much_to_expand(place: Place) -> None:
-    place.monkeypatch.setattr("bunbase.bundoc.schema.expanding.MAX_EXPANDED", 3)
+    place.monkeypatch.setattr("bunbase.bundoc.reading.expanding.MAX_EXPANDED", 3)
     await place.patient.query(SERVER, "refers", Query(limit=60, expand=("to",)))
 
 
@@ -199,7 +198,7 @@ async def out_of_time_in_words(place: Place) -> None:
 
 
 async def a_pattern_that_would_take_too_long(place: Place) -> None:
-    place.monkeypatch.setattr("bunbase.bundoc.query.patterns.SECONDS_FOR_AN_INSTRUCTION", 1.0)
+    place.monkeypatch.setattr("bunbase.pkg.patterns.SECONDS_FOR_AN_INSTRUCTION", 1.0)
     await place.patient.query(SERVER, MANY, Query(b'{"t":{"$regex":"w"}}', limit=60))
 
 

@@ -8,11 +8,10 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import MAX_BYTES, Stored, seen
-from bunbase.bundoc.schema.expanding import MAX_EXPANDED, expanded, expansions
+from bunbase.bundoc.documents import MAX_BYTES, Lookup, Stored, seen
+from bunbase.bundoc.reading.expanding import MAX_EXPANDED, expanded, expansions
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, InvalidQuery, Query
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.collections import CollectionSpec

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.definition import check_spec
-from bunbase.bundoc.documents import holds_control, new_document
+from bunbase.bundoc.documents import new_document
 from bunbase.bundoc.query.parse import parse_path
 from bunbase.bundoc.query.predicate import MISSING, reached
 from bunbase.bundoc.query.sql import _json_path
@@ -26,12 +26,13 @@ from bunbase.contracts.bundoc import (
     Highlight,
     InvalidDocument,
     InvalidQuery,
-    InvalidRule,
     InvalidSchema,
     Query,
 )
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.rules.refusal import InvalidRule
 from tests.rooms import publishable_caller, secret_caller
 from tests.seeds import seeds
 

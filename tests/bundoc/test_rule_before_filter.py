@@ -16,14 +16,15 @@ import apsw
 import msgspec
 import pytest
 
-from bunbase.bundoc import querying, text_answers
 from bunbase.bundoc.documents import Stored
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query import aggregate
+from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.bundoc.query.sql import Condition, condition
+from bunbase.bundoc.query.sql import condition
+from bunbase.bundoc.reading import querying, text_answers
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine import project_file, searching, text_tables
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine

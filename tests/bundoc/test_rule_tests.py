@@ -9,10 +9,11 @@ import pytest
 
 from bunbase.bundoc.permissions.access import Budget
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionNotFound, InvalidRule, RuleDenied
+from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionNotFound, RuleDenied
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.collections import CollectionSpec, Rules
 from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem
+from bunbase.pkg.rules.refusal import InvalidRule
 from tests.rooms import member_caller, publishable_caller, secret_caller
 
 SERVER = secret_caller("prj_a")

@@ -10,13 +10,13 @@ import pytest
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.plan import Bound, Index, choose
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.rule import auth_of, compile_rule
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import Highlight, InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.pkg.rules.inputs import Inputs
 from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, put
 
 AUTHOR = {"type": "string", "x-ref": "users"}

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import Compare
 from bunbase.bundoc.query.search import Search
-from bunbase.bundoc.query.sql import Condition
 from bunbase.bundoc.query.text import parse_text
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine

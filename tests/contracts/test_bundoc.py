@@ -33,7 +33,6 @@ from bunbase.contracts.bundoc import (
     Highlight,
     InvalidDocument,
     InvalidQuery,
-    InvalidRule,
     InvalidSchema,
     InvalidUpdate,
     Precondition,
@@ -50,6 +49,7 @@ from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem
 from bunbase.pkg.metrics import metrics_text
 from bunbase.pkg.modules import Rooms
+from bunbase.pkg.rules.refusal import InvalidRule
 from tests.bundoc.backed_up import ended
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, member_caller, opened, publishable_caller, secret_caller, site

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from bunbase.pkg.http1.exchange import Ends
+from bunbase.pkg.http1.exchange import GuardedTransport
 
 RELIED_ON = (
     *("cycle", "pipeline", "flow", "tasks", "transport", "parser", "url", "headers", "client", "server", "scheme"),
@@ -62,4 +62,4 @@ def test_a_cycle_asks_no_more_of_its_transport_than_ends_have() -> None:
     asked = set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle)))
 
     assert asked == {"write", "close", "is_closing"}, RECHECK
-    assert all(hasattr(Ends, name) for name in asked)
+    assert all(hasattr(GuardedTransport, name) for name in asked)

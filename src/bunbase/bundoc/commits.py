@@ -7,11 +7,11 @@ from typing import Annotated, Final, Literal, NoReturn
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.documents import check_collection, check_id, document_at, fields_at, new_document
 from bunbase.bundoc.update.parse import has_operators, parse_update
 from bunbase.bundoc.writes import Check, Create, Delete, Patch, Put, Step, Update, Write
 from bunbase.contracts.bundoc import Precondition
+from bunbase.pkg import effort
 from bunbase.pkg.errors import InvalidInput, Malformed, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 

@@ -8,14 +8,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from bunbase.bundoc.documents import holds_control
-from bunbase.bundoc.rules.check import check_indices
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.checking import check_schema
 from bunbase.bundoc.schema.references import Reference, references_of
 from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.contracts.collections import CollectionSpec, Rules
+from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.rules.check import check_indices
 
 T = TypeVar("T")
 

@@ -7,13 +7,14 @@ of a repeated name wins). Seen is the same with the system fields spliced in fro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.contracts.bundoc import Document, DocumentTooLarge, InvalidDocument
+from bunbase.pkg import effort
+from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput, Malformed
 
 MAX_BYTES: Final = 1 << 20  # of the stored form
@@ -23,7 +24,6 @@ MAX_LEVELS: Final = 32  # the document itself is the first
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 CONTROL_SENT: Final = re.compile(rb"\\(?:u00|[bfnrt])|\x7f")  # how one may be written; many are in values
 
 CONTAINERS: Final = (dict, list)
@@ -48,6 +48,9 @@ class Stored(msgspec.Struct, frozen=True):
     updated: str
     body: bytes
     view: str = ""
+
+
+Lookup = Callable[[str, str], Stored | None]  # from a collection and an id to the document
 
 
 def seen(stored: Stored) -> bytes:
@@ -143,11 +146,6 @@ def _settled(value: msgspec.Raw, level: int) -> msgspec.Raw:
     if text.count(b"[") == 1 and b"{" not in text:
         return value
     return msgspec.Raw(write([_settled(inner, level + 1) for inner in read_items(text)]))
-
-
-def holds_control(name: str) -> bool:
-    """Return whether SQLite's JSON functions, or somebody's eyes, may take this name for another one."""
-    return CONTROL.search(name) is not None
 
 
 def names_control(value: Any) -> bool:

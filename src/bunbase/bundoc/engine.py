@@ -8,9 +8,9 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import Lookup, Stored
 from bunbase.bundoc.query.search import Found, Search
-from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
+from bunbase.bundoc.writes import Committed, Guard, Step, Write
 from bunbase.contracts.bundoc import Changes, KeyState
 from bunbase.contracts.collections import Collection, CollectionSpec
 

@@ -14,7 +14,7 @@ from bunbase.bundoc import documents
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import NO_TERMS, Terms, altered, check_spec, check_terms
-from bunbase.bundoc.documents import Stored, check_collection, check_id, document, seen
+from bunbase.bundoc.documents import Lookup, Stored, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import (
     CALL_STEPS,
@@ -30,13 +30,12 @@ from bunbase.bundoc.permissions.reading import answered, missing, read_document
 from bunbase.bundoc.permissions.rule_tests import Batch, Trial, read_batch
 from bunbase.bundoc.permissions.write_guard import WriteGuard
 from bunbase.bundoc.query.index_specs import named_indexes
-from bunbase.bundoc.querying import aggregated_page, queried
-from bunbase.bundoc.rules.inputs import Postponed
+from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
+from bunbase.bundoc.reading.misfits import misfits_of
+from bunbase.bundoc.reading.querying import aggregated_page, queried
 from bunbase.bundoc.rules.ruleset import RuleSet
-from bunbase.bundoc.schema.expanding import Visible, as_stored, expanded, expansions, with_expanded
-from bunbase.bundoc.schema.misfits import misfits_of
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Put, Step, Write
+from bunbase.bundoc.writes import Check, Create, Delete, Put, Step, Write
 from bunbase.contracts.bundoc import (
     Aggregation,
     Changes,
@@ -59,6 +58,7 @@ from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.rules.inputs import Postponed
 
 T = TypeVar("T")
 

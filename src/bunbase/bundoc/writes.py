@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NoReturn, Protocol, assert_never
 
 import msgspec
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import Fields, Stored, read_fields, stored_form
+from bunbase.bundoc.documents import Fields, Lookup, Stored, read_fields, stored_form
 from bunbase.bundoc.update.apply import updated
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import Change
@@ -55,9 +54,6 @@ class Check(msgspec.Struct, frozen=True):
 
 
 Write = Create | Put | Patch | Update | Delete | Check
-
-
-Lookup = Callable[[str, str], Stored | None]
 
 
 class Met(msgspec.Struct, frozen=True):

@@ -35,12 +35,6 @@ class RuleDenied(Problem):
     status, code, title = 403, "rule_denied", "No rule allows this"
 
 
-class InvalidRule(Problem):
-    """A rule that cannot be kept. `line`, `column`: where, from 1."""
-
-    status, code, title = 422, "invalid_rule", "This rule is not understood"
-
-
 class InvalidSchema(Problem):
     """A schema that cannot be kept. `errors`: as of InvalidDocument, paths in the schema."""
 

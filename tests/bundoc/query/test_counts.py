@@ -12,17 +12,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.query.search import Search
-from bunbase.bundoc.query.sql import Condition
-from bunbase.bundoc.rules.inputs import Inputs, seen_fields
 from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
+from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.sqlite_engine.index_tables import create_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table, create_format, table_of
 from bunbase.contracts.bundoc import QueryNeedsIndex
 from bunbase.contracts.collections import IndexSpec
+from bunbase.pkg.rules.inputs import Inputs
 from tests.bundoc.query.generated import documents, filters, scalars, values
 from tests.seeds import examples
 
@@ -92,7 +93,7 @@ def ruled(rule: CompiledRule, where: Any, **more: Any) -> Search:
     filter = rule.filter(inputs)
     return Search(
         where=parse_where(msgspec.json.encode(where)),
-        also=None if filter.condition is None else Condition(filter.condition.sql, filter.condition.parameters),
+        also=None if filter.condition is None else Condition(filter.condition.sql, filter.condition.params),
         implied=rule.implied(inputs),
         all_implied=rule.is_all_implied(inputs),
         residual=(lambda stored, _: allowed(rule, stored)) if filter.residual else None,

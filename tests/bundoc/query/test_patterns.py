@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunbase.bundoc.query.patterns import MATCHES_FUNCTION, InvalidPattern, literal_beginning, pattern
+from bunbase.bundoc.query.condition import MATCHES_FUNCTION
 from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.searching import prepare
+from bunbase.pkg.patterns import InvalidPattern, literal_beginning, pattern
 from tests.seeds import examples
 
 

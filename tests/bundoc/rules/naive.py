@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bunbase.bundoc.rules import syntax
-from bunbase.bundoc.rules.syntax import Node
+from bunbase.pkg.rules import syntax
+from bunbase.pkg.rules.syntax import Node
 
 ERROR = object()
 

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import Stored
-from bunbase.bundoc.rules.inputs import Inputs, seen_fields
-from bunbase.bundoc.rules.parser import parse
 from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
+from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.sqlite_engine.searching import prepare
-from bunbase.contracts.bundoc import InvalidRule
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.parser import parse
+from bunbase.pkg.rules.refusal import InvalidRule
 from tests.bundoc.rules.naive import naive
 from tests.seeds import examples
 
@@ -104,7 +105,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: Stored) -> tuple[bool, 
     connection.execute("CREATE TABLE docs (id TEXT, rev INT, created TEXT, updated TEXT, body TEXT)")
     row = (stored.id, stored.rev, stored.created, stored.updated, stored.body.decode())
     connection.execute("INSERT INTO docs VALUES (?, ?, ?, ?, ?)", row)
-    where, parameters = (condition.sql, condition.parameters) if condition else ("1", ())
+    where, parameters = (condition.sql, condition.params) if condition else ("1", ())
     found = connection.execute(f"SELECT count(*) FROM docs AS d WHERE {where}", parameters).get
     connection.close()
     return found == 1, filter.residual
@@ -187,7 +188,7 @@ def test_what_concerns_the_caller_alone_is_folded_before_the_database_sees_it(so
     filter = compile_rule(source, "list").filter(Inputs(auth=auth))
 
     assert filter.condition is not None
-    assert (filter.condition.sql, filter.condition.parameters, filter.residual) == (sql, parameters, False)
+    assert (filter.condition.sql, filter.condition.params, filter.residual) == (sql, parameters, False)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_what_cannot_be_pushed_leaves_the_rest_of_the_condition_in_the_query():
 
     assert filter.residual
     assert filter.condition is not None
-    assert filter.condition.parameters == ("ada",)
+    assert filter.condition.params == ("ada",)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ def test_an_index_on_the_owner_serves_the_rule() -> None:
 
     assert filter.condition is not None
     plan = connection.execute(
-        f"EXPLAIN QUERY PLAN SELECT id FROM docs AS d WHERE {filter.condition.sql}", filter.condition.parameters
+        f"EXPLAIN QUERY PLAN SELECT id FROM docs AS d WHERE {filter.condition.sql}", filter.condition.params
     ).fetchall()
     connection.close()
 

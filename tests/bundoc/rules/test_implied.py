@@ -10,19 +10,20 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, And, Compare, Exists, Filter, Or, StartsWith
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.plan import Bound, Index, choose, wanted
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
-from bunbase.bundoc.query.sql import Condition
-from bunbase.bundoc.rules.inputs import Inputs, seen_fields
 from bunbase.bundoc.rules.rule import compile_rule
+from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import NO_PRECONDITION, QueryNeedsIndex
 from bunbase.contracts.collections import CollectionSpec, IndexSpec
+from bunbase.pkg.rules.inputs import Inputs
 from tests.bundoc.rules.test_agreement import CALLERS, CREATED, DOCUMENTS, NOW, RULES, compiled
 from tests.rooms import secret_caller
 from tests.seeds import examples
@@ -113,7 +114,7 @@ async def test_an_index_serves_a_search_through_the_rule_alone(engine: SqliteEng
     rule = compile_rule("auth.uid == doc.owner", "list")
     condition = rule.filter(inputs).condition
     assert condition is not None
-    also = Condition(condition.sql, condition.parameters)
+    also = Condition(condition.sql, condition.params)
     search = Search(also=also, implied=rule.implied(inputs), count=True, max_scan=6)
     by_all = await engine.search("prj_a", "posts", search)  # those that it denies are not counted
 

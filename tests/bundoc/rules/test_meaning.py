@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bunbase.bundoc.rules.inputs import MAX_LOOKUPS, Inputs, json_value
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import compile_rule
-from bunbase.bundoc.rules.values import Failed
+from bunbase.pkg.rules.inputs import MAX_LOOKUPS, Inputs, json_value
+from bunbase.pkg.rules.values import Failed
 
 AUTH = {"uid": "ada", "email": "ada@example.com", "role": "user", "claims": {"teams": ["red"]}}
 DOC = {

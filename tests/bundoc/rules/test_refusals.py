@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.rules.rule import compile_rule
-from bunbase.contracts.bundoc import InvalidRule
+from bunbase.pkg.rules.refusal import InvalidRule
 from tests.seeds import examples
 
 ALL_OPERATIONS = ("list", "get", "create", "update", "delete")

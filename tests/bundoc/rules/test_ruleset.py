@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.rule import auth_of
 from bunbase.bundoc.rules.ruleset import OPERATIONS, Operation, RuleSet
-from bunbase.contracts.bundoc import InvalidRule
 from bunbase.contracts.caller import EndUser
 from bunbase.contracts.collections import Rules
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.refusal import InvalidRule
 
 ADA = auth_of(EndUser(uid="ada", email=None, role="user", claims={}, session="s"))
 

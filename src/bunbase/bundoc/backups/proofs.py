@@ -27,7 +27,7 @@ from bunbase.pkg.ids import id_made_at
 AT_ONCE: Final = 500  # more than a project may have; somebody may have copied folders into the directory
 
 
-class Written(msgspec.Struct, frozen=True):
+class WrittenManifest(msgspec.Struct, frozen=True):
     """A manifest as it lies on the shelf. `id`: where it lies; `text`: its bytes; `mac`: "" if there is none."""
 
     id: str
@@ -44,7 +44,7 @@ class Proofs:
         """Return the code for a manifest. Raises: what BunKMS says of the project's key."""
         return await self.kms.make_mac(project, _context(id), _digest(text))
 
-    async def checked(self, project: str, written: Sequence[Written]) -> list[Backup]:
+    async def checked(self, project: str, written: Sequence[WrittenManifest]) -> list[Backup]:
         """Return the backups, each with what its code proves.
 
         Raises: what BunKMS says of the project's key.
@@ -94,7 +94,7 @@ def unreadable(project: str, id: str) -> Backup:
     )
 
 
-def _backup(written: Written, project: str, proved: bool | None) -> Backup:
+def _backup(written: WrittenManifest, project: str, proved: bool | None) -> Backup:
     manifest = written.manifest
     if proved is False or (manifest.id, manifest.project) != (written.id, project):
         authenticity = Authenticity.ALTERED

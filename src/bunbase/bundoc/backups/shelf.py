@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from bunbase.bundoc.backups.engine import Progress, disk_problem
-from bunbase.bundoc.backups.proofs import Proofs, Written, unreadable
+from bunbase.bundoc.backups.proofs import Proofs, WrittenManifest, unreadable
 from bunbase.contracts.backups import BackedUpFile, Backup, BackupDamaged, BackupNotFound, BackupSchedule, Manifest
 from bunbase.contracts.bundoc import DiskFull
 from bunbase.pkg.logger import logger
@@ -193,9 +193,9 @@ def _keep(manifest: bytes, mac: str, draft: Path, folder: Path) -> None:
     sync_directory(folder.parent)
 
 
-def _all(directory: Path) -> tuple[list[Written], list[str]]:
+def _all(directory: Path) -> tuple[list[WrittenManifest], list[str]]:
     """Return the backups whose manifest can be read, and the ids of the others."""
-    found: list[Written] = []
+    found: list[WrittenManifest] = []
     lost: list[str] = []
     if not directory.exists():
         return found, lost
@@ -211,10 +211,10 @@ def _all(directory: Path) -> tuple[list[Written], list[str]]:
     return found, lost
 
 
-def _written(folder: Path) -> Written:
+def _written(folder: Path) -> WrittenManifest:
     try:
         text = (folder / MANIFEST).read_bytes()
-        return Written(folder.name, text, _mac(folder / MAC), msgspec.json.decode(text, type=Manifest))
+        return WrittenManifest(folder.name, text, _mac(folder / MAC), msgspec.json.decode(text, type=Manifest))
     except (FileNotFoundError, NotADirectoryError):
         raise no_backup(folder.name) from None
     except msgspec.MsgspecError as error:

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Stored
-from bunbase.bundoc.query import sql
-from bunbase.bundoc.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed, seen_fields
+from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule, auth_of
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
-from bunbase.bundoc.writes import Lookup
+from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.contracts.bundoc import RuleDenied
 from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
 
 # what all rules asked in one call may take together, a step being about 0.1 µs: many small ones add up
 CALL_STEPS: Final = 2_000_000
@@ -233,7 +233,7 @@ def bare(stored: Stored) -> Stored:
     return Stored(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
 
 
-def as_sql(access: Access, about: Inputs) -> tuple[sql.Condition | None, bool, bool]:
+def as_sql(access: Access, about: Inputs) -> tuple[Condition | None, bool, bool]:
     """Give the list rule for this caller: its condition, whether it must be asked again, whether it allows nothing.
 
     Raises: RuleDenied where there is no list rule.
@@ -241,6 +241,4 @@ def as_sql(access: Access, about: Inputs) -> tuple[sql.Condition | None, bool, b
     filter = access.rules.filter(about)
     if filter is None:
         raise RuleDenied(DENIED, **access.why("list", "", lambda _collection, _id: None))
-    condition = filter.condition
-    also = None if condition is None else sql.Condition(condition.sql, condition.parameters)
-    return also, filter.residual, filter.nothing
+    return filter.condition, filter.residual, filter.nothing

@@ -8,18 +8,17 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc import effort
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import Lookup, Stored
 from bunbase.bundoc.permissions.access import Access, as_sql
 from bunbase.bundoc.query.filters import NOTHING, Path
 from bunbase.bundoc.query.implies import conjuncts
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import TextSearch
-from bunbase.bundoc.rules.inputs import Inputs, Postponed
-from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.pkg import effort
 from bunbase.pkg.errors import DeadlineExceeded
+from bunbase.pkg.rules.inputs import Inputs, Postponed
 
 LOOP_NODES: Final = 400  # of the rules that are looked at: each takes about 5 µs to become SQL
 BYTES_FOR_A_NODE: Final = 1000  # of JSON, which take as long to read

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import Lookup, Stored
 from bunbase.bundoc.permissions.access import Access, bare
-from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import DocumentNotFound
 
 

@@ -8,18 +8,17 @@ from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.bundoc.documents import ID, Stored, check_collection
+from bunbase.bundoc.documents import ID, Lookup, Stored, check_collection
 from bunbase.bundoc.permissions.access import Access, Budget
-from bunbase.bundoc.rules.coverage import Coverage
-from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
-from bunbase.bundoc.rules.trace import Step
-from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.contracts.collections import Rules
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import InvalidInput, Malformed, TooLarge
 from bunbase.pkg.moments import EXAMPLE, RFC3339, is_moment, read_moment
+from bunbase.pkg.rules.coverage import Coverage
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.trace import Step
 
 MAX_BYTES: Final = 4 << 20
 MAX_CASES: Final = 1000

@@ -13,16 +13,16 @@ from typing import Final, NoReturn, assert_never
 import msgspec
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import Lookup, Stored
 from bunbase.bundoc.permissions.access import Access, Budget
-from bunbase.bundoc.rules.values import timestamp
 from bunbase.bundoc.schema.keywords import pointer
 from bunbase.bundoc.schema.validating import Violation, misfit
 from bunbase.bundoc.update.parse import Change
-from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Met, Patch, Put, Update, Write, begun, outcome
+from bunbase.bundoc.writes import Check, Create, Delete, Met, Patch, Put, Update, Write, begun, outcome
 from bunbase.contracts.bundoc import NO_PRECONDITION, InvalidDocument, Precondition, StaleRevision
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.rules.values import timestamp
 
 INDEX: Final = re.compile("[0-9]+")  # of an element, which hidden paths do not name
 

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc import effort
-from bunbase.bundoc.documents import Stored, holds_control, seen
+from bunbase.bundoc.documents import Stored, seen
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import MAX_BYTES, parse_path, refuse
 from bunbase.bundoc.query.predicate import single
+from bunbase.pkg import effort
+from bunbase.pkg.control_characters import holds_control
 
 MAX_VALUES: Final = 20
 MAX_GROUP_FIELDS: Final = 8

@@ -7,7 +7,6 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.query.filters import (
     EVERYTHING,
     NOTHING,
@@ -28,7 +27,9 @@ from bunbase.bundoc.query.filters import (
     number,
 )
 from bunbase.bundoc.query.order import key
-from bunbase.bundoc.query.patterns import (
+from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.pkg import effort
+from bunbase.pkg.patterns import (
     FLAGS,
     MAX_PATTERN,
     MAX_SENT_BYTES,
@@ -38,8 +39,7 @@ from bunbase.bundoc.query.patterns import (
     pattern,
     with_flags,
 )
-from bunbase.bundoc.query.patterns import MAX_BYTES as MAX_BYTES_KEPT
-from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.pkg.patterns import MAX_BYTES as MAX_BYTES_KEPT
 
 MAX_LEVELS: Final = 16
 MAX_TERMS: Final = 200  # operators and listed values, all together

@@ -24,7 +24,7 @@ from bunbase.bundoc.query.filters import (
     number,
 )
 from bunbase.bundoc.query.order import key
-from bunbase.bundoc.query.patterns import pattern
+from bunbase.pkg.patterns import pattern
 
 MISSING: Final = object()
 COMPARE: Final = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}

@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, wanted
 from bunbase.bundoc.query.sort import Order
-from bunbase.bundoc.query.sql import Condition
 from bunbase.bundoc.query.text import TextSearch
-from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import QueryNeedsIndex
 from bunbase.contracts.collections import IndexSpec
 
@@ -81,7 +80,7 @@ def nothing_found(search: Search) -> Found:
     return Found(count=0 if search.count else None)
 
 
-class Budget:
+class ScanBudget:
     """Counts the documents examined; the same search examines the same documents on every engine.
 
     A document that the rule denies, or whose time has passed, is looked at and not counted: else a caller could tell

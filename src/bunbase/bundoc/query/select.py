@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.documents import Fields, Stored, read_fields, read_items, seen, write
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.parse import parse_path, refuse
+from bunbase.pkg import effort
 
 MAX_FIELDS: Final = 100
 

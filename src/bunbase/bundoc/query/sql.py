@@ -11,6 +11,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from bunbase.bundoc.query.condition import FALSE, MATCHES_FUNCTION, TRUE, Condition
 from bunbase.bundoc.query.filters import (
     And,
     Compare,
@@ -27,7 +28,6 @@ from bunbase.bundoc.query.filters import (
     Size,
     StartsWith,
 )
-from bunbase.bundoc.query.patterns import MATCHES_FUNCTION
 from bunbase.contracts.bundoc import InvalidQuery
 
 KEY_FUNCTION: Final = "bundoc_key"  # JSON text → the key of `order.key`; SQL itself cannot compare objects
@@ -40,13 +40,6 @@ COLUMNS: Final = {
     "_created": ("'text'", "d.created"),
     "_updated": ("'text'", "d.updated"),
 }
-
-
-class Condition(msgspec.Struct, frozen=True):
-    """SQL over a row `d` that gives 0 or 1. Rules add theirs by AND."""
-
-    sql: str
-    params: tuple[Any, ...] = ()
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -70,9 +63,6 @@ class Test(msgspec.Struct, frozen=True):
 
 
 DOCUMENT: Final = Place("'object'", "d.body", "d.body", root=True)
-
-TRUE: Final = Condition("1")
-FALSE: Final = Condition("0")
 
 Leaf = Callable[[Place], Condition]
 

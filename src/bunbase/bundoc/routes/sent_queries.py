@@ -6,9 +6,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.query.parse import MAX_BYTES
 from bunbase.contracts.bundoc import Highlight, InvalidQuery, Query
+from bunbase.pkg import effort
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 
 MAX_BODY_BYTES: Final = 256 << 10

@@ -13,16 +13,11 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.query import filters
-from bunbase.bundoc.rules.check import SYSTEM_FIELDS
-from bunbase.bundoc.rules.closures import Evaluate, closure
+from bunbase.bundoc.query.condition import FALSE, TRUE, Condition
 from bunbase.bundoc.rules.implied import ValueOf, implied, is_all, words
-from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.sql_tests import (
     ERROR,
-    FALSE,
-    TRUE,
     Column,
-    Condition,
     Constant,
     Failure,
     NotPushed,
@@ -38,7 +33,10 @@ from bunbase.bundoc.rules.sql_tests import (
     text_test,
     truth_of,
 )
-from bunbase.bundoc.rules.syntax import (
+from bunbase.pkg.rules.check import SYSTEM_FIELDS
+from bunbase.pkg.rules.closures import Evaluate, closure
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.syntax import (
     Both,
     Call,
     Choice,
@@ -53,7 +51,7 @@ from bunbase.bundoc.rules.syntax import (
     Operation,
     children,
 )
-from bunbase.bundoc.rules.values import Failed
+from bunbase.pkg.rules.values import Failed
 
 MAX_PARAMETERS: Final = 500
 MAX_CHARACTERS: Final = 100_000  # of SQL: a list of claims must not become a statement that takes long to read
@@ -80,7 +78,7 @@ class Conditions:
         """Give the condition for a caller. Of `inputs`, doc and lookup are not used."""
         pushed = _Push(self.constant, inputs).weakened(self.tree)
         condition = pushed.condition
-        if len(condition.parameters) > MAX_PARAMETERS or len(condition.sql) > MAX_CHARACTERS:
+        if len(condition.params) > MAX_PARAMETERS or len(condition.sql) > MAX_CHARACTERS:
             return Pushed(TRUE, exact=False)
         return Pushed(FALSE, exact=True) if pushed.condition == ERROR and pushed.exact else pushed
 
@@ -190,7 +188,7 @@ class _Push:
                 asked, yes, no = self.truth(when), self.truth(then, wanted), self.truth(otherwise, wanted)
                 return Condition(
                     f"CASE ({asked.sql}) WHEN 1 THEN ({yes.sql}) WHEN 0 THEN ({no.sql}) END",
-                    asked.parameters + yes.parameters + no.parameters,
+                    asked.params + yes.params + no.params,
                 )
             case Operation(sign="==" | "!=" as sign, left=left, right=right):
                 alike = equal(self.operand(left), self.operand(right))

@@ -24,9 +24,9 @@ from bunbase.bundoc.query.filters import (
     StartsWith,
 )
 from bunbase.bundoc.query.parse import MAX_PATH_PARTS, MAX_TERMS
-from bunbase.bundoc.rules.check import SYSTEM_FIELDS
 from bunbase.bundoc.rules.sql_tests import Constant, Failure
-from bunbase.bundoc.rules.syntax import Both, Call, Either, Field, Has, Index, Literal, Name, Node, Operation
+from bunbase.pkg.rules.check import SYSTEM_FIELDS
+from bunbase.pkg.rules.syntax import Both, Call, Either, Field, Has, Index, Literal, Name, Node, Operation
 
 MIRRORED: Final[dict[str, Op]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "="}
 SIGNS: Final[dict[str, Op]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "="}

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.documents import read_fields, read_items, write
+from bunbase.pkg import effort
 
 TREES_KEPT: Final = 256
 

@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 
 from bunbase.bundoc.query import filters
-from bunbase.bundoc.rules.check import check
-from bunbase.bundoc.rules.closures import closure
+from bunbase.bundoc.query.condition import FALSE, TRUE, Condition
 from bunbase.bundoc.rules.conditions import Conditions
-from bunbase.bundoc.rules.inputs import Inputs
-from bunbase.bundoc.rules.parser import parse
-from bunbase.bundoc.rules.sql_tests import FALSE, TRUE, Condition
-from bunbase.bundoc.rules.syntax import counted
-from bunbase.bundoc.rules.trace import Step, traced
-from bunbase.bundoc.rules.values import Failed
 from bunbase.contracts.caller import EndUser
+from bunbase.pkg.rules.check import check
+from bunbase.pkg.rules.closures import closure
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.parser import parse
+from bunbase.pkg.rules.syntax import counted
+from bunbase.pkg.rules.trace import Step, traced
+from bunbase.pkg.rules.values import Failed
 
 
 class Filter(msgspec.Struct, frozen=True):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from bunbase.bundoc.rules.inputs import Inputs
 from bunbase.bundoc.rules.rule import CompiledRule, Filter, compile_rule
-from bunbase.contracts.bundoc import InvalidRule
 from bunbase.contracts.collections import Rules
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.refusal import InvalidRule
 
 Operation = Literal["list", "get", "create", "update", "delete"]
 OPERATIONS: Final[tuple[Operation, ...]] = ("list", "get", "create", "update", "delete")

@@ -12,24 +12,15 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.query.patterns import MATCHES_FUNCTION
-from bunbase.bundoc.rules.check import SYSTEM_FIELDS
-from bunbase.bundoc.rules.values import LARGEST_INT, SMALLEST_INT
+from bunbase.bundoc.query.condition import FALSE, MATCHES_FUNCTION, TRUE, Condition
 from bunbase.pkg.clock import rfc3339
+from bunbase.pkg.rules.check import SYSTEM_FIELDS
+from bunbase.pkg.rules.values import LARGEST_INT, SMALLEST_INT
 
 MAX_AMONG: Final = 500  # values of a list in `doc.field in list`
 MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
-class Condition(msgspec.Struct, frozen=True):
-    """`sql` stands behind WHERE, over a row `d` with the columns id, rev, created, updated and body."""
-
-    sql: str
-    parameters: tuple[Any, ...] = ()
-
-
-TRUE: Final = Condition("1")
-FALSE: Final = Condition("0")
 ERROR: Final = Condition("NULL")
 
 
@@ -274,7 +265,7 @@ def _bound(value: Any) -> Any:
 
 
 def around(before: str, condition: Condition, after: str) -> Condition:
-    return Condition(f"{before}{condition.sql}{after}", condition.parameters)
+    return Condition(f"{before}{condition.sql}{after}", condition.params)
 
 
 def joined(word: str, conditions: list[Condition], empty: Condition) -> Condition:
@@ -284,7 +275,7 @@ def joined(word: str, conditions: list[Condition], empty: Condition) -> Conditio
         return conditions[0]
     return Condition(
         _balanced(f" {word} ", [condition.sql for condition in conditions]),
-        tuple(value for condition in conditions for value in condition.parameters),
+        tuple(value for condition in conditions for value in condition.params),
     )
 
 

@@ -9,13 +9,14 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 
-from bunbase.bundoc.documents import COLLECTION, holds_control
+from bunbase.bundoc.documents import COLLECTION
 from bunbase.bundoc.query.filters import MAX_INTEGER, MIN_INTEGER
 from bunbase.bundoc.query.parse import MAX_PATH_PARTS
 from bunbase.bundoc.schema.cost import MAX_CHECKS, MAX_INSTRUCTIONS, instructions, worst
 from bunbase.bundoc.schema.keywords import Place, Schema, everything, meant, pointer
 from bunbase.bundoc.schema.references import ON_DELETE, ON_DELETES, REF, fields, references_of
 from bunbase.contracts.bundoc import InvalidSchema
+from bunbase.pkg.control_characters import holds_control
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 MAX_BYTES: Final = 64 << 10

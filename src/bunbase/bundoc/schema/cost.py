@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bunbase.bundoc.documents import MAX_LEVELS
-from bunbase.bundoc.query.patterns import InvalidPattern, pattern
 from bunbase.bundoc.schema.keywords import HERE_LISTED, HERE_NAMED, HERE_ONE, Schema, everything, meant, parts
+from bunbase.pkg.patterns import InvalidPattern, pattern
 
 MAX_CHECKS: Final = 2000  # on the way to one value; a check takes about 12 ns
 ENDLESS: Final = MAX_CHECKS + 1

@@ -10,12 +10,12 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.schema.checking import MAX_MESSAGE, refused
 from bunbase.bundoc.schema.closing import closed
 from bunbase.bundoc.schema.cost import Effort
 from bunbase.bundoc.schema.keywords import Schema, pointer
 from bunbase.contracts.bundoc import InvalidDocument
+from bunbase.pkg import effort
 
 MAX_ERRORS: Final = 20
 # the library makes all violations at once, 20 µs each: of a document that may have many, only the first is asked for

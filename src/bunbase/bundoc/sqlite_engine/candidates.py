@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bunbase.bundoc.query.condition import TRUE, Condition
 from bunbase.bundoc.query.order import inverted
 from bunbase.bundoc.query.plan import Plan, Range
 from bunbase.bundoc.query.sort import Order, id_of
-from bunbase.bundoc.query.sql import TRUE, Condition
 from bunbase.bundoc.sqlite_engine.tables import Table
 
 Statement = tuple[str, tuple[Any, ...]]

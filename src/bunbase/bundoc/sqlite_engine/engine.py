@@ -15,7 +15,7 @@ import apsw
 
 from bunbase.bundoc.changes import Waiters
 from bunbase.bundoc.definition import Terms, schema_of
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import Lookup, Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
@@ -31,7 +31,7 @@ from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.slow_queries import watched
 from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
 from bunbase.bundoc.sqlite_engine.writer import Task, Writer
-from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
+from bunbase.bundoc.writes import Committed, Guard, Step, Write
 from bunbase.contracts.bundoc import BundocBusy, Changes, KeyState
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.collections import Collection, CollectionSpec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
+from bunbase.bundoc.query.condition import MATCHES_FUNCTION
 from bunbase.bundoc.query.filters import (
     And,
     Compare,
@@ -18,7 +19,6 @@ from bunbase.bundoc.query.filters import (
     Size,
     StartsWith,
 )
-from bunbase.bundoc.query.patterns import MATCHES_FUNCTION
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sql import KEY_FUNCTION
 

@@ -20,12 +20,13 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.definition import Definition, read_definition, written_definition
-from bunbase.bundoc.documents import CONTROL, Fields, Stored, names_control, read_all, read_fields, read_items, write
+from bunbase.bundoc.documents import Fields, Stored, names_control, read_all, read_fields, read_items, write
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS, raise_above
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
+from bunbase.pkg.control_characters import holds_control
 
 AT_ONCE: Final = 200
 AT_ONCE_BYTES: Final = 2 << 20  # large documents are read in fewer at a time
@@ -157,7 +158,7 @@ def _renamed_value(value: bytes) -> bytes:
 def _renamed_definition(known: Definition) -> str | None:
     """Let hidden fields and the time of ending follow their fields."""
     hidden = known.rules.hidden if known.rules else {}
-    if not any(CONTROL.search(path) for path in (*hidden, known.expires or "")):
+    if not any(holds_control(path) for path in (*hidden, known.expires or "")):
         return None
     rules = known.rules and msgspec.structs.replace(
         known.rules, hidden={path.translate(PICTURES): rule for path, rule in hidden.items()}

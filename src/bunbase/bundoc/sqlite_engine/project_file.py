@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import Lookup, Stored
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.plan import PRIMARY
 from bunbase.bundoc.query.search import Found, Search, nothing_found
@@ -32,7 +32,6 @@ from bunbase.bundoc.sqlite_engine.tables import (
 )
 from bunbase.bundoc.sqlite_engine.watch import LOOP_DOCUMENTS, LoopWatch, Watch, learn_room
 from bunbase.bundoc.sqlite_engine.writer import Writer
-from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import Changes, DataUnreadable, QueryNeedsIndex
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.logger import logger

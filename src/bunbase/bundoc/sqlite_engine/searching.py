@@ -14,17 +14,17 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.documents import Lookup, Stored, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES
+from bunbase.bundoc.query.condition import MATCHES_FUNCTION, TRUE, Condition
 from bunbase.bundoc.query.covering import covered
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.implies import implies
 from bunbase.bundoc.query.order import inverted, key, watched_key
-from bunbase.bundoc.query.patterns import MATCHES_FUNCTION, pattern
 from bunbase.bundoc.query.plan import PRIMARY, Range, admits, choose, told
-from bunbase.bundoc.query.search import Budget, Found, Search, Words
+from bunbase.bundoc.query.search import Found, ScanBudget, Search, Words
 from bunbase.bundoc.query.sort import id_key, position
-from bunbase.bundoc.query.sql import KEY_FUNCTION, TRUE, Condition, both, condition
+from bunbase.bundoc.query.sql import KEY_FUNCTION, both, condition
 from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.sqlite_engine.candidates import DENIED, FULFILS, Candidates, Statement
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable, index_tables
@@ -32,8 +32,8 @@ from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
 from bunbase.bundoc.sqlite_engine.watch import ScanWatch, Ticks, Watch, found_within
-from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import QueryNeedsIndex
+from bunbase.pkg.patterns import pattern
 
 NOT_FULFILLED: Final = -1  # instead of a score; none of those is below 0
 
@@ -127,7 +127,7 @@ class Searching:
         tables = [one for one in kept if one.ready and isinstance(one, IndexTable)]
         self.by_name = {one.index.name: one for one in tables}
         self.plan = choose(search.where, search.order, [one.index for one in tables], search.bound)
-        self.budget = Budget(search, self.plan)
+        self.budget = ScanBudget(search, self.plan)
         self.covered = self._is_covered()
         self.guard = None if self.covered else self._guard()
         self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
@@ -144,10 +144,10 @@ class Searching:
     def found(self, limits: Limits = NO_LIMITS) -> Found:
         """Raises: QueryNeedsIndex."""
         self.counted = limits.counted
-        self.budget = Budget(self.search, self.plan, limits.counted)
+        self.budget = ScanBudget(self.search, self.plan, limits.counted)
         count = self._count() if self.search.count else None
         counted = self.budget.examined
-        self.budget = Budget(self.search, self.plan, limits.examined, limits.examined)
+        self.budget = ScanBudget(self.search, self.plan, limits.examined, limits.examined)
         ordered = self.plan.ordered and self.text is None
         items, more, last = self._page(ordered, limits.page_bytes)
         index = self.plan.index.name if self.plan.index else PRIMARY

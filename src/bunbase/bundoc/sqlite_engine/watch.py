@@ -11,11 +11,11 @@ from typing import Any, Final, Protocol
 
 import apsw
 
-from bunbase.bundoc import effort
-from bunbase.bundoc.query.patterns import Pattern
-from bunbase.bundoc.query.sql import Condition
+from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.sqlite_engine.connection import TimeBound
 from bunbase.bundoc.sqlite_engine.scanners import scan_is_over, scan_seconds_left
+from bunbase.pkg import effort
+from bunbase.pkg.patterns import Pattern
 
 ROOM_FUNCTION: Final = "bundoc_room"  # bytes of a document, how often its JSON is read → 1, or the end of the search
 LOOP_DOCUMENTS: Final = 200  # that a search examines in the loop: so many small ones together fit in any case

@@ -11,14 +11,14 @@ from bunbase.bundoc.documents import read_all
 from bunbase.bundoc.update.order import compare, form, rank, same
 from bunbase.contracts.bundoc import InvalidUpdate
 
-Condition = Callable[[Any], bool]
+ElementTest = Callable[[Any], bool]
 
 OPERATORS: Final = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin")
 
 MISSING: Final = object()
 
 
-def condition(sent: msgspec.Raw, at: tuple[str, ...]) -> Condition:
+def condition(sent: msgspec.Raw, at: tuple[str, ...]) -> ElementTest:
     """Comparisons never cross types. An object without operators names fields that an element must have.
 
     Raises: InvalidUpdate.
@@ -34,7 +34,7 @@ def condition(sent: msgspec.Raw, at: tuple[str, ...]) -> Condition:
     )
 
 
-def _field(name: str, wanted: Any, at: tuple[str, ...]) -> Condition:
+def _field(name: str, wanted: Any, at: tuple[str, ...]) -> ElementTest:
     if "." in name:
         raise _invalid(at, "Dotted paths are not supported in the condition of $pull.")
     if isinstance(wanted, dict) and any(inner.startswith("$") for inner in wanted):
@@ -42,12 +42,12 @@ def _field(name: str, wanted: Any, at: tuple[str, ...]) -> Condition:
     return lambda found: _equals(found, wanted)
 
 
-def _all_of(operators: dict[str, Any], at: tuple[str, ...]) -> Condition:
+def _all_of(operators: dict[str, Any], at: tuple[str, ...]) -> ElementTest:
     meets = [_operator(name, operand, (*at, name)) for name, operand in operators.items()]
     return lambda found: all(one(found) for one in meets)
 
 
-def _operator(name: str, operand: Any, at: tuple[str, ...]) -> Condition:
+def _operator(name: str, operand: Any, at: tuple[str, ...]) -> ElementTest:
     if name in ("$in", "$nin") and not isinstance(operand, list):
         raise _invalid(at, f"{name} takes an array.")
     match name:
@@ -71,7 +71,7 @@ def _operator(name: str, operand: Any, at: tuple[str, ...]) -> Condition:
     raise _invalid(at, f"{name} is not understood in $pull; there are {', '.join(OPERATORS)}.")
 
 
-def _among(listed: list[Any]) -> Condition:
+def _among(listed: list[Any]) -> ElementTest:
     """As `_equals` with one of the values, however many they are."""
     forms = {form(one) for one in listed}
 

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_all, read_fields, read_items
-from bunbase.bundoc.update.conditions import Condition, condition
+from bunbase.bundoc.update.conditions import ElementTest, condition
 from bunbase.bundoc.update.numbers import is_number
 from bunbase.contracts.bundoc import InvalidUpdate
 
@@ -29,7 +29,7 @@ class Change(msgspec.Struct, frozen=True):
     values: tuple[msgspec.Raw, ...] = ()
     position: int | None = None
     slice: int | None = None
-    condition: Condition | None = None
+    condition: ElementTest | None = None
     tests: int = 0
 
 

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc import effort
-from bunbase.bundoc.rules.refusal import refused
-from bunbase.bundoc.rules.syntax import (
+from bunbase.pkg import effort
+from bunbase.pkg.rules.refusal import refused
+from bunbase.pkg.rules.syntax import (
     Both,
     Call,
     Choice,
@@ -29,7 +29,7 @@ from bunbase.bundoc.rules.syntax import (
     Operation,
     children,
 )
-from bunbase.bundoc.rules.tokens import LARGEST_INT, Token, tokens
+from bunbase.pkg.rules.tokens import LARGEST_INT, Token, tokens
 
 MAX_BYTES: Final = 4096
 MAX_LEVELS: Final = 48  # of brackets and of the tree: closures nest as deeply, far below Python's own limit

@@ -13,7 +13,6 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.documents import seen
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.parse import parse_path, refuse
@@ -22,6 +21,7 @@ from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.query.words import BETWEEN, any_of, fts_columns, text_at
 from bunbase.contracts.bundoc import Highlight, Query
 from bunbase.contracts.collections import IndexSpec
+from bunbase.pkg import effort
 
 MAX_FIELDS: Final = 16
 MAX_MARK: Final = 64

@@ -9,15 +9,16 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc import effort
-from bunbase.bundoc.documents import Stored, read_all, seen
-from bunbase.bundoc.rules.values import LARGEST_INT, SMALLEST_INT, Failed
+from bunbase.pkg import effort
+from bunbase.pkg.rules.values import LARGEST_INT, SMALLEST_INT, Failed
 
 MAX_LOOKUPS: Final = 10  # in one evaluation
 MAX_STEPS: Final = 1_000_000  # of one evaluation, a step being about 0.1 µs
 BYTES_FOR_A_STEP: Final = 16  # of a document that is read
 LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 EVERY_NINTH: Final = re.compile(rb"[0-9]{2}")  # of 19 digits in a row, two stand nine apart: a tenth of the search
+
+read_all: Final = msgspec.json.Decoder().decode
 
 Lookup = Callable[[str, str], dict[str, Any] | None]
 
@@ -74,12 +75,6 @@ class Inputs(msgspec.Struct):
         if self.lookups > MAX_LOOKUPS:
             raise Failed(f"a rule looks up at most {MAX_LOOKUPS} documents")
         return self.lookup(collection, id)
-
-
-def seen_fields(stored: Stored) -> dict[str, Any]:
-    """Give a stored document as rules see it."""
-    fields: dict[str, Any] = json_value(seen(stored))
-    return fields
 
 
 def json_value(text: bytes) -> Any:

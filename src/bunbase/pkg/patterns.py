@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import re2
 
-from bunbase.bundoc import effort
+from bunbase.pkg import effort
 
 MAX_PATTERN: Final = 1000  # characters
 MAX_BYTES: Final = 1 << 20  # of a pattern's automaton; beyond, RE2 refuses it, or walks it without a cache
@@ -16,8 +16,6 @@ SECONDS_FOR_AN_INSTRUCTION: Final = 5e-9  # and byte, without an automaton: 3.7 
 INSTRUCTIONS_FOR_A_BYTE: Final = 8  # of a program, for one byte of JSON: what takes as long
 KEPT: Final = 64  # compiled patterns
 FLAGS: Final = "ims"
-
-MATCHES_FUNCTION: Final = "bundoc_matches"  # pattern, text as a blob → 0 or 1
 
 QUANTIFIERS: Final = "?*{"  # the character before one of these may be missing
 META: Final = frozenset(".^$|()[]+?*{}\\")

@@ -19,8 +19,8 @@ from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.query.select import parse_select, selected
 from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.query.text import TextSearch, parse_where_and_search
-from bunbase.bundoc.schema.expanding import Visible, expanded, expansions, with_expanded
-from bunbase.bundoc.text_answers import check_adding, with_added
+from bunbase.bundoc.reading.expanding import Visible, expanded, expansions, with_expanded
+from bunbase.bundoc.reading.text_answers import check_adding, with_added
 from bunbase.contracts.bundoc import Aggregation, Page, Query, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 

@@ -6,10 +6,10 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
-from bunbase.bundoc.query.patterns import pattern
-from bunbase.bundoc.rules import values
-from bunbase.bundoc.rules.inputs import Inputs
-from bunbase.bundoc.rules.syntax import (
+from bunbase.pkg.patterns import pattern
+from bunbase.pkg.rules import values
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.syntax import (
     Both,
     Call,
     Choice,
@@ -28,7 +28,7 @@ from bunbase.bundoc.rules.syntax import (
     Operation,
     counted,
 )
-from bunbase.bundoc.rules.values import CHARACTERS_FOR_A_STEP, Failed, calculated, compared, contained, same, type_name
+from bunbase.pkg.rules.values import CHARACTERS_FOR_A_STEP, Failed, calculated, compared, contained, same, type_name
 
 Evaluate = Callable[[Inputs], Any]
 Watch = Callable[[Node, Evaluate], Evaluate]

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.rules.closures import Evaluate, closure
-from bunbase.bundoc.rules.inputs import Inputs
-from bunbase.bundoc.rules.refusal import place
-from bunbase.bundoc.rules.syntax import Literal, Node
-from bunbase.bundoc.rules.values import Failed
 from bunbase.pkg.clock import rfc3339
+from bunbase.pkg.rules.closures import Evaluate, closure
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.refusal import place
+from bunbase.pkg.rules.syntax import Literal, Node
+from bunbase.pkg.rules.values import Failed
 
 MAX_STEPS: Final = 200
 MAX_CHARACTERS: Final = 200  # of an expression, and of a value as JSON

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.rules.refusal import refused
+from bunbase.pkg.rules.refusal import refused
 
 TOKEN: Final = re.compile(
     r"""

@@ -11,13 +11,12 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.bundoc import effort
 from bunbase.bundoc.definition import NO_TERMS, Terms
-from bunbase.bundoc.documents import Stored, read_all, seen
+from bunbase.bundoc.documents import Lookup, Stored, read_all, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
 from bunbase.bundoc.schema.references import Reference, named
-from bunbase.bundoc.writes import Lookup
 from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.pkg import effort
 
 MAX_PATHS: Final = 10
 MAX_DEPTH: Final = 2

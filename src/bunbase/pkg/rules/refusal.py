@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.bundoc import InvalidRule
+from bunbase.pkg.errors import Problem
+
+
+class InvalidRule(Problem):
+    """A rule that cannot be kept. `line`, `column`: its place in the source, from 1."""
+
+    status, code, title = 422, "invalid_rule", "This rule is not understood"
 
 
 def refused(source: str, at: int, message: str) -> InvalidRule:

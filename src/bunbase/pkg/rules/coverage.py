@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.rules.closures import Evaluate, closure
-from bunbase.bundoc.rules.inputs import Inputs
-from bunbase.bundoc.rules.refusal import place
 from bunbase.bundoc.rules.rule import CompiledRule
-from bunbase.bundoc.rules.syntax import Both, Choice, Either, Literal, Loop, Node, Not, children
-from bunbase.bundoc.rules.values import Failed
+from bunbase.pkg.rules.closures import Evaluate, closure
+from bunbase.pkg.rules.inputs import Inputs
+from bunbase.pkg.rules.refusal import place
+from bunbase.pkg.rules.syntax import Both, Choice, Either, Literal, Loop, Node, Not, children
+from bunbase.pkg.rules.values import Failed
 
 DECIDING: Final = frozenset({"all", "exists", "exists_one", "filter"})  # loops whose body is a condition
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
-from bunbase.bundoc.documents import holds_control
-from bunbase.bundoc.query.patterns import InvalidPattern, pattern
-from bunbase.bundoc.rules.refusal import refused
-from bunbase.bundoc.rules.syntax import (
+from bunbase.pkg.control_characters import holds_control
+from bunbase.pkg.patterns import InvalidPattern, pattern
+from bunbase.pkg.rules.refusal import refused
+from bunbase.pkg.rules.syntax import (
     Both,
     Call,
     Choice,
@@ -26,7 +26,7 @@ from bunbase.bundoc.rules.syntax import (
     Operation,
     children,
 )
-from bunbase.bundoc.rules.values import type_name
+from bunbase.pkg.rules.values import type_name
 
 ANY: Final = "any"  # not known before there is a document
 NUMBERS: Final = frozenset({"int", "double"})

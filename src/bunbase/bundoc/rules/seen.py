@@ -1,0 +1,14 @@
+"""Stored documents as rules see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bunbase.bundoc.documents import Stored, seen
+from bunbase.pkg.rules.inputs import json_value
+
+
+def seen_fields(stored: Stored) -> dict[str, Any]:
+    """Return the fields of a stored document, system fields included, with numbers as rules read them."""
+    fields: dict[str, Any] = json_value(seen(stored))
+    return fields
