@@ -13,7 +13,7 @@ from bunbase.contracts.caller import Caller, CallerKind, Developer, EndUser, Rol
 from bunbase.house.modules import MODULES
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.modules import Module, Rooms, Site
-from bunbase.pkg.rpc.client import Line, remote
+from bunbase.pkg.rpc.client import RpcConnections, remote
 from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
 from bunbase.pkg.rpc.room_keys import derived_keys
 from bunbase.pkg.rpc.server import RpcApp
@@ -63,7 +63,7 @@ async def opened(
             return
         app = RpcApp(Dispatcher(methods_of(module.name, module.provides, service), to_anyone), TOKENS)
         async with serving(app, listen("127.0.0.1", 0)) as address:
-            line = Line(address, TOKENS)
+            line = RpcConnections(address, TOKENS)
             try:
                 yield remote(module.name, module.provides, line, TESTS)
             finally:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
@@ -114,9 +114,9 @@ class Draw:
             value = {part: value}
         made.update(value)
 
-    def stored(self, number: int) -> Stored:
+    def stored(self, number: int) -> StoredDocument:
         body = msgspec.json.encode(self.fields())
-        return Stored(f"d{number:02}", self.one_of(1, 2), self.random.choice(TIMES), TIMES[-1], body)
+        return StoredDocument(f"d{number:02}", self.one_of(1, 2), self.random.choice(TIMES), TIMES[-1], body)
 
     def rule(self, depth: int = 0) -> str:
         """Half of the single tests are of the kind that an index may stand for."""
@@ -228,7 +228,9 @@ def empty_connection() -> apsw.Connection:
     return connection
 
 
-def kept(connection: apsw.Connection, documents: list[Stored], specs: list[IndexSpec], name: str = "docs") -> Table:
+def kept(
+    connection: apsw.Connection, documents: list[StoredDocument], specs: list[IndexSpec], name: str = "docs"
+) -> Table:
     """Return a collection that holds the documents; half of them came before the indexes were made."""
     number = add_table(connection, name, TIMES[0]).number
     table = table_of(connection, number)
@@ -248,7 +250,7 @@ def kept(connection: apsw.Connection, documents: list[Stored], specs: list[Index
 
 
 def searching(connection: apsw.Connection, table: Table, search: Search) -> Searching:
-    def lookup(_collection: str, id: str) -> Stored | None:
+    def lookup(_collection: str, id: str) -> StoredDocument | None:
         return table.get(connection, id)
 
     return Searching(connection, table, search, lookup)

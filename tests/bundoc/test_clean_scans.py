@@ -13,7 +13,7 @@ import apsw
 import msgspec
 import pytest
 
-from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.filters import EVERYTHING
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
@@ -129,7 +129,7 @@ async def too_much_to_expand(place: Place) -> None:
 
 
 async def a_fold_that_fails(place: Place) -> None:
-    def fold(documents: Iterator[Stored]) -> None:
+    def fold(documents: Iterator[StoredDocument]) -> None:
         next(documents), next(documents)
         raise InvalidQuery("enough", path="")
 
@@ -137,7 +137,7 @@ async def a_fold_that_fails(place: Place) -> None:
 
 
 async def a_fold_of_a_filter_that_fails(place: Place) -> None:
-    def fold(documents: Iterator[Stored]) -> None:
+    def fold(documents: Iterator[StoredDocument]) -> None:
         for _ in zip(range(5), documents, strict=False):
             pass
         raise InvalidQuery("enough", path="")
@@ -145,7 +145,7 @@ async def a_fold_of_a_filter_that_fails(place: Place) -> None:
     await place.engine.fold(P, MANY, Search(order=parse_sort(("v",)), max_scan=PATIENT), fold)
 
 
-def _fails(_stored: Stored, _lookup: Lookup) -> bool:
+def _fails(_stored: StoredDocument, _lookup: Lookup) -> bool:
     raise InvalidQuery("this document cannot be asked about", path="")
 
 
@@ -154,7 +154,7 @@ async def a_rule_that_fails_in_the_midst(place: Place) -> None:
 
 
 async def a_position_that_fails(place: Place) -> None:
-    def fails(_searching: Searching, _document: Stored) -> bytes:
+    def fails(_searching: Searching, _document: StoredDocument) -> bytes:
         raise InvalidQuery("this document has no place", path="")
 
     place.monkeypatch.setattr(Searching, "_position", fails)
@@ -162,7 +162,7 @@ async def a_position_that_fails(place: Place) -> None:
 
 
 async def a_position_that_fails_in_the_loop(place: Place) -> None:
-    def fails(_searching: Searching, _document: Stored) -> bytes:
+    def fails(_searching: Searching, _document: StoredDocument) -> bytes:
         raise InvalidQuery("this document has no place", path="")
 
     place.monkeypatch.setattr(Searching, "_position", fails)

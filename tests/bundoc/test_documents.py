@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import (
     MAX_BYTES,
-    Stored,
+    StoredDocument,
     check_collection,
     check_id,
     document_at,
@@ -121,14 +121,14 @@ def test_a_mebibyte_fits_and_one_byte_more_does_not() -> None:
 
 def test_system_fields_do_not_count_against_the_size() -> None:
     fits = b'{"a":"%b"}' % (b"x" * (MAX_BYTES - 8))
-    whole = seen(Stored("d1", 3, "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z", fits))
+    whole = seen(StoredDocument("d1", 3, "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z", fits))
 
     assert document_at("d1", whole) == fits
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"a":1}'])
 def test_what_was_read_can_be_sent_back(body: bytes) -> None:
-    whole = seen(Stored("d1", 3, "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z", body))
+    whole = seen(StoredDocument("d1", 3, "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z", body))
 
     assert msgspec.json.decode(whole) == {
         "_id": "d1",

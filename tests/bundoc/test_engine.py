@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bunbase.bundoc.documents import MAX_BYTES, Stored, fields_of
+from bunbase.bundoc.documents import MAX_BYTES, StoredDocument, fields_of
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
 from bunbase.bundoc.writes import Create, Delete, Patch, Put
 from bunbase.contracts.bundoc import (
@@ -31,7 +31,7 @@ def patch(id: str, changes: bytes, rev: int | None = None) -> Patch:
     return Patch(id, fields_of(changes), Precondition(rev), len(changes))
 
 
-async def written(engine: Engine, write: Create | Put | Patch) -> Stored:
+async def written(engine: Engine, write: Create | Put | Patch) -> StoredDocument:
     stored = await engine.write(P, C, write)
     assert stored is not None
     return stored
@@ -127,7 +127,7 @@ async def test_of_many_writers_at_one_revision_exactly_one_wins(engine: Engine) 
     writes = (engine.write(P, C, put("d1", b'{"n":%d}' % number, rev=1)) for number in range(50))
     results = await asyncio.gather(*writes, return_exceptions=True)
 
-    won = [result for result in results if isinstance(result, Stored)]
+    won = [result for result in results if isinstance(result, StoredDocument)]
     assert len(won) == 1
     assert sum(isinstance(result, StaleRevision) for result in results) == 49
     assert await engine.get(P, C, "d1") == won[0]

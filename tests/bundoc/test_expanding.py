@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import MAX_BYTES, Lookup, Stored, seen
+from bunbase.bundoc.documents import MAX_BYTES, Lookup, StoredDocument, seen
 from bunbase.bundoc.reading.expanding import MAX_EXPANDED, expanded, expansions
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
@@ -88,7 +88,7 @@ async def test_what_is_gone_or_hidden_is_not_there(posts: BundocService, engine:
     wanted = await expansions(engine, "prj_a", "posts", ("author", "meta.editors"))
     document = (await posts.get(CALLER, "posts", "d1")).body
 
-    def visible(collection: str, terms: Terms, stored: Stored, lookup: Lookup) -> bytes | None:
+    def visible(collection: str, terms: Terms, stored: StoredDocument, lookup: Lookup) -> bytes | None:
         assert (collection, lookup(collection, stored.id), len(terms.references)) == ("users", stored, 1)
         return seen(stored) if stored.id == "ada" else None
 

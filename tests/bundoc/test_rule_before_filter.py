@@ -16,7 +16,7 @@ import apsw
 import msgspec
 import pytest
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query import aggregate
 from bunbase.bundoc.query.condition import Condition
@@ -109,11 +109,11 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Asked:
     monkeypatch.setattr(text_tables, "_local_score", _scoring(text_tables._local_score, asked))
     placed, folded, marked = Searching._position, aggregate.aggregated, text_answers.highlights
 
-    def position(self: Searching, document: Stored) -> bytes:
+    def position(self: Searching, document: StoredDocument) -> bytes:
         asked.note(document.id)
         return placed(self, document)
 
-    def aggregated(documents: Iterator[Stored], *more: Any) -> Any:
+    def aggregated(documents: Iterator[StoredDocument], *more: Any) -> Any:
         return folded((one for one in documents if asked.note(one.id)), *more)
 
     def highlights(words: Any, wanted: Any, documents: list[Any]) -> Any:
@@ -236,7 +236,7 @@ SINGLE_RULES, FILTERS = 4, 8
 AT_THE_END: Final = 3  # steps, in which SQLite sees whether any key at all follows the last of a range
 
 
-def steps_and_answer(documents: list[Stored], specs: list[IndexSpec], search: Search) -> tuple[Any, ...]:
+def steps_and_answer(documents: list[StoredDocument], specs: list[IndexSpec], search: Search) -> tuple[Any, ...]:
     """Return what a search costs SQLite, statement by statement, and what comes of it in each of its ways."""
     connection = empty_connection()
     table = drawn.kept(connection, documents, specs)
@@ -306,7 +306,7 @@ def test_what_a_caller_may_not_see_changes_neither_answers_nor_refusals_nor_step
                 assert abs(some - others) <= AT_THE_END, (source, where, sort, specs, sql)
 
 
-def changed(draw: Draw, one: Stored) -> Stored:
+def changed(draw: Draw, one: StoredDocument) -> StoredDocument:
     fields = msgspec.json.decode(one.body)
     new = {name: value for name, value in draw.fields().items() if name not in RULED}
     kept = {name: value for name, value in fields.items() if name in RULED}

@@ -14,7 +14,7 @@ import apsw
 import msgspec
 import pytest
 
-from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.permissions.listing import narrowed
 from bunbase.bundoc.query.parse import parse_where
@@ -43,14 +43,16 @@ def access_of(caller: Caller, rules: RuleSet) -> Access:
     return Access(caller, "docs", rules, NOW, Budget(1 << 60))
 
 
-def shown_by_get(connection: apsw.Connection, table: Table, access: Access, documents: list[Stored]) -> list[Stored]:
-    def lookup(_collection: str, id: str) -> Stored | None:
+def shown_by_get(
+    connection: apsw.Connection, table: Table, access: Access, documents: list[StoredDocument]
+) -> list[StoredDocument]:
+    def lookup(_collection: str, id: str) -> StoredDocument | None:
         return table.get(connection, id)
 
     return [one for one in documents if access.may("get", one.id, lookup, one)]
 
 
-def fulfils(where: dict[str, Any], one: Stored) -> bool:
+def fulfils(where: dict[str, Any], one: StoredDocument) -> bool:
     return matches(parse_where(msgspec.json.encode(where)), msgspec.json.decode(seen(one)))
 
 
@@ -67,7 +69,9 @@ def pages(connection: apsw.Connection, table: Table, search: Search, limit: int)
     raise AssertionError("the pages have no end")
 
 
-def compare(connection: apsw.Connection, table: Table, search: Search, expected: list[Stored], limit: int) -> None:
+def compare(
+    connection: apsw.Connection, table: Table, search: Search, expected: list[StoredDocument], limit: int
+) -> None:
     """`expected`: all that must be found, in any order."""
     in_order = sorted(expected, key=lambda one: position(search.order, msgspec.json.decode(seen(one))))
     ids = [one.id for one in in_order]
@@ -84,7 +88,9 @@ def compare(connection: apsw.Connection, table: Table, search: Search, expected:
     assert inline is None or inline == found
 
 
-def compare_words(connection: apsw.Connection, table: Table, search: Search, shown: list[Stored], word: str) -> None:
+def compare_words(
+    connection: apsw.Connection, table: Table, search: Search, shown: list[StoredDocument], word: str
+) -> None:
     """The fields of the index may hold the word; documents that it does not know are not found."""
     sought = msgspec.structs.replace(search, text=parse_text(word), by_score=not search.order.fields)
     try:
@@ -104,7 +110,7 @@ def compare_words(connection: apsw.Connection, table: Table, search: Search, sho
     assert set(one.scores) == expected
 
 
-def drawn_text(one: Stored, fields: tuple[str, ...]) -> str:
+def drawn_text(one: StoredDocument, fields: tuple[str, ...]) -> str:
     return " ".join(text_at(msgspec.json.decode(seen(one)), tuple(field.split("."))) for field in fields)
 
 

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.permissions.reading import read_document
 from bunbase.bundoc.routes import fast
@@ -288,7 +288,7 @@ def test_the_meter_sees_what_the_loop_does_itself() -> None:
     """Security 2: as it was before: the rule is asked here and now."""
 
     async def asked_at_once() -> None:
-        stored = Stored("d1", 1, "", "", encoded({"t": TEXT[:10_000]}))  # beyond, the budget denies
+        stored = StoredDocument("d1", 1, "", "", encoded({"t": TEXT[:10_000]}))  # beyond, the budget denies
         access = Access(ADA, "c", RuleSet(Rules(get=MATCHES)), SystemClock().now(), Budget())
         with suppress(Problem):
             read_document(access, "d1", lambda _collection, _id: stored)

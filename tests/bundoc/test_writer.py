@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import writer as writer_module
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
@@ -63,7 +63,7 @@ async def test_a_bad_write_does_not_fail_its_neighbours(engine: SqliteEngine) ->
     results = await asyncio.gather(*good[:50], *bad, *good[50:], return_exceptions=True)
 
     assert [type(result) for result in results[50:53]] == [DocumentExists, DocumentNotFound, StaleRevision]
-    assert all(isinstance(result, Stored) for result in results[:50] + results[53:])
+    assert all(isinstance(result, StoredDocument) for result in results[:50] + results[53:])
     assert len((await engine.page(P, C, "", 500)).items) == 101
 
 
@@ -80,7 +80,7 @@ async def test_writes_that_wait_together_share_a_commit(engine: SqliteEngine) ->
 async def test_a_bug_in_one_write_leaves_no_trace_of_it(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     insert = Table.insert
 
-    def failing(self: Table, connection: apsw.Connection, new: Stored) -> None:
+    def failing(self: Table, connection: apsw.Connection, new: StoredDocument) -> None:
         insert(self, connection, new)
         if new.id == "bad":
             raise RuntimeError("a bug")
@@ -95,7 +95,7 @@ async def test_a_bug_in_one_write_leaves_no_trace_of_it(engine: SqliteEngine, mo
         return_exceptions=True,
     )
 
-    assert [type(result) for result in results] == [Stored, RuntimeError, RuntimeError, Stored]
+    assert [type(result) for result in results] == [StoredDocument, RuntimeError, RuntimeError, StoredDocument]
     assert [stored.id for stored in (await engine.page(P, C, "", 10)).items] == ["fine", "good"]
     monkeypatch.undo()
     assert await engine.write(P, "fresh", Create("bad", b"{}")) is not None
@@ -142,7 +142,7 @@ async def test_beyond_the_queue_a_write_is_refused_at_once(tmp_path: Path) -> No
         results = await asyncio.gather(*writes, return_exceptions=True)
 
         refused = [result for result in results if isinstance(result, BundocBusy)]
-        stored = [result for result in results if isinstance(result, Stored)]
+        stored = [result for result in results if isinstance(result, StoredDocument)]
         assert len(refused) + len(stored) == 100
         assert refused[0].extra == {"retry_after_seconds": 1}
         assert len((await engine.page(P, C, "", 500)).items) == len(stored) + 1 > 10
@@ -157,7 +157,7 @@ async def test_the_queue_is_bounded_in_bytes_too(tmp_path: Path) -> None:
         results = await asyncio.gather(*writes, return_exceptions=True)
 
         assert any(isinstance(result, BundocBusy) for result in results)
-        assert isinstance(results[0], Stored)
+        assert isinstance(results[0], StoredDocument)
 
 
 async def test_whoever_leaves_early_stops_nobody_else(engine: SqliteEngine) -> None:
@@ -169,7 +169,7 @@ async def test_whoever_leaves_early_stops_nobody_else(engine: SqliteEngine) -> N
         write.cancel()
     results = await asyncio.gather(*writes, return_exceptions=True)
 
-    assert all(isinstance(result, Stored) for result in results[1::2])
+    assert all(isinstance(result, StoredDocument) for result in results[1::2])
 
 
 async def test_collections_are_bounded_in_number(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from bunbase.pkg import ready as ready_module
 from bunbase.pkg.db.database import ping
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
-from bunbase.pkg.rpc.client import Line
+from bunbase.pkg.rpc.client import RpcConnections
 from bunbase.pkg.rpc.room_keys import derived_keys
 from bunbase.pkg.rpc.tokens import ServiceTokens
 from bunbase.pkg.serve import listen, serving
@@ -76,13 +76,13 @@ async def test_processes_that_need_each_other_do_not_ask_in_a_circle(
 ) -> None:
     """Newcomer F1: a question went round and round; now each process asks the next one once a second at most."""
     asked: list[str] = []
-    ask = Line.ask
+    ask = RpcConnections.ask
 
-    async def counted(line: Line, path: str, seconds: float, caller: str, room: str) -> None:
+    async def counted(line: RpcConnections, path: str, seconds: float, caller: str, room: str) -> None:
         asked.append(line.address)
         await ask(line, path, seconds, caller, room)
 
-    monkeypatch.setattr(Line, "ask", counted)
+    monkeypatch.setattr(RpcConnections, "ask", counted)
     monkeypatch.setattr(ready_module, "SHARED_SECONDS", 3600.0)  # the whole test is one second
     modules = ring(size)
     tokens = ServiceTokens(derived_keys([SECRET], [module.name for module in modules], ()))

@@ -16,7 +16,7 @@ from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.passwords import SignInBusy
 from bunbase.pkg.rpc.admission import Table, admission
-from bunbase.pkg.rpc.client import Line, remote
+from bunbase.pkg.rpc.client import RpcConnections, remote
 from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
 from bunbase.pkg.rpc.room_keys import derived_keys
 from bunbase.pkg.rpc.server import RpcApp
@@ -124,7 +124,7 @@ async def serving_library(
 
 @asynccontextmanager
 async def calling(address: str, tokens: ServiceTokens = TOKENS, caller: str = READER) -> AsyncIterator[Library]:
-    line = Line(address, tokens)
+    line = RpcConnections(address, tokens)
     try:
         yield remote("library", Library, line, caller)
     finally:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.errors import InvalidInput
-from bunbase.pkg.hash_turns import HashTurns, Line, NoRoom, Purpose
+from bunbase.pkg.hash_turns import HashTurns, NoRoom, Purpose, TurnQueue
 from bunbase.pkg.passwords import MAX_LENGTH, Passwords, SignInBusy, open_passwords
 from tests.seeds import examples
 
@@ -74,7 +74,7 @@ async def test_a_broken_hash_matches_nothing(passwords: Passwords) -> None:
 
 
 async def test_a_storm_is_refused_and_passes(passwords: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
-    passwords.turns = HashTurns(1, Line(of_pool=2, of_all=5), Line(1, 1))
+    passwords.turns = HashTurns(1, TurnQueue(of_pool=2, of_all=5), TurnQueue(1, 1))
     released = threading.Event()
     monkeypatch.setattr(passwords_module, "_matches", lambda *_: released.wait(10))
     waiting = [asyncio.ensure_future(passwords.matches(POOL, "a password", "a hash")) for _ in range(3)]
@@ -93,7 +93,7 @@ async def test_a_storm_is_refused_and_passes(passwords: Passwords, monkeypatch: 
 async def test_a_caller_who_leaves_frees_no_thread_before_its_work_is_done(
     passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passwords.turns = HashTurns(1, Line(2, 2), Line(1, 1))
+    passwords.turns = HashTurns(1, TurnQueue(2, 2), TurnQueue(1, 1))
     released = threading.Event()
     monkeypatch.setattr(passwords_module, "_matches", lambda *_: released.wait(10))
     hashing, waiting = (asyncio.ensure_future(passwords.matches(POOL, "a password", "a hash")) for _ in range(2))
@@ -118,7 +118,7 @@ async def joined(turns: HashTurns, pool: str, purpose: Purpose, order: list[str]
 
 async def test_pools_take_turns_so_that_a_storm_in_one_delays_another_by_one_hash() -> None:
     """Security 5: sign-ups and sign-ins of one project do not shut the sign-in of others."""
-    turns, order = HashTurns(1, Line(50, 200), Line(25, 100)), list[str]()
+    turns, order = HashTurns(1, TurnQueue(50, 200), TurnQueue(25, 100)), list[str]()
     await turns.take(POOL, Purpose.SIGN_UP)
     storm = [asyncio.ensure_future(joined(turns, POOL, Purpose.SIGN_IN, order, "storm")) for _ in range(250)]
     storm += [asyncio.ensure_future(joined(turns, POOL, Purpose.SIGN_UP, order, "sign-up")) for _ in range(250)]
@@ -139,7 +139,7 @@ async def test_pools_take_turns_so_that_a_storm_in_one_delays_another_by_one_has
 
 
 async def test_sign_ins_go_first_and_sign_ups_still_get_every_fourth_turn() -> None:
-    turns, order = HashTurns(1, Line(50, 200), Line(25, 100)), list[str]()
+    turns, order = HashTurns(1, TurnQueue(50, 200), TurnQueue(25, 100)), list[str]()
     await turns.take(POOL, Purpose.SIGN_IN)
     names = (("up", Purpose.SIGN_UP), ("in", Purpose.SIGN_IN))
     asked = [
@@ -155,7 +155,7 @@ async def test_sign_ins_go_first_and_sign_ups_still_get_every_fourth_turn() -> N
 
 async def test_a_pool_that_waits_with_one_finds_room_in_a_full_line() -> None:
     """Security 5: many projects together do not fill the line either, as long as one of them waits with many."""
-    turns, order = HashTurns(1, Line(3, 6), Line(1, 1)), list[str]()
+    turns, order = HashTurns(1, TurnQueue(3, 6), TurnQueue(1, 1)), list[str]()
     await turns.take("busy", Purpose.SIGN_IN)
     storm = [
         asyncio.ensure_future(joined(turns, pool, Purpose.SIGN_IN, order, pool)) for pool in "ab" for _ in range(3)
@@ -179,7 +179,7 @@ def test_no_turn_is_lost_whoever_leaves_and_whoever_is_refused(asked: list[tuple
     turns: list[HashTurns] = []
 
     async def storm() -> None:
-        shared = HashTurns(2, Line(2, 4), Line(1, 2))
+        shared = HashTurns(2, TurnQueue(2, 4), TurnQueue(1, 2))
         turns.append(shared)
         await shared.take("busy", Purpose.SIGN_IN)
         await shared.take("busy", Purpose.SIGN_IN)

@@ -1,6 +1,6 @@
 """What a document is: its names, its limits, and its two forms, as stored and as seen.
 
-Stored is the client's own JSON alone, compact, numbers and strings as they were sent, each name once (the last one
+The stored form is the client's own JSON alone, compact, numbers and strings as they were sent, each name once (the last one
 of a repeated name wins). Seen is the same with the system fields spliced in front; nothing is parsed for that.
 """
 
@@ -38,7 +38,7 @@ read_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 write: Final = msgspec.json.Encoder().encode
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoredDocument(msgspec.Struct, frozen=True):
     """`body`: the stored form. `created`, `updated`: as they are shown, RFC 3339. `view`: names what is left of it for
     one who may not see all; empty: it is whole."""
 
@@ -50,16 +50,16 @@ class Stored(msgspec.Struct, frozen=True):
     view: str = ""
 
 
-Lookup = Callable[[str, str], Stored | None]  # from a collection and an id to the document
+Lookup = Callable[[str, str], StoredDocument | None]  # from a collection and an id to the document
 
 
-def seen(stored: Stored) -> bytes:
+def seen(stored: StoredDocument) -> bytes:
     """Give the whole document, system fields first."""
     head = f'{{"_id":"{stored.id}","_rev":{stored.rev},"_created":"{stored.created}","_updated":"{stored.updated}"'
     return head.encode() + (b"," + stored.body[1:] if len(stored.body) > 2 else b"}")
 
 
-def document(stored: Stored, created: bool = False) -> Document:
+def document(stored: StoredDocument, created: bool = False) -> Document:
     return Document(stored.id, stored.rev, seen(stored), created, stored.view)
 
 

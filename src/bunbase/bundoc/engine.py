@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.writes import Committed, Guard, Step, Write
 from bunbase.contracts.bundoc import Changes, KeyState
@@ -22,7 +22,7 @@ MAX_PAGE_BYTES: Final = 8 << 20
 class Chunk(msgspec.Struct, frozen=True):
     """`more`: there are documents behind the last of these."""
 
-    items: tuple[Stored, ...]
+    items: tuple[StoredDocument, ...]
     more: bool
 
 
@@ -31,7 +31,7 @@ class Engine(Protocol):
     what BunKMS says of the project's key.
     """
 
-    async def get(self, project: str, collection: str, id: str) -> Stored | None: ...
+    async def get(self, project: str, collection: str, id: str) -> StoredDocument | None: ...
 
     async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
         """Give what `work` makes of the documents it looks up; as quick as `get`, so `work` must be."""
@@ -43,7 +43,7 @@ class Engine(Protocol):
 
     async def write(
         self, project: str, collection: str, write: Write, guard: Guard | None = None, depth: int = 0
-    ) -> Stored | None:
+    ) -> StoredDocument | None:
         """Do what `writes.outcome` says, alone and whole; answer only when it survives a power cut.
 
         A collection begins with its first document. `depth`: for the change log, as of Caller.
@@ -74,7 +74,9 @@ class Engine(Protocol):
         """Find documents; nothing of a collection that does not exist. Raises: QueryNeedsIndex."""
         ...
 
-    async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
+    async def fold(
+        self, project: str, collection: str, search: Search, fold: Callable[[Iterator[StoredDocument]], T]
+    ) -> T:
         """Give what `fold` makes of all documents that fulfil the filter, in no order. Raises: QueryNeedsIndex."""
         ...
 

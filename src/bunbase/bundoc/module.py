@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bunbase.bundoc.backups.proofs import Proofs
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
-from bunbase.bundoc.backups.shelf import DirectoryShelf
+from bunbase.bundoc.backups.store import BackupDirectory
 from bunbase.bundoc.jobs import back_up_job, tend_job
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
@@ -33,8 +33,8 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         await check_directory(documents, rooms[Kms], settings.replaces_directory)
         copies = SqliteCopies(engine.files, engine.waiters)
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
-        shelf = DirectoryShelf(directory, Proofs(rooms[Kms]))
-        room = BundocRoom(engine, copies, shelf, site.clock, settings, site.dev)
+        store = BackupDirectory(directory, Proofs(rooms[Kms]))
+        room = BundocRoom(engine, copies, store, site.clock, settings, site.dev)
         try:
             async with running(tend_job(room), back_up_job(room)):
                 yield room

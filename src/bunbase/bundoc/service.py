@@ -14,7 +14,7 @@ from bunbase.bundoc import documents
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import NO_TERMS, Terms, altered, check_spec, check_terms
-from bunbase.bundoc.documents import Lookup, Stored, check_collection, check_id, document, seen
+from bunbase.bundoc.documents import Lookup, StoredDocument, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import (
     CALL_STEPS,
@@ -247,7 +247,7 @@ class BundocService:
             trial = Trial(batch, await self._tried(caller, batch), self.clock.now())
             loop = asyncio.get_running_loop()
 
-            def lookup(collection: str, id: str) -> Stored | None:
+            def lookup(collection: str, id: str) -> StoredDocument | None:
                 found = self.engine.get(caller.project, collection, id)
                 return asyncio.run_coroutine_threadsafe(found, loop).result()
 
@@ -311,7 +311,9 @@ class BundocService:
         visible = self._visible_to(caller)
         return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
 
-    async def _with_expanded(self, caller: Caller, collection: str, stored: Stored, paths: tuple[str, ...]) -> Document:
+    async def _with_expanded(
+        self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]
+    ) -> Document:
         wanted = await expansions(self.engine, caller.project, collection, paths)
         whole = seen(stored)
         (beside,) = await expanded(self.engine, caller.project, [whole], wanted, self._visible_to(caller))
@@ -323,14 +325,14 @@ class BundocService:
             return as_stored
         now, budget = self.clock.now(), Budget(SCAN_STEPS)
 
-        def visible(collection: str, terms: Terms, stored: Stored, lookup: Lookup) -> bytes | None:
+        def visible(collection: str, terms: Terms, stored: StoredDocument, lookup: Lookup) -> bytes | None:
             access = Access(caller, collection, terms.rules, now, budget)
             allowed = access.may("get", stored.id, lookup, stored)
             return seen(access.shown("get", lookup, stored)) if allowed else None
 
         return visible
 
-    async def _written(self, caller: Caller, collection: str, write: Write) -> tuple[Stored, bool]:
+    async def _written(self, caller: Caller, collection: str, write: Write) -> tuple[StoredDocument, bool]:
         """Write; return what the caller may see of the document, and whether it was created."""
         guard = _guard(caller)
         with _discreet(guard):
@@ -345,7 +347,7 @@ class BundocService:
             return written, created
         return await self._answered(caller, collection, written), created
 
-    async def _answered(self, caller: Caller, collection: str, written: Stored) -> Stored:
+    async def _answered(self, caller: Caller, collection: str, written: StoredDocument) -> StoredDocument:
         """Return what the caller may see of what is stored now; where that is not known in time, the least there is.
 
         A refusal here would say that nothing was written, and who sends it again would have it twice.
@@ -403,7 +405,7 @@ def _discreet(guard: WriteGuard | None) -> Iterator[None]:
         ) from None
 
 
-def _rev(write: Write, kept: Stored | None) -> int:
+def _rev(write: Write, kept: StoredDocument | None) -> int:
     """A check that passed says what it asked for: of a document that its caller may not see it is 0."""
     if isinstance(write, Check):
         return write.when.rev or 0

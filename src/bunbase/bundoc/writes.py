@@ -7,7 +7,7 @@ from typing import NoReturn, Protocol, assert_never
 import msgspec
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import Fields, Lookup, Stored, read_fields, stored_form
+from bunbase.bundoc.documents import Fields, Lookup, StoredDocument, read_fields, stored_form
 from bunbase.bundoc.update.apply import updated
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import Change
@@ -61,7 +61,7 @@ class Met(msgspec.Struct, frozen=True):
     id is above it but that of `before`; the next one is above both.
     """
 
-    before: Stored | None
+    before: StoredDocument | None
     now: str
     last: int = 0
 
@@ -69,11 +69,11 @@ class Met(msgspec.Struct, frozen=True):
 class Guard(Protocol):
     """Stands between a caller and a write; asked in the transaction that does it, so that nothing changes meanwhile."""
 
-    def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> Stored | None:
+    def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> StoredDocument | None:
         """Return `outcome(write, met)` if the caller may do this. Raises: RuleDenied, and what that raises."""
         ...
 
-    def sees(self, collection: str, terms: Terms, document: Stored, now: str, lookup: Lookup) -> bool:
+    def sees(self, collection: str, terms: Terms, document: StoredDocument, now: str, lookup: Lookup) -> bool:
         """Return whether the caller may `get` this document."""
         ...
 
@@ -83,7 +83,7 @@ class Guard(Protocol):
         collection: str,
         terms: Terms,
         write: Write,
-        before: Stored | None,
+        before: StoredDocument | None,
         now: str,
         lookup: Lookup,
     ) -> NoReturn:
@@ -105,11 +105,11 @@ class Committed(msgspec.Struct, frozen=True):
     """
 
     seq: int
-    results: tuple[Stored | None, ...]
+    results: tuple[StoredDocument | None, ...]
     created: tuple[bool, ...] = ()
 
 
-def outcome(write: Write, met: Met) -> Stored | None:
+def outcome(write: Write, met: Met) -> StoredDocument | None:
     """Return the document after the write, None if it is gone.
 
     Raises: DocumentExists, DocumentNotFound, StaleRevision, InvalidUpdate, DocumentTooLarge.
@@ -152,27 +152,27 @@ def size(write: Write) -> int:
             assert_never(write)
 
 
-def begun(write: Create | Put, met: Met) -> Stored:
+def begun(write: Create | Put, met: Met) -> StoredDocument:
     """Return the new document, whether or not one stands in its way."""
-    return Stored(write.id, next_rev(met), met.now, met.now, write.body)
+    return StoredDocument(write.id, next_rev(met), met.now, met.now, write.body)
 
 
 def next_rev(met: Met) -> int:
     return max(met.before.rev if met.before else 0, met.last) + 1
 
 
-def _next(before: Stored, body: bytes, met: Met) -> Stored:
-    return Stored(before.id, next_rev(met), before.created, met.now, body)
+def _next(before: StoredDocument, body: bytes, met: Met) -> StoredDocument:
+    return StoredDocument(before.id, next_rev(met), before.created, met.now, body)
 
 
-def _found(id: str, when: Precondition, before: Stored | None) -> Stored:
+def _found(id: str, when: Precondition, before: StoredDocument | None) -> StoredDocument:
     _check(when, before)
     if before is None:
         raise DocumentNotFound(f"There is no document {id} in this collection.")
     return before
 
 
-def _check(when: Precondition, before: Stored | None) -> None:
+def _check(when: Precondition, before: StoredDocument | None) -> None:
     rev = before.rev if before else 0
     if when.absent and before is not None:
         raise StaleRevision("There is a document already; send If-Match with its revision to replace it.", rev=rev)

@@ -18,7 +18,7 @@ from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
 from bunbase.pkg.modules import Site
 from bunbase.pkg.ready import Readiness
-from bunbase.pkg.rpc.dispatch import Dispatcher, Failed
+from bunbase.pkg.rpc.dispatch import CallFailed, Dispatcher
 from bunbase.pkg.rpc.wire import PARSE_ERROR
 
 TAGS: Final = ["Instance"]
@@ -87,7 +87,7 @@ async def json_rpc(
     try:
         call = msgspec.json.decode(await request.body())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        failed = Failed(PARSE_ERROR, f"Parse error: {error}")
+        failed = CallFailed(PARSE_ERROR, f"Parse error: {error}")
         answer: Any = {"jsonrpc": "2.0", "id": None, "error": failed.error}
     else:
         answer = await dispatcher.answer(call)

@@ -11,7 +11,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.gateway.login_limits import DEVELOPERS, SERVICES, LoginLimits, Place
 from bunbase.gateway.problems import for_the_public
 from bunbase.pkg.errors import Problem
-from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, failed_by, methods_of
+from bunbase.pkg.rpc.dispatch import CallFailed, Dispatcher, failed_by, methods_of
 from bunbase.pkg.rpc.tokens import Passport
 from bunbase.pkg.rpc.wire import METHOD_NOT_FOUND
 
@@ -55,7 +55,7 @@ class ServiceMethods:
             try:
                 return await self._bunauth.exchange(client_id, client_secret)
             except ServiceExchangeOff:
-                raise Failed(METHOD_NOT_FOUND, "There is no method service.exchange") from None
+                raise CallFailed(METHOD_NOT_FOUND, "There is no method service.exchange") from None
             except InvalidCredentials:
                 attempt.failed = True
                 raise
@@ -67,7 +67,7 @@ class PublicDispatcher(Dispatcher):
     async def _call(self, request: Any, by: Passport | None) -> Any:
         try:
             return await super()._call(request, by)
-        except Failed as failed:
+        except CallFailed as failed:
             if isinstance(failed.__cause__, Problem):
                 raise failed_by(for_the_public(failed.__cause__)) from failed.__cause__
             raise

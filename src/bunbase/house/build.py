@@ -17,7 +17,7 @@ from bunbase.pkg.errors import CannotStart, Unreachable
 from bunbase.pkg.logger import logger
 from bunbase.pkg.modules import Module, Rooms, Site, opening_order
 from bunbase.pkg.rpc.admission import Scope, Table, admission
-from bunbase.pkg.rpc.client import Line, remote
+from bunbase.pkg.rpc.client import RpcConnections, remote
 from bunbase.pkg.rpc.dispatch import Dispatcher, Method, methods_of
 
 log = logger("house")
@@ -38,7 +38,7 @@ class House:
     rooms: Rooms = field(default_factory=Rooms)
     methods: dict[str, Method] = field(default_factory=dict)
     scopes: dict[str, Scope] = field(default_factory=dict)
-    lines: dict[str, Line] = field(default_factory=dict)
+    lines: dict[str, RpcConnections] = field(default_factory=dict)
     here: frozenset[str] = frozenset()
     callers: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -81,7 +81,7 @@ async def open_rooms(
                 if module.scope is not None:
                     house.scopes[module.name] = module.scope
             elif module.provides in needed:
-                line = Line(_address(module.name, peers), site.service_tokens)
+                line = RpcConnections(_address(module.name, peers), site.service_tokens)
                 stack.push_async_callback(line.close)
                 house.lines[module.name] = line
                 house.callers[module.name] = _callers(module, targets, modules)

@@ -1,6 +1,6 @@
 """The order in which passwords are hashed when more are waiting than threads can hash.
 
-The life of one request: a sign-in and a sign-up wait in different lines (`Line`), and each pool of accounts (the
+The life of one request: a sign-in and a sign-up wait in different lines (`TurnQueue`), and each pool of accounts (the
 developers, or the users of one project) has its own place in them. Pools take turns, so a pool with two hundred waiting
 delays another pool by one hash. Sign-ins go first; every fourth turn belongs to a sign-up that waits. Each pool may
 have so many waiting and no more. When a line is full, the pool with the most waiting makes room for the others.
@@ -29,7 +29,7 @@ class NoRoom(Exception):
     """Too many of this pool wait already, or too many of all pools."""
 
 
-class Line:
+class TurnQueue:
     """Waiters of one purpose, by pool. `of_pool`, `of_all`: how many may wait."""
 
     def __init__(self, of_pool: int, of_all: int) -> None:
@@ -84,7 +84,7 @@ class HashTurns:
     """`threads`: how many hash at once. A line for sign-ins and one for sign-ups, with bounds of their own: sign-ups
     never take the places of sign-ins."""
 
-    def __init__(self, threads: int, sign_ins: Line, sign_ups: Line) -> None:
+    def __init__(self, threads: int, sign_ins: TurnQueue, sign_ups: TurnQueue) -> None:
         self.free = threads
         self.lines = {Purpose.SIGN_IN: sign_ins, Purpose.SIGN_UP: sign_ups}
         self.given = 0

@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from bunbase.pkg.errors import InvalidInput, Problem
-from bunbase.pkg.hash_turns import HashTurns, Line, NoRoom, Purpose
+from bunbase.pkg.hash_turns import HashTurns, NoRoom, Purpose, TurnQueue
 
 MIN_LENGTH = 8
 MAX_LENGTH = 256  # characters; a longer one is only a way to make us hash more
@@ -48,7 +48,9 @@ class Passwords:
 
     def __init__(self) -> None:
         self.threads = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="argon2")
-        self.turns = HashTurns(POOL_THREADS, Line(SIGN_INS_OF_POOL, SIGN_INS), Line(SIGN_UPS_OF_POOL, SIGN_UPS))
+        self.turns = HashTurns(
+            POOL_THREADS, TurnQueue(SIGN_INS_OF_POOL, SIGN_INS), TurnQueue(SIGN_UPS_OF_POOL, SIGN_UPS)
+        )
 
     async def hash(self, pool: str, password: str) -> str:
         """Return an encoded argon2id hash. Raises: InvalidInput, SignInBusy."""

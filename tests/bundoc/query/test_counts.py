@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
@@ -74,7 +74,7 @@ def sqlite() -> Iterator[apsw.Connection]:
     connection.close()
 
 
-def kept(connection: apsw.Connection, stored: list[Stored], specs: tuple[IndexSpec, ...]) -> Table:
+def kept(connection: apsw.Connection, stored: list[StoredDocument], specs: tuple[IndexSpec, ...]) -> Table:
     connection.execute("ROLLBACK")
     connection.execute("BEGIN")
     number = add_table(connection, "posts", NOW).number
@@ -101,7 +101,7 @@ def ruled(rule: CompiledRule, where: Any, **more: Any) -> Search:
     )
 
 
-def allowed(rule: CompiledRule, stored: Stored) -> bool:
+def allowed(rule: CompiledRule, stored: StoredDocument) -> bool:
     return rule.allows(Inputs(auth=ADA, doc=seen_fields(stored)))
 
 
@@ -109,8 +109,8 @@ def searching(connection: apsw.Connection, table: Table, search: Search) -> Sear
     return Searching(connection, table, search, lambda _collection, _id: None)
 
 
-def all_of(fields: list[dict[str, Any]]) -> list[Stored]:
-    return [Stored(f"d{number}", 1, NOW, NOW, msgspec.json.encode(one)) for number, one in enumerate(fields)]
+def all_of(fields: list[dict[str, Any]]) -> list[StoredDocument]:
+    return [StoredDocument(f"d{number}", 1, NOW, NOW, msgspec.json.encode(one)) for number, one in enumerate(fields)]
 
 
 @settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.rules.rule import CompiledRule, compile_rule
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.sqlite_engine.searching import prepare
@@ -96,7 +96,7 @@ def compiled(source: str) -> CompiledRule:
         raise
 
 
-def selected(rule: CompiledRule, inputs: Inputs, stored: Stored) -> tuple[bool, bool]:
+def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tuple[bool, bool]:
     """Run the rule's condition on a real row. Gives whether it was selected, and whether that must be checked again."""
     filter = rule.filter(inputs)
     condition = filter.condition
@@ -125,7 +125,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: Stored) -> tuple[bool, 
 @example('doc.a.startsWith("x") && !doc.a.endsWith("x")', {"a": "x\x00y"}, None)
 def test_closure_condition_and_naive_reading_agree(source: str, fields: dict[str, Any], auth: dict[str, Any] | None):
     rule = compiled(source)
-    stored = Stored("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
+    stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
     request = {"op": "list", "collection": "posts"}
     doc = seen_fields(stored)
 
@@ -149,7 +149,7 @@ TESTS_OF_VALUES = ["{} == {}", "{} < {}", "{} >= {}", "{} in [{}]", "{} in doc.t
 def test_the_empty_text_is_a_text_like_others(test: str, place: str, value: Any) -> None:
     """Security 20: SQLite's substr of an empty blob is NULL, an error to a rule: neither `t` nor `!t` held."""
     fields = {"a": value, "tags": [value]}
-    stored = Stored("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
+    stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
     for sought in ("''", "'a'", "'draft'"):
         for source in (said := test.format(place, sought), f"!({said})", f"({said}) ? false : true"):
             try:
@@ -235,7 +235,7 @@ def test_what_cannot_be_pushed_leaves_the_rest_of_the_condition_in_the_query():
 def test_the_longest_and_deepest_rules_are_conditions_the_database_takes(source: str) -> None:
     rule = compile_rule(source, "list")
     auth = {"uid": "ada", "email": None, "role": "", "claims": {"many": [False] * 400 + [1], "more": [True] * 5000}}
-    stored = Stored("d1", 1, CREATED, CREATED, b'{"b":true,"n":1}')
+    stored = StoredDocument("d1", 1, CREATED, CREATED, b'{"b":true,"n":1}')
 
     by_database, residual = selected(rule, Inputs(auth=auth), stored)
 

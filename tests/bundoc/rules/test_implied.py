@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, NOTHING, And, Compare, Exists, Filter, Or, StartsWith
 from bunbase.bundoc.query.parse import parse_where
@@ -42,7 +42,7 @@ def test_all_that_a_rule_allows_fulfils_what_it_implies(
     source: str, fields: dict[str, Any], auth: dict[str, Any] | None
 ) -> None:
     rule = compiled(source)
-    stored = Stored("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
+    stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
 
     filter = rule.implied(Inputs(auth=auth, now=NOW, request=REQUEST))
 

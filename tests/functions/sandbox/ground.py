@@ -28,7 +28,7 @@ from bunbase.functions.workers.deployment import Deployment, Request, Said
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.starter import Starter
-from bunbase.functions.workers.worker import Owner, Worker
+from bunbase.functions.workers.worker import Worker, WorkerListener
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg.bun import find_bun
 
@@ -58,7 +58,7 @@ class PlainSandbox(Sandbox):
         return None
 
 
-class Listener(Owner):
+class Listener(WorkerListener):
     def __init__(self, lines: list[Said]) -> None:
         self.lines = lines
 

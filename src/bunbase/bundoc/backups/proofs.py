@@ -28,7 +28,7 @@ AT_ONCE: Final = 500  # more than a project may have; somebody may have copied f
 
 
 class WrittenManifest(msgspec.Struct, frozen=True):
-    """A manifest as it lies on the shelf. `id`: where it lies; `text`: its bytes; `mac`: "" if there is none."""
+    """A manifest as it is stored. `id`: of its backup; `text`: its bytes; `mac`: "" if there is none."""
 
     id: str
     text: bytes

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from bunbase.bundoc.backups.engine import Copies
-from bunbase.bundoc.backups.shelf import Shelf
+from bunbase.bundoc.backups.store import BackupStore
 from bunbase.contracts.backups import Authenticity, Backup, BackupBusy, BackupReason, BackupSchedule
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -34,10 +34,15 @@ class Scheduler:
     """
 
     def __init__(
-        self, copies: Copies, shelf: Shelf, clock: Clock, default: BackupSchedule, in_use: Callable[[str, str], bool]
+        self,
+        copies: Copies,
+        store: BackupStore,
+        clock: Clock,
+        default: BackupSchedule,
+        in_use: Callable[[str, str], bool],
     ) -> None:
         self.copies = copies
-        self.shelf = shelf
+        self.store = store
         self.clock = clock
         self.default = default
         self.in_use = in_use
@@ -69,10 +74,10 @@ class Scheduler:
 
     async def _tended(self, project: str, now: float, back_up: BackUp) -> float:
         """Back the project up if it is due; give when to look again."""
-        schedule = await self.shelf.schedule(project) or self.default
+        schedule = await self.store.schedule(project) or self.default
         if not schedule.every_hours:
             return now + AGAIN_SECONDS
-        backups = await self.shelf.all(project)
+        backups = await self.store.all(project)
         due = next_period(project, schedule, await self._last(project, backups))
         if now < due:
             return due
@@ -80,9 +85,9 @@ class Scheduler:
         newest = next((one for one in backups if one.authenticity is Authenticity.PROVED), None)
         if changed_at is not None and (newest is None or changed_at > newest.source_changed_at):
             await back_up(project)
-            for old in outdated(await self.shelf.all(project), schedule.kept):
+            for old in outdated(await self.store.all(project), schedule.kept):
                 if not self.in_use(project, old.id):
-                    await self.shelf.remove(project, old.id)
+                    await self.store.remove(project, old.id)
         return next_period(project, schedule, now)
 
     async def _last(self, project: str, backups: Sequence[Backup]) -> float:

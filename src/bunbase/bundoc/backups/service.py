@@ -11,7 +11,7 @@ from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.jobs import Jobs, Running
 from bunbase.bundoc.backups.proofs import need_proof
 from bunbase.bundoc.backups.schedule import Scheduler
-from bunbase.bundoc.backups.shelf import Shelf
+from bunbase.bundoc.backups.store import BackupStore
 from bunbase.bundoc.backups.work import BackupWork
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.settings import BundocSettings
@@ -41,14 +41,14 @@ QUERY: Final = "backups"
 
 
 class BackupsService:
-    def __init__(self, copies: Copies, shelf: Shelf, clock: Clock, settings: BundocSettings) -> None:
+    def __init__(self, copies: Copies, store: BackupStore, clock: Clock, settings: BundocSettings) -> None:
         self.copies = copies
-        self.shelf = shelf
+        self.store = store
         self.clock = clock
         self.default = BackupSchedule(settings.backup_every_hours, settings.backups_kept)
         self.jobs = Jobs(settings.backup_seconds)
-        self.scheduler = Scheduler(copies, shelf, clock, self.default, self.jobs.reads)
-        self.work = BackupWork(copies, shelf, clock)
+        self.scheduler = Scheduler(copies, store, clock, self.default, self.jobs.reads)
+        self.work = BackupWork(copies, store, clock)
 
     async def create_backup(self, caller: Caller) -> BackupJob:
         with counted("create_backup"):
@@ -62,7 +62,7 @@ class BackupsService:
                 message = f"limit is 1 to {MAX_LIMIT}."
                 raise InvalidInput(message, errors=[{"path": "/limit", "message": message}])
             before = decode_cursor(QUERY, cursor, str) if cursor is not None else None
-            found = await self.shelf.all(caller.project)
+            found = await self.store.all(caller.project)
             left = [one for one in found if before is None or one.id < before]
             items = tuple(left[:limit])
             return BackupPage(items, encode_cursor(QUERY, items[-1].id) if len(left) > limit else None)
@@ -70,19 +70,19 @@ class BackupsService:
     async def backup(self, caller: Caller, id: str) -> Backup:
         with counted("backup"):
             caller.need(Role.DEVELOPER)
-            return await self.shelf.one(caller.project, id)
+            return await self.store.one(caller.project, id)
 
     async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
         with counted("verify_backup"):
             caller.need(Role.DEVELOPER)
-            await self.shelf.one(caller.project, id)
+            await self.store.one(caller.project, id)
             return self._begin(JobKind.VERIFY, caller.project, id, self.work.verify, reads=caller.project).seen()
 
     async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
         with counted("restore_backup"):
             caller.need(Role.ADMIN)
             source.need(Role.ADMIN)
-            need_proof(await self.shelf.one(source.project, id), unauthenticated)
+            need_proof(await self.store.one(source.project, id), unauthenticated)
             await self._check_count(caller.project)
             work = partial(self.work.restore, unauthenticated=unauthenticated)
             running = self._begin(JobKind.RESTORE, caller.project, id, work, reads=source.project)
@@ -94,9 +94,9 @@ class BackupsService:
         with counted("delete_backup"):
             caller.need(Role.ADMIN)
             with suppress(BackupDamaged):  # nothing can be done with it but this
-                await self.shelf.one(caller.project, id)
+                await self.store.one(caller.project, id)
             self.jobs.check_free(caller.project, id)
-            await self.shelf.remove(caller.project, id)
+            await self.store.remove(caller.project, id)
             log.info("a backup was deleted", project=caller.project, backup=id, developer=caller.signed_in().id)
 
     async def backup_job(self, caller: Caller, id: str) -> BackupJob:
@@ -107,13 +107,13 @@ class BackupsService:
     async def backup_schedule(self, caller: Caller) -> BackupScheduleState:
         with counted("backup_schedule"):
             caller.need(Role.DEVELOPER)
-            own = await self.shelf.schedule(caller.project)
+            own = await self.store.schedule(caller.project)
             return _state(own or self.default, own is not None)
 
     async def set_backup_schedule(self, caller: Caller, schedule: BackupSchedule | None) -> BackupScheduleState:
         with counted("set_backup_schedule"):
             caller.need(Role.ADMIN)
-            await self.shelf.set_schedule(caller.project, schedule)
+            await self.store.set_schedule(caller.project, schedule)
             self.scheduler.look_again(caller.project)
             return _state(schedule or self.default, schedule is not None)
 
@@ -124,11 +124,11 @@ class BackupsService:
     async def end_backups(self, project: str) -> None:
         """Stop backup work of a destroyed project and delete its backups, which nobody can read any more."""
         await self.jobs.end(project)
-        await self.shelf.remove_all(project)
+        await self.store.remove_all(project)
 
     async def close_backups(self) -> None:
         await self.jobs.close()
-        self.shelf.close()
+        self.store.close()
 
     async def _create(self, project: str, reason: BackupReason) -> Running:
         await self._check_count(project)
@@ -144,7 +144,7 @@ class BackupsService:
         return self.jobs.begin(job, work, frozenset({(reads, backup)}))
 
     async def _check_count(self, project: str) -> None:
-        if len(await self.shelf.all(project)) >= MAX_BACKUPS:
+        if len(await self.store.all(project)) >= MAX_BACKUPS:
             raise TooManyBackups(f"A project has at most {MAX_BACKUPS} backups: delete some.")
 
     async def _scheduled(self, project: str) -> None:

@@ -9,7 +9,7 @@ from bunbase import __version__
 from bunbase.bundoc.backups.engine import Contents, Copies, Progress, Safety
 from bunbase.bundoc.backups.jobs import Running
 from bunbase.bundoc.backups.proofs import need_proof
-from bunbase.bundoc.backups.shelf import Shelf, check_files, listed_files
+from bunbase.bundoc.backups.store import BackupStore, check_files, listed_files
 from bunbase.contracts.backups import (
     Authenticity,
     Backup,
@@ -26,22 +26,22 @@ log = logger("bundoc")
 
 
 class BackupWork:
-    def __init__(self, copies: Copies, shelf: Shelf, clock: Clock) -> None:
+    def __init__(self, copies: Copies, store: BackupStore, clock: Clock) -> None:
         self.copies = copies
-        self.shelf = shelf
+        self.store = store
         self.clock = clock
 
     async def create(self, running: Running, reason: BackupReason) -> None:
         job = running.job
-        async with self.shelf.draft(job.backup) as folder:
-            await self.shelf.check_room(await self.copies.size(job.project))
+        async with self.store.draft(job.backup) as folder:
+            await self.store.check_room(await self.copies.size(job.project))
             contents = await self.copies.copy(job.project, folder, running.progress)
             await self._keep(job.project, job.backup, reason, contents, folder, running.progress)
 
     async def verify(self, running: Running) -> None:
         job = running.job
-        async with self.shelf.fetched(job.project, job.backup) as folder:
-            backup = await self.shelf.one(job.project, job.backup)
+        async with self.store.fetched(job.project, job.backup) as folder:
+            backup = await self.store.one(job.project, job.backup)
             need_proof(backup, unauthenticated=True)
             await self._verified(backup, folder, running.progress)
         if backup.authenticity is Authenticity.UNAUTHENTICATED:
@@ -49,11 +49,11 @@ class BackupWork:
 
     async def restore(self, running: Running, unauthenticated: bool = False) -> None:
         job = running.job
-        backup = await self.shelf.one(job.from_project, job.backup)
+        backup = await self.store.one(job.from_project, job.backup)
         need_proof(backup, unauthenticated)
-        await self.shelf.check_room(await self.copies.size(job.project))
+        await self.store.check_room(await self.copies.size(job.project))
         id = new_id("bkp")
-        async with self.shelf.fetched(job.from_project, job.backup) as source, self.shelf.draft(id) as folder:
+        async with self.store.fetched(job.from_project, job.backup) as source, self.store.draft(id) as folder:
             await self._verified(backup, source, running.progress)
 
             async def keep(contents: Contents) -> None:
@@ -89,5 +89,5 @@ class BackupWork:
             collections=contents.collections,
             files=files,
         )
-        await self.shelf.keep(manifest, folder)
+        await self.store.keep(manifest, folder)
         log.info("a project was backed up", project=project, backup=id, reason=reason.value, bytes=manifest.size())

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule, auth_of
@@ -107,15 +107,20 @@ class Access:
         self.now = now
         self.auth = auth_of(caller.user)
         self.budget = budget or Budget()
-        self.read: tuple[Stored, dict[str, Any]] | None = None
+        self.read: tuple[StoredDocument, dict[str, Any]] | None = None
 
     def may(
-        self, op: Operation, id: str, lookup: Lookup, doc: Stored | None = None, next: Stored | None = None
+        self,
+        op: Operation,
+        id: str,
+        lookup: Lookup,
+        doc: StoredDocument | None = None,
+        next: StoredDocument | None = None,
     ) -> bool:
         rule = self.rules.rules.get(op)
         return rule is not None and self._decided(rule, self.inputs(op, id, lookup, doc, next))
 
-    def shown(self, op: Operation, lookup: Lookup, stored: Stored) -> Stored:
+    def shown(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> StoredDocument:
         """Give the document without what this caller may not see."""
         hidden = self.hidden(op, lookup, stored)
         if not hidden:
@@ -123,7 +128,7 @@ class Access:
         self.budget.mask(stored.body)
         return without(stored, hidden)
 
-    def hidden(self, op: Operation, lookup: Lookup, stored: Stored) -> list[str]:
+    def hidden(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> list[str]:
         """Name the fields of this document that the caller may not see; a rule that fails hides."""
         if not self.rules.hidden:
             return []
@@ -144,13 +149,23 @@ class Access:
         return Inputs(auth=self.auth, now=self.now, request=request, most=most, postpones=in_loop)
 
     def denied(
-        self, op: Operation, id: str, lookup: Lookup, doc: Stored | None = None, next: Stored | None = None
+        self,
+        op: Operation,
+        id: str,
+        lookup: Lookup,
+        doc: StoredDocument | None = None,
+        next: StoredDocument | None = None,
     ) -> RuleDenied:
         """Give the refusal; it says why only to who may know."""
         return RuleDenied(DENIED, **self.why(op, id, lookup, doc, next))
 
     def why(
-        self, op: Operation, id: str, lookup: Lookup, doc: Stored | None = None, next: Stored | None = None
+        self,
+        op: Operation,
+        id: str,
+        lookup: Lookup,
+        doc: StoredDocument | None = None,
+        next: StoredDocument | None = None,
     ) -> dict[str, Any]:
         """Give the rule and the value of each of its parts, for a caller who asked for that and may know."""
         if not self.caller.explain:
@@ -161,7 +176,9 @@ class Access:
         _, steps = rule.trace(self.inputs(op, id, lookup, doc, next))
         return {"rule": op, "trace": msgspec.to_builtins(steps)}
 
-    def inputs(self, op: Operation, id: str, lookup: Lookup, doc: Stored | None, next: Stored | None = None) -> Inputs:
+    def inputs(
+        self, op: Operation, id: str, lookup: Lookup, doc: StoredDocument | None, next: StoredDocument | None = None
+    ) -> Inputs:
         def fields_at(collection: str, id: str) -> dict[str, Any] | None:
             found = lookup(collection, id)
             if found is None:
@@ -183,14 +200,14 @@ class Access:
             postpones=self.budget.postpones,
         )
 
-    def _fields(self, stored: Stored) -> dict[str, Any]:
+    def _fields(self, stored: StoredDocument) -> dict[str, Any]:
         """Read a document once, however many rules ask about it."""
         if self.read is None or self.read[0] is not stored:
             self.budget.read(stored.body)
             self.read = (stored, seen_fields(stored))
         return self.read[1]
 
-    def _new_fields(self, stored: Stored) -> dict[str, Any]:
+    def _new_fields(self, stored: StoredDocument) -> dict[str, Any]:
         self.budget.read(stored.body)
         return seen_fields(stored)
 
@@ -222,15 +239,15 @@ def bound_by_rules(caller: Caller) -> bool:
             raise RuleDenied(DENIED)
 
 
-def without(stored: Stored, hidden: list[str]) -> Stored:
+def without(stored: StoredDocument, hidden: list[str]) -> StoredDocument:
     body = masked(stored.body, hidden)
     view = "" if body == stored.body else blake2b(body, digest_size=VIEW_BYTES).hexdigest()
-    return Stored(stored.id, stored.rev, stored.created, stored.updated, body, view)
+    return StoredDocument(stored.id, stored.rev, stored.created, stored.updated, body, view)
 
 
-def bare(stored: Stored) -> Stored:
+def bare(stored: StoredDocument) -> StoredDocument:
     """Give the system fields alone: what a writer hears of a document that they may not read."""
-    return Stored(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
+    return StoredDocument(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
 
 
 def as_sql(access: Access, about: Inputs) -> tuple[Condition | None, bool, bool]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.permissions.access import Access, as_sql
 from bunbase.bundoc.query.filters import NOTHING, Path
 from bunbase.bundoc.query.implies import conjuncts
@@ -60,13 +60,13 @@ def _narrowed(search: Search, access: Access, about: Inputs, named: Iterable[tup
     )
 
 
-def _allowed(access: Access, stored: Stored, lookup: Lookup) -> bool:
+def _allowed(access: Access, stored: StoredDocument, lookup: Lookup) -> bool:
     allowed = access.may("list", stored.id, lookup, stored)
     _check_budget(access)
     return allowed
 
 
-def _shown(access: Access, stored: Stored, lookup: Lookup) -> Stored:
+def _shown(access: Access, stored: StoredDocument, lookup: Lookup) -> StoredDocument:
     shown = access.shown("list", lookup, stored)
     _check_budget(access)
     return shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.permissions.access import Access, bare
 from bunbase.contracts.bundoc import DocumentNotFound
 
@@ -11,7 +11,7 @@ def missing(collection: str, id: str) -> DocumentNotFound:
     return DocumentNotFound(f"There is no document {id} in {collection}.")
 
 
-def read_document(access: Access, id: str, lookup: Lookup) -> Stored:
+def read_document(access: Access, id: str, lookup: Lookup) -> StoredDocument:
     """Raises: DocumentNotFound, whether it is missing or denied."""
     stored = lookup(access.collection, id)
     if stored is None:
@@ -23,7 +23,7 @@ def read_document(access: Access, id: str, lookup: Lookup) -> Stored:
     return access.shown("get", lookup, stored)
 
 
-def answered(access: Access, written: Stored, lookup: Lookup) -> Stored:
+def answered(access: Access, written: StoredDocument, lookup: Lookup) -> StoredDocument:
     """Give what a writer may see of what they wrote; the system fields at least."""
     if not access.may("get", written.id, lookup, written):
         return bare(written)

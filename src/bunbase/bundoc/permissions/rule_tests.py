@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.bundoc.documents import ID, Lookup, Stored, check_collection
+from bunbase.bundoc.documents import ID, Lookup, StoredDocument, check_collection
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
@@ -158,7 +158,7 @@ class Trial:
         if self.batch.documents is None and case.documents is None:
             return stored
 
-        def given(collection: str, id: str) -> Stored | None:
+        def given(collection: str, id: str) -> StoredDocument | None:
             for documents in (case.documents or {}, self.batch.documents or {}):
                 if id in documents.get(collection, {}):
                     return _stored(documents[collection][id], id, now)
@@ -172,7 +172,7 @@ def _caller(who: Who | None) -> Caller:
     return Caller(CallerKind.PUBLISHABLE, user=user)
 
 
-def _stored(fields: Fields, id: str, now: datetime) -> Stored:
+def _stored(fields: Fields, id: str, now: datetime) -> StoredDocument:
     """Make a document of a case's fields; system fields that are left out are as of a new document.
 
     Raises: InvalidInput for system fields that no document has.
@@ -184,7 +184,7 @@ def _stored(fields: Fields, id: str, now: datetime) -> Stored:
         system = msgspec.convert(ours | {name: fields[name] for name in fields.keys() - own.keys()}, SystemFields)
     except msgspec.ValidationError as error:
         _refuse("", f"This is no document: {error}.")
-    return Stored(system._id, system._rev, system._created, system._updated, msgspec.json.encode(own))
+    return StoredDocument(system._id, system._rev, system._created, system._updated, msgspec.json.encode(own))
 
 
 def _alone(case: OneCase) -> Batch:

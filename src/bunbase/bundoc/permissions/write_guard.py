@@ -13,7 +13,7 @@ from typing import Final, NoReturn, assert_never
 import msgspec
 
 from bunbase.bundoc.definition import Terms
-from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.schema.keywords import pointer
 from bunbase.bundoc.schema.validating import Violation, misfit
@@ -36,7 +36,7 @@ class WriteGuard:
         self.caller = caller
         self.budget = Budget()
 
-    def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> Stored | None:
+    def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> StoredDocument | None:
         if self.budget.spent:
             message = "The rules of this commit take too long: send it in parts."
             raise InvalidInput(message, errors=[{"path": "/writes", "message": message}])
@@ -62,7 +62,7 @@ class WriteGuard:
         collection: str,
         terms: Terms,
         write: Write,
-        before: Stored | None,
+        before: StoredDocument | None,
         now: str,
         lookup: Lookup,
     ) -> NoReturn:
@@ -72,7 +72,7 @@ class WriteGuard:
         access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
         _Turn(access, Met(before, now), lookup).refused(problem, write, before)
 
-    def sees(self, collection: str, terms: Terms, document: Stored, now: str, lookup: Lookup) -> bool:
+    def sees(self, collection: str, terms: Terms, document: StoredDocument, now: str, lookup: Lookup) -> bool:
         access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
         return access.may("get", document.id, lookup, document)
 
@@ -86,14 +86,14 @@ class _Turn:
         self.before = met.before
         self.lookup = lookup
 
-    def create(self, write: Create | Put) -> Stored | None:
+    def create(self, write: Create | Put) -> StoredDocument | None:
         """Ask with what would be, whether or not something stands in its way."""
         new = begun(write, self.met)
         if not self.access.may("create", write.id, self.lookup, next=new):
             raise self.access.denied("create", write.id, self.lookup, next=new)
         return self._checked(write, self._visible(write))
 
-    def update(self, write: Put | Patch | Update) -> Stored | None:
+    def update(self, write: Put | Patch | Update) -> StoredDocument | None:
         if self.before is None:
             return outcome(write, self.met)
         visible = self._visible(write)
@@ -107,7 +107,7 @@ class _Turn:
             return self._as_missing(write)
         return after if write.when == NO_PRECONDITION else self._checked(write, visible)
 
-    def delete(self, write: Delete) -> Stored | None:
+    def delete(self, write: Delete) -> StoredDocument | None:
         if self.before is None:
             return outcome(write, self.met)
         visible = self._visible(write)
@@ -117,7 +117,7 @@ class _Turn:
             return self._as_missing(write)
         return self._checked(write, visible)
 
-    def check(self, write: Check) -> Stored | None:
+    def check(self, write: Check) -> StoredDocument | None:
         if self.before is None or self._visible(write):
             return outcome(write, self.met)
         return self._as_missing(write)
@@ -125,7 +125,7 @@ class _Turn:
     def _visible(self, write: Write) -> bool:
         return self.before is None or self.access.may("get", write.id, self.lookup, self.before)
 
-    def _otherwise(self, write: Put | Patch | Update, before: Stored, visible: bool) -> list[Stored]:
+    def _otherwise(self, write: Put | Patch | Update, before: StoredDocument, visible: bool) -> list[StoredDocument]:
         """Give what it would be if each `$min` and `$max` of what the caller may not see had taken hold.
 
         The rule must allow that as well: else a rule that such a field stays as it is would tell how they compare.
@@ -136,7 +136,7 @@ class _Turn:
         changes = tuple([_taking_hold(one, hidden) for one in write.changes])
         return [] if changes == write.changes else [self._changed(Update(write.id, changes, write.when, 0), before)]
 
-    def _seeks_hidden(self, write: Put | Patch | Update, before: Stored) -> bool:
+    def _seeks_hidden(self, write: Put | Patch | Update, before: StoredDocument) -> bool:
         """Return whether elements would be taken out by what the caller may not see of them: those left would tell."""
         if not isinstance(write, Update):
             return False
@@ -144,7 +144,7 @@ class _Turn:
         hidden = self.access.hidden("get", self.lookup, before) if sought else []
         return any(_meet(pointer(one.path), path) for one in sought for path in hidden)
 
-    def _changed(self, write: Put | Patch | Update, before: Stored) -> Stored:
+    def _changed(self, write: Put | Patch | Update, before: StoredDocument) -> StoredDocument:
         """Give what would be stored. Why it cannot be may tell of fields that the caller may not see."""
         try:
             after = outcome(msgspec.structs.replace(write, when=NO_PRECONDITION), self.met)
@@ -153,7 +153,7 @@ class _Turn:
         assert after is not None  # none of these deletes
         return after
 
-    def refused(self, problem: Problem, write: Put | Patch | Update, before: Stored) -> NoReturn:
+    def refused(self, problem: Problem, write: Put | Patch | Update, before: StoredDocument) -> NoReturn:
         """Tell why it cannot be done in words about what the caller may see, or not at all."""
         if not self._visible(write):
             self._as_missing(write)
@@ -164,7 +164,7 @@ class _Turn:
             raise misfit(told)
         raise self.access.denied("update", write.id, self.lookup, before, before) from None
 
-    def _checked(self, write: Write, visible: bool) -> Stored | None:
+    def _checked(self, write: Write, visible: bool) -> StoredDocument | None:
         """Do it if its precondition holds; what is stored instead is for those who may see it."""
         try:
             return outcome(write, self.met)
@@ -173,7 +173,7 @@ class _Turn:
                 raise
             raise StaleRevision("The document is not as your precondition says.") from None
 
-    def _as_missing(self, write: Write) -> Stored | None:
+    def _as_missing(self, write: Write) -> StoredDocument | None:
         """Answer as if nothing were stored; only a check can pass so, and it changes nothing."""
         try:
             outcome(write, Met(None, self.met.now))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import MAX_BYTES, parse_path, refuse
@@ -64,7 +64,7 @@ def is_count(values: tuple[Value, ...]) -> bool:
 
 
 def aggregated(
-    documents: Iterable[Stored], names: tuple[str, ...], group: tuple[Path, ...], values: tuple[Value, ...]
+    documents: Iterable[StoredDocument], names: tuple[str, ...], group: tuple[Path, ...], values: tuple[Value, ...]
 ) -> list[dict[str, Any]]:
     """Give an object for each group, ordered by what it is grouped by. Raises: InvalidQuery for too many groups."""
     groups: dict[bytes, Group] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, wanted
@@ -39,8 +39,8 @@ class Search(msgspec.Struct, frozen=True):
     implied: Filter = EVERYTHING
     all_implied: bool = False
     words: tuple[Filter, ...] = ()
-    residual: Callable[[Stored, Lookup], bool] | None = None
-    shown: Callable[[Stored, Lookup], Stored] | None = None
+    residual: Callable[[StoredDocument, Lookup], bool] | None = None
+    shown: Callable[[StoredDocument, Lookup], StoredDocument] | None = None
     nothing: bool = False
     text: TextSearch | None = None
     by_score: bool = False
@@ -65,7 +65,7 @@ class Found(msgspec.Struct, frozen=True):
     each item, where text was sought.
     """
 
-    items: tuple[Stored, ...] = ()
+    items: tuple[StoredDocument, ...] = ()
     scores: tuple[float, ...] = ()
     words: Words | None = None
     more: bool = False

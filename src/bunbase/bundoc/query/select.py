@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Fields, Stored, read_fields, read_items, seen, write
+from bunbase.bundoc.documents import Fields, StoredDocument, read_fields, read_items, seen, write
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.pkg import effort
@@ -23,7 +23,7 @@ def parse_select(select: tuple[str, ...] | None) -> tuple[Path, ...] | None:
     return (("_id",), *(parse_path(dotted, f"/select/{number}") for number, dotted in enumerate(select)))
 
 
-def selected(stored: Stored, paths: tuple[Path, ...] | None) -> bytes:
+def selected(stored: StoredDocument, paths: tuple[Path, ...] | None) -> bytes:
     whole = seen(stored)
     if paths is None:
         return whole

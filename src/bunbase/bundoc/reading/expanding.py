@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from bunbase.bundoc.definition import NO_TERMS, Terms
-from bunbase.bundoc.documents import Lookup, Stored, read_all, seen
+from bunbase.bundoc.documents import Lookup, StoredDocument, read_all, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
 from bunbase.bundoc.schema.references import Reference, named
 from bunbase.contracts.bundoc import InvalidQuery
@@ -23,7 +23,7 @@ MAX_DEPTH: Final = 2
 MAX_EXPANDED: Final = 1000  # documents beside those of one page: a few milliseconds of a thread
 
 # gives a document of a collection with these terms as the caller sees it, None if it is hidden
-Visible = Callable[[str, Terms, Stored, Lookup], bytes | None]
+Visible = Callable[[str, Terms, StoredDocument, Lookup], bytes | None]
 
 
 class Expansion(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class Expansion(msgspec.Struct, frozen=True):
     further: tuple[Expansion, ...] = ()
 
 
-def as_stored(_collection: str, _terms: Terms, document: Stored, _lookup: Lookup) -> bytes | None:
+def as_stored(_collection: str, _terms: Terms, document: StoredDocument, _lookup: Lookup) -> bytes | None:
     """What the secret key sees."""
     return seen(document)
 

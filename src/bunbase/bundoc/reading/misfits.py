@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.contracts.collections import Misfit, Misfits
@@ -27,7 +27,7 @@ async def misfits_of(
     return Misfits(items, examined, encode_cursor(name, chunk.items[examined - 1].id) if more else None)
 
 
-def _first(schema: DocumentSchema, documents: tuple[Stored, ...], limit: int) -> tuple[tuple[Misfit, ...], int]:
+def _first(schema: DocumentSchema, documents: tuple[StoredDocument, ...], limit: int) -> tuple[tuple[Misfit, ...], int]:
     """Give the first that do not fit, and how many were looked at for them."""
     items: list[Misfit] = []
     for examined, (id, errors) in enumerate(_judged(schema, documents), 1):
@@ -38,6 +38,8 @@ def _first(schema: DocumentSchema, documents: tuple[Stored, ...], limit: int) ->
     return tuple(items), len(documents)
 
 
-def _judged(schema: DocumentSchema, documents: tuple[Stored, ...]) -> Iterator[tuple[str, tuple[dict[str, str], ...]]]:
+def _judged(
+    schema: DocumentSchema, documents: tuple[StoredDocument, ...]
+) -> Iterator[tuple[str, tuple[dict[str, str], ...]]]:
     for document in documents:
         yield document.id, tuple(schema.violations(document.body))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import Access
 from bunbase.bundoc.permissions.listing import narrowed
@@ -94,7 +94,7 @@ async def aggregated_page(
         found = await engine.search(project, collection, msgspec.structs.replace(search, count=True, limit=0))
         return Page(msgspec.json.encode({"items": [dict.fromkeys([one.name for one in values], found.count or 0)]}))
 
-    def fold(documents: Iterator[Stored]) -> bytes:
+    def fold(documents: Iterator[StoredDocument]) -> bytes:
         return msgspec.json.encode({"items": aggregated(documents, aggregation.group, group, values)})
 
     return Page(await engine.fold(project, collection, search, fold))
@@ -107,7 +107,7 @@ async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
     return await asyncio.to_thread(parse_where_and_search, where)
 
 
-async def _selected(found: tuple[Stored, ...], paths: tuple[Path, ...] | None) -> list[bytes]:
+async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] | None) -> list[bytes]:
     """Return the fields that are asked for; a thread does it where there is much to read."""
     if paths is None:
         return [seen(stored) for stored in found]

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from bunbase.bundoc.definition import Definition, Terms, altered, read_definition, written_definition
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.sqlite_engine.expiry import CREATE_INDEX
 from bunbase.bundoc.sqlite_engine.index_tables import built_until, create_index, drop_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
@@ -92,7 +92,7 @@ class Retime:
             return None
         rows, more = _batch(connection, table, self.after)
         for _, *document in rows:
-            table.end(connection, Stored(*document))
+            table.end(connection, StoredDocument(*document))
         if more:
             return int(rows[-1][0])
         done = msgspec.structs.replace(table.terms.definition, retiming=False)
@@ -147,7 +147,7 @@ class Build:
         last: int | None = None
         try:
             for last, *fields in rows:
-                document = Stored(*fields)
+                document = StoredDocument(*fields)
                 index.add(connection, document)
                 documents += 1
                 size += len(document.body)
@@ -175,7 +175,7 @@ class Drop:
         rows, more = _batch(connection, table, 0)
         highest = 0
         for _, *document in rows:
-            stored = Stored(*document)
+            stored = StoredDocument(*document)
             highest = max(highest, stored.rev)
             table.delete(connection, stored.id)
             transaction.log(self.collection, stored, None)

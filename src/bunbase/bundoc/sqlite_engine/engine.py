@@ -15,7 +15,7 @@ import apsw
 
 from bunbase.bundoc.changes import Waiters
 from bunbase.bundoc.definition import Terms, schema_of
-from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
@@ -60,7 +60,7 @@ class SqliteEngine:
         self.builds = Builds(self._task)
         files.on_open = lambda project, file: self.builds.resume(project, file.tables)
 
-    async def get(self, project: str, collection: str, id: str) -> Stored | None:
+    async def get(self, project: str, collection: str, id: str) -> StoredDocument | None:
         """Reads in the event loop; when the file is open this never waits."""
         file = self.files.ready(project) or await self.files.opened(project)
         try:
@@ -81,7 +81,7 @@ class SqliteEngine:
 
     async def write(
         self, project: str, collection: str, write: Write, guard: Guard | None = None, depth: int = 0
-    ) -> Stored | None:
+    ) -> StoredDocument | None:
         try:
             return (await self.commit(project, (Step(collection, write, guard),), depth)).results[0]
         except Problem as problem:
@@ -133,7 +133,9 @@ class SqliteEngine:
             scan.examined = found.examined
             return found
 
-    async def fold(self, project: str, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
+    async def fold(
+        self, project: str, collection: str, search: Search, fold: Callable[[Iterator[StoredDocument]], T]
+    ) -> T:
         if search.nothing:
             return fold(iter(()))
         with self._watched(project, collection, search) as scan:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import apsw
 
-from bunbase.bundoc.documents import Stored, read_all, read_fields
+from bunbase.bundoc.documents import StoredDocument, read_all, read_fields
 from bunbase.pkg.moments import milliseconds, read_moment
 
 EXPIRED_AT_ONCE: Final = 200  # about 5 ms of the writer
@@ -35,14 +35,14 @@ def ends_at(body: bytes, path: list[str]) -> int | None:
         return None
 
 
-def expired(connection: apsw.Connection, table: str) -> list[Stored]:
+def expired(connection: apsw.Connection, table: str) -> list[StoredDocument]:
     """Give some documents whose time has passed, the oldest first."""
-    found: list[Stored] = []
+    found: list[StoredDocument] = []
     size = 0
     rows = connection.execute(EXPIRED.replace("docs_N", table), (EXPIRED_AT_ONCE,))
     try:
         for row in rows:
-            found.append(Stored(*row))
+            found.append(StoredDocument(*row))
             size += len(found[-1].body)
             if size >= EXPIRED_BYTES_AT_ONCE:
                 break

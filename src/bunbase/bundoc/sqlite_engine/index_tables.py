@@ -11,7 +11,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.query.order import short_key
 from bunbase.bundoc.query.plan import ALL_ABOVE, Index
 from bunbase.bundoc.query.predicate import paths_of
@@ -91,7 +91,7 @@ class IndexTable(KeptIndex):
         ).fetchall()
         return [id for (id,) in rows]
 
-    def in_the_way(self, connection: apsw.Connection, document: Stored) -> list[str]:
+    def in_the_way(self, connection: apsw.Connection, document: StoredDocument) -> list[str]:
         """Give the ids of those that have what only one may have."""
         value = value_of(seen(document))
         if not self.index.unique or not self._knows(value):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import Stored, seen
+from bunbase.bundoc.documents import StoredDocument, seen
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
@@ -51,19 +51,19 @@ class KeptIndex(ABC):
     @abstractmethod
     def create_sql(self) -> str: ...
 
-    def add(self, connection: apsw.Connection, document: Stored) -> None:
+    def add(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Again is harmless. Raises: UniqueViolation, InvalidDocument."""
         value = value_of(seen(document))
         if self._knows(value):
             self.put(connection, document.id, value)
 
-    def add_again(self, connection: apsw.Connection, document: Stored) -> None:
+    def add_again(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Add a document that the index knew before it was made anew: nothing is refused."""
         value = value_of(seen(document))
         if self._knows(value):
             self.put_again(connection, document.id, value)
 
-    def remove(self, connection: apsw.Connection, document: Stored) -> None:
+    def remove(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Take the document out; if it is not in, that is harmless."""
         value = value_of(seen(document))
         if self._knows(value):

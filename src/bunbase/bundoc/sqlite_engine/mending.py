@@ -20,7 +20,7 @@ import apsw
 import msgspec
 
 from bunbase.bundoc.definition import Definition, read_definition, written_definition
-from bunbase.bundoc.documents import Fields, Stored, names_control, read_all, read_fields, read_items, write
+from bunbase.bundoc.documents import Fields, StoredDocument, names_control, read_all, read_fields, read_items, write
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
@@ -125,7 +125,7 @@ class _Mending:
                 any_renamed = True
         return any_renamed
 
-    def _change(self, name: str, table: Table, last: Stored, body: bytes) -> None:
+    def _change(self, name: str, table: Table, last: StoredDocument, body: bytes) -> None:
         rev = last.rev + 1
         self.connection.execute(CHANGE.replace("docs_N", table.name), (rev, body, last.id))
         self.seq += 1
@@ -167,12 +167,12 @@ def _renamed_definition(known: Definition) -> str | None:
     return written_definition(msgspec.structs.replace(known, rules=rules, expires=expires))
 
 
-def _rows(connection: apsw.Connection, sql: str, table: Table) -> Iterator[tuple[int, Stored]]:
+def _rows(connection: apsw.Connection, sql: str, table: Table) -> Iterator[tuple[int, StoredDocument]]:
     """Each document with its number, read before the next one is changed."""
     after, sql = 0, sql.replace("docs_N", table.name)
     while rows := _batch(connection, sql, after):
         for after, *fields in rows:
-            yield after, Stored(*fields)
+            yield after, StoredDocument(*fields)
 
 
 def _batch(connection: apsw.Connection, sql: str, after: int) -> list[Any]:

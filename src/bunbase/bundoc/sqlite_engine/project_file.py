@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from bunbase.bundoc.documents import Lookup, Stored
+from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.plan import PRIMARY
 from bunbase.bundoc.query.search import Found, Search, nothing_found
@@ -95,7 +95,7 @@ class ProjectFile:
         if not self.users:
             self.unused.set()
 
-    def get(self, collection: str, id: str) -> Stored | None:
+    def get(self, collection: str, id: str) -> StoredDocument | None:
         """Read in the event loop: handing a point read to a thread would halve its speed."""
         table = self.tables.get(collection)
         if table is None:
@@ -164,7 +164,7 @@ class ProjectFile:
         """Look up documents in a thread."""
 
         def at_one_moment(scanner: apsw.Connection) -> T:
-            def lookup(collection: str, id: str) -> Stored | None:
+            def lookup(collection: str, id: str) -> StoredDocument | None:
                 table = self.tables.get(collection)
                 return None if table is None else table.get(scanner, id)
 
@@ -178,7 +178,7 @@ class ProjectFile:
             lambda scanner: self._searching(scanner, collection, search, Searching.found, lambda: nothing_found(search))
         )
 
-    def fold(self, collection: str, search: Search, fold: Callable[[Iterator[Stored]], T]) -> T:
+    def fold(self, collection: str, search: Search, fold: Callable[[Iterator[StoredDocument]], T]) -> T:
         """Give every document that fulfils the filter to `fold`, in a thread. Raises: QueryNeedsIndex."""
         return self.scanned(
             lambda scanner: self._searching(
@@ -204,7 +204,7 @@ class ProjectFile:
         if table is None:
             return nothing()
 
-        def lookup(collection: str, id: str) -> Stored | None:
+        def lookup(collection: str, id: str) -> StoredDocument | None:
             other = tables.get(collection)
             return None if other is None else other.get(scanner, id)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Stored, read_all
+from bunbase.bundoc.documents import StoredDocument, read_all
 from bunbase.bundoc.query.sort import MAX_ENTRIES
 from bunbase.bundoc.schema.keywords import pointer
 from bunbase.bundoc.schema.references import Reference, named, without
@@ -32,8 +32,8 @@ class Written(msgspec.Struct, frozen=True):
 
     collection: str
     table: Table
-    before: Stored | None
-    after: Stored
+    before: StoredDocument | None
+    after: StoredDocument
     guard: Guard | None
 
 
@@ -55,7 +55,7 @@ def check_unreferenced(transaction: Transaction, collection: str) -> None:
             )
 
 
-def delete(transaction: Transaction, collection: str, document: Stored, always: bool = False) -> None:
+def delete(transaction: Transaction, collection: str, document: StoredDocument, always: bool = False) -> None:
     """Delete the document, and do to those that refer to it what their schemas say.
 
     `always`: restrict does not stop it, and the reference leads nowhere then. Raises: DocumentReferenced, BundocBusy.
@@ -71,11 +71,11 @@ class _Deletion:
     def __init__(self, transaction: Transaction, always: bool) -> None:
         self.transaction = transaction
         self.always = always
-        self.deleted: dict[Key, Stored] = {}
+        self.deleted: dict[Key, StoredDocument] = {}
         self.cleared: dict[Key, dict[Reference, set[str]]] = {}
         self.restricting: dict[Key, Reference] = {}
 
-    def follow(self, collection: str, document: Stored) -> None:
+    def follow(self, collection: str, document: StoredDocument) -> None:
         """Note the document and, as far as they reach, all that follow from it. Raises: DocumentReferenced."""
         self.deleted[collection, document.id] = document
         waiting = [(collection, document.id)]
@@ -114,7 +114,7 @@ class _Deletion:
         for (collection, _), document in reversed(self.deleted.items()):
             self.transaction.remove(collection, _known(self.transaction, collection), document)
 
-    def _holders(self, table: Table, reference: Reference, id: str) -> Iterator[Stored]:
+    def _holders(self, table: Table, reference: Reference, id: str) -> Iterator[StoredDocument]:
         """Give the documents that hold the id; those whose time has passed go by themselves."""
         index = next((one for one in table.indexes if one.definition.name == reference.index_name), None)
         if not isinstance(index, IndexTable) or not index.ready:
@@ -124,7 +124,7 @@ class _Deletion:
             if (found := table.get(connection, holder)) is not None:
                 yield found
 
-    def _noted(self, place: Key, found: Stored, reference: Reference, id: str) -> bool:
+    def _noted(self, place: Key, found: StoredDocument, reference: Reference, id: str) -> bool:
         """Note what becomes of one that refers; say whether it is to be deleted as well."""
         match reference.on_delete:
             case "cascade":
@@ -144,7 +144,7 @@ class _Deletion:
                 field=None,
             )
 
-    def _without(self, place: Key) -> tuple[str, Table, Stored, Stored]:
+    def _without(self, place: Key) -> tuple[str, Table, StoredDocument, StoredDocument]:
         collection, id = place
         table = _known(self.transaction, collection)
         before = table.stored(self.transaction.connection, id)  # its time may have passed since it was found

@@ -14,7 +14,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from bunbase.bundoc.documents import Lookup, Stored, seen
+from bunbase.bundoc.documents import Lookup, StoredDocument, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES
 from bunbase.bundoc.query.condition import MATCHES_FUNCTION, TRUE, Condition
 from bunbase.bundoc.query.covering import covered
@@ -173,7 +173,7 @@ class Searching:
         found = self.found(limits)
         return None if found.more and len(found.items) < self.search.limit else found
 
-    def all(self) -> Iterator[Stored]:
+    def all(self) -> Iterator[StoredDocument]:
         """Give every document that fulfils the filter, in no order. Raises: QueryNeedsIndex."""
         yield from self._documents(None)
 
@@ -221,16 +221,16 @@ class Searching:
         self.budget.spend(admitted)
         return int(fulfilling)
 
-    def _page(self, ordered: bool, max_bytes: int) -> tuple[list[Stored], bool, bytes]:
+    def _page(self, ordered: bool, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         if not self.search.limit:
             return [], False, b""
         return self._walked(max_bytes) if ordered else self._sorted()
 
-    def _walked(self, max_bytes: int) -> tuple[list[Stored], bool, bytes]:
+    def _walked(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         """The plan's order is the result's: stop when the page is full."""
         if self.covered and len(self.plan.ranges) == 1:
             return self._read(max_bytes)
-        items: list[Stored] = []
+        items: list[StoredDocument] = []
         size, more = 0, False
         for document in self._documents(self.search.after):
             if len(items) == self.search.limit or size >= max_bytes:
@@ -240,27 +240,27 @@ class Searching:
             size += len(document.body)
         return items, more, self._position(items[-1]) if more else b""
 
-    def _read(self, max_bytes: int) -> tuple[list[Stored], bool, bytes]:
+    def _read(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         """As `_walked`, without a look between two documents: these are those to be found."""
         sql, params = self.candidates.documents(self.plan.ranges[0], self.search.after)
-        items: list[Stored] = []
+        items: list[StoredDocument] = []
         size, more = 0, False
         for row in self._rows((f"{sql} LIMIT ?", (*params, self.search.limit + 1))):
             if len(items) == self.search.limit or size >= max_bytes:
                 more = True
                 break
-            items.append(Stored(*row))
+            items.append(StoredDocument(*row))
             size += len(row[4])
         self.budget.spend(len(items) + more)
         return items, more, self._position(items[-1]) if more else b""
 
-    def _sorted(self) -> tuple[list[Stored], bool, bytes]:
+    def _sorted(self) -> tuple[list[StoredDocument], bool, bytes]:
         """Look at all candidates, keep the positions of the first ones."""
         positions = ((self._place(id), id) for id in self._ids(None))
         after = self.search.after
         rest = (one for one in positions if after is None or one[0] > after)
         first = heapq.nsmallest(self.search.limit + 1, rest)
-        items: list[Stored] = []
+        items: list[StoredDocument] = []
         size = 0
         for _, id in first[: self.search.limit]:
             if size >= MAX_PAGE_BYTES:
@@ -279,20 +279,20 @@ class Searching:
         """Ask what the condition could not say of the rule."""
         return self.search.residual is None or self.search.residual(self._document(id), self.lookup)
 
-    def _shown(self, items: list[Stored]) -> tuple[Stored, ...]:
+    def _shown(self, items: list[StoredDocument]) -> tuple[StoredDocument, ...]:
         if self.search.shown is None:
             return tuple(items)
         return tuple([self.search.shown(stored, self.lookup) for stored in items])
 
-    def _position(self, document: Stored) -> bytes:
+    def _position(self, document: StoredDocument) -> bytes:
         return position(self.search.order, decode(seen(document)))
 
-    def _document(self, id: str) -> Stored:
+    def _document(self, id: str) -> StoredDocument:
         stored = self.table.stored(self.connection, id)  # what passed the test a moment ago is still shown
         assert stored is not None  # both were read in one transaction
         return stored
 
-    def _documents(self, after: bytes | None) -> Iterator[Stored]:
+    def _documents(self, after: bytes | None) -> Iterator[StoredDocument]:
         """As `_ids`, with all of each document."""
         if not self.covered:
             for id in self._ids(after):
@@ -302,7 +302,7 @@ class Searching:
             for row in self._rows(self.candidates.documents(range, after)):
                 self._look()
                 self.budget.spend()
-                yield Stored(*row)
+                yield StoredDocument(*row)
 
     def _ids(self, after: bytes | None) -> Iterator[str]:
         """Give the ids of the documents that fulfil the filter, in the plan's order, each once."""

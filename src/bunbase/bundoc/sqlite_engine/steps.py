@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bunbase.bundoc import writes
 from bunbase.bundoc.definition import NO_TERMS
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.referring import Written, check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table
@@ -22,7 +22,7 @@ def do_steps(transaction: Transaction, steps: tuple[Step, ...], depth: int = 0) 
 
     Raises: the Problem of the first step that fails, with the number of that step as `write`.
     """
-    results: list[Stored | None] = []
+    results: list[StoredDocument | None] = []
     created: list[bool] = []
     transaction.depth = depth
     try:
@@ -49,7 +49,7 @@ def expire(transaction: Transaction, collection: str, table: Table) -> bool:
     return bool(ended)
 
 
-def _do(transaction: Transaction, step: Step) -> Stored | None:
+def _do(transaction: Transaction, step: Step) -> StoredDocument | None:
     collection, write = step.collection, step.write
     table = transaction.table(collection)
     before = _living(transaction, collection, table, write.id) if table is not None else None
@@ -87,7 +87,7 @@ def _do(transaction: Transaction, step: Step) -> Stored | None:
     return after
 
 
-def _living(transaction: Transaction, collection: str, table: Table, id: str) -> Stored | None:
+def _living(transaction: Transaction, collection: str, table: Table, id: str) -> StoredDocument | None:
     """Return the document. An expired document with this id is deleted first, so that the id is free."""
     found = table.get(transaction.connection, id)
     if found is None and table.expires and (ended := table.stored(transaction.connection, id)) is not None:
@@ -95,7 +95,7 @@ def _living(transaction: Transaction, collection: str, table: Table, id: str) ->
     return found
 
 
-def _clear_way(transaction: Transaction, collection: str, table: Table, after: Stored) -> bool:
+def _clear_way(transaction: Transaction, collection: str, table: Table, after: StoredDocument) -> bool:
     """Delete expired documents that hold a value of `after` in a unique index. True if there were any."""
     unique = [index for index in table.indexes if isinstance(index, IndexTable) and index.definition.unique]
     holders = {id for index in unique for id in index.in_the_way(transaction.connection, after)}
@@ -108,7 +108,7 @@ def _clear_way(transaction: Transaction, collection: str, table: Table, after: S
     return bool(ended)
 
 
-def _end(transaction: Transaction, collection: str, table: Table, document: Stored) -> None:
+def _end(transaction: Transaction, collection: str, table: Table, document: StoredDocument) -> None:
     """Delete an expired document with all that depends on it; if those forbid it, delete the document alone.
 
     Raises: BundocBusy while an index that finds the dependent documents is being built.

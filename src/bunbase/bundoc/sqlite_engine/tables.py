@@ -10,7 +10,7 @@ from typing import Any, Final
 import apsw
 
 from bunbase.bundoc.definition import NO_TERMS, Terms, read_definition
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
 from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.expiry import ALIVE, SET, ends_at, expired
@@ -84,19 +84,19 @@ class Table:
         self.update_sql = UPDATE.replace("docs_N", name)
         self.delete_sql = DELETE.replace("docs_N", name)
 
-    def get(self, connection: apsw.Connection, id: str) -> Stored | None:
+    def get(self, connection: apsw.Connection, id: str) -> StoredDocument | None:
         row = connection.execute(self.get_sql, (id,)).get
-        return None if row is None else Stored(*row)
+        return None if row is None else StoredDocument(*row)
 
-    def stored(self, connection: apsw.Connection, id: str) -> Stored | None:
+    def stored(self, connection: apsw.Connection, id: str) -> StoredDocument | None:
         """Give the document even if its time has passed."""
         row = connection.execute(self.stored_sql, (id,)).get
-        return None if row is None else Stored(*row)
+        return None if row is None else StoredDocument(*row)
 
-    def expired(self, connection: apsw.Connection) -> list[Stored]:
+    def expired(self, connection: apsw.Connection) -> list[StoredDocument]:
         return expired(connection, self.name) if self.expires else []
 
-    def end(self, connection: apsw.Connection, document: Stored) -> None:
+    def end(self, connection: apsw.Connection, document: StoredDocument) -> None:
         """Note when the document ends."""
         if self.expires:
             at = ends_at(document.body, self.expires)
@@ -104,26 +104,26 @@ class Table:
 
     def page(self, connection: apsw.Connection, after: str, limit: int, max_bytes: int = MAX_PAGE_BYTES) -> Chunk:
         """Give at most `limit` documents, and none after the one that reaches `max_bytes`."""
-        items: list[Stored] = []
+        items: list[StoredDocument] = []
         size = 0
         rows = connection.execute(self.page_sql, (after, limit + 1))
         try:
             for row in rows:
                 if len(items) == limit or size >= max_bytes:
                     return Chunk(tuple(items), more=True)
-                items.append(Stored(*row))
+                items.append(StoredDocument(*row))
                 size += len(row[4])
         finally:
             rows.close()  # an open cursor would hold its snapshot, and with it the log
         return Chunk(tuple(items), more=False)
 
-    def insert(self, connection: apsw.Connection, new: Stored) -> None:
+    def insert(self, connection: apsw.Connection, new: StoredDocument) -> None:
         connection.execute(self.insert_sql, (new.id, new.rev, new.created, new.updated, new.body))
         self.end(connection, new)
         for index in self.indexes:
             index.add(connection, new)
 
-    def update(self, connection: apsw.Connection, new: Stored) -> None:
+    def update(self, connection: apsw.Connection, new: StoredDocument) -> None:
         self._forget(connection, new.id)
         connection.execute(self.update_sql, (new.rev, new.updated, new.body, new.id))
         self.end(connection, new)

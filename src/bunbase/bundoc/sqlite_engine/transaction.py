@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import apsw
 
-from bunbase.bundoc.documents import Stored
+from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
@@ -80,23 +80,23 @@ class Transaction:
         self.connection.execute("RELEASE one")
         return result
 
-    def lookup(self, collection: str, id: str) -> Stored | None:
+    def lookup(self, collection: str, id: str) -> StoredDocument | None:
         table = self.table(collection)
         return None if table is None else table.get(self.connection, id)
 
-    def remove(self, collection: str, table: Table, document: Stored) -> None:
+    def remove(self, collection: str, table: Table, document: StoredDocument) -> None:
         """Delete the document and keep its last revision, so that no revision is used twice (decision 0033)."""
         table.delete(self.connection, document.id)
         self.revisions.end(self.connection, table.number, document.id, document.rev)
         self.log(collection, document, None)
 
-    def last_revision(self, collection: str, table: Table | None, before: Stored | None, id: str) -> int:
+    def last_revision(self, collection: str, table: Table | None, before: StoredDocument | None, id: str) -> int:
         """Return the revision that the next one of this id must exceed, beside that of the document itself."""
         if before is not None:
             return self.revisions.floor
         return self.revisions.last(self.connection, collection, table.number if table else None, id)
 
-    def log(self, collection: str, before: Stored | None, after: Stored | None) -> None:
+    def log(self, collection: str, before: StoredDocument | None, after: StoredDocument | None) -> None:
         self.seq += 1
         op = "delete" if after is None else "create" if before is None else "update"
         left = after or before

@@ -16,7 +16,7 @@ from bunbase.functions.active import ActiveVersions
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.environment import Environments
 from bunbase.functions.followers import Followers
-from bunbase.functions.host_calls.desk import Desk
+from bunbase.functions.host_calls.host import FunctionHost
 from bunbase.functions.loadable import Loadable
 from bunbase.functions.log_buffer import LogBuffer
 from bunbase.functions.meter import Meter
@@ -55,7 +55,7 @@ class Parts:
         self.settings = settings
         self.environments = Environments(stores.variables, others.kms)
         self.queue = Queue(stores.jobs, clock, settings.max_jobs_per_project, lambda: self.runner.wake())
-        self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of, self.queue, self.warn)
+        self.host = FunctionHost(others.bundoc, others.users, others.fetcher, self.variables_of, self.queue, self.warn)
         self.active = ActiveVersions(stores.functions.deployment)
         self.loadable = Loadable(stores.functions.loaded)
         self.stack_traces = StackTraces(stores.functions.source_map)
@@ -83,7 +83,7 @@ class Parts:
         loaded = await self.loadable.of(deployment)
         if loaded is None:
             raise FunctionNotFound("This version was deleted.")
-        return Program(loaded.code, env.exposed, self.desk, loaded.bytecode)
+        return Program(loaded.code, env.exposed, self.host, loaded.bytecode)
 
     async def variables_of(self, deployment: Deployment) -> Mapping[str, str]:
         return (await self.environments.values(deployment.project, deployment.environment)).all

@@ -20,7 +20,7 @@ from bunbase.functions.workers.shares import idle_longest, who_gives_way
 from bunbase.functions.workers.start import LoadFailed, WorkerDied
 from bunbase.functions.workers.starter import Starter
 from bunbase.functions.workers.waiting import Waiter, WaitingRoom, overloaded
-from bunbase.functions.workers.worker import RETIRED, Owner, Worker
+from bunbase.functions.workers.worker import RETIRED, Worker, WorkerListener
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Internal, Problem
 from bunbase.pkg.logger import logger
@@ -32,7 +32,7 @@ EARLIER: Final = 0.2  # of its time, at random, so that workers born together do
 Ended = Callable[[Worker, Call, Outcome, float], None]
 
 
-class Pool(Owner):
+class Pool(WorkerListener):
     """`fetch` gives the code and variables of a deployment when a worker is to be started; `tell` hears of every
     call that has ended, with its seconds, `tell_death` of every worker.
     """

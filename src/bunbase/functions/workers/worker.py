@@ -50,7 +50,7 @@ BURNT_WHILE_IDLE: Final = (
 OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
 
 
-class Owner:
+class WorkerListener:
     """Whom a worker tells what becomes of it and of its calls; this one does not care."""
 
     def said(self, said: Said) -> None: ...
@@ -90,7 +90,7 @@ class Worker(asyncio.Protocol):
         self.idle_since = time.monotonic()
         self.retiring = False
         self.dead = ""  # why
-        self.owner = Owner()
+        self.owner = WorkerListener()
         self._on_death = on_death
         self._pidfd = process.pidfd
         self._max_answer_bytes = max_answer_bytes

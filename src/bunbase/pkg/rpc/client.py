@@ -35,7 +35,7 @@ STREAM_IDLE_SECONDS = 330.0  # a function may stay silent this long before its o
 POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
 
 
-class Line:
+class RpcConnections:
     """A pool of connections to one internal port."""
 
     def __init__(self, address: str, tokens: ServiceTokens, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -44,7 +44,7 @@ class Line:
         self.http = httpx.AsyncClient(base_url=address, limits=POOL, transport=transport, trust_env=False)
         self.ids = itertools.count(1)
 
-    def request(self, to: Ends, body: bytes, seconds: float) -> httpx.Request:
+    def request(self, to: CallTarget, body: bytes, seconds: float) -> httpx.Request:
         headers = {
             "content-type": wire.MSGPACK,
             "authorization": f"Bearer {self.tokens.current(to.caller, to.room)}",
@@ -77,7 +77,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Ends:
+class CallTarget:
     """Which room calls which method of which other one."""
 
     caller: str
@@ -93,16 +93,16 @@ class Remote:
     """What every stand-in is, so that one can tell it from a room in this process."""
 
 
-def remote(room: str, contract: type[T], line: Line, caller: str) -> T:
+def remote(room: str, contract: type[T], line: RpcConnections, caller: str) -> T:
     """Build a stand-in for `contract`, for the room `caller`. It raises the contract's own Problems, or Unreachable."""
     make = {True: _streaming, False: _posting}
     calls = wire.calls_of(contract)
-    methods = {call.name: make[call.streams](Ends(caller, room, call.name), call, line) for call in calls}
+    methods = {call.name: make[call.streams](CallTarget(caller, room, call.name), call, line) for call in calls}
     stand_in: T = type(f"Remote{contract.__name__}", (Remote,), methods)()
     return stand_in
 
 
-def _posting(to: Ends, call: wire.Call, line: Line) -> Callable[..., Any]:
+def _posting(to: CallTarget, call: wire.ContractMethod, line: RpcConnections) -> Callable[..., Any]:
     method = to.method
     decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_envelope(call, "result")).decode
 
@@ -125,7 +125,7 @@ def _posting(to: Ends, call: wire.Call, line: Line) -> Callable[..., Any]:
     return post
 
 
-def _streaming(to: Ends, call: wire.Call, line: Line) -> Callable[..., Any]:
+def _streaming(to: CallTarget, call: wire.ContractMethod, line: RpcConnections) -> Callable[..., Any]:
     method = to.method
     decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_envelope(call, "item")).decode
 
@@ -170,12 +170,14 @@ async def _frames(reply: httpx.Response) -> AsyncIterator[bytes]:
             yield frame
 
 
-def _envelope(call: wire.Call, member: str) -> type[msgspec.Struct]:
+def _envelope(call: wire.ContractMethod, member: str) -> type[msgspec.Struct]:
     fields = [(member, call.answer | None, None), ("error", wire.Error | None, None), ("end", bool, False)]
     return msgspec.defstruct(f"{call.name}_envelope", fields)
 
 
-def _body(method: str, call: wire.Call, line: Line, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+def _body(
+    method: str, call: wire.ContractMethod, line: RpcConnections, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bytes:
     request = {
         "jsonrpc": "2.0",
         "id": next(line.ids),

@@ -14,7 +14,7 @@ from bunbase.pkg.logger import logger
 from bunbase.pkg.rpc import wire
 from bunbase.pkg.rpc.admission import Admit
 from bunbase.pkg.rpc.tokens import Passport
-from bunbase.pkg.rpc.wire import Call, Error
+from bunbase.pkg.rpc.wire import ContractMethod, Error
 
 log = logger("rpc")
 
@@ -25,7 +25,7 @@ NOBODY = Passport("", "")
 class Method:
     """A method that can be called by `name`, `<room>.<method>`: `target` takes the call's arguments by keyword."""
 
-    def __init__(self, name: str, call: Call, target: Callable[..., Any]) -> None:
+    def __init__(self, name: str, call: ContractMethod, target: Callable[..., Any]) -> None:
         self.name = name
         self.call = call
         self.target = target
@@ -47,7 +47,7 @@ def methods_of(room: str, contract: type, service: Any) -> dict[str, Method]:
     return {method.name: method for method in methods}
 
 
-class Failed(Exception):
+class CallFailed(Exception):
     """A call that ends in a JSON-RPC error."""
 
     def __init__(self, code: int, message: str, data: dict[str, Any] | None = None) -> None:
@@ -70,7 +70,7 @@ class Dispatcher:
         if isinstance(request, list):
             if not request or len(request) > wire.MAX_BATCH:
                 message = f"A batch holds 1 to {wire.MAX_BATCH} calls"
-                return failure(None, Failed(wire.INVALID_REQUEST, message))
+                return failure(None, CallFailed(wire.INVALID_REQUEST, message))
             answers = await asyncio.gather(*(self._answer_one(one, by) for one in request))
             return [answer for answer in answers if answer is not None] or None
         return await self._answer_one(request, by)
@@ -86,7 +86,7 @@ class Dispatcher:
         return None if id is MISSING else id, method, request.get("params", {})
 
     def arguments(self, method: Method, params: Any, by: Passport | None) -> dict[str, Any]:
-        """Return what `params` stand for, if `by` may call the method with them. Raises: Failed."""
+        """Return what `params` stand for, if `by` may call the method with them. Raises: CallFailed."""
         arguments = bound(method, params)
         if self.admit is not None:
             try:
@@ -99,31 +99,31 @@ class Dispatcher:
         id = _id_of(request)
         try:
             result = await self._call(request, by)
-        except Failed as failed:
+        except CallFailed as failed:
             malformed = failed.error.code == wire.INVALID_REQUEST
             return None if id is MISSING and not malformed else failure(id, failed)
         return None if id is MISSING else {"jsonrpc": "2.0", "id": id, "result": result}
 
     async def _call(self, request: Any, by: Passport | None) -> Any:
         if not isinstance(request, dict) or request.get("jsonrpc") != "2.0":
-            raise Failed(wire.INVALID_REQUEST, 'A call is an object with "jsonrpc": "2.0"')
+            raise CallFailed(wire.INVALID_REQUEST, 'A call is an object with "jsonrpc": "2.0"')
         name = request.get("method")
         if not isinstance(name, str) or not _is_id(request.get("id")):
-            raise Failed(wire.INVALID_REQUEST, "`method` is a string and `id` a string, a number or null")
+            raise CallFailed(wire.INVALID_REQUEST, "`method` is a string and `id` a string, a number or null")
         method = self.methods.get(name)
         if method is None:
-            raise Failed(wire.METHOD_NOT_FOUND, f"There is no method {name}")
+            raise CallFailed(wire.METHOD_NOT_FOUND, f"There is no method {name}")
         if method.call.streams:
-            raise Failed(wire.INVALID_REQUEST, f"{name} streams its answer: it cannot be part of a batch")
+            raise CallFailed(wire.INVALID_REQUEST, f"{name} streams its answer: it cannot be part of a batch")
         arguments = self.arguments(method, request.get("params", {}), by)
         return await guarded(method.target(**arguments))
 
 
 async def guarded(call: Awaitable[Any]) -> Any:
-    """Await a call; whatever goes wrong becomes Failed, and a bug is logged, not told."""
+    """Await a call; whatever goes wrong becomes CallFailed, and a bug is logged, not told."""
     try:
         return await call
-    except Failed:
+    except CallFailed:
         raise
     except Problem as problem:
         raise failed_by(problem) from problem
@@ -141,20 +141,20 @@ async def guarded_items(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
         yield item
 
 
-def failed_by(problem: Problem) -> Failed:
+def failed_by(problem: Problem) -> CallFailed:
     code = wire.INTERNAL_ERROR if isinstance(problem, Internal) else wire.PROBLEM
-    return Failed(code, problem.title, problem.body(context.request_id.get()))
+    return CallFailed(code, problem.title, problem.body(context.request_id.get()))
 
 
 def bound(method: Method, params: Any) -> dict[str, Any]:
-    """Give the arguments that `params` stand for. Raises: Failed."""
+    """Give the arguments that `params` stand for. Raises: CallFailed."""
     try:
         return method.bind(params)
     except (msgspec.ValidationError, TypeError) as error:
-        raise Failed(wire.INVALID_PARAMS, f"{method.call.name}: {error}") from None
+        raise CallFailed(wire.INVALID_PARAMS, f"{method.call.name}: {error}") from None
 
 
-def failure(id: Any, failed: Failed) -> dict[str, Any]:
+def failure(id: Any, failed: CallFailed) -> dict[str, Any]:
     """Give the envelope of an answer that is an error."""
     return {"jsonrpc": "2.0", "id": None if id is MISSING else id, "error": failed.error}
 

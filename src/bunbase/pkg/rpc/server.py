@@ -16,7 +16,7 @@ from bunbase.pkg.errors import ClientGone, DeadlineExceeded, Malformed, MethodNo
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.rpc import wire
-from bunbase.pkg.rpc.dispatch import Dispatcher, Failed, Method, failed_by, failure, guarded_items
+from bunbase.pkg.rpc.dispatch import CallFailed, Dispatcher, Method, failed_by, failure, guarded_items
 from bunbase.pkg.rpc.tokens import Passport, ServiceTokens
 
 Scope = dict[str, Any]
@@ -97,13 +97,13 @@ class RpcApp:
         try:
             request = msgspec.msgpack.decode(asked.body) if packed else msgspec.json.decode(asked.body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            return await _reply(send, packed, failure(None, Failed(wire.PARSE_ERROR, f"Parse error: {error}")))
+            return await _reply(send, packed, failure(None, CallFailed(wire.PARSE_ERROR, f"Parse error: {error}")))
         streaming = self.dispatcher.stream(request)
         if streaming is not None:
             id, method, params = streaming
             try:
                 arguments = self.dispatcher.arguments(method, params, by)
-            except Failed as failed:
+            except CallFailed as failed:
                 return await _reply(send, packed, failure(id, failed))
             return await while_connected(receive, _stream(send, packed, id, method, arguments))
         try:
@@ -173,7 +173,7 @@ async def _stream(send: Send, packed: bool, id: Any, method: Method, arguments: 
         async for item in guarded_items(items):
             await envelope(item=item)
         await envelope(end=True)
-    except Failed as failed:
+    except CallFailed as failed:
         await envelope(error=failed.error)
     except Problem as problem:
         await envelope(error=failed_by(problem).error)

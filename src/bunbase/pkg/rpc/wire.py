@@ -39,7 +39,7 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @dataclass(frozen=True)
-class Call:
+class ContractMethod:
     """One method of a contract: how its arguments and its answer look on the wire."""
 
     name: str
@@ -48,7 +48,7 @@ class Call:
     streams: bool
 
 
-def calls_of(contract: type) -> list[Call]:
+def calls_of(contract: type) -> list[ContractMethod]:
     """List the public methods of a Protocol, each with its arguments as one Struct.
 
     Raises TypeError for a method that is neither async nor gives an AsyncIterator.
@@ -60,7 +60,7 @@ def calls_of(contract: type) -> list[Call]:
     ]
 
 
-def _call(name: str, method: Any) -> Call:
+def _call(name: str, method: Any) -> ContractMethod:
     hints = get_type_hints(method, include_extras=True)
     answer = hints.pop("return")
     streams = get_origin(answer) is AsyncIterator
@@ -72,4 +72,4 @@ def _call(name: str, method: Any) -> Call:
         for name, hint in hints.items()
     ]
     arguments = msgspec.defstruct(f"{name}_arguments", fields, forbid_unknown_fields=True, frozen=True)
-    return Call(name, arguments, get_args(answer)[0] if streams else answer, streams)
+    return ContractMethod(name, arguments, get_args(answer)[0] if streams else answer, streams)

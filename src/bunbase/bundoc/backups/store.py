@@ -41,7 +41,7 @@ PIECE: Final = 1 << 20
 SPARE_BYTES: Final = 64 << 20  # what must stay free beside a backup, for those who write meanwhile
 
 
-class Shelf(Protocol):
+class BackupStore(Protocol):
     """A directory here; an object store is a second one. Every call may raise DiskFull and BackupFailed."""
 
     def draft(self, id: str) -> AbstractAsyncContextManager[Path]:
@@ -79,13 +79,13 @@ class Shelf(Protocol):
     def close(self) -> None: ...
 
 
-class DirectoryShelf:
+class BackupDirectory:
     """Owner-only folders on a file system, in a directory that nothing else uses."""
 
     def __init__(self, directory: Path, proofs: Proofs) -> None:
         self.directory = directory
         self.proofs = proofs
-        self.pool = ThreadPoolExecutor(2, thread_name_prefix="bundoc-shelf")
+        self.pool = ThreadPoolExecutor(2, thread_name_prefix="bundoc-backups")
         shutil.rmtree(directory / DRAFTS, ignore_errors=True)
 
     @asynccontextmanager
