@@ -1,7 +1,8 @@
-"""What a document is: its names, its limits, and its two forms, as stored and as seen.
+"""Documents: their names, their limits, and their two forms, stored and seen.
 
-The stored form is the client's own JSON alone, compact, numbers and strings as they were sent, each name once (the last one
-of a repeated name wins). Seen is the same with the system fields spliced in front; nothing is parsed for that.
+The stored form is the client's own JSON: compact, with numbers and strings as they were sent and each name once (of a
+repeated name the last one wins). The seen form is the stored form with the system fields spliced in front; nothing is
+parsed for that.
 """
 
 from __future__ import annotations
