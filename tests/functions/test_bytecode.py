@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from bunbase.contracts.functions import Bundle, FunctionConfig
-from bunbase.functions.loadable import Loadable
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.store.functions import Loaded
+from bunbase.functions.versions.loadable import Loadable
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.functions.workers.program import Program

@@ -12,22 +12,22 @@ from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.functions import FunctionNotFound, Version
 from bunbase.contracts.tenant_auth import TenantAuth
-from bunbase.functions.active import ActiveVersions
 from bunbase.functions.egress.fetcher import Fetcher
-from bunbase.functions.environment import Environments
-from bunbase.functions.followers import Followers
 from bunbase.functions.host_calls.host import FunctionHost
-from bunbase.functions.loadable import Loadable
-from bunbase.functions.log_buffer import LogBuffer
-from bunbase.functions.meter import Meter
+from bunbase.functions.logs.buffer import LogBuffer
+from bunbase.functions.logs.followers import Followers
+from bunbase.functions.logs.stack_traces import StackTraces
 from bunbase.functions.names import could_be_function
 from bunbase.functions.settings import FunctionsSettings
-from bunbase.functions.stack_traces import StackTraces
 from bunbase.functions.store import Stores
 from bunbase.functions.triggers.feeds import Feeds
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.runner import Runner
 from bunbase.functions.triggers.scheduler import Scheduler
+from bunbase.functions.usage.meter import Meter
+from bunbase.functions.versions.active import ActiveVersions
+from bunbase.functions.versions.environments import Environments
+from bunbase.functions.versions.loadable import Loadable
 from bunbase.functions.workers.deployment import Deployment, Said
 from bunbase.functions.workers.pool import Pool
 from bunbase.functions.workers.program import Program

@@ -1,0 +1,1 @@
+"""Calls counted for statistics and bills."""
