@@ -105,7 +105,7 @@ async def test_the_row_that_hides_hides(service: BundocService) -> None:
     assert b"a@x" not in (await service.get(caller("eve"), "posts", "a")).body
 
 
-async def test_who_may_not_give_away_does_not(service: BundocService) -> None:
+async def test_an_owner_cannot_give_a_document_away(service: BundocService) -> None:
     rules = Rules(update=cookbook()["the owner, who stays the owner (update)"], get="true")
     await service.put_collection(SERVER, "posts", CollectionSpec(rules=rules))
     await service.put(SERVER, "posts", "a", b'{"owner":"ada"}', NO_PRECONDITION)
