@@ -10,6 +10,7 @@ from bunbase.contracts.revocations import RevokedKind
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Site
+from bunbase.pkg.upkeep import upkeep_job
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
 from bunbase.platform.settings import PlatformSettings
@@ -182,7 +183,7 @@ async def test_long_expired_keys_are_forgotten(platform: PlatformService, clock:
     key = await platform.create_key(at(made), CallerKind.SECRET, "short", 60)
 
     clock.advance(86400 + 61)
-    await platform.forget()
+    await upkeep_job("platform", platform.store.feed, platform.store.delete_expired_keys, clock).work()
 
     assert key.id.encode() not in await everything_in(here.database_url, "platform")
     assert await works(platform, value_of(made.keys[0]))

@@ -445,13 +445,14 @@ async def test_a_project_whose_key_is_destroyed_gets_no_users(tenant_auth: Tenan
 async def test_a_project_whose_key_is_destroyed_while_a_password_is_hashed_gets_no_user(
     tenant_auth: TenantAuthService, kms: FakeKms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed = tenant_auth.passwords.hash
+    passwords = tenant_auth.administration.passwords
+    hash_at_once = passwords.hash
 
     async def slowly(pool: str, password: str) -> str:
         await kms.destroy(BAKERY)
-        return await hashed(pool, password)
+        return await hash_at_once(pool, password)
 
-    monkeypatch.setattr(tenant_auth.passwords, "hash", slowly)
+    monkeypatch.setattr(passwords, "hash", slowly)
 
     with pytest.raises(KeyDestroyed):
         await tenant_auth.create_user(SERVER, NewUser("late@example.com", PASSWORD))
