@@ -119,8 +119,9 @@ async def test_a_follower_who_is_far_behind_begins_anew(feed: Feed[Fact], monkey
     followed = feed.follow()
     assert await anext(followed) == READY
 
-    for number in range(4):
-        await feed.publish("session", str(number), NOW + 1)
+    async with feed.db.transaction():  # PostgreSQL then sends all notifications at once, before any is read
+        for number in range(4):
+            await feed.publish("session", str(number), NOW + 1)
 
     with pytest.raises(Unreachable):
         await _to_its_end(followed)
