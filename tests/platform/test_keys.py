@@ -15,7 +15,7 @@ from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
 from bunbase.platform.settings import PlatformSettings
 from tests.bunauth.feeds import feed_of
-from tests.platform.others import Others
+from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA, BOB, at, value_of
 from tests.rooms import opened
 from tests.tables import everything_in
@@ -162,7 +162,7 @@ async def test_only_two_kinds_of_keys_are_made(platform: PlatformService) -> Non
 
 
 async def test_a_project_has_so_many_keys_and_no_more_however_many_ask_at_once(
-    others: Others, here: Site, clock: ManualClock
+    others: FakeRooms, here: Site, clock: ManualClock
 ) -> None:
     async with opened(MODULE, others.rooms(), here, settings=PlatformSettings(max_keys_per_project=5)) as platform:
         made = await bakery(platform)

@@ -14,8 +14,8 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.postgres.cluster import Cluster
-from tests.pkg.lines import swallowing
-from tests.pkg.rooms_database import opened_database
+from tests.pkg.db.cut_lines import swallowing
+from tests.pkg.db.sample_schema import opened_database
 from tests.pkg.streams import hang_up
 
 TABLE = """
