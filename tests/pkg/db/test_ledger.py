@@ -26,7 +26,7 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.usage.batches import Amount, Batch, hour_of
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Writer
-from tests.pkg.usage.stores import NOON, Adversary, Fate
+from tests.pkg.usage.failing_stores import NOON, Adversary, Fate
 from tests.seeds import examples, seeds
 
 KILLS: Final = int(os.environ.get("BUNBASE_USAGE_KILLS", "2"))

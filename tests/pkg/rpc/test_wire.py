@@ -13,7 +13,7 @@ import pytest
 
 from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.rpc import wire
-from tests.pkg.library import READER, TOKENS, Shelves, serving_library
+from tests.pkg.rpc.library_contract import READER, TOKENS, Shelves, serving_library
 
 LEND = {"jsonrpc": "2.0", "method": "library.lend", "params": {"title": "Emma", "days": 3}}
 LENT = "Emma for 3 days"

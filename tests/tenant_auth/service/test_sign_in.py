@@ -7,17 +7,15 @@ from typing import Any
 import pytest
 
 from bunbase.contracts.bunauth import EmailTaken, InvalidCredentials
-from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound, PublicKey, Signature
-from bunbase.contracts.tenant_auth import User, UserSignedIn
+from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
+from bunbase.contracts.tenant_auth import UserSignedIn
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput, Unauthenticated
-from bunbase.pkg.jwt import Verifier
-from bunbase.tenant_auth.access_tokens import Subject, UserTokens
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, publishable_caller, secret_caller
-from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, as_user, claims_of, signed_up
+from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, as_user, signed_up
 
 
 async def test_a_user_signs_up_and_in_with_either_kind_of_key(
@@ -32,28 +30,6 @@ async def test_a_user_signs_up_and_in_with_either_kind_of_key(
     assert (new.user.claims, new.user.data) == ({}, {"plan": "free"})
     caller = await as_user(tenant_auth, AT_BAKERY, new.access_token, lambda: clock.now().timestamp())
     assert await tenant_auth.me(caller) == new.user
-
-
-async def test_an_access_token_says_what_the_gateway_reads(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
-    new = await signed_up(tenant_auth)
-
-    claims = await claims_of(tenant_auth, BAKERY, new.access_token, lambda: clock.now().timestamp())
-
-    now = int(clock.now().timestamp())
-    assert claims == {
-        "iss": f"http://127.0.0.1:7070/v1/auth/{BAKERY}",
-        "sub": new.user.id,
-        "aud": BAKERY,
-        "iat": now,
-        "exp": now + 900,
-        "jti": claims["jti"],
-        "sid": claims["sid"],
-        "ver": 0,
-        "type": "user",
-        "role": "user",
-        "email": "eve@example.com",
-        "claims": {},
-    }
 
 
 async def test_one_email_signed_up_many_times_at_once_is_one_user(tenant_auth: TenantAuthService) -> None:
@@ -87,18 +63,6 @@ async def test_whatever_is_wrong_sign_in_answers_alike_and_hashes_once(
             await tenant_auth.login(caller, email, password)
         assert refused.value.body() == InvalidCredentials().body()
         assert len(hashed) == 1
-
-
-async def test_a_user_replaces_the_data_and_nothing_else(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
-    new = await signed_up(tenant_auth, plan="free", old=True)
-    caller = await as_user(tenant_auth, AT_BAKERY, new.access_token, lambda: clock.now().timestamp())
-    odd = {"role": "admin", "name": "Zoë\0", "big": 2**63, "none": None, "deep": [[{"a": 1.5}]]}
-
-    changed = await tenant_auth.update_me(caller, odd)
-
-    assert changed.data == odd
-    assert changed.role == "user"
-    assert await tenant_auth.me(caller) == changed
 
 
 async def test_data_is_at_most_sixteen_kibibytes_and_thirty_two_levels(tenant_auth: TenantAuthService) -> None:
@@ -146,35 +110,3 @@ async def test_a_project_without_a_key_gets_no_users(tenant_auth: TenantAuthServ
         await signed_up(tenant_auth, publishable_caller("prj_unknown"))
 
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM users") == 1
-
-
-class ReplacedKey(FakeKms):
-    """A BunKMS that signs with another key from its second signature on, while the list of the first is cached."""
-
-    signatures = 0
-
-    async def sign(self, owner: str, message: bytes) -> Signature:
-        self.signatures += 1
-        if self.signatures == 2:
-            self.signing.pop(owner)
-        signed = await super().sign(owner, message)
-        return Signature(self._kid(), signed.signature)
-
-    async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
-        return tuple(PublicKey(self._kid(), key.n, key.e) for key in await super().public_keys(owner))
-
-    def _kid(self) -> str:
-        return "first" if self.signatures < 2 else "second"
-
-
-async def test_a_replaced_signing_key_is_named_in_the_next_token() -> None:
-    now = ManualClock().now()
-    tokens = UserTokens(ReplacedKey(), "http://test", ttl_seconds=900)
-    user = User("usr_eve", "eve@example.com", False, "user", {}, {}, now)
-
-    for kid in ("first", "second"):
-        token, _ = await tokens.sign(BAKERY, Subject(user, 0, "ses_one"), now)
-
-        keys = (await tokens.jwks(BAKERY)).keys
-        assert [key["kid"] for key in keys] == [kid]
-        assert Verifier(keys, now.timestamp).claims(token)["sub"] == user.id

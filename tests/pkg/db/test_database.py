@@ -12,7 +12,7 @@ from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.db.database import Database, ping
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.postgres.cluster import Cluster
-from tests.pkg.rooms_database import opened_database
+from tests.pkg.db.sample_schema import opened_database
 
 TABLE = "CREATE TABLE things (name text PRIMARY KEY, size int NOT NULL, extra jsonb)"
 ADD = "INSERT INTO things (name, size) VALUES ($1, $2)"

@@ -83,7 +83,7 @@ async def test_a_user_of_one_project_reaches_nothing_in_another(
 async def test_dropping_a_project_takes_all_of_it_and_nothing_else(
     tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bunbase.tenant_auth.store.users.BATCH", 2)
+    monkeypatch.setattr("bunbase.pkg.db.database.DELETE_BATCH", 2)
     for number in range(5):
         await signed_up(tenant_auth, AT_BAKERY, f"baker{number}@example.com")
     reader = await signed_up(tenant_auth, AT_LIBRARY)

@@ -7,7 +7,9 @@ import pytest
 from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import ManualClock
+from bunbase.tenant_auth.jobs import upkeep_jobs
 from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.settings import TenantAuthSettings
 from tests.bunauth.feeds import feed_of
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, claims_of, signed_up
 
@@ -83,8 +85,8 @@ async def test_what_is_long_over_is_deleted_and_what_lives_stays(
     refreshed = await tenant_auth.refresh(AT_BAKERY, living.refresh_token)
     clock.advance(10)
 
-    await tenant_auth.forget()
-    await tenant_auth.forget_pairs()
+    for job in upkeep_jobs(tenant_auth.stores, TenantAuthSettings(), clock):
+        await job.work()
 
     db = tenant_auth.stores.db
     assert await db.value("SELECT count(*) FROM sessions") == 1

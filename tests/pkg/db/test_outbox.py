@@ -7,7 +7,7 @@ import pytest
 
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.outbox import Outbox
-from tests.pkg.rooms_database import opened_database
+from tests.pkg.db.sample_schema import opened_database
 
 TABLE = """
 CREATE TABLE outbox (

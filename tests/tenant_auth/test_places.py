@@ -84,11 +84,11 @@ async def test_a_few_places_are_counted_again_and_a_full_project_is_not_asked_at
 
     places = Places(1000, count)
     for _ in range(1000):
-        async with places.one(BAKERY):
+        async with places.reserve(BAKERY):
             users += 1
     for _ in range(1000):
         with pytest.raises(TooManyUsers):
-            async with places.one(BAKERY):
+            async with places.reserve(BAKERY):
                 users += 1
 
     assert users == 1000

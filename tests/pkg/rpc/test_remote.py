@@ -18,7 +18,7 @@ from bunbase.pkg.rpc import wire
 from bunbase.pkg.rpc.client import CALL_SECONDS
 from bunbase.pkg.rpc.tokens import LIFETIME_SECONDS
 from bunbase.pkg.serve import listen
-from tests.pkg.library import (
+from tests.pkg.rpc.library_contract import (
     BORROWER,
     READER,
     SECRET,

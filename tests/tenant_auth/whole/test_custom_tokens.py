@@ -18,7 +18,9 @@ from bunbase.contracts.tenant_auth import (
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.jwt import BadToken
+from bunbase.tenant_auth.jobs import upkeep_jobs
 from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.settings import TenantAuthSettings
 from tests.bunauth.tampering import FORGERIES, unknown_key
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller
@@ -156,10 +158,11 @@ async def test_used_custom_tokens_are_forgotten_once_they_are_long_over(
     token = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
     await tenant_auth.login_with_custom_token(AT_BAKERY, token)
 
-    await tenant_auth.forget()
+    upkeep, _ = upkeep_jobs(tenant_auth.stores, TenantAuthSettings(), clock)
+    await upkeep.work()
     with pytest.raises(CustomTokenUsed):
         await tenant_auth.login_with_custom_token(AT_BAKERY, token)
     clock.advance(2 * 86400)
-    await tenant_auth.forget()
+    await upkeep.work()
 
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM used_custom_tokens") == 0

@@ -24,7 +24,7 @@ class Hearing:
         self.dropped.append(project)
 
 
-class Others:
+class FakeRooms:
     def __init__(self) -> None:
         self.kms = FakeKms(lazy=False)
         self.tenant_auth, self.bundoc, self.functions = Hearing(), Hearing(), Hearing()
