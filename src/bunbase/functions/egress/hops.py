@@ -22,7 +22,7 @@ METHOD: Final = re.compile(r"[A-Z]{1,32}")
 FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 
 
-class Asked(msgspec.Struct, frozen=True):
+class FetchRequest(msgspec.Struct, frozen=True):
     """What the runtime sends. `length`: of the body in bytes; None if it is not known before it ends."""
 
     url: str
@@ -41,7 +41,7 @@ class Hop(msgspec.Struct, frozen=True):
     with_body: bool
 
 
-def check_asked(asked: Asked) -> None:
+def check_asked(asked: FetchRequest) -> None:
     """Raises: InvalidFetch."""
     if not METHOD.fullmatch(asked.method) or asked.method in FORBIDDEN_METHODS:
         raise InvalidFetch("fetch cannot send this method.")
@@ -52,7 +52,7 @@ def check_asked(asked: Asked) -> None:
         raise InvalidFetch("A request has a header that HTTP does not allow.")
 
 
-def first_hop(asked: Asked, target: Target, with_body: bool) -> Hop:
+def first_hop(asked: FetchRequest, target: Target, with_body: bool) -> Hop:
     headers = tuple(header for header in asked.headers if header[0] not in NEVER_SENT)
     return Hop(target, asked.method, headers, with_body)
 

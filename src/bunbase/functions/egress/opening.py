@@ -7,7 +7,7 @@ import ssl
 import httpx
 
 from bunbase.functions.egress.addresses import networks
-from bunbase.functions.egress.fetcher import Fetcher, Limits
+from bunbase.functions.egress.fetcher import Fetcher, FetchLimits
 from bunbase.functions.egress.network import CheckedNetwork
 from bunbase.functions.egress.own_addresses import OwnAddresses, own_names
 from bunbase.functions.egress.resolver import Resolver, SystemResolver
@@ -21,7 +21,7 @@ def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, 
         also = networks(settings.allow_private_networks)
     except ValueError as error:
         raise CannotStart(f"functions.allow_private_networks: {error}; write networks such as 10.1.0.0/16") from None
-    limits = Limits(
+    limits = FetchLimits(
         settings.max_fetch_body_bytes,
         settings.max_fetch_answer_bytes,
         settings.fetch_connect_seconds,

@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
-from bunbase.functions.durations import BUCKETS, bucket_of
 from bunbase.functions.store.hours import Hour
+from bunbase.functions.usage.durations import BUCKETS, bucket_of
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.functions.workers.worker import Worker
@@ -24,7 +24,7 @@ MAX_KEPT: Final = 20_000  # functions of an hour, while the database is away; of
 UNNAMED: Final = ""  # all further functions of a project
 
 
-class Counts:
+class CallCounts:
     """Of one function in one hour, since they were last frozen."""
 
     def __init__(self) -> None:
@@ -36,12 +36,12 @@ class Counts:
 
 class Meter:
     def __init__(self, add: Deliver[Hour], clock: Clock) -> None:
-        self.counts: dict[tuple[str, str, datetime], Counts] = {}
+        self.counts: dict[tuple[str, str, datetime], CallCounts] = {}
         self.rests: dict[str, int] = {}  # by project: thousandths of FN_MB_MS, which the next batch takes along
         self.writer = Writer(add, clock, self._rows)
         self.usage = self.writer.usage
 
-    def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
+    def count_call(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
         """Count a call that a worker had."""
         _outcomes(outcome).inc()
         metrics.execution_seconds.observe(seconds)
@@ -56,12 +56,12 @@ class Meter:
         counts.peak_mb = max(counts.peak_mb, worker.peak_mb)
         counts.buckets[bucket_of(seconds)] += 1
 
-    def died(self, worker: Worker) -> None:
+    def count_death(self, worker: Worker) -> None:
         """Count what it burnt behind its last call."""
         if (counts := self._of(worker.deployment)) is not None:
             counts.cpu_us += round(worker.cpu.take() * 1000)
 
-    def refused(self, deployment: Deployment, why: str) -> None:
+    def count_refusal(self, deployment: Deployment, why: str) -> None:
         """Count a call that no worker had."""
         _outcomes(why).inc()
         if (counts := self._of(deployment)) is not None:
@@ -74,19 +74,19 @@ class Meter:
     async def close(self) -> None:
         await self.writer.close()
 
-    def _of(self, deployment: Deployment) -> Counts | None:
+    def _of(self, deployment: Deployment) -> CallCounts | None:
         self.usage.turn_to(self.writer.now())
         key = (deployment.project, deployment.name, self.usage.hour)
         return self.counts.get(key) or self._new(*key)
 
-    def _new(self, project: str, function: str, hour: datetime) -> Counts | None:
+    def _new(self, project: str, function: str, hour: datetime) -> CallCounts | None:
         if len(self.counts) >= MAX_KEPT:
             metrics.counts_dropped.inc()
             function = UNNAMED
             if (project, function, hour) not in self.counts and len(self.counts) >= 2 * MAX_KEPT:
                 metrics.usage_dropped.labels(Dimension.FN_CALLS.name.lower()).inc()
                 return None
-        return self.counts.setdefault((project, function, hour), Counts())
+        return self.counts.setdefault((project, function, hour), CallCounts())
 
     def _rows(self) -> list[Hour]:
         """Return all statistics in one order, so that two writers do not wait for each other, and begin at nothing.
@@ -102,14 +102,14 @@ class Meter:
             self.rests = {}
         return [_row(*key, counts) for key, counts in taken if key[1] != UNNAMED]
 
-    def _use(self, project: str, counts: Counts) -> None:
+    def _use(self, project: str, counts: CallCounts) -> None:
         whole, self.rests[project] = divmod(counts.mb_us + self.rests.get(project, 0), 1000)
         self.usage.add(project, Dimension.FN_CALLS, counts.calls)
         self.usage.add(project, Dimension.FN_MB_MS, whole)
         self.usage.add(project, Dimension.FN_CPU_US, counts.cpu_us)
 
 
-def _row(project: str, function: str, hour: datetime, counts: Counts) -> Hour:
+def _row(project: str, function: str, hour: datetime, counts: CallCounts) -> Hour:
     return Hour(
         project,
         function,

@@ -9,13 +9,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bunbase.functions.store.functions import Loaded
+from bunbase.functions.store.functions import ProgramCode
 from bunbase.functions.workers.deployment import Deployment
 
 MAX_BYTES: Final = 32 << 20
 
 Key = tuple[str, str, int, str]  # project, name, version, sha256: a name that is deleted and used again begins at 1
-LookUp = Callable[[str, str, int], Awaitable[Loaded | None]]
+LookUp = Callable[[str, str, int], Awaitable[ProgramCode | None]]
 
 
 class Loadable:
@@ -23,9 +23,9 @@ class Loadable:
         self.look_up = look_up
         self.max_bytes = max_bytes
         self.held_bytes = 0
-        self.entries: OrderedDict[Key, Loaded] = OrderedDict()
+        self.entries: OrderedDict[Key, ProgramCode] = OrderedDict()
 
-    async def of(self, one: Deployment) -> Loaded | None:
+    async def load(self, one: Deployment) -> ProgramCode | None:
         """Give what is loaded for a version; None if it was deleted."""
         key = (one.project, one.name, one.version, one.sha256)
         found = self.entries.get(key)
@@ -37,7 +37,7 @@ class Loadable:
             self.entries.move_to_end(key)
         return found
 
-    def keep(self, key: Key, loaded: Loaded) -> None:
+    def keep(self, key: Key, loaded: ProgramCode) -> None:
         """Remember it; what was not asked for longest gives way."""
         self._drop(key)
         self.entries[key] = loaded
@@ -55,5 +55,5 @@ class Loadable:
             self.held_bytes -= _size(loaded)
 
 
-def _size(loaded: Loaded) -> int:
+def _size(loaded: ProgramCode) -> int:
     return len(loaded.code) + len(loaded.bytecode)

@@ -10,7 +10,7 @@ import re
 from typing import Final
 from urllib.parse import unquote_plus
 
-from bunbase.functions.cookies import for_function
+from bunbase.functions.boundary.cookies import for_function
 from bunbase.functions.workers.answer_head import Headers, without_hop_by_hop
 
 OURS: Final = "x-bunbase-"

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.functions import FunctionNotFound
-from bunbase.functions.names import could_be_function
+from bunbase.functions.versions.names import could_be_function
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache
 
@@ -24,7 +24,7 @@ TTL_SECONDS: Final = 10.0
 LookUp = Callable[[str, str], Awaitable[Deployment | None]]
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class RememberedVersion(msgspec.Struct, frozen=True):
     """`deployment` is None for a name that stands for nothing: that is worth remembering too."""
 
     project: str
@@ -34,7 +34,7 @@ class Remembered(msgspec.Struct, frozen=True):
 class ActiveVersions:
     def __init__(self, look_up: LookUp) -> None:
         self.look_up = look_up
-        self.cache: Cache[tuple[str, str], Remembered] = Cache(SIZE, TTL_SECONDS)
+        self.cache: Cache[tuple[str, str], RememberedVersion] = Cache(SIZE, TTL_SECONDS)
         self.live = False
         self.epoch = 0  # what was looked up before a change is not remembered after it
 
@@ -46,7 +46,7 @@ class ActiveVersions:
         if remembered is None:
             await asyncio.sleep(0)  # the fast lane begins outside of a task; a question to PostgreSQL needs one
             epoch = self.epoch
-            remembered = Remembered(project, await self.look_up(project, name))
+            remembered = RememberedVersion(project, await self.look_up(project, name))
             if self.live and epoch == self.epoch:
                 self.cache.put((project, name), remembered)
         if remembered.deployment is None:
@@ -61,12 +61,12 @@ class ActiveVersions:
         else:
             self.cache.drop_where(lambda remembered: remembered.project == project)
 
-    def listening(self) -> None:
-        """From now on every change is heard."""
+    def begin_remembering(self) -> None:
+        """Remember versions from now on, as every change is heard."""
         self.forget_all()
         self.live = True
 
-    def deaf(self) -> None:
+    def stop_remembering(self) -> None:
         self.live = False
         self.forget_all()
 

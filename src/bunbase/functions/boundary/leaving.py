@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bunbase.functions.cookies import on_own_host, on_shared_host
+from bunbase.functions.boundary.cookies import on_own_host, on_shared_host
 from bunbase.functions.workers.answer_head import Headers
 
 # A page gets an origin that is nobody's: it neither reads nor acts as what else lies on the host. Added to whatever the

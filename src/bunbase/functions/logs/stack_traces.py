@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.functions.source_map import BadSourceMap, SourceMap, decode_source_map
+from bunbase.functions.logs.source_map import BadSourceMap, SourceMap, decode_source_map
 from bunbase.functions.store.logs import NewLine
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.logger import logger
@@ -29,7 +29,7 @@ FRAME: Final = re.compile(r"(?<![\w.-])/?function\.js:(\d{1,9}):(\d{1,9})(?!\d)"
 Fetch = Callable[[str, str, int], Awaitable[bytes | None]]
 
 
-class Kept(msgspec.Struct, frozen=True):
+class KeptMap(msgspec.Struct, frozen=True):
     """`map` is None for a version without one, or with one that cannot be used."""
 
     map: SourceMap | None
@@ -40,7 +40,7 @@ class StackTraces:
 
     def __init__(self, fetch: Fetch) -> None:
         self.fetch = fetch
-        self.maps: Cache[tuple[str, str, int], Kept] = Cache(KEPT_MAPS, KEPT_SECONDS)
+        self.maps: Cache[tuple[str, str, int], KeptMap] = Cache(KEPT_MAPS, KEPT_SECONDS)
 
     async def translated(self, lines: Sequence[NewLine]) -> list[NewLine]:
         """Give the lines, places in bundles replaced where the version has a map. Raises: Unreachable, DatabaseBusy."""
@@ -48,7 +48,7 @@ class StackTraces:
         unknown = [key for key in keys if self.maps.get(key) is None]
         for key in unknown[:MAX_DECODED]:
             text = await self.fetch(*key)
-            self.maps.put(key, Kept(await asyncio.to_thread(_decoded, text, key) if text else None))
+            self.maps.put(key, KeptMap(await asyncio.to_thread(_decoded, text, key) if text else None))
         return [self._line(line) if _key(line) in keys else line for line in lines]
 
     def forget(self, project: str, function: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from bunbase.contracts.bunkms import Kms
 from bunbase.functions.store.variables import SealedVariable, VariableStore
+from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache
 
 SIZE: Final = 1000
@@ -20,7 +22,7 @@ def context_of(name: str) -> str:
     return f"functions/variable/{name}"
 
 
-class Values(msgspec.Struct, frozen=True):
+class VariableValues(msgspec.Struct, frozen=True):
     """`exposed`: what functions can read. `all`: hidden ones too, for the host to fill into headers."""
 
     all: dict[str, str]
@@ -31,20 +33,24 @@ class Environments:
     def __init__(self, store: VariableStore, kms: Kms) -> None:
         self.store = store
         self.kms = kms
-        self.cache: Cache[tuple[str, int], Values] = Cache(SIZE, TTL_SECONDS)
+        self.cache: Cache[tuple[str, int], VariableValues] = Cache(SIZE, TTL_SECONDS)
 
-    async def values(self, project: str, revision: int) -> Values:
+    async def values(self, project: str, revision: int) -> VariableValues:
         """Give the variables as of `revision` or later."""
         values = self.cache.get((project, revision))
         if values is None:
             sealed = await self.store.variables(project)
             everything = dict(zip([one.name for one in sealed], await self.unseal(project, sealed), strict=True))
             exposed = {one.name: everything[one.name] for one in sealed if one.exposed}
-            values = Values(everything, exposed)
+            values = VariableValues(everything, exposed)
             self.cache.put((project, revision), values)
         return values
 
-    async def current(self, project: str) -> Values:
+    async def all_values(self, deployment: Deployment) -> Mapping[str, str]:
+        """Return all variables of a deployment, those included that its functions cannot read."""
+        return (await self.values(deployment.project, deployment.environment)).all
+
+    async def current(self, project: str) -> VariableValues:
         return await self.values(project, await self.store.revision(project))
 
     async def unseal(self, project: str, sealed: list[SealedVariable]) -> list[str]:
