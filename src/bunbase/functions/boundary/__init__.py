@@ -1,4 +1,4 @@
-"""What crosses the boundary between the outside and a function's code.
+"""The boundary between the outside and a function's code: each check and each header that crosses it.
 
 `access.py`: callers; `arriving.py`: the request; `leaving.py`: the answer; `cookies.py`: cookies in both directions.
 """

@@ -1,4 +1,4 @@
-"""Puts egress together as the settings say."""
+"""Builds the fetcher from the settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from bunbase.pkg.errors import CannotStart
 
 
 def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, public_url: str = "") -> Fetcher:
-    """`public_url`: the installation's own. Raises: CannotStart for a network or a file that cannot be read."""
+    """Return a fetcher. `public_url`: of this installation.
+
+    Raises: CannotStart for a network or a file that cannot be read.
+    """
     try:
         also = networks(settings.allow_private_networks)
     except ValueError as error:
@@ -35,13 +38,13 @@ def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, 
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
-    """Trust what browsers trust, and the installation's own authority."""
+    """Return a context that trusts the public authorities and those in `ca_file`."""
     tls = httpx.create_ssl_context(trust_env=False)
     if ca_file:
         try:
             tls.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
             raise CannotStart(
-                f"functions.ca_file {ca_file}: {error}; name a file of certificates in PEM form"
+                f"functions.ca_file {ca_file}: {error}; it must be a file of certificates in PEM form"
             ) from None
     return tls

@@ -1,5 +1,5 @@
-"""What a call runs: the active version of a function, its code, and the variables it sees.
+"""Versions as calls run them: the active version of a function, its code, and the variables it sees.
 
-Each of them is remembered in memory, so a warm call asks no database. `rollout.py` makes what is remembered follow
-what the database says.
+All of these are cached in memory, so a warm call asks no database. `rollout.py` updates the caches when the database
+has changed.
 """

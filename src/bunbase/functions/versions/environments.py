@@ -1,4 +1,4 @@
-"""A project's variables in the clear: for workers about to start, and for owners who ask."""
+"""A project's variables in plain text, for workers that start and for owners who reveal them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache
 
 SIZE: Final = 1000
-TTL_SECONDS: Final = 900.0  # what BunKMS allows
+TTL_SECONDS: Final = 900.0  # BunKMS lets nobody keep plain text for longer
 
 
 def context_of(name: str) -> str:
-    """Give what a sealed value is bound to besides its project: it opens under no other name."""
+    """Return the encryption context of a variable. A sealed value cannot be opened under another name."""
     return f"functions/variable/{name}"
 
 
 class VariableValues(msgspec.Struct, frozen=True):
-    """`exposed`: what functions can read. `all`: hidden ones too, for the host to fill into headers."""
+    """`exposed`: variables that functions can read. `all`: also hidden ones, which the host fills into headers."""
 
     all: dict[str, str]
     exposed: dict[str, str]
@@ -36,7 +36,7 @@ class Environments:
         self.cache: Cache[tuple[str, int], VariableValues] = Cache(SIZE, TTL_SECONDS)
 
     async def values(self, project: str, revision: int) -> VariableValues:
-        """Give the variables as of `revision` or later."""
+        """Return the variables as of `revision` or later."""
         values = self.cache.get((project, revision))
         if values is None:
             sealed = await self.store.variables(project)
