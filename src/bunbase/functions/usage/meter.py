@@ -1,7 +1,7 @@
-"""What functions did, hour by hour: calls and how they ended, how long they took, what is to be paid for.
+"""Counts calls of functions by the hour: how they ended, how long they took, and the amounts that are billed.
 
-Kept in memory for a moment and added up in PostgreSQL by the batches of pkg/usage, statistics and usage together: each
-counts once, and a number that is lost to kill -9 is one of the last seconds.
+The counts stay in memory for a few seconds. Then pkg/usage writes statistics and usage as one numbered batch, which
+PostgreSQL adds exactly once. A server that is killed loses the counts of its last seconds only.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
-from bunbase.functions.durations import BUCKETS, bucket_of
 from bunbase.functions.store.hours import Hour
+from bunbase.functions.usage.durations import BUCKETS, bucket_of
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.functions.workers.worker import Worker
@@ -20,12 +20,14 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Deliver, Writer
 
-MAX_KEPT: Final = 20_000  # functions of an hour, while the database is away; of others only what is to be paid for
-UNNAMED: Final = ""  # all further functions of a project
+# Functions with counts of their own in memory; there can be more only while the database is away. Calls of further
+# functions count for the bill of their project, but not for statistics.
+MAX_KEPT: Final = 20_000
+UNNAMED: Final = ""  # stands for all further functions of a project
 
 
-class Counts:
-    """Of one function in one hour, since they were last frozen."""
+class CallCounts:
+    """Counts of one function in one hour, since they were last written."""
 
     def __init__(self) -> None:
         self.calls = self.errors = self.refused = self.cold = 0
@@ -36,13 +38,13 @@ class Counts:
 
 class Meter:
     def __init__(self, add: Deliver[Hour], clock: Clock) -> None:
-        self.counts: dict[tuple[str, str, datetime], Counts] = {}
-        self.rests: dict[str, int] = {}  # by project: thousandths of FN_MB_MS, which the next batch takes along
+        self.counts: dict[tuple[str, str, datetime], CallCounts] = {}
+        self.rests: dict[str, int] = {}  # by project: thousandths of FN_MB_MS that are added to the next batch
         self.writer = Writer(add, clock, self._rows)
         self.usage = self.writer.usage
 
-    def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
-        """Count a call that a worker had."""
+    def count_call(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
+        """Count a call that a worker ran."""
         _outcomes(outcome).inc()
         metrics.execution_seconds.observe(seconds)
         counts = self._of(worker.deployment)
@@ -56,42 +58,42 @@ class Meter:
         counts.peak_mb = max(counts.peak_mb, worker.peak_mb)
         counts.buckets[bucket_of(seconds)] += 1
 
-    def died(self, worker: Worker) -> None:
-        """Count what it burnt behind its last call."""
+    def count_death(self, worker: Worker) -> None:
+        """Count the processor time that a worker used after its last call."""
         if (counts := self._of(worker.deployment)) is not None:
             counts.cpu_us += round(worker.cpu.take() * 1000)
 
-    def refused(self, deployment: Deployment, why: str) -> None:
-        """Count a call that no worker had."""
+    def count_refusal(self, deployment: Deployment, why: str) -> None:
+        """Count a call that no worker ran."""
         _outcomes(why).inc()
         if (counts := self._of(deployment)) is not None:
             counts.refused += 1
 
     async def flush(self) -> None:
-        """Write everything; what cannot be written is kept for the next time."""
+        """Write all counts. Counts that cannot be written are kept for the next time."""
         await self.writer.flush()
 
     async def close(self) -> None:
         await self.writer.close()
 
-    def _of(self, deployment: Deployment) -> Counts | None:
+    def _of(self, deployment: Deployment) -> CallCounts | None:
         self.usage.turn_to(self.writer.now())
         key = (deployment.project, deployment.name, self.usage.hour)
         return self.counts.get(key) or self._new(*key)
 
-    def _new(self, project: str, function: str, hour: datetime) -> Counts | None:
+    def _new(self, project: str, function: str, hour: datetime) -> CallCounts | None:
         if len(self.counts) >= MAX_KEPT:
             metrics.counts_dropped.inc()
             function = UNNAMED
             if (project, function, hour) not in self.counts and len(self.counts) >= 2 * MAX_KEPT:
                 metrics.usage_dropped.labels(Dimension.FN_CALLS.name.lower()).inc()
                 return None
-        return self.counts.setdefault((project, function, hour), Counts())
+        return self.counts.setdefault((project, function, hour), CallCounts())
 
     def _rows(self) -> list[Hour]:
-        """Return all statistics in one order, so that two writers do not wait for each other, and begin at nothing.
+        """Return all statistics, and start counting from zero. The rows are sorted, so two writers cannot deadlock.
 
-        Billed amounts are added to the usage only here: with every call it cost some 2 µs.
+        Billed amounts are added to the usage here. Adding them with every call would cost some 2 µs each.
         """
         taken, self.counts = sorted(self.counts.items(), key=lambda item: item[0]), {}
         for (project, _, hour), counts in taken:
@@ -102,14 +104,14 @@ class Meter:
             self.rests = {}
         return [_row(*key, counts) for key, counts in taken if key[1] != UNNAMED]
 
-    def _use(self, project: str, counts: Counts) -> None:
+    def _use(self, project: str, counts: CallCounts) -> None:
         whole, self.rests[project] = divmod(counts.mb_us + self.rests.get(project, 0), 1000)
         self.usage.add(project, Dimension.FN_CALLS, counts.calls)
         self.usage.add(project, Dimension.FN_MB_MS, whole)
         self.usage.add(project, Dimension.FN_CPU_US, counts.cpu_us)
 
 
-def _row(project: str, function: str, hour: datetime, counts: Counts) -> Hour:
+def _row(project: str, function: str, hour: datetime, counts: CallCounts) -> Hour:
     return Hour(
         project,
         function,
@@ -125,4 +127,4 @@ def _row(project: str, function: str, hour: datetime, counts: Counts) -> Hour:
     )
 
 
-_outcomes: Final = cache(metrics.invocations.labels)  # a handful
+_outcomes: Final = cache(metrics.invocations.labels)  # there are fewer than ten outcomes

@@ -1,4 +1,4 @@
-"""Who may call a function."""
+"""Decides whether a caller may call a function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bunbase.pkg.errors import Forbidden, Unauthenticated
 
 
 def admit(caller: Caller, access: Access) -> None:
-    """Let through who may call; the secret key and the project's developers may call everything.
+    """Check that the caller may call a function. The secret key and the project's developers may call every function.
 
     Raises: Unauthenticated, Forbidden.
     """
@@ -35,6 +35,6 @@ def _admit_key(caller: Caller, access: Access) -> None:
         case Access.USER:
             caller.end_user()
         case Access.SECRET:
-            raise Forbidden("This function takes the project's secret key only, from a server.")
+            raise Forbidden("This function is called with the project's secret key only, from a server.")
         case _ as never:
             assert_never(never)

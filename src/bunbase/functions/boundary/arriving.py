@@ -1,7 +1,8 @@
-"""The part of a request that reaches a function: no credential of ours, by the beginning of its name, not by a list.
+"""Removes BunBase's own credentials from a request before a function sees it.
 
-The next credential that BunBase invents is called `X-Bunbase-…`, or is a cookie `bb_…`: it is kept back without a word
-here. The headers of triggers begin alike; BunBase writes them itself, behind this.
+Credentials are recognised by the beginning of their names, `X-Bunbase-` for headers and `bb_` for cookies, not by a
+list. So a credential that a later version of BunBase introduces is removed without a change here. The headers that
+describe a trigger also begin with `X-Bunbase-`; BunBase adds them later, so a client cannot forge them.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ import re
 from typing import Final
 from urllib.parse import unquote_plus
 
-from bunbase.functions.cookies import for_function
+from bunbase.functions.boundary.cookies import for_function
 from bunbase.functions.workers.answer_head import Headers, without_hop_by_hop
 
 OURS: Final = "x-bunbase-"
-CREDENTIALS: Final = frozenset({"authorization"})  # for us; `proxy-authorization` is of one hop only
+CREDENTIALS: Final = frozenset({"authorization"})  # `proxy-authorization` is a hop-by-hop header, removed anyway
 KEY_PARAMETER: Final = "key"
 KEY: Final = re.compile(r"\s*[ps]k_")
 
 
 def headers_for_function(sent: Headers, project: str) -> Headers:
-    """Return what the function sees. `sent`: names in lower case."""
+    """Return the headers that the function sees. Names are in lower case."""
     passed = []
     for name, value in without_hop_by_hop(sent, also=CREDENTIALS):
         if name.startswith(OURS):
@@ -36,7 +37,7 @@ def headers_for_function(sent: Headers, project: str) -> Headers:
 
 
 def without_key(address: str) -> str:
-    """Return the address without parameters `key` that hold a key of a project; one of the function's own stays."""
+    """Return the address without the `key` parameters that hold a project key. A `key` with any other value stays."""
     path, mark, query = address.partition("?")
     if not mark or not query:
         return address

@@ -1,4 +1,4 @@
-"""What functions and variables may be called."""
+"""Rules for the names of functions and variables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
 def could_be_function(name: str) -> bool:
-    """False for what no function is called: it need not be looked for, and PostgreSQL takes no NUL."""
+    """False if no function can have this name. Then it is not looked up: PostgreSQL refuses a NUL in a text."""
     return FUNCTION.fullmatch(name) is not None
 
 
@@ -23,14 +23,14 @@ def could_be_variable(name: str) -> bool:
 def check_function_name(name: str) -> None:
     """Raises: InvalidInput."""
     if not could_be_function(name):
-        _refuse("A function's name begins with a letter: a-z, 0-9 and -, at most 63 characters.")
+        raise InvalidInput.at(
+            "/name", "A function's name has at most 63 characters: a-z, 0-9 and -, and begins with a letter."
+        )
 
 
 def check_variable_name(name: str) -> None:
     """Raises: InvalidInput."""
     if not could_be_variable(name):
-        _refuse("A variable's name begins with a letter or _: A-Z, 0-9 and _, at most 64 characters.")
-
-
-def _refuse(message: str) -> None:
-    raise InvalidInput(message, errors=[{"path": "/name", "message": message}])
+        raise InvalidInput.at(
+            "/name", "A variable's name has at most 64 characters: A-Z, 0-9 and _, and begins with a letter or _."
+        )

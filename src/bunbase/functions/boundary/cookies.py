@@ -1,9 +1,14 @@
 """Cookies between browsers and functions.
 
-Three things must not happen: a cookie of ours reaches a function, a function sets one named like ours, and a function
-sets one that another project's function is sent. On a host that projects share, the browser cannot keep the last apart
-(two projects may both have a function `login`), so there the project stands in front of the cookie's name, and its path
-is the function's own. On a project's own host a cookie stays as it is, but for its domain: the host's alone.
+Three things must not happen:
+
+1. A function receives one of BunBase's own cookies.
+2. A function sets a cookie with a name that BunBase uses.
+3. A function sets a cookie that the browser sends to a function of another project.
+
+On a host that projects share, browsers cannot prevent the third: two projects may both have a function `login`. So
+there the cookie's name gets the project's id as a prefix, and its path is the path of the function. On a project's own
+host a cookie stays as it is, except that it never has a domain, so it is sent to this host only.
 """
 
 from __future__ import annotations
@@ -11,14 +16,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-OURS: Final = re.compile(r"(?:__[a-z-]+-)?bb_", re.I)  # browsers compare __Host- and its kin without regard to case
+OURS: Final = re.compile(r"(?:__[a-z-]+-)?bb_", re.I)  # browsers ignore case in prefixes such as __Host-
 PROMISING: Final = re.compile(r"__(?:host|secure|http)-", re.I)
 PROJECT: Final = "prj_"
 BLANK: Final = " \t"
 
 
 def for_function(sent: str, project: str) -> str:
-    """Return a Cookie header as a function of the project sees it: nothing of ours, nothing of another project."""
+    """Return a Cookie header without BunBase's own cookies and without those of other projects."""
     passed = []
     for pair in sent.split(";"):
         name, equals, value = pair.strip(BLANK).partition("=")
@@ -35,19 +40,22 @@ def for_function(sent: str, project: str) -> str:
 
 
 def on_shared_host(set_cookie: str, project: str, path: str) -> str | None:
-    """Return what is set where projects share a host, None for nothing. `path`: of the function."""
+    """Return the Set-Cookie header for a host that projects share; None if nothing may be set.
+
+    `path`: the path of the function.
+    """
     read = _read(set_cookie)
     if read is None:
         return None
     name, value, attributes = read
     if PROMISING.match(name):
-        return None  # its name promises what it cannot have here, such as Path=/
+        return None  # the prefix of its name promises an attribute that it cannot have here, such as Path=/
     kept = [one for one in attributes if _attribute(one) not in ("domain", "path")]
     return "; ".join([f"{project}.{name}={value}", *kept, f"Path={path}"])
 
 
 def on_own_host(set_cookie: str) -> str | None:
-    """Return what is set where the host is the project's alone, None for nothing."""
+    """Return the Set-Cookie header for a project's own host; None if nothing may be set."""
     read = _read(set_cookie)
     if read is None:
         return None
@@ -60,9 +68,10 @@ def is_ours(name: str) -> bool:
 
 
 def _read(set_cookie: str) -> tuple[str, str, list[str]] | None:
-    """Split a Set-Cookie header as browsers do (RFC 6265bis §5.6); None for a cookie that may not be set.
+    """Return the name, value and attributes of a Set-Cookie header, split as browsers do (RFC 6265bis §5.6).
 
-    One without a name is none for us: browsers send `=bb_x=1` back as `bb_x=1`.
+    None if the cookie may not be set. That includes a cookie without a name: browsers would send `=bb_x=1` back as
+    `bb_x=1`, which is a cookie of BunBase.
     """
     pair, *attributes = set_cookie.split(";")
     name, equals, value = pair.partition("=")

@@ -1,4 +1,4 @@
-"""Log lines on their way to the database: kept in memory for a moment, written many at a time."""
+"""Collects log lines in memory and writes them to the database in batches."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ MAX_BYTES: Final = 16 << 20
 BATCH_LINES: Final = 1000
 
 Write = Callable[[str, int, Sequence[NewLine]], Awaitable[None]]
-"""Write a batch unless one of this writer with this number, or a higher one, was written before."""
+"""Write a batch, unless a batch of this writer with this number or a higher one was written before."""
 Prepare = Callable[[Sequence[NewLine]], Awaitable[Sequence[NewLine]]]
 
 
 class LogBuffer:
-    """Holds at most MAX_LINES and MAX_BYTES; what comes on top, while the database is slow or away, is lost.
+    """Holds at most MAX_LINES and MAX_BYTES. Further lines are lost; this happens if the database is slow or away.
 
-    A project may hold as much as is still free: so one that floods has half of it, and there is always room for others.
-    `prepare` is what is done to lines just before they are written. A batch that was begun stays the same until it is
-    known to be written: when only the answer was lost, or the task cancelled, it must not be written twice.
+    A project may hold as much as is still free. So a project that floods the log takes half of the buffer at most, and
+    there is always room for others.
+
+    `write` stores a batch; `prepare` translates its lines just before. A batch that was begun keeps its number and its
+    lines until it is known to be written. Otherwise a batch would be written twice if only the database's answer was
+    lost, or if the task was cancelled.
     """
 
     def __init__(self, write: Write, clock: Clock, prepare: Prepare) -> None:
@@ -44,10 +47,11 @@ class LogBuffer:
         self.lost = 0
         self.writer = new_id("wrt")
         self.seq = 0
-        self.begun = 0  # lines of the batch `seq`, if it may have been written
+        self.begun = 0  # the number of lines in batch `seq`, while it is not known to be written
         self.writing = asyncio.Lock()
 
     def say(self, said: Said) -> None:
+        """Add a line, or count it as lost if there is no room."""
         of = said.deployment
         if not self._has_room(of.project, len(said.text)):
             self.lost += 1
@@ -59,7 +63,7 @@ class LogBuffer:
         self._count(line, 1)
 
     async def flush(self) -> None:
-        """Write everything; lines that cannot be written stay for the next time."""
+        """Write all lines. Lines that cannot be written stay for the next time."""
         if self.lost:
             log.warning("log lines of functions were lost: the database does not keep up", lines=self.lost)
             self.lost = 0

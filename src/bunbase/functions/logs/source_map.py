@@ -1,7 +1,7 @@
 """Source maps (ECMA-426, JSON version 3): from a place in a bundle to the place in its author's file.
 
-Only what a stack trace needs: no names, no index maps. What comes from a deployment is not trusted: sizes are bounded,
-and a map that contradicts itself is refused as a whole.
+Only the parts that a stack trace needs are read: no names, no index maps. A map comes from a deployment, so it is not
+trusted: its sizes are bounded, and a map that contradicts itself is refused as a whole.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_SHOWN_CHARACTERS: Final = 200
 DIGITS: Final = {
     ord(digit): value for value, digit in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 }
-CONTINUES: Final = 32  # in a base 64 digit: five bits, and whether more follow
+CONTINUES: Final = 32  # a base 64 digit holds five bits of a number, and this bit if more digits follow
 MAX_SHIFT: Final = 30  # seven digits hold more than MAX_NUMBER
 
 Source = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -34,11 +34,11 @@ class SourceMapFile(msgspec.Struct, frozen=True):
 
 
 class BadSourceMap(Exception):
-    """What is said to be a source map is none; the message says why."""
+    """A source map that cannot be used. The message says why."""
 
 
 class Place(NamedTuple):
-    """`line` and `column` count from 1."""
+    """A place in an author's file. `line` and `column` count from 1."""
 
     file: str
     line: int
@@ -49,18 +49,18 @@ class Place(NamedTuple):
 
 
 class SourceMap:
-    """Mappings in five flat arrays: a twentieth of what as many tuples would take."""
+    """The decoded mappings, in flat arrays. They take a twentieth of the memory that tuples would take."""
 
     def __init__(self, sources: list[str]) -> None:
         self.sources = sources
-        self.line_starts = array("i", [0])  # where each line of the bundle begins in the arrays below
+        self.line_starts = array("i", [0])  # the index in the arrays below at which each line of the bundle begins
         self.columns = array("i")
-        self.files = array("i")  # -1 where the bundler made it up
+        self.files = array("i")  # -1 for code that the bundler added
         self.lines = array("i")
         self.file_columns = array("i")
 
     def find(self, line: int, column: int) -> Place | None:
-        """Give where a place in the bundle came from. Both count from 1."""
+        """Return the origin of a place in the bundle, None if it has none. `line` and `column` count from 1."""
         if not 1 <= line < len(self.line_starts):
             return None
         first, end = self.line_starts[line - 1], self.line_starts[line]
@@ -75,7 +75,7 @@ def read_source_map(text: bytes) -> SourceMapFile:
     try:
         return msgspec.json.decode(text, type=SourceMapFile)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadSourceMap(f"it is no JSON source map of version 3 ({error})") from None
+        raise BadSourceMap(f"it is not a JSON source map of version 3 ({error})") from None
 
 
 def decode_source_map(text: bytes) -> SourceMap:
@@ -84,7 +84,7 @@ def decode_source_map(text: bytes) -> SourceMap:
     if len(file.mappings) > MAX_MAPPINGS_CHARACTERS:
         raise BadSourceMap(f"its mappings are longer than {MAX_MAPPINGS_CHARACTERS >> 20} MiB")
     decoded = SourceMap([_shown(source or "?", file.source_root or "") for source in file.sources])
-    place = [0, 0, 0]  # file, line and column; every number in the mappings is a difference to the one before
+    place = [0, 0, 0]  # file, line and column; each number in the mappings is a difference from the one before
     for line in file.mappings.split(";"):
         column = 0
         for segment in line.split(","):
@@ -97,7 +97,7 @@ def decode_source_map(text: bytes) -> SourceMap:
 
 
 def _add_segment(decoded: SourceMap, before: int, place: list[int], numbers: list[int]) -> int:
-    """Add what one segment says; give its column in the bundle."""
+    """Add one mapping; return its column in the bundle. `before`: the column of the mapping before it."""
     column = before + numbers[0]
     if len(numbers) > 1:
         for index in range(3):
@@ -135,8 +135,10 @@ def _numbers(segment: str) -> list[int]:
 
 
 def _shown(source: str, root: str) -> str:
-    """Give a file's name as a log may show it: no control characters, the end of one that is very long."""
+    """Return a file's name for the log: without control characters, and only the end of a very long name."""
     whole = root + source
-    end = whole[-MAX_SHOWN_CHARACTERS:]  # cut first: looking at every character of 20,000 long names takes seconds
+    end = whole[
+        -MAX_SHOWN_CHARACTERS:
+    ]  # cut first, since checking every character of 20,000 long names would take seconds
     name = "".join(character for character in end if character.isprintable())
     return name if len(whole) <= MAX_SHOWN_CHARACTERS else f"…{name[1:]}"

@@ -1,27 +1,29 @@
-"""A project's variables in the clear: for workers about to start, and for owners who ask."""
+"""A project's variables in plain text, for workers that start and for owners who reveal them."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from bunbase.contracts.bunkms import Kms
 from bunbase.functions.store.variables import SealedVariable, VariableStore
+from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache
 
 SIZE: Final = 1000
-TTL_SECONDS: Final = 900.0  # what BunKMS allows
+TTL_SECONDS: Final = 900.0  # BunKMS lets nobody keep plain text for longer
 
 
 def context_of(name: str) -> str:
-    """Give what a sealed value is bound to besides its project: it opens under no other name."""
+    """Return the encryption context of a variable. A sealed value cannot be opened under another name."""
     return f"functions/variable/{name}"
 
 
-class Values(msgspec.Struct, frozen=True):
-    """`exposed`: what functions can read. `all`: hidden ones too, for the host to fill into headers."""
+class VariableValues(msgspec.Struct, frozen=True):
+    """`exposed`: variables that functions can read. `all`: also hidden ones, which the host fills into headers."""
 
     all: dict[str, str]
     exposed: dict[str, str]
@@ -31,20 +33,24 @@ class Environments:
     def __init__(self, store: VariableStore, kms: Kms) -> None:
         self.store = store
         self.kms = kms
-        self.cache: Cache[tuple[str, int], Values] = Cache(SIZE, TTL_SECONDS)
+        self.cache: Cache[tuple[str, int], VariableValues] = Cache(SIZE, TTL_SECONDS)
 
-    async def values(self, project: str, revision: int) -> Values:
-        """Give the variables as of `revision` or later."""
+    async def values(self, project: str, revision: int) -> VariableValues:
+        """Return the variables as of `revision` or later."""
         values = self.cache.get((project, revision))
         if values is None:
             sealed = await self.store.variables(project)
             everything = dict(zip([one.name for one in sealed], await self.unseal(project, sealed), strict=True))
             exposed = {one.name: everything[one.name] for one in sealed if one.exposed}
-            values = Values(everything, exposed)
+            values = VariableValues(everything, exposed)
             self.cache.put((project, revision), values)
         return values
 
-    async def current(self, project: str) -> Values:
+    async def all_values(self, deployment: Deployment) -> Mapping[str, str]:
+        """Return all variables of a deployment, those included that its functions cannot read."""
+        return (await self.values(deployment.project, deployment.environment)).all
+
+    async def current(self, project: str) -> VariableValues:
         return await self.values(project, await self.store.revision(project))
 
     async def unseal(self, project: str, sealed: list[SealedVariable]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Durations in few numbers: a histogram whose buckets grow by a quarter, good for percentiles within some 12 %."""
+"""A histogram of durations. Each bucket is a quarter wider than the last, so percentiles are exact to about 12 %."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import Final
 
 SHORTEST_SECONDS: Final = 0.0001
 GROWTH: Final = 1.25
-BUCKETS: Final = 70  # up to 480 s: the longest call there may be, and a little
+BUCKETS: Final = 70  # up to 480 s, which is longer than any call may take
 
 _PER_BUCKET: Final = math.log(GROWTH)
 
 
 def bucket_of(seconds: float) -> int:
-    """Bucket n holds what took at most `upper(n)`; the last one also what took longer."""
+    """Return the bucket of a duration: the first whose upper bound is not below it, or the last bucket."""
     if seconds <= SHORTEST_SECONDS:
         return 0
     return min(BUCKETS - 1, math.ceil(math.log(seconds / SHORTEST_SECONDS) / _PER_BUCKET))
 
 
 def upper_seconds(bucket: int) -> float:
+    """Return the upper bound of a bucket."""
     return SHORTEST_SECONDS * GROWTH**bucket
 
 
 def percentile_ms(buckets: Sequence[int], share: float) -> float | None:
-    """Give the middle of the bucket in which `share` of all is reached; None of nothing."""
+    """Return the middle of the bucket in which `share` of all durations is reached; None if all buckets are empty."""
     total = sum(buckets)
     if not total:
         return None

@@ -1,6 +1,6 @@
-"""What new workers load, remembered: the first worker of a version just deployed, and later ones, ask no database.
+"""Keeps the code of versions in memory, so that a new worker need not wait for the database to load it.
 
-Versions never change, so nothing here can be out of date; what was deleted is dropped for its memory's sake.
+A version never changes, so nothing here can be out of date. Deleted versions are dropped only to free memory.
 """
 
 from __future__ import annotations
@@ -9,24 +9,28 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bunbase.functions.store.functions import Loaded
+from bunbase.functions.store.functions import ProgramCode
 from bunbase.functions.workers.deployment import Deployment
 
 MAX_BYTES: Final = 32 << 20
 
-Key = tuple[str, str, int, str]  # project, name, version, sha256: a name that is deleted and used again begins at 1
-LookUp = Callable[[str, str, int], Awaitable[Loaded | None]]
+Key = tuple[
+    str, str, int, str
+]  # project, name, version, sha256: if a deleted name is used again, its versions begin at 1 again
+LookUp = Callable[[str, str, int], Awaitable[ProgramCode | None]]
 
 
 class Loadable:
+    """`look_up(project, name, version)` reads the code from the database."""
+
     def __init__(self, look_up: LookUp, max_bytes: int = MAX_BYTES) -> None:
         self.look_up = look_up
         self.max_bytes = max_bytes
         self.held_bytes = 0
-        self.entries: OrderedDict[Key, Loaded] = OrderedDict()
+        self.entries: OrderedDict[Key, ProgramCode] = OrderedDict()
 
-    async def of(self, one: Deployment) -> Loaded | None:
-        """Give what is loaded for a version; None if it was deleted."""
+    async def load(self, one: Deployment) -> ProgramCode | None:
+        """Return the code of a version; None if it was deleted."""
         key = (one.project, one.name, one.version, one.sha256)
         found = self.entries.get(key)
         if found is None:
@@ -37,8 +41,8 @@ class Loadable:
             self.entries.move_to_end(key)
         return found
 
-    def keep(self, key: Key, loaded: Loaded) -> None:
-        """Remember it; what was not asked for longest gives way."""
+    def keep(self, key: Key, loaded: ProgramCode) -> None:
+        """Keep the code of a version. The least recently used versions make room for it."""
         self._drop(key)
         self.entries[key] = loaded
         self.held_bytes += _size(loaded)
@@ -46,7 +50,7 @@ class Loadable:
             self._drop(next(iter(self.entries)))
 
     def forget(self, project: str, name: str = "") -> None:
-        """Drop a function, or all of a project."""
+        """Drop one function, or all functions of a project if `name` is empty."""
         for key in [key for key in self.entries if key[0] == project and name in ("", key[1])]:
             self._drop(key)
 
@@ -55,5 +59,5 @@ class Loadable:
             self.held_bytes -= _size(loaded)
 
 
-def _size(loaded: Loaded) -> int:
+def _size(loaded: ProgramCode) -> int:
     return len(loaded.code) + len(loaded.bytecode)

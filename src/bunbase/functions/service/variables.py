@@ -1,4 +1,4 @@
-"""A project's variables."""
+"""A project's variables: listing, revealing, setting and deleting them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.functions import Variable, VariableNotFound, Variables
-from bunbase.functions.names import check_variable_name, could_be_variable
-from bunbase.functions.service.parts import Parts
-from bunbase.functions.store.variables import NewVariable
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store.variables import NewVariable, VariableStore
+from bunbase.functions.versions.environments import Environments
+from bunbase.functions.versions.names import check_variable_name, could_be_variable
+from bunbase.functions.versions.rollout import Rollout
+from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.logger import logger
 
@@ -17,12 +20,26 @@ log = logger("functions")
 MAX_VALUE_BYTES: Final = 32 << 10
 
 
-class Environment(Parts):
+class ProjectVariables:
+    def __init__(
+        self,
+        store: VariableStore,
+        environments: Environments,
+        rollout: Rollout,
+        clock: Clock,
+        settings: FunctionsSettings,
+    ) -> None:
+        self.store = store
+        self.environments = environments
+        self.rollout = rollout
+        self.clock = clock
+        self.settings = settings
+
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
         caller.need(Role.ADMIN if reveal else Role.DEVELOPER)
         if reveal:
             caller.need_secrets()
-        sealed = await self.stores.variables.variables(caller.project)
+        sealed = await self.store.variables(caller.project)
         if not reveal:
             return Variables(tuple(Variable(one.name, one.updated_at, exposed=one.exposed) for one in sealed))
         log.info("variables revealed", project=caller.project, developer=caller.signed_in().id)
@@ -41,20 +58,19 @@ class Environment(Parts):
         sealed = await self.environments.seal(caller.project, name, value)
         row = NewVariable(name, sealed, self.clock.now(), exposed)
         limit = self.settings.max_variables_per_project
-        stored = await self.stores.variables.set(caller.project, row, limit)
+        stored = await self.store.set(caller.project, row, limit)
         if stored is None:
             raise InvalidInput(f"The project has {limit} variables, the most it can have; unset one first.")
-        await self.changed(caller.project)
+        await self.rollout.replace_outdated(caller.project)
         return Variable(name, row.updated_at, exposed=stored)
 
     async def delete_variable(self, caller: Caller, name: str) -> None:
         caller.need(Role.DEVELOPER)
-        if not (could_be_variable(name) and await self.stores.variables.delete(caller.project, name)):
+        if not (could_be_variable(name) and await self.store.delete(caller.project, name)):
             raise VariableNotFound(f"The project has no variable {name}.")
-        await self.changed(caller.project)
+        await self.rollout.replace_outdated(caller.project)
 
 
 def _check_value(value: str) -> None:
     if len(value.encode()) > MAX_VALUE_BYTES or "\0" in value:
-        message = f"A value has at most {MAX_VALUE_BYTES >> 10} KiB, and no NUL character."
-        raise InvalidInput(message, errors=[{"path": "/value", "message": message}])
+        raise InvalidInput.at("/value", f"A value has at most {MAX_VALUE_BYTES >> 10} KiB, and no NUL character.")
