@@ -287,7 +287,7 @@ async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms
     async with whole_bundoc(tmp_path, kms, settings, clock) as bundoc:
         await put(bundoc, "d1")
         clock.advance(24 * HOUR_SECONDS)
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
         (folder,) = (tmp_path / "backups" / "prj_a").iterdir()
         made = msgspec.json.decode((folder / "manifest.json").read_bytes())
         edit(folder, made["created_at"], "2126" + made["created_at"][4:])
@@ -297,7 +297,7 @@ async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms
     async with whole_bundoc(tmp_path, kms, settings, clock) as bundoc:
         await put(bundoc, "d2")
         clock.advance(24 * HOUR_SECONDS)
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
 
         found = (await bundoc.backups(OWNER, 100, None)).items
         assert [one.authenticity is Authenticity.PROVED for one in found] == [True, False]

@@ -68,7 +68,7 @@ async def http(bundoc: Bundoc) -> AsyncIterator[httpx.AsyncClient]:
 async def done(http: httpx.AsyncClient, bundoc: BundocRoom, begun: httpx.Response) -> dict[str, Any]:
     assert begun.status_code == 202, begun.text
     job = begun.json()
-    await ended(bundoc, member_caller(job["project"]), bundoc.jobs.one(job["project"], job["id"]))
+    await ended(bundoc, member_caller(job["project"]), bundoc.backup_service.jobs.one(job["project"], job["id"]))
     found: dict[str, Any] = (await http.get(begun.headers["location"])).json()
     return found
 

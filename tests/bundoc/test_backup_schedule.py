@@ -35,14 +35,14 @@ async def reasons(bundoc: Bundoc, caller: Caller = OWNER) -> list[str]:
 async def test_a_project_is_backed_up_once_in_each_period(tmp_path: Path, kms: FakeKms, clock: ManualClock) -> None:
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
         assert await reasons(bundoc) == []  # its first period began with it
 
         for day in range(4):
             await put(bundoc, f"day{day}")
             clock.advance(DAY)
-            await bundoc.back_up_due()
-            await bundoc.back_up_due()
+            await bundoc.backup_service.back_up_due()
+            await bundoc.backup_service.back_up_due()
 
             assert await reasons(bundoc) == ["scheduled"] * min(day + 1, 2)
 
@@ -51,10 +51,10 @@ async def test_what_nobody_wrote_to_is_not_backed_up_again(tmp_path: Path, kms: 
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         clock.advance(DAY)
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
 
         clock.advance(10 * DAY)
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
 
         assert await reasons(bundoc) == ["scheduled"]
 
@@ -65,13 +65,13 @@ async def test_after_a_long_downtime_a_missed_backup_is_made_once(
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         clock.advance(DAY)
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
         await put(bundoc, "d2")
     clock.advance(5 * DAY)
 
     async with room(tmp_path, kms, clock) as bundoc:
         for _ in range(3):
-            await bundoc.back_up_due()
+            await bundoc.backup_service.back_up_due()
 
         assert await reasons(bundoc) == ["scheduled", "scheduled"]
 
@@ -83,7 +83,7 @@ async def test_retention_leaves_alone_what_was_asked_for(tmp_path: Path, kms: Fa
             await backed_up(bundoc)
             await put(bundoc, f"later{day}")
             clock.advance(DAY)
-            await bundoc.back_up_due()
+            await bundoc.backup_service.back_up_due()
 
         assert sorted(await reasons(bundoc)) == ["manual"] * 4 + ["scheduled"] * 2
 
@@ -95,13 +95,13 @@ async def test_a_project_may_have_a_schedule_of_its_own(tmp_path: Path, kms: Fak
         own = await bundoc.set_backup_schedule(OWNER, BackupSchedule(0, 5))
         assert (own.every_hours, own.kept, own.own) == (0, 5, True)
         clock.advance(DAY)
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
         assert (await reasons(bundoc), await reasons(bundoc, OTHER_OWNER)) == ([], ["scheduled"])
 
     async with room(tmp_path, kms, clock) as bundoc:
         assert (await bundoc.backup_schedule(OWNER)).own
         assert not (await bundoc.set_backup_schedule(OWNER, None)).own
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
         assert await reasons(bundoc) == ["scheduled"]
 
 
@@ -113,7 +113,7 @@ async def test_one_that_fails_keeps_no_other_from_its_backup(tmp_path: Path, kms
     clock.advance(DAY)
 
     async with room(tmp_path, kms, clock) as bundoc:
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
 
         assert (await reasons(bundoc), await reasons(bundoc, OTHER_OWNER)) == ([], ["scheduled"])
 
@@ -124,11 +124,11 @@ async def test_the_oldest_safety_backups_go_too(tmp_path: Path, kms: FakeKms, cl
         id = await backed_up(bundoc)
         for _ in range(4):
             restored = await bundoc.restore_backup(OWNER, OWNER, id)
-            running = bundoc.jobs.jobs[restored.id]
+            running = bundoc.backup_service.jobs.jobs[restored.id]
             assert running.task is not None
             await running.task
         clock.advance(DAY)
-        await bundoc.back_up_due()
+        await bundoc.backup_service.back_up_due()
 
         made = await reasons(bundoc)
         assert made.count(BackupReason.BEFORE_RESTORE.value) == 2

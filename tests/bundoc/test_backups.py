@@ -236,7 +236,7 @@ async def test_a_project_is_closed_only_while_it_is_replaced(
 ) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
-    keep = bundoc.store.keep
+    keep = bundoc.backup_service.store.keep
     refused = []
 
     async def keep_slowly(*kept: object) -> None:
@@ -246,7 +246,7 @@ async def test_a_project_is_closed_only_while_it_is_replaced(
             refused.append(restoring.value.headers()["retry-after"])
         await keep(*kept)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bundoc.store, "keep", keep_slowly)
+    monkeypatch.setattr(bundoc.backup_service.store, "keep", keep_slowly)
     job = await restored(bundoc, id)
 
     assert (job.state, refused) == (JobState.DONE, ["2", "2"])

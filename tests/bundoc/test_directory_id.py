@@ -24,7 +24,7 @@ async def filled(data_dir: Path, kms: FakeKms) -> None:
 
 async def has_bread(data_dir: Path, kms: FakeKms, settings: BundocSettings | None = None) -> bool:
     async with whole_bundoc(data_dir, kms, settings or BundocSettings()) as bundoc:
-        return bool(await bundoc.engine.get("prj_a", "posts", "bread"))
+        return bool(await bundoc.documents.engine.get("prj_a", "posts", "bread"))
 
 
 def id_in(data_dir: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.functions import FunctionConfig
-from bunbase.functions.logs.buffer import MAX_BYTES, MAX_LINES, LogBuffer
+from bunbase.functions.log_buffer import MAX_BYTES, MAX_LINES, LogBuffer
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.store.logs import NewLine
 from bunbase.functions.workers.deployment import Deployment, Said

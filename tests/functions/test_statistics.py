@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from bunbase.contracts.caller import Role
 from bunbase.contracts.functions import FunctionError, FunctionNotFound, FunctionOverloaded
+from bunbase.functions import meter
+from bunbase.functions.durations import BUCKETS, bucket_of, percentile_ms, upper_seconds
 from bunbase.functions.service import FunctionsService
-from bunbase.functions.usage import meter
-from bunbase.functions.usage.durations import BUCKETS, bucket_of, percentile_ms, upper_seconds
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import ManualClock, SystemClock
 from bunbase.pkg.errors import Forbidden, Unreachable

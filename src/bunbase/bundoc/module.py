@@ -36,10 +36,10 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         store = BackupDirectory(directory, Proofs(rooms[Kms]))
         room = BundocRoom(engine, copies, store, site.clock, settings, site.dev)
         try:
-            async with running(tend_job(room), back_up_job(room)):
+            async with running(tend_job(room.documents), back_up_job(room.backup_service)):
                 yield room
         finally:
-            await room.close_backups()
+            await room.backup_service.close_backups()
             copies.close()
 
 

@@ -1,6 +1,8 @@
-"""The whole of Bundoc's contract in one object."""
+"""The whole contract of Bundoc: its three services, and the calls that are handed on to them."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator
 
 from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.service import BackupsService
@@ -9,17 +11,120 @@ from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.transfer.service import TransferService
+from bunbase.contracts.backups import (
+    Backup,
+    BackupJob,
+    BackupPage,
+    BackupSchedule,
+    BackupScheduleState,
+    ExportPart,
+    Imported,
+    ImportLine,
+    ImportMode,
+)
+from bunbase.contracts.bundoc import Aggregation, Changes, Commit, Document, KeyState, Page, Precondition, Query
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.collections import Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.pkg.clock import Clock
 
 
-class BundocRoom(BundocService, BackupsService, TransferService):
+class BundocRoom:
     def __init__(
         self, engine: Engine, copies: Copies, store: BackupStore, clock: Clock, settings: BundocSettings, dev: bool
     ) -> None:
-        BundocService.__init__(self, engine, dev=dev, max_scan=settings.max_scan, clock=clock)
-        BackupsService.__init__(self, copies, store, clock, settings)
-        TransferService.__init__(self, engine, self)
+        self.documents = BundocService(engine, dev=dev, max_scan=settings.max_scan, clock=clock)
+        self.backup_service = BackupsService(copies, store, clock, settings)
+        self.transfer = TransferService(engine, self.documents)
+
+    async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
+        return await self.documents.get(caller, collection, id, expand)
+
+    async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
+        return await self.documents.create(caller, collection, body)
+
+    async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
+        return await self.documents.put(caller, collection, id, body, when)
+
+    async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
+        return await self.documents.patch(caller, collection, id, patch, when)
+
+    async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
+        await self.documents.delete(caller, collection, id, when)
+
+    async def commit(self, caller: Caller, body: bytes) -> Commit:
+        return await self.documents.commit(caller, body)
+
+    async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
+        return await self.documents.changes(caller, since, limit, wait_seconds)
+
+    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
+        return await self.documents.list(caller, collection, limit, cursor)
+
+    async def query(self, caller: Caller, collection: str, query: Query) -> Page:
+        return await self.documents.query(caller, collection, query)
+
+    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
+        return await self.documents.aggregate(caller, collection, aggregation)
+
+    async def collections(self, caller: Caller) -> tuple[Collection, ...]:
+        return await self.documents.collections(caller)
+
+    async def collection(self, caller: Caller, name: str) -> Collection:
+        return await self.documents.collection(caller, name)
+
+    async def put_collection(self, caller: Caller, name: str, spec: CollectionSpec, wait: bool = True) -> Collection:
+        return await self.documents.put_collection(caller, name, spec, wait)
+
+    async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
+        return await self.documents.misfits(caller, name, query)
+
+    async def drop_collection(self, caller: Caller, name: str) -> None:
+        await self.documents.drop_collection(caller, name)
+
+    async def data_key(self, caller: Caller) -> KeyState:
+        return await self.documents.data_key(caller)
+
+    async def rotate_data_key(self, caller: Caller) -> KeyState:
+        return await self.documents.rotate_data_key(caller)
+
+    async def test_rules(self, caller: Caller, body: bytes) -> Page:
+        return await self.documents.test_rules(caller, body)
+
+    async def create_backup(self, caller: Caller) -> BackupJob:
+        return await self.backup_service.create_backup(caller)
+
+    async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
+        return await self.backup_service.backups(caller, limit, cursor)
+
+    async def backup(self, caller: Caller, id: str) -> Backup:
+        return await self.backup_service.backup(caller, id)
+
+    async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
+        return await self.backup_service.verify_backup(caller, id)
+
+    async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
+        return await self.backup_service.restore_backup(caller, source, id, unauthenticated)
+
+    async def delete_backup(self, caller: Caller, id: str) -> None:
+        await self.backup_service.delete_backup(caller, id)
+
+    async def backup_job(self, caller: Caller, id: str) -> BackupJob:
+        return await self.backup_service.backup_job(caller, id)
+
+    async def backup_schedule(self, caller: Caller) -> BackupScheduleState:
+        return await self.backup_service.backup_schedule(caller)
+
+    async def set_backup_schedule(self, caller: Caller, schedule: BackupSchedule | None) -> BackupScheduleState:
+        return await self.backup_service.set_backup_schedule(caller, schedule)
+
+    def export_documents(self, caller: Caller, collection: str | None, after: str) -> AsyncIterator[ExportPart]:
+        return self.transfer.export_documents(caller, collection, after)
+
+    async def import_documents(
+        self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
+    ) -> Imported:
+        return await self.transfer.import_documents(caller, collection, mode, lines)
 
     async def drop_project(self, project: str) -> None:
-        await self.end_backups(project)
-        await BundocService.drop_project(self, project)
+        await self.backup_service.end_backups(project)
+        await self.documents.drop_project(project)

@@ -11,7 +11,7 @@ from bunbase.contracts.triggers import NewJob, TriggerKind
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store.claims import LOOKED_AT
-from bunbase.functions.store.jobs import QueuedJob
+from bunbase.functions.store.jobs import Entry
 from bunbase.pkg.ids import new_id
 from tests.functions.calls import bundle
 from tests.rooms import member_caller, secret_caller
@@ -66,7 +66,7 @@ async def test_the_longest_due_of_those_that_may_run_is_claimed_however_many_sta
 
 async def due(functions: FunctionsService, project: str, count: int, at: datetime) -> list[str]:
     """Add jobs that this server does not run yet."""
-    entries = [QueuedJob(new_id("job"), "f", TriggerKind.JOB, b"null", None, 0, at, 5) for _ in range(count)]
+    entries = [Entry(new_id("job"), "f", TriggerKind.JOB, b"null", None, 0, at, 5) for _ in range(count)]
     for entry in entries:
         await functions.stores.jobs.add(project, entry, functions.clock.now())
     return [entry.id for entry in entries]

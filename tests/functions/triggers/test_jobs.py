@@ -13,7 +13,7 @@ from bunbase.contracts.triggers import JobNotDead, JobNotFound, JobStatus, NewJo
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
-from bunbase.functions.store.jobs import StoredJob
+from bunbase.functions.store.jobs import Stored
 from bunbase.functions.triggers import runner as runner_module
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request
@@ -186,7 +186,7 @@ async def test_a_job_whose_key_comes_free_at_this_moment_is_added(
     jobs = functions.stores.jobs
     by_key = jobs.by_key
 
-    async def just_too_late(project: str, function: str, key: str) -> StoredJob | None:
+    async def just_too_late(project: str, function: str, key: str) -> Stored | None:
         await functions.delete_job(MEMBER, before.id)
         return await by_key(project, function, key)
 

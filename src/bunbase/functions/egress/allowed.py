@@ -29,7 +29,7 @@ ENTRY: Final = re.compile(
 MAX_ENTRY_LENGTH: Final = 280
 
 
-class AllowedHost(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True):
     """`below`: it stands for every host below `host`."""
 
     scheme: str
@@ -53,7 +53,7 @@ def check_allow_net(entries: tuple[str, ...]) -> None:
             raise InvalidInput(message, errors=[{"path": f"/config/allow_net/{at}", "message": message}]) from None
 
 
-def read_entry(text: str) -> AllowedHost:
+def read_entry(text: str) -> Entry:
     """Raises: ValueError saying what is wrong."""
     found = ENTRY.fullmatch(text.lower()) if len(text) <= MAX_ENTRY_LENGTH else None
     if found is None:
@@ -64,7 +64,7 @@ def read_entry(text: str) -> AllowedHost:
     port = int(found["port"]) if found["port"] else PORTS[scheme]
     if not 1 <= port <= 65535:
         raise ValueError("has a port that cannot be.")
-    return AllowedHost(scheme, _host(found["host"]), port, found["below"] is not None)
+    return Entry(scheme, _host(found["host"]), port, found["below"] is not None)
 
 
 def _host(text: str) -> str:
@@ -88,7 +88,7 @@ def check_allowed(entries: tuple[str, ...], target: Target) -> None:
 
 
 @lru_cache(1024)
-def _read(entries: tuple[str, ...]) -> tuple[AllowedHost, ...]:
+def _read(entries: tuple[str, ...]) -> tuple[Entry, ...]:
     """Leave out what cannot be read: versions deployed before entries were checked may hold anything."""
     read = []
     for entry in entries:

@@ -32,12 +32,12 @@ class OneEmail(msgspec.Struct, frozen=True):
     email: str
 
 
-class UserListOptions(UserFilter, frozen=True, forbid_unknown_fields=True):
+class ListOptions(UserFilter, frozen=True, forbid_unknown_fields=True):
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
 
-class UserChange(msgspec.Struct, frozen=True):
+class Changed(msgspec.Struct, frozen=True):
     id: str
     changes: UserChanges
 
@@ -69,7 +69,7 @@ async def get_by_email(users: TenantAuth, ask: Ask) -> bytes:
 
 
 async def list_page(users: TenantAuth, ask: Ask) -> bytes:
-    asked = await _sent(ask, UserListOptions)
+    asked = await _sent(ask, ListOptions)
     if not 1 <= asked.limit <= MAX_LIMIT:
         raise InvalidInput(f"`limit` is from 1 to {MAX_LIMIT}.")
     only = UserFilter(asked.email, asked.q, asked.role, asked.banned)
@@ -81,7 +81,7 @@ async def create(users: TenantAuth, ask: Ask) -> bytes:
 
 
 async def update(users: TenantAuth, ask: Ask) -> bytes:
-    asked = await _sent(ask, UserChange)
+    asked = await _sent(ask, Changed)
     return api_json(await users.update_user(caller_of(ask, "project"), asked.id, asked.changes))
 
 

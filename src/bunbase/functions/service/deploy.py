@@ -11,13 +11,12 @@ import msgspec
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.functions import Bundle, InvalidBundle, Version, VersionNotFound, Versions
 from bunbase.functions.egress.allowed import check_allow_net
-from bunbase.functions.logs.source_map import BadSourceMap, decode_source_map, read_source_map
-from bunbase.functions.logs.stack_traces import translate
 from bunbase.functions.names import check_function_name
 from bunbase.functions.service.parts import Parts
+from bunbase.functions.source_map import BadSourceMap, decode_source_map, read_source_map
+from bunbase.functions.stack_traces import translate
 from bunbase.functions.store.functions import Loaded, NewVersion
-from bunbase.functions.workers.deployment import Deployment
-from bunbase.functions.workers.program import Program
+from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.start import LoadFailed
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput, TooLarge

@@ -12,25 +12,24 @@ from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.functions import FunctionNotFound, Version
 from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.functions.active import ActiveVersions
 from bunbase.functions.egress.fetcher import Fetcher
-from bunbase.functions.host_calls.host import FunctionHost
-from bunbase.functions.logs.buffer import LogBuffer
-from bunbase.functions.logs.followers import Followers
-from bunbase.functions.logs.stack_traces import StackTraces
+from bunbase.functions.environment import Environments
+from bunbase.functions.followers import Followers
+from bunbase.functions.host_calls.desk import Desk
+from bunbase.functions.loadable import Loadable
+from bunbase.functions.log_buffer import LogBuffer
+from bunbase.functions.meter import Meter
 from bunbase.functions.names import could_be_function
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.stack_traces import StackTraces
 from bunbase.functions.store import Stores
 from bunbase.functions.triggers.feeds import Feeds
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.runner import Runner
 from bunbase.functions.triggers.scheduler import Scheduler
-from bunbase.functions.usage.meter import Meter
-from bunbase.functions.versions.active import ActiveVersions
-from bunbase.functions.versions.environments import Environments
-from bunbase.functions.versions.loadable import Loadable
-from bunbase.functions.workers.deployment import Deployment, Said
+from bunbase.functions.workers.deployment import Deployment, Program, Said
 from bunbase.functions.workers.pool import Pool
-from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.starter import FindBun, Starter
 from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Zygote
@@ -55,7 +54,7 @@ class Parts:
         self.settings = settings
         self.environments = Environments(stores.variables, others.kms)
         self.queue = Queue(stores.jobs, clock, settings.max_jobs_per_project, lambda: self.runner.wake())
-        self.host = FunctionHost(others.bundoc, others.users, others.fetcher, self.variables_of, self.queue, self.warn)
+        self.desk = Desk(others.bundoc, others.users, others.fetcher, self.variables_of, self.queue, self.warn)
         self.active = ActiveVersions(stores.functions.deployment)
         self.loadable = Loadable(stores.functions.loaded)
         self.stack_traces = StackTraces(stores.functions.source_map)
@@ -83,7 +82,7 @@ class Parts:
         loaded = await self.loadable.of(deployment)
         if loaded is None:
             raise FunctionNotFound("This version was deleted.")
-        return Program(loaded.code, env.exposed, self.host, loaded.bytecode)
+        return Program(loaded.code, env.exposed, self.desk, loaded.bytecode)
 
     async def variables_of(self, deployment: Deployment) -> Mapping[str, str]:
         return (await self.environments.values(deployment.project, deployment.environment)).all

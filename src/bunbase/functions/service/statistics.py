@@ -7,9 +7,9 @@ from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.function_usage import FunctionHour, FunctionStats, Usage, UsageHour
+from bunbase.functions.durations import BUCKETS, percentile_ms
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.store.hours import Hour
-from bunbase.functions.usage.durations import BUCKETS, percentile_ms
 from bunbase.pkg.usage.batches import hour_of
 
 USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last

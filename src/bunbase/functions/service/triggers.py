@@ -27,7 +27,7 @@ from bunbase.contracts.triggers import (
     TriggerKind,
 )
 from bunbase.functions.service.deploy import Deploying
-from bunbase.functions.store.jobs import ProjectRows, StoredJob
+from bunbase.functions.store.jobs import Crowded, Stored
 from bunbase.functions.triggers.cron import as_schedule, check_schedule
 from bunbase.functions.triggers.filters import try_out
 from bunbase.functions.triggers.queue import shown
@@ -133,7 +133,7 @@ class Triggering(Deploying):
         await _thin_out(await self.stores.jobs.crowded(most_dead), most_dead, self.stores.jobs.delete_oldest_dead)
         await self.feeds.forget()
 
-    async def _stored(self, project: str, id: str) -> StoredJob:
+    async def _stored(self, project: str, id: str) -> Stored:
         found = await self.stores.jobs.job(project, id) if id.isascii() and id.isprintable() else None
         if found is None:
             raise JobNotFound("The project has no such job; one that has succeeded is gone, its run is recorded.")
@@ -160,9 +160,7 @@ class Triggering(Deploying):
             raise InvalidInput(f"on: {message}", errors=[{"path": f"{path}/where", "message": message}]) from None
 
 
-async def _thin_out(
-    crowded: Sequence[ProjectRows], most: int, delete_oldest: Callable[[str, int], Awaitable[int]]
-) -> None:
+async def _thin_out(crowded: Sequence[Crowded], most: int, delete_oldest: Callable[[str, int], Awaitable[int]]) -> None:
     """Delete what projects have beyond `most`, in batches."""
     for one in crowded:
         surplus = one.rows - most

@@ -7,7 +7,7 @@ from typing import Final
 
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.store import functions, logs
-from bunbase.functions.workers.prewarmed import USUAL_MB
+from bunbase.functions.workers.shelf import USUAL_MB
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.logger import logger
 
@@ -20,9 +20,9 @@ WRITERS_KEPT: Final = timedelta(days=40)  # that wrote nothing since: processes 
 class Upkeep(Parts):
     async def prewarm(self) -> None:
         """Start the workers that wait for a bundle, of the sizes that will be asked for."""
-        prewarmed = self.starter.prewarmed
-        prewarmed.expect(await self.stores.functions.memory_sizes(USUAL_MB, prewarmed.size))
-        prewarmed.fill()
+        shelf = self.starter.shelf
+        shelf.expect(await self.stores.functions.memory_sizes(USUAL_MB, shelf.size))
+        shelf.fill()
 
     async def hear_changes(self) -> None:
         """Follow what other processes change, until the connection to PostgreSQL is lost."""
@@ -89,6 +89,6 @@ class Upkeep(Parts):
         await self.feeds.close()
         await self.runner.close()  # before its workers die: that would look like the functions' fault
         await self.pool.close()
-        await self.host.close()
+        await self.desk.close()
         await self.meter.close()
         await self.log_lines.flush()

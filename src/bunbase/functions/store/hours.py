@@ -44,7 +44,7 @@ COUNTED: Final = tuple(map(int, (Dimension.FN_CALLS, Dimension.FN_MB_MS, Dimensi
 
 
 class Hour(msgspec.Struct, frozen=True):
-    """`calls`: those that a worker had; `refused`: those that none had. `buckets`: functions/usage/durations.py."""
+    """`calls`: those that a worker had; `refused`: those that none had. `buckets`: functions/durations.py."""
 
     project: str
     function: str

@@ -87,7 +87,7 @@ DELETE FROM jobs WHERE project = $1 AND seq IN (
     SELECT seq FROM jobs WHERE project = $1 AND state = 'dead' ORDER BY seq LIMIT $2)"""
 
 
-class QueuedJob(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True):
     """A job to be. `depth`: how many runs in a row led to it."""
 
     id: str
@@ -101,7 +101,7 @@ class QueuedJob(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A job to be in a lane. `depth`: as of QueuedJob."""
+    """A job to be in a lane. `depth`: as of Entry."""
 
     id: str
     lane: str
@@ -129,7 +129,7 @@ class Claimed(msgspec.Struct, frozen=True):
     lost_at: datetime | None
 
 
-class StoredJob(Job, frozen=True):
+class Stored(Job, frozen=True):
     """A job as the API shows it; its payload is JSON, or None where many are listed."""
 
     seq: int = 0
@@ -137,7 +137,7 @@ class StoredJob(Job, frozen=True):
     payload: bytes | None = None
 
 
-class ProjectRows(msgspec.Struct, frozen=True):
+class Crowded(msgspec.Struct, frozen=True):
     project: str
     rows: int
 
@@ -158,7 +158,7 @@ class JobStore:
         count: int = await self.db.value(COUNT_DEAD, project, most)
         return count
 
-    async def add(self, project: str, new: QueuedJob, now: datetime) -> bool:
+    async def add(self, project: str, new: Entry, now: datetime) -> bool:
         """Add a job; False if one with its key is there, or if there is no such function."""
         what = (new.id, project, new.function, new.kind, new.payload, new.key, new.depth, now, new.due_at, new.attempts)
         return bool(await self.db.execute(ADD, *what))
@@ -176,8 +176,8 @@ class JobStore:
         """Add dead letters of what is not to be run; part of the caller's transaction."""
         await self.db.execute(ADD_DEAD, project, function, *_columns(changes), now, attempts, error)
 
-    async def by_key(self, project: str, function: str, key: str) -> StoredJob | None:
-        return await self.db.one(StoredJob, BY_KEY, project, function, key)
+    async def by_key(self, project: str, function: str, key: str) -> Stored | None:
+        return await self.db.one(Stored, BY_KEY, project, function, key)
 
     async def cron_goes_on(self, project: str, function: str) -> bool:
         goes_on: bool = await self.db.value(BUSY, project, function)
@@ -235,12 +235,12 @@ class JobStore:
 
     async def jobs(
         self, project: str, before: int, state: JobStatus | None, function: str | None, limit: int
-    ) -> list[StoredJob]:
+    ) -> list[Stored]:
         """Newest first."""
-        return await self.db.all(StoredJob, LIST, project, before, state, function, limit)
+        return await self.db.all(Stored, LIST, project, before, state, function, limit)
 
-    async def job(self, project: str, id: str) -> StoredJob | None:
-        return await self.db.one(StoredJob, GET, project, id)
+    async def job(self, project: str, id: str) -> Stored | None:
+        return await self.db.one(Stored, GET, project, id)
 
     async def replay(self, project: str, id: str, now: datetime) -> bool:
         try:
@@ -250,7 +250,7 @@ class JobStore:
         except NotUnique:  # its key was taken at this moment
             return False
 
-    async def delete(self, project: str, job: StoredJob, now: datetime) -> bool:
+    async def delete(self, project: str, job: Stored, now: datetime) -> bool:
         """False if it has begun to run."""
         async with self.db.transaction():
             await self.db.execute(LOCK_LANES, project)
@@ -263,9 +263,9 @@ class JobStore:
     async def delete_dead(self, before: datetime, limit: int) -> int:
         return await self.db.execute(DELETE_DEAD, before, limit)
 
-    async def crowded(self, most: int) -> list[ProjectRows]:
+    async def crowded(self, most: int) -> list[Crowded]:
         """List the projects that have more dead letters than they may."""
-        return await self.db.all(ProjectRows, CROWDED, most)
+        return await self.db.all(Crowded, CROWDED, most)
 
     async def delete_oldest_dead(self, project: str, count: int) -> int:
         return await self.db.execute(DELETE_OLDEST_DEAD, project, count)

@@ -58,7 +58,7 @@ class NewLine(msgspec.Struct, frozen=True):
     truncated: bool
 
 
-class ProjectLines(msgspec.Struct, frozen=True):
+class Crowded(msgspec.Struct, frozen=True):
     project: str
     lines: int
 
@@ -109,9 +109,9 @@ class LogStore:
     async def delete_project(self, project: str) -> None:
         await self.db.execute(DELETE_PROJECT, project)
 
-    async def crowded(self, max_lines: int) -> list[ProjectLines]:
+    async def crowded(self, max_lines: int) -> list[Crowded]:
         """List the projects that have more lines than they may."""
-        return await self.db.all(ProjectLines, CROWDED, max_lines)
+        return await self.db.all(Crowded, CROWDED, max_lines)
 
     async def delete_oldest(self, project: str, count: int) -> int:
         return await self.db.execute(DELETE_OLDEST, project, count)

@@ -82,7 +82,7 @@ class Due(msgspec.Struct, frozen=True):
     next_at: datetime | None
 
 
-class ListedSchedule(msgspec.Struct, frozen=True):
+class Listed(msgspec.Struct, frozen=True):
     function: str
     spec: Schedule
     next_at: datetime | None
@@ -107,7 +107,7 @@ class Subscriptions(msgspec.Struct, frozen=True):
     orphans: list[str]
 
 
-class HeldProject(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True):
     project: str
 
 
@@ -138,7 +138,7 @@ class ScheduleStore:
 
     async def schedules(self, project: str, after: str, limit: int) -> list[ScheduleState]:
         """By function."""
-        found = await self.db.all(ListedSchedule, LIST, project, after, limit)
+        found = await self.db.all(Listed, LIST, project, after, limit)
         return [
             ScheduleState(one.function, one.spec.cron, one.spec.time_zone, one.spec.overlap, one.next_at)
             for one in found
@@ -170,7 +170,7 @@ class SubscriptionStore:
         """Keep following what `holder` follows, take on what nobody follows; give all of it."""
         await self.db.execute(EXTEND, holder, until, now)
         await self.db.execute(FREE, holder, now, until, at_once)
-        return [one.project for one in await self.db.all(HeldProject, HELD, holder, now)]
+        return [one.project for one in await self.db.all(Held, HELD, holder, now)]
 
     async def let_go(self, holder: str) -> None:
         await self.db.execute(RELEASE, holder)

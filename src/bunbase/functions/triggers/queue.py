@@ -11,7 +11,7 @@ import msgspec
 from bunbase.contracts.functions import FunctionNotFound
 from bunbase.contracts.triggers import ChainTooLong, Job, JobStatus, NewJob, QueueFull, TriggerKind
 from bunbase.functions.names import could_be_function
-from bunbase.functions.store.jobs import JobStore, QueuedJob, StoredJob
+from bunbase.functions.store.jobs import Entry, JobStore, Stored
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, TooLarge
 from bunbase.pkg.ids import new_id
@@ -63,7 +63,7 @@ class Queue:
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
 
-    def _entry(self, new: NewJob, depth: int, now: datetime) -> QueuedJob:
+    def _entry(self, new: NewJob, depth: int, now: datetime) -> Entry:
         if not could_be_function(new.function):
             raise FunctionNotFound("No function can have this name.")
         if new.key is not None and not new.key.isprintable():  # PostgreSQL takes no NUL
@@ -78,10 +78,10 @@ class Queue:
                 f"{MAX_DEPTH} runs in a row have each caused the next: end the chain, or let a minute pass in it; see "
                 "docs/functions.md#circles."
             )
-        return QueuedJob(new_id("job"), new.function, TriggerKind.JOB, payload, new.key, depth, due_at, new.attempts)
+        return Entry(new_id("job"), new.function, TriggerKind.JOB, payload, new.key, depth, due_at, new.attempts)
 
 
-def shown(stored: StoredJob) -> Job:
+def shown(stored: Stored) -> Job:
     """Give what the API shows."""
     known: dict[str, Any] = {name: getattr(stored, name) for name in Job.__struct_fields__}
     if stored.payload is not None:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
-from bunbase.functions.store.jobs import QueuedJob
+from bunbase.functions.store.jobs import Entry
 from bunbase.functions.store.schedules import Due
 from bunbase.functions.triggers.cron import next_time
 from bunbase.functions.triggers.requests import cron_payload
@@ -70,5 +70,5 @@ class Scheduler:
             await self.runner.record(due.project, run)
             return
         payload = cron_payload(due.next_at)
-        entry = QueuedJob(new_id("job"), due.function, TriggerKind.CRON, payload, None, 0, due.next_at, 1)
+        entry = Entry(new_id("job"), due.function, TriggerKind.CRON, payload, None, 0, due.next_at, 1)
         await self.stores.jobs.add(due.project, entry, now)

@@ -13,14 +13,13 @@ from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.call import Call, Outcome
-from bunbase.functions.workers.deployment import Deployment, Request, Said, Say
+from bunbase.functions.workers.deployment import Deployment, Fetch, Request, Said, Say
 from bunbase.functions.workers.group import Group
-from bunbase.functions.workers.program import Fetch
 from bunbase.functions.workers.shares import idle_longest, who_gives_way
 from bunbase.functions.workers.start import LoadFailed, WorkerDied
 from bunbase.functions.workers.starter import Starter
 from bunbase.functions.workers.waiting import Waiter, WaitingRoom, overloaded
-from bunbase.functions.workers.worker import RETIRED, Worker, WorkerListener
+from bunbase.functions.workers.worker import RETIRED, Owner, Worker
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Internal, Problem
 from bunbase.pkg.logger import logger
@@ -32,7 +31,7 @@ EARLIER: Final = 0.2  # of its time, at random, so that workers born together do
 Ended = Callable[[Worker, Call, Outcome, float], None]
 
 
-class Pool(WorkerListener):
+class Pool(Owner):
     """`fetch` gives the code and variables of a deployment when a worker is to be started; `tell` hears of every
     call that has ended, with its seconds, `tell_death` of every worker.
     """

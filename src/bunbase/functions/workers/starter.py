@@ -15,14 +15,13 @@ from bunbase.contracts.functions import FunctionsUnavailable
 from bunbase.functions.sandbox.limits import most_threads
 from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings
-from bunbase.functions.workers.deployment import Deployment
+from bunbase.functions.workers.deployment import Deployment, Program
 from bunbase.functions.workers.launch import RUNTIME, launch_of
 from bunbase.functions.workers.memory import held_by
-from bunbase.functions.workers.prewarmed import USUAL_MB, PrewarmedWorkers
-from bunbase.functions.workers.program import Program
+from bunbase.functions.workers.shelf import USUAL_MB, Shelf
 from bunbase.functions.workers.start import NeverStood, WorkerDied
 from bunbase.functions.workers.trials import Trials
-from bunbase.functions.workers.worker import RETIRED, Worker, WorkerListener
+from bunbase.functions.workers.worker import RETIRED, Owner, Worker
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
@@ -52,19 +51,19 @@ class Starter:
         self.guard = True  # the words of the sandbox; tests of its walls do without
         self.sandbox = Sandbox(settings.sandbox, RUNTIME, settings.confine_with, settings.max_cpus_per_worker)
         self.alive: set[Worker] = set()  # those that have a bundle, or are being given one
-        self.prewarmed = PrewarmedWorkers(self._spawn, settings.prewarmed or 0, settings.load_seconds)
+        self.shelf = Shelf(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0
         self.most_threads = most_threads()
         self.trials = Trials()
 
-    async def start(self, deployment: Deployment, program: Program, owner: WorkerListener) -> Worker:
+    async def start(self, deployment: Deployment, program: Program, owner: Owner) -> Worker:
         """Give a worker ready for calls, a prewarmed one where there is. Raises: LoadFailed, FunctionsUnavailable.
 
         One that dies while it loads is no proof against the bundle: somebody may have killed it, or the zygote.
         """
         self.find_bun()
         memory_mb = deployment.config.memory_mb
-        worker = self.prewarmed.take(memory_mb)
+        worker = self.shelf.take(memory_mb)
         for _ in range(MAX_STARTS - 1):
             with suppress(WorkerDied):
                 return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, owner)
@@ -80,7 +79,7 @@ class Starter:
         FunctionOverloaded.
         """
         async with self.trials.turn(deployment.project):
-            worker = await self.start(deployment, program, WorkerListener())  # it is no version of anything yet
+            worker = await self.start(deployment, program, Owner())  # it is no version of anything yet
             worker.kill(RETIRED)
 
     async def compile(self, project: str, code: bytes) -> bytes:
@@ -92,7 +91,7 @@ class Starter:
             return b""
         try:
             async with self.trials.turn(project):
-                worker = self.prewarmed.take(USUAL_MB) or await self._spawn(USUAL_MB)
+                worker = self.shelf.take(USUAL_MB) or await self._spawn(USUAL_MB)
                 return await self._compiled(worker, code)
         except (Problem, WorkerDied, TimeoutError) as failure:
             log.info("a bundle was not compiled", reason=str(failure) or type(failure).__name__)
@@ -125,7 +124,7 @@ class Starter:
             worker.check_cpu()
 
     async def close(self) -> None:
-        await self.prewarmed.close()
+        await self.shelf.close()
         for worker in list(self.alive):
             worker.kill("BunBase is shutting down")
         await self.zygote.close()
@@ -152,7 +151,7 @@ class Starter:
             raise
         return worker
 
-    async def _loaded(self, worker: Worker, deployment: Deployment, program: Program, owner: WorkerListener) -> Worker:
+    async def _loaded(self, worker: Worker, deployment: Deployment, program: Program, owner: Owner) -> Worker:
         worker.owner = owner
         self.alive.add(worker)
         metrics.workers.set(len(self.alive))
@@ -160,7 +159,7 @@ class Starter:
             await worker.load(deployment, program, self.settings.load_seconds, self.guard)
         except BaseException:
             worker.kill("it could not be loaded")
-            self._gone(worker)  # it may have died while it waited
+            self._gone(worker)  # should it have died on the shelf
             raise
         return worker
 
@@ -173,7 +172,7 @@ class Starter:
             self._gone(worker)
 
     def _gone(self, worker: Worker) -> None:
-        self.prewarmed.forget(worker)
+        self.shelf.forget(worker)
         self.alive.discard(worker)
         if worker.cgroup is not None:
             worker.cgroup.leave()

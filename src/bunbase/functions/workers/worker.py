@@ -18,7 +18,7 @@ from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
-from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Request, Said
+from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Program, Request, Said
 from bunbase.functions.workers.frame_budget import FrameBudget
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload, text_of
 from bunbase.functions.workers.limits import (
@@ -31,7 +31,6 @@ from bunbase.functions.workers.limits import (
     WINDOW_BYTES,
 )
 from bunbase.functions.workers.processor import MAX_IDLE_MS, ProcessorTime
-from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.start import OF_START, LoadFailed, Start, WorkerDied
 from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Spawned
@@ -50,7 +49,7 @@ BURNT_WHILE_IDLE: Final = (
 OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
 
 
-class WorkerListener:
+class Owner:
     """Whom a worker tells what becomes of it and of its calls; this one does not care."""
 
     def said(self, said: Said) -> None: ...
@@ -90,7 +89,7 @@ class Worker(asyncio.Protocol):
         self.idle_since = time.monotonic()
         self.retiring = False
         self.dead = ""  # why
-        self.owner = WorkerListener()
+        self.owner = Owner()
         self._on_death = on_death
         self._pidfd = process.pidfd
         self._max_answer_bytes = max_answer_bytes

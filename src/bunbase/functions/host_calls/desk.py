@@ -19,7 +19,7 @@ from bunbase.functions.workers.deployment import Deployment
 Variables = Callable[[Deployment], Awaitable[Mapping[str, str]]]
 
 
-class FunctionHost:
+class Desk:
     """`variables` gives a deployment's environment, secrets included: they are filled in here, never sent.
 
     `warn(project, function, text)` writes into a function's log.

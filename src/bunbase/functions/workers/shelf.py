@@ -1,6 +1,6 @@
 """Prewarmed workers: Bun runs and waits for a bundle, so that a function's first call need not wait for Bun.
 
-One that is taken is replaced at once, one after the other: starting takes the processor 25 ms. A worker is
+One that leaves the shelf is replaced at once, one after the other: starting takes the processor 25 ms. A worker is
 started with its limit of memory (the garbage collector reads it once), so each waits for functions of one size: one for
 every other size in recent use, on half of the places at most, and the rest for functions with the usual one.
 """
@@ -27,7 +27,7 @@ AGAIN_SECONDS: Final = 5.0  # after a start that failed
 Spawn = Callable[[int], Awaitable[Worker]]
 
 
-class PrewarmedWorkers:
+class Shelf:
     """`size`: how many wait. Nothing is started before `fill`."""
 
     def __init__(self, spawn: Spawn, size: int, ready_seconds: float) -> None:

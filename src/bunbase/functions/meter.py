@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
+from bunbase.functions.durations import BUCKETS, bucket_of
 from bunbase.functions.store.hours import Hour
-from bunbase.functions.usage.durations import BUCKETS, bucket_of
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.functions.workers.worker import Worker

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.functions.logs.source_map import BadSourceMap, SourceMap, decode_source_map
+from bunbase.functions.source_map import BadSourceMap, SourceMap, decode_source_map
 from bunbase.functions.store.logs import NewLine
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.logger import logger

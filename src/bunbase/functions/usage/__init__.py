@@ -1,1 +1,0 @@
-"""Calls counted for statistics and bills."""

@@ -1,1 +1,0 @@
-"""The active version of each function, and everything that a new worker of it loads."""
