@@ -16,7 +16,8 @@ from bunbase.functions.service.parts import Parts
 from bunbase.functions.source_map import BadSourceMap, decode_source_map, read_source_map
 from bunbase.functions.stack_traces import translate
 from bunbase.functions.store.functions import Loaded, NewVersion
-from bunbase.functions.workers.deployment import Deployment, Program
+from bunbase.functions.workers.deployment import Deployment
+from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.start import LoadFailed
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput, TooLarge

@@ -28,8 +28,9 @@ from bunbase.functions.triggers.feeds import Feeds
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.runner import Runner
 from bunbase.functions.triggers.scheduler import Scheduler
-from bunbase.functions.workers.deployment import Deployment, Program, Said
+from bunbase.functions.workers.deployment import Deployment, Said
 from bunbase.functions.workers.pool import Pool
+from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.starter import FindBun, Starter
 from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Zygote
