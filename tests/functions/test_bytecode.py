@@ -12,8 +12,9 @@ from bunbase.contracts.functions import Bundle, FunctionConfig
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.store.functions import ProgramCode
 from bunbase.functions.versions.loadable import Loadable
-from bunbase.functions.workers.deployment import Deployment, Program, Request
+from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.launch import RUNTIME
+from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.worker import Owner
 from bunbase.pkg.bun import find_bun
 from tests.functions.calls import MEMBER, PROJECT, call

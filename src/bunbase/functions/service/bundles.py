@@ -12,7 +12,8 @@ from bunbase.functions.logs.source_map import BadSourceMap, decode_source_map, r
 from bunbase.functions.logs.stack_traces import translate
 from bunbase.functions.store.functions import NewVersion
 from bunbase.functions.versions.environments import Environments
-from bunbase.functions.workers.deployment import Deployment, Program
+from bunbase.functions.workers.deployment import Deployment
+from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.start import LoadFailed
 from bunbase.functions.workers.starter import Starter
 from bunbase.pkg.clock import Clock

@@ -6,7 +6,8 @@ from bunbase.contracts.functions import FunctionNotFound
 from bunbase.functions.versions.environments import Environments
 from bunbase.functions.versions.loadable import Loadable
 from bunbase.functions.workers.asks import Host
-from bunbase.functions.workers.deployment import Deployment, Program
+from bunbase.functions.workers.deployment import Deployment
+from bunbase.functions.workers.program import Program
 
 
 class Programs:
