@@ -107,7 +107,7 @@ class Trial:
         self.rules = rules
         self.budget = Budget()
         self.coverage = {
-            (collection, name): Coverage(rule)
+            (collection, name): Coverage(rule.source, rule.tree)
             for collection, ruleset in rules.items()
             for name, rule in (*ruleset.rules.items(), *((f"hidden/{p}", r) for p, r in ruleset.hidden.items()))
         }
