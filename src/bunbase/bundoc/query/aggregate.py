@@ -89,7 +89,7 @@ def _value(name: str, said: dict[str, Any], group: tuple[str, ...]) -> Value:
     if not 1 <= len(name) <= MAX_NAME or name in group or holds_control(name):
         refuse(
             at,
-            f"The name of a value has 1 to {MAX_NAME} characters, has no control characters, and differs from all fields "
+            f"The name of a value has 1 to {MAX_NAME} characters and no control characters, and differs from the fields "
             "of the group.",
         )
     if len(said) != 1:
