@@ -286,7 +286,7 @@ class BundocService:
         await self.engine.tend()
 
     async def _decided(self, caller: Caller, collection: str, work: Callable[[Access, Lookup], T]) -> T:
-        """Run `work`, which asks rules about one document: in the event loop, and again in a thread if that is too slow.
+        """Run `work`, which asks rules about one document, in the event loop; if it is slow, again in a thread.
 
         `work` only reads, so it may run twice. A request to explain always runs in a thread, since a trace evaluates
         every part of a rule.

@@ -221,7 +221,10 @@ def _names(place: str) -> list[str]:
 
 
 def _taking_hold(change: Change, hidden: list[str] | None) -> Change:
-    """Return `$min` or `$max` of a hidden field as `$set`, other changes as they are. `hidden`: None if all fields are."""
+    """Return `$min` or `$max` of a hidden field as `$set`, other changes unchanged.
+
+    `hidden`: None if all fields are hidden.
+    """
     if change.operator not in ("$min", "$max"):
         return change
     if hidden is not None and not any(_meet(pointer(change.path), path) for path in hidden):

@@ -89,8 +89,8 @@ def _value(name: str, said: dict[str, Any], group: tuple[str, ...]) -> Value:
     if not 1 <= len(name) <= MAX_NAME or name in group or holds_control(name):
         refuse(
             at,
-            f"The name of a value has 1 to {MAX_NAME} characters and no control characters, and differs from the fields "
-            "of the group.",
+            f"The name of a value has 1 to {MAX_NAME} characters and no control characters, and is not a field of the "
+            "group.",
         )
     if len(said) != 1:
         refuse(at, 'A value has exactly one operator, such as {"$sum":"price"}.')
