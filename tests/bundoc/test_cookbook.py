@@ -34,17 +34,17 @@ class Row:
 
 ROWS = {
     "everybody": Row("read", (None, {}), None),
-    "whoever is signed in": Row("read", ("ada", {}), (None, {})),
+    "signed-in users": Row("read", ("ada", {}), (None, {})),
     "the owner": Row("read", ("ada", MINE), ("eve", MINE)),
-    "the owner, and all for published posts": Row("read", (None, {"published": True}), ("eve", MINE)),
+    "the owner; everybody if the post is published": Row("read", (None, {"published": True}), ("eve", MINE)),
     "members listed in the document": Row("read", ("ada", {"members": ["ada"]}), ("eve", {"members": ["ada"]})),
     "administrators": Row("read", ("root", {}), ("ada", {})),
-    "people of the team that `doc.team` names": Row("read", ("ada", {"team": "red"}), ("eve", {"team": "red"})),
-    "people with a claim": Row("read", ("editor", {}), ("ada", {})),
-    "create only in one's own name": Row("create", ("ada", MINE), ("eve", MINE)),
-    "update, but not give away": Row("update", ("ada", MINE), ("eve", MINE)),
-    "change only within a day": Row("update", ("ada", MINE), None),
-    "hide a field from others": Row("hidden", ("ada", MINE), ("eve", MINE)),
+    "members of the team that `doc.team` names": Row("read", ("ada", {"team": "red"}), ("eve", {"team": "red"})),
+    "users with a claim": Row("read", ("editor", {}), ("ada", {})),
+    "the user who becomes the owner (create)": Row("create", ("ada", MINE), ("eve", MINE)),
+    "the owner, who stays the owner (update)": Row("update", ("ada", MINE), ("eve", MINE)),
+    "everybody, for one day after the document was created": Row("update", ("ada", MINE), None),
+    "the owner, for one field": Row("hidden", ("ada", MINE), ("eve", MINE)),
 }
 
 
@@ -97,7 +97,7 @@ async def test_a_row_allows_whom_it_says_and_nobody_else(service: BundocService,
 
 
 async def test_the_row_that_hides_hides(service: BundocService) -> None:
-    (name, rule), *_ = msgspec.json.decode(cookbook()["hide a field from others"].removeprefix("hidden: ")).items()
+    (name, rule), *_ = msgspec.json.decode(cookbook()["the owner, for one field"].removeprefix("hidden: ")).items()
     await service.put_collection(SERVER, "posts", CollectionSpec(rules=Rules(get="true", hidden={name: rule})))
     await service.put(SERVER, "posts", "a", b'{"owner":"ada","email":"a@x"}', NO_PRECONDITION)
 
@@ -105,8 +105,8 @@ async def test_the_row_that_hides_hides(service: BundocService) -> None:
     assert b"a@x" not in (await service.get(caller("eve"), "posts", "a")).body
 
 
-async def test_who_may_not_give_away_does_not(service: BundocService) -> None:
-    rules = Rules(update=cookbook()["update, but not give away"], get="true")
+async def test_an_owner_cannot_give_a_document_away(service: BundocService) -> None:
+    rules = Rules(update=cookbook()["the owner, who stays the owner (update)"], get="true")
     await service.put_collection(SERVER, "posts", CollectionSpec(rules=rules))
     await service.put(SERVER, "posts", "a", b'{"owner":"ada"}', NO_PRECONDITION)
 
