@@ -16,7 +16,7 @@ from bunbase.contracts.caller import EndUser
 from bunbase.contracts.collections import CollectionSpec, Rules
 from tests.rooms import publishable_caller, secret_caller
 
-PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
+PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
 ROW = re.compile(r"^\| ([^|]+) \| `(.+)` \|$", re.MULTILINE)
 
 SERVER = secret_caller("prj_a")

@@ -36,7 +36,7 @@ from bunbase.functions.triggers.filters import matching
 from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
-from tests.bundoc.metered_loop import MeteredLoop
+from tests.bundoc.whole.metered_loop import MeteredLoop
 from tests.fakes import FakeKms
 from tests.rooms import publishable_caller, secret_caller
 

@@ -31,10 +31,10 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
 from bunbase.contracts.bundoc import Aggregation, Highlight, QueryNeedsIndex
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
-from tests.bundoc import drawn
-from tests.bundoc.drawn import CALLERS, Draw, empty_connection, rule_set
-from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, put
-from tests.bundoc.test_rules_and_indexes import access_of, shown_by_get
+from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, put
+from tests.bundoc.whole import drawn
+from tests.bundoc.whole.drawn import CALLERS, Draw, empty_connection, rule_set
+from tests.bundoc.whole.test_rules_and_indexes import access_of, shown_by_get
 from tests.seeds import seeds
 
 PAST: Final = "2020-01-01T00:00:00Z"

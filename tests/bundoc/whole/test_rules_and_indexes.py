@@ -30,9 +30,9 @@ from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.contracts.bundoc import QueryNeedsIndex
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
-from tests.bundoc import drawn
-from tests.bundoc.drawn import CALLERS, WORDS, Draw, empty_connection, kept, rule_set, searching
-from tests.bundoc.test_access import ADA, NOBODY, SERVER, C, asked, listed, put
+from tests.bundoc.permissions.test_access import ADA, NOBODY, SERVER, C, asked, listed, put
+from tests.bundoc.whole import drawn
+from tests.bundoc.whole.drawn import CALLERS, WORDS, Draw, empty_connection, kept, rule_set, searching
 from tests.seeds import seeds
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -21,7 +21,7 @@ from bunbase.contracts.bundoc import (
 )
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
-from tests.bundoc.test_merge_patch import by_the_rfc
+from tests.bundoc.update.test_merge_patch import by_the_rfc
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller
 from tests.seeds import examples

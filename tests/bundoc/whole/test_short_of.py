@@ -54,7 +54,7 @@ async def test_without_descriptors_projects_are_busy_until_there_are_some(tmp_pa
 
 async def told_by(what: str, directory: Path, *inside: str) -> Any:
     process = await asyncio.create_subprocess_exec(
-        *(*inside, sys.executable, "-m", "tests.bundoc.short_of", what, str(directory)),
+        *(*inside, sys.executable, "-m", "tests.bundoc.whole.short_of", what, str(directory)),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )

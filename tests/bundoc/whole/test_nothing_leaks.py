@@ -20,7 +20,7 @@ from bunbase.contracts.bundoc import (
     RuleDenied,
 )
 from bunbase.contracts.collections import CollectionSpec, Rules
-from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, body, fields_of, put, refusal, user
+from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, body, fields_of, put, refusal, user
 
 OPEN = Rules(list="true", get="true", create="true", update="true", delete="true")
 

@@ -9,7 +9,7 @@ from bunbase.bundoc.sqlite_engine.altering import MAX_DEFINED_BYTES
 from bunbase.contracts.bundoc import CollectionNotFound
 from bunbase.contracts.collections import CollectionSpec, Rules
 from bunbase.pkg.errors import InvalidInput
-from tests.bundoc.test_access import SERVER
+from tests.bundoc.permissions.test_access import SERVER
 
 LARGE = {"description": "x" * 60_000}
 

@@ -1,7 +1,7 @@
 """What an engine does without room on its disk, or without descriptors: told as one line of JSON.
 
-python -m tests.bundoc.short_of disk <directory on a small disk>
-python -m tests.bundoc.short_of files <directory>
+python -m tests.bundoc.whole.short_of disk <directory on a small disk>
+python -m tests.bundoc.whole.short_of files <directory>
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc import Highlight, InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.rules.inputs import Inputs
-from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, put
+from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, put
 
 AUTHOR = {"type": "string", "x-ref": "users"}
 OWNER = "auth.uid == doc.owner"
