@@ -27,7 +27,7 @@ def nested(levels: int, parts: int, leaf: Any) -> bytes:
 
 @pytest.mark.parametrize("leaf", [1, None, {"b": 1}, {"$elemMatch": {"$gt": 1}}, {"$in": list(range(150))}])
 @pytest.mark.parametrize("parts", range(1, 9))
-def test_the_deepest_filter_is_a_statement_that_sqlite_takes(parts: int, leaf: Any) -> None:
+def test_sqlite_accepts_the_statement_of_the_deepest_filter(parts: int, leaf: Any) -> None:
     connection = apsw.Connection(":memory:")
     prepare(connection)
     row = "SELECT 'd1' AS id, 3 AS rev, 'x' AS created, 'y' AS updated, '{}' AS body"

@@ -1,4 +1,4 @@
-"""A rule that cannot work is refused when it is saved, with the place and what is allowed there."""
+"""A rule that cannot work is refused when it is saved, with the place of the mistake."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ def test_a_bad_rule_is_refused_with_its_place(source: str, operation: str, colum
     assert (caught.value.extra["line"], caught.value.extra["column"]) == (1, column)
 
 
-def test_the_line_is_counted_too() -> None:
+def test_a_refusal_names_the_line() -> None:
     with pytest.raises(InvalidRule) as caught:
         compile_rule("// who may read\nauth != null &&\n  dog.public", "get")
 
     assert (caught.value.extra["line"], caught.value.extra["column"]) == (3, 3)
 
 
-def test_a_long_list_of_alternatives_is_not_deep() -> None:
+def test_many_alternatives_do_not_count_as_nesting() -> None:
     rule = compile_rule(" || ".join(["doc.a == 1"] * 250), "get")
 
     assert len(rule.source) > 3000
@@ -110,7 +110,7 @@ FRAGMENTS = st.sampled_from(
 @example("0x", "get")
 @example("٣ == 3", "get")
 @example("-" * 60 + "9223372036854775808 == 1", "get")
-def test_any_text_is_a_rule_or_is_refused_with_a_place(source: str, operation: str) -> None:
+def test_every_text_is_a_valid_rule_or_is_refused_with_its_place(source: str, operation: str) -> None:
     place = refusal(source, operation)
 
     assert place is None or (place["line"] >= 1 and place["column"] >= 1)

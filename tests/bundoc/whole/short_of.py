@@ -41,7 +41,7 @@ def body_of(id: str) -> bytes:
 
 
 async def filled(engine: SqliteEngine, round: str) -> tuple[list[str], str]:
-    """Write until something is refused; give what was acknowledged, and the refusal."""
+    """Write until a write is refused; return the acknowledged writes and the refusal."""
     acknowledged: list[str] = []
     for batch in range(1000):
         ids = [f"{round}{batch}x{number}" for number in range(50)]

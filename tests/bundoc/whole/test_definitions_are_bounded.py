@@ -1,4 +1,4 @@
-"""What a project says of its collections is listed in one answer, so all of it together has an end."""
+"""One answer lists all definitions of a project, so their total size is limited."""
 
 from __future__ import annotations
 

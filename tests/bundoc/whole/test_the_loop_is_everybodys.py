@@ -256,7 +256,7 @@ ATTACKS: Final[dict[str, Attack]] = {
 }
 
 
-def test_no_turn_of_the_loop_does_more_than_its_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_turn_of_the_event_loop_does_more_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Security 1, security 2: each attack ends, in whatever way, and others are served all the while."""
     for name, steps in (("MAX_STEPS", 50_000), ("CALL_STEPS", 100_000), ("SCAN_STEPS", 100_000)):
         for module in ("rules.inputs", "permissions.access", "service"):  # what threads do is not measured here
@@ -284,7 +284,7 @@ async def attacked(directory: Path) -> dict[str, tuple[int, int]]:
     return too_much
 
 
-def test_the_meter_sees_what_the_loop_does_itself() -> None:
+def test_the_meter_counts_the_work_of_the_event_loop() -> None:
     """Security 2: as it was before: the rule is asked here and now."""
 
     async def asked_at_once() -> None:
