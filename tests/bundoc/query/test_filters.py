@@ -164,7 +164,7 @@ def test_an_unknown_part_of_a_filter_is_refused_with_its_path(where: str, path: 
 def test_the_empty_string_is_treated_like_other_strings(
     sqlite: apsw.Connection, path: str, value: Any, sought: str
 ) -> None:
-    """Documents 7, Outside suites F1: SQLite's substr of an empty blob is NULL, which passes neither the test nor $not."""
+    """Documents 7, Outside suites F1: substr of an empty blob is NULL in SQLite, so neither test nor $not was true."""
     for test in (
         *({"$startsWith": sought}, {"$regex": f"^{sought}"}, {"$eq": sought}, {"$gte": sought}, {"$lt": sought}),
         *({"$in": [sought]}, {"$size": 0}, {"$eq": {"b": sought}}, {"$elemMatch": {"$startsWith": sought}}),

@@ -15,8 +15,9 @@ T = TypeVar("T")
 
 
 class MeteredLoop(asyncio.SelectorEventLoop):
-    """`longest_bytes`, `longest_calls`: of any turn since `watched` began. A turn is all that is done between two looks
-    at the sockets: nobody else is served meanwhile.
+    """Counts the work of each turn: everything between two checks of the sockets, while no other request is served.
+
+    `longest_bytes`, `longest_calls`: the most in any turn since `watched` began.
     """
 
     def __init__(self) -> None:

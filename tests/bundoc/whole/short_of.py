@@ -1,4 +1,4 @@
-"""What an engine does without room on its disk, or without descriptors: told as one line of JSON.
+"""Runs an engine on a full disk or without descriptors, and reports the results as one line of JSON.
 
 python -m tests.bundoc.whole.short_of disk <directory on a small disk>
 python -m tests.bundoc.whole.short_of files <directory>

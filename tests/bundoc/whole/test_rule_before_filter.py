@@ -1,8 +1,8 @@
-"""Security 3: what a rule denies is never asked about the caller's filter, order, search or groups, nor counted.
+"""Security 3: filter, order, search and groups of a caller are never evaluated for denied documents.
 
-Once by counting: whom is the filter evaluated for, whatever the operator, the door, the rule and the index? And once by
-a difference: two collections that differ only in what a caller may not see cost SQLite the same steps and give the same
-answers and refusals.
+The first test counts the documents for which the filter is evaluated, for each operator, route, rule and index. The
+second compares two collections that differ only in hidden data: both must have the same answers and refusals, in the
+same number of steps of SQLite.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A list holds what `get` shows, of that what the filter says, whatever indexes there are: drawn at random.
+"""A list has the documents that `get` shows and that match the filter, for random rules, filters and indexes.
 
-Documents 2: an index that held only some documents answered in place of the rule, for documents with lists.
+Documents 2: a partial index was used in place of the rule, which was wrong for documents with lists.
 """
 
 from __future__ import annotations

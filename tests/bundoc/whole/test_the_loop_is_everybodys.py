@@ -1,7 +1,7 @@
-"""Security 1 and 2: no turn of the event loop does more than its share, whatever callers send, store and rule.
+"""Security 1 and 2: no turn of the event loop exceeds its limit, whatever callers send or store.
 
-Every door to documents stands in ATTACKS with what would make it slow; a new one joins it. What is counted is bytes and
-calls, never seconds: `bench/run hostile` shows those.
+ATTACKS has each operation on documents, with the input that would make it slow; a new operation must be added. The
+tests count bytes and calls, never seconds; `bench/run hostile` shows seconds.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ ATTACKS: Final[dict[str, Attack]] = {
 def test_no_turn_of_the_event_loop_does_more_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Security 1, security 2: each attack ends, in whatever way, and others are served all the while."""
     for name, steps in (("MAX_STEPS", 50_000), ("CALL_STEPS", 100_000), ("SCAN_STEPS", 100_000)):
-        for module in ("rules.inputs", "permissions.access", "service"):  # what threads do is not measured here
+        for module in ("rules.inputs", "permissions.access", "service"):  # work in threads is not measured here
             monkeypatch.setattr(f"bunbase.bundoc.{module}.{name}", steps, raising=False)
     with asyncio.Runner(loop_factory=MeteredLoop) as runner:
         too_much = runner.run(attacked(tmp_path / "bundoc"))
