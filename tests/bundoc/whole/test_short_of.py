@@ -1,4 +1,4 @@
-"""A full disk and spent descriptors are said to be so, cost nothing that was acknowledged, and pass."""
+"""A full disk and a lack of descriptors are reported, lose no acknowledged write, and can be recovered from."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def may_mount() -> bool:
 
 
 @pytest.mark.skipif(not may_mount(), reason="the kernel lets nobody mount a small disk of their own here")
-async def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:
     told = await told_by("disk", tmp_path, "unshare", "-rm", "sh", "-c", SMALL_DISK, "sh", str(tmp_path))
 
     refused = {told[what] for what in ("refused", "again", "index", "new project", "rotation")}
@@ -39,14 +39,14 @@ async def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     assert told["documents"] == told["acknowledged"] + 1 > 500
 
 
-def test_a_disk_without_a_byte_for_what_opening_needs_is_full() -> None:
+def test_a_disk_without_space_for_opening_is_reported_as_full() -> None:
     error = apsw.IOError("disk I/O error")
     vars(error)["extendedresult"] = apsw.SQLITE_IOERR_SHMSIZE  # seen when a file of an older format is opened there
 
     assert isinstance(problem_of(error), DiskFull)
 
 
-async def test_without_descriptors_projects_are_busy_until_there_are_some(tmp_path: Path) -> None:
+async def test_without_descriptors_projects_are_busy_until_some_are_free(tmp_path: Path) -> None:
     told = await told_by("files", tmp_path)
 
     assert told == {"codes": ["data_busy", "ok"], "open": told["open"], "later": ["ok"]}
@@ -54,7 +54,7 @@ async def test_without_descriptors_projects_are_busy_until_there_are_some(tmp_pa
 
 async def told_by(what: str, directory: Path, *inside: str) -> Any:
     process = await asyncio.create_subprocess_exec(
-        *(*inside, sys.executable, "-m", "tests.bundoc.short_of", what, str(directory)),
+        *(*inside, sys.executable, "-m", "tests.bundoc.whole.short_of", what, str(directory)),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )

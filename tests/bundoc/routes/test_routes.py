@@ -1,4 +1,4 @@
-"""Bundoc's public HTTP, with the gateway's way of telling problems and a caller chosen by the test."""
+"""The public HTTP of Bundoc. Problems look as they do behind the gateway; each test chooses its caller."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def problem(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["code"]
 
 
-async def test_a_document_from_birth_to_death(http: httpx.AsyncClient) -> None:
+async def test_a_document_is_created_read_changed_and_deleted(http: httpx.AsyncClient) -> None:
     created = await http.post(URL, json={"_id": "d1", "title": "Hello", "tags": {"a": 1}})
     assert created.status_code == 201
     assert created.headers["location"] == f"{URL}/d1"
@@ -98,7 +98,7 @@ async def test_a_document_that_has_not_changed_is_not_sent_again(http: httpx.Asy
     assert problem(await http.get(f"{URL}/d1", headers={"if-none-match": "1"})) == (400, "malformed_request")
 
 
-async def test_put_creates_and_replaces_as_the_condition_says(http: httpx.AsyncClient) -> None:
+async def test_put_creates_or_replaces_by_its_precondition(http: httpx.AsyncClient) -> None:
     created = await http.put(f"{URL}/d1", json={}, headers={"if-none-match": "*"})
     assert (created.status_code, created.headers["location"]) == (201, f"{URL}/d1")
 
@@ -115,7 +115,7 @@ async def test_put_creates_and_replaces_as_the_condition_says(http: httpx.AsyncC
     assert (await http.get(f"{URL}/d1")).headers["etag"] == '"1"'
 
 
-async def test_an_id_is_created_once(http: httpx.AsyncClient) -> None:
+async def test_an_id_can_be_created_only_once(http: httpx.AsyncClient) -> None:
     await http.post(URL, json={"_id": "d1"})
 
     assert problem(await http.post(URL, json={"_id": "d1"})) == (409, "document_exists")
@@ -137,7 +137,7 @@ async def test_pages_follow_each_other(http: httpx.AsyncClient) -> None:
     assert (await http.get("/v1/data/nothing_here")).json() == {"items": [], "next": None}
 
 
-async def test_a_cursor_is_worth_nothing_elsewhere(http: httpx.AsyncClient) -> None:
+async def test_a_cursor_is_refused_for_another_query(http: httpx.AsyncClient) -> None:
     for number in range(2):
         await http.put(f"{URL}/d{number}", json={})
     cursor = (await http.get(f"{URL}?limit=1")).json()["next"]
@@ -148,7 +148,7 @@ async def test_a_cursor_is_worth_nothing_elsewhere(http: httpx.AsyncClient) -> N
 
 
 @pytest.mark.parametrize("parameter", ["wheres={}", "expands=a", "Limit=1", "limits=3"])
-async def test_what_is_not_understood_in_a_query_is_never_ignored(http: httpx.AsyncClient, parameter: str) -> None:
+async def test_an_unknown_query_parameter_is_refused(http: httpx.AsyncClient, parameter: str) -> None:
     listed = await http.get(f"{URL}?{parameter}")
 
     assert problem(listed) == (400, "invalid_query")
@@ -157,14 +157,14 @@ async def test_what_is_not_understood_in_a_query_is_never_ignored(http: httpx.As
 
 
 @pytest.mark.parametrize("limit", ["0", "501", "-1", "x", "1e3"])
-async def test_a_limit_that_is_none_is_refused(http: httpx.AsyncClient, limit: str) -> None:
+async def test_an_invalid_limit_is_refused(http: httpx.AsyncClient, limit: str) -> None:
     response = await http.get(f"{URL}?limit={limit}")
 
     assert response.status_code in (400, 422)
     problem(response)
 
 
-async def test_the_key_may_ride_in_the_query(http: httpx.AsyncClient) -> None:
+async def test_the_key_may_be_a_query_parameter(http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{URL}?key=sk_x")).status_code == 200
 
 
@@ -183,7 +183,7 @@ async def test_the_key_may_ride_in_the_query(http: httpx.AsyncClient) -> None:
         pytest.param(b'{"a":"%b"}' % (b"x" * MAX_BYTES), 413, "document_too_large", id="large"),
     ],
 )
-async def test_what_cannot_be_stored_is_refused_alike_everywhere(
+async def test_an_invalid_document_is_refused_in_the_same_way_by_all_routes(
     http: httpx.AsyncClient, body: bytes, status: int, code: str
 ) -> None:
     await http.put(f"{URL}/d1", json={"a": 1})
@@ -233,7 +233,7 @@ async def test_operators_and_plain_names_do_not_mix(http: httpx.AsyncClient) -> 
     assert refused.json()["errors"][0]["path"] == "/title"
 
 
-async def test_a_commit_is_done_whole_or_not_at_all(http: httpx.AsyncClient) -> None:
+async def test_a_commit_is_atomic_over_http(http: httpx.AsyncClient) -> None:
     create = {"op": "create", "collection": "posts", "id": "d1", "data": {"n": 1}}
     stale = {"op": "patch", "collection": "posts", "id": "d1", "data": {"$inc": {"n": 1}}, "if_rev": 9}
 
@@ -263,15 +263,13 @@ async def test_a_commit_is_done_whole_or_not_at_all(http: httpx.AsyncClient) -> 
         ([{"op": "patch", "collection": "posts", "id": "d1", "data": {"$inc": {"n": "1"}}}], 422, "invalid_update"),
     ],
 )
-async def test_a_commit_that_makes_no_sense_is_refused(
-    http: httpx.AsyncClient, writes: list[Any], status: int, code: str
-) -> None:
+async def test_an_invalid_commit_is_refused(http: httpx.AsyncClient, writes: list[Any], status: int, code: str) -> None:
     refused = await http.post("/v1/commit", json={"writes": writes})
 
     assert problem(refused) == (status, code)
 
 
-async def test_changes_are_read_from_where_the_reader_stands(http: httpx.AsyncClient) -> None:
+async def test_changes_are_read_from_the_given_seq(http: httpx.AsyncClient) -> None:
     await http.put(f"{URL}/d1", json={})
     await http.patch(f"{URL}/d1", json={"a": 1})
     await http.delete(f"{URL}/d1")
@@ -322,7 +320,7 @@ BODIES = {
     [("publishable", *one) for one in REQUESTS]
     + [("member", *one) for one in REQUESTS if not one[1].startswith("/v1/collections")],
 )
-async def test_only_the_secret_key_is_let_in(http: httpx.AsyncClient, caller: str, method: str, url: str) -> None:
+async def test_only_the_secret_key_is_accepted(http: httpx.AsyncClient, caller: str, method: str, url: str) -> None:
     await http.put(f"{URL}/d1", json={"a": 1})
 
     refused = await http.request(method, url, content=BODIES.get(url, b'{"a":2}'), headers={"x-test-caller": caller})
@@ -342,7 +340,7 @@ async def test_another_projects_key_never_sees_the_data(http: httpx.AsyncClient,
     assert msgspec.json.decode((await http.get(f"{URL}/d1")).content)["a"] == "mine"
 
 
-async def test_a_query_is_the_same_in_the_address_and_in_a_body(http: httpx.AsyncClient) -> None:
+async def test_a_query_has_the_same_answer_from_the_url_and_from_a_body(http: httpx.AsyncClient) -> None:
     for number in range(5):
         await http.put(f"{URL}/d{number}", json={"n": number, "even": number % 2 == 0})
 
@@ -366,7 +364,7 @@ async def test_a_query_is_the_same_in_the_address_and_in_a_body(http: httpx.Asyn
     assert [item["n"] for item in rest.json()["items"]] == [0]
 
 
-async def test_values_over_groups(http: httpx.AsyncClient) -> None:
+async def test_values_are_aggregated_over_groups(http: httpx.AsyncClient) -> None:
     for number in range(3):
         await http.put(f"{URL}/d{number}", json={"n": number, "even": number % 2 == 0})
 
@@ -376,7 +374,7 @@ async def test_values_over_groups(http: httpx.AsyncClient) -> None:
     assert found.json() == {"items": [{"even": False, "total": 1}, {"even": True, "total": 2}]}
 
 
-async def test_a_search_by_words_over_http(http: httpx.AsyncClient) -> None:
+async def test_text_search_works_over_http(http: httpx.AsyncClient) -> None:
     spec = {"type": "text", "fields": ["title"], "weights": {"title": 2}, "where": {"public": True}}
     made = await http.put("/v1/collections/posts?wait=false", json={"indexes": [spec]})
     assert made.status_code in (200, 202)
@@ -402,7 +400,7 @@ async def test_a_search_by_words_over_http(http: httpx.AsyncClient) -> None:
     assert needed.json()["index"]["type"] == "text"
 
 
-async def test_a_collection_with_a_unique_index(http: httpx.AsyncClient) -> None:
+async def test_a_unique_index_is_created_and_enforced_over_http(http: httpx.AsyncClient) -> None:
     made = await http.put("/v1/collections/posts", json={"indexes": [{"fields": ["slug"], "unique": True}]})
     assert made.status_code == 200
     assert made.json()["indexes"] == [{"name": "slug", "fields": ["slug"], "unique": True, "ready": True}]
@@ -442,7 +440,7 @@ async def test_a_collection_with_a_unique_index(http: httpx.AsyncClient) -> None
         ("PUT", "/v1/collections/No", b"{}", "invalid_input"),
     ],
 )
-async def test_queries_and_collections_that_are_none_are_refused(
+async def test_invalid_queries_and_collections_are_refused(
     http: httpx.AsyncClient, method: str, url: str, body: bytes, code: str
 ) -> None:
     refused = await http.request(method, url, content=body)
@@ -481,7 +479,7 @@ async def test_a_data_key_is_rotated_over_http(http: httpx.AsyncClient) -> None:
         assert problem(await http.post(f"{url}/rotate", headers={"x-test-caller": caller})) == (403, "forbidden")
 
 
-async def test_a_collection_with_a_schema(http: httpx.AsyncClient) -> None:
+async def test_a_schema_is_saved_and_enforced_over_http(http: httpx.AsyncClient) -> None:
     author = {"type": "string", "x-ref": "users", "x-on-delete": "cascade"}
     schema = {"required": ["title"], "properties": {"title": {"type": "string"}, "author": author}}
     made = await http.put("/v1/collections/posts", json={"schema": schema})
@@ -521,14 +519,14 @@ async def test_a_collection_with_a_schema(http: httpx.AsyncClient) -> None:
         (b'{"schema":' + b'{"not":' * 700 + b"{}" + b"}" * 700 + b"}", "invalid_schema", ""),
     ],
 )
-async def test_a_schema_that_is_none_is_refused(http: httpx.AsyncClient, body: bytes, code: str, path: str) -> None:
+async def test_an_invalid_schema_is_refused(http: httpx.AsyncClient, body: bytes, code: str, path: str) -> None:
     refused = await http.put("/v1/collections/posts", content=body)
 
     assert problem(refused) == (422, code)
     assert refused.json()["errors"][0]["path"] == path
 
 
-async def test_misfits_over_http(http: httpx.AsyncClient) -> None:
+async def test_misfits_are_listed_over_http(http: httpx.AsyncClient) -> None:
     await http.put(f"{URL}/d1", json={"title": 1})
 
     found = await http.post("/v1/collections/posts/misfits", json={"schema": {"required": ["n"]}})

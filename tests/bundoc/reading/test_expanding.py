@@ -1,4 +1,4 @@
-"""Documents that others refer to, beside them in the same answer."""
+"""Expanded references: documents that others refer to are in the same answer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def page(service: BundocService, *expand: str, **more: Any) -> Any:
     )
 
 
-async def test_what_a_page_refers_to_comes_along(posts: BundocService) -> None:
+async def test_a_page_includes_the_documents_it_refers_to(posts: BundocService) -> None:
     found = await page(posts, "author.team", "meta.editors", "readers.user")
 
     editors: dict[str, Any] = {"meta.editors": [{"bob": {}}, {"ada": {}}, {"bob": {}}]}
@@ -67,7 +67,7 @@ async def test_what_a_page_refers_to_comes_along(posts: BundocService) -> None:
     ]
 
 
-async def test_the_id_stays_and_documents_come_as_they_are_stored(posts: BundocService) -> None:
+async def test_ids_stay_and_expanded_documents_are_as_stored(posts: BundocService) -> None:
     found = (await posts.get(CALLER, "posts", "d1", ("meta.editors",))).body
 
     assert msgspec.json.decode(found)["author"] == "ada"
@@ -76,7 +76,7 @@ async def test_the_id_stays_and_documents_come_as_they_are_stored(posts: BundocS
     assert b'"pay":1.5' in bob
 
 
-async def test_select_leaves_what_comes_along(posts: BundocService) -> None:
+async def test_select_does_not_affect_expanded_documents(posts: BundocService) -> None:
     body = (await posts.query(CALLER, "posts", Query(select=("n",), expand=("author",), limit=1))).body
 
     (item,) = msgspec.json.decode(body)["items"]
@@ -84,7 +84,7 @@ async def test_select_leaves_what_comes_along(posts: BundocService) -> None:
     assert item["_expand"]["author"]["name"] == "Ada"
 
 
-async def test_what_is_gone_or_hidden_is_not_there(posts: BundocService, engine: SqliteEngine) -> None:
+async def test_missing_and_hidden_documents_are_not_expanded(posts: BundocService, engine: SqliteEngine) -> None:
     wanted = await expansions(engine, "prj_a", "posts", ("author", "meta.editors"))
     document = (await posts.get(CALLER, "posts", "d1")).body
 
@@ -98,7 +98,7 @@ async def test_what_is_gone_or_hidden_is_not_there(posts: BundocService, engine:
     assert names(found) == {"d1": {"author": {"ada": {}}, "meta.editors": [{"ada": {}}]}}
 
 
-async def test_both_ways_between_the_same_collections(posts: BundocService) -> None:
+async def test_references_are_expanded_in_both_directions(posts: BundocService) -> None:
     await put(posts, "teams", "red", lead="bob")
 
     found = names(msgspec.json.decode((await posts.get(CALLER, "users", "ada", ("team.lead", "team"))).body))
@@ -118,7 +118,7 @@ async def test_both_ways_between_the_same_collections(posts: BundocService) -> N
         (("author",) * 11, "/expand"),
     ],
 )
-async def test_what_cannot_be_expanded_is_refused(posts: BundocService, paths: tuple[str, ...], at: str) -> None:
+async def test_a_path_that_cannot_be_expanded_is_refused(posts: BundocService, paths: tuple[str, ...], at: str) -> None:
     with pytest.raises(InvalidQuery) as in_query:
         await posts.query(CALLER, "posts", Query(expand=paths))
     with pytest.raises(InvalidQuery) as in_get:
@@ -127,12 +127,12 @@ async def test_what_cannot_be_expanded_is_refused(posts: BundocService, paths: t
     assert (in_query.value.extra["path"], in_get.value.extra["path"]) == (at, at)
 
 
-async def test_a_missing_document_is_missing_with_expand_too(posts: BundocService) -> None:
+async def test_a_missing_document_is_404_with_expand_too(posts: BundocService) -> None:
     with pytest.raises(DocumentNotFound):
         await posts.get(CALLER, "posts", "nothing", ("author",))
 
 
-async def test_no_more_comes_along_than_may(posts: BundocService) -> None:
+async def test_too_many_expanded_documents_are_refused(posts: BundocService) -> None:
     writes = [{"op": "put", "collection": "users", "id": f"u{n}", "data": {}} for n in range(MAX_EXPANDED)]
     for start in range(0, len(writes), 500):
         await posts.commit(CALLER, msgspec.json.encode({"writes": writes[start : start + 500]}))
@@ -144,7 +144,7 @@ async def test_no_more_comes_along_than_may(posts: BundocService) -> None:
         await page(posts, "meta.editors")
 
 
-async def test_one_large_document_beside_many_is_refused(posts: BundocService) -> None:
+async def test_one_large_document_expanded_many_times_is_refused(posts: BundocService) -> None:
     await put(posts, "users", "ada", text="x" * (MAX_BYTES - 20))
     for number in range(9):
         await put(posts, "posts", f"p{number}", author="ada")

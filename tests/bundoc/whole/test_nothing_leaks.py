@@ -1,4 +1,4 @@
-"""What a publishable key might learn in passing: from refusals, from what fails, from what is tried again and again."""
+"""A publishable key learns nothing about hidden data from refusals, failures or repeated attempts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bunbase.contracts.bundoc import (
     RuleDenied,
 )
 from bunbase.contracts.collections import CollectionSpec, Rules
-from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, body, fields_of, put, refusal, user
+from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, body, fields_of, put, refusal, user
 
 OPEN = Rules(list="true", get="true", create="true", update="true", delete="true")
 
@@ -68,7 +68,7 @@ async def test_a_deletion_that_waits_for_an_index_does_not_name_its_field(
     assert not {"reports", "about"} & {*problem.detail.split(), *map(str, problem.extra.values())}
 
 
-async def test_what_a_schema_says_of_hidden_fields_is_not_told(service: BundocService) -> None:
+async def test_schema_errors_of_hidden_fields_are_not_shown(service: BundocService) -> None:
     schema = {"properties": {"n": {"type": "integer"}, "salary": {"type": "integer", "maximum": 100}}}
     await put(service, "a", salary=90, n=1)
     await service.put_collection(SERVER, C, CollectionSpec(schema=schema, rules=open_but(salary="auth.uid == 'eve'")))
@@ -82,7 +82,7 @@ async def test_what_a_schema_says_of_hidden_fields_is_not_told(service: BundocSe
     assert await fields_of(service, "a") == {"salary": 90, "n": 1}
 
 
-async def test_what_a_schema_says_of_other_fields_is_told(service: BundocService) -> None:
+async def test_schema_errors_of_visible_fields_are_shown(service: BundocService) -> None:
     schema = {"properties": {"n": {"type": "integer"}, "pay": {"properties": {"net": {"maximum": 100}}}}}
     await put(service, "a", pay={"net": 90}, n=1)
     await service.put_collection(SERVER, C, CollectionSpec(schema=schema, rules=open_but(**{"pay.net": "true"})))
@@ -93,7 +93,7 @@ async def test_what_a_schema_says_of_other_fields_is_told(service: BundocService
     assert [error["path"] for error in refused.extra["errors"]] == ["/n"]
 
 
-async def test_what_a_schema_says_of_a_denied_document_is_not_told(service: BundocService) -> None:
+async def test_schema_errors_of_a_denied_document_are_not_shown(service: BundocService) -> None:
     rules = Rules(get="auth.uid == doc.owner", update="true", create="true")
     await put(service, "a", owner="ada", secret_notes="x")
     spec = CollectionSpec(schema={"properties": {"n": {}, "owner": {}}}, strict=True, rules=rules)
@@ -108,8 +108,8 @@ async def test_what_a_schema_says_of_a_denied_document_is_not_told(service: Bund
 
 
 @pytest.mark.parametrize("change", [{"$max": {"salary": 1}}, {"$min": {"salary": 999}}, {"$min": {"pay.net": 999}}])
-async def test_no_rule_tells_how_a_hidden_field_compares(service: BundocService, change: dict[str, Any]) -> None:
-    """Each of these changes nothing, which the update rule would let pass."""
+async def test_no_rule_reveals_how_a_hidden_field_compares(service: BundocService, change: dict[str, Any]) -> None:
+    """Each of these updates changes nothing, which the update rule would allow."""
     eve = "auth.uid == 'eve'"
     rules = Rules(
         get="auth.uid != 'bob'",
@@ -126,7 +126,7 @@ async def test_no_rule_tells_how_a_hidden_field_compares(service: BundocService,
     assert (await service.patch(ADA, C, "a", body(change), NO_PRECONDITION)).rev == 2
 
 
-async def test_who_may_write_a_hidden_field_may_raise_it(service: BundocService) -> None:
+async def test_a_caller_who_may_write_a_hidden_field_may_use_max(service: BundocService) -> None:
     await service.put_collection(SERVER, C, CollectionSpec(rules=open_but(best="true")))
     await put(service, "a", best=5)
 
@@ -136,7 +136,7 @@ async def test_who_may_write_a_hidden_field_may_raise_it(service: BundocService)
     assert await fields_of(service, "a") == {"best": 9}
 
 
-async def test_expanding_tells_nothing_of_a_collection_that_may_not_be_listed(service: BundocService) -> None:
+async def test_expand_reveals_nothing_about_a_collection_that_may_not_be_listed(service: BundocService) -> None:
     author = {"type": "string", "x-ref": "users"}
     await service.put_collection(SERVER, C, CollectionSpec(schema={"properties": {"author": author}}))
 

@@ -1,4 +1,4 @@
-"""An event loop that counts what each of its turns does: bytes as `bundoc.effort` has them, and calls of functions."""
+"""An event loop that counts the work of each of its turns: bytes as in `pkg.effort`, and calls of functions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ T = TypeVar("T")
 
 
 class MeteredLoop(asyncio.SelectorEventLoop):
-    """`longest_bytes`, `longest_calls`: of any turn since `watched` began. A turn is all that is done between two looks
-    at the sockets: nobody else is served meanwhile.
+    """Counts the work of each turn: everything between two checks of the sockets, while no other request is served.
+
+    `longest_bytes`, `longest_calls`: the most in any turn since `watched` began.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class MeteredLoop(asyncio.SelectorEventLoop):
         self.longest_calls = max(self.longest_calls, self.calls)
 
     async def watched(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work and measure it."""
+        """Run the work and measure it."""
         thread = threading.get_ident()
 
         def count(bytes: int) -> None:

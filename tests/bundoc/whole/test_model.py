@@ -1,4 +1,4 @@
-"""Any sequence of operations does what the same sequence does to a dict."""
+"""Any sequence of operations has the same results as on a dict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bunbase.contracts.bundoc import (
 )
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
-from tests.bundoc.test_merge_patch import by_the_rfc
+from tests.bundoc.update.test_merge_patch import by_the_rfc
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller
 from tests.seeds import examples
@@ -64,7 +64,7 @@ async def test_bundoc_behaves_like_a_dict(sequence: list[tuple[Any, ...]]) -> No
 
 
 async def done(service: BundocService, operation: tuple[Any, ...]) -> Any:
-    """Give what Bundoc answers, in the model's terms."""
+    """Return the answer of Bundoc in the form of the model."""
     try:
         match operation:
             case ("create", id, body):
@@ -97,7 +97,7 @@ async def listed(service: BundocService, limit: int) -> list[tuple[str, int, dic
 
 
 def expected(model: Model, operation: tuple[Any, ...]) -> Any:
-    """Do the same to the model."""
+    """Apply the same operation to the model."""
     match operation:
         case ("list", _):
             return [(id, *model[id]) for id in sorted(model) if "/" not in id]

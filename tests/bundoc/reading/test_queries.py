@@ -1,4 +1,4 @@
-"""Queries, indexes and collections: what holds whichever engine keeps the documents."""
+"""Queries, indexes and collections, as every engine must implement them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ wheres = st.one_of(
     suppress_health_check=list(HealthCheck),
 )
 @given(data=st.data())
-def test_any_query_over_any_index_gives_what_its_meaning_says(data: st.DataObject) -> None:
+def test_any_query_over_any_index_agrees_with_the_predicate(data: st.DataObject) -> None:
     stored = data.draw(st.lists(documents, max_size=12))
     where, sort = data.draw(wheres), tuple(data.draw(orders))
     fields = tuple(data.draw(st.lists(st.sampled_from(["a", "-a", "b", "-b", "a.b"]), max_size=2, unique_by=path_of)))
@@ -133,7 +133,7 @@ def _expected(stored: list[dict[str, Any]], where: Any, sort: tuple[str, ...]) -
     return [document["_id"] for document in found]
 
 
-async def test_a_page_goes_on_where_the_last_one_ended_while_documents_come_and_go(service: BundocService) -> None:
+async def test_pages_continue_correctly_while_documents_are_added_and_deleted(service: BundocService) -> None:
     for number in range(30):
         await put(service, f"m{number:02}", {"n": number // 3})
     await index(service, "-n")
@@ -152,7 +152,7 @@ async def test_a_page_goes_on_where_the_last_one_ended_while_documents_come_and_
     assert sorted(seen) == [f"m{number:02}" for number in range(30)]
 
 
-async def test_a_cursor_belongs_to_its_query(service: BundocService) -> None:
+async def test_a_cursor_is_valid_only_for_its_query(service: BundocService) -> None:
     for number in range(3):
         await put(service, f"d{number}", {"n": number})
     cursor = (await ask(service, {"n": {"$gte": 0}}, sort=("n",), limit=1))["next"]
@@ -188,7 +188,7 @@ async def test_explain_says_which_index_served_and_how_much_was_examined(service
 
 
 @pytest.mark.parametrize("more", [{}, {"limit": 500}])
-async def test_a_collection_that_is_not_there_has_no_documents_and_says_so(
+async def test_a_missing_collection_is_empty_and_reported_as_missing(
     service: BundocService, more: dict[str, Any]
 ) -> None:
     assert await ask(service, {"a": 1}, "nowhere", count=True, **more) == {"items": [], "next": None, "count": 0}
@@ -218,7 +218,7 @@ async def test_a_query_over_its_budget_names_the_index_that_helps(engine: Sqlite
     assert msgspec.json.decode(counted.body) == {"items": [{"n": 10, "m": 10}]}
 
 
-async def test_count_and_select(service: BundocService) -> None:
+async def test_a_query_counts_all_matches_and_selects_fields(service: BundocService) -> None:
     for number in range(7):
         await put(service, f"d{number}", {"n": number, "deep": {"a": 1.0, "b": 2}, "list": [{"a": 1, "b": 2}, 3]})
 
@@ -250,12 +250,12 @@ async def test_values_are_computed_for_each_group(service: BundocService) -> Non
     "values",
     [b"{}", b"[]", b'{"n":{"$median":"a"}}', b'{"n":{"$count":1}}', b'{"n":{"$sum":""}}', b'{"g":{"$sum":"a"}}'],
 )
-async def test_what_is_no_aggregate_is_refused(service: BundocService, values: bytes) -> None:
+async def test_an_invalid_aggregate_is_refused(service: BundocService, values: bytes) -> None:
     with pytest.raises(InvalidQuery):
         await service.aggregate(CALLER, C, Aggregation(values, group=("g",)))
 
 
-async def test_a_unique_index_refuses_the_second_and_leaves_no_trace(service: BundocService) -> None:
+async def test_a_unique_index_refuses_a_duplicate_without_side_effects(service: BundocService) -> None:
     await index(service, "email", unique=True)
     await put(service, "d1", {"email": "ada@example.com"})
     await put(service, "d2", {})
@@ -273,7 +273,7 @@ async def test_a_unique_index_refuses_the_second_and_leaves_no_trace(service: Bu
     assert await walked(service, {"email": {"$startsWith": ""}}) == ["d1"]
 
 
-async def test_a_partial_index_knows_only_what_fulfils_its_filter(service: BundocService) -> None:
+async def test_a_partial_index_holds_only_documents_that_match_its_filter(service: BundocService) -> None:
     spec = IndexSpec(("n",), "open", where={"status": {"$in": ["open", "new"]}})
     await service.put_collection(CALLER, C, CollectionSpec((spec,)))
     for number in range(30):
@@ -306,7 +306,7 @@ async def test_a_partial_unique_index_refuses_only_among_its_documents(service: 
     assert await examined(service, {"email": "ada@example.com", "deleted": False}) == ("active", 1)
 
 
-async def test_stored_duplicates_keep_a_unique_index_from_being_made(service: BundocService) -> None:
+async def test_stored_duplicates_prevent_a_unique_index(service: BundocService) -> None:
     for number in range(450):
         await put(service, f"d{number:03}", {"n": min(number, 448)})
 
@@ -360,12 +360,12 @@ async def test_a_collection_is_made_measured_altered_and_dropped(service: Bundoc
         tuple(IndexSpec((f"f{number}",)) for number in range(33)),
     ],
 )
-async def test_an_index_that_cannot_be_is_refused(service: BundocService, specs: tuple[IndexSpec, ...]) -> None:
+async def test_an_invalid_index_is_refused(service: BundocService, specs: tuple[IndexSpec, ...]) -> None:
     with pytest.raises(InvalidInput):
         await service.put_collection(CALLER, C, CollectionSpec(specs))
 
 
-async def test_in_production_collections_are_created_first(engine: SqliteEngine) -> None:
+async def test_in_production_collections_must_be_created_explicitly(engine: SqliteEngine) -> None:
     service = BundocService(engine, dev=False)
 
     for call in (put(service, "d1", {}), ask(service), service.list(CALLER, C, 20, None)):

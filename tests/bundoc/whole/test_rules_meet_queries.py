@@ -1,4 +1,4 @@
-"""Rules where documents come by other ways than their own address: expanded, found by words, through an index."""
+"""Rules for documents that are expanded, found by text search, or found through an index."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bunbase.contracts.bundoc import Highlight, InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.rules.inputs import Inputs
-from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, put
+from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, put
 
 AUTHOR = {"type": "string", "x-ref": "users"}
 OWNER = "auth.uid == doc.owner"
 
 
 async def expanded(service: BundocService, caller: Caller, id: str) -> dict[str, Any]:
-    """Give what comes along, in the document alone and in a list, which must be the same."""
+    """Return the expanded documents; they must be the same for a single document and in a list."""
     alone = msgspec.json.decode((await service.get(caller, C, id, ("author",))).body)
     listed = await asked(service, caller, expand=("author",))
     (same,) = [item for item in listed["items"] if item["_id"] == id]
@@ -33,7 +33,7 @@ async def expanded(service: BundocService, caller: Caller, id: str) -> dict[str,
     return found
 
 
-async def test_what_comes_along_passes_its_own_rules(service: BundocService) -> None:
+async def test_expanded_documents_must_pass_their_own_rules(service: BundocService) -> None:
     users = Rules(get="auth.uid == doc._id || doc.open == true", hidden={"email": "auth.uid == doc._id"})
     await service.put_collection(SERVER, "users", CollectionSpec(rules=Rules(get=users.get, hidden=users.hidden)))
     await put(service, "ada", "users", email="a@a.example", open=True)
@@ -53,7 +53,7 @@ async def test_what_comes_along_passes_its_own_rules(service: BundocService) -> 
     assert await expanded(service, EVE, "d2") == {}
 
 
-async def test_a_reference_that_is_hidden_brings_nothing_along(service: BundocService) -> None:
+async def test_a_hidden_reference_is_not_expanded(service: BundocService) -> None:
     await service.put_collection(SERVER, "users", CollectionSpec(rules=Rules(get="true")))
     await put(service, "ada", "users")
     rules = Rules(get="true", list="true", hidden={"author": "true"})
@@ -76,7 +76,7 @@ def sought(words: Any) -> bytes:
     return msgspec.json.encode({"$search": words})
 
 
-async def test_words_are_found_in_what_the_rule_lets_through(service: BundocService) -> None:
+async def test_a_text_search_finds_only_allowed_documents(service: BundocService) -> None:
     await searchable(service)
 
     page = await asked(service, ADA, where=sought("fox dog"), count=True, score=True)
@@ -84,7 +84,7 @@ async def test_words_are_found_in_what_the_rule_lets_through(service: BundocServ
     assert ([item["_id"] for item in page["items"]], page["count"]) == (["d1", "d3"], 2)
 
 
-async def test_words_in_hidden_fields_are_neither_found_nor_shown(service: BundocService) -> None:
+async def test_hidden_fields_are_neither_searched_nor_highlighted(service: BundocService) -> None:
     await searchable(service, notes="true")
     highlight = Highlight(("title", "notes"))
 
@@ -97,7 +97,7 @@ async def test_words_in_hidden_fields_are_neither_found_nor_shown(service: Bundo
     assert all("dog" not in str(item) for item in page["items"])
 
 
-async def test_a_filter_in_the_rules_own_words_uses_an_index(service: BundocService) -> None:
+async def test_a_filter_that_repeats_the_rule_uses_an_index(service: BundocService) -> None:
     rule = "doc.open == true || auth.uid in doc.members"
     indexes = (IndexSpec(("members", "-n")), IndexSpec(("open",)), IndexSpec(("n",)))
     await service.put_collection(SERVER, C, CollectionSpec(indexes, rules=Rules(list=rule)))

@@ -1,4 +1,4 @@
-"""Schemas and references at work: what writes are refused, and what a deletion does to documents that refer."""
+"""Schemas and references: which writes are refused, and how a deletion affects referring documents."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def wrong(service: BundocService, collection: str, **fields: Any) -> list[
     return [(one["path"], one["keyword"]) for one in refused.value.extra["errors"]]
 
 
-async def test_every_kind_of_write_is_held_to_the_schema(service: BundocService) -> None:
+async def test_every_kind_of_write_is_validated(service: BundocService) -> None:
     await service.put_collection(CALLER, "posts", TITLED)
     await put(service, "posts", "d1", title="Hello")
 
@@ -84,7 +84,7 @@ async def test_every_kind_of_write_is_held_to_the_schema(service: BundocService)
     assert await get(service, "posts", "d1") == {"_rev": 1, "title": "Hello"}
 
 
-async def test_a_schema_holds_after_a_restart_until_it_is_taken_away(tmp_path: Path, kms: FakeKms) -> None:
+async def test_a_schema_applies_after_a_restart_until_it_is_removed(tmp_path: Path, kms: FakeKms) -> None:
     async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
         await BundocService(engine).put_collection(CALLER, "posts", TITLED)
 
@@ -97,7 +97,7 @@ async def test_a_schema_holds_after_a_restart_until_it_is_taken_away(tmp_path: P
         await put(service, "posts", "d1", more=1)
 
 
-async def test_what_was_stored_before_the_schema_stays_until_it_is_written(service: BundocService) -> None:
+async def test_documents_from_before_the_schema_stay_until_they_are_written(service: BundocService) -> None:
     await put(service, "posts", "old")
     await service.put_collection(CALLER, "posts", TITLED)
 
@@ -107,7 +107,7 @@ async def test_what_was_stored_before_the_schema_stays_until_it_is_written(servi
     await service.patch(CALLER, "posts", "old", b'{"title":"Now"}', NO_PRECONDITION)
 
 
-async def test_a_reference_must_lead_somewhere(service: BundocService) -> None:
+async def test_a_reference_must_lead_to_a_document(service: BundocService) -> None:
     rows = {"items": {"properties": {"user": {"type": "string", "x-ref": "users"}}}}
     await service.put_collection(CALLER, "posts", referring("restrict", rows=rows))
     assert await wrong(service, "posts", author="ada") == [("/author", "x-ref")]
@@ -120,7 +120,7 @@ async def test_a_reference_must_lead_somewhere(service: BundocService) -> None:
     assert await wrong(service, "posts", author=7) == [("/author", "type")]
 
 
-async def test_a_commit_may_refer_to_what_it_created_before(service: BundocService) -> None:
+async def test_a_commit_may_refer_to_documents_it_created(service: BundocService) -> None:
     await service.put_collection(CALLER, "posts", referring("restrict"))
     post = '{"op":"create","collection":"posts","id":"d1","data":{"author":"ada"}}'
     user = '{"op":"create","collection":"users","id":"ada","data":{}}'
@@ -142,7 +142,7 @@ async def test_a_document_may_refer_to_itself_and_then_be_deleted(service: Bundo
     assert await ids(service, "nodes") == []
 
 
-async def test_restrict_keeps_what_others_refer_to(service: BundocService) -> None:
+async def test_restrict_prevents_the_deletion_of_referenced_documents(service: BundocService) -> None:
     await service.put_collection(CALLER, "posts", referring("restrict"))
     await put(service, "users", "ada")
     await put(service, "posts", "d1", author="ada")
@@ -156,7 +156,7 @@ async def test_restrict_keeps_what_others_refer_to(service: BundocService) -> No
     assert await ids(service, "users") == []
 
 
-async def test_set_null_forgets_the_reference_and_nothing_else(service: BundocService) -> None:
+async def test_set_null_removes_only_the_reference(service: BundocService) -> None:
     friends = {"items": {"type": "string", "x-ref": "users", "x-on-delete": "set_null"}}
     await service.put_collection(CALLER, "posts", referring("set_null", friends=friends))
     await put(service, "users", "ada")
@@ -175,7 +175,7 @@ async def test_set_null_forgets_the_reference_and_nothing_else(service: BundocSe
     assert len(msgspec.json.decode(by_friend.body)["items"]) == 1
 
 
-async def test_set_null_stops_at_the_schema_of_whoever_refers(service: BundocService) -> None:
+async def test_set_null_is_refused_if_the_referring_schema_forbids_null(service: BundocService) -> None:
     author = {"type": ["string", "null"], "x-ref": "users", "x-on-delete": "set_null", "minLength": 1}
     schema = {"properties": {"author": author}, "if": {"properties": {"author": {"type": "null"}}}, "then": False}
     await service.put_collection(CALLER, "posts", CollectionSpec(schema=schema))
@@ -188,7 +188,7 @@ async def test_set_null_stops_at_the_schema_of_whoever_refers(service: BundocSer
     assert await ids(service, "users") == ["ada"]
 
 
-async def test_set_null_is_not_stopped_by_what_did_not_fit_before(service: BundocService) -> None:
+async def test_set_null_ignores_violations_that_existed_before(service: BundocService) -> None:
     await put(service, "users", "ada")
     await put(service, "posts", "d1", author="ada")
     author = {"type": ["string", "null"], "x-ref": "users", "x-on-delete": "set_null"}
@@ -218,7 +218,7 @@ async def test_a_cascade_goes_through_collections_and_circles(service: BundocSer
     assert changes[-1] == ("delete", "ada")
 
 
-async def test_a_cascade_that_meets_a_restriction_does_nothing(service: BundocService) -> None:
+async def test_a_cascade_that_meets_restrict_deletes_nothing(service: BundocService) -> None:
     await service.put_collection(CALLER, "posts", referring("cascade"))
     await service.put_collection(CALLER, "likes", referring("restrict", "posts"))
     await put(service, "users", "ada")
@@ -233,7 +233,7 @@ async def test_a_cascade_that_meets_a_restriction_does_nothing(service: BundocSe
     assert await changed(service, 3) == []
 
 
-async def test_a_restriction_by_what_goes_as_well_does_not_hold(service: BundocService) -> None:
+async def test_restrict_is_ignored_for_documents_that_are_deleted_too(service: BundocService) -> None:
     other = {"type": "string", "x-ref": "users"}
     await service.put_collection(CALLER, "posts", referring("cascade", other=other))
     await put(service, "users", "ada")
@@ -244,7 +244,7 @@ async def test_a_restriction_by_what_goes_as_well_does_not_hold(service: BundocS
     assert await ids(service, "posts") == []
 
 
-async def test_a_deletion_changes_no_more_than_it_may(service: BundocService) -> None:
+async def test_a_deletion_has_a_limit_of_changes(service: BundocService) -> None:
     await service.put_collection(CALLER, "posts", referring("cascade"))
     await put(service, "users", "ada")
     for start in range(0, MAX_CHANGED + 1, 500):
@@ -261,7 +261,7 @@ async def test_a_deletion_changes_no_more_than_it_may(service: BundocService) ->
     assert await ids(service, "posts") == []
 
 
-async def test_a_document_that_ends_takes_its_dependents_along(service: BundocService) -> None:
+async def test_an_expired_document_deletes_its_dependents(service: BundocService) -> None:
     await service.put_collection(CALLER, "users", CollectionSpec(expires="ends"))
     await service.put_collection(CALLER, "posts", referring("cascade"))
     await service.put_collection(CALLER, "likes", referring("restrict"))
@@ -278,7 +278,7 @@ async def test_a_document_that_ends_takes_its_dependents_along(service: BundocSe
     assert await wrong(service, "likes", author="ada") == [("/author", "x-ref")]
 
 
-async def test_references_bring_their_own_index(service: BundocService) -> None:
+async def test_references_have_their_own_index(service: BundocService) -> None:
     await put(service, "posts", "d1", author="nobody")
     await service.put_collection(CALLER, "posts", referring("restrict"))
 
@@ -294,7 +294,7 @@ async def test_references_bring_their_own_index(service: BundocService) -> None:
         await service.put_collection(CALLER, "posts", CollectionSpec(indexes=(IndexSpec(("n",), "_ref_author"),)))
 
 
-async def test_a_reference_that_stored_documents_cannot_have_leaves_the_schema_as_it_was(
+async def test_a_reference_that_stored_documents_violate_does_not_change_the_schema(
     service: BundocService,
 ) -> None:
     editor = CollectionSpec(schema={"properties": {"editor": {"type": "string", "x-ref": "users"}}})
@@ -312,7 +312,7 @@ async def test_a_reference_that_stored_documents_cannot_have_leaves_the_schema_a
         await delete(service, "users", "ada")
 
 
-async def test_a_crash_while_the_index_is_built_lets_nothing_through(
+async def test_a_crash_during_the_build_of_an_index_keeps_references_checked(
     service: BundocService, engine: SqliteEngine
 ) -> None:
     await put(service, "users", "ada")

@@ -1,4 +1,4 @@
-"""The cookbook of docs/rules.md is right: every row, through the service, for one who may and one who may not."""
+"""The cookbook in docs/rules.md is correct: each row is tested with a caller who may and one who may not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bunbase.contracts.caller import EndUser
 from bunbase.contracts.collections import CollectionSpec, Rules
 from tests.rooms import publishable_caller, secret_caller
 
-PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
+PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
 ROW = re.compile(r"^\| ([^|]+) \| `(.+)` \|$", re.MULTILINE)
 
 SERVER = secret_caller("prj_a")
@@ -25,7 +25,7 @@ MINE = {"owner": "ada"}
 
 @dataclass(frozen=True)
 class Row:
-    """`op`: what the rule is for. `may`, `may_not`: who does, and does not, with which document."""
+    """`op`: the operation of the rule. `may`, `may_not`: callers and documents that it allows, or denies."""
 
     op: str
     may: tuple[str | None, dict[str, Any]]
@@ -59,7 +59,7 @@ def caller(uid: str | None) -> Any:
 
 
 async def allowed(service: BundocService, row: Row, uid: str | None, fields: dict[str, Any]) -> bool:
-    """Say whether they may: for a read in a get and in a list alike."""
+    """True if the caller may do it; a read must have the same result in a get and in a list."""
     who, body = caller(uid), msgspec.json.encode(fields)
     if row.op == "create":
         return await done(service.create(who, "posts", body))
@@ -80,12 +80,12 @@ async def done(asked: Any) -> bool:
     return True
 
 
-def test_every_row_is_tried() -> None:
+def test_every_row_of_the_cookbook_is_tested() -> None:
     assert cookbook().keys() == ROWS.keys()
 
 
 @pytest.mark.parametrize("who", [who for who, row in ROWS.items() if row.op != "hidden"])
-async def test_a_row_allows_whom_it_says_and_nobody_else(service: BundocService, who: str) -> None:
+async def test_a_row_allows_only_the_callers_that_it_names(service: BundocService, who: str) -> None:
     row, rule = ROWS[who], cookbook()[who]
     await service.put(SERVER, "teams", "red", b'{"members":["ada"]}', NO_PRECONDITION)
     names = ("get", "list") if row.op == "read" else (row.op,)
@@ -96,7 +96,7 @@ async def test_a_row_allows_whom_it_says_and_nobody_else(service: BundocService,
     assert row.may_not is None or not await allowed(service, row, *row.may_not)
 
 
-async def test_the_row_that_hides_hides(service: BundocService) -> None:
+async def test_the_row_for_hidden_fields_hides_them(service: BundocService) -> None:
     (name, rule), *_ = msgspec.json.decode(cookbook()["the owner, for one field"].removeprefix("hidden: ")).items()
     await service.put_collection(SERVER, "posts", CollectionSpec(rules=Rules(get="true", hidden={name: rule})))
     await service.put(SERVER, "posts", "a", b'{"owner":"ada","email":"a@x"}', NO_PRECONDITION)
@@ -105,7 +105,7 @@ async def test_the_row_that_hides_hides(service: BundocService) -> None:
     assert b"a@x" not in (await service.get(caller("eve"), "posts", "a")).body
 
 
-async def test_an_owner_cannot_give_a_document_away(service: BundocService) -> None:
+async def test_an_owner_cannot_change_the_owner(service: BundocService) -> None:
     rules = Rules(update=cookbook()["the owner, who stays the owner (update)"], get="true")
     await service.put_collection(SERVER, "posts", CollectionSpec(rules=rules))
     await service.put(SERVER, "posts", "a", b'{"owner":"ada"}', NO_PRECONDITION)

@@ -1,7 +1,7 @@
-"""What an engine does without room on its disk, or without descriptors: told as one line of JSON.
+"""Runs an engine on a full disk or without descriptors, and reports the results as one line of JSON.
 
-python -m tests.bundoc.short_of disk <directory on a small disk>
-python -m tests.bundoc.short_of files <directory>
+python -m tests.bundoc.whole.short_of disk <directory on a small disk>
+python -m tests.bundoc.whole.short_of files <directory>
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def body_of(id: str) -> bytes:
 
 
 async def filled(engine: SqliteEngine, round: str) -> tuple[list[str], str]:
-    """Write until something is refused; give what was acknowledged, and the refusal."""
+    """Write until a write is refused; return the acknowledged writes and the refusal."""
     acknowledged: list[str] = []
     for batch in range(1000):
         ids = [f"{round}{batch}x{number}" for number in range(50)]

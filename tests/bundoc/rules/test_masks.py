@@ -1,4 +1,4 @@
-"""Documents 6 and security 10: what is hidden below a list is in no answer, as no filter may ask for it."""
+"""Documents 6 and security 10: fields hidden below a list are in no answer, and no filter may use them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def orders(service: BundocService) -> BundocService:
     return service
 
 
-async def test_no_answer_shows_what_is_hidden_below_a_list(orders: BundocService) -> None:
+async def test_no_answer_shows_fields_hidden_below_a_list(orders: BundocService) -> None:
     """Documents 6, security 10: get, list, query, select, highlights, expand, and the answer of a write."""
     fields = ("title", "items.name")
     search = msgspec.json.encode({"$search": {"query": "lamp", "fields": fields}})
@@ -83,7 +83,7 @@ async def test_no_answer_shows_what_is_hidden_below_a_list(orders: BundocService
 
 
 @pytest.mark.parametrize("path", HIDDEN)
-async def test_no_filter_and_no_value_asks_for_it(orders: BundocService, path: str) -> None:
+async def test_no_filter_or_aggregate_may_use_a_hidden_field(orders: BundocService, path: str) -> None:
     """Security 10."""
     first, *rest = path.split(".")
     inner: Any = SECRET
@@ -97,7 +97,9 @@ async def test_no_filter_and_no_value_asks_for_it(orders: BundocService, path: s
 
 
 @pytest.mark.parametrize("change", [{"$min": {"items.0.cost": "i"}}, {"$inc": {"items.0.cost": 1}}])
-async def test_no_update_operator_tells_of_an_element(orders: BundocService, change: dict[str, Any]) -> None:
+async def test_no_update_operator_reveals_a_hidden_field_of_an_element(
+    orders: BundocService, change: dict[str, Any]
+) -> None:
     """Documents 6: a path with the index of an element lies below the hidden path."""
     rules = Rules(get="true", update="next.items[0].cost == doc.items[0].cost", hidden={"items.cost": "true"})
     await orders.put_collection(SERVER, C, CollectionSpec(rules=rules))
@@ -108,8 +110,8 @@ async def test_no_update_operator_tells_of_an_element(orders: BundocService, cha
     assert "cost" not in refused.value.detail
 
 
-async def test_a_score_does_not_tell_how_long_a_hidden_field_is(orders: BundocService) -> None:
-    """Documents 6: of two that differ in what is hidden alone, neither fits better."""
+async def test_a_score_does_not_reveal_the_length_of_a_hidden_field(orders: BundocService) -> None:
+    """Documents 6: two documents that differ only in hidden fields have the same score."""
     for id, cost in (("short", "x"), ("long", "x " * 50)):
         document = {"title": "oil", "items": [{"name": "oil", "cost": cost}]}
         await orders.put(SERVER, C, id, msgspec.json.encode(document), NO_PRECONDITION)
@@ -122,8 +124,10 @@ async def test_a_score_does_not_tell_how_long_a_hidden_field_is(orders: BundocSe
 
 @pytest.mark.parametrize("sought", [{"cost": {"$gt": 1}}, {"cost": SECRET}, {"$ne": 1}])
 @pytest.mark.parametrize("path", ["items", "items.2.parts"])
-async def test_what_is_hidden_is_no_condition_of_pull(orders: BundocService, path: str, sought: dict[str, Any]) -> None:
-    """Documents 6: which elements are taken out is seen, and would tell how the hidden field of each compares."""
+async def test_pull_refuses_conditions_on_hidden_fields(
+    orders: BundocService, path: str, sought: dict[str, Any]
+) -> None:
+    """Documents 6: callers see which elements are removed, which would reveal the hidden field of each."""
     before = await orders.get(SERVER, C, "a")
     with pytest.raises(RuleDenied):
         await orders.patch(VISITOR, C, "a", msgspec.json.encode({"$pull": {path: sought}}), NO_PRECONDITION)
@@ -134,7 +138,7 @@ async def test_what_is_hidden_is_no_condition_of_pull(orders: BundocService, pat
     assert changed.rev == before.rev + 2
 
 
-async def test_what_a_schema_says_of_a_hidden_element_is_not_told(orders: BundocService) -> None:
+async def test_schema_errors_of_hidden_elements_are_not_shown(orders: BundocService) -> None:
     """Documents 6."""
     with pytest.raises(RuleDenied):
         await orders.patch(VISITOR, C, "a", b'{"$set":{"items.0.cost":5}}', NO_PRECONDITION)
@@ -153,7 +157,7 @@ def nested(chance: random.Random, levels: int) -> Any:
 
 @pytest.mark.parametrize("seed", seeds(10))
 @pytest.mark.explore
-def test_a_mask_leaves_nothing_that_a_filter_could_reach(seed: int) -> None:
+def test_a_mask_removes_everything_that_a_filter_could_reach(seed: int) -> None:
     """Documents 6, security 10: for random documents and paths, also through lists in lists; all else stays."""
     chance = random.Random(seed)
     for _ in range(50):

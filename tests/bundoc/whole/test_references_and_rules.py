@@ -1,4 +1,4 @@
-"""Security 14: a reference tells callers bound by rules no more than `get` does; a cascade follows the schema."""
+"""Security 14: a reference reveals no more to callers bound by rules than `get`; a cascade follows the schema."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def put(service: BundocService, caller: Caller, collection: str, id: str, 
 
 @pytest.fixture
 async def members(service: BundocService) -> BundocService:
-    """Members name a team, of which Ann sees but her own, and secret ones, of which she sees none."""
+    """Create members that refer to teams and to secret teams. Ann may see only her own team, and no secret ones."""
     refers = {"team": ref("teams"), "teams": {"items": ref("teams")}, "vault": ref("vaults"), "self": ref("members")}
     await service.put_collection(
         SERVER, "teams", CollectionSpec(rules=Rules(get="doc.owner == auth.uid", create="true"))
@@ -64,8 +64,8 @@ async def test_a_document_that_may_not_be_read_looks_missing_to_a_reference(memb
         await members.get(SERVER, "members", "m")
 
 
-async def test_references_to_what_may_be_read_are_taken(members: BundocService) -> None:
-    """Security 14: also to what was created in the same commit, and those that stood there before."""
+async def test_references_to_readable_documents_are_accepted(members: BundocService) -> None:
+    """Security 14: also to documents that the same commit created, and references that were there before."""
     await put(members, ANN, "members", "m", team="hers", self="m")
     await put(members, SERVER, "members", "m", team="theirs", vault="v1")
     await members.patch(ANN, "members", "m", b'{"name":"m"}', NO_PRECONDITION)
@@ -83,12 +83,12 @@ async def test_references_to_what_may_be_read_are_taken(members: BundocService) 
         await members.get(SERVER, "teams", "not_hers")
 
 
-async def test_the_secret_key_refers_to_whatever_there_is(members: BundocService) -> None:
+async def test_the_secret_key_may_refer_to_any_document(members: BundocService) -> None:
     await put(members, SERVER, "members", "m", team="theirs", vault="v1")
 
 
-async def test_a_cascade_is_the_schemas_affair_whatever_the_rules_of_its_documents(service: BundocService) -> None:
-    """Security 14: whoever may delete the one deletes what belongs to it; restrict names nothing."""
+async def test_a_cascade_follows_the_schema_and_ignores_rules(service: BundocService) -> None:
+    """Security 14: a caller who may delete a document also deletes its dependents; restrict names no document."""
     await service.put_collection(SERVER, "lists", CollectionSpec(rules=OPEN))
     await service.put_collection(
         SERVER, "notes", CollectionSpec(schema={"properties": {"list": ref("lists", "cascade")}})

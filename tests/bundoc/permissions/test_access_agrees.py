@@ -1,4 +1,4 @@
-"""One rule, many ways: get, list, query, count, aggregate and commit let the same caller at the same documents."""
+"""Get, list, query, count, aggregate and commit give one caller access to the same documents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LOOKUPS = st.sampled_from(["exists('posts', doc.owner)", "get('posts', 'd0').a =
 
 
 async def shown(service: BundocService, caller: Caller, ids: list[str]) -> dict[str, list[str]]:
-    """Give which ids each way shows."""
+    """Return the ids that each kind of read shows."""
 
     async def got(id: str) -> bool:
         try:
@@ -72,7 +72,7 @@ async def shown(service: BundocService, caller: Caller, ids: list[str]) -> dict[
 
 @settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rule=RULES, lookup=LOOKUPS, stored=st.lists(DOCUMENTS, min_size=1, max_size=5))
-async def test_every_way_shows_the_same_documents(
+async def test_all_kinds_of_reads_show_the_same_documents(
     tmp_path_factory: Any, rule: str, lookup: str, stored: list[dict[str, Any]]
 ) -> None:
     rule = f"({rule}) && {lookup}".replace("request.op", "request.collection")  # the one thing that differs

@@ -1,4 +1,4 @@
-"""Rules at every way to the documents: what each caller may, sees, and hears when they may not."""
+"""Rules in all operations on documents: what each caller may do and see, and how a refusal is answered."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ OWNERS = Rules(
 )
 
 
-async def test_an_owner_reads_and_writes_their_own(service: BundocService) -> None:
+async def test_an_owner_reads_and_writes_only_own_documents(service: BundocService) -> None:
     await ruled(service, OWNERS)
 
     made = await service.create(ADA, C, b'{"_id":"a","owner":"ada","n":1}')
@@ -110,7 +110,7 @@ async def test_a_denied_get_looks_like_a_missing_document(service: BundocService
 
 
 @pytest.mark.parametrize("dev", [True, False])
-async def test_a_publishable_key_does_not_learn_which_collections_there_are(service: BundocService, dev: bool) -> None:
+async def test_a_publishable_key_does_not_learn_which_collections_exist(service: BundocService, dev: bool) -> None:
     service.dev = dev
     await service.put_collection(SERVER, "there", CollectionSpec(()))
 
@@ -131,7 +131,7 @@ async def test_a_publishable_key_does_not_learn_which_collections_there_are(serv
     assert [one.name for one in await service.collections(SERVER)] == ["there"]
 
 
-# what a write is answered: `see` may get the document, `blind` may not; neither may do what they try
+# the answers to denied writes: `see` may get the document, `blind` may not
 DENIED_WRITES = [
     ("create", "new", RuleDenied, RuleDenied),
     ("create", "there", RuleDenied, RuleDenied),
@@ -169,7 +169,7 @@ def tried(service: BundocService, caller: Caller, op: str, id: str) -> Any:
 
 
 @pytest.mark.parametrize(("op", "id", "seeing", "blind"), DENIED_WRITES)
-async def test_who_may_not_see_a_document_hears_what_a_missing_one_answers(
+async def test_a_hidden_document_is_answered_like_a_missing_one(
     service: BundocService, op: str, id: str, seeing: type[Problem], blind: type[Problem]
 ) -> None:
     await ruled(service, Rules(get="auth.uid == 'ada'"))
@@ -185,7 +185,7 @@ async def test_who_may_not_see_a_document_hears_what_a_missing_one_answers(
     assert await fields_of(service, "there") == {"text": "secret"}
 
 
-async def test_a_check_of_a_hidden_document_passes_as_one_of_a_missing_document_and_changes_nothing(
+async def test_a_check_of_a_hidden_document_is_answered_like_one_of_a_missing_document(
     service: BundocService,
 ) -> None:
     await ruled(service, OWNERS)
@@ -198,7 +198,7 @@ async def test_a_check_of_a_hidden_document_passes_as_one_of_a_missing_document_
     assert await fields_of(service, "a", ADA) == {"owner": "ada"}
 
 
-async def test_a_writer_who_may_not_see_is_not_told_the_revision(service: BundocService) -> None:
+async def test_a_writer_without_read_access_is_not_told_the_revision(service: BundocService) -> None:
     await ruled(service, Rules(create="true", update="true", delete="true"))
     await put(service, "a", secret=1)
 
@@ -215,7 +215,7 @@ async def test_a_writer_who_may_not_see_is_not_told_the_revision(service: Bundoc
     assert type(await refusal(service.create(EVE, C, b'{"_id":"a"}'))) is DocumentExists
 
 
-async def test_a_writer_hears_of_what_they_wrote_only_what_they_may_read(service: BundocService) -> None:
+async def test_the_answer_to_a_write_holds_only_fields_that_the_writer_may_read(service: BundocService) -> None:
     await ruled(service, Rules(create="true", update="true"))
     made = await service.create(EVE, C, b'{"_id":"a","text":"mine"}')
     changed = await service.patch(EVE, C, "a", b'{"more":1}', NO_PRECONDITION)
@@ -230,10 +230,10 @@ async def test_a_writer_hears_of_what_they_wrote_only_what_they_may_read(service
     assert await fields_of(service, "b") == {"salary": 9, "open": 2}
 
 
-async def test_what_is_stored_is_not_said_to_have_failed(
+async def test_a_write_that_is_stored_is_not_answered_as_failed(
     service: BundocService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Security 2: rules that take long are asked in a thread, whose turn may not come. Nobody is to write again."""
+    """Security 2: slow rules run in a thread, which may time out. The caller must not be led to write again."""
 
     async def busy(*_args: Any) -> Any:
         raise BundocBusy("Too many queries run at once.", retry_after_seconds=1)
@@ -247,7 +247,7 @@ async def test_what_is_stored_is_not_said_to_have_failed(
     assert set(msgspec.json.decode(created.body)) == {"_id", "_rev", "_created", "_updated"}
 
 
-async def test_why_an_update_cannot_be_applied_does_not_tell_of_hidden_fields(service: BundocService) -> None:
+async def test_the_error_of_an_update_does_not_reveal_hidden_fields(service: BundocService) -> None:
     await ruled(service, Rules(get="true", update="true", hidden={"salary": "auth.role != 'admin'"}))
     await put(service, "a", salary="much")
     update = b'{"$inc":{"salary":1}}'
@@ -270,7 +270,7 @@ async def test_a_unique_index_does_not_name_another_document(service: BundocServ
     assert "secret_id" not in single.detail + in_commit.detail
 
 
-async def test_a_commit_is_all_or_nothing_and_its_rules_see_what_it_has_done_so_far(service: BundocService) -> None:
+async def test_a_commit_is_atomic_and_its_rules_see_its_earlier_writes(service: BundocService) -> None:
     await ruled(service, Rules(create="exists('teams', next.team)", get="true"))
     await ruled(service, Rules(create="auth != null"), collection="teams")
     team = {"op": "create", "collection": "teams", "id": "red", "data": {}}
@@ -294,7 +294,7 @@ async def test_without_a_list_rule_lists_queries_and_aggregates_are_refused(serv
         assert type(await refusal(refused)) is RuleDenied
 
 
-async def test_a_list_gives_each_caller_their_own_with_count_pages_and_aggregates(service: BundocService) -> None:
+async def test_lists_counts_pages_and_aggregates_hold_only_documents_of_the_caller(service: BundocService) -> None:
     await ruled(service, OWNERS)
     for number in range(30):
         await put(service, f"d{number:02}", owner="ada" if number % 3 else "eve", n=number)
@@ -313,7 +313,9 @@ async def test_a_list_gives_each_caller_their_own_with_count_pages_and_aggregate
     assert msgspec.json.decode(counted.body) == {"items": [{"n": 0}]}
 
 
-async def test_what_the_database_cannot_say_of_a_rule_is_asked_of_each_document(service: BundocService) -> None:
+async def test_the_part_of_a_rule_that_sql_cannot_express_is_evaluated_for_each_document(
+    service: BundocService,
+) -> None:
     rule = "size(doc.tags) > 1 && auth.uid in get('teams', doc.team).members"
     await ruled(service, Rules(list=rule, get=rule))
     await service.put(SERVER, "teams", "red", b'{"members":["ada"]}', NO_PRECONDITION)
@@ -355,7 +357,7 @@ QUERIES_ON_HIDDEN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("query", QUERIES_ON_HIDDEN)
-async def test_no_query_tells_of_a_hidden_field_by_what_it_finds(service: BundocService, query: dict[str, Any]) -> None:
+async def test_no_query_reveals_a_hidden_field_by_its_results(service: BundocService, query: dict[str, Any]) -> None:
     hidden = {"email": "doc.owner != auth.uid", "notes.private": "auth.role != 'admin'"}
     await ruled(service, Rules(list="true", hidden=hidden))
     asking = Query(body(query["where"]) if "where" in query else None, query.get("sort", ()))
@@ -366,7 +368,7 @@ async def test_no_query_tells_of_a_hidden_field_by_what_it_finds(service: Bundoc
     assert await service.query(SERVER, C, asking)
 
 
-async def test_aggregates_take_no_hidden_field_unless_it_is_hidden_from_others(service: BundocService) -> None:
+async def test_aggregates_refuse_fields_that_are_hidden_from_the_caller(service: BundocService) -> None:
     await ruled(service, Rules(list="true", hidden={"salary": "auth.role != 'admin'"}))
     await put(service, "a", salary=9, job="x")
     total = b'{"total":{"$sum":"salary"}}'
@@ -378,13 +380,13 @@ async def test_aggregates_take_no_hidden_field_unless_it_is_hidden_from_others(s
     assert msgspec.json.decode(found.body) == {"items": [{"total": 9}]}
 
 
-async def test_how_a_query_was_found_is_not_told_to_whom_rules_bind(service: BundocService) -> None:
+async def test_explain_is_refused_to_callers_bound_by_rules(service: BundocService) -> None:
     await ruled(service, OWNERS)
 
     assert isinstance(await refusal(service.query(ADA, C, Query(explain=True))), RuleDenied)
 
 
-async def test_rules_hold_from_the_moment_they_are_saved(service: BundocService) -> None:
+async def test_rules_apply_as_soon_as_they_are_saved(service: BundocService) -> None:
     await ruled(service, Rules(get="true", list="true"))
     await put(service, "a")
     assert await listed(service, NOBODY) == ["a"]
@@ -395,7 +397,7 @@ async def test_rules_hold_from_the_moment_they_are_saved(service: BundocService)
     assert isinstance(await refusal(service.list(NOBODY, C, 10, None)), RuleDenied)
 
 
-async def test_a_rule_without_end_denies_in_bounded_time(service: BundocService) -> None:
+async def test_a_rule_that_would_run_too_long_denies_in_bounded_time(service: BundocService) -> None:
     loops = "doc.many.all(a, doc.many.all(b, doc.many.all(c, a + b + c >= 0)))"
     await ruled(service, Rules(get=loops, list=f"{loops} || true", update=loops))
     await put(service, "a", many=list(range(300)))
@@ -429,7 +431,7 @@ async def test_a_list_whose_rules_take_too_long_is_refused_and_never_cut_short(
     assert isinstance(await refusal(service.query(ADA, C, Query(count=True))), DeadlineExceeded)
 
 
-async def test_only_who_asks_and_may_know_hears_why_they_are_denied(service: BundocService) -> None:
+async def test_the_reason_of_a_denial_is_shown_only_to_callers_who_may_know_it(service: BundocService) -> None:
     await ruled(service, OWNERS)
     await put(service, "a", owner="ada")
     asking = msgspec.structs.replace(EVE, explain=True)

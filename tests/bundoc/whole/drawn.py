@@ -1,6 +1,7 @@
-"""Random documents, rules, indexes and filters that meet each other often, drawn from one generator of numbers.
+"""Random documents, rules, indexes and filters that often match each other, made by one seeded generator.
 
-Few names and few values; lists at every level, dotted paths, null, missing fields, empty texts, large numbers.
+They have few names and few values, with lists at every level, dotted paths, null, missing fields, empty strings and
+large numbers.
 """
 
 from __future__ import annotations
@@ -57,15 +58,16 @@ TESTS: Final = [
 
 
 class Atom(NamedTuple):
-    """A field and its value, which documents, rules, indexes and filters of one world have in common."""
+    """A field and a value that documents, rules, indexes and filters of one draw share."""
 
     path: str
     value: Any
 
 
 class Draw:
-    """Draws what belongs to one world. `lists`: the fields that may hold lists; an index that has met none serves in
-    more ways.
+    """Draws documents, rules, indexes and filters that belong together.
+
+    `lists`: the fields that may contain lists; an index without lists can be used in more ways.
     """
 
     def __init__(self, seed: int, paths: list[str] = PATHS) -> None:
@@ -105,7 +107,7 @@ class Draw:
         return {"p": self.scalar(), "q": self.scalar()} if name == "o" else self.scalar()
 
     def _put(self, made: dict[str, Any], atom: Atom) -> None:
-        """Put the value at the path: as it is, or through and into lists, as a filter would find it too."""
+        """Put the value at the path: directly, or inside lists where a filter finds it too."""
         value = atom.value
         parts = atom.path.split(".")
         for part in reversed(parts):
@@ -119,7 +121,7 @@ class Draw:
         return StoredDocument(f"d{number:02}", self.one_of(1, 2), self.random.choice(TIMES), TIMES[-1], body)
 
     def rule(self, depth: int = 0) -> str:
-        """Half of the single tests are of the kind that an index may stand for."""
+        """Return a random rule; half of its single tests are of a kind that an index can prove."""
         if self.chance(0.3) and depth < 3:
             shape = self.one_of("({} && {})", "({} && {})", "({} || {})", "(!({}) && {})", "({} ? {} : false)")
             return str(shape.format(self.rule(depth + 1), self.rule(depth + 1)))
@@ -193,7 +195,7 @@ class Draw:
         return IndexSpec(tuple(name.replace("--", "-") for name in signed), f"i{number}", where=said)
 
     def sort(self, specs: Sequence[IndexSpec] = ()) -> tuple[str, ...]:
-        """Half of the time the order that an index has, behind some of its fields."""
+        """Return a random order; half of the time it is the order of an index after some of its fields."""
         keyed = [spec.fields for spec in specs if spec.type != "text"]
         if keyed and self.chance(0.5):
             fields = self.random.choice(keyed)[self.one_of(0, 0, 1, 2) :]
@@ -213,7 +215,7 @@ def is_taken(said: Any) -> bool:
 
 
 def rule_set(source: str) -> RuleSet | None:
-    """Return the rules, None where the types do not fit."""
+    """Return the rules, or None if their types do not fit."""
     try:
         return RuleSet(Rules(list=source, get=source))
     except InvalidRule:
@@ -231,7 +233,7 @@ def empty_connection() -> apsw.Connection:
 def kept(
     connection: apsw.Connection, documents: list[StoredDocument], specs: list[IndexSpec], name: str = "docs"
 ) -> Table:
-    """Return a collection that holds the documents; half of them came before the indexes were made."""
+    """Return a collection with the documents; half of them are stored before the indexes are created."""
     number = add_table(connection, name, TIMES[0]).number
     table = table_of(connection, number)
     for one in documents[::2]:

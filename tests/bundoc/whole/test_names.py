@@ -1,4 +1,4 @@
-"""Documents 3: names with control characters are refused on every way in; SQLite and we read one text alike."""
+"""Documents 3: names with control characters are refused everywhere; SQLite and Python read a text in the same way."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_an_import_refuses_them_line_by_line(service: BundocService, engin
         assert {error.code for error in done.errors} == {"invalid_document"}
 
 
-async def test_nobody_owns_a_document_by_a_name_that_is_cut_off(service: BundocService) -> None:
+async def test_a_truncated_name_does_not_make_an_owner(service: BundocService) -> None:
     """Documents 3: Bob's document with `owner\\0` of Ann is refused, so that no list can show it to her."""
     rules = Rules(list="doc.owner == 'ann'", create="next.owner == 'bob'", get="true")
     await service.put_collection(SERVER, C, CollectionSpec(rules=rules))
@@ -111,7 +111,7 @@ async def test_nobody_owns_a_document_by_a_name_that_is_cut_off(service: BundocS
 
 
 @pytest.mark.parametrize("name", ["x\0", "x\ny", "\x7f"])
-async def test_no_query_names_one(service: BundocService, name: str) -> None:
+async def test_no_query_may_name_a_control_character(service: BundocService, name: str) -> None:
     """Documents 3."""
     await service.put(SERVER, C, "a", b'{"x":1}', NO_PRECONDITION)
     queries = (
@@ -135,7 +135,7 @@ async def test_no_query_names_one(service: BundocService, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["x\0", "x\ny", "\x7f"])
-async def test_no_definition_names_one(service: BundocService, name: str) -> None:
+async def test_no_definition_may_name_a_control_character(service: BundocService, name: str) -> None:
     """Documents 3."""
     for spec in (
         CollectionSpec((IndexSpec((name,)),)),
@@ -174,7 +174,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def nasty(chance: random.Random, levels: int = 4) -> Any:
-    """Return JSON of the kind that two readers may read in two ways."""
+    """Return JSON that two readers could interpret differently."""
     if levels == 0 or chance.random() < 0.3:
         return chance.choice(VALUES)
     if chance.random() < 0.25:
@@ -183,7 +183,7 @@ def nasty(chance: random.Random, levels: int = 4) -> Any:
 
 
 def escaped(chance: random.Random, text: str) -> str:
-    """Write letters of strings as escapes here and there."""
+    """Return the text with some letters of strings written as escapes."""
 
     def one(match: re.Match[str]) -> str:
         return f"\\u{ord(match[0][-1]):04x}" if len(match[0]) == 1 and chance.random() < 0.3 else match[0]

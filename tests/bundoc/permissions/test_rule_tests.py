@@ -1,4 +1,4 @@
-"""POST /v1/rules/test: what would be decided, and why."""
+"""POST /v1/rules/test: the decisions of rules, and their reasons."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def refusal(service: BundocService, case: Any, caller: Caller = SERVER) ->
     return caught.value
 
 
-async def test_saved_rules_are_tried_with_the_value_of_each_part(service: BundocService) -> None:
+async def test_saved_rules_are_tested_with_the_value_of_each_part(service: BundocService) -> None:
     rules = Rules(get="auth != null &&\n  auth.uid == doc.owner", hidden={"email": "auth.role != 'admin'"})
     await service.put_collection(SERVER, "posts", CollectionSpec(rules=rules))
     case = {"collection": "posts", "op": "get", "doc": {"owner": "ada", "email": "e"}}
@@ -57,7 +57,7 @@ async def test_an_operation_without_a_rule_is_denied_and_says_so(service: Bundoc
     }
 
 
-async def test_look_ups_go_to_what_is_stored_or_to_what_is_sent(service: BundocService) -> None:
+async def test_lookups_read_stored_documents_or_those_that_were_sent(service: BundocService) -> None:
     await service.put(SERVER, "teams", "red", b'{"members":["ada"]}', NO_PRECONDITION)
     rules = {"create": "auth.uid in get('teams', next.team).members"}
     case = {"collection": "posts", "op": "create", "auth": ADA, "next": {"team": "red"}, "rules": rules}
@@ -70,7 +70,7 @@ async def test_look_ups_go_to_what_is_stored_or_to_what_is_sent(service: BundocS
     assert "there is no such document" in str(gone["trace"])
 
 
-async def test_time_and_id_may_be_made_up(service: BundocService) -> None:
+async def test_a_case_may_set_the_time_and_the_id(service: BundocService) -> None:
     rules = {"update": "now < timestamp(doc._created) + duration('24h') && request.id == 'd7' && next._rev == 3"}
     case = {
         "collection": "posts",
@@ -87,7 +87,7 @@ async def test_time_and_id_may_be_made_up(service: BundocService) -> None:
     assert (in_time["allowed"], late["allowed"]) == (True, False)
 
 
-async def test_many_cases_at_once_say_which_conditions_were_never_tried(service: BundocService) -> None:
+async def test_coverage_lists_conditions_that_no_case_tried(service: BundocService) -> None:
     rules = {"posts": {"get": "doc.open == true || (auth != null && auth.uid == doc.owner)", "delete": "false"}}
     case = {"collection": "posts", "op": "get", "auth": ADA}
     cases = [{**case, "doc": {"owner": "ada", "open": False}}, {**case, "doc": {"open": True}}]
@@ -129,16 +129,16 @@ CASE: dict[str, Any] = {"collection": "posts", "op": "get", "doc": {}, "rules": 
         ({"cases": []}, InvalidInput),
     ],
 )
-async def test_what_is_no_case_is_refused(service: BundocService, changed: Any, kind: type[Problem]) -> None:
+async def test_an_invalid_case_is_refused(service: BundocService, changed: Any, kind: type[Problem]) -> None:
     assert type(await refusal(service, CASE | changed)) is kind
 
 
-async def test_what_is_no_json_is_refused(service: BundocService) -> None:
+async def test_invalid_json_is_refused(service: BundocService) -> None:
     with pytest.raises(Malformed):
         await service.test_rules(SERVER, b"{")
 
 
-async def test_only_the_secret_key_and_developers_try_rules(service: BundocService) -> None:
+async def test_only_the_secret_key_and_developers_may_test_rules(service: BundocService) -> None:
     assert (await tried(service, CASE, member_caller("prj_a", Role.DEVELOPER)))["allowed"]
     assert type(await refusal(service, CASE, member_caller("prj_a", Role.VIEWER))) is Forbidden
     assert type(await refusal(service, CASE, publishable_caller("prj_a"))) is RuleDenied

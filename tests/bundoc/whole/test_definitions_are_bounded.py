@@ -1,4 +1,4 @@
-"""What a project says of its collections is listed in one answer, so all of it together has an end."""
+"""One answer lists all definitions of a project, so their total size is limited."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.bundoc.sqlite_engine.altering import MAX_DEFINED_BYTES
 from bunbase.contracts.bundoc import CollectionNotFound
 from bunbase.contracts.collections import CollectionSpec, Rules
 from bunbase.pkg.errors import InvalidInput
-from tests.bundoc.test_access import SERVER
+from tests.bundoc.permissions.test_access import SERVER
 
 LARGE = {"description": "x" * 60_000}
 

@@ -1,7 +1,7 @@
-"""Security 1 and 2: no turn of the event loop does more than its share, whatever callers send, store and rule.
+"""Security 1 and 2: no turn of the event loop exceeds its limit, whatever callers send or store.
 
-Every door to documents stands in ATTACKS with what would make it slow; a new one joins it. What is counted is bytes and
-calls, never seconds: `bench/run hostile` shows those.
+ATTACKS has each operation on documents, with the input that would make it slow; a new operation must be added. The
+tests count bytes and calls, never seconds; `bench/run hostile` shows seconds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bunbase.functions.triggers.filters import matching
 from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
-from tests.bundoc.metered_loop import MeteredLoop
+from tests.bundoc.whole.metered_loop import MeteredLoop
 from tests.fakes import FakeKms
 from tests.rooms import publishable_caller, secret_caller
 
@@ -256,10 +256,14 @@ ATTACKS: Final[dict[str, Attack]] = {
 }
 
 
-def test_no_turn_of_the_loop_does_more_than_its_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_turn_of_the_event_loop_does_more_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Security 1, security 2: each attack ends, in whatever way, and others are served all the while."""
     for name, steps in (("MAX_STEPS", 50_000), ("CALL_STEPS", 100_000), ("SCAN_STEPS", 100_000)):
-        for module in ("pkg.rules.inputs", "bundoc.permissions.access", "bundoc.service"):  # not what threads do
+        for module in (
+            "pkg.rules.inputs",
+            "bundoc.permissions.access",
+            "bundoc.service",
+        ):  # threads are not measured here
             monkeypatch.setattr(f"bunbase.{module}.{name}", steps, raising=False)
     with asyncio.Runner(loop_factory=MeteredLoop) as runner:
         too_much = runner.run(attacked(tmp_path / "bundoc"))
@@ -284,7 +288,7 @@ async def attacked(directory: Path) -> dict[str, tuple[int, int]]:
     return too_much
 
 
-def test_the_meter_sees_what_the_loop_does_itself() -> None:
+def test_the_meter_counts_the_work_of_the_event_loop() -> None:
     """Security 2: as it was before: the rule is asked here and now."""
 
     async def asked_at_once() -> None:

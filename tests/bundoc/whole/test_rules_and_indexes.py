@@ -1,6 +1,6 @@
-"""A list holds what `get` shows, of that what the filter says, whatever indexes there are: drawn at random.
+"""A list has the documents that `get` shows and that match the filter, for random rules, filters and indexes.
 
-Documents 2: an index that held only some documents answered in place of the rule, for documents with lists.
+Documents 2: a partial index was used in place of the rule, which was wrong for documents with lists.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.contracts.bundoc import QueryNeedsIndex
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
-from tests.bundoc import drawn
-from tests.bundoc.drawn import CALLERS, WORDS, Draw, empty_connection, kept, rule_set, searching
-from tests.bundoc.test_access import ADA, NOBODY, SERVER, C, asked, listed, put
+from tests.bundoc.permissions.test_access import ADA, NOBODY, SERVER, C, asked, listed, put
+from tests.bundoc.whole import drawn
+from tests.bundoc.whole.drawn import CALLERS, WORDS, Draw, empty_connection, kept, rule_set, searching
 from tests.seeds import seeds
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -116,7 +116,7 @@ def drawn_text(one: StoredDocument, fields: tuple[str, ...]) -> str:
 
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(6))
-def test_a_list_holds_what_get_shows_whatever_indexes_there_are(seed: int) -> None:
+def test_a_list_agrees_with_get_for_all_indexes(seed: int) -> None:
     draw = Draw(seed)
     connection = empty_connection()
     documents = [draw.stored(number) for number in range(DOCUMENTS)]
@@ -182,7 +182,7 @@ NEWEST = ("-_created",)
         (PUBLIC, IndexSpec(("title",), type="text", where={"pub": True}), {"pub": True}, {"pub": [True]}),
     ],
 )  # fmt: skip
-async def test_an_index_of_some_documents_does_not_answer_in_place_of_the_rule(
+async def test_a_partial_index_does_not_replace_the_rule(
     service: BundocService, rule: str, spec: IndexSpec, fields: dict[str, Any], denied: dict[str, Any]
 ) -> None:
     """Documents 2: a filter means "or one of its elements", a rule does not. With the index first, and built later."""
@@ -204,7 +204,7 @@ async def test_an_index_of_some_documents_does_not_answer_in_place_of_the_rule(
     assert await seen_by_ada() == (["a"], 1)
 
 
-async def test_an_empty_text_is_in_the_list_that_get_shows_it_by(service: BundocService) -> None:
+async def test_an_empty_string_is_listed_if_get_shows_it(service: BundocService) -> None:
     """Security 20: `list: !doc.t.startsWith("draft")` left out `t: ""`."""
     rule = '!doc.t.startsWith("draft") && !doc.t.endsWith("!")'
     await service.put_collection(SERVER, C, CollectionSpec(rules=Rules(list=rule, get=rule)))
@@ -214,7 +214,7 @@ async def test_an_empty_text_is_in_the_list_that_get_shows_it_by(service: Bundoc
     assert await listed(service, NOBODY) == ["a", "c"]
 
 
-async def test_every_text_starts_with_nothing_with_and_without_an_index(service: BundocService) -> None:
+async def test_every_string_starts_with_the_empty_string_with_and_without_an_index(service: BundocService) -> None:
     """Outside suites F1: `$startsWith: ""` lost the empty string, but not where a partial index answered."""
     spec = IndexSpec(("b",), where={"a": {"$startsWith": ""}})
     await service.put_collection(SERVER, C, CollectionSpec((spec,)))

@@ -1,8 +1,8 @@
-"""Security 3: what a rule denies is never asked about the caller's filter, order, search or groups, nor counted.
+"""Security 3: filter, order, search and groups of a caller are never evaluated for denied documents.
 
-Once by counting: whom is the filter evaluated for, whatever the operator, the door, the rule and the index? And once by
-a difference: two collections that differ only in what a caller may not see cost SQLite the same steps and give the same
-answers and refusals.
+The first test counts the documents for which the filter is evaluated, for each operator, route, rule and index. The
+second compares two collections that differ only in hidden data: both must have the same answers and refusals, in the
+same number of steps of SQLite.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
 from bunbase.contracts.bundoc import Aggregation, Highlight, QueryNeedsIndex
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
-from tests.bundoc import drawn
-from tests.bundoc.drawn import CALLERS, Draw, empty_connection, rule_set
-from tests.bundoc.test_access import ADA, EVE, SERVER, C, asked, put
-from tests.bundoc.test_rules_and_indexes import access_of, shown_by_get
+from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, put
+from tests.bundoc.whole import drawn
+from tests.bundoc.whole.drawn import CALLERS, Draw, empty_connection, rule_set
+from tests.bundoc.whole.test_rules_and_indexes import access_of, shown_by_get
 from tests.seeds import seeds
 
 PAST: Final = "2020-01-01T00:00:00Z"
@@ -170,7 +170,7 @@ async def filled(service: BundocService, rule: str, indexes: tuple[IndexSpec, ..
     ("rule", "indexes"),
     [(rule, indexes) for one, rule in enumerate(RULES) for two, indexes in enumerate(INDEXES) if (one + two) % 2],
 )
-async def test_the_filter_is_never_evaluated_on_what_the_rule_denies(
+async def test_the_filter_is_never_evaluated_on_denied_documents(
     spy: Asked, service: BundocService, rule: str, indexes: tuple[IndexSpec, ...]
 ) -> None:
     await filled(service, rule, indexes)
@@ -201,7 +201,7 @@ async def test_the_filter_is_never_evaluated_on_what_the_rule_denies(
     assert spy.taken() <= {item["_id"] for item in whole["items"]}  # and it is asked about those: the spy sees
 
 
-async def test_what_comes_along_is_counted_only_if_it_is_shown(service: BundocService) -> None:
+async def test_expanded_documents_are_counted_only_if_they_are_shown(service: BundocService) -> None:
     """A refusal for the size of what comes along would tell the size of documents that nobody may see."""
     author = {"type": "array", "items": {"type": "string", "x-ref": "users"}}
     await service.put_collection(SERVER, "users", CollectionSpec(rules=Rules(get="doc.open == true")))
@@ -219,7 +219,7 @@ async def test_what_comes_along_is_counted_only_if_it_is_shown(service: BundocSe
 
 @pytest.mark.parametrize("where", [b"{}", b'{"n":{"$gte":0}}', b'{"$search":"fox"}', b'{"title":{"$regex":"fox"}}'])
 @pytest.mark.parametrize("rule", [RULES[0], RULES[2], RULES[3]])
-async def test_no_refusal_tells_how_many_documents_are_denied(engine: SqliteEngine, rule: str, where: bytes) -> None:
+async def test_no_refusal_reveals_how_many_documents_are_denied(engine: SqliteEngine, rule: str, where: bytes) -> None:
     service = BundocService(engine, max_scan=2)
     await filled(service, rule, INDEXES[1])
 
@@ -269,7 +269,7 @@ def steps_and_answer(documents: list[StoredDocument], specs: list[IndexSpec], se
 
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(6))
-def test_what_a_caller_may_not_see_changes_neither_answers_nor_refusals_nor_steps(seed: int) -> None:
+def test_hidden_documents_change_neither_answers_nor_refusals_nor_steps(seed: int) -> None:
     """`other` differs from `documents` in fields of denied documents that the rule does not look at."""
     draw, whole = Draw(seed, RULED), Draw(seed + 1, RULED + FREE)
     draw.lists &= set(RULED)
@@ -314,7 +314,7 @@ def changed(draw: Draw, one: StoredDocument) -> StoredDocument:
 
 
 @pytest.mark.parametrize("source", ["doc.pub in auth.claims.none", "doc.owner == 'a' && doc.pub in auth.claims.none"])
-def test_a_rule_that_can_allow_nothing_looks_into_no_index(source: str) -> None:
+def test_a_rule_that_allows_nothing_reads_no_index(source: str) -> None:
     """Found by the test above: nothing implies everything, so a partial index on any field was read for it."""
     rules = rule_set(source)
     assert rules is not None
