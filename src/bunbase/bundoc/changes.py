@@ -32,7 +32,7 @@ class Waiters:
         if not waiting:
             del self.waiting[project]
 
-    def changed(self, project: str) -> None:
+    def wake(self, project: str) -> None:
         """Wake all who wait for this project."""
         for news in self.waiting.get(project, ()):
             if not news.done():

@@ -18,8 +18,9 @@ from bunbase.bundoc.sqlite_engine.expiry import CREATE_INDEX
 from bunbase.bundoc.sqlite_engine.index_tables import built_until, create_index, drop_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.referring import check_unreferenced
+from bunbase.bundoc.sqlite_engine.steps import delete_expired
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
-from bunbase.bundoc.sqlite_engine.writer import Transaction
+from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.contracts.bundoc import InvalidDocument, UniqueViolation
 from bunbase.contracts.collections import Collection, CollectionSpec, IndexSpec
 from bunbase.pkg.errors import InvalidInput
@@ -59,10 +60,10 @@ class Declare:
         self.collection = collection
         self.spec = spec
 
-    def run(self, transaction: Transaction) -> Declared:
+    def perform(self, transaction: Transaction) -> Declared:
         connection = transaction.connection
         defined: int = connection.execute(DEFINED).get
-        table = transaction.table(self.collection) or transaction.begin(self.collection)
+        table = transaction.table(self.collection) or transaction.begin_collection(self.collection)
         before = table.terms.definition
         definition = altered(before, self.spec)
         asked = _asked(table) if self.spec.indexes is UNSET else self.spec.indexes
@@ -72,7 +73,7 @@ class Declare:
         _check_defined(connection, defined)
         if definition.expires:
             connection.execute(CREATE_INDEX.replace("docs_N", table.name).replace("expires_N", f"ends_{table.number}"))
-        now = _shown(transaction, self.collection, table.number)
+        now = _show_table(transaction, self.collection, table.number)
         building = [index for index in now.indexes if not index.ready]
         referring = [index.number for index in building if index.system]
         return Declared([index.number for index in building], referring, definition.retiming)
@@ -85,7 +86,7 @@ class Retime:
         self.collection = collection
         self.after = after
 
-    def run(self, transaction: Transaction) -> int | None:
+    def perform(self, transaction: Transaction) -> int | None:
         connection, table = transaction.connection, transaction.table(self.collection)
         if table is None:
             return None
@@ -96,7 +97,7 @@ class Retime:
             return int(rows[-1][0])
         done = msgspec.structs.replace(table.terms.definition, retiming=False)
         connection.execute(DEFINE, (written_definition(done), table.number))
-        _shown(transaction, self.collection, table.number)
+        _show_table(transaction, self.collection, table.number)
         return None
 
 
@@ -106,9 +107,9 @@ class Expire:
     def __init__(self, collection: str) -> None:
         self.collection = collection
 
-    def run(self, transaction: Transaction) -> bool:
+    def perform(self, transaction: Transaction) -> bool:
         table = transaction.table(self.collection)
-        return table is not None and transaction.expire(self.collection, table)
+        return table is not None and delete_expired(transaction, self.collection, table)
 
 
 class Build:
@@ -121,25 +122,25 @@ class Build:
         self.collection = collection
         self.number = number
 
-    def run(self, transaction: Transaction) -> bool | Exception:
+    def perform(self, transaction: Transaction) -> bool | Exception:
         connection, table = transaction.connection, transaction.table(self.collection)
         index = next((one for one in table.indexes if one.number == self.number), None) if table else None
         if table is None or index is None or index.ready:
             return False  # dropped meanwhile, or built by another
         try:
-            last = self._brought_in(connection, table, index)
+            last = self._bring_in(connection, table, index)
         except (UniqueViolation, InvalidDocument) as problem:
             drop_index(connection, index)
-            _shown(transaction, self.collection, table.number)
+            _show_table(transaction, self.collection, table.number)
             return problem
         if last is None:
             finish_index(connection, self.number)
         else:
             built_until(connection, self.number, last)
-        _shown(transaction, self.collection, table.number)
+        _show_table(transaction, self.collection, table.number)
         return last is not None
 
-    def _brought_in(self, connection: apsw.Connection, table: Table, index: KeptIndex) -> int | None:
+    def _bring_in(self, connection: apsw.Connection, table: Table, index: KeptIndex) -> int | None:
         """Give the last document of the batch, None if it was the last of all."""
         rows = connection.execute(BATCH_AFTER.replace("docs_N", table.name), (index.built, BATCH))
         documents = size = 0
@@ -166,7 +167,7 @@ class Drop:
     def __init__(self, collection: str) -> None:
         self.collection = collection
 
-    def run(self, transaction: Transaction) -> bool | None:
+    def perform(self, transaction: Transaction) -> bool | None:
         connection, table = transaction.connection, transaction.table(self.collection)
         if table is None:
             return None
@@ -177,7 +178,7 @@ class Drop:
             stored = Stored(*document)
             highest = max(highest, stored.rev)
             table.delete(connection, stored.id)
-            transaction.log(self.collection, stored, None)
+            transaction.record(self.collection, stored, None)
         transaction.revisions.raise_floor(connection, self.collection, highest)
         if more:
             return True
@@ -186,7 +187,7 @@ class Drop:
             drop_index(connection, index)
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute("DELETE FROM collections WHERE id = ?", (table.number,))
-        transaction.changed[self.collection] = None
+        transaction.altered[self.collection] = None
         return False
 
 
@@ -264,7 +265,7 @@ def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[I
             create_index(connection, table.number, definition)
 
 
-def _shown(transaction: Transaction, collection: str, number: int) -> Table:
+def _show_table(transaction: Transaction, collection: str, number: int) -> Table:
     """Let later writes, and after the commit the readers, know the collection with its indexes as they are now."""
-    table = transaction.changed[collection] = table_of(transaction.connection, number)
+    table = transaction.altered[collection] = table_of(transaction.connection, number)
     return table

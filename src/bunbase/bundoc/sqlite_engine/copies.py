@@ -117,7 +117,7 @@ class SqliteCopies:
                 await self._in_thread(_swap, directory, path, own)
         finally:
             await self._in_thread(shutil.rmtree, draft)
-        self.waiters.changed(project)
+        self.waiters.wake(project)
         return contents(found, own.wrapped, 0)
 
     def close(self) -> None:

@@ -29,8 +29,9 @@ from bunbase.bundoc.sqlite_engine.rotation import Rotations
 from bunbase.bundoc.sqlite_engine.scan_turns import ScanTurns
 from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.slow_queries import watched
+from bunbase.bundoc.sqlite_engine.transaction import Task
 from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
-from bunbase.bundoc.sqlite_engine.writer import Task, Writer
+from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.bundoc.writes import Committed, Guard, Lookup, Step, Write
 from bunbase.contracts.bundoc import BundocBusy, Changes, KeyState
 from bunbase.contracts.bunkms import Kms
@@ -219,7 +220,7 @@ class SqliteEngine:
         async def done(task: Task) -> Any:
             if file.closing:
                 raise BundocBusy("The project was closed meanwhile; it is tended again.", retry_after_seconds=1)
-            return await self._writer(project, file).submit(task.run, 0)
+            return await self._writer(project, file).submit(task.perform, 0)
 
         try:
             for collection, table in [(name, table) for name, table in file.tables.items() if table.expires]:
@@ -235,10 +236,10 @@ class SqliteEngine:
         self.builds.resume(project, file.tables)
 
     def _writer(self, project: str, file: ProjectFile) -> Writer:
-        return file.write_with(self.writers, self.clock, lambda: self.waiters.changed(project))
+        return file.write_with(self.writers, self.clock, lambda: self.waiters.wake(project))
 
     async def _task(self, project: str, task: Task) -> Any:
-        return await self._done(project, lambda writer: writer.submit(task.run, 0))
+        return await self._done(project, lambda writer: writer.submit(task.perform, 0))
 
     async def _done(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
         file = self.files.ready(project) or await self.files.opened(project)

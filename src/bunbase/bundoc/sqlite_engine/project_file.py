@@ -216,10 +216,10 @@ class ProjectFile:
             searching.close()
             note(searching.plan.index.name if searching.plan.index else PRIMARY, searching.budget.examined)
 
-    def write_with(self, pool: ThreadPoolExecutor, clock: Clock, changed: Callable[[], None]) -> Writer:
-        """Give the writer; call it in the event loop. `changed`: called there after each commit."""
+    def write_with(self, pool: ThreadPoolExecutor, clock: Clock, on_commit: Callable[[], None]) -> Writer:
+        """Give the writer; call it in the event loop. `on_commit`: called there after each commit."""
         if self.writer is None:
-            self.writer = Writer(self._connect, self.tables, pool, self.settings, clock, changed)
+            self.writer = Writer(self._connect, self.tables, pool, self.settings, clock, on_commit)
         return self.writer
 
     def resize_cache(self, mib: int) -> None:

@@ -6,7 +6,7 @@ All of it happens in the transaction of the write itself: nobody ever sees half 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -17,11 +17,9 @@ from bunbase.bundoc.schema.references import Reference, named, without
 from bunbase.bundoc.schema.validating import MAX_ERRORS, Violation, misfit
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.tables import Table
+from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.writes import Guard, Met, next_rev
 from bunbase.contracts.bundoc import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
-
-if TYPE_CHECKING:
-    from bunbase.bundoc.sqlite_engine.writer import Transaction
 
 MAX_CHANGED: Final = 1000  # documents that one deletion may delete or change: some 50 ms of the writer
 SHOWN: Final = 64  # of an id that may be any string
@@ -29,7 +27,7 @@ SHOWN: Final = 64  # of an id that may be any string
 Key = tuple[str, str]  # collection, id
 
 
-class Written(msgspec.Struct, frozen=True):
+class PendingWrite(msgspec.Struct, frozen=True):
     """A document as it was and as it would be. `guard`: of a caller that rules bind."""
 
     collection: str
@@ -39,11 +37,11 @@ class Written(msgspec.Struct, frozen=True):
     guard: Guard | None
 
 
-def check_fits(transaction: Transaction, written: Written) -> None:
+def check_fits(transaction: Transaction, write: PendingWrite) -> None:
     """Raises: InvalidDocument."""
-    if (schema := written.table.terms.schema) is not None:
-        schema.check(written.after.body)
-    if written.table.references and (errors := _astray(transaction, written)):
+    if (schema := write.table.terms.schema) is not None:
+        schema.check(write.after.body)
+    if write.table.references and (errors := _astray(transaction, write)):
         raise misfit(errors)
 
 
@@ -64,7 +62,7 @@ def delete(transaction: Transaction, collection: str, document: Stored, always: 
     """
     deletion = _Deletion(transaction, always)
     deletion.follow(collection, document)
-    deletion.run()
+    deletion.apply()
 
 
 class _Deletion:
@@ -86,7 +84,7 @@ class _Deletion:
             for name, table, reference in _referring(self.transaction, target):
                 for found in self._holders(table, reference, id):
                     place = (name, found.id)
-                    if place not in self.deleted and self._noted(place, found, reference, id):
+                    if place not in self.deleted and self._note(place, found, reference, id):
                         waiting.append(place)
                 self._check_bound()
         stopping = [place for place in self.restricting if place not in self.deleted]
@@ -98,7 +96,7 @@ class _Deletion:
                 field=reference.field,
             )
 
-    def run(self) -> None:
+    def apply(self) -> None:
         """Raises: DocumentReferenced; what was done by then is for the caller to roll back."""
         cleared = [self._without(place) for place in self.cleared if place not in self.deleted]
         for collection, table, before, after in cleared:
@@ -112,7 +110,7 @@ class _Deletion:
                     collection=collection,
                     field=field,
                 ) from None
-            self.transaction.log(collection, before, after)
+            self.transaction.record(collection, before, after)
         for (collection, _), document in reversed(self.deleted.items()):
             self.transaction.remove(collection, _known(self.transaction, collection), document)
 
@@ -126,7 +124,7 @@ class _Deletion:
             if (found := table.get(connection, holder)) is not None:
                 yield found
 
-    def _noted(self, place: Key, found: Stored, reference: Reference, id: str) -> bool:
+    def _note(self, place: Key, found: Stored, reference: Reference, id: str) -> bool:
         """Note what becomes of one that refers; say whether it is to be deleted as well."""
         match reference.on_delete:
             case "cascade":
@@ -168,19 +166,19 @@ class _Deletion:
         return collection, table, before, after
 
 
-def _astray(transaction: Transaction, written: Written) -> list[Violation]:
+def _astray(transaction: Transaction, write: PendingWrite) -> list[Violation]:
     """Name references that lead nowhere; those that were there before are not asked again."""
-    before, itself = written.before, (written.collection, written.after.id)
-    document, earlier = read_all(written.after.body), read_all(before.body) if before else {}
+    before, itself = write.before, (write.collection, write.after.id)
+    document, earlier = read_all(write.after.body), read_all(before.body) if before else {}
     errors: list[Violation] = []
-    for reference in written.table.references:
+    for reference in write.table.references:
         known = {id for _, id in named(earlier, reference.path)}
         added = [(place, id) for place, id in named(document, reference.path) if id not in known]
         if len(added) > MAX_ENTRIES:
             message = f"A field refers to at most {MAX_ENTRIES} documents."
             return [{"path": pointer(reference.path), "message": message, "keyword": "x-ref"}]
         for place, id in added:
-            if (reference.collection, id) != itself and not _is_there(transaction, reference, id, written.guard):
+            if (reference.collection, id) != itself and not _is_there(transaction, reference, id, write.guard):
                 message = f"There is no document {id[:SHOWN]} in {reference.collection}."
                 errors.append({"path": pointer(place), "message": message, "keyword": "x-ref"})
             if len(errors) == MAX_ERRORS:
@@ -200,7 +198,7 @@ def _is_there(transaction: Transaction, reference: Reference, id: str, guard: Gu
 
 
 def _referring(transaction: Transaction, target: str) -> Iterator[tuple[str, Table, Reference]]:
-    for name in (*transaction.tables, *(transaction.changed.keys() - transaction.tables.keys())):
+    for name in (*transaction.tables, *(transaction.altered.keys() - transaction.tables.keys())):
         table = transaction.table(name)
         if table is not None and table.references:
             for reference in table.references:
