@@ -306,7 +306,7 @@ async def test_a_second_job_of_a_project_is_refused_while_one_is_under_way(bundo
 async def test_a_backup_of_a_newer_format_is_refused(bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
-    monkeypatch.setattr("bunbase.bundoc.sqlite_engine.copying.FORMAT", FORMAT - 1)
+    monkeypatch.setattr("bunbase.bundoc.sqlite_engine.copy_contents.FORMAT", FORMAT - 1)
 
     job = await restored(bundoc, id)
 

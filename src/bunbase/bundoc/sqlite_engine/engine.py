@@ -21,13 +21,11 @@ from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime, all_collections, measured
 from bunbase.bundoc.sqlite_engine.building import Builds
-from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.expiry import is_any_expired
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.rotation import Rotations
 from bunbase.bundoc.sqlite_engine.scan_turns import ScanTurns
-from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.slow_queries import watched
 from bunbase.bundoc.sqlite_engine.transaction import Task
 from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
@@ -39,6 +37,8 @@ from bunbase.contracts.collections import Collection, CollectionSpec
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
+from bunbase.pkg.sealed_sqlite.directory_lock import directory_lock
+from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 log = logger("bundoc")
 
@@ -63,7 +63,7 @@ class SqliteEngine:
 
     async def get(self, project: str, collection: str, id: str) -> Stored | None:
         """Reads in the event loop; when the file is open this never waits."""
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             return file.get(collection, id)
         except apsw.Error as error:
@@ -71,7 +71,7 @@ class SqliteEngine:
 
     async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
         """Reads in the event loop, as `get`."""
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             return work(file.get)
         except apsw.Error as error:
@@ -110,7 +110,7 @@ class SqliteEngine:
         return found if found.items else await self._changes(project, since, limit)
 
     async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             chunk = file.page_inline(collection, after, limit)
         except apsw.Error as error:
@@ -122,7 +122,7 @@ class SqliteEngine:
     async def search(self, project: str, collection: str, search: Search) -> Found:
         if search.nothing:
             return nothing_found(search)
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             inline = file.search_inline(collection, search)
         except apsw.Error as error:
@@ -141,7 +141,7 @@ class SqliteEngine:
             return await self._scanned(project, lambda file: file.fold(collection, search, fold), scan)
 
     async def terms(self, project: str, collection: str) -> Terms | None:
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         table = file.tables.get(collection)
         return None if table is None else table.terms
 
@@ -199,7 +199,7 @@ class SqliteEngine:
         await self.upkeep.tend()
 
     async def _changes(self, project: str, since: int, limit: int) -> Changes:
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             return file.changes(since, limit)
         except apsw.Error as error:
@@ -242,7 +242,7 @@ class SqliteEngine:
         return await self._done(project, lambda writer: writer.submit(task.perform, 0))
 
     async def _done(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         file.enter()  # by hand: as `files.using` it costs every write 3 µs
         try:
             return await work(file.writer or self._writer(project, file))
@@ -267,7 +267,7 @@ async def open_sqlite_engine(
     directory: Path, kms: Kms, clock: Clock, settings: BundocSettings, now: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[SqliteEngine]:
     """Open the engine on a directory of its own. Raises: DirectoryTaken."""
-    with directory_lock(directory):
+    with directory_lock(directory, "Bundoc"):
         files = OpenFiles(directory, kms, settings, now, _most_open(settings))
         writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-writer")
         engine = SqliteEngine(files, writers, clock)

@@ -11,9 +11,9 @@ from typing import Final, TypeVar
 
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
-from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.contracts.bundoc import BundocBusy
 from bunbase.pkg.context import seconds_left
+from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class ScanTurns:
         Raises: BundocBusy, apsw.InterruptError when it takes too long.
         """
         async with self._turn(file, scan):
-            scanning = asyncio.get_running_loop().run_in_executor(self.pool, scan.run, work, file)
+            scanning = asyncio.get_running_loop().run_in_executor(self.pool, scan.do, work, file)
             try:
                 return await asyncio.shield(scanning)
             except asyncio.CancelledError:

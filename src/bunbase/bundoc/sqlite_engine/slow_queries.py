@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.shape import shape
-from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.pkg import metrics
 from bunbase.pkg.logger import logger
+from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 log = logger("bundoc")
 

@@ -14,8 +14,8 @@ import apsw
 from bunbase.bundoc import effort
 from bunbase.bundoc.query.patterns import Pattern
 from bunbase.bundoc.query.sql import Condition
-from bunbase.bundoc.sqlite_engine.connection import TimeBound
-from bunbase.bundoc.sqlite_engine.scanners import scan_is_over, scan_seconds_left
+from bunbase.pkg.sealed_sqlite.connection import TimeBound
+from bunbase.pkg.sealed_sqlite.scanners import scan_is_over, scan_seconds_left
 
 ROOM_FUNCTION: Final = "bundoc_room"  # bytes of a document, how often its JSON is read → 1, or the end of the search
 LOOP_DOCUMENTS: Final = 200  # that a search examines in the loop: so many small ones together fit in any case
