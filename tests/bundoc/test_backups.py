@@ -236,7 +236,7 @@ async def test_a_project_is_closed_only_while_it_is_replaced(
 ) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
-    keep = bundoc.shelf.keep
+    keep = bundoc.archive.keep
     refused = []
 
     async def keep_slowly(*kept: object) -> None:
@@ -246,7 +246,7 @@ async def test_a_project_is_closed_only_while_it_is_replaced(
             refused.append(restoring.value.headers()["retry-after"])
         await keep(*kept)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bundoc.shelf, "keep", keep_slowly)
+    monkeypatch.setattr(bundoc.archive, "keep", keep_slowly)
     job = await restored(bundoc, id)
 
     assert (job.state, refused) == (JobState.DONE, ["2", "2"])

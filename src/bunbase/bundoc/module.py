@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from bunbase.bundoc.backups.archive import DirectoryArchive
 from bunbase.bundoc.backups.proofs import Proofs
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
-from bunbase.bundoc.backups.shelf import DirectoryShelf
 from bunbase.bundoc.jobs import back_up_job, tend_job
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
@@ -36,8 +36,8 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         await check_directory(documents, bind, settings.replaces_directory, contents="documents", setting=REPLACES)
         copies = SqliteCopies(engine.files, engine.waiters)
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
-        shelf = DirectoryShelf(directory, Proofs(rooms[Kms]))
-        room = BundocRoom(engine, copies, shelf, site.clock, settings, site.dev)
+        archive = DirectoryArchive(directory, Proofs(rooms[Kms]))
+        room = BundocRoom(engine, copies, archive, site.clock, settings, site.dev)
         try:
             async with running(tend_job(room), back_up_job(room)):
                 yield room

@@ -11,7 +11,7 @@ DISTRUST: Final = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.Pr
 
 
 class FileUnreadable(Exception):
-    """A project's database or key file is missing or damaged, or one does not fit the other. Operators read the text."""
+    """A project's database or key file is missing or damaged, or the two do not fit. Its text is for operators."""
 
 
 def is_damage(error: apsw.Error) -> bool:
