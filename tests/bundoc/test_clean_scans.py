@@ -225,7 +225,7 @@ async def an_error_of_the_database(place: Place) -> None:
         next(rows)
         raise InvalidQuery("a bug that leaves its rows open", path=str(rows))
 
-    await place.engine._scanned(P, lambda file: file.scanned(broken))
+    await place.engine._scan(P, lambda file: file.scanned(broken))
 
 
 REFUSALS: Final[dict[str, tuple[Refuse, type[Problem]]]] = {

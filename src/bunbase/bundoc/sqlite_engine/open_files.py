@@ -359,7 +359,7 @@ class OpenFiles:
         log.error("a project's data cannot be read", project=project, reason=repr(error))
 
     def _share_cache(self, new: ProjectFile | None = None) -> None:
-        """Give every file the same share of the page cache.
+        """Set the page cache of every file to the same share.
 
         The share changes only at powers of two, so the opening of one file among thousands rarely resizes the others.
         """

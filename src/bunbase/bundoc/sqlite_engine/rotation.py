@@ -93,7 +93,7 @@ class Rotations:
         )
 
     async def close(self) -> None:
-        """Give up every rotation that is under way; the old keys stay in use."""
+        """Stop every rotation that is under way; the old keys stay in use."""
         self.ending = True
         tasks = [rotation.task for rotation in self.running.values() if rotation.task is not None]
         if tasks:

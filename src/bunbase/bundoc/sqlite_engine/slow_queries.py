@@ -1,4 +1,4 @@
-"""What stays of a query: how much it examined, how long it took, and a line in the log when that was long."""
+"""Metrics of each query (documents examined, seconds), and a line in the log for a slow one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logger("bundoc")
 
 @contextmanager
 def watched(scan: Scan, slow_seconds: float, project: str, collection: str, search: Search) -> Iterator[Scan]:
-    """Give the scan to run the query as; also one that fails or is stopped is counted and named."""
+    """Yield the scan to run the query in. A query that fails or is stopped is measured as well."""
     started = time.monotonic()
     try:
         yield scan
