@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bunbase.bundoc.backups.jobs import MAX_REMEMBERED, MAX_WAITING, Jobs, Running
+from bunbase.bundoc.backups.jobs import MAX_REMEMBERED, MAX_WAITING, Jobs, RunningJob
 from bunbase.contracts.backups import BackupBusy, BackupJob, BackupJobNotFound, JobKind, JobState
 from bunbase.pkg import context
 
@@ -23,19 +23,19 @@ def job(number: int) -> BackupJob:
     return BackupJob(f"job_{number}", f"prj_{number}", JobKind.CREATE, JobState.QUEUED, f"bkp_{number}", "now")
 
 
-async def at_once(_running: Running) -> None:
+async def at_once(_running: RunningJob) -> None:
     return
 
 
-async def until_stopped(running: Running) -> None:
+async def until_stopped(running: RunningJob) -> None:
     await asyncio.to_thread(running.progress.stopped.wait, 10.0)
     running.progress.tell(1, 2)
 
 
-async def ended(running: Running) -> BackupJob:
+async def ended(running: RunningJob) -> BackupJob:
     assert running.task is not None
     await running.task
-    return running.seen()
+    return running.current()
 
 
 async def test_a_job_that_takes_too_long_is_stopped() -> None:
@@ -74,7 +74,7 @@ async def test_only_the_newest_jobs_are_remembered(jobs: Jobs) -> None:
 
 
 async def test_a_bug_is_a_failed_job_that_tells_nothing(jobs: Jobs) -> None:
-    async def bug(_running: Running) -> None:
+    async def bug(_running: RunningJob) -> None:
         raise KeyError("a detail that nobody outside may see")
 
     done = await ended(jobs.begin(job(1), bug))
@@ -86,7 +86,7 @@ async def test_a_bug_is_a_failed_job_that_tells_nothing(jobs: Jobs) -> None:
 async def test_the_deadline_of_the_call_is_not_that_of_the_job(jobs: Jobs) -> None:
     left = []
 
-    async def look(_running: Running) -> None:
+    async def look(_running: RunningJob) -> None:
         left.append(context.seconds_left(1000.0))
 
     with context.deadline_in(0.0):

@@ -300,7 +300,8 @@ async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms
         await bundoc.backup_service.back_up_due()
 
         found = (await bundoc.backups(OWNER, 100, None)).items
-        assert [one.authenticity is Authenticity.PROVED for one in found] == [True, False]
+        proved = [one.authenticity is Authenticity.PROVED for one in found]
+        assert proved in ([True, False], [True, True, False])  # the room's own job may have made one at its start
 
 
 @pytest.mark.parametrize("damage", ["not json", "{}", "directory"])

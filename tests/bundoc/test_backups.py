@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from bunbase.bundoc.backups.archive import check_files
 
 from bunbase.bundoc.backups.engine import Progress
-from bunbase.bundoc.backups.store import check_files
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.sqlite_engine.tables import FORMAT
 from bunbase.contracts.backups import BackupBusy, BackupNotFound, BackupReason, JobState, ProjectRestoring
@@ -240,7 +240,7 @@ async def test_a_project_is_closed_only_while_it_is_replaced(
 ) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
-    keep = bundoc.backup_service.store.keep
+    keep = bundoc.backup_service.archive.keep
     refused = []
 
     async def keep_slowly(*kept: object) -> None:
@@ -250,7 +250,7 @@ async def test_a_project_is_closed_only_while_it_is_replaced(
             refused.append(restoring.value.headers()["retry-after"])
         await keep(*kept)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bundoc.backup_service.store, "keep", keep_slowly)
+    monkeypatch.setattr(bundoc.backup_service.archive, "keep", keep_slowly)
     job = await restored(bundoc, id)
 
     assert (job.state, refused) == (JobState.DONE, ["2", "2"])
@@ -320,7 +320,7 @@ async def test_a_second_job_of_a_project_is_refused_while_one_is_under_way(
 async def test_a_backup_of_a_newer_format_is_refused(bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
-    monkeypatch.setattr("bunbase.bundoc.sqlite_engine.copying.FORMAT", FORMAT - 1)
+    monkeypatch.setattr("bunbase.bundoc.sqlite_engine.copy_contents.FORMAT", FORMAT - 1)
 
     job = await restored(bundoc, id)
 

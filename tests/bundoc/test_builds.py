@@ -95,7 +95,7 @@ async def test_a_build_that_was_turned_away_goes_on_later(
         raise BundocBusy("Try again.", retry_after_seconds=1)
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine.builds, "run", busy)
+        patched.setattr(engine.builds, "do_batch", busy)
         with pytest.raises(BundocBusy):
             await engine.alter(PROJECT, COLLECTION, CollectionSpec(BY_N))
     await engine.tend()

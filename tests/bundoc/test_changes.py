@@ -13,7 +13,6 @@ from bunbase.bundoc.documents import fields_of
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log
-from bunbase.bundoc.sqlite_engine.connection import connect
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine, open_sqlite_engine
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.bundoc.writes import Check, Create, Delete, Put, Step, Update
@@ -28,6 +27,7 @@ from bunbase.contracts.bundoc import (
 )
 from bunbase.contracts.collections import CollectionSpec
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.sealed_sqlite.connection import connect
 from tests.bundoc.engines import Seconds, sqlite_engine
 from tests.fakes import FakeKms
 

@@ -20,7 +20,6 @@ from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
-from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.transfer.service import TransferService
 from bunbase.contracts.bundoc import (
@@ -33,6 +32,7 @@ from bunbase.contracts.bundoc import (
 from bunbase.contracts.caller import EndUser
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
 from bunbase.pkg.errors import DeadlineExceeded, Problem
+from bunbase.pkg.sealed_sqlite.scanners import Scan
 from tests.rooms import publishable_caller, secret_caller
 
 P, MANY, ONE = "prj_a", "many", "one"
@@ -224,7 +224,7 @@ async def an_error_of_the_database(place: Place) -> None:
         next(rows)
         raise InvalidQuery("a bug that leaves its rows open", path=str(rows))
 
-    await place.engine._scanned(P, lambda file: file.scanned(broken))
+    await place.engine._scan(P, lambda file: file.scanned(broken))
 
 
 REFUSALS: Final[dict[str, tuple[Refuse, type[Problem]]]] = {

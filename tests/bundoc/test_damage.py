@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.connection import connect
 from bunbase.bundoc.sqlite_engine.tables import FORMAT
 from bunbase.bundoc.writes import Create
 from bunbase.contracts.bundoc import DataUnreadable
 from bunbase.pkg.errors import DeadlineExceeded
+from bunbase.pkg.sealed_sqlite.connection import connect
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.directory_id import FILE, WrongDirectory
 from bunbase.pkg.errors import CannotStart, Unreachable
+from bunbase.pkg.sealed_sqlite.directory_id import FILE, WrongDirectory
 from tests.bundoc.backed_up import put, whole_bundoc
 from tests.fakes import FakeKms
 

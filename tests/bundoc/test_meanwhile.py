@@ -40,7 +40,7 @@ async def test_a_read_between_a_drop_and_its_news_is_to_be_repeated(
 ) -> None:
     await service.put_collection(SERVER, C, CollectionSpec())
     await put(service, "a", n=1)
-    tables = (await engine.files.opened(SERVER.project)).tables
+    tables = (await engine.files.open(SERVER.project)).tables
     known = tables[C]
 
     await service.drop_collection(SERVER, C)

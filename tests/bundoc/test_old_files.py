@@ -14,12 +14,12 @@ import pytest
 
 from bunbase.bundoc.backups.engine import Progress
 from bunbase.bundoc.service import BundocService
-from bunbase.bundoc.sqlite_engine.connection import DATABASE
-from bunbase.bundoc.sqlite_engine.copies import _settle
-from bunbase.bundoc.sqlite_engine.copying import measured_copy
+from bunbase.bundoc.sqlite_engine.copies import _settle_log
+from bunbase.bundoc.sqlite_engine.copy_contents import measure_copy
 from bunbase.bundoc.sqlite_engine.tables import FORMAT, format_of
 from bunbase.contracts.bundoc import NO_PRECONDITION, Query, ResyncRequired
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.sealed_sqlite.connection import DATABASE
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.files.write import PROJECT, SECRET
 from tests.fakes import FakeKms
@@ -74,10 +74,10 @@ async def test_an_old_file_that_nobody_opened_since_is_kept_by_a_restore(tmp_pat
         _, key = await engine.files.key_of(PROJECT)
         path = tmp_path / "bundoc" / PROJECT / DATABASE
 
-        given = _settle(path, key)
+        given = _settle_log(path, key)
 
         assert (given.last, given.empty) == (expected["last_change"] or 1, False)
-        assert [one.documents for one in measured_copy(path, key, Progress())[2]] == [5, 5]
+        assert [one.documents for one in measure_copy(path, key, Progress())[2]] == [5, 5]
 
 
 async def holds(service: BundocService, collection: str, bodies: list[str]) -> None:

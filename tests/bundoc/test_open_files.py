@@ -12,13 +12,13 @@ import pytest
 
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import engine as engine_module
-from bunbase.bundoc.sqlite_engine.connection import cache_share, connect
-from bunbase.bundoc.sqlite_engine.directory_lock import DirectoryTaken
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create
 from bunbase.contracts.bundoc import BundocBusy
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.pkg.errors import InvalidInput, Unreachable
+from bunbase.pkg.sealed_sqlite.connection import cache_share, connect
+from bunbase.pkg.sealed_sqlite.directory_lock import DirectoryTaken
 from tests.bundoc.engines import Seconds, sqlite_engine
 from tests.fakes import FakeKms
 
@@ -59,7 +59,7 @@ async def test_the_least_recently_used_is_closed_and_opens_again(engine: SqliteE
 async def test_a_project_of_very_many_collections_opens(tmp_path: Path, kms: FakeKms) -> None:
     async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
         await begun(engine, P)
-        file = await engine.files.opened(P)
+        file = await engine.files.open(P)
         connection = connect(file.path, file.key)
         with connection:
             more = [(f"c{number}", "2026-01-01T00:00:00.000Z") for number in range(20_000)]

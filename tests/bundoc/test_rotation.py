@@ -17,13 +17,14 @@ import pytest
 
 from bunbase.bundoc.backups.engine import Progress
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine import rekeying, rotation
-from bunbase.bundoc.sqlite_engine.connection import connect
+from bunbase.bundoc.sqlite_engine import rotation
 from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.bundoc.sqlite_engine.key_file import KeyFile
 from bunbase.bundoc.writes import Create
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, DocumentExists, KeyState
+from bunbase.pkg.sealed_sqlite import rekeying
+from bunbase.pkg.sealed_sqlite.connection import connect
+from bunbase.pkg.sealed_sqlite.key_file import KeyFile
 from tests.bundoc.crash_writer import body_of
 from tests.bundoc.engines import Seconds, sqlite_engine
 from tests.bundoc.killing import killed
@@ -104,14 +105,14 @@ async def test_nothing_is_readable_in_the_copy(
 ) -> None:
     await filled(engine, 500)
     copies: list[bytes] = []
-    sync = rekeying.Copy.sync
+    sync = rekeying.Rekeying.sync
 
-    def seen(copy: rekeying.Copy) -> None:
+    def seen(copy: rekeying.Rekeying) -> None:
         sync(copy)
         copies.append(copy.path.read_bytes())
         assert copy.path.stat().st_mode & 0o077 == 0
 
-    monkeypatch.setattr(rekeying.Copy, "sync", seen)
+    monkeypatch.setattr(rekeying.Rekeying, "sync", seen)
     await rotated(engine)
 
     assert len(copies[-1]) > 100_000
@@ -207,12 +208,12 @@ async def test_a_rotation_that_fails_leaves_the_old_key_in_use(
     await filled(engine, 100)
     old = key_of(engine)
 
-    def full(_copy: rekeying.Copy, _connection: apsw.Connection) -> bool:
+    def full(_copy: rekeying.Rekeying, _connection: apsw.Connection) -> bool:
         raise apsw.FullError("database or disk is full")
 
     for method in ("step", "finish"):
         with monkeypatch.context() as patched:
-            patched.setattr(rekeying.Copy, method, full)
+            patched.setattr(rekeying.Rekeying, method, full)
             state = await rotated(engine)
         assert (state.rotating, state.failed) == (False, "disk_full")
         assert await engine.get(P, C, "d1") is not None
@@ -228,14 +229,14 @@ async def test_a_rotation_that_fails_leaves_the_old_key_in_use(
 async def test_a_rotation_gives_way_to_a_restore(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     await filled(engine, 100)
     old = key_of(engine)
-    sync = rekeying.Copy.sync
+    sync = rekeying.Rekeying.sync
 
-    def without_its_draft(copy: rekeying.Copy) -> None:
+    def without_its_draft(copy: rekeying.Rekeying) -> None:
         copy.path.unlink()  # as whoever settles which of two keys is the file's
         sync(copy)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rekeying.Copy, "sync", without_its_draft)
+        patched.setattr(rekeying.Rekeying, "sync", without_its_draft)
         state = await rotated(engine)
 
     assert (state.failed, key_of(engine)) == ("data_busy", old)
@@ -274,7 +275,7 @@ async def test_a_destroyed_key_rotates_nothing(engine: SqliteEngine, kms: FakeKm
 async def test_a_project_that_ends_ends_its_rotation(
     engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rekeying.Copy, "step", lambda _copy, _connection: False)  # never done
+    monkeypatch.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)  # never done
     await filled(engine, 10)
     await engine.rotate_data_key(P)
 
@@ -288,7 +289,7 @@ async def test_a_project_that_ends_ends_its_rotation(
 async def test_stopping_does_not_wait_for_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kms = FakeKms()
     with monkeypatch.context() as patched:
-        patched.setattr(rekeying.Copy, "step", lambda _copy, _connection: False)
+        patched.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)
         async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
             await filled(engine, 10)
             await engine.rotate_data_key(P)
@@ -299,7 +300,7 @@ async def test_stopping_does_not_wait_for_a_copy(tmp_path: Path, monkeypatch: py
 
 
 async def test_rotations_are_bounded_in_number(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rekeying.Copy, "step", lambda _copy, _connection: False)
+    monkeypatch.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)
     for number in range(4):
         await engine.write(f"prj_{number}", C, Create("d1", b"{}"))
         await engine.rotate_data_key(f"prj_{number}")

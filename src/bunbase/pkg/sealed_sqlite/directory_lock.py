@@ -1,4 +1,4 @@
-"""One process owns the data directory: two writers on one file would be slower, and two key caches unsafe."""
+"""One process owns a data directory: two writers on one file would be slower, and two caches of keys unsafe."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ class DirectoryTaken(CannotStart):
 
 
 @contextmanager
-def directory_lock(directory: Path) -> Iterator[None]:
-    """Hold the directory, made if need be, while the block lasts; the kernel lets go if the process dies.
+def directory_lock(directory: Path, owner: str) -> Iterator[None]:
+    """Hold the directory while the block lasts, and create it first if it is missing.
 
-    Waits, before anything is served, for a holder that was killed and is not yet gone. Raises: DirectoryTaken.
+    The kernel releases the lock when the process dies. A holder that was killed and has not gone yet is waited for.
+    `owner`: the name of the room, for the message. Raises: DirectoryTaken.
     """
     if not directory.exists():
         directory.mkdir(mode=0o700, parents=True)
@@ -29,7 +30,7 @@ def directory_lock(directory: Path) -> Iterator[None]:
         descriptor = hold_file(directory / "lock")
     except Held as held:
         raise DirectoryTaken(
-            f"{directory} is in use by another Bundoc (process {held.holder}): stop it, or use another data directory."
+            f"{directory} is in use by another {owner} (process {held.holder}): stop it, or use another data directory."
         ) from None
     try:
         yield

@@ -1,4 +1,4 @@
-"""One line of an import: the document's collection, its id, and its stored form."""
+"""Read one line of an import: the document's collection, its id and its stored form."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from bunbase.contracts.bundoc import InvalidDocument
 from bunbase.pkg.errors import InvalidInput, Malformed, Problem
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """`id`: None lets the server choose. `body`: as it is stored. `problem`: why the line cannot be imported."""
+class ReadLine(msgspec.Struct, frozen=True):
+    """The document in a line.
+
+    `id`: None if the server chooses it. `body`: its stored form. `problem`: why the line cannot be imported.
+    """
 
     line: int
     collection: str = ""
@@ -27,37 +30,37 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     document: msgspec.Raw
 
 
-class Named(msgspec.Struct, frozen=True):
+class IdField(msgspec.Struct, frozen=True):
     id: str | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="_id")
 
 
 read_envelope: Final = msgspec.json.Decoder(Envelope).decode
-read_name: Final = msgspec.json.Decoder(Named).decode
+read_id: Final = msgspec.json.Decoder(IdField).decode
 
 
-def sent_document(line: ImportLine, collection: str | None, at_address: bool = False) -> Sent:
-    """Read a line: a document of `collection`, or `{"collection":…,"document":{…}}` when that is None.
+def read_line(line: ImportLine, collection: str | None, at_address: bool = False) -> ReadLine:
+    """Read a line: a document of `collection`, or `{"collection":…,"document":{…}}` if `collection` is None.
 
-    `at_address`: a document that names its id is read as if it were sent to the address of that.
+    `at_address`: a document with an id is read as the body of a PUT to the address of this id.
     """
     try:
-        into, body = (collection, line.text) if collection is not None else _opened(line.text)
+        into, body = (collection, line.text) if collection is not None else _open_envelope(line.text)
         check_collection(into)
         id = _id_in(body)
         if at_address and id is not None:
-            return Sent(line.number, into, id, document_at(id, body))
+            return ReadLine(line.number, into, id, document_at(id, body))
         claimed, stored = new_document(body)
-        return Sent(line.number, into, claimed, stored)
+        return ReadLine(line.number, into, claimed, stored)
     except Problem as problem:
-        return Sent(line.number, problem=problem)
+        return ReadLine(line.number, problem=problem)
 
 
-def _opened(text: bytes) -> tuple[str, bytes]:
+def _open_envelope(text: bytes) -> tuple[str, bytes]:
     try:
         envelope = read_envelope(text)
     except msgspec.ValidationError as error:
-        message = f'A line is {{"collection":…,"document":{{…}}}}, or name the collection for all: {error}.'
-        raise InvalidInput(message, errors=[{"path": "", "message": message}]) from None
+        message = f'A line is {{"collection":…,"document":{{…}}}}, or name one collection for all lines: {error}.'
+        raise InvalidInput.at("", message) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
     return envelope.collection, bytes(envelope.document)
@@ -65,15 +68,13 @@ def _opened(text: bytes) -> tuple[str, bytes]:
 
 def _id_in(body: bytes) -> str | None:
     try:
-        id = read_name(body).id
+        id = read_id(body).id
     except msgspec.ValidationError as error:
-        message = f"A line is a JSON object; its _id, if there is one, a string: {error}."
-        raise InvalidDocument(message, errors=[{"path": "", "message": message}]) from None
+        raise InvalidDocument.at("", f"A line is a JSON object, and its _id is a string: {error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
     if isinstance(id, msgspec.UnsetType):
         return None
     if not ID.fullmatch(id):
-        message = "An id is a string of 1 to 64 letters, digits, _ or -."
-        raise InvalidDocument(message, errors=[{"path": "/_id", "message": message}])
+        raise InvalidDocument.at("/_id", "An id is a string of 1 to 64 letters, digits, _ or -.")
     return id

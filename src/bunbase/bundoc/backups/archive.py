@@ -1,8 +1,8 @@
-"""Where finished backups are kept. A backup is a folder of files and its manifest; a half-written one is never seen.
+"""The archive of finished backups. A backup is a folder of files and a manifest; a half-written one is never visible.
 
 <directory>/<project>/<backup>/data.db  key.json  manifest.json  manifest.mac
 <directory>/<project>/schedule.json
-<directory>/.drafts/<backup>/           what is being written; thrown away at the next start
+<directory>/.drafts/<backup>/           a backup that is being written; deleted at the next start
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from bunbase.bundoc.backups.engine import Progress, disk_problem
-from bunbase.bundoc.backups.proofs import Proofs, WrittenManifest, unreadable
+from bunbase.bundoc.backups.proofs import Proofs, StoredManifest, unreadable
 from bunbase.contracts.backups import BackedUpFile, Backup, BackupDamaged, BackupNotFound, BackupSchedule, Manifest
 from bunbase.contracts.bundoc import DiskFull
 from bunbase.pkg.logger import logger
@@ -33,27 +33,33 @@ T = TypeVar("T")
 MANIFEST: Final = "manifest.json"
 MAC: Final = "manifest.mac"
 MAX_MAC_BYTES: Final = 1024
-UNREADABLE: Final = "unreadable"  # a code that is there and is wrong, unlike one that is missing
+UNREADABLE: Final = "unreadable"  # stands for a code that is present but empty: wrong, not missing
 SCHEDULE: Final = "schedule.json"
 DRAFTS: Final = ".drafts"
 BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # it becomes the name of a directory
 PIECE: Final = 1 << 20
-SPARE_BYTES: Final = 64 << 20  # what must stay free beside a backup, for those who write meanwhile
+SPARE_BYTES: Final = 64 << 20  # must stay free beside a new backup, for writes that come meanwhile
 
 
-class BackupStore(Protocol):
-    """A directory here; an object store is a second one. Every call may raise DiskFull and BackupFailed."""
+class BackupArchive(Protocol):
+    """A place for backups: a directory here, an object store later.
+
+    Every method may raise DiskFull and BackupFailed.
+    """
 
     def draft(self, id: str) -> AbstractAsyncContextManager[Path]:
-        """Give an empty local folder to write a backup in; it is gone afterwards."""
+        """Yield an empty local folder to write a backup in. It is deleted after the block."""
         ...
 
     async def keep(self, manifest: Manifest, draft: Path) -> None:
-        """Keep what a draft holds under this manifest: whole and for good when this returns, or not at all."""
+        """Keep the files of a draft under this manifest. They are complete and on disk when this returns."""
         ...
 
     async def all(self, project: str) -> list[Backup]:
-        """Return the project's backups, newest first. One whose manifest cannot be read is marked as unreadable."""
+        """Return the project's backups, newest first.
+
+        A backup whose manifest cannot be read is marked as unreadable.
+        """
         ...
 
     async def one(self, project: str, id: str) -> Backup:
@@ -61,7 +67,7 @@ class BackupStore(Protocol):
         ...
 
     def fetched(self, project: str, id: str) -> AbstractAsyncContextManager[Path]:
-        """Give a local folder with the backup's files, to read only. Raises: BackupNotFound."""
+        """Yield a local folder with the backup's files, for reading only. Raises: BackupNotFound."""
         ...
 
     async def remove(self, project: str, id: str) -> None: ...
@@ -73,19 +79,19 @@ class BackupStore(Protocol):
     async def set_schedule(self, project: str, schedule: BackupSchedule | None) -> None: ...
 
     async def check_room(self, needed: int) -> None:
-        """Raises: DiskFull when so many bytes do not fit."""
+        """Raises: DiskFull when `needed` bytes do not fit."""
         ...
 
     def close(self) -> None: ...
 
 
-class BackupDirectory:
-    """Owner-only folders on a file system, in a directory that nothing else uses."""
+class DirectoryArchive:
+    """Folders that only their owner can read, in a directory that nothing else uses."""
 
     def __init__(self, directory: Path, proofs: Proofs) -> None:
         self.directory = directory
         self.proofs = proofs
-        self.pool = ThreadPoolExecutor(2, thread_name_prefix="bundoc-backups")
+        self.pool = ThreadPoolExecutor(2, thread_name_prefix="bundoc-archive")
         shutil.rmtree(directory / DRAFTS, ignore_errors=True)
 
     @asynccontextmanager
@@ -99,17 +105,17 @@ class BackupDirectory:
 
     async def keep(self, manifest: Manifest, draft: Path) -> None:
         text = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
-        mac = await self.proofs.made(manifest.project, manifest.id, text)
+        mac = await self.proofs.make(manifest.project, manifest.id, text)
         await self._in_thread(_keep, text, mac, draft, self._folder(manifest.project, manifest.id))
 
     async def all(self, project: str) -> list[Backup]:
         found, lost = await self._in_thread(_all, self.directory / project)
-        backups = [*await self.proofs.checked(project, found), *(unreadable(project, id) for id in lost)]
+        backups = [*await self.proofs.check(project, found), *(unreadable(project, id) for id in lost)]
         return sorted(backups, key=lambda one: one.id, reverse=True)
 
     async def one(self, project: str, id: str) -> Backup:
-        written = await self._in_thread(_written, self._folder(project, id))
-        return (await self.proofs.checked(project, [written]))[0]
+        stored = await self._in_thread(_read_manifest, self._folder(project, id))
+        return (await self.proofs.check(project, [stored]))[0]
 
     @asynccontextmanager
     async def fetched(self, project: str, id: str) -> AsyncIterator[Path]:
@@ -147,28 +153,28 @@ class BackupDirectory:
             raise disk_problem(error) from error
 
 
-def listed_files(folder: Path, progress: Progress) -> tuple[BackedUpFile, ...]:
-    """Return every file of a backup but its manifest and that one's code, with its SHA-256."""
+def list_files(folder: Path, progress: Progress) -> tuple[BackedUpFile, ...]:
+    """Return each file of a backup with its SHA-256, except the manifest and its code."""
     names = sorted(path.name for path in folder.iterdir() if path.name not in (MANIFEST, MAC))
-    return tuple(BackedUpFile(name, *_summed(folder / name, progress)) for name in names)
+    return tuple(BackedUpFile(name, *_sum_file(folder / name, progress)) for name in names)
 
 
 def check_files(folder: Path, files: tuple[BackedUpFile, ...], progress: Progress) -> None:
-    """Raises: BackupDamaged, which names the file."""
+    """Compare the files with the manifest. Raises: BackupDamaged, which names the first file that differs."""
     for file in files:
         try:
-            found = _summed(folder / file.name, progress)
+            found = _sum_file(folder / file.name, progress)
         except FileNotFoundError:
             raise _not_as_written(file.name, "it is missing") from None
         if found != (file.bytes, file.sha256):
-            raise _not_as_written(file.name, "its SHA-256 is not that of the manifest")
+            raise _not_as_written(file.name, "its SHA-256 differs from the one in the manifest")
 
 
 def no_backup(id: str) -> BackupNotFound:
     return BackupNotFound(f"There is no backup {id[:64]} of this project; GET …/backups lists them.")
 
 
-def _summed(path: Path, progress: Progress) -> tuple[int, str]:
+def _sum_file(path: Path, progress: Progress) -> tuple[int, str]:
     sum, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while piece := file.read(PIECE):
@@ -193,28 +199,28 @@ def _keep(manifest: bytes, mac: str, draft: Path, folder: Path) -> None:
     sync_directory(folder.parent)
 
 
-def _all(directory: Path) -> tuple[list[WrittenManifest], list[str]]:
+def _all(directory: Path) -> tuple[list[StoredManifest], list[str]]:
     """Return the backups whose manifest can be read, and the ids of the others."""
-    found: list[WrittenManifest] = []
+    found: list[StoredManifest] = []
     lost: list[str] = []
     if not directory.exists():
         return found, lost
     for folder in (path for path in directory.iterdir() if BACKUP.fullmatch(path.name)):
         where = {"backup": folder.name, "project": directory.name}
         try:
-            found.append(_written(folder))
-        except BackupNotFound:  # a deletion that was cut short takes the manifest first
-            log.warning("a folder without a manifest is no backup", **where)
+            found.append(_read_manifest(folder))
+        except BackupNotFound:  # a deletion that was cut short: it deletes the manifest first
+            log.warning("a folder without a manifest is not a backup", **where)
         except (BackupDamaged, OSError) as problem:
             log.warning("a backup cannot be read", reason=str(problem), **where)
             lost.append(folder.name)
     return found, lost
 
 
-def _written(folder: Path) -> WrittenManifest:
+def _read_manifest(folder: Path) -> StoredManifest:
     try:
         text = (folder / MANIFEST).read_bytes()
-        return WrittenManifest(folder.name, text, _mac(folder / MAC), msgspec.json.decode(text, type=Manifest))
+        return StoredManifest(folder.name, text, _mac(folder / MAC), msgspec.json.decode(text, type=Manifest))
     except (FileNotFoundError, NotADirectoryError):
         raise no_backup(folder.name) from None
     except msgspec.MsgspecError as error:
@@ -222,7 +228,7 @@ def _written(folder: Path) -> WrittenManifest:
 
 
 def _mac(path: Path) -> str:
-    """Return the code beside a manifest, "" if there is none: an older BunBase wrote none."""
+    """Return the code beside a manifest, "" if there is none, because an older BunBase wrote the backup."""
     try:
         return path.read_bytes()[:MAX_MAC_BYTES].decode("ascii", "replace").strip() or UNREADABLE
     except FileNotFoundError:
@@ -234,7 +240,7 @@ def _schedule(path: Path) -> BackupSchedule | None:
         return msgspec.json.decode(path.read_bytes(), type=BackupSchedule)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:  # better the instance's schedule than none
+    except msgspec.MsgspecError as error:  # the schedule of the instance is better than none
         log.error("a project's backup schedule is damaged", project=path.parent.name, reason=str(error))
         return None
 
@@ -253,7 +259,7 @@ def _make_folder(path: Path, exist_ok: bool = False) -> None:
 
 
 def _remove_folder(path: Path) -> None:
-    """The manifest goes first: what a crash leaves of the rest is not listed."""
+    """Delete a folder, its manifest first: after a crash in between, the rest is not listed."""
     if path.exists():
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""Scans of one project's file, in threads: each on a connection of its own, with an end that its caller may hasten."""
+"""Reads of one database in threads: each on its own connection, stopped at its deadline or when its caller leaves."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from typing import Final, TypeVar
 
 import apsw
 
-from bunbase.bundoc.sqlite_engine.connection import STEPS_BETWEEN_LOOKS, holds_nothing
 from bunbase.pkg.logger import logger
+from bunbase.pkg.sealed_sqlite.connection import STEPS_BETWEEN_LOOKS, holds_nothing
 
-log = logger("bundoc")
+log = logger("sealed_sqlite")
 
 T = TypeVar("T")
 
-KEPT: Final = 1  # connections that a project keeps between scans: opening another takes 0.1 ms
+KEPT: Final = 1  # idle connections that a database keeps; to open another one takes 0.1 ms
 
 
 class Scan:
-    """One caller's scan. `until`: when it is stopped, on the monotonic clock; `unwanted`: nobody waits for it any more.
+    """One caller's scan.
 
-    `examined`: how many documents it looked at, `index`: with the help of which index, once it is over.
+    `until`: when it is stopped, on the monotonic clock. `unwanted`: its caller has left.
+    After the scan, `examined` is the number of rows that it looked at, and `index` the name of the index that it used.
     """
 
     def __init__(self, until: float) -> None:
@@ -36,8 +37,8 @@ class Scan:
     def over(self) -> bool:
         return self.unwanted or time.monotonic() > self.until
 
-    def run(self, work: Callable[..., T], *args: object) -> T:
-        """Do `work` in this thread; every scanner that it takes stops when this scan is over."""
+    def do(self, work: Callable[..., T], *args: object) -> T:
+        """Do `work` in this thread; every scanner that it uses is stopped when this scan is over."""
         token = _current.set(self)
         try:
             return work(*args)
@@ -52,21 +53,21 @@ def current_scan() -> Scan:
     return _current.get()
 
 
-def note(index: str, examined: int) -> None:
-    """Say how the search went that this thread does, if it does one for a scan."""
+def note_scan(index: str, examined: int) -> None:
+    """Note on the scan of this thread, if there is one, which index was used and how many rows were examined."""
     scan = _current.get(None)
     if scan is not None:
         scan.index, scan.examined = index, examined
 
 
 def scan_is_over() -> bool:
-    """Say whether what this thread does should stop."""
+    """True if the scan of this thread should stop. False where no scan is under way."""
     scan = _current.get(None)
     return scan is not None and scan.over()
 
 
 def scan_seconds_left() -> float:
-    """Return how long what this thread does may still take; without end where no scan is under way."""
+    """Return the seconds that the scan of this thread may still take; infinity where no scan is under way."""
     scan = _current.get(None)
     if scan is None:
         return math.inf
@@ -74,7 +75,7 @@ def scan_seconds_left() -> float:
 
 
 class Scanner:
-    """A connection whose statements end in apsw.InterruptError when the scan that uses it is over."""
+    """A connection whose statements raise apsw.InterruptError when the scan that uses it is over."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
@@ -87,22 +88,22 @@ class Scanner:
 
 
 class Scanners:
-    """`connect` gives a connection that knows all that searches need.
+    """The scanners of one database. `connect` returns a connection with every function that the scans need.
 
-    A connection is kept only if it proves that nothing of it is open: a cursor that somebody still holds would keep its
-    snapshot, and every later scan would read the project as it was then.
+    A connection is kept only if it proves that nothing of it is open. A cursor that somebody still holds would keep its
+    snapshot, and every later scan on this connection would read the database as it was then.
     """
 
     def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
         self.connect = connect
-        self.thrown_away = 0  # connections that were not clean: each is a bug, whatever came of it
+        self.thrown_away = 0  # connections that were not clean; each of them is a bug
         self.kept: list[Scanner] = []
         self.lock = threading.Lock()
 
-    def run(self, work: Callable[[apsw.Connection], T]) -> T:
-        """Do `work` in one read transaction of the current scan. Raises: apsw.InterruptError when that is over."""
+    def read(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Do `work` in one read transaction of the current scan. Raises: apsw.InterruptError when the scan is over."""
         scan = current_scan()
-        scanner = self._taken()
+        scanner = self._take()
         try:
             scanner.scan = scan
             if scan.over():
@@ -111,14 +112,14 @@ class Scanners:
             try:
                 return work(scanner.connection)
             finally:
-                scanner.scan = None  # or the ROLLBACK would be stopped as well
+                scanner.scan = None  # otherwise the ROLLBACK would be stopped as well
                 if scanner.connection.in_transaction:
-                    scanner.connection.execute("ROLLBACK")  # it only read
+                    scanner.connection.execute("ROLLBACK")  # nothing is lost: the transaction only read
         finally:
             self._give_back(scanner)
 
     def close(self, idle_seconds: float = 0.0) -> None:
-        """Close what nobody used for so long."""
+        """Close every connection that was not used for this long."""
         before = time.monotonic() - idle_seconds
         with self.lock:
             idle = [scanner for scanner in self.kept if scanner.used_at <= before]
@@ -126,7 +127,7 @@ class Scanners:
         for scanner in idle:
             scanner.connection.close()
 
-    def _taken(self) -> Scanner:
+    def _take(self) -> Scanner:
         with self.lock:
             if self.kept:
                 return self.kept.pop()
