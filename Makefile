@@ -24,13 +24,13 @@ check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated f
 e2e: .venv/.dev node_modules/.ready  ## only the end-to-end tests, with real processes
 	$(BIN)/pytest -m e2e
 
-explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, ten times as many; add a failure to its test as a fixed example
-	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-10} $(BIN)/pytest -m "hypothesis or explore"
+explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, 25 times as many; add a failure to its test as a fixed example
+	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-25} $(BIN)/pytest -m "hypothesis or explore"
 
 soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documents, workers, the zygote, the server, everything
 	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/test_history.py
 	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
-	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/usage/test_ledger.py
+	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
 
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
