@@ -1,7 +1,7 @@
-"""`bench/run hostile [seconds]`: a project under attack, and what another one feels of it.
+"""`bench/run hostile [seconds]`: attack one project, and measure the delay of another one.
 
-Four clients send each attack again and again; a fifth reads a document of another project all the while. The server has
-one core, as everywhere here; the clients have the others.
+Four clients repeat each attack, while a fifth reads a document of another project. The server has one core, as in all
+benchmarks here; the clients have the others.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ JSON = {"content-type": "application/json"}
 
 
 class Felt(msgspec.Struct):
-    """Of one attack. `turn_ms`: the longest turn of the event loop, in its own processor time; `late_ms`: the longest
-    time between two turns, whoever worked meanwhile. `read_ms`: the other project's slowest read.
+    """One attack's result. `turn_ms`: the longest turn of the event loop, in its own processor time. `late_ms`: the
+    longest time between two turns, other threads included. `read_ms`: the other project's slowest read.
     """
 
     name: str

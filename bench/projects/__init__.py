@@ -1,1 +1,1 @@
-"""Many projects on one node: how fast they come to be, what the first read of a cold one costs, what they hold."""
+"""Measure many projects on one node: the time to create them, the first read of a cold one, their memory."""
