@@ -1,4 +1,4 @@
-/** What a function sees: its types, and the console that knows which call is speaking. */
+/** The types that a function sees. `make gen` copies them to packages/functions/index.d.ts, where users read them. */
 
 export type Level = "debug" | "info" | "warn" | "error";
 
@@ -175,9 +175,23 @@ export type Context = Readonly<{
   trigger: Trigger | null;
   /** Keeps the call alive behind its answer until the promise settles, within the function's `timeout_ms`. */
   waitUntil(promise: Promise<unknown>): void;
-  /** Aborted at the deadline, and when the client has gone. */
+  /** Aborted at the deadline, when the processor time is used up, and when the client has gone. */
   signal: AbortSignal;
 }>;
 
-/** A Response is sent as it is, anything else as JSON, nothing at all as 204. */
+/**
+ * A Response is sent as it is, anything else as JSON, nothing at all as 204.
+ *
+ * `request.body` gives bytes as the client sends them. Reading throws a Problem when the body is `payload_too_large`, the
+ * client `request_stalled`, or the answer ended first (`call_over`); an AbortError when the client has gone.
+ */
 export type Handler = (request: Request, context: Context) => unknown;
+
+/** What is refused: thrown by `ctx.data`, `ctx.auth` and reading a request; of `fetch` it is the `cause` of the TypeError. */
+export interface Problem extends Error {
+  /** Stable: decide by it. */
+  readonly code: string;
+  readonly status: number;
+  /** What to do next. */
+  readonly detail: string;
+}
