@@ -143,7 +143,7 @@ class Starter:
             raise
         worker = Worker(process, self.settings.max_response_bytes, self._gone, cgroup)
         try:
-            await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=process.channel)
+            await asyncio.get_running_loop().create_unix_connection(lambda: worker.connection, sock=process.channel)
         except BaseException as error:
             worker.kill("it could not be reached")
             process.channel.close()

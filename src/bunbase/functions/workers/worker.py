@@ -7,10 +7,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
-from itertools import islice
-from typing import Final, cast
+from typing import Final
 
 from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.functions import FunctionCpuExceeded, FunctionCrashed, FunctionError, FunctionTimeout
@@ -18,29 +17,24 @@ from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
+from bunbase.functions.workers.connection import Connection
 from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Request, Said
 from bunbase.functions.workers.frame_budget import FrameBudget
-from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload, text_of
+from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, join_payload, text_of
+from bunbase.functions.workers.invocation import invoke_payload
 from bunbase.functions.workers.limits import (
-    LINE_OVERHEAD_BYTES,
-    MAX_CALL_LOG_BYTES,
     MAX_ERROR_BYTES,
-    MAX_FRAME_BYTES,
-    MAX_LINE_BYTES,
     MAX_STRAY_FRAMES,
-    WINDOW_BYTES,
 )
+from bunbase.functions.workers.log_lines import check_logged, read_line
 from bunbase.functions.workers.processor import MAX_IDLE_MS, ProcessorTime
 from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.start import OF_START, LoadFailed, Start, WorkerDied
 from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Spawned
-from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import Problem
 
 PONG_SECONDS: Final = 0.25
-MAX_FRAMES_A_TURN: Final = 128  # 1 ms; of the smallest, 28,000 may come at once, and for 0.3 s nobody else got a turn
-LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
 RETIRED: Final = "retired"
 OF_UPLOADS: Final = frozenset({Frame.BODY_CREDIT, Frame.BODY_CANCEL})
 BURNT_WHILE_IDLE: Final = (
@@ -65,7 +59,7 @@ class Owner:
         """Hear, once, that the process is done with."""
 
 
-class Worker(asyncio.Protocol):
+class Worker:
     """Generic until it is given a bundle by `load`: from then on `owner` and `deployment` stay what they are.
 
     `on_death(worker)`: once when the process is done with, before its owner hears of it.
@@ -95,17 +89,14 @@ class Worker(asyncio.Protocol):
         self._pidfd = process.pidfd
         self._max_answer_bytes = max_answer_bytes
         self._loop = asyncio.get_running_loop()
-        self._reader = FrameReader(MAX_FRAME_BYTES)
-        self._transport: asyncio.WriteTransport | None = None
-        self._reading: asyncio.ReadTransport | None = None
         self._start = Start(self._loop)
         self._deadlines: dict[int, asyncio.TimerHandle] = {}
         self._pong_due: asyncio.TimerHandle | None = None
-        self._full = False  # it does not read what is sent to it
         self._background_log_bytes = 0
         self._stray_frames = 0
         self._budget = FrameBudget(self.cpu)
-        self._asks = Asks(NOTHING_YET, self._send)
+        self.connection = Connection(self._hear, self.kill, self._lost, self._budget)
+        self._asks = Asks(NOTHING_YET, self.connection.send)
 
     @property
     def has_room(self) -> bool:
@@ -114,11 +105,6 @@ class Worker(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         return not self.calls
-
-    @property
-    def unsent_bytes(self) -> int:
-        """What waits here until the worker reads."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     async def ready(self, seconds: float) -> None:
         """Wait until its runtime stands. Raises: WorkerDied, FunctionsUnavailable, TimeoutError."""
@@ -143,7 +129,7 @@ class Worker(asyncio.Protocol):
         try:
             async with asyncio.timeout(seconds):
                 await self._start.ready  # writing to one that has ended would hide what it said last: why
-                self._send(Frame.LOAD, 0, join_payload(meta, program.code, program.bytecode))
+                self.connection.send(Frame.LOAD, 0, join_payload(meta, program.code, program.bytecode))
                 await self._start.loaded
             self.cpu.forget()
             self.loaded_at = self.idle_since = time.monotonic()
@@ -154,7 +140,7 @@ class Worker(asyncio.Protocol):
         """Give a bundle's bytecode, b"" where there is none, without running it. Raises: WorkerDied, TimeoutError."""
         async with asyncio.timeout(seconds):
             await self._start.ready
-            self._send(Frame.COMPILE, 0, code)
+            self.connection.send(Frame.COMPILE, 0, code)
             return await self._start.compiled
 
     def begin(self, request: Request) -> Call:
@@ -168,14 +154,14 @@ class Worker(asyncio.Protocol):
             request,
             cold=number == 1,
             max_bytes=self._max_answer_bytes,
-            grant=lambda count: self._send(Frame.CREDIT, number, LENGTH.pack(count)),
-            cancel=lambda: self._send(Frame.CANCEL, number, b"The client has gone."),
+            grant=lambda count: self.connection.send(Frame.CREDIT, number, LENGTH.pack(count)),
+            cancel=lambda: self.connection.send(Frame.CANCEL, number, b"The client has gone."),
         )
         if request.more:
-            call.upload = Upload(len(request.body), partial(self._send_on, number), call.refuse)
+            call.upload = Upload(len(request.body), partial(self._send_for, number), call.refuse)
         self.calls[number] = call
         self._deadlines[number] = self._loop.call_later(timeout, self._expire, number)
-        self._send(Frame.INVOKE, number, _invoke_payload(request))
+        self.connection.send(Frame.INVOKE, number, invoke_payload(request))
         return call
 
     def check_cpu(self) -> None:
@@ -204,8 +190,7 @@ class Worker(asyncio.Protocol):
         with suppress(ProcessLookupError):  # it was faster
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         os.close(self._pidfd)
-        if self._transport is not None:
-            self._transport.abort()
+        self.connection.close()
         if self._pong_due is not None:
             self._pong_due.cancel()
         self._asks.close()
@@ -217,50 +202,7 @@ class Worker(asyncio.Protocol):
         self._on_death(self)
         self.owner.died(self)
 
-    # asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's share no base class with asyncio's
-        self._reading = cast(asyncio.ReadTransport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        heard = 0
-        try:
-            with closing(self._reader.push(data)) as frames:
-                for type, id, payload in islice(frames, MAX_FRAMES_A_TURN):
-                    heard += 1
-                    self._hear(type, id, payload)
-                    if self.dead:
-                        return
-            self._budget.spend(heard)
-        except (BadFrame, RecursionError) as wrong:  # JSON may be nested deeper than it can be read
-            self.kill(f"it broke the protocol: {wrong}")
-        if heard == MAX_FRAMES_A_TURN and not self.dead:
-            self._stop_reading()
-            self._loop.call_soon(self._read_on)
-
-    def pause_writing(self) -> None:
-        """Hear no more from a worker that does not read: each of its questions would leave an answer waiting here."""
-        self._full = True
-        self._stop_reading()
-
-    def resume_writing(self) -> None:
-        self._full = False
-        self._read_on()
-
-    def _stop_reading(self) -> None:
-        if self._reading is not None:
-            self._reading.pause_reading()
-
-    def _read_on(self) -> None:
-        """Hear what has come already, then what comes."""
-        if self._reading is None or self._full or self.dead or self._reading.is_closing():
-            return
-        self._reading.resume_reading()
-        self.data_received(b"")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.kill((self.cgroup and self.cgroup.cause_of_death) or "its process ended")
+    # frames from the process
 
     def _hear(self, type: int, id: int, payload: bytes) -> None:
         match type:
@@ -335,22 +277,18 @@ class Worker(asyncio.Protocol):
             ask.hear(type, payload)
 
     def _hear_line(self, id: int, payload: bytes) -> None:
-        size = len(payload) - 2 + LINE_OVERHEAD_BYTES
         call = self.calls.get(id)
         if id and call is None:
             return self._stray()
-        if size > MAX_LINE_BYTES + LINE_OVERHEAD_BYTES or size < LINE_OVERHEAD_BYTES or payload[0] >= len(LEVELS):
-            raise BadFrame("a log line that cannot be")
+        line = read_line(payload)
         if call is None:
-            self._background_log_bytes += size
-            logged = self._background_log_bytes
+            self._background_log_bytes += line.size
+            check_logged(self._background_log_bytes)
         else:
-            call.logged_bytes += size
-            logged = call.logged_bytes
-        if logged > MAX_CALL_LOG_BYTES + MAX_LINE_BYTES:  # room for the mark that says where it was cut
-            raise BadFrame("more log than a call may write")
+            call.logged_bytes += line.size
+            check_logged(call.logged_bytes)
         invocation = call.request.invocation if call else ""
-        self.owner.said(Said(self.deployment, invocation, LEVELS[payload[0]], text_of(payload[2:]), payload[1] != 0))
+        self.owner.said(Said(self.deployment, invocation, line.level, line.text, line.truncated))
         return None
 
     def _stray(self) -> None:
@@ -361,14 +299,14 @@ class Worker(asyncio.Protocol):
     def _expire(self, number: int) -> None:
         timeout_ms = self.deployment.config.timeout_ms
         self._log(self.calls[number], f"The call did not end within {timeout_ms} ms.")
-        self._send(Frame.CANCEL, number, b"The call has run out of time.")
+        self.connection.send(Frame.CANCEL, number, b"The call has run out of time.")
         problem = FunctionTimeout(f"It ran for {timeout_ms} ms, the longest it may.")
         self._break_off(number, Outcome.TIMEOUT, problem)
 
     def _overspend(self, number: int) -> None:
         cpu_ms = self.deployment.config.cpu_ms
         self._log(self.calls[number], f"The call used {cpu_ms} ms of processor time, the most it may.")
-        self._send(Frame.CANCEL, number, b"The call has used up its processor time.")
+        self.connection.send(Frame.CANCEL, number, b"The call has used up its processor time.")
         problem = FunctionCpuExceeded(f"It used {cpu_ms} ms of processor time, the most it may: the function's cpu_ms.")
         self._break_off(number, Outcome.CPU, problem)
 
@@ -377,12 +315,12 @@ class Worker(asyncio.Protocol):
         self.retiring = True
         self._end(number, outcome, problem)
         if not self.dead and self._pong_due is None:
-            self._send(Frame.PING, 0)
+            self.connection.send(Frame.PING, 0)
             self._pong_due = self._loop.call_later(PONG_SECONDS, self.kill, "it no longer reacts")
 
     def _give_up_long(self, number: int, call: Call) -> None:
         self._log(call, f"The answer was longer than {self._max_answer_bytes} bytes.")
-        self._send(Frame.CANCEL, number, b"The answer is too long.")
+        self.connection.send(Frame.CANCEL, number, b"The answer is too long.")
         self.retiring = True  # who knows whether the function stops
         self._end(number, Outcome.ERROR, FunctionError("The answer was longer than this installation lets through."))
 
@@ -404,25 +342,8 @@ class Worker(asyncio.Protocol):
     def _log(self, call: Call, text: str) -> None:
         self.owner.said(Said(self.deployment, call.request.invocation, LogLevel.ERROR, text))
 
-    def _send_on(self, number: int, type: Frame, payload: bytes) -> None:
-        self._send(type, number, payload)
+    def _send_for(self, number: int, type: Frame, payload: bytes) -> None:
+        self.connection.send(type, number, payload)
 
-    def _send(self, type: Frame, id: int, payload: bytes = b"") -> None:
-        if self._transport is not None and not self.dead:
-            self._transport.write(encode_frame(type, id, payload))
-
-
-def _invoke_payload(request: Request) -> bytes:
-    user, trigger = request.user, request.trigger
-    meta = {
-        "invocation": request.invocation,
-        "method": request.method,
-        "path": request.path,
-        "headers": request.headers,
-        "caller": user and {"uid": user.uid, "email": user.email, "role": user.role, "claims": user.claims},
-        "trigger": trigger
-        and {"kind": trigger.kind, "job": trigger.job, "attempt": trigger.attempt, "due_at": rfc3339(trigger.due_at)},
-        "credit": WINDOW_BYTES,
-        "more": request.more,
-    }
-    return join_payload(meta, request.body)
+    def _lost(self) -> None:
+        self.kill((self.cgroup and self.cgroup.cause_of_death) or "its process ended")
