@@ -7,7 +7,7 @@ from typing import Final
 
 from bunbase.functions.service.parts import Parts
 from bunbase.functions.store import functions, logs
-from bunbase.functions.workers.shelf import USUAL_MB
+from bunbase.functions.workers.prewarmed import USUAL_MB
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.logger import logger
 
@@ -20,7 +20,7 @@ WRITERS_KEPT: Final = timedelta(days=40)  # that wrote nothing since: processes 
 class Upkeep(Parts):
     async def prewarm(self) -> None:
         """Start the workers that wait for a bundle, of the sizes that will be asked for."""
-        shelf = self.starter.shelf
+        shelf = self.starter.prewarmed
         shelf.expect(await self.stores.functions.memory_sizes(USUAL_MB, shelf.size))
         shelf.fill()
 

@@ -8,19 +8,21 @@ OWN: Final = (b"RssAnon", b"RssShmem")  # not RssFile: the pages of Bun's execut
 THREADS: Final = b"Threads"
 
 
-class Held(NamedTuple):
+class ProcessMemory(NamedTuple):
     """`mb`: resident memory in MiB without pages of files."""
 
     mb: float
     threads: int
 
 
-def held_by(pid: int) -> Held:
+def memory_of(pid: int) -> ProcessMemory:
     """Give nothing at all for a process that is gone."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:
             lines = status.read().splitlines()
     except OSError:
-        return Held(0.0, 0)
+        return ProcessMemory(0.0, 0)
     fields = dict(line.split(b":", 1) for line in lines if line.startswith((*OWN, THREADS)))
-    return Held(sum(int(fields[name].split()[0]) for name in OWN if name in fields) / 1024, int(fields.get(THREADS, 0)))
+    return ProcessMemory(
+        sum(int(fields[name].split()[0]) for name in OWN if name in fields) / 1024, int(fields.get(THREADS, 0))
+    )

@@ -17,9 +17,9 @@ from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.functions.workers.launch import RUNTIME, launch_of
-from bunbase.functions.workers.memory import held_by
+from bunbase.functions.workers.memory import memory_of
+from bunbase.functions.workers.prewarmed import USUAL_MB, PrewarmedWorkers
 from bunbase.functions.workers.program import Program
-from bunbase.functions.workers.shelf import USUAL_MB, Shelf
 from bunbase.functions.workers.start import NeverStood, WorkerDied
 from bunbase.functions.workers.trials import Trials
 from bunbase.functions.workers.worker import RETIRED, Owner, Worker
@@ -52,7 +52,7 @@ class Starter:
         self.guard = True  # the words of the sandbox; tests of its walls do without
         self.sandbox = Sandbox(settings.sandbox, RUNTIME, settings.confine_with, settings.max_cpus_per_worker)
         self.alive: set[Worker] = set()  # those that have a bundle, or are being given one
-        self.shelf = Shelf(self._spawn, settings.prewarmed or 0, settings.load_seconds)
+        self.prewarmed = PrewarmedWorkers(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0
         self.most_threads = most_threads()
         self.trials = Trials()
@@ -64,7 +64,7 @@ class Starter:
         """
         self.find_bun()
         memory_mb = deployment.config.memory_mb
-        worker = self.shelf.take(memory_mb)
+        worker = self.prewarmed.take(memory_mb)
         for _ in range(MAX_STARTS - 1):
             with suppress(WorkerDied):
                 return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, owner)
@@ -92,7 +92,7 @@ class Starter:
             return b""
         try:
             async with self.trials.turn(project):
-                worker = self.shelf.take(USUAL_MB) or await self._spawn(USUAL_MB)
+                worker = self.prewarmed.take(USUAL_MB) or await self._spawn(USUAL_MB)
                 return await self._compiled(worker, code)
         except (Problem, WorkerDied, TimeoutError) as failure:
             log.info("a bundle was not compiled", reason=str(failure) or type(failure).__name__)
@@ -108,7 +108,7 @@ class Starter:
         for worker in list(self.alive):
             if worker.idle and self.rounds % ROUNDS_PER_IDLE_LOOK:
                 continue
-            limit, held = worker.deployment.config.memory_mb, held_by(worker.pid)
+            limit, held = worker.deployment.config.memory_mb, memory_of(worker.pid)
             worker.held_mb = held.mb
             worker.peak_mb = max(worker.peak_mb, held.mb)
             if held.mb > limit * MEMORY_TOLERANCE:
@@ -125,7 +125,7 @@ class Starter:
             worker.check_cpu()
 
     async def close(self) -> None:
-        await self.shelf.close()
+        await self.prewarmed.close()
         for worker in list(self.alive):
             worker.kill("BunBase is shutting down")
         await self.zygote.close()
@@ -173,7 +173,7 @@ class Starter:
             self._gone(worker)
 
     def _gone(self, worker: Worker) -> None:
-        self.shelf.forget(worker)
+        self.prewarmed.forget(worker)
         self.alive.discard(worker)
         if worker.cgroup is not None:
             worker.cgroup.leave()

@@ -27,7 +27,7 @@ AGAIN_SECONDS: Final = 5.0  # after a start that failed
 Spawn = Callable[[int], Awaitable[Worker]]
 
 
-class Shelf:
+class PrewarmedWorkers:
     """`size`: how many wait. Nothing is started before `fill`."""
 
     def __init__(self, spawn: Spawn, size: int, ready_seconds: float) -> None:
