@@ -1,4 +1,4 @@
-"""What a process holds: its threads, and the memory that others could not use in its place."""
+"""The memory and the threads of one process, read from /proc."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ THREADS: Final = b"Threads"
 
 
 class ProcessMemory(NamedTuple):
-    """`mb`: resident memory in MiB without pages of files."""
+    """`mb`: resident memory in MiB, without the pages of files, which other processes can share."""
 
     mb: float
     threads: int
 
 
 def memory_of(pid: int) -> ProcessMemory:
-    """Give nothing at all for a process that is gone."""
+    """Return zeros for a process that has ended."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:
             lines = status.read().splitlines()

@@ -1,4 +1,12 @@
-"""One Bun process and the calls in it. It serves one deployment for life; nothing it sends is trusted."""
+"""The life of one Bun process and of the calls in it. Nothing that the process sends is trusted.
+
+1. The starter spawns the process and connects `connection`. The worker may now wait, without a bundle (prewarmed.py).
+2. `load` hands over a bundle. From then on the worker serves this one deployment until it ends.
+3. `begin` starts a call, and its deadline runs. Frames of the process (`_hear`) feed the call until it ends.
+4. A call that runs out of time or processor time is answered at once, and the worker is pinged. If it does not react
+   within PONG_SECONDS, it is in an endless loop: it is killed. In either case it takes no new calls.
+5. `retire` lets the calls under way end first; `kill` ends the process now, and its calls fail as crashed.
+"""
 
 from __future__ import annotations
 
@@ -38,31 +46,31 @@ PONG_SECONDS: Final = 0.25
 RETIRED: Final = "retired"
 OF_UPLOADS: Final = frozenset({Frame.BODY_CREDIT, Frame.BODY_CANCEL})
 BURNT_WHILE_IDLE: Final = (
-    f"The worker used {MAX_IDLE_MS:g} ms of processor time while no call was under way, and was replaced: what goes on "
-    "behind an answer belongs in ctx.waitUntil."
+    f"The worker used {MAX_IDLE_MS:g} ms of processor time while no call was running, and was replaced. "
+    "Pass work that goes on after the answer to ctx.waitUntil(promise)."
 )
 OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
 
 
 class Owner:
-    """Whom a worker tells what becomes of it and of its calls; this one does not care."""
+    """The receiver of a worker's events. This base class ignores all of them."""
 
     def said(self, said: Said) -> None: ...
 
     def free(self, worker: Worker) -> None:
-        """Hear that a call has ended and left its place."""
+        """A call has ended, and the worker has room for another."""
 
     def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
-        """`seconds`: from the call's beginning to its end, with what it handed to waitUntil."""
+        """A call has ended. `seconds`: its whole duration, including work that it handed to waitUntil."""
 
     def died(self, worker: Worker) -> None:
-        """Hear, once, that the process is done with."""
+        """The process has ended. Called once."""
 
 
 class Worker:
-    """Generic until it is given a bundle by `load`: from then on `owner` and `deployment` stay what they are.
+    """After `load`, `owner` and `deployment` never change.
 
-    `on_death(worker)`: once when the process is done with, before its owner hears of it.
+    `on_death(worker)`: called once when the process has ended, before the owner is told.
     """
 
     def __init__(
@@ -77,10 +85,10 @@ class Worker:
         self.deployment = NOTHING_YET
         self.cpu = ProcessorTime(process.pid)
         self.loaded_at = 0.0
-        self.best_before = float("inf")  # in seconds behind loaded_at
+        self.best_before = float("inf")  # seconds after `loaded_at`
         self.calls: dict[int, Call] = {}
         self.served = 0
-        self.held_mb = self.peak_mb = 0.0  # memory when it was last looked at, and at most
+        self.held_mb = self.peak_mb = 0.0  # memory at the last check, and the highest so far
         self.idle_since = time.monotonic()
         self.retiring = False
         self.dead = ""  # why
@@ -107,12 +115,12 @@ class Worker:
         return not self.calls
 
     async def ready(self, seconds: float) -> None:
-        """Wait until its runtime stands. Raises: WorkerDied, FunctionsUnavailable, TimeoutError."""
+        """Wait until the runtime is ready. Raises: WorkerDied, FunctionsUnavailable, TimeoutError."""
         async with asyncio.timeout(seconds):
             await self._start.ready
 
     async def load(self, deployment: Deployment, program: Program, seconds: float, guard: bool = True) -> None:
-        """Hand over what is to run. `guard`: runtime/guard.ts. Raises: LoadFailed, FunctionsUnavailable."""
+        """Load a bundle. `guard`: whether runtime/guard.ts is active. Raises: LoadFailed, FunctionsUnavailable."""
         self.deployment = self._asks.deployment = deployment
         self._start.compiled.cancel()  # bytecode is made where no bundle has run
         if self.dead:
@@ -128,7 +136,9 @@ class Worker:
         }
         try:
             async with asyncio.timeout(seconds):
-                await self._start.ready  # writing to one that has ended would hide what it said last: why
+                await (
+                    self._start.ready
+                )  # writing to an ended process would hide its last message, which says why it ended
                 self.connection.send(Frame.LOAD, 0, join_payload(meta, program.code, program.bytecode))
                 await self._start.loaded
             self.cpu.forget()
@@ -137,7 +147,7 @@ class Worker:
             raise LoadFailed(f"It did not finish loading within {seconds:g} s.") from None
 
     async def compile(self, code: bytes, seconds: float) -> bytes:
-        """Give a bundle's bytecode, b"" where there is none, without running it. Raises: WorkerDied, TimeoutError."""
+        """Return a bundle's bytecode, or b"", without running the bundle. Raises: WorkerDied, TimeoutError."""
         async with asyncio.timeout(seconds):
             await self._start.ready
             self.connection.send(Frame.COMPILE, 0, code)
@@ -165,8 +175,8 @@ class Worker:
         return call
 
     def check_cpu(self) -> None:
-        """Break off calls that have used up their processor time; end a worker that burns it without a call."""
-        # until it reacts it is a call broken off that burns, and its neighbours do not pay for that
+        """Break off calls that have used up their processor time; end a worker that uses it without a call."""
+        # While a ping is unanswered, a call that was broken off uses the processor. The other calls do not pay for it.
         self.cpu.settle(self.calls.values() if self._pong_due is None else ())
         for number, call in list(self.calls.items()):
             if call.cpu_ms > self.deployment.config.cpu_ms and number in self.calls:
@@ -176,7 +186,7 @@ class Worker:
             self.kill(RETIRED)
 
     def retire(self) -> None:
-        """Take no more calls, and end after those that run."""
+        """Take no more calls, and end after the running ones."""
         self.retiring = True
         if self.idle:
             self.kill(RETIRED)
@@ -187,7 +197,7 @@ class Worker:
             return
         self.dead = why
         self.cpu.settle(self.calls.values())
-        with suppress(ProcessLookupError):  # it was faster
+        with suppress(ProcessLookupError):  # the process has ended already
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         os.close(self._pidfd)
         self.connection.close()
@@ -224,7 +234,7 @@ class Worker:
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
-            case _ if type in OF_UPLOADS:  # also behind the answer: a call that lingers may still read
+            case _ if type in OF_UPLOADS:  # allowed after the answer too: a call that lingers may still read
                 if call.upload is None:
                     raise BadFrame("credit for a body that came whole")
                 call.upload.hear(type, payload)
@@ -243,7 +253,7 @@ class Worker:
             case Frame.DONE:
                 self._end_answer(id, Outcome.CANCELLED if call.abandoned else Outcome.OK)
             case Frame.ERROR if call.abandoned:
-                self._end_answer(id, Outcome.CANCELLED)  # most likely the very error that our cancelling caused
+                self._end_answer(id, Outcome.CANCELLED)  # most likely caused by our own CANCEL
             case Frame.ERROR:
                 self._log(call, text_of(payload[:MAX_ERROR_BYTES]))
                 failure = FunctionError("The function threw an error; its log has the details.")
@@ -252,7 +262,7 @@ class Worker:
                 raise BadFrame(f"a frame of type {type}")
 
     def _end_answer(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
-        """Let the reader go; a call that lingers keeps its place, its deadline and what it may ask."""
+        """End the answer. A call that lingers keeps its place in the worker, its deadline and its right to ask."""
         call = self.calls[number]
         if call.lingers:
             call.end(problem)
@@ -272,7 +282,7 @@ class Worker:
     def _hear_of_ask(self, type: int, number: int, payload: bytes) -> None:
         ask = self._asks.open.get(number)
         if ask is None:
-            self._stray()  # it crossed the answer on its way
+            self._stray()  # the frame and the answer crossed on their way
         else:
             ask.hear(type, payload)
 
@@ -311,7 +321,7 @@ class Worker:
         self._break_off(number, Outcome.CPU, problem)
 
     def _break_off(self, number: int, outcome: Outcome, problem: Problem) -> None:
-        """Answer, then see whether the process still listens; it gets no new calls in either case."""
+        """Answer the caller, then check whether the process still reacts. It gets no new calls in either case."""
         self.retiring = True
         self._end(number, outcome, problem)
         if not self.dead and self._pong_due is None:
@@ -321,7 +331,7 @@ class Worker:
     def _give_up_long(self, number: int, call: Call) -> None:
         self._log(call, f"The answer was longer than {self._max_answer_bytes} bytes.")
         self.connection.send(Frame.CANCEL, number, b"The answer is too long.")
-        self.retiring = True  # who knows whether the function stops
+        self.retiring = True  # the function may ignore the CANCEL and go on
         self._end(number, Outcome.ERROR, FunctionError("The answer was longer than this installation lets through."))
 
     def _end(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
