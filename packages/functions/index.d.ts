@@ -13,7 +13,7 @@ export type Caller = Readonly<{
   claims: Readonly<Record<string, unknown>>;
 }>;
 
-/** An end user of the project, with current values. The user may write `data`, and nothing else here. */
+/** An end user of the project, with current values. Users may write their own `data`. */
 export type User = Readonly<{
   id: string;
   email: string | null;
