@@ -227,7 +227,7 @@ async def test_a_function_that_does_not_read_makes_the_client_wait(place: Place,
     }""")
 
     connection.send(request("POST /v1/functions/f", KEY, body=bytes(48 * MIB)))
-    await until(lambda: bool(place.functions.uploads) and place.upload.room == 0)
+    await until(lambda: bool(place.functions.uploads) and place.upload.window.left == 0)
     assert place.upload.total_bytes == WINDOW_BYTES
     assert connection.writer.transport.get_write_buffer_size() > 24 * MIB  # sockets take the rest
     async with place.door.connected() as other:

@@ -35,7 +35,7 @@ KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)  # without it some Pythons do not s
 
 @dataclass(frozen=True)
 class Launch:
-    """The program to execute. `environment`: all variables of the process. `confinement`: None only for trusted code."""
+    """The program to execute. `environment`: all variables of it. `confinement`: None only for trusted code."""
 
     program: str
     arguments: tuple[str, ...]
