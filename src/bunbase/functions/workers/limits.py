@@ -1,4 +1,4 @@
-"""Bounds on the frames of a worker. The runtime keeps them, so a worker that exceeds one forges frames and is killed."""
+"""Bounds on the frames of a worker. The runtime keeps them: a worker that exceeds one forges frames and is killed."""
 
 from __future__ import annotations
 
