@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from bunbase.bundoc.backups.archive import check_files
 
+from bunbase.bundoc.backups.archive import check_files
 from bunbase.bundoc.backups.engine import Progress
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.sqlite_engine.tables import FORMAT

@@ -404,7 +404,7 @@ async def test_a_worker_that_never_reads_is_not_listened_to(functions: Functions
     calling = asyncio.create_task(call(functions, "f"))
     while not calling.done():
         for worker in functions.starter.alive:
-            waiting_bytes.append(worker.unsent_bytes)
+            waiting_bytes.append(worker.connection.unsent_bytes)
         await asyncio.sleep(0.005)
 
     await asyncio.gather(calling, return_exceptions=True)

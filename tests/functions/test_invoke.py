@@ -9,7 +9,7 @@ from bunbase.contracts.functions import Chunk, FunctionError, FunctionNotFound, 
 from bunbase.functions.boundary.leaving import CONFINED
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.workers.limits import WINDOW_BYTES
-from bunbase.functions.workers.memory import held_by
+from bunbase.functions.workers.memory import memory_of
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge, Unauthenticated
 from tests.functions.calls import (
     MEMBER,
@@ -248,10 +248,10 @@ async def test_a_slow_reader_holds_a_long_answer_back(functions: FunctionsServic
     await anext(parts)
     [worker] = functions.starter.alive
     [running] = worker.calls.values()
-    before = held_by(worker.pid).mb
+    before = memory_of(worker.pid).mb
 
     await until(lambda: running.waiting_bytes == WINDOW_BYTES)
-    grown = held_by(worker.pid).mb - before
+    grown = memory_of(worker.pid).mb - before
 
     body = b"".join([part.data async for part in parts if isinstance(part, Chunk)])
     assert body == b"".join(bytes([number]) * (1 << 20) for number in range(1, 21))

@@ -18,9 +18,9 @@ from bunbase.contracts.functions import (
 )
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.workers.connection import MAX_FRAMES_A_TURN
 from bunbase.functions.workers.deployment import Said
 from bunbase.functions.workers.frames import Frame, encode_frame
-from bunbase.functions.workers.worker import MAX_FRAMES_A_TURN
 from tests.functions.calls import MEMBER, Answer, call, deploy, invoke, log_of, request, until
 
 BY_PATH = """async (req, ctx) => {
@@ -225,7 +225,7 @@ async def test_a_flood_of_frames_leaves_others_their_turn(functions: FunctionsSe
     heard: list[Said] = []
     functions.pool.say = heard.append
 
-    worker.data_received(encode_frame(Frame.LOG, 0, b"\0\0x") * 1000)
+    worker.connection.data_received(encode_frame(Frame.LOG, 0, b"\0\0x") * 1000)
 
     assert len(heard) == MAX_FRAMES_A_TURN
     await until(lambda: len(heard) == 1000)

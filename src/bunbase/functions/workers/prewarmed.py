@@ -1,8 +1,9 @@
 """Prewarmed workers: Bun runs and waits for a bundle, so that a function's first call need not wait for Bun.
 
-One that leaves the shelf is replaced at once, one after the other: starting takes the processor 25 ms. A worker is
-started with its limit of memory (the garbage collector reads it once), so each waits for functions of one size: one for
-every other size in recent use, on half of the places at most, and the rest for functions with the usual one.
+A worker that is taken is replaced at once; replacements start one after the other, because each start costs 25 ms of
+processor time. The memory limit is fixed when a worker starts (the garbage collector reads it once), so each worker
+serves functions of one memory size. Sizes in recent use other than the usual one get one worker each, on at most half
+of the places; all other places have the usual size.
 """
 
 from __future__ import annotations
@@ -27,26 +28,26 @@ AGAIN_SECONDS: Final = 5.0  # after a start that failed
 Spawn = Callable[[int], Awaitable[Worker]]
 
 
-class Shelf:
-    """`size`: how many wait. Nothing is started before `fill`."""
+class PrewarmedWorkers:
+    """`size`: the number of workers that should wait. Nothing starts before `fill` is called."""
 
     def __init__(self, spawn: Spawn, size: int, ready_seconds: float) -> None:
         self.spawn = spawn
         self.size = size
         self.ready_seconds = ready_seconds
         self.waiting: list[Worker] = []
-        self.memory_mb: dict[Worker, int] = {}  # of those that wait
+        self.memory_mb: dict[Worker, int] = {}  # of the waiting workers
         self.others: list[int] = []  # sizes in recent use besides the usual one, the latest first
         self.filling: asyncio.Task[None] | None = None
         self.closed = False
 
     def expect(self, sizes: Iterable[int]) -> None:
-        """Keep workers of these sizes too, the first of them first, as far as there are places."""
+        """Keep workers of these memory sizes too. If there are too few places, the first sizes win."""
         fresh = [size for size in dict.fromkeys((*sizes, *self.others)) if size != USUAL_MB]
         self.others = fresh[: self.size // 2]
 
     def take(self, memory_mb: int) -> Worker | None:
-        """Give the one of this size that has waited longest, for good."""
+        """Remove and return the worker of this size that has waited longest, or None."""
         self.expect([memory_mb])
         worker = next((one for one in self.waiting if self.memory_mb[one] == memory_mb), None)
         if worker is None:
@@ -62,7 +63,7 @@ class Shelf:
             self._changed()
 
     def fill(self) -> None:
-        """Start what is missing, in the background."""
+        """Start the missing workers in the background."""
         if not self.closed and self._missing() and (self.filling is None or self.filling.done()):
             self.filling = asyncio.create_task(self._fill())
 
@@ -79,11 +80,11 @@ class Shelf:
         self.fill()
 
     def _missing(self) -> list[int]:
-        """List the sizes of the workers that should wait and do not."""
+        """Return the sizes of the workers that are missing."""
         return list((self._wanted() - Counter(self.memory_mb.values())).elements())
 
     def _make_room(self) -> None:
-        """End those that wait for nobody, since other sizes are asked for."""
+        """End waiting workers whose size is no longer wanted."""
         left = self._wanted()
         for worker in list(self.waiting):
             size = self.memory_mb[worker]
