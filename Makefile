@@ -24,8 +24,8 @@ check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated f
 e2e: .venv/.dev node_modules/.ready  ## only the journeys through real processes
 	$(BIN)/pytest -m e2e
 
-explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, ten times as many; a failure becomes a fixed example
-	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-10} $(BIN)/pytest -m "hypothesis or explore"
+explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, 25 times as many; a failure becomes a fixed example
+	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-25} $(BIN)/pytest -m "hypothesis or explore"
 
 soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: of writers of documents, workers, zygote, server, everything
 	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/test_history.py

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bunbase.bundoc.settings import BundocSettings
+import msgspec
+
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 
@@ -18,5 +19,5 @@ async def made_endless(engine: SqliteEngine, project: str, collection: str) -> P
     assert file is not None
     table = file.tables[collection]
     table.name, table.page_sql = ROWS, PAGE
-    engine.turns.settings = BundocSettings(read_seconds=60)
+    engine.turns.settings = msgspec.structs.replace(engine.turns.settings, read_seconds=60)
     return file

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from bunbase.bundoc.backups.engine import Progress
+from bunbase.bundoc.backups.store import check_files
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.sqlite_engine.tables import FORMAT
 from bunbase.contracts.backups import BackupBusy, BackupNotFound, BackupReason, JobState, ProjectRestoring
@@ -288,15 +292,25 @@ async def test_a_deleted_backup_is_gone(bundoc: Bundoc, tmp_path: Path) -> None:
     assert read_all(tmp_path / "backups") == {}
 
 
-async def test_a_second_job_of_a_project_is_refused_while_one_is_under_way(bundoc: Bundoc) -> None:
+async def test_a_second_job_of_a_project_is_refused_while_one_is_under_way(
+    bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
+    refused = threading.Event()
+
+    def check_after_the_refusals(folder: Path, files: Any, progress: Progress) -> None:
+        assert refused.wait(DEADLINE_SECONDS)
+        check_files(folder, files, progress)
+
+    monkeypatch.setattr("bunbase.bundoc.backups.work.check_files", check_after_the_refusals)
 
     job = await bundoc.verify_backup(OWNER, id)
     with pytest.raises(BackupBusy) as busy:
         await bundoc.create_backup(OWNER)
     with pytest.raises(BackupBusy):
         await bundoc.delete_backup(OWNER, id)
+    refused.set()
 
     assert busy.value.headers()["retry-after"] == "10"
     assert (await ended(bundoc, OWNER, job)).state is JobState.DONE

@@ -15,7 +15,7 @@ ILL: Final = 1
 
 
 def doctor(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> int:
-    """Try what BunBase needs here, each layer of the functions' sandbox too; exit code 1 if something is missing."""
+    """Check that this machine has what BunBase needs, each layer of the sandbox included; exit code 1 if not."""
     from bunbase.house.doctor import Health, examine
     from bunbase.house.settings import load_settings
     from bunbase.pkg.config.load import ConfigError

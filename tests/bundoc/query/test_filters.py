@@ -43,7 +43,7 @@ def by_python(where: Any, document: dict[str, Any]) -> bool:
     return matches(parse_where(msgspec.json.encode(where)), {**system, **document})
 
 
-@settings(max_examples=examples(1000), deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(where=filters, document=documents)
 def test_sql_and_python_agree(sqlite: apsw.Connection, where: Any, document: dict[str, Any]) -> None:
     assume(str(where).count("$regex") <= MAX_PATTERNS)

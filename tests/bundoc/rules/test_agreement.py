@@ -113,7 +113,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tupl
 
 # the type checker refuses about half of what is generated here: that is what it is for
 @settings(
-    max_examples=examples(1000),
+    max_examples=examples(400),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

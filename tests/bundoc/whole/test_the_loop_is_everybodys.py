@@ -259,8 +259,8 @@ ATTACKS: Final[dict[str, Attack]] = {
 def test_no_turn_of_the_event_loop_does_more_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Security 1, security 2: each attack ends, in whatever way, and others are served all the while."""
     for name, steps in (("MAX_STEPS", 50_000), ("CALL_STEPS", 100_000), ("SCAN_STEPS", 100_000)):
-        for module in ("rules.inputs", "permissions.access", "service"):  # work in threads is not measured here
-            monkeypatch.setattr(f"bunbase.bundoc.{module}.{name}", steps, raising=False)
+        for module in ("pkg.rules.inputs", "bundoc.permissions.access", "bundoc.service"):  # not what threads do
+            monkeypatch.setattr(f"bunbase.{module}.{name}", steps, raising=False)
     with asyncio.Runner(loop_factory=MeteredLoop) as runner:
         too_much = runner.run(attacked(tmp_path / "bundoc"))
 

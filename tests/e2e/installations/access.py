@@ -1,0 +1,188 @@
+"""The credentials and names of a kept installation, and the requests that read all it holds."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import httpx
+import msgspec
+
+PASSWORD: Final = "correct horse battery"
+END_USER_PASSWORD: Final = "apples and pears"
+
+Who = Literal["developer", "secret", "user", "nobody"]
+
+# GET routes whose answers are not kept, and why
+NOT_KEPT: Final = {
+    "/api/health": "about the process",
+    "/api/ready": "about the process",
+    "/api/instance": "about the process",
+    "/.well-known/openid-configuration": "made from settings",
+    "/api/projects/{project}/backups/jobs/{job}": "kept in memory only",
+}
+# routes whose answers are numbers that grow with use and end with their days: they are asked, and not compared
+COUNTED: Final = ("/api/projects/{project}/functions/{name}/stats", "/api/projects/{project}/usage")
+# fields whose values change with time or with use, or that `running.STILL_AHEAD` changes
+PASSING: Final = {"last_used_at", "next_at", "due_at", "expires_at"}
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Everything a person wrote down who used the installation.
+
+    `refresh_token`, `user_refresh_token`: of the sessions of the developer and of the end user that were open.
+    """
+
+    email: str
+    master_key: str
+    project: str
+    secret_key: str
+    publishable_key: str
+    personal_token: str
+    refresh_token: str
+    user: str
+    user_email: str
+    user_refresh_token: str
+    backup: str
+    waiting_job: str
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A request that only reads. `route` is the path as the OpenAPI document has it."""
+
+    route: str
+    path: str
+    who: Who
+    method: str = "GET"
+    body: Any = None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The file `expected.json`: the credentials, and what each request was answered when the data was written."""
+
+    access: Access
+    answers: dict[str, Any]
+
+
+def questions(access: Access) -> list[Question]:
+    project, at = "/api/projects/{project}", f"/api/projects/{access.project}"
+    of_developer = {
+        "": "",
+        "/keys": "/keys",
+        "/data-key": "/data-key",
+        "/env": "/env?reveal=true",
+        "/functions": "/functions",
+        "/functions/{name}": "/functions/hello",
+        "/functions/{name}/versions": "/functions/hello/versions",
+        "/functions/{name}/versions/{version}/bundle": "/functions/hello/versions/1/bundle",
+        "/functions/{name}/logs": "/functions/hello/logs",
+        "/functions/{name}/runs": "/functions/broken/runs",
+        "/functions/{name}/stats": "/functions/hello/stats",
+        "/logs": "/logs",
+        "/schedules": "/schedules",
+        "/jobs": "/jobs",
+        "/jobs/{job_id}": f"/jobs/{access.waiting_job}",
+        "/usage": "/usage",
+        "/backups": "/backups",
+        "/backups/schedule": "/backups/schedule",
+        "/backups/{backup}": f"/backups/{access.backup}",
+        "/export": "/export",
+    }
+    return [
+        Question("/.well-known/jwks.json", "/.well-known/jwks.json", "nobody"),
+        Question("/api/auth/me", "/api/auth/me", "developer"),
+        Question("/api/auth/tokens", "/api/auth/tokens", "developer"),
+        Question("/api/projects", "/api/projects", "developer"),
+        *(Question(project + route, at + path, "developer") for route, path in of_developer.items()),
+        Question("/v1/auth/jwks.json", f"/v1/auth/jwks.json?project={access.project}", "nobody"),
+        Question("/v1/auth/me", "/v1/auth/me", "user"),
+        Question("/v1/auth/users", "/v1/auth/users", "secret"),
+        Question("/v1/auth/users/{user_id}", f"/v1/auth/users/{access.user}", "secret"),
+        Question("/v1/auth/users/{user_id}/sessions", f"/v1/auth/users/{access.user}/sessions", "secret"),
+        Question("/v1/changes", "/v1/changes?since=0", "secret"),
+        Question("/v1/export", "/v1/export", "secret"),
+        Question("/v1/collections", "/v1/collections", "secret"),
+        *(
+            one
+            for name in ("people", "posts", "sealed")
+            for one in (
+                Question("/v1/collections/{collection}", f"/v1/collections/{name}", "secret"),
+                Question("/v1/data/{collection}", f"/v1/data/{name}", "secret"),
+                Question("/v1/data/{collection}", f"/v1/data/{name}", "user"),
+            )
+        ),
+        Question("/v1/data/{collection}/{id}", "/v1/data/posts/p1?expand=author", "secret"),
+        *_searches("/v1/data/posts"),
+        Question("/v1/functions/{name}", "/v1/functions/hello?name=Ada", "user"),
+        Question("/v1/functions/{name}/{path}", "/v1/functions/hello/deeper", "secret"),
+    ]
+
+
+def _searches(at: str) -> list[Question]:
+    query = "/v1/data/{collection}/query"
+    by_index = {"where": {"status": "open"}, "sort": ["-price"], "count": True}
+    sums = {"group": ["status"], "values": {"total": {"$sum": "price"}}}
+    return [
+        Question(query, f"{at}/query", "secret", "POST", by_index),
+        Question(query, f"{at}/query", "secret", "POST", {"where": {"$search": "lantern"}}),
+        Question("/v1/data/{collection}/aggregate", f"{at}/aggregate", "secret", "POST", sums),
+    ]
+
+
+def answers(http: httpx.Client, access: Access) -> dict[str, Any]:
+    """Sign in and ask every question. Raises AssertionError if one is refused."""
+    who = signed_in(http, access)
+    found: dict[str, Any] = {}
+    for one in questions(access):
+        reply = http.request(one.method, one.path, json=one.body, headers=who[one.who])
+        assert reply.is_success, f"{one.method} {one.path}: {reply.text}"
+        asked = f"{one.who}: {one.method} {one.path}" + (f" {msgspec.json.encode(one.body).decode()}" * bool(one.body))
+        if one.route not in COUNTED:
+            found[asked] = _read(reply)
+    return found
+
+
+def _read(reply: httpx.Response) -> Any:
+    kind = reply.headers["content-type"].partition(";")[0]
+    if kind == "application/x-ndjson":
+        return [msgspec.json.decode(line) for line in reply.text.splitlines()]
+    return reply.json() if kind == "application/json" else reply.text
+
+
+def signed_in(http: httpx.Client, access: Access) -> dict[Who, dict[str, str]]:
+    """Sign in with passwords; return the headers of each kind of caller."""
+    public = {"X-Bunbase-Key": access.publishable_key}
+    developer = {"email": access.email, "password": PASSWORD}
+    user = {"email": access.user_email, "password": END_USER_PASSWORD}
+    of_developer = http.post("/api/auth/login", json=developer).raise_for_status().json()["access_token"]
+    of_user = http.post("/v1/auth/login", json=user, headers=public).raise_for_status().json()["access_token"]
+    return {
+        "developer": {"Authorization": f"Bearer {of_developer}"},
+        "secret": {"X-Bunbase-Key": access.secret_key},
+        "user": public | {"Authorization": f"Bearer {of_user}"},
+        "nobody": {},
+    }
+
+
+def missing(expected: Any, answer: Any, path: str = "") -> list[str]:
+    """Name each expected value that the answer does not hold. The answer may hold more: fields, and items of lists."""
+    match expected:
+        case dict():
+            if not isinstance(answer, dict):
+                return [path]
+            return [
+                one
+                for name, value in expected.items()
+                if name not in PASSING
+                for one in (missing(value, answer[name], f"{path}/{name}") if name in answer else [f"{path}/{name}"])
+            ]
+        case list():
+            if not isinstance(answer, list):
+                return [path]
+            rest = iter(answer)  # in the same order
+            return [
+                f"{path}/{place}"
+                for place, value in enumerate(expected)
+                if not any(not missing(value, one) for one in rest)
+            ]
+        case _:
+            return [] if answer == expected else [path]
