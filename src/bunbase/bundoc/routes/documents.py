@@ -42,9 +42,7 @@ WaitSeconds = Annotated[
 Where = Annotated[str | None, QueryParameter(description='A filter as JSON, such as `{"status":"done"}`.')]
 Flag = Annotated[
     bool,
-    QueryParameter(
-        description="`true` adds the number of all matches, how they were found, or how well they match."
-    ),
+    QueryParameter(description="`true` adds the number of all matches, how they were found, or how well they match."),
 ]
 Names = Annotated[
     str | None,
