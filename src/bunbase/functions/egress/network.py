@@ -36,7 +36,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         self.turns = asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
 
     def for_another(self) -> CheckedNetwork:
-        """Return the same network for another project, which has its own turns: no project waits for another's look-ups."""
+        """Return the same network for another project. Each has its own turns for look-ups."""
         return CheckedNetwork(self.resolver, self.also, self.own)
 
     async def connect_tcp(

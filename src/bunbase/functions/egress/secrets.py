@@ -33,7 +33,7 @@ def filled_in(headers: Headers, variables: Mapping[str, str]) -> list[tuple[byte
 def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHARACTERS) -> str:
     """Replace the placeholders in one header value. `most`: how many characters the result may have.
 
-    Raises: SecretNotFound; InvalidFetch if the result is not a header value. Neither error shows the value of a variable.
+    Raises: SecretNotFound; InvalidFetch if the result is not a header value. Neither error shows a variable's value.
     """
     length = len(value)
 
