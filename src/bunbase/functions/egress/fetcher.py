@@ -229,9 +229,7 @@ def _failures_of(target: Target) -> Iterator[None]:
         raise FetchFailed(f"{target.host} could not be reached: {error}.", reason=reason) from error
     except httpcore.NetworkError as error:
         raise FetchFailed(f"The connection to {target.host} broke.", reason="connection") from error
-    except (
-        httpcore.LocalProtocolError
-    ):  # its text quotes headers with their secrets, so it is neither shown nor chained
+    except httpcore.LocalProtocolError:  # its text quotes headers, secrets included, so it is not shown or chained
         raise FetchFailed("HTTP cannot carry this request.", reason="protocol") from None
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
         raise FetchFailed(f"{target.host} did not follow the protocol: {error}.", reason="protocol") from error
