@@ -236,7 +236,7 @@ class Feeds:
         """Return the ids of the documents that match the trigger's filter now, not when they were changed.
 
         The filter was checked at deployment, so it fails only if an index was dropped since. Then the function's log
-        gets a warning and the changes are passed over: to repeat them for ever would stop all triggers of the project.
+        gets a warning and the changes are passed over. Repeating them for ever would stop all triggers of the project.
         """
         try:
             return await matching(self.bundoc, _project_caller(project), trigger, sorted(ids))

@@ -67,7 +67,7 @@ async def test_lines_belong_to_the_call_that_printed_them(functions: FunctionsSe
         assert [line.text for line in lines if line.text != "late"] == [f"/{number}"] * 5
 
 
-async def test_long_lines_and_long_stories_are_cut_and_say_so(functions: FunctionsService) -> None:
+async def test_long_lines_and_long_logs_of_one_call_are_cut_and_marked(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -111,7 +111,7 @@ async def some(lines: AsyncIterator[LogLine | None], count: int) -> list[LogLine
     return found
 
 
-async def test_who_follows_misses_nothing_and_can_come_back(functions: FunctionsService) -> None:
+async def test_a_follower_misses_nothing_and_can_reconnect(functions: FunctionsService) -> None:
     await deploy(functions, "f", "(req) => { for (let i = 0; i < 50; i++) console.log(new URL(req.url).pathname, i) }")
     await call(functions, "f", request("/before"))
     await log_of(functions, "f")
@@ -127,7 +127,7 @@ async def test_who_follows_misses_nothing_and_can_come_back(functions: Functions
     assert [line.seq for line in resumed] == sorted(line.seq for line in resumed)
 
 
-async def test_who_follows_is_told_that_all_is_quiet(functions: FunctionsService) -> None:
+async def test_a_follower_is_told_that_there_are_no_new_lines(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => 1")
     lines = functions.follow_logs(MEMBER, "f", None)
 
@@ -146,7 +146,7 @@ async def test_viewers_may_read_and_keys_may_not(functions: FunctionsService) ->
         await anext(functions.follow_logs(SERVER, "f", None))
 
 
-async def test_of_too_many_lines_the_oldest_are_deleted(functions: FunctionsService) -> None:
+async def test_the_oldest_lines_are_deleted_if_there_are_too_many(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => { for (let i = 0; i < 150; i++) console.log(i) }")
     await call(functions, "f")
     await log_of(functions, "f")

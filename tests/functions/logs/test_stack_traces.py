@@ -11,7 +11,7 @@ from bunbase.functions.logs.stack_traces import MAX_DECODED, StackTraces
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.bun import find_bun
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, call, log_of, request
-from tests.functions.log_lines import line
+from tests.functions.logs.log_lines import line
 
 SHARED = """interface Order {
   paid: boolean;
@@ -49,7 +49,7 @@ throw new Error("not today");
 
 
 def built(folder: Path, **files: str) -> Bundle:
-    """Bundle hello.ts as `bunbase deploy` does."""
+    """Return hello.ts, bundled as `bunbase deploy` does it."""
     (folder / "functions").mkdir()
     for name, text in files.items():
         (folder / "functions" / f"{name}.ts").write_text(text)
@@ -88,7 +88,9 @@ async def test_errors_that_are_printed_or_come_later_are_translated_too(
     assert place in lines[0].text
 
 
-async def test_a_bundle_that_does_not_load_says_where(functions: FunctionsService, tmp_path: Path) -> None:
+async def test_a_bundle_that_does_not_load_is_refused_with_the_place_of_the_error(
+    functions: FunctionsService, tmp_path: Path
+) -> None:
     with pytest.raises(InvalidBundle, match=r"not today(.|\n)*functions/hello\.ts:3:"):
         await functions.deploy(MEMBER, "hello", built(tmp_path, hello=BROKEN))
 
@@ -116,7 +118,7 @@ async def test_a_map_whose_mappings_are_broken_leaves_lines_as_they_are(function
     assert "function.js:" in said.text
 
 
-async def test_what_is_no_source_map_is_refused(functions: FunctionsService) -> None:
+async def test_a_text_that_is_no_source_map_is_refused(functions: FunctionsService) -> None:
     with pytest.raises(InvalidBundle, match="source map"):
         await functions.deploy(MEMBER, "hello", Bundle(b"module.exports = () => 1", b"{}", FunctionConfig()))
 

@@ -13,7 +13,7 @@ from bunbase.functions.service import FunctionsService
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import InvalidInput, RateLimited
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, deploy, returning
-from tests.functions.log_lines import NOON, line
+from tests.functions.logs.log_lines import NOON, line
 from tests.rooms import member_caller
 
 SAID = (
@@ -50,7 +50,7 @@ async def said(functions: FunctionsService) -> FunctionsService:
         ({"since": NOON + timedelta(minutes=1), "level": LogLevel.WARN, "text": "s"}, ["slow"]),
     ],
 )
-async def test_only_lines_that_are_asked_for_are_given(
+async def test_only_lines_that_match_the_filter_are_returned(
     said: FunctionsService, which: dict[str, Any], texts: list[str]
 ) -> None:
     page = await said.logs(MEMBER, "f", 20, None, LogFilter(**which))
@@ -58,7 +58,7 @@ async def test_only_lines_that_are_asked_for_are_given(
     assert [one.text for one in page.items] == texts
 
 
-async def test_the_log_of_a_project_is_that_of_all_its_functions(said: FunctionsService) -> None:
+async def test_the_log_of_a_project_holds_the_lines_of_all_its_functions(said: FunctionsService) -> None:
     first = await said.logs(MEMBER, None, 2, None)
     second = await said.logs(MEMBER, None, 20, first.next)
 
@@ -87,7 +87,7 @@ async def test_a_time_without_zone_or_far_away_is_refused(said: FunctionsService
         await said.logs(MEMBER, "f", 20, None, LogFilter(until=time))
 
 
-async def test_who_follows_gets_only_what_passes_the_filter(said: FunctionsService) -> None:
+async def test_a_follower_gets_only_lines_that_match_its_filter(said: FunctionsService) -> None:
     lines = said.follow_logs(MEMBER, None, 0, LogFilter(level=LogLevel.WARN))
     texts: list[str] = []
 
@@ -108,7 +108,7 @@ async def test_a_function_that_is_not_there_has_no_log(said: FunctionsService) -
         await anext(said.follow_logs(MEMBER, "nothing", None, ALL_LINES))
 
 
-async def test_only_so_many_may_follow_one_project(said: FunctionsService) -> None:
+async def test_the_number_of_followers_of_a_project_is_bounded(said: FunctionsService) -> None:
     following = [said.follow_logs(MEMBER, None, 0) for _ in range(MAX_OF_PROJECT)]
     for one in following:
         assert await anext(one) is None

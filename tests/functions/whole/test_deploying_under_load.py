@@ -17,12 +17,12 @@ SLOW = "async () => { await Bun.sleep(5); return new Response('version %d') }"
 
 @pytest.fixture
 def settings() -> FunctionsSettings:
-    """Few versions are kept, so that those that calls still run are deleted under them."""
+    """Keep few versions, so that versions are deleted while calls still run them."""
     return FunctionsSettings(kept_versions=2)
 
 
 class Load:
-    """Calls from many sides until told to stop; `seen` are the versions that answered, in the order they did."""
+    """Concurrent calls until the load is stopped. `seen`: the versions that answered, in order."""
 
     def __init__(self, functions: FunctionsService) -> None:
         self.functions = functions
@@ -102,7 +102,7 @@ async def test_variables_that_change_under_load_fail_no_call(functions: Function
             load.running = False
 
 
-async def test_a_call_whose_version_is_deleted_before_it_has_a_worker_runs_the_next(
+async def test_a_call_whose_version_is_deleted_before_it_has_a_worker_runs_the_next_version(
     functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deploy(functions, "f", returning("one"))
@@ -119,7 +119,7 @@ async def test_a_call_whose_version_is_deleted_before_it_has_a_worker_runs_the_n
     assert not found
 
 
-async def test_a_function_that_is_deleted_before_its_call_has_a_worker_is_not_there(
+async def test_a_call_of_a_function_that_is_deleted_before_it_has_a_worker_is_not_found(
     functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deploy(functions, "f", returning("one"))

@@ -1,4 +1,4 @@
-"""Log lines as they would lie in the database, without a function that printed them."""
+"""Log lines for the database, made without a function that prints them."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ LINE = NewLine(PROJECT, "f", 1, "inv_1", NOON, LogLevel.INFO, "text", False)
 
 
 def line(text: str, minutes: float = 0, **changes: Any) -> NewLine:
-    """Give a line said some minutes after NOON."""
+    """Return a line logged some minutes after NOON."""
     return msgspec.structs.replace(LINE, text=text, at=NOON + timedelta(minutes=minutes), **changes)

@@ -1,4 +1,4 @@
-"""What a function asks of the host: documents, its user, time behind its answer; and what a forger gets."""
+"""Host calls of functions: documents, users, work after the answer; and forged frames."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def rooms(here: Site) -> AsyncIterator[Rooms]:
         yield rooms
 
 
-async def test_a_function_keeps_documents_with_the_project_s_power(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_a_function_writes_documents_with_the_projects_power(functions: FunctionsService, rooms: Rooms) -> None:
     await deploy(
         functions,
         "f",
@@ -80,7 +80,7 @@ async def test_a_function_keeps_documents_with_the_project_s_power(functions: Fu
     assert msgspec.json.decode((await rooms[Bundoc].get(SERVER, "posts", "a")).body)["n"] == 6
 
 
-async def test_problems_arrive_as_errors_that_say_why(functions: FunctionsService) -> None:
+async def test_problems_arrive_as_errors_with_code_and_reason(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -106,7 +106,7 @@ async def test_problems_arrive_as_errors_that_say_why(functions: FunctionsServic
     ]
 
 
-async def test_as_the_caller_rules_apply(functions: FunctionsService) -> None:
+async def test_rules_apply_if_a_function_acts_as_its_caller(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -126,7 +126,7 @@ async def test_as_the_caller_rules_apply(functions: FunctionsService) -> None:
     assert answer.json == ["rule_denied", "rule_denied", "TypeError"]
 
 
-async def test_one_project_s_function_sees_nothing_of_another_s(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_a_function_sees_no_documents_of_another_project(functions: FunctionsService, rooms: Rooms) -> None:
     await rooms[Bundoc].create(secret_caller("prj_two"), "posts", b'{"_id":"theirs"}')
     await deploy(functions, "f", "(req, { data }) => data.get('posts', 'theirs').catch(error => error.code)")
 
@@ -153,7 +153,7 @@ async def test_a_function_knows_its_user(functions: FunctionsService, rooms: Roo
     assert nobody.json == "unauthenticated"
 
 
-async def test_a_function_manages_the_project_s_users(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_a_function_manages_the_users_of_its_project(functions: FunctionsService, rooms: Rooms) -> None:
     await deploy(
         functions,
         "f",
@@ -187,7 +187,7 @@ async def test_a_function_manages_the_project_s_users(functions: FunctionsServic
     assert signed_in.user.id == eve["id"]
 
 
-async def test_what_is_refused_of_users_is_thrown_with_its_code(functions: FunctionsService) -> None:
+async def test_a_refused_change_of_a_user_is_thrown_with_its_code(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -252,7 +252,7 @@ async def test_a_function_sees_and_changes_no_user_of_another_project(
     assert await rooms[TenantAuth].user(there, theirs.id) == theirs
 
 
-async def test_large_documents_go_both_ways(functions: FunctionsService) -> None:
+async def test_large_documents_are_read_and_written(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -265,7 +265,7 @@ async def test_large_documents_go_both_ways(functions: FunctionsService) -> None
     assert (await call(functions, "f")).json == 900_000
 
 
-async def test_what_waits_until_goes_on_behind_the_answer(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_work_in_wait_until_goes_on_after_the_answer(functions: FunctionsService, rooms: Rooms) -> None:
     await deploy(
         functions,
         "f",
@@ -291,7 +291,7 @@ async def test_what_waits_until_goes_on_behind_the_answer(functions: FunctionsSe
     assert line.text.startswith("In waitUntil: Error: too bad")
 
 
-async def test_after_an_error_too(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_work_in_wait_until_goes_on_after_an_error_too(functions: FunctionsService, rooms: Rooms) -> None:
     await deploy(
         functions,
         "f",
@@ -309,7 +309,7 @@ async def test_after_an_error_too(functions: FunctionsService, rooms: Rooms) -> 
     assert (await rooms[Bundoc].get(SERVER, "posts", "late")).rev == 1
 
 
-async def test_waiting_has_the_call_s_own_end(functions: FunctionsService) -> None:
+async def test_work_in_wait_until_ends_with_the_calls_timeout(functions: FunctionsService) -> None:
     await deploy(functions, "f", "(req, ctx) => { ctx.waitUntil(new Promise(() => {})); return 1 }", timeout_ms=300)
 
     assert (await call(functions, "f")).json == 1
@@ -319,7 +319,7 @@ async def test_waiting_has_the_call_s_own_end(functions: FunctionsService) -> No
     assert [line.text for line in await log_of(functions, "f")] == ["The call did not end within 300 ms."]
 
 
-async def test_what_nobody_waits_for_is_refused_afterwards(functions: FunctionsService) -> None:
+async def test_a_host_call_after_the_end_of_its_call_is_refused(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -368,13 +368,13 @@ async def test_a_forged_call_number_is_refused_and_harms_nobody(functions: Funct
         'send(25, 1, ""); send(19, 1, `{"status":200,"headers":[]}`); send(21, 1, ""); send(21, 1, "")',
     ],
 )
-async def test_what_no_runtime_of_ours_sends_ends_the_worker(functions: FunctionsService, forged: str) -> None:
+async def test_a_frame_that_our_runtime_never_sends_ends_the_worker(functions: FunctionsService, forged: str) -> None:
     functions.starter.guard = False
     await deploy(
         functions, "f", f"(() => {{ {SEND} return async () => {{ {forged}; await Bun.sleep(5000); return 1 }} }})()"
     )
 
-    with suppress(FunctionCrashed):  # the last of them answers before it goes too far
+    with suppress(FunctionCrashed):  # the last call answers before it goes too far
         await call(functions, "f")
     await until(lambda: not functions.starter.alive)
 
@@ -383,7 +383,7 @@ async def test_what_no_runtime_of_ours_sends_ends_the_worker(functions: Function
     await until(lambda: not functions.host_calls.under_way)
 
 
-async def test_a_worker_that_never_reads_is_not_listened_to(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_a_worker_that_never_reads_is_no_longer_served(functions: FunctionsService, rooms: Rooms) -> None:
     functions.starter.guard = False
     await rooms[Bundoc].create(SERVER, "posts", b'{"_id":"large","text":"' + b"x" * 60_000 + b'"}')
     await deploy(
@@ -409,10 +409,10 @@ async def test_a_worker_that_never_reads_is_not_listened_to(functions: Functions
 
     await asyncio.gather(calling, return_exceptions=True)
     await until(lambda: not functions.starter.alive)
-    assert 64 << 10 < max(waiting_bytes) < 8 << 20  # unbounded, it would be some 200 MB
+    assert 64 << 10 < max(waiting_bytes) < 8 << 20  # without a bound it would be some 200 MB
 
 
-async def test_a_reader_that_leaves_spares_what_waits_until(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_work_in_wait_until_goes_on_if_the_client_leaves(functions: FunctionsService, rooms: Rooms) -> None:
     await deploy(
         functions,
         "f",

@@ -11,7 +11,7 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db.migrations import migrations_in
 from bunbase.pkg.modules import Site
 from tests.functions.calls import MEMBER, PROJECT
-from tests.functions.log_lines import NOON, line
+from tests.functions.logs.log_lines import NOON, line
 from tests.rooms import site
 
 DAY_MINUTES = 24 * 60
@@ -78,7 +78,7 @@ async def test_a_filter_by_time_looks_only_into_the_days_it_names(
     assert "logs_20260510" not in str(plan)
 
 
-async def test_lines_of_the_one_table_of_before_are_carried_over(database_url: str) -> None:
+async def test_lines_of_the_former_single_table_are_carried_over(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute("CREATE SCHEMA before; SET search_path = before")

@@ -48,7 +48,7 @@ async def test_a_function_gets_the_request_as_it_was_sent(functions: FunctionsSe
     assert ["x-a", "1"] in answer["headers"]
 
 
-async def test_a_host_that_cannot_be_does_no_harm(functions: FunctionsService) -> None:
+async def test_an_impossible_host_header_does_no_harm(functions: FunctionsService) -> None:
     await deploy(functions, "echo", ECHO)
 
     assert (await call(functions, "echo", request("/x", host="a b"))).json["url"] == "http://function/x"
@@ -98,7 +98,7 @@ async def test_a_function_knows_who_it_is_and_who_calls(functions: FunctionsServ
         ("() => new Response(new Uint8Array([0, 255, 10]))", 200, b"\x00\xff\n"),
     ],
 )
-async def test_what_a_handler_returns_becomes_the_answer(
+async def test_a_handlers_return_value_becomes_the_answer(
     functions: FunctionsService, handler: str, status: int, body: bytes
 ) -> None:
     await deploy(functions, "f", handler)
@@ -108,7 +108,7 @@ async def test_what_a_handler_returns_becomes_the_answer(
     assert (answer.head.status, answer.body) == (status, body)
 
 
-async def test_headers_come_back_repeats_included(functions: FunctionsService) -> None:
+async def test_headers_come_back_even_if_they_are_repeated(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -171,7 +171,7 @@ async def test_an_unknown_function_is_not_found(functions: FunctionsService) -> 
         await call(functions, "nothing")
 
 
-async def test_what_no_client_of_ours_sends_is_refused(functions: FunctionsService) -> None:
+async def test_an_invocation_that_our_gateway_never_sends_is_refused(functions: FunctionsService) -> None:
     await deploy(functions, "f", returning("in"))
 
     for wrong in (request("no-slash"), request("/a b"), request("/\n"), request(method="TRACE")):
@@ -189,7 +189,7 @@ async def test_a_body_of_ten_megabytes_arrives_whole(functions: FunctionsService
     assert answer.json == 10 << 20
 
 
-async def test_an_error_is_told_to_the_log_and_not_to_the_caller(functions: FunctionsService) -> None:
+async def test_an_error_is_written_to_the_log_and_not_shown_to_the_caller(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => { throw new TypeError('the secret is 42', { cause: new Error('deep down') }) }")
 
     with pytest.raises(FunctionError) as failed:

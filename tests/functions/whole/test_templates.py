@@ -1,4 +1,4 @@
-"""What `bunbase functions new` writes must work as it is."""
+"""The templates of `bunbase functions new` work without changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bunbase.functions.service import FunctionsService
 from tests.functions.calls import MEMBER, Answer, call, log_of, request
 
 TEMPLATES = resources.files("bunbase.cli") / "templates"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECRET = "shared by both"
 
 
@@ -28,7 +28,7 @@ async def deployed(functions: FunctionsService, folder: Path, template: Template
     entry = folder / f"{template}.ts"
     entry.write_text((TEMPLATES / entry.name).read_text("utf-8"))
     made = bundle(entry)
-    config = msgspec.convert(SETTINGS[template] | {"on": []}, FunctionConfig)  # there are no documents here
+    config = msgspec.convert(SETTINGS[template] | {"on": []}, FunctionConfig)  # Bundoc does not run in this test
     await functions.deploy(MEMBER, template, Bundle(made.code, made.source_map, config))
 
 
@@ -47,7 +47,7 @@ async def test_every_template_can_be_deployed_and_answers(
     assert answer.head.status < 500 or (template, answer.head.status) == (Template.WEBHOOK, 503)
 
 
-async def test_the_webhook_takes_only_what_is_signed(functions: FunctionsService, tmp_path: Path) -> None:
+async def test_the_webhook_accepts_only_signed_requests(functions: FunctionsService, tmp_path: Path) -> None:
     await functions.set_variable(MEMBER, "WEBHOOK_SECRET", SECRET)
     await deployed(functions, tmp_path, Template.WEBHOOK)
     body = b'{"event":"paid"}'
@@ -70,7 +70,7 @@ async def test_the_webhook_takes_only_what_is_signed(functions: FunctionsService
         ({"op": "other"}, 400, ""),
     ],
 )
-async def test_the_data_template_tells_changes_apart(
+async def test_the_data_template_distinguishes_operations(
     functions: FunctionsService, tmp_path: Path, change: dict[str, Any], status: int, said: str
 ) -> None:
     await deployed(functions, tmp_path, Template.DATA)

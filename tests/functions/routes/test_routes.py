@@ -69,7 +69,7 @@ async def test_from_deployment_to_deletion(web: httpx.AsyncClient) -> None:
         ({"bundle": ("x", b" " * (32 << 20))}, {}, "payload_too_large"),
     ],
 )
-async def test_a_bad_deployment_says_what_is_wrong(
+async def test_a_bad_deployment_is_refused_with_its_reason(
     web: httpx.AsyncClient, files: dict[str, Any], data: dict[str, str], code: str
 ) -> None:
     refused = await web.put(f"{CONTROL}/functions/hello", files=files or {"other": b""}, data=data)
@@ -78,7 +78,7 @@ async def test_a_bad_deployment_says_what_is_wrong(
     assert refused.json()["code"] == code
 
 
-async def test_what_is_no_multipart_is_refused(web: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_no_multipart_form_is_refused(web: httpx.AsyncClient) -> None:
     refused = await web.put(f"{CONTROL}/functions/hello", json={"bundle": "x"})
 
     assert refused.status_code in (400, 415, 422)
@@ -86,7 +86,7 @@ async def test_what_is_no_multipart_is_refused(web: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_any_method_reaches_the_function_with_the_path_below_it(
+async def test_any_method_reaches_the_function_with_the_rest_of_the_path(
     functions: FunctionsService, web: httpx.AsyncClient, method: str
 ) -> None:
     await deploy(functions, "echo", ECHO)
@@ -111,7 +111,7 @@ async def test_any_method_reaches_the_function_with_the_path_below_it(
         f"{CONTROL}/functions/a%00b/logs",
     ],
 )
-async def test_a_name_that_cannot_be_is_not_found(web: httpx.AsyncClient, path: str) -> None:
+async def test_an_impossible_name_is_not_found(web: httpx.AsyncClient, path: str) -> None:
     assert (await web.get(path)).json()["code"] == "function_not_found"
 
 
@@ -141,7 +141,7 @@ async def test_head_is_answered_without_a_body(functions: FunctionsService, web:
 async def test_an_answer_that_was_used_before_is_a_500_and_not_half_an_answer(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
-    """Auth F7: over HTTP, where a head that has left cannot be taken back."""
+    """Auth F7: over HTTP a head that was sent cannot be taken back."""
     await deploy(functions, "f", "(globalThis.kept = new Response('x'), () => globalThis.kept)")
     assert (await web.get("/v1/functions/f")).text == "x"
 
@@ -150,7 +150,9 @@ async def test_an_answer_that_was_used_before_is_a_500_and_not_half_an_answer(
     assert (refused.status_code, refused.json()["code"]) == (500, "function_error")
 
 
-async def test_cookies_repeats_and_encodings_come_through(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+async def test_cookies_repeated_headers_and_encodings_come_through(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
     await deploy(
         functions,
         "f",
@@ -187,7 +189,7 @@ async def test_a_failure_before_the_answer_is_a_problem(
     assert "secret" not in answer.text
 
 
-async def test_a_call_without_processor_time_left_is_told_apart_from_a_late_one(
+async def test_a_call_that_used_up_its_processor_time_has_its_own_error(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
     await deploy(functions, "f", "() => { for (;;); }", cpu_ms=100)
@@ -220,7 +222,7 @@ async def test_a_client_that_hangs_up_ends_the_call(functions: FunctionsService,
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-async def test_a_websocket_is_refused_by_name(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+async def test_a_websocket_is_refused_with_its_own_error(functions: FunctionsService, web: httpx.AsyncClient) -> None:
     await deploy(functions, "echo", ECHO)
     asked = {
         "connection": "Upgrade",
@@ -304,13 +306,13 @@ async def test_logs_are_read_and_followed_over_http(functions: FunctionsService,
     await until(lambda: not functions.followers.waiting)
 
 
-async def test_following_nothing_is_a_problem_and_no_stream(web: httpx.AsyncClient) -> None:
+async def test_following_a_missing_function_is_a_problem_and_no_stream(web: httpx.AsyncClient) -> None:
     missing = await web.get(f"{CONTROL}/functions/nothing/logs", params={"follow": "true"})
     assert missing.json()["code"] == "function_not_found"
 
 
 async def events_of(stream: httpx.Response) -> AsyncIterator[Any]:
-    """Return the data of each event, having checked that its id is its seq."""
+    """Return the data of each event, after checking that its id is the line's seq."""
     id = ""
     async for line in stream.aiter_lines():
         name, _, value = line.partition(": ")
@@ -357,21 +359,21 @@ async def test_logs_are_filtered_over_http(functions: FunctionsService, web: htt
         "q=" + "x" * 257,
     ],
 )
-async def test_a_filter_that_cannot_be_is_a_problem(web: httpx.AsyncClient, query: str) -> None:
+async def test_an_impossible_filter_is_a_problem(web: httpx.AsyncClient, query: str) -> None:
     refused = await web.get(f"{CONTROL}/logs?{query}")
 
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
     assert refused.headers["content-type"] == "application/problem+json"
 
 
-async def test_the_log_of_all_functions_is_followed_from_where_one_was(
+async def test_following_the_log_of_all_functions_goes_on_after_a_given_line(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
     await deploy(functions, "f", "() => { for (let i = 0; i < 5; i++) console.warn(i) }")
     await web.get("/v1/functions/f")
     first = (await web.get(f"{CONTROL}/logs", params={"limit": 500})).json()["items"][-1]["seq"]
     headers = {"last-event-id": str(first + 2)}
-    params = {"follow": "true", "after": str(first), "level": "warn"}  # an EventSource repeats it as it was
+    params = {"follow": "true", "after": str(first), "level": "warn"}  # an EventSource repeats `after` unchanged
 
     async with web.stream("GET", f"{CONTROL}/logs", params=params, headers=headers) as stream:
         ids = []

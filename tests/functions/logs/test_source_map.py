@@ -21,7 +21,7 @@ from bunbase.functions.logs.stack_traces import MAX_FRAMES, translate
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 SOURCES = ["functions/a.ts", "functions/b.ts"]
 
-Mapping = tuple[int, int, int, int]  # column in the bundle; file, line and column it came from, all from 0
+Mapping = tuple[int, int, int, int]  # column in the bundle, then file, line and column of its origin; all count from 0
 
 
 def vlq(number: int) -> str:
@@ -34,7 +34,7 @@ def vlq(number: int) -> str:
 
 
 def mappings(lines: list[list[Mapping]]) -> str:
-    """Encode as the standard says: differences, the column's anew on every line."""
+    """Encode mappings as the standard says: as differences; the column starts at 0 on every line."""
     before, encoded = (0, 0, 0), []
     for line in lines:
         column, segments = 0, []
@@ -63,7 +63,7 @@ def test_every_place_of_a_bundle_is_found_again(lines: list[list[Mapping]]) -> N
         for (column, source, from_line, from_column), after in pairwise([*line, (10**9, 0, 0, 0)]):
             place = Place(SOURCES[source], from_line + 1, from_column + 1)
             assert map.find(number, column + 1) == place
-            assert map.find(number, after[0]) == place  # up to where the next one begins
+            assert map.find(number, after[0]) == place  # up to the beginning of the next one
         if line and line[0][0]:
             assert map.find(number, line[0][0]) is None
     assert map.find(0, 1) is None
@@ -73,7 +73,7 @@ def test_every_place_of_a_bundle_is_found_again(lines: list[list[Mapping]]) -> N
 @given(
     st.one_of(st.binary(max_size=200), st.text(alphabet=DIGITS + ",;!é", max_size=60).map(lambda m: file(mappings=m)))
 )
-def test_whatever_is_sent_is_a_map_or_refused(text: bytes) -> None:
+def test_any_text_is_a_map_or_refused(text: bytes) -> None:
     try:
         map = decode_source_map(text)
     except BadSourceMap:
@@ -93,10 +93,10 @@ def test_whatever_is_sent_is_a_map_or_refused(text: bytes) -> None:
         b'{"version": 3, "sections": []}',
         file(sources=["a"] * 20_001),
         file(sources=["a" * 5000]),
-        file(sourceRoot="a" * 5000),  # 20,000 sources below 5 MB of root would be 100 GB of names
+        file(sourceRoot="a" * 5000),  # 20,000 sources with a root of 5 MB would be 100 GB of names
     ],
 )
-def test_what_is_no_source_map_of_version_3_is_refused(text: bytes) -> None:
+def test_a_text_that_is_no_source_map_of_version_3_is_refused(text: bytes) -> None:
     with pytest.raises(BadSourceMap, match="version 3"):
         read_source_map(text)
 
@@ -121,14 +121,14 @@ def test_mappings_that_make_no_sense_are_refused(encoded: str, reason: str) -> N
         decode_source_map(file(mappings=encoded))
 
 
-def test_what_the_bundler_made_up_comes_from_nowhere() -> None:
+def test_code_that_the_bundler_added_has_no_origin() -> None:
     map = decode_source_map(file(mappings="AAAA,U"))
 
     assert map.find(1, 1) == Place("functions/a.ts", 1, 1)
     assert map.find(1, 11) is None
 
 
-def test_a_files_name_cannot_write_lines_of_its_own() -> None:
+def test_a_files_name_cannot_add_lines_to_a_log() -> None:
     map = decode_source_map(file(sources=["a\nERROR forged\x1b[31m" + "x" * 300], mappings="AAAA"))
 
     place = map.find(1, 1)

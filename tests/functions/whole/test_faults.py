@@ -50,7 +50,7 @@ async def in_flight(functions: FunctionsService, name: str, path: str) -> asynci
     return task
 
 
-async def test_waiting_forever_times_out_and_spares_the_neighbours(functions: FunctionsService) -> None:
+async def test_a_call_that_waits_for_ever_times_out_and_spares_other_calls(functions: FunctionsService) -> None:
     await deploy(functions, "f", BY_PATH, timeout_ms=1000)
     forever = await in_flight(functions, "f", "/forever")
     [worker] = functions.starter.alive
@@ -68,7 +68,7 @@ async def test_waiting_forever_times_out_and_spares_the_neighbours(functions: Fu
     assert [line.text for line in lines if line.level == "error"] == ["The call did not end within 1000 ms."]
 
 
-async def test_an_endless_loop_times_out_and_takes_its_neighbours_along(functions: FunctionsService) -> None:
+async def test_an_endless_loop_times_out_and_ends_the_other_calls_of_its_worker(functions: FunctionsService) -> None:
     await deploy(functions, "f", BY_PATH, timeout_ms=1000)
     loop = await in_flight(functions, "f", "/loop")
     await asyncio.sleep(0.5)  # so that the neighbour's own deadline comes later
@@ -170,15 +170,15 @@ async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> N
 @pytest.mark.parametrize(
     "frame",
     [
-        "[255, 255, 255, 255, 19, 0, 0, 0, 1]",  # four gigabytes
+        "[255, 255, 255, 255, 19, 0, 0, 0, 1]",  # a length of four gigabytes
         "[0, 0, 0, 0]",  # shorter than its own header
-        "[0, 0, 0, 6, 19, 0, 0, 0, 1, 123]",  # a head that is no JSON
-        "[0, 0, 0, 6, 18 + 2, 0, 0, 0, 1, 65]",  # body before head
+        "[0, 0, 0, 6, 19, 0, 0, 0, 1, 123]",  # a head that is not JSON
+        "[0, 0, 0, 6, 18 + 2, 0, 0, 0, 1, 65]",  # a body before its head
         "[0, 0, 0, 7, 23, 0, 0, 0, 1, 9, 0]",  # a log level that does not exist
-        "[0, 1, 134, 170, 19, 0, 0, 0, 1, 123, 34, 120, 34, 58, ...Array(100000).fill(91)]",  # too deep to be read
-        "[0, 0, 0, 5, 77, 0, 0, 0, 1]",  # a type that does not exist, for a call that does
-        "[0, 0, 0, 9, 32, 0, 0, 0, 1, 0, 0, 0, 1]",  # room for more of a request that came whole
-        "[0, 0, 0, 5, 25, 0, 0, 0, 1, 0, 0, 0, 5, 25, 0, 0, 0, 1]",  # lingering twice: for nothing, and without end
+        "[0, 1, 134, 170, 19, 0, 0, 0, 1, 123, 34, 120, 34, 58, ...Array(100000).fill(91)]",  # nested too deeply
+        "[0, 0, 0, 5, 77, 0, 0, 0, 1]",  # a type that does not exist, for a call that exists
+        "[0, 0, 0, 9, 32, 0, 0, 0, 1, 0, 0, 0, 1]",  # credit for a request that was already complete
+        "[0, 0, 0, 5, 25, 0, 0, 0, 1, 0, 0, 0, 5, 25, 0, 0, 0, 1]",  # a second frame that says that the call lingers
         '[0, 0, 0, 32, 19, 0, 0, 0, 1, ...Buffer.from(`{"status":200,"headers":[]}`), 0, 0, 0, 5, 20, 0, 0, 0, 1]',
     ],
 )
@@ -218,7 +218,7 @@ async def test_frames_for_calls_that_do_not_exist_are_ignored(functions: Functio
     assert (await call(functions, "f")).json == 1
 
 
-async def test_a_flood_of_frames_leaves_others_their_turn(functions: FunctionsService) -> None:
+async def test_a_flood_of_frames_does_not_hold_up_others(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => 1")
     await call(functions, "f")
     [worker] = [one for one in functions.starter.alive if one.loaded_at]
@@ -267,7 +267,7 @@ async def test_an_answer_that_fails_half_way_is_broken_off(functions: FunctionsS
     assert "half way" in line.text
 
 
-async def test_calls_beyond_the_queue_are_turned_away(functions: FunctionsService) -> None:
+async def test_calls_are_refused_if_the_queue_is_full(functions: FunctionsService) -> None:
     await deploy(functions, "f", BY_PATH, concurrency=1)
     running = await in_flight(functions, "f", "/slow")
     waiting = [asyncio.create_task(call(functions, "f", request("/queued"))) for _ in range(2)]

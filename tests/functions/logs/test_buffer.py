@@ -1,4 +1,4 @@
-"""Lines that wait to be written: bounded, and whoever prints most cannot keep others from being heard."""
+"""Lines that wait to be written. Their number is bounded, and one project cannot take all of the room."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_projects_that_flood_leave_room_for_the_lines_of_others(text: str)
 async def test_lines_are_written_once_when_commit_succeeded_and_only_its_answer_was_lost(
     functions: FunctionsService, error: BaseException
 ) -> None:
-    """The kind of billing's finding 2: what stays on any error is done twice."""
+    """As in billing, finding 2: lines that are kept after any error would be written twice."""
     await deploy(functions, "f", "() => 1")
     buffer = LogBuffer(functions.stores.logs.add_once, functions.log_lines.clock, as_they_are)
     write = buffer.write

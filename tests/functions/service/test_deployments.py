@@ -26,7 +26,7 @@ export default async (req: Request): Promise<Answer> => ({ greeting: `hello ${ne
 """
 
 
-async def test_what_bun_builds_runs(functions: FunctionsService, tmp_path: Path) -> None:
+async def test_a_bundle_built_by_bun_runs(functions: FunctionsService, tmp_path: Path) -> None:
     (tmp_path / "hello.ts").write_text(TYPESCRIPT)
     build = [str(find_bun()), "build", "--target=bun", "--format=cjs", "hello.ts"]
     code = subprocess.run(build, cwd=tmp_path, check=True, capture_output=True, timeout=30).stdout
@@ -145,7 +145,7 @@ async def test_a_deleted_function_is_gone(functions: FunctionsService) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Hello", "1st", "a_b", "a" * 64, "../x", "é"])
-async def test_names_that_could_not_stand_in_an_address_are_refused(functions: FunctionsService, name: str) -> None:
+async def test_names_that_cannot_be_part_of_a_url_are_refused(functions: FunctionsService, name: str) -> None:
     with pytest.raises(InvalidInput):
         await deploy(functions, name, returning("one"))
 

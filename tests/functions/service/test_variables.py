@@ -88,13 +88,13 @@ async def test_names_are_listed_and_values_revealed_to_admins_only(functions: Fu
         (Role.OWNER, "", ("read",), False),
         (Role.OWNER, "", ("read", "write"), False),
         (Role.OWNER, "", (), False),
-        (Role.DEVELOPER, "", ("read", "write", "secrets"), False),  # a token may no more than its owner
+        (Role.DEVELOPER, "", ("read", "write", "secrets"), False),  # a token has no more rights than its owner
     ],
 )
 async def test_a_token_reveals_values_only_with_the_scope_for_it(
     functions: FunctionsService, role: Role, session: str, scopes: tuple[str, ...], revealed: bool
 ) -> None:
-    """Security 11: a personal token that may read does not read secrets."""
+    """Security 11: a personal token that may read must not reveal secrets."""
     await functions.set_variable(MEMBER, "A", "one")
     developer = Developer("usr_ada", "ada@example.com", admin=False, session=session, scopes=scopes)
     caller = msgspec.structs.replace(member_caller(PROJECT, role), developer=developer)
@@ -119,12 +119,12 @@ async def test_another_projects_variables_stay_unseen(functions: FunctionsServic
     ("name", "value"),
     [("lower", "x"), ("1A", "x"), ("", "x"), ("A" * 65, "x"), ("A", "x" * ((32 << 10) + 1)), ("A", "a\0b")],
 )
-async def test_what_cannot_be_a_variable_is_refused(functions: FunctionsService, name: str, value: str) -> None:
+async def test_an_impossible_variable_is_refused(functions: FunctionsService, name: str, value: str) -> None:
     with pytest.raises(InvalidInput):
         await functions.set_variable(MEMBER, name, value)
 
 
-async def test_a_project_has_so_many_variables_and_no_more(functions: FunctionsService) -> None:
+async def test_the_number_of_variables_of_a_project_is_bounded(functions: FunctionsService) -> None:
     for name in ("A", "B", "C", "A"):
         await functions.set_variable(MEMBER, name, "x")
 

@@ -1,4 +1,4 @@
-"""Answers that a function may give by mistake: each fails alone, its worker and its neighbours go on."""
+"""Wrong answers of a function. Only the call fails; its worker and the other calls go on."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_an_odd_answer_harms_nobody(functions: FunctionsService) -> None:
     assert harmed == {}
 
 
-# each is given as the body of an async generator's work; the head must not have left before it is known to fail
+# expressions for a Response whose body cannot be sent; this must be noticed before the head is sent
 CANNOT_BE_SENT = {
     "used twice": "(globalThis.kept ??= new Response('x'))",
     "read": "(async () => { const r = new Response('x'); await r.text(); return r })()",
@@ -94,7 +94,7 @@ CANNOT_BE_SENT = {
 
 
 async def test_an_answer_that_cannot_be_sent_is_an_error_and_not_half_an_answer(functions: FunctionsService) -> None:
-    """Auth F7: the head goes only when it is known that there is a body."""
+    """Auth F7: the head is sent only when it is certain that the body can be read."""
     cases = ",".join(f"{name!r}: () => {code}" for name, code in CANNOT_BE_SENT.items())
     await deploy(
         functions,
@@ -114,8 +114,8 @@ async def test_an_answer_that_cannot_be_sent_is_an_error_and_not_half_an_answer(
 
 
 @pytest.mark.parametrize("kind", ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/x-silent"])
-async def test_a_stream_that_says_nothing_yet_still_sends_its_head(functions: FunctionsService, kind: str) -> None:
-    """Auth F7: readers of events hear that they are connected; other streams are waited for a second."""
+async def test_a_stream_without_data_yet_still_sends_its_head(functions: FunctionsService, kind: str) -> None:
+    """Auth F7: an event stream sends its head at once; other streams may wait a second for their first data."""
     await deploy(
         functions,
         "f",

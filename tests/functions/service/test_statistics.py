@@ -24,7 +24,7 @@ from tests.rooms import member_caller
 HALF = "(req) => { if (req.url.endsWith('/no')) throw 1; return 1 }"
 
 
-async def test_a_function_tells_how_it_did(functions: FunctionsService) -> None:
+async def test_the_statistics_of_a_function_count_its_calls(functions: FunctionsService) -> None:
     await deploy(functions, "f", HALF)
     for _ in range(3):
         await call(functions, "f")
@@ -41,7 +41,7 @@ async def test_a_function_tells_how_it_did(functions: FunctionsService) -> None:
     assert (hour.calls, hour.errors, hour.hour) == (4, 1, hour_of(functions.statistics.clock.now()))
 
 
-async def test_what_is_counted_later_is_added(functions: FunctionsService) -> None:
+async def test_later_counts_are_added(functions: FunctionsService) -> None:
     await deploy(functions, "f", HALF)
 
     for expected in (1, 2, 3):
@@ -49,7 +49,7 @@ async def test_what_is_counted_later_is_added(functions: FunctionsService) -> No
         assert (await functions.stats(MEMBER, "f", 1)).calls == expected
 
 
-async def test_each_hour_stands_for_itself_and_old_ones_go(functions: FunctionsService) -> None:
+async def test_hours_are_counted_separately_and_old_ones_are_deleted(functions: FunctionsService) -> None:
     clock = functions.statistics.clock = functions.meter.writer.clock = ManualClock(SystemClock().now())
     functions.stores.hours.ledger.clock = clock
     await deploy(functions, "f", HALF)
@@ -65,7 +65,7 @@ async def test_each_hour_stands_for_itself_and_old_ones_go(functions: FunctionsS
     assert (await functions.stores.hours.of_project("prj_one", hour_of(clock.now()) - timedelta(days=40), 9)) != []
 
 
-async def test_what_a_project_used_outlives_its_functions(functions: FunctionsService) -> None:
+async def test_a_projects_usage_outlives_its_functions(functions: FunctionsService) -> None:
     await deploy(functions, "f", "async () => { await Bun.sleep(50) }", memory_mb=512)
     await call(functions, "f")
 
@@ -78,8 +78,8 @@ async def test_what_a_project_used_outlives_its_functions(functions: FunctionsSe
     assert (await functions.usage(member_caller("prj_other"), 24)).hours == ()
 
 
-async def test_a_clock_that_is_years_ahead_deletes_nothing_that_is_to_be_paid_for(functions: FunctionsService) -> None:
-    """Billing A2: a machine that starts with a wrong date would wipe the usage of all others within seconds."""
+async def test_a_clock_that_is_years_ahead_deletes_no_usage(functions: FunctionsService) -> None:
+    """Billing A2: one server that starts with a wrong date would delete the usage of all projects within seconds."""
     await deploy(functions, "f", HALF)
     await call(functions, "f")
     await functions.meter.flush()
@@ -94,7 +94,7 @@ async def test_a_clock_that_is_years_ahead_deletes_nothing_that_is_to_be_paid_fo
     assert await functions.stores.hours.db.value("SELECT count(*) FROM usage_batches") == 1
 
 
-async def test_a_call_that_nobody_took_is_told_apart(functions: FunctionsService) -> None:
+async def test_a_call_that_no_worker_ran_is_counted_as_refused(functions: FunctionsService) -> None:
     await deploy(functions, "f", HALF)
     functions.pool.waiting.settings = functions.pool.settings.__class__(max_waiting_bytes=1 << 20)
 
@@ -110,7 +110,7 @@ async def test_counts_wait_while_the_database_is_away(functions: FunctionsServic
     add = functions.meter.writer.deliver
 
     async def away(*_: object) -> NoReturn:
-        await call(functions, "f")  # which is counted while the others are being written
+        await call(functions, "f")  # this call is counted while the others are being written
         raise Unreachable("PostgreSQL is away.")
 
     await call(functions, "f")
@@ -128,7 +128,7 @@ async def test_counts_wait_while_the_database_is_away(functions: FunctionsServic
 async def test_a_call_counts_once_when_commit_succeeded_and_only_its_answer_was_lost(
     functions: FunctionsService, error: BaseException
 ) -> None:
-    """Billing, finding 2: counts that were given back on any error were counted twice."""
+    """Billing, finding 2: counts were kept after any error, and so counted twice if COMMIT had succeeded."""
     await deploy(functions, "f", HALF)
     await call(functions, "f")
     add = functions.meter.writer.deliver
@@ -146,7 +146,7 @@ async def test_a_call_counts_once_when_commit_succeeded_and_only_its_answer_was_
     assert (await functions.usage(MEMBER, 1)).invocations == 1
 
 
-async def test_what_a_project_used_until_its_end_is_kept_and_its_statistics_are_not(
+async def test_the_usage_of_a_deleted_project_is_kept_and_its_statistics_are_not(
     functions: FunctionsService,
 ) -> None:
     await deploy(functions, "f", HALF)
@@ -160,14 +160,14 @@ async def test_what_a_project_used_until_its_end_is_kept_and_its_statistics_are_
     assert await functions.stores.hours.of_function("prj_one", "f", hour, 9) == []
 
 
-async def test_of_too_many_functions_only_usage_is_counted_and_the_rest_is_a_metric(
+async def test_calls_of_too_many_functions_count_only_as_usage(
     functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(meter, "MAX_KEPT", 1)
     for name in ("f", "g", "h"):
         await deploy(functions, name, HALF)
     before = float(metrics.counts_dropped._value.get())
-    async with functions.meter.writer.sending:  # nothing is frozen meanwhile
+    async with functions.meter.writer.sending:  # no batch is written meanwhile
         for name in ("f", "g", "g", "h"):
             await call(functions, name)
 

@@ -1,4 +1,4 @@
-"""The parts of a request that reach a function, and those of its answer that leave: words of HTTP, without a worker."""
+"""Headers that cross the boundary of a function, in both directions. These tests need no worker."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PATH = "/v1/functions/f"
 
 
 @given(st.from_regex(r"x-bunbase-[a-z-]{0,20}", fullmatch=True), st.text(max_size=20))
-def test_no_header_of_ours_arrives_whatever_it_is_called(name: str, value: str) -> None:
-    """Security 6: by prefix and not by list."""
+def test_no_header_with_our_prefix_reaches_a_function(name: str, value: str) -> None:
+    """Security 6: headers are removed by prefix, not by a list."""
     sent = ((name, value), ("authorization", "Bearer x"), ("x-own", "1"))
 
     assert headers_for_function(sent, "prj_one") == (("x-own", "1"),)
@@ -37,12 +37,12 @@ def test_no_header_of_ours_arrives_whatever_it_is_called(name: str, value: str) 
         ("/?a=%2F+x&&=&b", "/?a=%2F+x&&=&b"),
     ],
 )
-def test_a_key_does_not_stay_in_the_address(sent: str, arrives: str) -> None:
-    """Security 6: `key` is taken out of request.url."""
+def test_a_project_key_is_removed_from_the_address(sent: str, arrives: str) -> None:
+    """Security 6: `key` is removed from request.url."""
     assert without_key(sent) == arrives
 
 
-def test_a_key_does_not_stay_in_the_referer() -> None:
+def test_a_project_key_is_removed_from_the_referer() -> None:
     """Security 6."""
     sent = (("referer", "https://a.example/v1/functions/f?key=pk_1&a=1#b"),)
 
@@ -60,15 +60,15 @@ def test_a_key_does_not_stay_in_the_referer() -> None:
         (" \tbb_x = 1", ""),
     ],
 )
-def test_of_cookies_arrive_the_projects_own(sent: str, arrives: str) -> None:
-    """Security 6: our cookies never reach functions, nor do those of another project's functions."""
+def test_only_the_projects_own_cookies_reach_a_function(sent: str, arrives: str) -> None:
+    """Security 6: neither our cookies nor those of another project's functions reach a function."""
     assert for_function(sent, "prj_one") == arrives
 
 
 @pytest.mark.parametrize("name", ["bb_prj_one", "BB_x", "__Host-bb_console", "__host-Bb_x", "__Secure-bb_x", " bb_x"])
 @pytest.mark.parametrize("write", ["{}=v", "{} =v; Path=/", "={}=v", "{}", "\t{}=v; Secure"])
-def test_no_cookie_named_like_ours_leaves(name: str, write: str) -> None:
-    """Security 7: cookies named like ours never leave a function; browsers send `=bb_x=1` back as `bb_x=1`."""
+def test_no_cookie_with_our_prefix_can_be_set(name: str, write: str) -> None:
+    """Security 7: a function never sets cookies with our prefix; browsers send `=bb_x=1` back as `bb_x=1`."""
     cookie = write.format(name)
 
     assert on_shared_host(cookie, "prj_one", PATH) is None
@@ -76,8 +76,8 @@ def test_no_cookie_named_like_ours_leaves(name: str, write: str) -> None:
 
 
 @given(st.text("b_BHosty=;-. \tp1rj", max_size=24))
-def test_whatever_is_set_comes_back_to_its_project_alone_and_is_none_of_ours(cookie: str) -> None:
-    """Security 7: as a browser reads what is set and sends it back."""
+def test_every_cookie_that_is_set_comes_back_to_its_project_only(cookie: str) -> None:
+    """Security 7: the test reads and returns cookies as a browser does."""
     for left in (on_shared_host(cookie, "prj_one", PATH), on_own_host(cookie)):
         if left is None:
             continue
@@ -108,7 +108,7 @@ def test_whatever_is_set_comes_back_to_its_project_alone_and_is_none_of_ours(coo
     ],
 )
 def test_a_cookie_is_confined(set_cookie: str, shared: str | None, own: str) -> None:
-    """Security 7: its path below the function's own and no domain, where projects share a host."""
+    """Security 7: on a shared host a cookie has the function's path and no domain."""
     assert on_shared_host(set_cookie, "prj_one", PATH) == shared
     assert on_own_host(set_cookie) == own
 
@@ -173,7 +173,7 @@ def test_a_header_with_an_effect_beyond_the_answer_is_dropped(name: str) -> None
 
 
 @pytest.mark.parametrize("name", NEAR)
-def test_a_header_of_the_answer_alone_stays(name: str) -> None:
+def test_a_header_that_affects_only_the_answer_stays(name: str) -> None:
     assert not reaches_far(name, "x")
 
 
@@ -192,12 +192,12 @@ def test_a_header_of_the_answer_alone_stays(name: str) -> None:
         ("www-authenticate", "", True),
     ],
 )
-def test_some_headers_reach_far_by_what_they_say(name: str, value: str, far: bool) -> None:
-    """Security 7: a challenge for a password is asked in the name of the whole host."""
+def test_some_headers_are_dropped_for_their_values(name: str, value: str, far: bool) -> None:
+    """Security 7: browsers ask for a password in the name of the whole host."""
     assert reaches_far(name, value) is far
 
 
-def test_where_a_host_is_shared_every_answer_is_confined_beside_what_it_says_itself() -> None:
+def test_on_a_shared_host_every_answer_is_confined_in_addition_to_its_own_policy() -> None:
     """Security 7."""
     own = (("content-security-policy", "default-src 'none'"), ("set-cookie", "bb_x=1"), ("content-type", "text/html"))
 

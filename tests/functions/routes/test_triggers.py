@@ -73,7 +73,7 @@ async def test_a_dead_letter_and_its_runs_over_http(functions: FunctionsService,
         ("GET", f"{AT}/schedules?cursor=x", None, 400, "invalid_cursor"),
     ],
 )
-async def test_what_is_wrong_is_told(
+async def test_a_wrong_request_is_refused_with_its_reason(
     functions: FunctionsService,
     http: httpx.AsyncClient,
     method: str,
