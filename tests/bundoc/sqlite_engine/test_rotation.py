@@ -25,13 +25,13 @@ from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, DocumentExists,
 from bunbase.pkg.sealed_sqlite import rekeying
 from bunbase.pkg.sealed_sqlite.connection import connect
 from bunbase.pkg.sealed_sqlite.key_file import KeyFile
-from tests.bundoc.crash_writer import body_of
 from tests.bundoc.engines import Seconds, sqlite_engine
 from tests.bundoc.killing import killed
+from tests.bundoc.whole.crash_writer import body_of
 from tests.fakes import FakeKms
 from tests.pkg.waiting import PATIENCE_SECONDS, eventually
 
-WRITER = "tests.bundoc.rotating_writer"
+WRITER = "tests.bundoc.sqlite_engine.rotating_writer"
 P, C = "prj_a", "posts"
 SECONDS = float(os.environ.get("BUNBASE_ROTATION_SECONDS", "4"))
 

@@ -16,7 +16,7 @@ from bunbase.contracts.backups import BackupReason, BackupSchedule
 from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import ManualClock, SystemClock
-from tests.bundoc.backed_up import OTHER_OWNER, OTHER_SERVER, OWNER, backed_up, put, whole_bundoc
+from tests.bundoc.backups.backed_up import OTHER_OWNER, OTHER_SERVER, OWNER, backed_up, put, whole_bundoc
 from tests.fakes import FakeKms
 
 DAY = 24 * HOUR_SECONDS

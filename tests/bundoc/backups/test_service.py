@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc import Bundoc, DocumentNotFound, ResyncRequired
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Role
 from bunbase.pkg.errors import Forbidden
-from tests.bundoc.backed_up import (
+from tests.bundoc.backups.backed_up import (
     DEADLINE_SECONDS,
     OTHER_OWNER,
     OTHER_SERVER,
@@ -30,7 +30,7 @@ from tests.bundoc.backed_up import (
     restored,
     whole_bundoc,
 )
-from tests.bundoc.test_on_disk import MARKERS, read_all, readable
+from tests.bundoc.whole.test_on_disk import MARKERS, read_all, readable
 from tests.fakes import FakeKms
 from tests.rooms import member_caller
 

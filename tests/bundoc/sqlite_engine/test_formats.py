@@ -25,7 +25,7 @@ from tests.bundoc.files.write import PROJECT, SECRET
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller
 
-FILES = Path(__file__).parent / "files"
+FILES = Path(__file__).parents[1] / "files"
 CALLER = secret_caller(PROJECT)
 
 

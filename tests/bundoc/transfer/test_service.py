@@ -16,7 +16,7 @@ from bunbase.contracts.backups import Imported, ImportLine, ImportMode
 from bunbase.contracts.bundoc import Bundoc, BundocBusy, CollectionNotFound, RuleDenied
 from bunbase.contracts.caller import Caller, Role
 from bunbase.pkg.errors import Forbidden, InvalidInput
-from tests.bundoc.backed_up import OTHER_SERVER, OWNER, SERVER, bodies, put, whole_bundoc
+from tests.bundoc.backups.backed_up import OTHER_SERVER, OWNER, SERVER, bodies, put, whole_bundoc
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, member_caller, publishable_caller
 

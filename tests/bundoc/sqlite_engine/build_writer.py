@@ -1,6 +1,6 @@
 """A process that begins to build indexes, says so, and is killed.
 
-python -m tests.bundoc.build_writer <directory> <hex secret of the KMS>
+python -m tests.bundoc.sqlite_engine.build_writer <directory> <hex secret of the KMS>
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc import NO_PRECONDITION, Document, Precondition, St
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.errors import Problem
-from tests.bundoc.backed_up import OTHER_OWNER, OTHER_SERVER, OWNER, SERVER, backed_up, restored, whole_bundoc
+from tests.bundoc.backups.backed_up import OTHER_OWNER, OTHER_SERVER, OWNER, SERVER, backed_up, restored, whole_bundoc
 from tests.fakes import FakeKms
 from tests.rooms import publishable_caller
 from tests.seeds import seeds

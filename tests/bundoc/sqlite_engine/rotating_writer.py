@@ -1,6 +1,6 @@
 """Writes, and rotates the data key again and again, until it is killed.
 
-python -m tests.bundoc.rotating_writer <directory> <hex secret of the KMS> <round>
+python -m tests.bundoc.sqlite_engine.rotating_writer <directory> <hex secret of the KMS> <round>
 
 Lines: `ok <id>` once a document was acknowledged, `rotated` after each rotation; others are the log's.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create
-from tests.bundoc.crash_writer import COLLECTION, PROJECT, body_of
 from tests.bundoc.engines import sqlite_engine
+from tests.bundoc.whole.crash_writer import COLLECTION, PROJECT, body_of
 from tests.fakes import FakeKms
 
 WORKERS = 20

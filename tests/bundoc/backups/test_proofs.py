@@ -24,7 +24,7 @@ from bunbase.contracts.backups import (
 from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.pkg.clock import ManualClock, SystemClock
-from tests.bundoc.backed_up import (
+from tests.bundoc.backups.backed_up import (
     OTHER_OWNER,
     OTHER_SERVER,
     OWNER,
@@ -35,7 +35,7 @@ from tests.bundoc.backed_up import (
     restored,
     whole_bundoc,
 )
-from tests.bundoc.test_backups import sha256
+from tests.bundoc.backups.test_service import sha256
 from tests.fakes import FakeKms
 
 PAGE = 4096

@@ -1,6 +1,6 @@
 """A process that does backup work again and again while documents are written, until it is killed.
 
-python -m tests.bundoc.backup_worker <data directory> <hex secret of the KMS> create|restore
+python -m tests.bundoc.backups.backup_worker <data directory> <hex secret of the KMS> create|restore
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bunbase.contracts.backups import JobState
 from bunbase.contracts.bundoc import Bundoc
-from tests.bundoc.backed_up import OWNER, backed_up, put, restored, whole_bundoc
+from tests.bundoc.backups.backed_up import OWNER, backed_up, put, restored, whole_bundoc
 from tests.fakes import FakeKms
 
 FILLING = b"x" * 3000

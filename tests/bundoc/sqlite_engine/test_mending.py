@@ -19,7 +19,7 @@ from tests.bundoc.files.write import PROJECT, SECRET
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller
 
-FILE = Path(__file__).parent / "files" / "faults-6"
+FILE = Path(__file__).parents[1] / "files" / "faults-6"
 CALLER = secret_caller(PROJECT)
 
 

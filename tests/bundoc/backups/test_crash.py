@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from bunbase.contracts.backups import JobState
-from tests.bundoc.backed_up import OWNER, backed_up, bodies, ended, whole_bundoc
-from tests.bundoc.backup_worker import fill
+from tests.bundoc.backups.backed_up import OWNER, backed_up, bodies, ended, whole_bundoc
+from tests.bundoc.backups.backup_worker import fill
 from tests.fakes import FakeKms
 
 ROUNDS = 6
@@ -44,7 +44,7 @@ async def killed_at_work(directory: Path, secret: bytes, work: str) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.bundoc.backup_worker",
+        "tests.bundoc.backups.backup_worker",
         str(directory),
         secret.hex(),
         work,

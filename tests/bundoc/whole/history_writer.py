@@ -2,7 +2,7 @@
 
 Others read them meanwhile, one or all in one query.
 
-python -m tests.bundoc.history_writer <directory> <hex secret of the KMS> <round>
+python -m tests.bundoc.whole.history_writer <directory> <hex secret of the KMS> <round>
 
 Lines of JSON: `{"call":n,"writes":[[id,op,mark]…]}` before a commit is asked for, `{"ok":n,"seq":s,"revs":[…]}` after
 its answer, `{"no":n}` after a refusal; `{"read":n}` before a read, `{"saw":n,"found":{id:[rev,mark]…}}` after it, with

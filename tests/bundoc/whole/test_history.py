@@ -23,12 +23,12 @@ from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import ChangeEntry
 from tests.bundoc.engines import sqlite_engine
-from tests.bundoc.history_writer import COLLECTION, PROJECT, new_fields
 from tests.bundoc.killing import killed
-from tests.bundoc.real_time import in_real_time
+from tests.bundoc.whole.history_writer import COLLECTION, PROJECT, new_fields
+from tests.bundoc.whole.real_time import in_real_time
 from tests.fakes import FakeKms
 
-WRITER = "tests.bundoc.history_writer"
+WRITER = "tests.bundoc.whole.history_writer"
 SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "6"))
 MOST_ACKNOWLEDGED = 3000  # of one round
 

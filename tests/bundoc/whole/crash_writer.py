@@ -1,6 +1,6 @@
 """A process that inserts as fast as it can and says what was acknowledged, until it is killed.
 
-python -m tests.bundoc.crash_writer <directory> <hex secret of the KMS> <round>
+python -m tests.bundoc.whole.crash_writer <directory> <hex secret of the KMS> <round>
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.pkg.errors import CannotStart, Unreachable
 from bunbase.pkg.sealed_sqlite.directory_id import FILE, WrongDirectory
-from tests.bundoc.backed_up import put, whole_bundoc
+from tests.bundoc.backups.backed_up import put, whole_bundoc
 from tests.fakes import FakeKms
 
 ID = r"dir_[0-9a-z]{26}"

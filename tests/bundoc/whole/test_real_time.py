@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bunbase.contracts.bundoc import ChangeEntry
-from tests.bundoc.real_time import in_real_time
+from tests.bundoc.whole.real_time import in_real_time
 
 LOG = [
     ChangeEntry(1, "create", "things", "a", 1, ""),

@@ -19,7 +19,7 @@ from bunbase.contracts.platform import Membership, ProjectNotFound
 from bunbase.gateway.app import given
 from bunbase.gateway.openapi import OPENAPI
 from bunbase.gateway.problems import HANDLERS
-from tests.bundoc.backed_up import SERVER, ended, put, whole_bundoc
+from tests.bundoc.backups.backed_up import SERVER, ended, put, whole_bundoc
 from tests.fakes import FakeKms
 from tests.rooms import member_caller
 

@@ -9,8 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.bundoc.crash_writer import COLLECTION, PROJECT, body_of
 from tests.bundoc.engines import sqlite_engine
+from tests.bundoc.whole.crash_writer import COLLECTION, PROJECT, body_of
 from tests.fakes import FakeKms
 
 ROUNDS = 4
@@ -79,7 +79,7 @@ async def started(directory: Path, secret: bytes, round: int) -> asyncio.subproc
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.bundoc.crash_writer",
+        "tests.bundoc.whole.crash_writer",
         str(directory),
         secret.hex(),
         str(round),

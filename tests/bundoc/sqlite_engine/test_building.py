@@ -18,8 +18,8 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create, Step
 from bunbase.contracts.bundoc import BundocBusy
 from bunbase.contracts.collections import Collection, CollectionSpec, IndexSpec
-from tests.bundoc.build_writer import COLLECTION, DOCUMENTS, INDEXES, PROJECT, filled
 from tests.bundoc.engines import sqlite_engine
+from tests.bundoc.sqlite_engine.build_writer import COLLECTION, DOCUMENTS, INDEXES, PROJECT, filled
 from tests.fakes import FakeKms
 
 DEADLINE_SECONDS = 30.0
@@ -163,7 +163,7 @@ async def _building(engine: SqliteEngine) -> bool:
 async def test_kill_9_while_indexes_are_built_loses_nothing_of_them(tmp_path: Path) -> None:
     secret = os.urandom(32)
     directory = tmp_path / "bundoc"
-    command = [sys.executable, "-m", "tests.bundoc.build_writer", str(directory), secret.hex()]
+    command = [sys.executable, "-m", "tests.bundoc.sqlite_engine.build_writer", str(directory), secret.hex()]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     async with asyncio.timeout(DEADLINE_SECONDS):
