@@ -50,7 +50,7 @@ async def ended(bundoc: Bundoc, caller: Caller, job: BackupJob) -> BackupJob:
 
 
 async def backed_up(bundoc: Bundoc, caller: Caller = OWNER) -> str:
-    """Make a backup and give its id."""
+    """Make a backup and return its id."""
     job = await ended(bundoc, caller, await bundoc.create_backup(caller))
     assert job.state is JobState.DONE, job.problem
     return job.backup

@@ -21,7 +21,7 @@ DEADLINE_SECONDS = 30.0
 
 
 @pytest.mark.parametrize("work", ["create", "restore"])
-async def test_kill_9_leaves_one_whole_state_and_whole_backups(tmp_path: Path, work: str) -> None:
+async def test_kill_9_leaves_a_complete_project_and_complete_backups(tmp_path: Path, work: str) -> None:
     secret = os.urandom(32)
     async with whole_bundoc(tmp_path, FakeKms(secret)) as bundoc:
         for version in ("old", "new"):
@@ -53,8 +53,8 @@ async def killed_at_work(directory: Path, secret: bytes, work: str) -> None:
     )
     assert process.stdout is not None
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while (line := await process.stdout.readline()) != b"ready\n":  # warnings of what was left half deleted
+        while (line := await process.stdout.readline()) != b"ready\n":  # warnings about folders that were half deleted
             assert line, "the worker ended"
-        await asyncio.sleep(random.uniform(0.0, 0.3))  # not to wait: the moment of the crash is to be any
+        await asyncio.sleep(random.uniform(0.0, 0.3))  # not a wait: the crash comes at a random moment
         process.kill()
         await process.wait()

@@ -1,4 +1,4 @@
-"""Backup work takes turns, ends in time, and says why it failed."""
+"""Backup jobs take turns, end in time, and report why they failed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_a_deleted_project_ends_its_own_jobs_and_those_that_read_its_backu
     assert [one.job.state for one in (reading, own)] == [JobState.FAILED, JobState.FAILED]
 
 
-async def test_what_waits_is_bounded(jobs: Jobs) -> None:
+async def test_waiting_jobs_are_bounded(jobs: Jobs) -> None:
     for number in range(MAX_WAITING + 1):
         jobs.begin(job(number), until_stopped)
 
@@ -73,7 +73,7 @@ async def test_only_the_newest_jobs_are_remembered(jobs: Jobs) -> None:
     assert jobs.one("prj_1", "job_1").state is JobState.DONE
 
 
-async def test_a_bug_is_a_failed_job_that_tells_nothing(jobs: Jobs) -> None:
+async def test_a_bug_fails_the_job_without_details(jobs: Jobs) -> None:
     async def bug(_running: RunningJob) -> None:
         raise KeyError("a detail that nobody outside may see")
 
@@ -83,7 +83,7 @@ async def test_a_bug_is_a_failed_job_that_tells_nothing(jobs: Jobs) -> None:
     assert (done.problem["code"], "detail that" in str(done.problem)) == ("backup_failed", False)
 
 
-async def test_the_deadline_of_the_call_is_not_that_of_the_job(jobs: Jobs) -> None:
+async def test_a_job_does_not_inherit_the_deadline_of_the_call(jobs: Jobs) -> None:
     left = []
 
     async def look(_running: RunningJob) -> None:

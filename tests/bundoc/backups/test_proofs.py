@@ -1,4 +1,4 @@
-"""Backups are what BunBase wrote: whoever writes to their disk can destroy one, but cannot pass another off for it."""
+"""An attacker who can write to the disk of backups can destroy one, but cannot pass another one off as it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def shelf(tmp_path: Path) -> Path:
 
 
 async def two(bundoc: Bundoc) -> tuple[str, str]:
-    """Make an older and a newer backup of one project under one data key; each fills pages of its own."""
+    """Make an older and a newer backup of one project under one data key; each fills other pages."""
     for content in (b"old", b"new"):
         for number in range(40):
             await put(bundoc, f"d{number}", b'{"is":"%b","filling":"%b"}' % (content, b"x" * 2000))
@@ -64,7 +64,7 @@ async def two(bundoc: Bundoc) -> tuple[str, str]:
 
 
 async def authenticity(bundoc: Bundoc, id: str) -> str:
-    """Return what the list and the backup's own address say, which is the same."""
+    """Return the authenticity in the list, after a check that the backup's own address shows the same."""
     listed = {one.id: one.authenticity for one in (await bundoc.backups(OWNER, 100, None)).items}
     assert (await bundoc.backup(OWNER, id)).authenticity is listed[id]
     return listed[id].value
@@ -86,8 +86,8 @@ def edit(folder: Path, old: str, new: str) -> None:
     manifest.write_text(text.replace(old, new))
 
 
-async def test_a_backup_is_proved_wherever_it_is_shown(bundoc: Bundoc, kms: FakeKms) -> None:
-    """Security 19: and it stays so when the project's keys are rotated."""
+async def test_a_backup_is_shown_as_proved_everywhere(bundoc: Bundoc, kms: FakeKms) -> None:
+    """Security 19: also after the project's keys were rotated."""
     older, newer = await two(bundoc)
     await kms.rotate("prj_a")
 
@@ -116,14 +116,14 @@ def renamed_all_through(shelf: Path, older: str, newer: str) -> str:
 
 
 def swapped(shelf: Path, older: str, newer: str) -> str:
-    """The older backup stands under the id, and with the date, of the newer one."""
+    """Put the older backup under the id and the date of the newer one."""
     for name in ("data.db", "key.json"):
         shutil.copy(shelf / older / name, shelf / newer / name)
     return resummed(shelf, newer)
 
 
 def mixed(shelf: Path, older: str, newer: str) -> str:
-    """Pages of the older backup stand among those of the newer one: each is whole, and under the right key."""
+    """Mix pages of the older backup into the newer one: each page is intact, and under the right key."""
     old, new = bytearray((shelf / older / "data.db").read_bytes()), bytearray((shelf / newer / "data.db").read_bytes())
     new[-2 * PAGE : -PAGE] = old[-2 * PAGE : -PAGE]
     (shelf / newer / "data.db").write_bytes(new)
@@ -137,7 +137,7 @@ def resummed(shelf: Path, id: str) -> str:
 
 
 def moved(shelf: Path, older: str, newer: str) -> str:
-    """A backup of another project, which that project's own code proves."""
+    """Put a backup of another project here, with the code of that project."""
     (foreign,) = (shelf.parent / "prj_b").iterdir()
     shutil.rmtree(shelf / newer)
     shutil.copytree(foreign, shelf / newer)
@@ -162,7 +162,7 @@ def emptied(shelf: Path, older: str, _newer: str) -> str:
 @pytest.mark.parametrize(
     "attack", [redated, renamed, renamed_all_through, swapped, mixed, moved, recoded, garbled, emptied]
 )
-async def test_whoever_writes_to_the_disk_alone_cannot_pass_one_backup_off_for_another(
+async def test_an_attacker_on_the_disk_cannot_pass_one_backup_off_as_another(
     bundoc: Bundoc, shelf: Path, attack: Callable[[Path, str, str], str]
 ) -> None:
     """Security 19."""
@@ -183,10 +183,10 @@ async def test_whoever_writes_to_the_disk_alone_cannot_pass_one_backup_off_for_a
 
 
 @pytest.mark.parametrize("attack", [swapped, mixed])
-async def test_without_new_sums_the_old_ones_tell(
+async def test_old_checksums_reveal_changed_files(
     bundoc: Bundoc, shelf: Path, attack: Callable[[Path, str, str], str]
 ) -> None:
-    """Security 19: the SHA-256 of the whole file stands in the proved manifest, so pages cannot be mixed either."""
+    """Security 19: the proved manifest holds the SHA-256 of the whole file, so mixed pages are found."""
     older, newer = await two(bundoc)
     manifest = (shelf / newer / "manifest.json").read_bytes()
 
@@ -208,14 +208,14 @@ async def test_no_byte_of_a_manifest_or_its_code_can_change(bundoc: Bundoc, shel
         good = file.read_bytes()
         for place in range(0, len(good.rstrip()), 7):
             file.write_bytes(good[:place] + bytes([good[place] ^ 1 << place % 7]) + good[place + 1 :])
-            with suppress(BackupDamaged):  # where it is no manifest any more
+            with suppress(BackupDamaged):  # if it is no longer a manifest
                 assert (await bundoc.backup(OWNER, id)).authenticity is Authenticity.ALTERED
         file.write_bytes(good)
     assert await authenticity(bundoc, id) == "proved"
 
 
-async def test_a_backup_of_an_older_bunbase_is_restored_when_somebody_says_so(bundoc: Bundoc, shelf: Path) -> None:
-    """Security 19: data stays. A backup without a proof is marked, and demands a choice."""
+async def test_a_backup_of_an_older_bunbase_is_restored_on_explicit_request(bundoc: Bundoc, shelf: Path) -> None:
+    """Security 19: a backup without a proof is kept and marked, and its restore needs an explicit request."""
     await put(bundoc, "d1", b'{"n":1}')
     before = await bodies(bundoc)
     id = await backed_up(bundoc)
@@ -231,7 +231,7 @@ async def test_a_backup_of_an_older_bunbase_is_restored_when_somebody_says_so(bu
     assert outcome(await restored(bundoc, id, OTHER_OWNER, unauthenticated=True)) == "done"
 
 
-async def test_sums_of_a_backup_without_a_proof_are_checked_all_the_same(bundoc: Bundoc, shelf: Path) -> None:
+async def test_checksums_of_a_backup_without_a_proof_are_checked_too(bundoc: Bundoc, shelf: Path) -> None:
     older, newer = await two(bundoc)
     shutil.copy(shelf / older / "data.db", shelf / newer / "data.db")
     (shelf / newer / "manifest.mac").unlink()
@@ -240,7 +240,7 @@ async def test_sums_of_a_backup_without_a_proof_are_checked_all_the_same(bundoc:
     assert outcome(await restored(bundoc, newer, unauthenticated=True)) == "backup_damaged"
 
 
-async def test_what_a_destroyed_key_proved_is_lost_with_it(bundoc: Bundoc, kms: FakeKms) -> None:
+async def test_backups_are_lost_with_the_destroyed_key_that_proved_them(bundoc: Bundoc, kms: FakeKms) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
 
@@ -256,7 +256,7 @@ async def test_what_a_destroyed_key_proved_is_lost_with_it(bundoc: Bundoc, kms: 
 
 
 async def test_folders_that_somebody_added_do_not_hide_the_others(bundoc: Bundoc, shelf: Path) -> None:
-    """Security 19: more of them than BunKMS is asked about at once."""
+    """Security 19: there are more folders than BunKMS checks in one call."""
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     for number in range(1001):
@@ -268,7 +268,7 @@ async def test_folders_that_somebody_added_do_not_hide_the_others(bundoc: Bundoc
     assert {one.authenticity for one in found if one.id != id} == {Authenticity.ALTERED}
 
 
-async def test_a_page_of_the_list_costs_bunkms_one_question(bundoc: Bundoc, kms: FakeKms) -> None:
+async def test_a_page_of_the_list_costs_one_call_of_bunkms(bundoc: Bundoc, kms: FakeKms) -> None:
     await put(bundoc, "d1")
     for _ in range(5):
         await backed_up(bundoc)
@@ -281,7 +281,7 @@ async def test_a_page_of_the_list_costs_bunkms_one_question(bundoc: Bundoc, kms:
 
 @pytest.mark.parametrize("proof", ["kept", "taken away"])
 async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms: FakeKms, proof: str) -> None:
-    """Security 19: a manifest of tomorrow, or one that claims to hold every later write."""
+    """Security 19: a manifest may have a date in the future, or claim to hold every later write."""
     clock = ManualClock(SystemClock().now())
     settings = BundocSettings(backup_every_hours=24, backups_kept=7)
     async with whole_bundoc(tmp_path, kms, settings, clock) as bundoc:
@@ -305,9 +305,7 @@ async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms
 
 
 @pytest.mark.parametrize("damage", ["not json", "{}", "directory"])
-async def test_a_backup_that_cannot_be_read_stays_in_the_list(
-    bundoc: Bundoc, tmp_path: Path, shelf: Path, damage: str
-) -> None:
+async def test_an_unreadable_backup_stays_in_the_list(bundoc: Bundoc, tmp_path: Path, shelf: Path, damage: str) -> None:
     older, newer = await two(bundoc)
     made = (await bundoc.backup(OWNER, newer)).created_at
     manifest = shelf / newer / "manifest.json"
@@ -325,7 +323,7 @@ async def test_a_backup_that_cannot_be_read_stays_in_the_list(
     assert listed[0] not in outdated(listed, kept=0)
 
 
-async def test_a_backup_that_cannot_be_read_is_used_for_nothing_and_can_be_deleted(bundoc: Bundoc, shelf: Path) -> None:
+async def test_an_unreadable_backup_cannot_be_used_but_can_be_deleted(bundoc: Bundoc, shelf: Path) -> None:
     _, id = await two(bundoc)
     (shelf / id / "manifest.json").write_text("damaged")
 

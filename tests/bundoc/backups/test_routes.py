@@ -1,4 +1,4 @@
-"""Public HTTP of backups, export and import, behind the gateway's way of telling problems."""
+"""Public HTTP of backups, export and import, with Problems answered as the gateway does."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def problem(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["code"]
 
 
-async def test_a_backup_from_its_making_to_its_end(http: httpx.AsyncClient, bundoc: BundocRoom) -> None:
+async def test_a_backup_is_made_listed_verified_restored_and_deleted(
+    http: httpx.AsyncClient, bundoc: BundocRoom
+) -> None:
     await put(bundoc, "d1")
 
     made = await done(http, bundoc, await http.post(BACKUPS))
@@ -98,7 +100,7 @@ async def test_a_backup_from_its_making_to_its_end(http: httpx.AsyncClient, bund
     assert problem(await http.get(f"{BACKUPS}/jobs/job_unknown")) == (404, "backup_job_not_found")
 
 
-async def test_a_backup_without_a_proof_is_restored_by_choice(
+async def test_a_backup_without_a_proof_is_restored_on_explicit_request(
     http: httpx.AsyncClient, bundoc: BundocRoom, tmp_path: Path
 ) -> None:
     """Security 19."""
@@ -134,7 +136,7 @@ async def test_a_backup_is_restored_into_another_project_of_the_same_developer(
     assert problem(await http.post(into, json={"of": "nothing"}))[0] == 422
 
 
-async def test_a_schedule_is_set_and_taken_back(http: httpx.AsyncClient) -> None:
+async def test_a_schedule_is_set_and_deleted(http: httpx.AsyncClient) -> None:
     at = f"{BACKUPS}/schedule"
 
     assert (await http.get(at)).json() == {"every_hours": 0, "kept": 7, "own": False}
@@ -143,7 +145,7 @@ async def test_a_schedule_is_set_and_taken_back(http: httpx.AsyncClient) -> None
     assert (await http.delete(at)).json()["own"] is False
 
 
-async def test_documents_go_out_and_in_over_http(http: httpx.AsyncClient, bundoc: BundocRoom) -> None:
+async def test_documents_are_exported_and_imported_over_http(http: httpx.AsyncClient, bundoc: BundocRoom) -> None:
     for number in range(300):
         await put(bundoc, f"d{number:03}", b'{"filling":"%b"}' % (b"x" * 2000))
 
@@ -160,7 +162,7 @@ async def test_documents_go_out_and_in_over_http(http: httpx.AsyncClient, bundoc
     assert other.json()["imported"] == 300
 
 
-async def test_what_is_not_understood_is_refused_before_anything_is_read(http: httpx.AsyncClient) -> None:
+async def test_an_invalid_request_is_refused_before_anything_is_read(http: httpx.AsyncClient) -> None:
     assert problem(await http.get("/v1/export?colection=posts")) == (400, "invalid_query")
     assert problem(await http.get("/v1/export?collection=Posts")) == (422, "invalid_input")
     assert problem(await http.get("/v1/export?collection=posts")) == (404, "collection_not_found")
@@ -169,7 +171,7 @@ async def test_what_is_not_understood_is_refused_before_anything_is_read(http: h
     assert (await http.post("/v1/import?collection=posts")).json()["imported"] == 0
 
 
-async def test_an_import_that_cannot_go_on_says_how_far_it_came(
+async def test_an_import_that_cannot_go_on_names_its_last_line(
     http: httpx.AsyncClient, bundoc: BundocRoom, kms: FakeKms
 ) -> None:
     await kms.destroy("prj_b")

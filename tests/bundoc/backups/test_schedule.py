@@ -1,4 +1,4 @@
-"""When scheduled backups are made, on a clock that is moved by hand, and which of them stay."""
+"""Scheduled backups, on a clock that is moved by hand: when they are made, and which of them are kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAILY = BundocSettings(backup_every_hours=24, backups_kept=2)
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock(SystemClock().now())  # files bear the system's time
+    return ManualClock(SystemClock().now())  # files have the times of the system's clock
 
 
 async def reasons(bundoc: Bundoc, caller: Caller = OWNER) -> list[str]:
@@ -36,7 +36,7 @@ async def test_a_project_is_backed_up_once_in_each_period(tmp_path: Path, kms: F
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         await bundoc.back_up_due()
-        assert await reasons(bundoc) == []  # its first period began with it
+        assert await reasons(bundoc) == []  # its first period began when it was first stored
 
         for day in range(4):
             await put(bundoc, f"day{day}")
@@ -47,7 +47,9 @@ async def test_a_project_is_backed_up_once_in_each_period(tmp_path: Path, kms: F
             assert await reasons(bundoc) == ["scheduled"] * min(day + 1, 2)
 
 
-async def test_what_nobody_wrote_to_is_not_backed_up_again(tmp_path: Path, kms: FakeKms, clock: ManualClock) -> None:
+async def test_a_project_without_new_writes_is_not_backed_up_again(
+    tmp_path: Path, kms: FakeKms, clock: ManualClock
+) -> None:
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         clock.advance(DAY)
@@ -76,7 +78,7 @@ async def test_after_a_long_downtime_a_missed_backup_is_made_once(
         assert await reasons(bundoc) == ["scheduled", "scheduled"]
 
 
-async def test_retention_leaves_alone_what_was_asked_for(tmp_path: Path, kms: FakeKms, clock: ManualClock) -> None:
+async def test_retention_keeps_backups_made_by_hand(tmp_path: Path, kms: FakeKms, clock: ManualClock) -> None:
     async with room(tmp_path, kms, clock) as bundoc:
         for day in range(4):
             await put(bundoc, f"day{day}")
@@ -105,7 +107,9 @@ async def test_a_project_may_have_a_schedule_of_its_own(tmp_path: Path, kms: Fak
         assert await reasons(bundoc) == ["scheduled"]
 
 
-async def test_one_that_fails_keeps_no_other_from_its_backup(tmp_path: Path, kms: FakeKms, clock: ManualClock) -> None:
+async def test_a_failed_backup_does_not_stop_those_of_other_projects(
+    tmp_path: Path, kms: FakeKms, clock: ManualClock
+) -> None:
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         await put(bundoc, "d1", caller=OTHER_SERVER)
@@ -118,7 +122,7 @@ async def test_one_that_fails_keeps_no_other_from_its_backup(tmp_path: Path, kms
         assert (await reasons(bundoc), await reasons(bundoc, OTHER_OWNER)) == ([], ["scheduled"])
 
 
-async def test_the_oldest_safety_backups_go_too(tmp_path: Path, kms: FakeKms, clock: ManualClock) -> None:
+async def test_the_oldest_safety_backups_are_deleted_too(tmp_path: Path, kms: FakeKms, clock: ManualClock) -> None:
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         id = await backed_up(bundoc)
@@ -148,7 +152,7 @@ def test_every_period_begins_once_and_none_is_longer_than_asked(project: str, ho
     assert next_period(project, schedule, first) == first + hours * HOUR_SECONDS
 
 
-def test_projects_are_spread_over_the_period() -> None:
+def test_backups_of_projects_spread_over_the_period() -> None:
     schedule = BackupSchedule(24, 1)
     hours = {int(next_period(f"prj_{number}", schedule, 0.0)) // HOUR_SECONDS for number in range(500)}
 

@@ -1,4 +1,4 @@
-"""Backups on real files: whole, consistent, encrypted, checked, and put back without a moment in between."""
+"""Backups on real files are complete, consistent, encrypted and checked; a restore has no state in between."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ async def test_a_backup_under_load_is_the_project_at_one_moment(bundoc: Bundoc) 
     history = await all_changes(bundoc)
     assert (await restored(bundoc, id)).state is JobState.DONE
     kept = {msgspec.json.decode(line)["document"]["_id"] for line in (await bodies(bundoc)).splitlines()}
-    assert kept == set(history[: backup.seq])  # every one so far, and none that came after
+    assert kept == set(history[: backup.seq])  # every write so far, and no later one
     assert backup.collections[0].documents == backup.seq
 
 
-async def test_nothing_of_a_backup_can_be_read(bundoc: Bundoc, tmp_path: Path) -> None:
+async def test_nothing_in_a_backup_is_readable(bundoc: Bundoc, tmp_path: Path) -> None:
     collection, id, value, name = MARKERS
     for number in range(200):
         await bundoc.create(SERVER, collection, f'{{"_id":"{id}{number}","{name}":"{value}"}}'.encode())
@@ -85,7 +85,7 @@ async def test_nothing_of_a_backup_can_be_read(bundoc: Bundoc, tmp_path: Path) -
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-async def test_a_restore_brings_back_what_was_and_keeps_what_is(bundoc: Bundoc) -> None:
+async def test_a_restore_brings_documents_back_and_backs_up_the_present_ones(bundoc: Bundoc) -> None:
     await put(bundoc, "d1", b'{"n":1}')
     before = await bodies(bundoc)
     id = await backed_up(bundoc)
@@ -102,7 +102,7 @@ async def test_a_restore_brings_back_what_was_and_keeps_what_is(bundoc: Bundoc) 
     assert await bodies(bundoc) == later
 
 
-async def test_readers_of_changes_are_told_to_begin_again_after_a_restore(bundoc: Bundoc) -> None:
+async def test_readers_of_changes_must_resync_after_a_restore(bundoc: Bundoc) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     await put(bundoc, "d2")
@@ -138,7 +138,7 @@ async def test_a_flipped_byte_is_named_and_never_restored(bundoc: Bundoc, tmp_pa
     assert await bodies(bundoc) == now
 
 
-async def test_a_damaged_page_is_found_even_if_the_sum_was_made_anew(bundoc: Bundoc, tmp_path: Path) -> None:
+async def test_a_damaged_page_is_found_even_with_a_matching_checksum(bundoc: Bundoc, tmp_path: Path) -> None:
     for number in range(50):
         await put(bundoc, f"d{number}", b'{"filling":"%b"}' % (b"x" * 3000))
     id = await backed_up(bundoc)
@@ -155,7 +155,7 @@ async def test_a_damaged_page_is_found_even_if_the_sum_was_made_anew(bundoc: Bun
     assert (job.problem["code"], job.problem["file"]) == ("backup_damaged", "data.db")
 
 
-async def test_a_whole_backup_is_verified_and_stays_as_it_is(bundoc: Bundoc, tmp_path: Path) -> None:
+async def test_verification_leaves_a_good_backup_as_it_is(bundoc: Bundoc, tmp_path: Path) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     before = read_all(tmp_path / "backups")
@@ -202,7 +202,7 @@ async def test_a_project_whose_key_file_is_lost_comes_back_under_a_new_key(tmp_p
         assert await bodies(bundoc) == before
 
 
-async def test_a_clone_is_independent_and_under_a_key_of_its_own(tmp_path: Path, kms: FakeKms) -> None:
+async def test_a_clone_is_independent_and_has_its_own_key(tmp_path: Path, kms: FakeKms) -> None:
     async with whole_bundoc(tmp_path, kms) as bundoc:
         await put(bundoc, "d1")
         id = await backed_up(bundoc)
@@ -253,7 +253,7 @@ async def test_a_project_is_closed_only_while_it_is_replaced(
     assert (await bundoc.get(SERVER, "posts", "d1")).rev == 1
 
 
-async def test_half_a_backup_is_never_listed_and_gone_after_a_start(tmp_path: Path, kms: FakeKms) -> None:
+async def test_a_half_written_backup_is_never_listed_and_is_deleted_at_the_start(tmp_path: Path, kms: FakeKms) -> None:
     half = tmp_path / "backups" / ".drafts" / "bkp_half"
     half.mkdir(parents=True)
     (half / "data.db").write_bytes(b"half")
@@ -387,7 +387,7 @@ def sha256(path: Path) -> str:
 
 
 @pytest.mark.parametrize("head_start", [0.0, 0.02, 0.1])
-async def test_a_restore_amid_a_rotation_leaves_a_file_and_its_key(
+async def test_a_restore_during_a_rotation_leaves_a_file_and_its_key(
     tmp_path: Path, kms: FakeKms, head_start: float
 ) -> None:
     async with whole_bundoc(tmp_path, kms) as bundoc:
@@ -396,7 +396,7 @@ async def test_a_restore_amid_a_rotation_leaves_a_file_and_its_key(
         id = await backed_up(bundoc)
 
         await bundoc.rotate_data_key(OWNER)
-        await asyncio.sleep(head_start)  # wherever the restore meets it
+        await asyncio.sleep(head_start)  # at whichever step the restore comes
         done = await ended(bundoc, OWNER, await bundoc.restore_backup(OWNER, OWNER, id))
         async with asyncio.timeout(DEADLINE_SECONDS):
             while (await bundoc.data_key(OWNER)).rotating:

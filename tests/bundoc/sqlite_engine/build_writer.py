@@ -1,4 +1,4 @@
-"""A process that begins to build indexes, says so, and is killed.
+"""A process that begins to build indexes, prints this, and is killed.
 
 python -m tests.bundoc.sqlite_engine.build_writer <directory> <hex secret of the KMS>
 """

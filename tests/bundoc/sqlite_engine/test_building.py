@@ -1,4 +1,4 @@
-"""Indexes are built whoever waits, say how far they are, and go on after a crash."""
+"""Indexes are built whether a caller waits or not, report their progress, and continue after a crash."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def half_built(engine: SqliteEngine) -> None:
     await engine._task(PROJECT, Build(COLLECTION, number))
 
 
-async def test_an_index_being_built_says_how_far_it_is(engine: SqliteEngine) -> None:
+async def test_an_index_being_built_reports_its_progress(engine: SqliteEngine) -> None:
     await half_built(engine)
 
     (index,) = (await state(engine)).indexes
@@ -75,7 +75,7 @@ async def test_without_waiting_the_answer_comes_before_the_index(engine: SqliteE
     assert (found.index, found.examined) == ("by_n", 1)
 
 
-async def test_a_half_built_index_goes_on_when_the_file_is_opened(tmp_path: Path, kms: FakeKms) -> None:
+async def test_a_half_built_index_continues_when_the_file_is_opened(tmp_path: Path, kms: FakeKms) -> None:
     async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
         await half_built(engine)
 
@@ -86,9 +86,7 @@ async def test_a_half_built_index_goes_on_when_the_file_is_opened(tmp_path: Path
     assert (found.index, found.count) == ("by_n", 5 * BATCH)
 
 
-async def test_a_build_that_was_turned_away_goes_on_later(
-    engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_build_that_was_refused_continues_later(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     await filled(engine, 2 * BATCH)
 
     async def busy(project: str, build: Build) -> bool:
@@ -113,7 +111,7 @@ async def test_an_index_is_built_anew_when_its_filter_only_looks_the_same(engine
     assert (found.index, len(found.items)) == ("one", 1)
 
 
-async def test_large_documents_are_brought_in_fewer_at_a_time(engine: SqliteEngine) -> None:
+async def test_large_documents_are_indexed_in_smaller_batches(engine: SqliteEngine) -> None:
     large = b'{"n":1,"title":"' + b"word " * (BATCH_BYTES // 20) + b'"}'
     for number in range(6):
         await engine.commit(PROJECT, (Step(COLLECTION, Create(f"d{number}", large)),))

@@ -1,4 +1,4 @@
-"""Commits and the change log, on whichever engine."""
+"""Commits and the change log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def create(id: str) -> Step:
     return Step(C, Create(id, b"{}"))
 
 
-async def test_a_commit_sees_what_it_did_itself(engine: Engine) -> None:
+async def test_a_commit_sees_its_own_writes(engine: Engine) -> None:
     done = await engine.commit(P, (create("d1"), Step(C, Delete("d1", Precondition(rev=1))), create("d1")))
 
     assert [kept.rev if kept else 0 for kept in done.results] == [1, 0, 2]
@@ -60,7 +60,7 @@ async def test_a_failed_commit_leaves_no_document_no_collection_and_no_gap(engin
     assert [(one.seq, one.id) for one in (await engine.changes(P, 0, 10)).items] == [(1, "d1"), (2, "d2")]
 
 
-async def test_a_check_changes_nothing_and_holds_a_commit_to_what_was_read(engine: Engine) -> None:
+async def test_a_check_changes_nothing_and_fails_the_commit_if_the_document_changed(engine: Engine) -> None:
     await engine.commit(P, (create("read"),))
 
     await engine.commit(P, (Step(C, Check("read", Precondition(rev=1))), Step(C, Check("no", Precondition(rev=0)))))
@@ -72,7 +72,7 @@ async def test_a_check_changes_nothing_and_holds_a_commit_to_what_was_read(engin
     assert (await engine.changes(P, 0, 10)).next == 1
 
 
-async def test_of_64_tasks_that_count_at_once_none_is_lost(engine: Engine) -> None:
+async def test_64_tasks_that_count_at_once_lose_no_count(engine: Engine) -> None:
     await engine.write(P, C, Create("counter", b'{"n":0}'))
     changes = parse_update(fields_of(b'{"$inc":{"n":1}}'))
 
@@ -88,7 +88,7 @@ async def test_of_64_tasks_that_count_at_once_none_is_lost(engine: Engine) -> No
     assert (await engine.changes(P, 1281, 1)).next == 1281
 
 
-async def test_a_reader_who_waits_is_told_of_the_next_change_and_of_no_other_project(engine: Engine) -> None:
+async def test_a_waiting_reader_hears_of_the_next_change_of_its_own_project_only(engine: Engine) -> None:
     await engine.write(P, C, Create("d1", b"{}"))
     waiting = asyncio.create_task(engine.changes(P, 1, 10, wait_seconds=20))
     await engine.write("prj_b", C, Create("d1", b"{}"))
@@ -99,7 +99,7 @@ async def test_a_reader_who_waits_is_told_of_the_next_change_and_of_no_other_pro
     assert [one.id for one in (await waiting).items] == ["d2"]
 
 
-async def test_a_wait_ends_and_there_are_only_so_many(tmp_path: Path) -> None:
+async def test_a_wait_ends_in_time_and_waits_are_bounded_in_number(tmp_path: Path) -> None:
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(), BundocSettings(waiting_for_changes=1)) as engine:
         await engine.write(P, C, Create("d1", b"{}"))
         first, second = await asyncio.gather(
@@ -137,7 +137,7 @@ async def test_old_changes_are_pruned_and_numbers_go_on(tmp_path: Path, monkeypa
         assert [one.seq for one in (await engine.changes(P, 1, 10)).items] == [2]
 
 
-async def test_old_changes_go_also_where_nobody_asks(tmp_path: Path) -> None:
+async def test_old_changes_of_unused_projects_are_pruned_too(tmp_path: Path) -> None:
     kms, seconds, clock = FakeKms(), Seconds(), ManualClock()
     settings = BundocSettings(change_days=1, max_open_projects=3)
     projects = [f"prj_{number}" for number in range(12)]
@@ -157,7 +157,7 @@ async def test_old_changes_go_also_where_nobody_asks(tmp_path: Path) -> None:
         for project in projects:
             with pytest.raises(ResyncRequired):
                 await engine.changes(project, 0, 1)
-    assert asked == 12  # each was opened once
+    assert asked == 12  # each project was opened once
 
 
 async def test_a_project_that_cannot_be_opened_does_not_keep_the_others_from_pruning(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ async def test_a_project_that_cannot_be_opened_does_not_keep_the_others_from_pru
                 await engine.changes(project, 0, 1)
 
 
-async def test_a_file_of_the_first_format_is_brought_up_and_asks_readers_to_begin_anew(
+async def test_a_file_of_the_first_format_is_brought_up_to_date_and_readers_must_resync(
     tmp_path: Path, kms: FakeKms
 ) -> None:
     async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
@@ -199,7 +199,7 @@ async def test_a_file_of_the_first_format_is_brought_up_and_asks_readers_to_begi
 
 
 def back_to_the_first_format(path: Path, key: bytes) -> None:
-    """Undo what later formats added; the statements of the first have not changed."""
+    """Undo the changes of later formats; the statements of the first format have not changed."""
     connection = connect(path, key)
     for statement in (
         "DROP TABLE changes",
@@ -223,7 +223,7 @@ def back_to_the_first_format(path: Path, key: bytes) -> None:
     connection.close()
 
 
-async def test_dropping_a_collection_is_told_document_by_document(engine: SqliteEngine) -> None:
+async def test_dropping_a_collection_logs_the_deletion_of_each_document(engine: SqliteEngine) -> None:
     puts = tuple(Step(C, Put(f"d{n:03}", b"{}", NO_PRECONDITION)) for n in range(450))  # three batches
     await engine.commit(P, puts)
 
@@ -253,7 +253,7 @@ async def test_the_log_remembers_how_many_runs_led_to_a_write(engine: SqliteEngi
     assert told == [("d1", 3), ("d2", 3), ("d4", 0), ("d5", 9), ("d1", 0), ("d2", 0), ("d4", 0), ("d5", 0)]
 
 
-async def test_what_follows_from_a_write_is_as_deep_and_what_time_does_is_not(engine: SqliteEngine) -> None:
+async def test_effects_of_a_write_have_its_depth_and_expiry_has_none(engine: SqliteEngine) -> None:
     past = b'{"ends":"2020-01-01T00:00:00Z"}'
     await engine.alter(P, C, CollectionSpec(expires="ends"))
     await engine.write(P, C, Put("d1", past, NO_PRECONDITION), depth=5)
@@ -265,7 +265,7 @@ async def test_what_follows_from_a_write_is_as_deep_and_what_time_does_is_not(en
     assert told == [("create", 5), ("delete", 6), ("create", 6), ("delete", 0)]
 
 
-async def test_the_log_tells_the_whole_story_of_every_document(engine: SqliteEngine) -> None:
+async def test_the_log_holds_every_change_of_every_document(engine: SqliteEngine) -> None:
     writes = [Step(C, Put(f"d{n % 7}", msgspec.json.encode({"n": n}), NO_PRECONDITION)) for n in range(100)]
     await asyncio.gather(*(engine.commit(P, (step,)) for step in writes))
 

@@ -1,4 +1,4 @@
-"""The conformance suite of the Engine Protocol: what holds whichever engine keeps the documents."""
+"""The conformance suite of the Engine Protocol: these claims hold for every engine."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_created_document_is_read_back(engine: Engine) -> None:
     assert await engine.get(P, C, "d1") == created
 
 
-async def test_what_was_never_written_is_not_there(engine: Engine) -> None:
+async def test_a_document_that_was_never_written_is_missing(engine: Engine) -> None:
     assert await engine.get(P, C, "d1") is None
     assert (await engine.page(P, C, "", 10)).items == ()
     with pytest.raises(DocumentNotFound):
@@ -65,7 +65,7 @@ async def test_an_id_is_taken_once(engine: Engine) -> None:
     assert stored.body == b'{"a":1}'
 
 
-async def test_each_write_raises_the_revision_and_keeps_the_birthday(engine: Engine) -> None:
+async def test_each_write_raises_the_revision_and_keeps_the_time_of_creation(engine: Engine) -> None:
     first = await written(engine, put("d1", b'{"a":1}'))
     second = await written(engine, put("d1", b'{"b":2}'))
     third = await written(engine, patch("d1", b'{"b":null,"c":3}'))
@@ -76,7 +76,7 @@ async def test_each_write_raises_the_revision_and_keeps_the_birthday(engine: Eng
     assert third.body == b'{"c":3}'
 
 
-async def test_a_deleted_document_is_gone_and_may_begin_again(engine: Engine) -> None:
+async def test_a_deleted_document_is_gone_and_its_id_can_be_used_again(engine: Engine) -> None:
     await written(engine, put("d1"))
     await written(engine, put("d1"))
 
@@ -102,7 +102,7 @@ async def test_a_write_against_another_revision_changes_nothing(engine: Engine) 
     assert (await written(engine, put("d1", absent=True))).rev == 4
 
 
-async def test_a_revision_of_what_does_not_exist_is_stale(engine: Engine) -> None:
+async def test_a_revision_of_a_missing_document_is_stale(engine: Engine) -> None:
     for write in (put("d1", rev=1), patch("d1", b"{}", rev=1), Delete("d1", Precondition(rev=1))):
         with pytest.raises(StaleRevision) as refused:
             await engine.write(P, C, write)
@@ -121,7 +121,7 @@ async def test_a_patch_cannot_grow_a_document_beyond_its_limit(engine: Engine) -
     assert stored.rev == 1
 
 
-async def test_of_many_writers_at_one_revision_exactly_one_wins(engine: Engine) -> None:
+async def test_exactly_one_of_many_writers_at_one_revision_wins(engine: Engine) -> None:
     await written(engine, put("d1", b'{"n":0}'))
 
     writes = (engine.write(P, C, put("d1", b'{"n":%d}' % number, rev=1)) for number in range(50))
@@ -133,7 +133,7 @@ async def test_of_many_writers_at_one_revision_exactly_one_wins(engine: Engine) 
     assert await engine.get(P, C, "d1") == won[0]
 
 
-async def test_pages_give_every_document_once_in_order_of_its_id(engine: Engine) -> None:
+async def test_pages_hold_every_document_once_in_the_order_of_ids(engine: Engine) -> None:
     ids = sorted(f"{number:03}{end}" for number in range(70) for end in ("A", "_", "-", "a"))
     await asyncio.gather(*(engine.write(P, C, put(id)) for id in reversed(ids)))
 
@@ -141,7 +141,7 @@ async def test_pages_give_every_document_once_in_order_of_its_id(engine: Engine)
         assert await walked(engine, limit) == ids
 
 
-async def test_a_walk_is_not_disturbed_by_writes_around_it(engine: Engine) -> None:
+async def test_writes_between_pages_do_not_disturb_the_walk(engine: Engine) -> None:
     ids = [f"m{number:03}" for number in range(100)]
     await asyncio.gather(*(engine.write(P, C, put(id)) for id in ids))
 

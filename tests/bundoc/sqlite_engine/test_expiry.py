@@ -1,4 +1,4 @@
-"""Documents that end: gone from every read at their time, from the file soon after."""
+"""Documents expire: they are hidden from every read at their time, and deleted from the file soon after."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ async def listed(service: BundocService) -> list[str]:
         (b"{}", None),
     ],
 )
-def test_a_time_is_read_where_there_is_one(body: bytes, at: int | None) -> None:
-    """Documents 9: what is no moment by RFC 3339 ends nothing."""
+def test_a_field_with_a_valid_time_sets_the_end(body: bytes, at: int | None) -> None:
+    """Documents 9: a text that is no time by RFC 3339 expires nothing."""
     assert ends_at(body, ["ends", "at"]) == at
 
 
-async def test_a_document_whose_time_has_passed_is_in_no_answer(service: BundocService) -> None:
+async def test_an_expired_document_is_in_no_answer(service: BundocService) -> None:
     await service.put_collection(CALLER, "sessions", TIMED)
 
     await put(service, "old", PAST)
@@ -73,7 +73,7 @@ async def test_a_document_whose_time_has_passed_is_in_no_answer(service: BundocS
     assert msgspec.json.decode(folded.body) == {"items": [{"n": 2}]}
 
 
-async def test_an_ended_document_stands_in_no_writes_way(service: BundocService) -> None:
+async def test_an_expired_document_blocks_no_write(service: BundocService) -> None:
     unique = CollectionSpec((IndexSpec(("email",), "email", unique=True),), expires="ends.at")
     await service.put_collection(CALLER, "sessions", unique)
     await put(service, "a", PAST, email="ada@a.example")
@@ -86,7 +86,7 @@ async def test_an_ended_document_stands_in_no_writes_way(service: BundocService)
         await put(service, "c", FUTURE, email="ada@a.example")
 
 
-async def test_patching_what_has_ended_finds_nothing(service: BundocService) -> None:
+async def test_a_patch_of_an_expired_document_finds_nothing(service: BundocService) -> None:
     await service.put_collection(CALLER, "sessions", TIMED)
     await put(service, "old", PAST)
 
@@ -94,7 +94,7 @@ async def test_patching_what_has_ended_finds_nothing(service: BundocService) -> 
         await service.patch(CALLER, "sessions", "old", b'{"a":1}', NO_PRECONDITION)
 
 
-async def test_tending_deletes_what_has_ended_and_says_so_in_the_log(service: BundocService) -> None:
+async def test_upkeep_deletes_expired_documents_and_logs_it(service: BundocService) -> None:
     await service.put_collection(CALLER, "sessions", TIMED)
     for number in range(450):
         await put(service, f"old{number}", PAST)
@@ -108,7 +108,7 @@ async def test_tending_deletes_what_has_ended_and_says_so_in_the_log(service: Bu
     assert [(one.op, one.seq) for one in changes.items] == [("delete", 452 + number) for number in range(450)]
 
 
-async def test_documents_stored_before_are_asked_when_they_end(service: BundocService) -> None:
+async def test_documents_stored_before_the_setting_expire_too(service: BundocService) -> None:
     for number in range(250):
         await put(service, f"d{number}", PAST if number % 2 else FUTURE)
 
@@ -120,7 +120,9 @@ async def test_documents_stored_before_are_asked_when_they_end(service: BundocSe
     assert (await service.collection(CALLER, "sessions")).expires is None
 
 
-async def test_asking_goes_on_after_a_crash(tmp_path: Path, kms: FakeKms, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reading_of_expiry_times_continues_after_a_crash(
+    tmp_path: Path, kms: FakeKms, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with sqlite_engine(tmp_path / "d", kms) as engine:
         service = BundocService(engine)
         for number in range(3):

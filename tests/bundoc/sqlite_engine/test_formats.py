@@ -1,6 +1,6 @@
-"""Files that older versions really wrote (`files/write.py`) open, and hold all that was written.
+"""Files that older versions wrote (`files/write.py`) open, and hold every document.
 
-Whoever makes a new format adds a folder: the files as the code before wrote them.
+A new format needs a new folder here: files that the code of the previous format has written.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ FILES = Path(__file__).parents[1] / "files"
 CALLER = secret_caller(PROJECT)
 
 
-def test_every_format_is_remembered() -> None:
+def test_there_is_a_file_of_every_format() -> None:
     kept = {int(path.name.removeprefix("format-")) for path in FILES.glob("format-*")}
 
     assert kept >= set(range(1, FORMAT))
 
 
 @pytest.mark.parametrize("format", sorted(path.name for path in FILES.glob("format-*")))
-async def test_an_old_file_opens_with_all_it_holds(tmp_path: Path, format: str) -> None:
+async def test_an_old_file_opens_with_all_its_documents(tmp_path: Path, format: str) -> None:
     shutil.copytree(FILES / format, tmp_path / "bundoc" / PROJECT)
     expected: dict[str, Any] = msgspec.json.decode((FILES / format / "expected.json").read_bytes())
     last = expected["last_change"]
 
-    for _ in range(2):  # as it was, and as it was brought up
+    for _ in range(2):  # the file as it was, and after it was brought up to date
         async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
             service = BundocService(engine)
             for collection, bodies in expected["documents"].items():
@@ -67,7 +67,7 @@ async def test_an_old_file_opens_with_all_it_holds(tmp_path: Path, format: str) 
 
 
 @pytest.mark.parametrize("format", sorted(path.name for path in FILES.glob("format-*")))
-async def test_an_old_file_that_nobody_opened_since_is_kept_by_a_restore(tmp_path: Path, format: str) -> None:
+async def test_a_restore_keeps_an_old_file_that_was_not_opened_since(tmp_path: Path, format: str) -> None:
     shutil.copytree(FILES / format, tmp_path / "bundoc" / PROJECT)
     expected: dict[str, Any] = msgspec.json.decode((FILES / format / "expected.json").read_bytes())
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:

@@ -1,4 +1,4 @@
-"""Documents 4: a unique index accepts what holds no value twice, in whatever order, before and after it is made."""
+"""Documents 4: a unique index accepts values that are held once, in any order, before and after it is built."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ INDEXES = (("k",), ("-k",), ("k.x",), ("k", "m"), ("m", "-k.x"))
 
 
 async def put(service: BundocService, id: str, document: dict[str, Any]) -> bool:
-    """Return whether it was taken."""
+    """Return True if the document was accepted."""
     try:
         await service.put(SERVER, C, id, msgspec.json.encode(document), NO_PRECONDITION)
     except UniqueViolation:
@@ -39,7 +39,7 @@ async def put(service: BundocService, id: str, document: dict[str, Any]) -> bool
 
 
 def collide(one: dict[str, Any], other: dict[str, Any], fields: tuple[str, ...]) -> bool:
-    """Say by the meaning of a unique index whether the documents hold the same: a value in each of its fields."""
+    """True if two documents hold the same value in each field of the index, by the plain meaning of a unique index."""
     return bool(held(one, fields) & held(other, fields))
 
 
@@ -56,10 +56,10 @@ def random_document(chance: random.Random) -> dict[str, Any]:
 @pytest.mark.explore
 @pytest.mark.parametrize("fields", INDEXES, ids=str)
 @pytest.mark.parametrize("seed", seeds(2))
-async def test_a_unique_index_takes_what_is_not_held_twice(
+async def test_a_unique_index_accepts_values_that_are_held_once(
     seed: int, fields: tuple[str, ...], service: BundocService
 ) -> None:
-    """Documents 4: as writes come, over what is stored, and in the other order."""
+    """Documents 4: for writes after the index, for an index over stored documents, and in the other order."""
     chance = random.Random(seed)
     spec = CollectionSpec((IndexSpec(fields, "once", unique=True),))
     await service.put_collection(SERVER, C, spec)
@@ -78,7 +78,7 @@ async def test_a_unique_index_takes_what_is_not_held_twice(
             del taken[gone]
 
     await service.put_collection(SERVER, C, CollectionSpec(()))
-    await service.put_collection(SERVER, C, spec)  # built over what it let in
+    await service.put_collection(SERVER, C, spec)  # built over the documents that it accepted
     await service.drop_collection(SERVER, C)
     await service.put_collection(SERVER, C, spec)
     for id in sorted(taken, reverse=True):
@@ -87,7 +87,7 @@ async def test_a_unique_index_takes_what_is_not_held_twice(
 
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(3))
-async def test_a_unique_index_is_built_where_nothing_is_held_twice(seed: int, service: BundocService) -> None:
+async def test_a_unique_index_is_built_if_no_value_is_held_twice(seed: int, service: BundocService) -> None:
     """Documents 4."""
     chance = random.Random(seed)
     for round, fields in enumerate(INDEXES):
@@ -104,8 +104,8 @@ async def test_a_unique_index_is_built_where_nothing_is_held_twice(seed: int, se
         assert refused == alike, documents
 
 
-async def test_what_has_ended_stands_in_no_ones_way(service: BundocService) -> None:
-    """Documents 4: an ended document makes way, whatever it holds; others without a value are left alone."""
+async def test_an_expired_document_blocks_no_unique_value(service: BundocService) -> None:
+    """Documents 4: an expired document is deleted, whatever it holds; others without a value stay."""
     spec = CollectionSpec((IndexSpec(("k",), unique=True),), expires="ends")
     await service.put_collection(SERVER, C, spec)
     ended: tuple[Any, ...] = (None, [], [{"a": 1}, 7], [[2]])

@@ -1,4 +1,4 @@
-"""A file of format 6 that holds what is refused or read otherwise today (`files/write_faults.py`) is made good."""
+"""A file of format 6 with values that are refused or read differently today (`files/write_faults.py`) is mended."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def found(service: BundocService, where: dict[str, Any], collection: str =
 
 
 async def test_control_characters_in_names_become_their_pictures(service: BundocService) -> None:
-    """Documents 3: nothing of an old file is lost, and no name is taken for its beginning."""
+    """Documents 3: nothing of an old file is lost, and no name is read as its own beginning."""
     assert await fields(service, "names", "cut") == {"x\u2400y": 1}
     assert await fields(service, "names", "apart") == {"x\u2400": 1, "x": 2}
     assert await fields(service, "names", "owner") == {"owner\u2400": "ann", "owner": "bob"}
@@ -58,11 +58,11 @@ async def test_large_documents_are_mended_one_by_one(tmp_path: Path, monkeypatch
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
         pieces = BundocService(engine)
         await test_control_characters_in_names_become_their_pictures(pieces)
-        await test_indexes_know_the_names_as_they_are_now(pieces)
+        await test_indexes_use_the_new_names(pieces)
 
 
-async def test_indexes_know_the_names_as_they_are_now(service: BundocService) -> None:
-    """Documents 3: filters with and without an index agree."""
+async def test_indexes_use_the_new_names(service: BundocService) -> None:
+    """Documents 3: a filter finds the same with an index and without."""
     assert await found(service, {"x": 1}) == []
     assert await found(service, {"x": 2}) == ["apart"]
     assert await found(service, {"x": {"$in": [1, 2, 3]}}) == ["apart", "taken"]
@@ -74,7 +74,7 @@ async def test_indexes_know_the_names_as_they_are_now(service: BundocService) ->
 
 
 async def test_a_renamed_document_has_a_new_revision_and_an_entry_in_the_log(service: BundocService) -> None:
-    """Documents 5: what is seen under a revision stays what it was."""
+    """Documents 5: the content under a revision never changes."""
     assert (await service.get(CALLER, "names", "owner")).rev == 2
     assert (await service.get(CALLER, "names", "plain")).rev == 1
     log = (await service.changes(CALLER, 0, 500, 0.0)).items
@@ -84,7 +84,7 @@ async def test_a_renamed_document_has_a_new_revision_and_an_entry_in_the_log(ser
     assert last["names", "plain"] == ("create", 1)
 
 
-async def test_revisions_go_on_above_all_that_the_log_knows(service: BundocService) -> None:
+async def test_revisions_continue_above_those_in_the_log(service: BundocService) -> None:
     """Documents 5: `back` was deleted at revision 3 and stored again at 1; `gone` was deleted at 3."""
     back = await service.get(CALLER, "revs", "back")
     assert (back.rev, await fields(service, "revs", "back")) == (4, {"v": 9})
@@ -93,8 +93,8 @@ async def test_revisions_go_on_above_all_that_the_log_knows(service: BundocServi
     assert (await service.put(CALLER, "revs", "new", b"{}", NO_PRECONDITION)).rev == 1
 
 
-async def test_unique_indexes_know_what_they_did_not_know(service: BundocService) -> None:
-    """Documents 4: what was alike before stays, and is refused when it is written; nothing else is."""
+async def test_unique_indexes_hold_the_keys_that_they_lacked(service: BundocService) -> None:
+    """Documents 4: equal documents stay, and are refused when they are next written; others are not refused."""
     for id in ("one", "two", "three", "empty", "null"):
         assert await fields(service, "arrays", id)
     with pytest.raises(UniqueViolation):
@@ -107,8 +107,8 @@ async def test_unique_indexes_know_what_they_did_not_know(service: BundocService
         assert (await service.put(CALLER, "arrays", id, b'{"k":%b}' % value, NO_PRECONDITION)).rev == 1
 
 
-async def test_times_that_are_none_end_nothing_any_more(service: BundocService) -> None:
-    """Documents 9: a document that an earlier version would have ended by a wrong reading is there."""
+async def test_invalid_times_expire_nothing_any_more(service: BundocService) -> None:
+    """Documents 9: a document is there that an earlier version would have deleted after reading its time wrongly."""
     assert await found(service, {}, "times") == ["future", "no_colon", "no_offset"]
     await service.tend()
     assert await fields(service, "times", "no_offset") == {"e": "2020-01-01T00:00:00"}
@@ -118,7 +118,7 @@ async def test_times_that_are_none_end_nothing_any_more(service: BundocService) 
 
 
 async def test_a_backup_of_an_old_format_is_restored_above_what_it_replaces(tmp_path: Path) -> None:
-    """Documents 5: in such a file a revision may have been given twice already, so its documents get others."""
+    """Documents 5: such a file may have given a revision twice already, so its documents get new ones."""
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
         service = BundocService(engine)
         for number in range(7):
@@ -138,4 +138,4 @@ async def test_a_backup_of_an_old_format_is_restored_above_what_it_replaces(tmp_
 
 
 async def kept(_contents: Contents) -> None:
-    """The safety copy is not looked at here."""
+    """A safety copy that this test does not read."""

@@ -1,4 +1,4 @@
-"""Which files are open: no more than allowed, no key older than allowed."""
+"""Open files: no more than allowed, and no key older than allowed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def begun(engine: SqliteEngine, *projects: str) -> None:
         await engine.write(project, C, Create("d1", f'{{"of":"{project}"}}'.encode()))
 
 
-async def test_the_least_recently_used_is_closed_and_opens_again(engine: SqliteEngine) -> None:
+async def test_the_least_recently_used_file_is_closed_and_opens_again(engine: SqliteEngine) -> None:
     projects = [f"prj_{number}" for number in range(10)]
     await begun(engine, *projects)
     assert set(engine.files.files) == set(projects[7:])
@@ -102,7 +102,7 @@ async def test_many_projects_at_once_take_turns(engine: SqliteEngine) -> None:
         assert await engine.get(f"prj_{number}", C, "d1") is not None
 
 
-async def test_when_all_are_in_use_another_is_refused(engine: SqliteEngine) -> None:
+async def test_when_all_files_are_in_use_another_one_is_refused(engine: SqliteEngine) -> None:
     await begun(engine, "prj_1", "prj_2", "prj_3")
     files = engine.files
 
@@ -113,7 +113,7 @@ async def test_when_all_are_in_use_another_is_refused(engine: SqliteEngine) -> N
     assert await engine.get("prj_4", C, "d1") is None
 
 
-async def test_what_is_idle_is_closed_and_what_is_not_stays(engine: SqliteEngine, seconds: Seconds) -> None:
+async def test_only_idle_files_are_closed(engine: SqliteEngine, seconds: Seconds) -> None:
     await begun(engine, "prj_1", "prj_2")
 
     seconds.advance(59)
@@ -125,7 +125,7 @@ async def test_what_is_idle_is_closed_and_what_is_not_stays(engine: SqliteEngine
     assert await engine.get("prj_1", C, "d1") is not None
 
 
-async def test_a_project_that_was_written_to_is_idle_in_the_end(engine: SqliteEngine, seconds: Seconds) -> None:
+async def test_a_project_with_writes_becomes_idle_too(engine: SqliteEngine, seconds: Seconds) -> None:
     await begun(engine, P)
 
     for _ in range(5):
@@ -135,13 +135,13 @@ async def test_a_project_that_was_written_to_is_idle_in_the_end(engine: SqliteEn
     assert P not in engine.files.files
 
 
-async def test_a_cold_project_asked_by_many_at_once_is_opened_once(engine: SqliteEngine, kms: FakeKms) -> None:
+async def test_many_calls_for_a_closed_project_open_it_once(engine: SqliteEngine, kms: FakeKms) -> None:
     await asyncio.gather(*(engine.get(P, C, "d1") for _ in range(50)))
 
     assert kms.calls == ["generate_data_key"]
 
 
-async def test_whoever_asked_first_may_leave(engine: SqliteEngine) -> None:
+async def test_the_first_caller_may_leave_while_the_file_opens(engine: SqliteEngine) -> None:
     first = asyncio.create_task(engine.get(P, C, "d1"))
     second = asyncio.create_task(engine.get(P, C, "d1"))
     await asyncio.sleep(0)
@@ -162,7 +162,7 @@ async def test_a_key_is_proven_again_before_it_is_too_old(engine: SqliteEngine, 
     assert kms.calls == ["unwrap_data_key", "rewrap_data_key"] * 2
 
 
-async def test_an_old_key_is_proven_by_whoever_needs_it(engine: SqliteEngine, kms: FakeKms, seconds: Seconds) -> None:
+async def test_the_next_call_proves_an_old_key(engine: SqliteEngine, kms: FakeKms, seconds: Seconds) -> None:
     await begun(engine, P)
     kms.calls.clear()
 
@@ -220,7 +220,7 @@ async def test_a_project_in_use_is_dropped_once_its_writes_are_done(engine: Sqli
 @pytest.mark.parametrize(
     "project", ["", ".", "..", "../prj_a", "prj_a/..", "prj_", "prj_A", "PRJ_a", "prj_a\n", "x", "a/b"]
 )
-async def test_what_is_no_project_never_becomes_a_path(engine: SqliteEngine, tmp_path: Path, project: str) -> None:
+async def test_an_invalid_project_id_never_becomes_a_path(engine: SqliteEngine, tmp_path: Path, project: str) -> None:
     before = sorted(tmp_path.rglob("*"))
 
     with pytest.raises(InvalidInput):
@@ -231,7 +231,7 @@ async def test_what_is_no_project_never_becomes_a_path(engine: SqliteEngine, tmp
     assert sorted(tmp_path.rglob("*")) == before
 
 
-async def test_a_second_process_is_refused_by_the_name_of_the_directory(engine: SqliteEngine, tmp_path: Path) -> None:
+async def test_a_second_process_is_refused_with_the_name_of_the_directory(engine: SqliteEngine, tmp_path: Path) -> None:
     with pytest.raises(DirectoryTaken, match=f"{tmp_path}/bundoc .*process {os.getpid()}"):
         async with sqlite_engine(tmp_path / "bundoc", FakeKms()):
             pass

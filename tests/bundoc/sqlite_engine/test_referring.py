@@ -1,4 +1,4 @@
-"""Random documents that refer to each other, random deletions: what is left is what a plain reading leaves."""
+"""Random documents refer to each other; a plain model tells which of them are left after random deletions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def held(value: Any) -> list[str]:
 
 
 def after_deletion(fields: Fields, world: World, key: Key) -> World | None:
-    """Give what is left, None where it is refused."""
+    """Return the documents that are left, None if the deletion is refused."""
     gone = {key}
     while (
         more := {
@@ -114,7 +114,7 @@ async def test_deletions_leave_what_a_plain_reading_leaves(drawn: tuple[Fields, 
 
             for key in deletions:
                 if key not in world:
-                    continue  # it went with another
+                    continue  # it was deleted with another one
                 expected = after_deletion(fields, world, key)
                 if expected is None:
                     with pytest.raises(DocumentReferenced):

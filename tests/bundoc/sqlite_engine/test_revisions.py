@@ -40,7 +40,7 @@ async def put(bundoc: BundocRoom, id: str, **fields: Any) -> Document:
     return await bundoc.put(SERVER, C, id, msgspec.json.encode(fields), NO_PRECONDITION)
 
 
-async def test_a_document_that_was_deleted_goes_on_behind_its_last_revision(bundoc: BundocRoom) -> None:
+async def test_a_document_stored_again_continues_after_its_last_revision(bundoc: BundocRoom) -> None:
     await put(bundoc, "x", v=1)
     await bundoc.delete(SERVER, C, "x", NO_PRECONDITION)
 
@@ -55,7 +55,7 @@ async def test_a_document_that_was_deleted_goes_on_behind_its_last_revision(bund
     assert (await put(bundoc, "y")).rev == 1  # an id that was never used
 
 
-async def test_deleting_and_creating_in_one_commit_goes_on(bundoc: BundocRoom) -> None:
+async def test_deleting_and_creating_in_one_commit_raises_the_revision(bundoc: BundocRoom) -> None:
     await put(bundoc, "x", v=1)
     delete, create = {"op": "delete", "collection": C, "id": "x"}, {"op": "create", "collection": C, "id": "x"}
 
@@ -97,7 +97,7 @@ async def test_a_dropped_collection_leaves_its_revisions_behind(bundoc: BundocRo
     assert other.rev == 1
 
 
-async def test_a_restore_goes_on_above_what_it_replaced(bundoc: BundocRoom) -> None:
+async def test_a_restore_continues_above_the_revisions_it_replaced(bundoc: BundocRoom) -> None:
     await put(bundoc, "x", v=1)
     id = await backed_up(bundoc)
     replaced = await put(bundoc, "x", v=2)
@@ -105,13 +105,13 @@ async def test_a_restore_goes_on_above_what_it_replaced(bundoc: BundocRoom) -> N
     await restored(bundoc, id)
 
     kept = await bundoc.get(SERVER, C, "x")
-    assert (kept.rev, msgspec.json.decode(kept.body)["v"]) == (1, 1)  # as it was under this revision
+    assert (kept.rev, msgspec.json.decode(kept.body)["v"]) == (1, 1)  # the content under this revision
     assert (await put(bundoc, "x", v=3)).rev > replaced.rev
     assert (await put(bundoc, "y", v=2)).rev > 1
     assert (await put(bundoc, "z")).rev > 1
 
 
-async def test_a_clone_has_the_revisions_of_its_source_where_nothing_was_before(bundoc: BundocRoom) -> None:
+async def test_a_clone_into_an_empty_project_keeps_the_revisions_of_its_source(bundoc: BundocRoom) -> None:
     await put(bundoc, "x", v=1)
     await put(bundoc, "x", v=2)
     id = await backed_up(bundoc)
@@ -152,7 +152,7 @@ async def test_no_revision_of_an_id_is_seen_with_two_contents(seed: int, tmp_pat
 
 
 class History:
-    """`seen`: each revision of an id that was ever answered, with what it held. `kept`: backups, by their owner."""
+    """`seen`: each revision of an id that was ever answered, with its content. `kept`: backups, by their owner."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -197,7 +197,7 @@ class History:
                     source, backup = self.chance.choice(self.kept)
                     await restored(bundoc, backup, owner, source)
         except Problem:
-            pass  # what is refused shows nothing
+            pass  # a refused call shows no revision
 
     def swap(self, id: str) -> bytes:
         delete = {"op": "delete", "collection": C, "id": id}
@@ -216,7 +216,7 @@ class History:
 
 
 def test_old_deletions_are_folded_into_a_floor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documents 5: what is remembered by id is bounded; beyond, new documents begin above what was forgotten."""
+    """Documents 5: the memory of deleted ids is bounded; new documents begin above the forgotten revisions."""
     monkeypatch.setattr(revisions, "MOST_ENDED", 10)
     connection = remembering()
     known = Revisions(connection)
@@ -233,7 +233,7 @@ def test_old_deletions_are_folded_into_a_floor(monkeypatch: pytest.MonkeyPatch) 
     assert Revisions(connection).floors == known.floors == {C: 5}
 
 
-def test_one_transaction_may_end_more_than_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_transaction_may_delete_more_documents_than_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revisions, "MOST_ENDED", 10)
     connection = remembering()
     known = Revisions(connection)
@@ -246,7 +246,7 @@ def test_one_transaction_may_end_more_than_is_remembered(monkeypatch: pytest.Mon
     assert known.last(connection, C, 1, "d0-0") == 2
 
 
-def test_floors_of_dropped_collections_are_shared_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_floors_of_dropped_collections_become_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revisions, "MOST_FLOORS", 3)
     connection = remembering()
     known = Revisions(connection)

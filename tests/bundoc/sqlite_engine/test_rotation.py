@@ -121,7 +121,7 @@ async def test_nothing_is_readable_in_the_copy(
 
 
 class Overtaken(Progress):
-    """A copy that stands still at its first page until the file is being replaced."""
+    """A copy that waits at its first page until the file is being replaced."""
 
     def tell(self, done_bytes: int, total_bytes: int) -> None:
         until = time.monotonic() + PATIENCE_SECONDS
@@ -133,7 +133,7 @@ class Overtaken(Progress):
     overtaken = False
 
 
-async def test_a_copy_that_a_new_key_overtakes_is_made_anew_under_it(engine: SqliteEngine, tmp_path: Path) -> None:
+async def test_a_backup_begins_anew_when_a_rotation_replaces_the_file(engine: SqliteEngine, tmp_path: Path) -> None:
     await filled(engine, 100)
     copies, folder = SqliteCopies(engine.files, engine.waiters), tmp_path / "copy"
     folder.mkdir()
@@ -148,7 +148,7 @@ async def test_a_copy_that_a_new_key_overtakes_is_made_anew_under_it(engine: Sql
     copies.close()
 
 
-async def test_asking_twice_is_one_rotation(engine: SqliteEngine, kms: FakeKms) -> None:
+async def test_two_requests_begin_one_rotation(engine: SqliteEngine, kms: FakeKms) -> None:
     await filled(engine, 10)
     kms.calls.clear()
 
@@ -226,13 +226,13 @@ async def test_a_rotation_that_fails_leaves_the_old_key_in_use(
     assert key_of(engine) != old
 
 
-async def test_a_rotation_gives_way_to_a_restore(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_restore_ends_a_rotation(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     await filled(engine, 100)
     old = key_of(engine)
     sync = rekeying.Rekeying.sync
 
     def without_its_draft(copy: rekeying.Rekeying) -> None:
-        copy.path.unlink()  # as whoever settles which of two keys is the file's
+        copy.path.unlink()  # as `find_key` does when it decides between two keys
         sync(copy)
 
     with monkeypatch.context() as patched:
@@ -242,7 +242,7 @@ async def test_a_rotation_gives_way_to_a_restore(engine: SqliteEngine, monkeypat
     assert (state.failed, key_of(engine)) == ("data_busy", old)
 
 
-async def test_a_copy_that_took_the_place_is_opened_though_that_could_not_be_noted(
+async def test_a_replaced_file_opens_although_the_key_file_could_not_be_written(
     engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await filled(engine, 100)
@@ -272,7 +272,7 @@ async def test_a_destroyed_key_rotates_nothing(engine: SqliteEngine, kms: FakeKm
     assert (await rotated(engine)).failed == "key_destroyed"
 
 
-async def test_a_project_that_ends_ends_its_rotation(
+async def test_the_end_of_a_project_ends_its_rotation(
     engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)  # never done

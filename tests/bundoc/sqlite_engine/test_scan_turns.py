@@ -1,4 +1,4 @@
-"""Queries of one project run side by side, wait for a bounded time, and end when nobody wants them any more."""
+"""Queries of one project run side by side, wait for a bounded time, and stop when their caller leaves."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_one_project_cannot_keep_the_others_from_querying(engine: SqliteEn
     assert (await third).items[0].id == "d1"
 
 
-async def test_whoever_leaves_stops_the_own_query_and_no_other(engine: SqliteEngine) -> None:
+async def test_a_caller_that_leaves_stops_its_own_query_only(engine: SqliteEngine) -> None:
     file = await made_endless(engine, P, SLOW)
     leaving, staying = asked(engine), asked(engine)
     await running(engine, 2)
@@ -120,7 +120,7 @@ async def test_a_fold_stops_as_well(engine: SqliteEngine) -> None:
     assert file.users == 0
 
 
-async def test_whoever_waits_for_a_turn_may_leave_too(engine: SqliteEngine) -> None:
+async def test_a_caller_that_waits_for_a_turn_may_leave(engine: SqliteEngine) -> None:
     await made_endless(engine, P, SLOW)
     slow = [asked(engine), asked(engine)]
     await running(engine, 2)

@@ -1,4 +1,4 @@
-"""Group commit: shared by all, answerable for each."""
+"""Group commit: writes share a commit, and each gets its own result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ P, C = "prj_a", "posts"
 
 
 async def opened(engine: SqliteEngine) -> tuple[ProjectFile, Writer]:
-    """Give the open project and its writer, which has written once."""
+    """Return the open project and its writer, which has written once."""
     await engine.write(P, C, Create("first", b"{}"))
     file = engine.files.ready(P)
     assert file is not None
@@ -116,7 +116,7 @@ async def test_a_failed_commit_fails_the_whole_batch(engine: SqliteEngine) -> No
     assert await engine.write(P, "fresh", Create("d1", b"{}")) is not None
 
 
-async def test_a_full_disk_is_told_and_nothing_of_the_batch_is_kept(engine: SqliteEngine) -> None:
+async def test_a_full_disk_is_reported_and_nothing_of_the_batch_is_kept(engine: SqliteEngine) -> None:
     _, writer = await opened(engine)
     assert writer.connection is not None
     writer.connection.pragma("max_page_count", writer.connection.pragma("page_count") + 4)
@@ -133,7 +133,7 @@ async def test_a_full_disk_is_told_and_nothing_of_the_batch_is_kept(engine: Sqli
     assert await engine.write(P, C, Create("large", large)) is not None
 
 
-async def test_beyond_the_queue_a_write_is_refused_at_once(tmp_path: Path) -> None:
+async def test_a_full_queue_refuses_a_write_at_once(tmp_path: Path) -> None:
     settings = BundocSettings(queued_writes=10, batch_writes=5)
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(), settings) as engine:
         await opened(engine)
@@ -160,7 +160,7 @@ async def test_the_queue_is_bounded_in_bytes_too(tmp_path: Path) -> None:
         assert isinstance(results[0], Stored)
 
 
-async def test_whoever_leaves_early_stops_nobody_else(engine: SqliteEngine) -> None:
+async def test_a_caller_that_leaves_early_stops_no_other(engine: SqliteEngine) -> None:
     await opened(engine)
 
     writes = [asyncio.create_task(engine.write(P, C, Create(f"d{number}", b"{}"))) for number in range(50)]

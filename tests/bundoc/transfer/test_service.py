@@ -1,4 +1,4 @@
-"""Export and import as lines: what goes out comes in again, and what is wrong is told by its line."""
+"""Export and import as lines: exported documents can be imported again, and errors name their line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def bundoc(tmp_path: Path, kms: FakeKms) -> AsyncIterator[Bundoc]:
         yield bundoc
 
 
-async def test_what_was_exported_comes_in_again_as_it_was(bundoc: Bundoc) -> None:
+async def test_exported_documents_are_imported_unchanged(bundoc: Bundoc) -> None:
     for number in range(450):
         await put(bundoc, f"d{number:03}", b'{"n":%d.50,"big":9007199254740993,"text":"\\u00e9\\n"}' % number)
     await bundoc.create(SERVER, "others", b'{"_id":"o1"}')
@@ -41,7 +41,7 @@ async def test_what_was_exported_comes_in_again_as_it_was(bundoc: Bundoc) -> Non
     ]
 
 
-async def test_an_export_is_in_the_order_of_ids_and_goes_on_behind_one(bundoc: Bundoc) -> None:
+async def test_an_export_is_in_the_order_of_ids_and_continues_after_one(bundoc: Bundoc) -> None:
     for collection in ("a", "b", "c"):
         for number in range(3):
             await bundoc.create(SERVER, collection, b'{"_id":"d%d"}' % number)
@@ -57,7 +57,7 @@ async def test_an_export_is_in_the_order_of_ids_and_goes_on_behind_one(bundoc: B
         await exported_ids(bundoc, None, "b")
 
 
-async def test_modes_decide_what_happens_to_what_is_there(bundoc: Bundoc) -> None:
+async def test_the_mode_decides_about_documents_that_exist(bundoc: Bundoc) -> None:
     await put(bundoc, "d1", b'{"n":"old"}')
     lines = b'{"_id":"d1","_rev":7,"_created":"2020-01-01T00:00:00.000Z","n":"new"}\n{"_id":"d2"}\n'
 
@@ -74,7 +74,7 @@ async def test_modes_decide_what_happens_to_what_is_there(bundoc: Bundoc) -> Non
     assert not document["_created"].startswith("2020")
 
 
-async def test_a_file_may_begin_with_a_mark_and_end_its_lines_as_windows_does(bundoc: Bundoc) -> None:
+async def test_a_file_may_have_a_byte_order_mark_and_windows_line_ends(bundoc: Bundoc) -> None:
     done = await imported(bundoc, b'\xef\xbb\xbf{"_id":"d1"}\r\n\r\n{"_id":"d2"}\r\n\xef\xbb\xbf{"_id":"d3"}', "posts")
 
     assert (done.imported, done.failed, done.errors[0].line) == (2, 1, 4)
@@ -89,7 +89,7 @@ async def test_the_last_of_two_lines_for_one_document_counts(bundoc: Bundoc) -> 
     assert b'"n":8' in (await bundoc.get(SERVER, "posts", "d1")).body
 
 
-async def test_what_is_wrong_is_told_by_its_line_and_stops_no_other(bundoc: Bundoc) -> None:
+async def test_an_error_names_its_line_and_stops_no_other_line(bundoc: Bundoc) -> None:
     lines = b"\n".join(
         (
             b'{"_id":"good1"}',
@@ -136,13 +136,13 @@ async def test_lines_of_a_whole_project_name_their_collection(bundoc: Bundoc) ->
     )
 
 
-async def test_only_the_first_hundred_errors_are_told(bundoc: Bundoc) -> None:
+async def test_only_the_first_hundred_errors_are_listed(bundoc: Bundoc) -> None:
     done = await imported(bundoc, b"nonsense\n" * 1200, "posts")
 
     assert (done.failed, len(done.errors), done.errors[-1].line) == (1200, 100, 100)
 
 
-async def test_an_import_goes_on_from_a_line(bundoc: Bundoc) -> None:
+async def test_an_import_continues_from_a_line(bundoc: Bundoc) -> None:
     lines = b"".join(b'{"_id":"d%d"}\n' % number for number in range(1, 11))
 
     done = await imported(bundoc, lines, "posts", from_line=8)
@@ -167,7 +167,7 @@ async def test_a_project_that_stays_busy_ends_an_import_at_a_known_line() -> Non
     assert (importing.done.imported, importing.done.last_line) == (500, 500)
 
 
-async def test_only_servers_and_developers_move_whole_collections(bundoc: Bundoc) -> None:
+async def test_only_servers_and_developers_export_and_import(bundoc: Bundoc) -> None:
     await put(bundoc, "d1")
     for caller, refusal in (
         (ANYONE, RuleDenied),
@@ -183,7 +183,7 @@ async def test_only_servers_and_developers_move_whole_collections(bundoc: Bundoc
 
 
 @given(st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), max_size=12), st.data())
-def test_lines_do_not_depend_on_how_the_bytes_come(lines: list[bytes], data: st.DataObject) -> None:
+def test_lines_do_not_depend_on_how_the_bytes_are_cut(lines: list[bytes], data: st.DataObject) -> None:
     whole, cut = b"\n".join(lines), Lines(max_bytes=8)
     found: list[ImportLine] = []
     while whole:
@@ -228,5 +228,5 @@ def named(line: dict[str, object]) -> str:
 
 
 def own(line: bytes) -> bytes:
-    """Give what the client wrote, byte for byte."""
+    """Return the client's own fields, byte for byte."""
     return line[: line.index(b'"_rev"')] + line[line.index(b"_updated") + 36 :]

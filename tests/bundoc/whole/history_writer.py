@@ -1,13 +1,13 @@
-"""Works on a few documents in every way at once and says what it asks and what it is told, until it is killed.
+"""A process that writes a few documents in every way and prints each call and answer, until it is killed.
 
-Others read them meanwhile, one or all in one query.
+Other tasks read the documents meanwhile, one of them or all in one query.
 
 python -m tests.bundoc.whole.history_writer <directory> <hex secret of the KMS> <round>
 
-Lines of JSON: `{"call":n,"writes":[[id,op,mark]…]}` before a commit is asked for, `{"ok":n,"seq":s,"revs":[…]}` after
-its answer, `{"no":n}` after a refusal; `{"read":n}` before a read, `{"saw":n,"found":{id:[rev,mark]…}}` after it, with
-null for a document that was not there. What is said has the order in which it came to be. Each write leaves a mark of
-its own, so that whoever reads knows who wrote. `slot` is unique: a claim of one that is taken is refused.
+It prints lines of JSON, in the order of the events: `{"call":n,"writes":[[id,op,mark]…]}` before a commit,
+`{"ok":n,"seq":s,"revs":[…]}` after its answer, `{"no":n}` after a refusal; `{"read":n}` before a read,
+`{"saw":n,"found":{id:[rev,mark]…}}` after it, with null for a missing document. Each write stores its own mark, so that
+a reader knows which write it sees. `slot` is unique: a write with a slot that is taken is refused.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ PROJECT, COLLECTION = "prj_a", "things"
 
 
 def say(line: dict[str, Any]) -> None:
-    os.write(1, msgspec.json.encode(line) + b"\n")  # unbuffered: what is said here was said before the kill
+    os.write(1, msgspec.json.encode(line) + b"\n")  # unbuffered: every line was printed before the kill
 
 
 def chosen(mark: str) -> list[tuple[str, str, str]]:
-    """Give some writes: id, op, mark."""
+    """Return some writes: id, op, mark."""
     ids = random.sample(range(DOCUMENTS), random.choice((1, 1, 1, 2, 4)))
     ops = random.choices(("create", "put", "patch", "inc", "delete", "claim"), (2, 2, 2, 4, 1, 2), k=len(ids))
     return [(f"d{id}", op, f"{mark}.{at}") for at, (id, op) in enumerate(zip(ids, ops, strict=True))]

@@ -1,8 +1,8 @@
-"""Check a history against the clock: what was answered before something else began comes before it.
+"""Check a history against the clock: a call that was answered before another one began comes before it.
 
-The change log numbers the versions of each document. A read saw one of them, or that there was none. It must not be
-older than what was acknowledged, or seen by another, before this read began; nor may it have been asked for only after
-the read was over. What one query saw of several documents must have been there at one moment.
+The change log numbers the versions of each document. A read saw one of these versions, or no document. The version
+must not be older than one that was acknowledged, or seen by another read, before this read began; and its write must
+have been asked for before the read was over. The versions that one query saw must have existed at one moment.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from bunbase.contracts.bundoc import ChangeEntry
 
 Seen = tuple[int, str] | None
 
-FAR: Final = 500  # more versions than can be under way at once
+FAR: Final = 500  # more versions than can be in progress at once
 
 
 class Versions:
-    """Those of one document: version 0 is none; `seqs[v]` is the change that made version v.
+    """The versions of one document. Version 0 is no document; `seqs[v]` is the change that made version v.
 
-    `absent`: the versions at which there was no document; `of_rev`: the others by their revision.
+    `absent`: the versions without a document. `of_rev`: the other versions, by their revision.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Versions:
         self.seqs.append(entry.seq)
 
     def at(self, seq: int) -> int:
-        """Give the version that was there after this change."""
+        """Return the version after this change."""
         return bisect_right(self.seqs, seq) - 1
 
     def until(self, version: int) -> float:
@@ -46,20 +46,20 @@ class Versions:
 
 
 class Clock:
-    """Goes through what was said, in its order."""
+    """Goes through the printed lines in their order."""
 
     def __init__(self, log: list[ChangeEntry], owners: dict[int, str]) -> None:
         self.owners = owners
         self.versions: defaultdict[str, Versions] = defaultdict(Versions)
         for entry in log:
             self.versions[entry.id].add(entry)
-        self.first: dict[str, int] = {}  # of each acknowledged commit, its first change
+        self.first: dict[str, int] = {}  # the first change of each acknowledged commit
         for seq in sorted(owners, reverse=True):
             self.first[owners[seq]] = seq
-        self.asked: dict[str, int] = {}  # when
+        self.asked: dict[str, int] = {}  # the line at which it was asked for
         self.last_acknowledged = 0
-        self.known: defaultdict[str, int] = defaultdict(int)  # by id: no later answer may be older than this version
-        self.begun: dict[str, tuple[int, dict[str, int]]] = {}  # what was known when it began
+        self.known: defaultdict[str, int] = defaultdict(int)  # by id: no later answer may hold an older version
+        self.begun: dict[str, tuple[int, dict[str, int]]] = {}  # the oldest versions that a read may return
         self.reads = 0
 
     def begin(self, call: str, when: int) -> None:
@@ -92,9 +92,9 @@ class Clock:
         self.reads += 1
 
     def _possible(self, id: str, seen: Seen, least: int, when: int) -> list[int]:
-        """Give the first two versions from `least` on that look so and were asked for by then.
+        """Return the first two versions from `least` on that fit this answer and were asked for by then.
 
-        Of a commit whose answer the kill cut off, the numbers are not known: its revision says which it may be.
+        The numbers of a commit without an answer are unknown; its revision tells which changes it may be.
         """
         versions = self.versions[id]
         if seen is None:
@@ -112,7 +112,7 @@ class Clock:
 
 
 def in_real_time(lines: list[dict[str, Any]], log: list[ChangeEntry], owners: dict[int, str]) -> int:
-    """Claim that the history fits the clock; give how many reads were checked."""
+    """Assert that the history fits the clock; return how many reads were checked."""
     clock, ids = Clock(log, owners), {}
     for when, line in enumerate(lines):
         if "call" in line:

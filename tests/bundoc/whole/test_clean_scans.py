@@ -1,7 +1,7 @@
-"""Documents 1: however a scan ends, what is read afterwards is as it was written last.
+"""Documents 1: however a scan ends, later reads see the last writes.
 
-Every refusal that there is inside a scan stands in REFUSALS; a new one joins it. Each is held while everything is read
-again: its traceback holds the frames, and with them the generators, that it was raised among.
+REFUSALS lists every error that can end a scan; a new kind of error must be added to it. The test keeps each exception
+while it reads everything again: its traceback holds the frames in which it was raised, and their generators.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ ADA: Final = publishable_caller(P, EndUser("ada", "ada@example.com", "", {}, "")
 DOCUMENTS: Final = 1001
 MAX_SCAN: Final = 500
 
-PATIENT: Final = 1200  # documents that a service examines which is to get to the end
+PATIENT: Final = 1200  # documents that a service may examine if it must reach the end
 
 
 class Place:
-    """An engine with much in it, a service that gives up early, and one that does not."""
+    """An engine with many documents, a service that gives up early, and one that does not."""
 
     def __init__(self, engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.engine = engine
@@ -261,7 +261,7 @@ REFUSALS: Final[dict[str, tuple[Refuse, type[Problem]]]] = {
         (an_error_of_the_database, InvalidQuery),
     )
 }
-LEAVES_ROWS_OPEN: Final = "an_error_of_the_database"  # on purpose: the pool must notice
+LEAVES_ROWS_OPEN: Final = "an_error_of_the_database"  # left open on purpose: the pool must notice it
 
 
 async def filled(service: BundocService) -> None:
@@ -292,7 +292,7 @@ async def filled(service: BundocService) -> None:
 
 
 async def everything_read(service: BundocService) -> dict[str, Any]:
-    """Return n of the document `one/o0`, by every way there is to it."""
+    """Return `n` of the document `one/o0`, through every call that reads it."""
     seen: dict[str, Any] = {}
 
     def first(page: Any, field: str = "n") -> Any:
@@ -324,7 +324,7 @@ async def refused(place: Place, refuse: Refuse) -> BaseException:
 async def test_documents_1_whatever_was_refused_later_reads_are_fresh(
     engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Documents 1: a reader goes back to its pool only when nothing of it is open, and the pool proves it."""
+    """Documents 1: the pool takes a reader back only after it has proved that nothing of the reader is open."""
     place = Place(engine, monkeypatch)
     await filled(place.patient)
     for number, (name, (refuse, expected)) in enumerate(REFUSALS.items(), 1):

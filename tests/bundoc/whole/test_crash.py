@@ -34,11 +34,11 @@ async def test_kill_9_during_1000_concurrent_inserts_loses_no_acknowledged_docum
         after, more = "", True
         while more:
             chunk = await engine.page(PROJECT, COLLECTION, after, 500)
-            assert all(stored.body == body_of(stored.id) for stored in chunk.items)  # none half written
+            assert all(stored.body == body_of(stored.id) for stored in chunk.items)  # no document is half written
             after, more = chunk.items[-1].id, chunk.more
 
 
-async def test_a_project_killed_while_it_begins_can_begin_again(tmp_path: Path) -> None:
+async def test_a_project_can_begin_again_after_a_crash_at_its_beginning(tmp_path: Path) -> None:
     secret = os.urandom(32)
 
     for round in range(3):
@@ -50,7 +50,7 @@ async def test_a_project_killed_while_it_begins_can_begin_again(tmp_path: Path) 
 
 
 async def killed_at(directory: Path, secret: bytes, round: int, acknowledgements: int) -> set[str]:
-    """Run a writer, kill it at that many acknowledgements, give all that it managed to say."""
+    """Run a writer, kill it after this many acknowledgements, return every line that it printed."""
     process = await started(directory, secret, round)
     assert process.stdout is not None
     said = b""

@@ -1,4 +1,4 @@
-"""Damaged, cut, swapped or foreign files: noticed, named in the log, never served."""
+"""Damaged, cut, swapped or foreign files are noticed, named in the log, and never served."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def directory(tmp_path: Path, kms: FakeKms) -> Path:
 
 
 async def refused(directory: Path, kms: FakeKms) -> None:
-    """Claim that the project's documents cannot be had in any way, that the log says whose, and that others can."""
+    """Assert that no call returns the project's documents, that the log names it, and that others are served."""
     with capture_logs() as logs:
         async with sqlite_engine(directory, kms) as engine:
             for _ in range(2):
@@ -64,7 +64,7 @@ async def walk(engine: Engine) -> None:
 
 @pytest.mark.parametrize("page", [0, 1, 15, 40, -1])
 @pytest.mark.parametrize("offset", [20, 700, 4090])
-async def test_a_flipped_bit_is_noticed_by_whoever_reads_the_page(
+async def test_a_flipped_bit_is_noticed_when_its_page_is_read(
     directory: Path, kms: FakeKms, page: int, offset: int
 ) -> None:
     path = directory / P / "data.db"
@@ -139,7 +139,7 @@ async def test_a_newer_format_is_refused(directory: Path, kms: FakeKms) -> None:
     await refused(directory, kms)
 
 
-async def test_damage_met_while_serving_ends_the_serving(directory: Path, kms: FakeKms) -> None:
+async def test_a_file_found_damaged_is_no_longer_served(directory: Path, kms: FakeKms) -> None:
     async with sqlite_engine(directory, kms) as engine:
         assert await engine.get(P, C, "d0000") is not None
         path = directory / P / "data.db"

@@ -32,10 +32,10 @@ def id_in(data_dir: Path) -> str:
 
 
 async def test_an_empty_directory_is_refused_where_documents_are_elsewhere(tmp_path: Path, kms: FakeKms) -> None:
-    """A directory that was not mounted: nobody hears 404 for documents that exist, and no revision is given twice."""
+    """A directory was not mounted: no client gets 404 for an existing document, and no revision is given twice."""
     await filled(tmp_path / "right", kms)
 
-    for _ in range(2):  # the id that the first attempt left behind helps no second one
+    for _ in range(2):  # the id that the first attempt left behind does not help the second one
         with pytest.raises(WrongDirectory) as refused:
             await filled(tmp_path / "empty", kms)
 
@@ -75,7 +75,7 @@ async def test_the_same_directory_may_move(tmp_path: Path, kms: FakeKms) -> None
 
 
 async def test_a_new_directory_takes_the_place_of_one_that_is_gone_for_good_once(tmp_path: Path, kms: FakeKms) -> None:
-    """The setting may stay: it names the directory that is gone, and helps no third one."""
+    """The setting may stay: it names the directory that is gone, and does not help a third one."""
     await filled(tmp_path / "lost", kms)
     replacing = BundocSettings(replaces_directory=id_in(tmp_path / "lost"))
 
@@ -94,10 +94,10 @@ async def test_a_guess_replaces_nothing(tmp_path: Path, kms: FakeKms) -> None:
         await has_bread(tmp_path / "other", kms, BundocSettings(replaces_directory="again"))
 
 
-async def test_nothing_is_served_before_bunkms_has_said_which_directory_it_is(tmp_path: Path, kms: FakeKms) -> None:
+async def test_nothing_is_served_before_bunkms_has_confirmed_the_directory(tmp_path: Path, kms: FakeKms) -> None:
     kms.reachable = False
 
-    with pytest.raises(Unreachable):  # the house tries again
+    with pytest.raises(Unreachable):  # a later start succeeds
         await filled(tmp_path, kms)
     kms.reachable = True
 

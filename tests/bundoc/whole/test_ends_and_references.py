@@ -1,4 +1,4 @@
-"""Documents that end, or are deleted, while others refer to them and unique indexes watch."""
+"""Documents that expire or are deleted while others refer to them and unique indexes apply."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ONCE = IndexSpec(("members",), "once", unique=True)
 
 
 async def groups(service: BundocService) -> None:
-    """Two groups of one user each: without them both would hold {"user":null}, of which the index allows one."""
+    """Make two groups of one user each. Without users both hold {"user":null}, which the index allows once."""
     await service.put_collection(SERVER, "users", CollectionSpec())
     await service.put_collection(SERVER, "groups", CollectionSpec((ONCE,), schema=MEMBERS))
     for number in (1, 2):
@@ -49,7 +49,7 @@ async def test_a_deletion_that_a_unique_index_forbids_is_refused_whole(service: 
     assert (await service.get(SERVER, "users", "u2")).rev == 1
 
 
-async def test_an_end_leaves_nothing_half_done(service: BundocService) -> None:
+async def test_an_expiry_leaves_nothing_half_done(service: BundocService) -> None:
     await groups(service)
 
     await service.put_collection(SERVER, "users", CollectionSpec(expires="ends"))
@@ -68,7 +68,7 @@ async def test_an_end_leaves_nothing_half_done(service: BundocService) -> None:
     assert msgspec.json.decode((await service.get(SERVER, "groups", "g2")).body)["_rev"] == 1
 
 
-async def test_a_value_is_free_however_many_documents_have_ended(service: BundocService) -> None:
+async def test_a_unique_value_is_free_however_many_holders_have_expired(service: BundocService) -> None:
     await service.put_collection(SERVER, "users", CollectionSpec((IndexSpec(("name",), unique=True),)))
     for number in range(450):
         await put(service, f"u{number:03}", "users", name=f"n{number}", ends=f"2020-01-01T00:{number // 60:02}:00Z")
@@ -79,7 +79,7 @@ async def test_a_value_is_free_however_many_documents_have_ended(service: Bundoc
     assert (await service.get(SERVER, "users", "new")).rev == 1
 
 
-async def test_an_end_waits_until_it_is_known_who_refers(service: BundocService, engine: SqliteEngine) -> None:
+async def test_an_expiry_waits_for_the_index_of_references(service: BundocService, engine: SqliteEngine) -> None:
     await put(service, "u1", "users", ends=PAST)
     await put(service, "g1", "groups", owner="u1")
     owner = {"type": "string", "x-ref": "users", "x-on-delete": "cascade"}
@@ -92,10 +92,10 @@ async def test_an_end_waits_until_it_is_known_who_refers(service: BundocService,
 
     async with asyncio.timeout(DEADLINE_SECONDS):
         while await found(service, {}):
-            await service.tend()  # which goes on with the index, too
+            await service.tend()  # which continues the build of the index, too
 
 
-async def test_large_documents_go_a_few_at_a_time(service: BundocService, engine: SqliteEngine) -> None:
+async def test_large_documents_are_deleted_a_few_at_a_time(service: BundocService, engine: SqliteEngine) -> None:
     for number in range(4):
         await put(service, f"d{number}", "large", text="x" * 900_000, ends=PAST)
         await put(service, f"d{number}", "timed", text="x" * 900_000, ends=PAST)

@@ -1,9 +1,9 @@
-"""kill -9 under mixed load: every document's history is one that could have happened one write after the other.
+"""kill -9 under mixed load: the history of every document could have happened one write after the other.
 
-The change log gives the order. It is replayed with what the writers said: each acknowledged commit must lie in it
-whole and at its own numbers, what the replay leaves behind must be what is stored, and whoever wrote that last was not
-refused and wrote all of its commit, also when the kill cut its answer off. BUNBASE_HISTORY_SECONDS
-makes the run longer.
+The change log has the order of the writes. The test replays it beside the lines that the writers printed. Each
+acknowledged commit must be in the log, complete and under its own numbers. The result of the replay must be what is
+stored. The commit that wrote a document last must not have been refused, and all its writes must have happened, also if
+the kill cut its answer off. BUNBASE_HISTORY_SECONDS makes the run longer.
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ async def test_kill_9_leaves_a_history_that_could_have_happened(tmp_path: Path) 
 
 
 def say(what: str) -> None:
-    """For those who run it for longer, with `pytest -s`."""
+    """Print the numbers of a round, for long runs with `pytest -s`."""
     sys.stderr.write(f"{what}\n")
 
 
 def whole_or_not_at_all(
     log: list[ChangeEntry], stored: dict[str, Content], called: dict[str, Written], refused: set[str]
 ) -> None:
-    """Claim that whoever wrote last to a document was not refused, and did all else that the same commit holds."""
+    """Assert that the commit which wrote a document last was not refused, and that all its other writes happened."""
     last = {entry.id: entry.seq for entry in log}
     for id, content in stored.items():
         assert content.fields is not None
@@ -86,7 +86,7 @@ def whole_or_not_at_all(
 def in_the_log(
     called: dict[str, Written], acknowledged: dict[str, tuple[int, list[int]]], log: list[ChangeEntry]
 ) -> dict[int, str]:
-    """Claim that each acknowledged commit has its numbers to itself; give which call each belongs to."""
+    """Assert that no two acknowledged commits share a number; return the call that each number belongs to."""
     at: dict[int, str] = {}
     for call, (last, revs) in acknowledged.items():
         writes = called[call]
@@ -101,10 +101,10 @@ def in_the_log(
 
 
 def replayed(log: list[ChangeEntry], called: dict[str, Written], at: dict[int, str]) -> dict[str, Any]:
-    """Replay the log on a plain dict; give revision and, where its writer is known, content of each document.
+    """Replay the log on a dict. Return the revision of each document, and its content if its writer is known.
 
-    A commit that was cut off may be in the log: then its entries belong to no acknowledged call, and what they wrote
-    is learned only from what is stored.
+    A commit whose answer was cut off may be in the log. Then its entries belong to no acknowledged call, and only the
+    stored documents show what it wrote.
     """
     documents: dict[str, Any] = {}
     ended: dict[str, int] = {}
@@ -139,7 +139,7 @@ def written(entry: ChangeEntry, before: Any, called: dict[str, Written], call: s
 
 
 class Content:
-    """A document; one whose fields are None equals any of its revision."""
+    """A document. If its fields are None, it equals every document of its revision."""
 
     def __init__(self, rev: int, fields: dict[str, Any] | None) -> None:
         self.rev = rev
@@ -167,7 +167,7 @@ async def what_is_there(directory: Path, secret: bytes) -> tuple[list[ChangeEntr
 
 
 async def index_fits(engine: SqliteEngine, slots: dict[str, Any]) -> None:
-    """Claim that each slot is taken once, and that its index leads to the document that has it, and to nothing else."""
+    """Assert that each slot is taken once, and that its index leads to the document that holds it and to no other."""
     assert len(set(slots.values())) == len(slots)
     for id, slot in slots.items():
         found = await engine.search(PROJECT, COLLECTION, Search(where=Compare(("slot",), "=", slot)))

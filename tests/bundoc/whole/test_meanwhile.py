@@ -1,4 +1,4 @@
-"""Two things at once: reads while what they read is dropped, upkeep while the file is put away."""
+"""Two things at once: reads while their collection is dropped, upkeep while the file is closed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.bundoc.test_access import SERVER, C, body, put
 DEADLINE_SECONDS = 10.0
 
 
-async def test_lists_that_wait_for_their_turn_outlive_a_collection(service: BundocService) -> None:
+async def test_lists_that_wait_for_their_turn_survive_the_drop_of_their_collection(service: BundocService) -> None:
     create = [{"op": "create", "collection": C, "id": f"d{number:03}", "data": {"n": number}} for number in range(400)]
     await service.commit(SERVER, body({"writes": create}))
     sorted_query = Query(sort=("-n",), limit=200)
@@ -35,16 +35,14 @@ async def test_lists_that_wait_for_their_turn_outlive_a_collection(service: Bund
     assert all(isinstance(one, Page | Collection | CollectionNotFound | BundocBusy) for one in results)
 
 
-async def test_a_read_between_a_drop_and_its_news_is_to_be_repeated(
-    service: BundocService, engine: SqliteEngine
-) -> None:
+async def test_a_read_in_the_moment_of_a_drop_must_be_repeated(service: BundocService, engine: SqliteEngine) -> None:
     await service.put_collection(SERVER, C, CollectionSpec())
     await put(service, "a", n=1)
     tables = (await engine.files.open(SERVER.project)).tables
     known = tables[C]
 
     await service.drop_collection(SERVER, C)
-    tables[C] = known  # as a reader sees it that looked a moment before
+    tables[C] = known  # the view of a reader that looked a moment before
 
     for read in (
         service.get(SERVER, C, "a"),

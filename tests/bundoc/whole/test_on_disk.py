@@ -1,4 +1,4 @@
-"""Nothing that a client wrote can be read on disk, at any time."""
+"""No data of a client is readable on disk, at any time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 
 MARKERS = ("marker_in_collection", "Marker-In-Id", "marker in a value", "marker in a name")
-SQL = "CREATE TABLE"  # a name of the layout, which every readable SQLite file would show
+SQL = "CREATE TABLE"  # a name in the schema, which every readable SQLite file shows
 
 
-async def test_nothing_is_readable_while_open_or_after(tmp_path: Path) -> None:
+async def test_nothing_is_readable_while_the_file_is_open_or_afterwards(tmp_path: Path) -> None:
     collection, id, value, name = MARKERS
     body = f'{{"{name}":"{value}"}}'.encode()
     async with sqlite_engine(tmp_path / "bundoc", FakeKms()) as engine:
@@ -61,7 +61,7 @@ def read_all(directory: Path) -> dict[str, bytes]:
 
 
 def readable(files: dict[str, bytes]) -> list[tuple[str, str]]:
-    """Name every marker found in any file, whatever its letters' case, as UTF-8 or UTF-16."""
+    """Return every marker that is in one of the files, as UTF-8 or UTF-16, in any case of letters."""
     return [
         (name, marker)
         for name, content in files.items()

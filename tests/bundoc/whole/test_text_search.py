@@ -1,4 +1,4 @@
-"""Search by words: what is found, how it is ordered, what is shown of it, and that the index keeps up with writes."""
+"""Search by words: matches, their order, their highlights, and an index that follows every write."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_a_search_joins_any_other_filter_and_order(posts: BundocService) -
     assert await examined(posts, {"$search": "fox"}) == ("words", 2)
 
 
-async def test_the_best_come_first_and_pages_go_on(service: BundocService) -> None:
+async def test_the_best_matches_come_first_and_pages_continue(service: BundocService) -> None:
     await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     for number in range(30):
         texts = {"title": "fox" if number % 3 == 0 else "hen", "body": {"text": "fox " * (number % 5 + 1)}}
@@ -124,7 +124,7 @@ async def test_a_refused_commit_leaves_no_words(posts: BundocService) -> None:
     assert await found(posts, '"brown fox"') == [1]
 
 
-async def test_what_was_stored_before_is_brought_in(service: BundocService) -> None:
+async def test_documents_stored_before_the_index_are_found(service: BundocService) -> None:
     for number in range(450):
         await put(service, f"d{number:03}", {"title": f"word{number % 9} all", "n": number})
 
@@ -134,7 +134,7 @@ async def test_what_was_stored_before_is_brought_in(service: BundocService) -> N
     assert (await ask(service, {"$search": "all"}, count=True, limit=1))["count"] == 450
 
 
-async def test_stems_are_words_alike_where_they_are_asked_for(service: BundocService) -> None:
+async def test_words_with_one_stem_match_if_the_index_asks_for_it(service: BundocService) -> None:
     await put(service, "d1", {"title": "Running foxes", "n": 1})
     await service.put_collection(
         CALLER, C, CollectionSpec((IndexSpec(("title",), "one", type="text", stemming="english"),))
@@ -145,7 +145,7 @@ async def test_stems_are_words_alike_where_they_are_asked_for(service: BundocSer
     assert page["items"][0]["_highlights"] == {"title": "Running <mark>foxes</mark>"}
 
 
-async def test_a_partial_text_index_serves_only_what_implies_it(service: BundocService) -> None:
+async def test_a_partial_text_index_serves_only_filters_that_imply_its_own(service: BundocService) -> None:
     spec = IndexSpec(("title",), "published", type="text", where={"public": True}, prefix=True)
     await service.put_collection(CALLER, C, CollectionSpec((spec,)))
     await put(service, "d1", {"title": "fox", "public": True, "n": 1})
@@ -169,7 +169,7 @@ async def test_without_a_text_index_the_answer_names_one(service: BundocService)
     assert refused.value.extra["index"] == {"fields": ["name"], "type": "text"}
 
 
-async def test_too_many_matches_are_refused_not_cut_short(engine: SqliteEngine) -> None:
+async def test_too_many_matches_are_refused_and_not_cut_off(engine: SqliteEngine) -> None:
     service = BundocService(engine, max_scan=10)
     await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     for number in range(11):
@@ -219,7 +219,7 @@ async def test_highlights_are_safe_to_show_and_short(service: BundocService) -> 
         {"highlight": Highlight(("a..b",))},
     ],
 )
-async def test_a_highlight_that_cannot_be_is_refused(posts: BundocService, more: dict[str, Any]) -> None:
+async def test_an_invalid_highlight_is_refused(posts: BundocService, more: dict[str, Any]) -> None:
     with pytest.raises(InvalidQuery):
         await ask(posts, {"$search": "fox"}, **more)
 
@@ -230,7 +230,7 @@ async def test_scores_and_highlights_belong_to_a_search(posts: BundocService) ->
             await ask(posts, {"n": 1}, **more)
 
 
-async def test_a_score_says_nothing_of_documents_that_a_rule_hides(engine: SqliteEngine) -> None:
+async def test_a_score_reveals_nothing_about_documents_that_a_rule_hides(engine: SqliteEngine) -> None:
     service = BundocService(engine)
     await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     await put(service, "mine", {"title": "quick fox", "owner": "ada"})
@@ -280,9 +280,7 @@ async def test_a_rule_may_name_the_documents_own_columns_beside_any_index(engine
         (IndexSpec(("a",), where={"$search": "x"}), "/indexes/0/where/$search"),
     ],
 )
-async def test_an_index_that_makes_no_sense_is_refused_by_its_path(
-    service: BundocService, spec: IndexSpec, path: str
-) -> None:
+async def test_an_invalid_index_is_refused_with_its_path(service: BundocService, spec: IndexSpec, path: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         await service.put_collection(CALLER, C, CollectionSpec((spec,)))
 
