@@ -36,7 +36,7 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.schema.misfits import misfits_of
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.bundoc.writes import Check, Create, Delete, Lookup, Put, Step, Write
+from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Lookup, Put, Write
 from bunbase.contracts.bundoc import (
     Aggregation,
     Changes,
@@ -335,7 +335,7 @@ class BundocService:
         guard = _guard(caller)
         with _discreet(guard):
             try:
-                done = await self.engine.commit(caller.project, (Step(collection, write, guard),), caller.depth)
+                done = await self.engine.commit(caller.project, (CommitStep(collection, write, guard),), caller.depth)
             except Problem as problem:
                 problem.extra.pop("write", None)  # there was but one
                 raise

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.bundoc.writes import Create, Step
+from bunbase.bundoc.writes import CommitStep, Create
 from bunbase.contracts.collections import CollectionSpec, IndexSpec
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
@@ -26,7 +26,7 @@ async def filled(engine: SqliteEngine, documents: int) -> None:
     for begin in range(0, documents, AT_ONCE):
         numbers = range(begin, min(begin + AT_ONCE, documents))
         steps = (
-            Step(COLLECTION, Create(f"d{number:05}", b'{"n":%d,"title":"all word%d"}' % (number, number % 7)))
+            CommitStep(COLLECTION, Create(f"d{number:05}", b'{"n":%d,"title":"all word%d"}' % (number, number % 7)))
             for number in numbers
         )
         await engine.commit(PROJECT, tuple(steps))

@@ -15,7 +15,7 @@ from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import parse_text
 from bunbase.bundoc.sqlite_engine.altering import BATCH, BATCH_BYTES, Build, Declare
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.bundoc.writes import Create, Step
+from bunbase.bundoc.writes import CommitStep, Create
 from bunbase.contracts.bundoc import BundocBusy
 from bunbase.contracts.collections import Collection, CollectionSpec, IndexSpec
 from tests.bundoc.engines import sqlite_engine
@@ -102,7 +102,7 @@ async def test_a_build_that_was_refused_continues_later(engine: SqliteEngine, mo
 
 
 async def test_an_index_is_built_anew_when_its_filter_only_looks_the_same(engine: SqliteEngine) -> None:
-    await engine.commit(PROJECT, (Step(COLLECTION, Create("d1", b'{"n":1,"a":true}')),))
+    await engine.commit(PROJECT, (CommitStep(COLLECTION, Create("d1", b'{"n":1,"a":true}')),))
     await engine.alter(PROJECT, COLLECTION, CollectionSpec((IndexSpec(("n",), "one", where={"a": 1}),)))
 
     await engine.alter(PROJECT, COLLECTION, CollectionSpec((IndexSpec(("n",), "one", where={"a": True}),)))
@@ -114,7 +114,7 @@ async def test_an_index_is_built_anew_when_its_filter_only_looks_the_same(engine
 async def test_large_documents_are_indexed_in_smaller_batches(engine: SqliteEngine) -> None:
     large = b'{"n":1,"title":"' + b"word " * (BATCH_BYTES // 20) + b'"}'
     for number in range(6):
-        await engine.commit(PROJECT, (Step(COLLECTION, Create(f"d{number}", large)),))
+        await engine.commit(PROJECT, (CommitStep(COLLECTION, Create(f"d{number}", large)),))
     (number,) = (await engine._task(PROJECT, Declare(COLLECTION, CollectionSpec(INDEXES[1:])))).building
 
     assert await engine._task(PROJECT, Build(COLLECTION, number))

@@ -15,7 +15,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine, open_sqlite_engine
 from bunbase.bundoc.update.parse import parse_update
-from bunbase.bundoc.writes import Check, Create, Delete, Put, Step, Update
+from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Put, Update
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
     BundocBusy,
@@ -34,12 +34,12 @@ from tests.fakes import FakeKms
 P, C = "prj_a", "posts"
 
 
-def create(id: str) -> Step:
-    return Step(C, Create(id, b"{}"))
+def create(id: str) -> CommitStep:
+    return CommitStep(C, Create(id, b"{}"))
 
 
 async def test_a_commit_sees_its_own_writes(engine: Engine) -> None:
-    done = await engine.commit(P, (create("d1"), Step(C, Delete("d1", Precondition(rev=1))), create("d1")))
+    done = await engine.commit(P, (create("d1"), CommitStep(C, Delete("d1", Precondition(rev=1))), create("d1")))
 
     assert [kept.rev if kept else 0 for kept in done.results] == [1, 0, 2]
     assert done.seq == 3
@@ -49,7 +49,7 @@ async def test_a_failed_commit_leaves_no_document_no_collection_and_no_gap(engin
     await engine.commit(P, (create("d1"),))
 
     refused = await asyncio.gather(
-        engine.commit(P, (Step("fresh", Create("x", b"{}")), create("d1"))),
+        engine.commit(P, (CommitStep("fresh", Create("x", b"{}")), create("d1"))),
         engine.commit(P, (create("d2"),)),
         return_exceptions=True,
     )
@@ -63,9 +63,11 @@ async def test_a_failed_commit_leaves_no_document_no_collection_and_no_gap(engin
 async def test_a_check_changes_nothing_and_fails_the_commit_if_the_document_changed(engine: Engine) -> None:
     await engine.commit(P, (create("read"),))
 
-    await engine.commit(P, (Step(C, Check("read", Precondition(rev=1))), Step(C, Check("no", Precondition(rev=0)))))
+    await engine.commit(
+        P, (CommitStep(C, Check("read", Precondition(rev=1))), CommitStep(C, Check("no", Precondition(rev=0))))
+    )
     with pytest.raises(StaleRevision) as stale:
-        await engine.commit(P, (create("d1"), Step(C, Check("read", Precondition(rev=2)))))
+        await engine.commit(P, (create("d1"), CommitStep(C, Check("read", Precondition(rev=2)))))
 
     assert stale.value.extra == {"rev": 1, "write": 1}
     assert await engine.get(P, C, "d1") is None
@@ -224,7 +226,7 @@ def back_to_the_first_format(path: Path, key: bytes) -> None:
 
 
 async def test_dropping_a_collection_logs_the_deletion_of_each_document(engine: SqliteEngine) -> None:
-    puts = tuple(Step(C, Put(f"d{n:03}", b"{}", NO_PRECONDITION)) for n in range(450))  # three batches
+    puts = tuple(CommitStep(C, Put(f"d{n:03}", b"{}", NO_PRECONDITION)) for n in range(450))  # three batches
     await engine.commit(P, puts)
 
     dropped = await engine.drop_collection(P, C)
@@ -237,7 +239,7 @@ async def test_dropping_a_collection_logs_the_deletion_of_each_document(engine: 
 
 
 async def test_the_log_remembers_how_many_runs_led_to_a_write(engine: SqliteEngine) -> None:
-    deletion = Step(C, Delete("d0", NO_PRECONDITION))
+    deletion = CommitStep(C, Delete("d0", NO_PRECONDITION))
 
     _, refused, *_ = await asyncio.gather(
         engine.commit(P, (create("d1"), create("d2")), 3),
@@ -266,7 +268,7 @@ async def test_effects_of_a_write_have_its_depth_and_expiry_has_none(engine: Sql
 
 
 async def test_the_log_holds_every_change_of_every_document(engine: SqliteEngine) -> None:
-    writes = [Step(C, Put(f"d{n % 7}", msgspec.json.encode({"n": n}), NO_PRECONDITION)) for n in range(100)]
+    writes = [CommitStep(C, Put(f"d{n % 7}", msgspec.json.encode({"n": n}), NO_PRECONDITION)) for n in range(100)]
     await asyncio.gather(*(engine.commit(P, (step,)) for step in writes))
 
     told = (await engine.changes(P, 0, 500)).items
