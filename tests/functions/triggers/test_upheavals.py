@@ -14,7 +14,7 @@ from bunbase.contracts.functions import FunctionNotFound
 from bunbase.contracts.triggers import JobNotFound, RunOutcome
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.modules import Rooms
-from tests.bundoc.backed_up import backed_up, restored
+from tests.bundoc.backups.backed_up import backed_up, restored
 from tests.functions.calls import MEMBER, PROJECT, SERVER, bundle, deploy, log_of, until
 from tests.functions.triggers.runs import SAY, dead_letters, enqueue, jobs_of, outcomes, runs_of, said
 from tests.rooms import member_caller, secret_caller
