@@ -16,6 +16,13 @@ from tests.functions.neighbours import neighbours
 from tests.rooms import opened
 
 
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for new triggers, due schedules and room in the queue every 50 ms: a second each, in a hundred tests."""
+    for name in ("jobs.FOLLOW_SECONDS", "jobs.TICK_SECONDS", "triggers.feeds.PAUSE_SECONDS"):
+        monkeypatch.setattr(f"bunbase.functions.{name}", 0.05)
+
+
 @pytest.fixture
 def settings() -> FunctionsSettings:
     return FunctionsSettings(retry_seconds=0.01)
