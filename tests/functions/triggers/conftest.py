@@ -18,8 +18,13 @@ from tests.rooms import opened
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for new triggers, due schedules and room in the queue every 50 ms: a second each, in a hundred tests."""
-    for name in ("jobs.FOLLOW_SECONDS", "jobs.TICK_SECONDS", "triggers.feeds.PAUSE_SECONDS"):
+    """Look for new triggers, due schedules and jobs every 50 ms: a hundred tests would wait a second for each."""
+    for name in (
+        "jobs.FOLLOW_SECONDS",
+        "jobs.TICK_SECONDS",
+        "triggers.feeds.PAUSE_SECONDS",
+        "triggers.runner.POLL_SECONDS",
+    ):
         monkeypatch.setattr(f"bunbase.functions.{name}", 0.05)
 
 
