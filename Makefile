@@ -30,7 +30,7 @@ explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, 25
 soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: of writers of documents, workers, zygote, server, everything
 	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/test_history.py
 	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
-	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/usage/test_ledger.py
+	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
 
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server where Go and npm are installed

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bunbase.bunauth.jobs import upkeep_jobs
 from bunbase.bunauth.service import BunAuthService
 from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.revocations import Revocation, RevokedKind
@@ -149,11 +150,12 @@ async def test_the_pair_is_forgotten_after_the_grace(bunauth: BunAuthService, cl
     first = await registered(bunauth)
     await bunauth.refresh(ANYONE, first.refresh_token)
     kept = "SELECT count(*) FROM refresh_tokens WHERE sealed_pair IS NOT NULL"
-    await bunauth.forget_pairs()
+    _, pairs = upkeep_jobs(bunauth.store, bunauth.settings, clock)
+    await pairs.work()
     assert await bunauth.store.db.value(kept) == 1
     clock.advance(10)
 
-    await bunauth.forget_pairs()
+    await pairs.work()
 
     assert await bunauth.store.db.value(kept) == 0
     with pytest.raises(TokenReused):
@@ -166,7 +168,8 @@ async def test_what_is_long_over_is_deleted_and_what_lives_stays(bunauth: BunAut
     clock.advance(2 * DAY)
     living = await bunauth.login(ANYONE, "ada@example.com", "correct horse battery")
 
-    await bunauth.forget()
+    upkeep, _ = upkeep_jobs(bunauth.store, bunauth.settings, clock)
+    await upkeep.work()
 
     assert await bunauth.store.db.value("SELECT count(*) FROM sessions") == 1
     assert await bunauth.store.db.value("SELECT count(*) FROM refresh_tokens") == 1

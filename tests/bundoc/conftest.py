@@ -1,4 +1,4 @@
-"""What Bundoc's tests share: an engine on real files under a KMS that lives in memory."""
+"""Fixtures for tests of Bundoc: an engine on real files, with a KMS in memory."""
 
 from __future__ import annotations
 

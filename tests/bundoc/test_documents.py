@@ -1,4 +1,4 @@
-"""What may be a document, and what becomes of it."""
+"""Documents that are accepted or refused, and their stored form."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIELDS = st.dictionaries(NAMES.filter(lambda name: not name.startswith("_")), JS
 
 
 @given(FIELDS)
-def test_any_object_comes_back_as_it_was(fields: dict[str, Any]) -> None:
+def test_any_object_is_read_as_it_was_stored(fields: dict[str, Any]) -> None:
     _, body = new_document(msgspec.json.encode(fields))
 
     assert msgspec.json.decode(body) == fields
@@ -50,7 +50,7 @@ def test_any_object_comes_back_as_it_was(fields: dict[str, Any]) -> None:
         (b'{"":0}', None),
     ],
 )
-def test_it_is_stored_compact_with_each_name_once_and_nothing_else_changed(sent: bytes, stored: bytes | None) -> None:
+def test_a_document_is_stored_compact_with_unique_names(sent: bytes, stored: bytes | None) -> None:
     assert new_document(sent) == (None, stored or sent)
 
 
@@ -77,7 +77,7 @@ def test_it_is_stored_compact_with_each_name_once_and_nothing_else_changed(sent:
         b'{"a":{"b":{"c":"\xff"}}}',
     ],
 )
-def test_what_is_no_json_in_utf8_is_refused(sent: bytes) -> None:
+def test_a_body_that_is_not_json_in_utf8_is_refused(sent: bytes) -> None:
     with pytest.raises(Malformed):
         new_document(sent)
 
@@ -127,7 +127,7 @@ def test_system_fields_do_not_count_against_the_size() -> None:
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"a":1}'])
-def test_what_was_read_can_be_sent_back(body: bytes) -> None:
+def test_a_document_that_was_read_can_be_sent_back(body: bytes) -> None:
     whole = seen(StoredDocument("d1", 3, "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z", body))
 
     assert msgspec.json.decode(whole) == {
@@ -150,14 +150,14 @@ def test_what_was_read_can_be_sent_back(body: bytes) -> None:
         (b'{"_a~b/c":1}', "/_a~0b~1c"),
     ],
 )
-def test_a_system_field_that_is_not_ours_is_named(sent: bytes, path: str) -> None:
+def test_an_unknown_system_field_is_refused_by_name(sent: bytes, path: str) -> None:
     with pytest.raises(InvalidDocument) as refused:
         document_at("d1", sent)
 
     assert [error["path"] for error in refused.value.extra["errors"]] == [path]
 
 
-def test_a_new_document_may_bring_its_id() -> None:
+def test_a_new_document_may_have_an_id() -> None:
     assert new_document(b'{"_id":"d-1_A","a":1}') == ("d-1_A", b'{"a":1}')
     for bad in ("", "a b", "a" * 65, "\u00e9", "../x", "a\n"):
         with pytest.raises(InvalidDocument):
@@ -165,7 +165,7 @@ def test_a_new_document_may_bring_its_id() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "Posts", "1a", "_a", "a-b", "a" * 64, "a\n", "\u00e9", "a;drop", "a.b", "a/b"])
-def test_collections_that_are_not_names_are_refused(name: str) -> None:
+def test_invalid_names_of_collections_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput):
         check_collection(name)
 

@@ -13,7 +13,7 @@ from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, DocumentReferenced, Query
 from bunbase.contracts.collections import CollectionSpec, IndexSpec
-from tests.bundoc.test_access import SERVER, put
+from tests.bundoc.permissions.test_access import SERVER, put
 
 PAST = "2020-01-01T00:00:00Z"
 DEADLINE_SECONDS = 10.0

@@ -10,7 +10,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc import Aggregation, BundocBusy, CollectionNotFound, Page, Query
 from bunbase.contracts.collections import Collection, CollectionSpec
-from tests.bundoc.test_access import SERVER, C, body, put
+from tests.bundoc.permissions.test_access import SERVER, C, body, put
 
 DEADLINE_SECONDS = 10.0
 

@@ -1,4 +1,4 @@
-"""If-Match and If-None-Match, read to the letter."""
+"""Parsing of If-Match and If-None-Match."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.contracts.bundoc import NO_PRECONDITION, Document, Precondition
 from bunbase.pkg.errors import Malformed
 
 
-def test_what_is_meant_is_read() -> None:
+def test_valid_preconditions_are_parsed() -> None:
     assert precondition(None, None) == NO_PRECONDITION
     assert precondition('"3"', None) == Precondition(rev=3)
     assert precondition(None, "*") == Precondition(absent=True)
@@ -18,18 +18,18 @@ def test_what_is_meant_is_read() -> None:
 @pytest.mark.parametrize(
     "bad", ["", "3", '"3', '"03"', '"0"', 'W/"3"', '"3", "4"', "*", '"abc"', '"-1"', '"9e9"', '"٣"']
 )
-def test_a_condition_that_is_not_honoured_is_refused(bad: str) -> None:
+def test_an_unsupported_precondition_is_refused(bad: str) -> None:
     with pytest.raises(Malformed):
         precondition(bad, None)
 
 
 @pytest.mark.parametrize("bad", ["", '"3"', "**", "* "])
-def test_a_write_takes_no_other_if_none_match_than_a_star(bad: str) -> None:
+def test_a_write_accepts_only_a_star_in_if_none_match(bad: str) -> None:
     with pytest.raises(Malformed):
         precondition(None, bad)
 
 
-def test_both_conditions_at_once_are_refused() -> None:
+def test_two_preconditions_are_refused() -> None:
     with pytest.raises(Malformed):
         precondition('"1"', "*")
 
@@ -55,12 +55,12 @@ def test_a_read_compares_weakly(sent: str | None, tag: str, expected: bool) -> N
 
 
 @pytest.mark.parametrize("bad", ["", "3", '"3', '"3" "4"', "*, *", ","])
-def test_a_read_refuses_what_are_no_tags(bad: str) -> None:
+def test_a_read_refuses_invalid_tags(bad: str) -> None:
     with pytest.raises(Malformed):
         unchanged(bad, '"3"')
 
 
-def test_a_write_is_about_the_revision_whichever_view_of_it_was_seen() -> None:
+def test_the_precondition_of_a_write_ignores_the_view() -> None:
     """Documents, arguable 6: who sees less has another tag, and may send it back."""
     seen = Document("d1", 3, b"{}", view="5c1f")
 
@@ -69,6 +69,6 @@ def test_a_write_is_about_the_revision_whichever_view_of_it_was_seen() -> None:
 
 
 @pytest.mark.parametrize("bad", ['"3-"', '"3-x"', '"-5c"', '"3-5c-5c"', '"3-' + "5" * 33 + '"', '"' + "3" * 5000 + '"'])
-def test_what_is_no_tag_of_ours_is_refused_with_a_write(bad: str) -> None:
+def test_a_write_refuses_foreign_tags(bad: str) -> None:
     with pytest.raises(Malformed):
         precondition(bad, None)

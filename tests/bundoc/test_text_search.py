@@ -23,7 +23,7 @@ from bunbase.contracts.bundoc import (
 )
 from bunbase.contracts.collections import CollectionSpec, IndexSpec
 from bunbase.pkg.errors import InvalidInput
-from tests.bundoc.test_queries import CALLER, C, ask, examined, put, walked
+from tests.bundoc.reading.test_queries import CALLER, C, ask, examined, put, walked
 
 TEXT = IndexSpec(("title", "body.text", "tags"), "words", type="text", weights={"title": 4.0})
 
@@ -175,7 +175,7 @@ async def test_too_many_matches_are_refused_not_cut_short(engine: SqliteEngine) 
     for number in range(11):
         await put(service, f"d{number:02}", {"title": "fox", "n": number})
 
-    with pytest.raises(QueryNeedsIndex, match="more words"):
+    with pytest.raises(QueryNeedsIndex, match="add words"):
         await found(service, "fox")
 
 

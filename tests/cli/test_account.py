@@ -251,7 +251,7 @@ def test_logout_of_a_server_that_is_gone_still_forgets_its_tokens(bunbase: Bunba
     said = bunbase("logout", "--url", url)
 
     assert said.code == 0
-    assert "may live on" in said.err
+    assert "may stay valid" in said.err
     assert url not in kept().servers
 
 

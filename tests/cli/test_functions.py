@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bunbase.cli.flags import SERVER_FLAGS
-from bunbase.cli.logs import followed
+from bunbase.cli.logs import follow_lines
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import read_project_file
 from bunbase.cli.session import open_session
@@ -279,7 +279,7 @@ def test_following_goes_on_over_broken_connections_with_no_line_lost_or_twice(in
     path = "/api/projects/prj_1/functions/hello/logs"
 
     with open_session(SERVER_FLAGS) as session:
-        lines = followed(session, path, 1, Output(json=True), pause=waits.append)
+        lines = follow_lines(session, path, 1, Output(json=True), pause=waits.append)
         seen = [next(lines).text for _ in range(4)]
 
     assert seen == ["1", "2", "3", "4"]

@@ -46,8 +46,8 @@ def test_a_job_is_added_and_shown(in_project: FakeApi, bunbase: Bunbase) -> None
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("add", "mail", "--payload", "text"), 2, "no JSON"),
-        (("replay",), 2, "Name jobs"),
+        (("add", "mail", "--payload", "text"), 2, "not JSON"),
+        (("replay",), 2, "Name at least one job"),
         (("delete", "job_9"), 1, "no such job"),
         (("list", "--state", "gone"), 2, "gone"),
     ],

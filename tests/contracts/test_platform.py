@@ -19,14 +19,14 @@ from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.platform.module import MODULE
 from tests.bunauth.feeds import feed_of
-from tests.platform.others import Others
+from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA, ADA_ID, BOB_ID, at, value_of
 from tests.rooms import opened, site
 
 
 @pytest_asyncio.fixture(params=["local", "remote"])
 async def platform(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> AsyncIterator[Platform]:
-    async with opened(MODULE, Others().rooms(), site(tmp_path, database_url), request.param) as service:
+    async with opened(MODULE, FakeRooms().rooms(), site(tmp_path, database_url), request.param) as service:
         yield service
 
 

@@ -1,7 +1,7 @@
 """Newcomer F12: after kill -9 of BunBase and whatever it started, the next start, at once, is ready.
 
 BUNBASE_COMEBACKS says how often each kind of death is tried (`make soak`: 20); without it these are left out, and the
-mechanisms are tested one by one in tests/pkg/test_earlier_postgres.py and tests/pkg/test_file_lock.py.
+mechanisms are tested one by one in tests/pkg/postgres/test_earlier.py and tests/pkg/test_file_lock.py.
 """
 
 from __future__ import annotations

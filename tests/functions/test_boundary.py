@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.functions.arriving import headers_for_function, without_key
-from bunbase.functions.cookies import for_function, is_ours, on_own_host, on_shared_host
-from bunbase.functions.leaving import CONFINED, headers_for_client
+from bunbase.functions.boundary.arriving import headers_for_function, without_key
+from bunbase.functions.boundary.cookies import for_function, is_ours, on_own_host, on_shared_host
+from bunbase.functions.boundary.leaving import CONFINED, headers_for_client
 from bunbase.functions.workers.far_reaching import reaches_far
 
 PATH = "/v1/functions/f"

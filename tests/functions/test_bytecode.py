@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from bunbase.contracts.functions import Bundle, FunctionConfig
-from bunbase.functions.loadable import Loadable
 from bunbase.functions.service import FunctionsService
-from bunbase.functions.store.functions import Loaded
-from bunbase.functions.workers.deployment import Deployment, Program, Request
+from bunbase.functions.store.functions import ProgramCode
+from bunbase.functions.versions.loadable import Loadable
+from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.launch import RUNTIME
+from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.worker import Owner
 from bunbase.pkg.bun import find_bun
 from tests.functions.calls import MEMBER, PROJECT, call
@@ -34,7 +35,7 @@ def answering(text: str, lines: int = 1000) -> bytes:
     return bundled(f"module.exports.default = () => new Response({text!r});", lines)
 
 
-async def deployed(functions: FunctionsService, code: bytes) -> Loaded:
+async def deployed(functions: FunctionsService, code: bytes) -> ProgramCode:
     version = await functions.deploy(MEMBER, "large", Bundle(code, None, FunctionConfig()))
     loaded = await functions.stores.functions.loaded(PROJECT, "large", version.version)
     assert loaded is not None
@@ -143,15 +144,15 @@ async def test_this_bun_takes_the_bytecode_that_it_made(tmp_path: Path) -> None:
 async def test_what_is_remembered_of_bundles_is_bounded_and_forgotten_with_its_function() -> None:
     asked: list[tuple[str, str, int]] = []
 
-    async def look_up(project: str, name: str, version: int) -> Loaded:
+    async def look_up(project: str, name: str, version: int) -> ProgramCode:
         asked.append((project, name, version))
-        return Loaded(b"x" * 40, b"y" * 10)
+        return ProgramCode(b"x" * 40, b"y" * 10)
 
     loadable = Loadable(look_up, max_bytes=100)
     one, two, three = (Deployment(PROJECT, name, 1, "", FunctionConfig(), 0) for name in ("one", "two", "three"))
 
     for wanted in (one, two, one, three, one):
-        await loadable.of(wanted)
+        await loadable.load(wanted)
 
     assert [name for _, name, _ in asked] == ["one", "two", "three"]
     assert loadable.held_bytes == 100

@@ -106,14 +106,14 @@ async def test_a_call_whose_version_is_deleted_before_it_has_a_worker_runs_the_n
     functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deploy(functions, "f", returning("one"))
-    found, find = [await functions.active.find(PROJECT, "f")], functions.active.find
+    found, find = [await functions.rollout.active.find(PROJECT, "f")], functions.rollout.active.find
     for text in ("two", "three", "four"):
         await deploy(functions, "f", returning(text))
 
     async def outdated_once(project: str, name: str) -> Deployment:
         return found.pop() if found else await find(project, name)
 
-    monkeypatch.setattr(functions.active, "find", outdated_once)
+    monkeypatch.setattr(functions.invocations.active, "find", outdated_once)
 
     assert (await call(functions, "f")).body == b"four"
     assert not found
@@ -123,13 +123,13 @@ async def test_a_function_that_is_deleted_before_its_call_has_a_worker_is_not_th
     functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deploy(functions, "f", returning("one"))
-    found, find = [await functions.active.find(PROJECT, "f")], functions.active.find
+    found, find = [await functions.rollout.active.find(PROJECT, "f")], functions.rollout.active.find
     await functions.delete_function(MEMBER, "f")
 
     async def outdated_once(project: str, name: str) -> Deployment:
         return found.pop() if found else await find(project, name)
 
-    monkeypatch.setattr(functions.active, "find", outdated_once)
+    monkeypatch.setattr(functions.invocations.active, "find", outdated_once)
 
     with pytest.raises(FunctionNotFound):
         await call(functions, "f")

@@ -380,7 +380,7 @@ async def test_what_no_runtime_of_ours_sends_ends_the_worker(functions: Function
 
     errors = [line.text for line in await log_of(functions, "f")]
     assert any(error.startswith("The worker died: it broke the protocol: ") for error in errors)
-    await until(lambda: not functions.desk.under_way)
+    await until(lambda: not functions.host_calls.under_way)
 
 
 async def test_a_worker_that_never_reads_is_not_listened_to(functions: FunctionsService, rooms: Rooms) -> None:

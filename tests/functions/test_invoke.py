@@ -6,7 +6,7 @@ import pytest
 
 from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
 from bunbase.contracts.functions import Chunk, FunctionError, FunctionNotFound, Head
-from bunbase.functions.leaving import CONFINED
+from bunbase.functions.boundary.leaving import CONFINED
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.workers.limits import WINDOW_BYTES
 from bunbase.functions.workers.memory import held_by

@@ -9,7 +9,7 @@ import pytest
 
 from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.functions import FunctionConfig
-from bunbase.functions.log_buffer import MAX_BYTES, MAX_LINES, LogBuffer
+from bunbase.functions.logs.buffer import MAX_BYTES, MAX_LINES, LogBuffer
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.store.logs import NewLine
 from bunbase.functions.workers.deployment import Deployment, Said
@@ -59,7 +59,7 @@ async def test_lines_are_written_once_when_commit_succeeded_and_only_its_answer_
 ) -> None:
     """The kind of billing's finding 2: what stays on any error is done twice."""
     await deploy(functions, "f", "() => 1")
-    buffer = LogBuffer(functions.stores.logs.add_once, functions.clock, as_they_are)
+    buffer = LogBuffer(functions.stores.logs.add_once, functions.log_lines.clock, as_they_are)
     write = buffer.write
 
     async def committed(writer: str, seq: int, lines: Sequence[NewLine]) -> None:

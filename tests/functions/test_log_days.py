@@ -31,15 +31,15 @@ def here(tmp_path, database_url: str, clock: ManualClock) -> Site:
 
 
 async def test_a_table_is_ready_for_today_and_tomorrow(functions: FunctionsService, clock: ManualClock) -> None:
-    await functions.keep_log_days()
+    await functions.log_retention.keep_days()
     clock.advance(DAY_MINUTES * 60)
-    await functions.keep_log_days()
+    await functions.log_retention.keep_days()
 
     assert await functions.stores.logs.days.days() == [TODAY + timedelta(days=number) for number in range(3)]
 
 
 async def test_lines_of_a_day_without_a_table_are_kept_too(functions: FunctionsService) -> None:
-    await functions.keep_log_days()
+    await functions.log_retention.keep_days()
 
     await functions.stores.logs.add([line("long ago", -3 * DAY_MINUTES), line("now"), line("far", 9 * DAY_MINUTES)])
 
@@ -51,8 +51,8 @@ async def test_days_beyond_the_retention_are_dropped_whole(functions: FunctionsS
     kept, gone = -7, -8
     await functions.stores.logs.add([line("gone", gone * DAY_MINUTES), line("kept", kept * DAY_MINUTES), line("now")])
 
-    await functions.keep_log_days()
-    await functions.keep_log_days()
+    await functions.log_retention.keep_days()
+    await functions.log_retention.keep_days()
 
     assert [one.text for one in (await functions.logs(MEMBER, None, 20, None)).items] == ["now", "kept"]
     assert (await functions.stores.logs.days.days())[0] == TODAY - timedelta(days=7)

@@ -8,7 +8,7 @@ import pytest
 
 from bunbase.contracts.function_logs import ALL_LINES, LogFilter, LogLevel
 from bunbase.contracts.functions import FunctionNotFound
-from bunbase.functions.followers import MAX_OF_PROJECT
+from bunbase.functions.logs.followers import MAX_OF_PROJECT
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import InvalidInput, RateLimited

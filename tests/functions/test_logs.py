@@ -151,6 +151,6 @@ async def test_of_too_many_lines_the_oldest_are_deleted(functions: FunctionsServ
     await call(functions, "f")
     await log_of(functions, "f")
 
-    await functions.thin_out_logs()
+    await functions.log_retention.thin_out()
 
     assert [line.text for line in await log_of(functions, "f")] == [str(number) for number in range(50, 150)]

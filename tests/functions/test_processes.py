@@ -53,7 +53,7 @@ async def test_another_process_hears_of_changes(database_url: str, tmp_path: Pat
         opened(MODULE, rooms, site(tmp_path, database_url)) as one,
         opened(MODULE, rooms, site(tmp_path, database_url)) as other,
     ):
-        await until(lambda: one.active.live and other.active.live)
+        await until(lambda: one.rollout.active.live and other.rollout.active.live)
         await deploy(one, "f", "(req, ctx) => [ctx.function.version, ctx.env.A ?? null]")
         assert (await call(other, "f")).json == [1, None]
 

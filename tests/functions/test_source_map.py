@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.functions.source_map import (
+from bunbase.functions.logs.source_map import (
     MAX_MAPPINGS_CHARACTERS,
     MAX_SEGMENTS,
     BadSourceMap,
@@ -16,7 +16,7 @@ from bunbase.functions.source_map import (
     decode_source_map,
     read_source_map,
 )
-from bunbase.functions.stack_traces import MAX_FRAMES, translate
+from bunbase.functions.logs.stack_traces import MAX_FRAMES, translate
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 SOURCES = ["functions/a.ts", "functions/b.ts"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bunbase.contracts.functions import Bundle, FunctionConfig, FunctionError, InvalidBundle
+from bunbase.functions.logs.stack_traces import MAX_DECODED, StackTraces
 from bunbase.functions.service import FunctionsService
-from bunbase.functions.stack_traces import MAX_DECODED, StackTraces
 from bunbase.pkg.bun import find_bun
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, call, log_of, request
 from tests.functions.log_lines import line

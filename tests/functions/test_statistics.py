@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from bunbase.contracts.caller import Role
 from bunbase.contracts.functions import FunctionError, FunctionNotFound, FunctionOverloaded
-from bunbase.functions import meter
-from bunbase.functions.durations import BUCKETS, bucket_of, percentile_ms, upper_seconds
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.usage import meter
+from bunbase.functions.usage.durations import BUCKETS, bucket_of, percentile_ms, upper_seconds
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import ManualClock, SystemClock
 from bunbase.pkg.errors import Forbidden, Unreachable
@@ -38,7 +38,7 @@ async def test_a_function_tells_how_it_did(functions: FunctionsService) -> None:
     assert stats.p95_ms is not None
     assert 0 < stats.p50_ms <= stats.p95_ms < 10_000
     [hour] = stats.hours
-    assert (hour.calls, hour.errors, hour.hour) == (4, 1, hour_of(functions.clock.now()))
+    assert (hour.calls, hour.errors, hour.hour) == (4, 1, hour_of(functions.statistics.clock.now()))
 
 
 async def test_what_is_counted_later_is_added(functions: FunctionsService) -> None:
@@ -50,7 +50,7 @@ async def test_what_is_counted_later_is_added(functions: FunctionsService) -> No
 
 
 async def test_each_hour_stands_for_itself_and_old_ones_go(functions: FunctionsService) -> None:
-    clock = functions.clock = functions.meter.writer.clock = ManualClock(SystemClock().now())
+    clock = functions.statistics.clock = functions.meter.writer.clock = ManualClock(SystemClock().now())
     functions.stores.hours.ledger.clock = clock
     await deploy(functions, "f", HALF)
     for _ in range(3):
@@ -60,7 +60,7 @@ async def test_each_hour_stands_for_itself_and_old_ones_go(functions: FunctionsS
     assert len((await functions.stats(MEMBER, "f", 24)).hours) == 3
     assert len((await functions.stats(MEMBER, "f", 2)).hours) == 1
     clock.advance(timedelta(days=32).total_seconds())
-    await functions.delete_old_counts()
+    await functions.statistics.delete_old()
     assert (await functions.stats(MEMBER, "f", 744)).hours == ()
     assert (await functions.stores.hours.of_project("prj_one", hour_of(clock.now()) - timedelta(days=40), 9)) != []
 
@@ -83,11 +83,11 @@ async def test_a_clock_that_is_years_ahead_deletes_nothing_that_is_to_be_paid_fo
     await deploy(functions, "f", HALF)
     await call(functions, "f")
     await functions.meter.flush()
-    truth, hour = functions.clock, hour_of(functions.clock.now())
+    truth, hour = functions.statistics.clock, hour_of(functions.statistics.clock.now())
 
-    functions.clock = ManualClock(truth.now() + timedelta(days=5000))
-    await functions.delete_old_counts()
-    functions.clock = truth
+    functions.statistics.clock = ManualClock(truth.now() + timedelta(days=5000))
+    await functions.statistics.delete_old()
+    functions.statistics.clock = truth
 
     [kept] = await functions.stores.hours.of_project("prj_one", hour, 9)
     assert kept.invocations == 1
@@ -96,7 +96,7 @@ async def test_a_clock_that_is_years_ahead_deletes_nothing_that_is_to_be_paid_fo
 
 async def test_a_call_that_nobody_took_is_told_apart(functions: FunctionsService) -> None:
     await deploy(functions, "f", HALF)
-    functions.pool.waiting.settings = functions.settings.__class__(max_waiting_bytes=1 << 20)
+    functions.pool.waiting.settings = functions.pool.settings.__class__(max_waiting_bytes=1 << 20)
 
     with pytest.raises(FunctionOverloaded):
         await call(functions, "f", request(method="POST", body=b"x" * (2 << 20)))
@@ -151,7 +151,7 @@ async def test_what_a_project_used_until_its_end_is_kept_and_its_statistics_are_
 ) -> None:
     await deploy(functions, "f", HALF)
     await call(functions, "f")
-    hour = hour_of(functions.clock.now()) - timedelta(hours=1)
+    hour = hour_of(functions.statistics.clock.now()) - timedelta(hours=1)
 
     await functions.drop_project("prj_one")
     await functions.meter.flush()

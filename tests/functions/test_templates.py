@@ -66,7 +66,7 @@ async def test_the_webhook_takes_only_what_is_signed(functions: FunctionsService
     ("change", "status", "said"),
     [
         ({"op": "create", "collection": "posts", "id": "1", "rev": 1, "document": {"a": 1}}, 204, "posts/1 { a: 1 }"),
-        ({"op": "delete", "collection": "posts", "id": "1", "rev": 2}, 204, "posts/1 is gone"),
+        ({"op": "delete", "collection": "posts", "id": "1", "rev": 2}, 204, "posts/1 is deleted"),
         ({"op": "other"}, 400, ""),
     ],
 )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bunbase.contracts.bundoc import DocumentExists, DocumentNotFound, Precondition, StaleRevision
 from bunbase.gateway.settings import GatewaySettings
-from tests.bundoc.test_model import Model, expected, operations, shown
+from tests.bundoc.whole.test_model import Model, expected, operations, shown
 from tests.gateway.lanes import KEY, Connection, Reply, Served, served
 from tests.seeds import examples
 

@@ -68,7 +68,7 @@ class Place:
 
     @property
     def upload(self) -> Upload:
-        [upload] = self.functions.uploads.values()
+        [upload] = self.functions.invocations.uploads.values()
         return upload
 
 
@@ -227,7 +227,7 @@ async def test_a_function_that_does_not_read_makes_the_client_wait(place: Place,
     }""")
 
     connection.send(request("POST /v1/functions/f", KEY, body=bytes(48 * MIB)))
-    await until(lambda: bool(place.functions.uploads) and place.upload.room == 0)
+    await until(lambda: bool(place.functions.invocations.uploads) and place.upload.window.left == 0)
     assert place.upload.total_bytes == WINDOW_BYTES
     assert connection.writer.transport.get_write_buffer_size() > 24 * MIB  # sockets take the rest
     async with place.door.connected() as other:
@@ -247,7 +247,7 @@ async def test_a_client_that_leaves_amid_its_upload_ends_the_call(place: Place, 
 
     await place.will_say("aborted", "AbortError")
     await until(lambda: outcomes("cancelled") == cancelled + 1)
-    assert not place.functions.uploads
+    assert not place.functions.invocations.uploads
 
 
 @pytest.mark.parametrize("sent", [100_000, WINDOW_BYTES + 100])
@@ -481,7 +481,7 @@ async def test_of_an_upload_that_waits_for_a_worker_only_the_beginning_is_held(
         await until(lambda: pool.waiting.calls == 1)
 
         assert pool.waiting.bytes <= MAX_BEGINNING_BYTES
-        assert not [upload for upload in place.functions.uploads.values() if upload.total_bytes > 1]
+        assert not [upload for upload in place.functions.invocations.uploads.values() if upload.total_bytes > 1]
         assert await body_of(other) == b"1"
         assert await body_of(connection) == b"9437184"
 
@@ -495,7 +495,7 @@ async def test_a_worker_that_dies_amid_an_upload_fails_the_call_alone(place: Pla
     reply = await connection.reply()
 
     assert (reply.status, b"function_crashed" in reply.body) == (502, True)
-    assert not place.functions.uploads
+    assert not place.functions.invocations.uploads
     assert (await connection.ask("GET /v1/functions/f", KEY)).body == b'"well"'
 
 
@@ -517,7 +517,7 @@ async def test_a_function_that_runs_out_of_time_amid_an_upload_times_out(place: 
     reply = await connection.ask("POST /v1/functions/f", KEY, "content-length: 100000")
 
     assert (reply.status, b"function_timeout" in reply.body) == (504, True)
-    assert not place.functions.uploads
+    assert not place.functions.invocations.uploads
 
 
 @pytest.mark.parametrize("credit", ["0, 0, 0, 0", "255, 255, 255, 255", "0, 4, 0, 1"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.pkg.cursors import InvalidCursor, decode_cursor, encode_cursor
+from bunbase.pkg.cursors import InvalidCursor, cut_page, decode_cursor, encode_cursor, page_start
 
 
 @given(st.text(), st.tuples(st.text(), st.integers(-(2**53), 2**53)))
@@ -41,3 +41,45 @@ def test_brackets_without_end_are_refused() -> None:
 
     with pytest.raises(InvalidCursor):
         decode_cursor("projects", nested, list[Any])
+
+
+@pytest.mark.parametrize("cursor", [None, ""])
+def test_a_page_without_a_cursor_starts_at_the_first_position(cursor: str | None) -> None:
+    assert page_start("projects", cursor, str, "the first") == "the first"
+
+
+def test_a_page_with_a_cursor_starts_after_its_position() -> None:
+    assert page_start("projects", encode_cursor("projects", "prj_7"), str, "") == "prj_7"
+
+
+def test_a_page_does_not_start_from_a_cursor_of_another_query() -> None:
+    with pytest.raises(InvalidCursor, match="another query"):
+        page_start("projects", encode_cursor("keys", "prj_7"), str, "")
+
+
+@pytest.mark.parametrize("rows", [[], [1], [1, 2, 3]])
+def test_the_last_page_has_all_rows_and_no_cursor(rows: list[int]) -> None:
+    assert cut_page(rows, 3, "numbers", lambda row: row) == (rows, None)
+
+
+def test_one_row_more_than_a_page_makes_a_cursor_after_the_last_row_shown() -> None:
+    page, cursor = cut_page([1, 2, 3, 4], 3, "numbers", lambda row: row * 10)
+
+    assert page == [1, 2, 3]
+    assert cursor is not None
+    assert page_start("numbers", cursor, int, 0) == 30
+
+
+@given(st.lists(st.integers(0, 2**53), unique=True).map(sorted), st.integers(1, 7))
+def test_the_pages_of_a_list_join_to_the_whole_list(rows: list[int], limit: int) -> None:
+    joined: list[int] = []
+    cursor: str | None = None
+    while True:
+        after = page_start("numbers", cursor, int, -1)
+        found = [row for row in rows if row > after]
+        page, cursor = cut_page(found[: limit + 1], limit, "numbers", lambda row: row)
+        joined += page
+        if cursor is None:
+            break
+
+    assert joined == rows

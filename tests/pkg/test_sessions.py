@@ -12,7 +12,6 @@ from bunbase.pkg.sessions import (
     Standing,
     new_pair,
     new_session,
-    opened_pair,
     revoked_until,
     standing,
 )
@@ -72,12 +71,13 @@ def test_only_the_old_token_opens_the_pair_it_was_traded_for() -> None:
     pair = new_pair("brt", ("access", 1), LATER, NOW, SETTINGS)
 
     sealed = pair.sealed_with("brt_old")
+    old = RefreshToken("ses_one", "usr_ada", LATER, NOW, sealed, LATER, None)
 
-    assert opened_pair("brt_old", sealed) == pair
+    assert old.traded_for("brt_old") == pair
     assert pair.refresh_token.encode() not in sealed
     for other in ("brt_other", fingerprint("brt_old").hex()):
         with pytest.raises(InvalidTag):
-            opened_pair(other, sealed)
+            old.traded_for(other)
 
 
 def test_a_revocation_outlives_every_access_token_of_its_session() -> None:

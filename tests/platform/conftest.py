@@ -12,7 +12,7 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Site
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
-from tests.platform.others import Others
+from tests.platform.fake_rooms import FakeRooms
 from tests.rooms import opened, site
 
 
@@ -22,8 +22,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def others() -> Others:
-    return Others()
+def others() -> FakeRooms:
+    return FakeRooms()
 
 
 @pytest.fixture
@@ -32,6 +32,6 @@ def here(tmp_path: Path, database_url: str, clock: ManualClock) -> Site:
 
 
 @pytest_asyncio.fixture
-async def platform(others: Others, here: Site) -> AsyncIterator[PlatformService]:
+async def platform(others: FakeRooms, here: Site) -> AsyncIterator[PlatformService]:
     async with opened(MODULE, others.rooms(), here) as service:
         yield service

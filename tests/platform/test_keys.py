@@ -10,11 +10,12 @@ from bunbase.contracts.revocations import RevokedKind
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Site
+from bunbase.pkg.upkeep import upkeep_job
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
 from bunbase.platform.settings import PlatformSettings
 from tests.bunauth.feeds import feed_of
-from tests.platform.others import Others
+from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA, BOB, at, value_of
 from tests.rooms import opened
 from tests.tables import everything_in
@@ -161,7 +162,7 @@ async def test_only_two_kinds_of_keys_are_made(platform: PlatformService) -> Non
 
 
 async def test_a_project_has_so_many_keys_and_no_more_however_many_ask_at_once(
-    others: Others, here: Site, clock: ManualClock
+    others: FakeRooms, here: Site, clock: ManualClock
 ) -> None:
     async with opened(MODULE, others.rooms(), here, settings=PlatformSettings(max_keys_per_project=5)) as platform:
         made = await bakery(platform)
@@ -182,7 +183,7 @@ async def test_long_expired_keys_are_forgotten(platform: PlatformService, clock:
     key = await platform.create_key(at(made), CallerKind.SECRET, "short", 60)
 
     clock.advance(86400 + 61)
-    await platform.forget()
+    await upkeep_job("platform", platform.store.feed, platform.store.delete_expired_keys, clock).work()
 
     assert key.id.encode() not in await everything_in(here.database_url, "platform")
     assert await works(platform, value_of(made.keys[0]))

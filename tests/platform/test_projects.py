@@ -18,13 +18,13 @@ from bunbase.platform.service import PlatformService
 from bunbase.platform.settings import PlatformSettings
 from tests.bunauth.feeds import feed_of
 from tests.pkg.waiting import PATIENCE_SECONDS, eventually
-from tests.platform.others import Others
+from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, at, value_of
 from tests.rooms import ANYONE, member_caller, opened
 
 
 async def test_a_new_project_has_an_owner_a_key_of_its_own_and_two_project_keys(
-    platform: PlatformService, others: Others, clock: ManualClock
+    platform: PlatformService, others: FakeRooms, clock: ManualClock
 ) -> None:
     made = await platform.create_project(ADA, "  Ada's Bakery ")
 
@@ -57,7 +57,7 @@ async def test_only_a_signed_in_developer_makes_projects(platform: PlatformServi
         await platform.create_project(ANYONE, "Bakery")
 
 
-async def test_without_bunkms_there_is_no_project(platform: PlatformService, others: Others) -> None:
+async def test_without_bunkms_there_is_no_project(platform: PlatformService, others: FakeRooms) -> None:
     others.kms.reachable = False
 
     with pytest.raises(Unreachable):
@@ -75,7 +75,7 @@ async def test_projects_of_the_same_name_have_different_slugs(platform: Platform
     assert len(set(slugs)) == 8
 
 
-async def test_an_account_has_so_many_projects_and_no_more(others: Others, here: Site) -> None:
+async def test_an_account_has_so_many_projects_and_no_more(others: FakeRooms, here: Site) -> None:
     async with opened(
         MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)
     ) as platform:
@@ -90,7 +90,7 @@ async def test_an_account_has_so_many_projects_and_no_more(others: Others, here:
         assert await platform.create_project(ADA, "Three")
 
 
-async def test_projects_that_are_made_at_once_do_not_pass_the_limit(others: Others, here: Site) -> None:
+async def test_projects_that_are_made_at_once_do_not_pass_the_limit(others: FakeRooms, here: Site) -> None:
     async with opened(
         MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)
     ) as platform:
@@ -223,7 +223,7 @@ async def test_deleting_wants_the_slug(platform: PlatformService, confirm: str) 
     assert await platform.project(at(made))
 
 
-async def test_a_deleted_project_is_gone_at_once_for_everybody(platform: PlatformService, others: Others) -> None:
+async def test_a_deleted_project_is_gone_at_once_for_everybody(platform: PlatformService, others: FakeRooms) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
     await platform.delete_project(at(made), "bakery")
@@ -264,7 +264,7 @@ async def test_deletion_is_told_within_a_second(platform: PlatformService) -> No
 
 @pytest.mark.parametrize("down", ["kms", "tenant_auth", "bundoc", "functions"])
 async def test_every_room_hears_of_a_deletion_even_one_that_was_down(
-    platform: PlatformService, others: Others, down: str
+    platform: PlatformService, others: FakeRooms, down: str
 ) -> None:
     made = await platform.create_project(ADA, "Bakery")
     room = getattr(others, down)
@@ -283,7 +283,7 @@ async def test_every_room_hears_of_a_deletion_even_one_that_was_down(
             await asyncio.sleep(0.01)
 
 
-async def test_a_deletion_is_told_after_a_restart_too(others: Others, here: Site) -> None:
+async def test_a_deletion_is_told_after_a_restart_too(others: FakeRooms, here: Site) -> None:
     async with opened(MODULE, others.rooms(), here) as platform:
         made = await platform.create_project(ADA, "Bakery")
         platform.tell_others = lambda: None  # killed before it could

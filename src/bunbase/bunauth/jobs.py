@@ -1,16 +1,16 @@
-"""What BunAuth does in the background: forget."""
+"""Background work of BunAuth: delete sessions, tokens and revocations that are long over."""
 
 from __future__ import annotations
 
-from bunbase.bunauth.service import BunAuthService
+from bunbase.bunauth.settings import BunAuthSettings
+from bunbase.bunauth.store import BunAuthStore
+from bunbase.pkg.clock import Clock
 from bunbase.pkg.jobs import Job
-
-FORGET_SECONDS = 600.0
-FORGET_PAIRS_SECONDS = 5.0
+from bunbase.pkg.upkeep import pairs_job, upkeep_job
 
 
-def forget_jobs(service: BunAuthService) -> tuple[Job, ...]:
+def upkeep_jobs(store: BunAuthStore, settings: BunAuthSettings, clock: Clock) -> tuple[Job, Job]:
     return (
-        Job("bunauth.forget", service.forget, FORGET_SECONDS),
-        Job("bunauth.forget_pairs", service.forget_pairs, FORGET_PAIRS_SECONDS),
+        upkeep_job("bunauth", store.feed, store.delete_over, clock),
+        pairs_job("bunauth", store.forget_pairs, settings, clock),
     )

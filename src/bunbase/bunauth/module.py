@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bunbase.bunauth.access_tokens import AccessTokens
-from bunbase.bunauth.jobs import forget_jobs
+from bunbase.bunauth.jobs import upkeep_jobs
 from bunbase.bunauth.routes import ROUTES
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
@@ -33,7 +33,7 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)
         service = BunAuthService(store, passwords, access, settings, site)
-        async with running(*forget_jobs(service)):
+        async with running(*upkeep_jobs(store, settings, site.clock)):
             yield service
 
 

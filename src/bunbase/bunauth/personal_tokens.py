@@ -16,8 +16,7 @@ MAX_TOKENS: Final = 100
 def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
     """Give scopes in their usual order, each once. Raises: InvalidInput."""
     if not scopes or not set(scopes) <= set(SCOPES):
-        message = f"Name at least one of the scopes: {', '.join(SCOPES)}."
-        raise InvalidInput(message, errors=[{"path": "/scopes", "message": message}])
+        raise InvalidInput.at("/scopes", f"Name at least one of the scopes: {', '.join(SCOPES)}.")
     return tuple(scope for scope in SCOPES if scope in scopes)
 
 

@@ -32,7 +32,7 @@ from bunbase.contracts.bunauth import (
     Verified,
 )
 from bunbase.contracts.caller import Caller, Developer
-from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.revocations import Revocation
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import email_or_none, normal_email
 from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
@@ -43,14 +43,11 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.passwords import Passwords
 from bunbase.pkg.rpc.tokens import LIFETIME_SECONDS
 from bunbase.pkg.sessions import (
-    LATEST_SESSIONS,
     Pair,
-    RefreshToken,
     Standing,
-    is_neighbour,
+    knows_address,
     new_pair,
     new_session,
-    opened_pair,
     revoked_until,
     standing,
 )
@@ -61,7 +58,6 @@ REFRESH_PREFIX: Final = "brt"
 MAX_NAME_LENGTH: Final = 100
 TOUCH_EVERY: Final = timedelta(minutes=1)  # a busy token must not cost a write with every request
 REMEMBER_SECONDS: Final = 3600  # longer than any cache of personal access tokens lives
-KEEP: Final = timedelta(days=1)  # what is over stays a day, so that a late client hears why it was refused
 
 
 class BunAuthService:
@@ -98,9 +94,9 @@ class BunAuthService:
         normal = email_or_none(email)
         found = None if normal is None else await self.store.credentials(normal)
         matches = await self.passwords.matches(POOL, password, found.password_hash if found else None)
-        metrics.logins.labels(POOL, "ok" if matches else InvalidCredentials.code).inc()
-        if found is None or not matches:
-            raise InvalidCredentials
+        with metrics.counted(metrics.logins, POOL):
+            if found is None or not matches:
+                raise InvalidCredentials
         return await self._open_session(caller, found.account())
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
@@ -118,7 +114,7 @@ class BunAuthService:
                     # else a twin of this request was faster: look again, and give what it was given
                 case Standing.RETRY:
                     account = await self._account(token.user_id)
-                    return self._signed_in(account, opened_pair(refresh_token, _sealed(token)))
+                    return self._signed_in(account, token.traded_for(refresh_token))
                 case Standing.REUSED:
                     await self._end_session(token.session)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
@@ -182,24 +178,13 @@ class BunAuthService:
         return ServiceToken(self.site.service_tokens.mint(ROOM, ROOM, client=client_id), LIFETIME_SECONDS)
 
     async def knows_address(self, email: str, ip: str) -> bool:
-        normal = email_or_none(email)
-        return normal is not None and is_neighbour(ip, await self.store.addresses(normal, LATEST_SESSIONS))
+        return await knows_address(email, ip, self.store.addresses)
 
     async def signup_state(self) -> SignupState:
         return SignupState(self.signups.value, await self.store.has_admin())
 
-    async def revocations(self) -> AsyncIterator[Revocation]:
-        async for told in self.store.feed.follow(Revocation(RevokedKind.READY), Revocation(RevokedKind.ALIVE)):
-            yield told
-
-    async def forget_pairs(self) -> None:
-        """Delete what used refresh tokens were traded for, once no retry may ask for it."""
-        await self.store.forget_pairs(self.clock.now() - timedelta(seconds=self.settings.reuse_grace_seconds))
-
-    async def forget(self) -> None:
-        """Delete what nobody needs any more: old revocations, sessions and tokens that were over a day ago."""
-        await self.store.feed.forget()
-        await self.store.delete_over(self.clock.now() - KEEP)
+    def revocations(self) -> AsyncIterator[Revocation]:
+        return self.store.feed.follow()
 
     def _check_signups(self) -> None:
         if self.signups is not Signups.OPEN:
@@ -248,7 +233,7 @@ def _name(name: str) -> str:
 
 
 def _invalid_name(message: str) -> InvalidInput:
-    return InvalidInput(message, errors=[{"path": "/name", "message": message}])
+    return InvalidInput.at("/name", message)
 
 
 def _with_session(caller: Caller, why_not: str) -> Developer:
@@ -256,8 +241,3 @@ def _with_session(caller: Caller, why_not: str) -> Developer:
     if not developer.session:
         raise Forbidden(f"This is a personal access token: {why_not}.")
     return developer
-
-
-def _sealed(token: RefreshToken) -> bytes:
-    assert token.sealed_pair is not None, "without one it would not stand as a retry"
-    return token.sealed_pair

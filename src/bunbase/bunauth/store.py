@@ -14,8 +14,6 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.sessions import NewRefreshToken, Pair, RefreshToken, Session
 
-BATCH: Final = 1000  # rows a clean-up deletes in one statement, so that none holds locks for long
-
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 FIRST_ACCOUNT: Final = "bunauth: the first account"
 FIRST_KEY: Final = "bunauth: the first signing key"
@@ -187,8 +185,7 @@ class BunAuthStore:
     async def delete_over(self, before: datetime) -> None:
         """Delete, batch by batch, sessions and tokens that ended or expired before a time."""
         for statement in (DELETE_SESSIONS, DELETE_REFRESH_TOKENS, DELETE_EXPIRED_TOKENS):
-            while await self.db.execute(statement, before, BATCH) == BATCH:
-                pass
+            await self.db.delete_in_batches(statement, before)
 
     async def add_token(self, user: str, new: PersonalToken, hash: bytes, limit: int) -> bool:
         """Add a personal access token; False if the account has `limit` of them."""

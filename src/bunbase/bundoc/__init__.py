@@ -1,5 +1,5 @@
-"""Bundoc: the document store, one world of collections for each project.
+"""Bundoc: the document store. Each project has its own collections.
 
-A document is a JSON object under an id; it comes back as the bytes it was stored as, with system fields in front.
-Every project's documents lie encrypted under its own data key, and no answer leaves before the write is on disk.
+A document is a JSON object with an id. Reads return the bytes that were stored, with system fields in front. The
+documents of each project are encrypted under its own data key. A write is answered only after it is on disk.
 """

@@ -1,4 +1,4 @@
-"""Counting of document operations and of data keys fetched, each by its outcome."""
+"""Counters of document operations and of fetched data keys, by outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for the documents of a collection: as it is kept, and ready to be applied."""
+"""The definition of a collection as it is stored, and its compiled form: rules, schema and references."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ from bunbase.pkg.rules.check import check_indices
 
 T = TypeVar("T")
 
-LOOP_CHARACTERS: Final = 300  # of rules: at 10 µs each, 3 ms to make them all
+LOOP_CHARACTERS: Final = 300  # of rules; compiling takes 10 µs per character, so 3 ms
 
 
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`expires`: the dotted path of the time at which a document ends. `retiming`: not all documents were asked yet."""
+    """The stored definition of a collection.
+
+    `expires`: the dotted path of the time at which a document expires.
+    `retiming`: True until the expiry of all stored documents has been read.
+    """
 
     rules: Rules | None = None
     expires: str | None = None
@@ -33,10 +37,10 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Terms:
-    """A definition at work: made when it is read or altered, kept until it is altered again.
+    """A compiled definition. It is made when the definition is read or changed, and kept until the next change.
 
-    Rules, schema and references are made when they are first asked for, by whichever thread asks: two threads may make
-    them twice. `functools.cached_property` would make one wait for the other, and the event loop for both.
+    Rules, schema and references are compiled by the first thread that needs them; two threads may both compile them.
+    `functools.cached_property` (Python 3.11) would let one thread wait for the other, and the event loop for both.
     """
 
     def __init__(self, definition: Definition) -> None:
@@ -46,12 +50,12 @@ class Terms:
 
     @property
     def rules(self) -> RuleSet:
-        """Raises: InvalidRule."""
+        """The compiled rules. Raises: InvalidRule."""
         return self._kept("rules", lambda: RuleSet(self.definition.rules or Rules()))
 
     @property
     def schema(self) -> DocumentSchema | None:
-        """Raises: InvalidSchema."""
+        """The compiled schema, None if there is none. Raises: InvalidSchema."""
         known = self.definition
         return self._kept(
             "schema", lambda: None if known.schema is None else DocumentSchema(known.schema, known.strict)
@@ -63,7 +67,7 @@ class Terms:
 
     @property
     def quick(self) -> bool:
-        """True if the event loop may ask for rules and references: they are made already, or soon will be."""
+        """True if rules and references are compiled, or short enough to be compiled in the event loop."""
         if self._quick:
             return True
         known = self.definition
@@ -72,7 +76,7 @@ class Terms:
         return self._quick
 
     def prepare(self) -> None:
-        """Make rules and references, in a thread. Raises: InvalidRule."""
+        """Compile rules and references; the caller does this in a thread. Raises: InvalidRule."""
         _ = self.rules, self.references
 
     def _kept(self, name: str, make: Callable[[], T]) -> T:
@@ -83,7 +87,7 @@ class Terms:
 
 
 def soon_made(rules: Rules) -> bool:
-    """True if the rules are short, and have no patterns, each of which may take milliseconds to compile."""
+    """True if the rules are short and have no patterns, since a pattern may take milliseconds to compile."""
     named = [rules.list, rules.get, rules.create, rules.update, rules.delete, *rules.hidden.values()]
     sources = [source for source in named if source is not None]
     return sum(map(len, sources)) <= LOOP_CHARACTERS and not any("matches" in source for source in sources)
@@ -93,7 +97,7 @@ NO_TERMS: Final = Terms(Definition())
 
 
 def altered(before: Definition, spec: CollectionSpec) -> Definition:
-    """Give the definition with what `spec` says in place of what it said before."""
+    """Return the definition changed by `spec`; fields that `spec` leaves out stay the same."""
     expires = before.expires if spec.expires is UNSET else spec.expires
     return Definition(
         rules=before.rules if spec.rules is UNSET else spec.rules,
@@ -105,20 +109,20 @@ def altered(before: Definition, spec: CollectionSpec) -> Definition:
 
 
 def schema_of(terms: Terms | None) -> CollectionSpec:
-    """Give what makes a collection's schema what it was."""
+    """Return the specification that restores the current schema of a collection."""
     known = (terms or NO_TERMS).definition
     return CollectionSpec(schema=known.schema, strict=known.strict)
 
 
 def check_spec(spec: CollectionSpec) -> None:
-    """Raises: InvalidRule, InvalidSchema, InvalidInput."""
+    """Check the rules, schema and names of a specification. Raises: InvalidRule, InvalidSchema, InvalidInput."""
     terms = Terms(altered(Definition(), spec))
     check_terms(terms)
     _check_names(terms)
 
 
 def check_terms(terms: Terms) -> None:
-    """Raises: InvalidRule, InvalidSchema."""
+    """Check that rules and schema can be compiled. Raises: InvalidRule, InvalidSchema."""
     _ = terms.rules
     if terms.definition.schema is not None:
         check_schema(terms.definition.schema)
@@ -126,7 +130,7 @@ def check_terms(terms: Terms) -> None:
 
 
 def _check_names(terms: Terms) -> None:
-    """Refuse what names a field that no document can have. What is stored already is not asked: it must stay readable.
+    """Refuse paths of fields that no document can have. Stored definitions are not checked: they must stay readable.
 
     Raises: InvalidInput, InvalidRule.
     """
@@ -135,8 +139,7 @@ def _check_names(terms: Terms) -> None:
     paths = [*((path, f"/rules/hidden/{path}") for path in hidden), (known.expires or "", "/expires")]
     for path, at in paths:
         if holds_control(path):
-            message = "Names of fields hold no control characters."
-            raise InvalidInput(message, errors=[{"path": at, "message": message}])
+            raise InvalidInput.at(at, "Names of fields cannot contain control characters.")
     for rule in (*terms.rules.rules.values(), *terms.rules.hidden.values()):
         check_indices(rule.source, rule.tree)
 

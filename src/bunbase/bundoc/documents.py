@@ -1,8 +1,8 @@
 """Documents: their names, their limits, and their two forms, stored and seen.
 
-The stored form is the client's own JSON: compact, with numbers and strings as they were sent and each name once (of a
-repeated name the last one wins). The seen form is the stored form with the system fields spliced in front; nothing is
-parsed for that.
+The stored form is the JSON of the client in compact form. Numbers and strings stay as they were sent. If a name is
+repeated, the last value counts. The seen form is the stored form with the system fields in front; it is made without
+parsing.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput, Malformed
 
 MAX_BYTES: Final = 1 << 20  # of the stored form
-MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # white space and system fields sent back do not count against a document
+MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # white space and system fields in the request do not count in the document
 MAX_LEVELS: Final = 32  # the document itself is the first
 
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-CONTROL_SENT: Final = re.compile(rb"\\(?:u00|[bfnrt])|\x7f")  # how one may be written; many are in values
+CONTROL_SENT: Final = re.compile(
+    rb"\\(?:u00|[bfnrt])|\x7f"
+)  # all ways to write one in JSON; most matches are in values, not in names
 
 CONTAINERS: Final = (dict, list)
 
-OURS: Final = frozenset({"_rev", "_created", "_updated"})  # may be sent back as they were read, and change nothing
+OURS: Final = frozenset({"_rev", "_created", "_updated"})  # callers may send them back; they have no effect
 
 Fields = dict[str, msgspec.Raw]
 
@@ -40,8 +42,11 @@ write: Final = msgspec.json.Encoder().encode
 
 
 class StoredDocument(msgspec.Struct, frozen=True):
-    """`body`: the stored form. `created`, `updated`: as they are shown, RFC 3339. `view`: names what is left of it for
-    one who may not see all; empty: it is whole."""
+    """A document as an engine stores it.
+
+    `body`: the stored form. `created`, `updated`: RFC 3339, as callers see them.
+    `view`: identifies the visible part if some fields are hidden from the caller; empty if the document is whole.
+    """
 
     id: str
     rev: int
@@ -51,11 +56,11 @@ class StoredDocument(msgspec.Struct, frozen=True):
     view: str = ""
 
 
-Lookup = Callable[[str, str], StoredDocument | None]  # from a collection and an id to the document
+Lookup = Callable[[str, str], StoredDocument | None]  # (collection, id) → the document, None if there is none
 
 
 def seen(stored: StoredDocument) -> bytes:
-    """Give the whole document, system fields first."""
+    """Return the JSON of the whole document, system fields first."""
     head = f'{{"_id":"{stored.id}","_rev":{stored.rev},"_created":"{stored.created}","_updated":"{stored.updated}"'
     return head.encode() + (b"," + stored.body[1:] if len(stored.body) > 2 else b"}")
 
@@ -65,19 +70,19 @@ def document(stored: StoredDocument, created: bool = False) -> Document:
 
 
 def check_collection(collection: str) -> None:
-    """Raises: InvalidInput."""
+    """Check the name of a collection. Raises: InvalidInput."""
     if not COLLECTION.fullmatch(collection):
-        _invalid_name("collection", "A collection is named [a-z][a-z0-9_]{0,62}, such as blog_posts.")
+        _invalid_name("collection", "The name of a collection must match [a-z][a-z0-9_]{0,62}, such as blog_posts.")
 
 
 def check_id(id: str) -> None:
-    """Raises: InvalidInput."""
+    """Check the id of a document. Raises: InvalidInput."""
     if not ID.fullmatch(id):
-        _invalid_name("id", "A document's id is 1 to 64 letters, digits, _ or -.")
+        _invalid_name("id", "The id of a document has 1 to 64 letters, digits, _ or -.")
 
 
 def new_document(sent: bytes) -> tuple[str | None, bytes]:
-    """Give the id that the client chose, if it did, and the stored form.
+    """Return the id that the client sent, if any, and the stored form.
 
     Raises: Malformed, InvalidDocument, DocumentTooLarge.
     """
@@ -87,20 +92,20 @@ def new_document(sent: bytes) -> tuple[str | None, bytes]:
 
 
 def document_at(id: str, sent: bytes) -> bytes:
-    """Give the stored form of what was sent to the address of `id`. Raises: as `new_document`."""
+    """Return the stored form of a document that was sent to the address of `id`. Raises: like `new_document`."""
     return stored_form(fields_at(id, sent))
 
 
 def fields_at(id: str, sent: bytes) -> Fields:
-    """Give the client's own fields of what was sent to the address of `id`. Raises: as `new_document`."""
+    """Return the fields that were sent to the address of `id`, without system fields. Raises: like `new_document`."""
     fields = fields_of(sent)
     if _claimed_id(fields) not in (None, id):
-        raise _invalid([("/_id", f"This is the address of {id}; leave _id out or send the same.")])
+        raise _invalid([("/_id", f"This is the address of {id}; leave _id out or send the same id.")])
     return _own(fields)
 
 
 def stored_form(fields: Fields) -> bytes:
-    """Raises: DocumentTooLarge."""
+    """Return the JSON of the fields as it is stored. Raises: DocumentTooLarge."""
     body = write(fields)
     if len(body) > MAX_BYTES:
         raise DocumentTooLarge(f"This document takes {len(body)} bytes; split it or keep large parts as files.")
@@ -108,17 +113,17 @@ def stored_form(fields: Fields) -> bytes:
 
 
 def fields_of(sent: bytes) -> Fields:
-    """Read a JSON object, its values still as they were sent but each name once at every level.
+    """Read a JSON object. Values keep their text, but repeated names are removed at every level.
 
-    Raises: Malformed for what is no JSON, InvalidDocument for JSON that no document may be, DocumentTooLarge.
+    Raises: Malformed if it is not JSON, InvalidDocument if the JSON cannot be a document, DocumentTooLarge.
     """
     if len(sent) > MAX_SENT_BYTES:
         raise DocumentTooLarge(f"{len(sent)} bytes were sent; a document is at most {MAX_BYTES}.")
     effort.note(len(sent) * effort.AT_EVERY_LEVEL)
     try:
-        whole = read_all(sent)  # the only pass that looks inside every string and number
+        whole = read_all(sent)  # the only pass that checks every string and number
         if not isinstance(whole, dict):
-            raise _invalid([("", "A document is a JSON object.")])
+            raise _invalid([("", "A document must be a JSON object.")])
         fields = read_fields(msgspec.json.format(sent, indent=-1))
     except RecursionError:
         raise _too_deep() from None
@@ -128,7 +133,12 @@ def fields_of(sent: bytes) -> Fields:
         raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
     if CONTROL_SENT.search(sent) and names_control(whole):
         raise _invalid(
-            [(_place_of_control(whole), "Names of fields hold no control characters (U+0000 to U+001F, U+007F).")]
+            [
+                (
+                    _place_of_control(whole),
+                    "Names of fields cannot contain control characters (U+0000 to U+001F, U+007F).",
+                )
+            ]
         )
     if sent.count(b"{") + sent.count(b"[") == 1:
         return fields
@@ -136,7 +146,7 @@ def fields_of(sent: bytes) -> Fields:
 
 
 def _settled(value: msgspec.Raw, level: int) -> msgspec.Raw:
-    """Give the value with each name once at every level below. Raises: InvalidDocument when it is nested too deeply."""
+    """Return the value without repeated names at any level. Raises: InvalidDocument if it is nested too deeply."""
     text = bytes(value)
     if text[:1] not in (b"{", b"["):
         return value
@@ -150,17 +160,17 @@ def _settled(value: msgspec.Raw, level: int) -> msgspec.Raw:
 
 
 def names_control(value: Any) -> bool:
-    """Return whether a name has a control character, at any level."""
+    """True if a name at any level has a control character."""
     if isinstance(value, dict):
         for name in value:
-            if not name.isprintable() and holds_control(name):  # nearly all are printable, which is quicker to ask
+            if not name.isprintable() and holds_control(name):  # most names are printable, and this test is faster
                 return True
         value = value.values()
     return any(isinstance(inner, CONTAINERS) and names_control(inner) for inner in value)
 
 
 def _place_of_control(value: Any, at: str = "") -> str:
-    """Return the place of a name that `names_control` has met, "" where there is none."""
+    """Return the place of the first name with a control character, "" if there is none."""
     for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
         place = at + _pointer(str(name))
         if isinstance(name, str) and holds_control(name):
@@ -175,12 +185,12 @@ def _claimed_id(fields: Fields) -> str | None:
         return None
     id = read_all(fields["_id"])
     if not isinstance(id, str) or not ID.fullmatch(id):
-        raise _invalid([("/_id", "An id is a string of 1 to 64 letters, digits, _ or -.")])
+        raise _invalid([("/_id", "An id must be a string of 1 to 64 letters, digits, _ or -.")])
     return id
 
 
 def _own(fields: Fields) -> Fields:
-    """Leave the system fields out; refuse those that do not exist."""
+    """Return the fields without system fields. Raises: InvalidDocument for system fields that do not exist."""
     ours = [name for name in fields if name.startswith("_")]
     if not ours:
         return fields
@@ -191,7 +201,7 @@ def _own(fields: Fields) -> Fields:
 
 
 def _pointer(name: str) -> str:
-    """RFC 6901."""
+    """Return the name as a part of a JSON Pointer (RFC 6901)."""
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
@@ -205,4 +215,4 @@ def _too_deep() -> InvalidDocument:
 
 
 def _invalid_name(path: str, message: str) -> NoReturn:
-    raise InvalidInput(message, errors=[{"path": f"/{path}", "message": message}])
+    raise InvalidInput.at(f"/{path}", message)

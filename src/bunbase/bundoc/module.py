@@ -1,4 +1,4 @@
-"""How Bundoc opens."""
+"""Opens Bundoc with its engine, routes and jobs."""
 
 from __future__ import annotations
 

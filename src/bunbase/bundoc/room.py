@@ -1,4 +1,4 @@
-"""The whole contract of Bundoc: its three services, and the calls that are handed on to them."""
+"""Implements the contract of Bundoc. It passes each call to one of its three services."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ from bunbase.pkg.clock import Clock
 
 
 class BundocRoom:
+    """The services of Bundoc behind its contract; the methods of the contract are described there."""
+
     def __init__(
         self, engine: Engine, copies: Copies, store: BackupStore, clock: Clock, settings: BundocSettings, dev: bool
     ) -> None:

@@ -1,4 +1,4 @@
-"""The rules of Bundoc: who may do what with which document. How documents are kept is the engine's affair."""
+"""The operations on documents and collections: each checks the caller and the input, then calls the engine."""
 
 from __future__ import annotations
 
@@ -63,12 +63,18 @@ from bunbase.pkg.rules.inputs import Postponed
 T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 30.0
-ANSWER_SECONDS = 2.0  # of a call's deadline are left for the answer
-LARGE_BYTES = 16 << 10  # many small objects cost 65 µs a KiB to check: beyond 1 ms every other request would feel it
+ANSWER_SECONDS = 2.0  # of a call's deadline, reserved for sending the answer
+LARGE_BYTES = (
+    16 << 10
+)  # checking many small objects takes 65 µs per KiB; more than 1 ms would delay every other request
 
 
 class BundocService:
-    """`dev`: collections begin with their first document; otherwise they are created first."""
+    """The operations on documents.
+
+    `dev`: a collection is created with its first document; otherwise it must be created explicitly.
+    `max_scan`: how many documents one query may examine.
+    """
 
     def __init__(self, engine: Engine, dev: bool = True, max_scan: int = 10_000, clock: Clock | None = None) -> None:
         self.engine = engine
@@ -101,7 +107,7 @@ class BundocService:
             return document(written, created=True)
 
     async def create_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes) -> None:
-        """As `create`, with what was read already."""
+        """Create a document whose body is already in the stored form."""
         with counted("create"):
             bound_by_rules(caller)
             await self._check_created(caller, collection)
@@ -110,7 +116,7 @@ class BundocService:
     async def put_stored(
         self, caller: Caller, collection: str, id: str, stored_body: bytes, when: Precondition
     ) -> None:
-        """As `put`, with what was read already."""
+        """Put a document whose body is already in the stored form."""
         with counted("put"):
             bound_by_rules(caller)
             await self._check_created(caller, collection)
@@ -206,7 +212,7 @@ class BundocService:
         with counted("put_collection"):
             _allow_managing(caller)
             check_collection(name)
-            spec = await asyncio.to_thread(_checked, spec)  # rules, filters and patterns may take a second to be made
+            spec = await asyncio.to_thread(_checked, spec)  # compiling rules, filters and patterns may take a second
             await self.engine.alter(caller.project, name, spec, wait)
             return await self._collection(caller, name)
 
@@ -251,13 +257,15 @@ class BundocService:
                 found = self.engine.get(caller.project, collection, id)
                 return asyncio.run_coroutine_threadsafe(found, loop).result()
 
-            decisions = await asyncio.to_thread(trial.run, lookup)  # may take a second, which nobody else must wait
+            decisions = await asyncio.to_thread(
+                trial.run, lookup
+            )  # may take a second; a thread, so that other requests do not wait
             if several:
                 return Page(msgspec.json.encode({"items": decisions, "coverage": trial.covered()}))
             return Page(msgspec.json.encode(decisions[0]))
 
     async def _tried(self, caller: Caller, batch: Batch) -> dict[str, RuleSet]:
-        """Give the rules that a batch is about. Raises: InvalidRule, CollectionNotFound."""
+        """Return the rules that a batch tests. Raises: InvalidRule, CollectionNotFound."""
         if batch.rules is not None:
             sent = batch.rules
             return await asyncio.to_thread(lambda: {name: RuleSet(rules) for name, rules in sent.items()})
@@ -278,9 +286,10 @@ class BundocService:
         await self.engine.tend()
 
     async def _decided(self, caller: Caller, collection: str, work: Callable[[Access, Lookup], T]) -> T:
-        """Ask rules about one document: in the event loop if they are quick, else in a thread, once more.
+        """Run `work`, which asks rules about one document, in the event loop; if it is slow, again in a thread.
 
-        `work` only reads. Explaining evaluates every part of a rule on its own, so a thread does it.
+        `work` only reads, so it may run twice. A request to explain always runs in a thread, since a trace evaluates
+        every part of a rule.
         """
         terms = await self.engine.terms(caller.project, collection) or NO_TERMS
         if not terms.quick:
@@ -300,7 +309,7 @@ class BundocService:
         return Access(caller, collection, terms.rules, self.clock.now(), Budget(steps))
 
     async def _terms(self, caller: Caller, collection: str) -> Terms:
-        """Return what holds for a collection, its rules ready to be asked."""
+        """Return the terms of a collection, with its rules compiled."""
         terms = await self.engine.terms(caller.project, collection) or NO_TERMS
         if not terms.quick:
             await asyncio.to_thread(terms.prepare)
@@ -320,7 +329,7 @@ class BundocService:
         return Document(stored.id, stored.rev, with_expanded(whole, beside))
 
     def _visible_to(self, caller: Caller) -> Visible:
-        """Give what shows this caller a document beside another one: as its own rules say."""
+        """Return the function that shows an expanded document to this caller by the rules of its collection."""
         if not bound_by_rules(caller):
             return as_stored
         now, budget = self.clock.now(), Budget(SCAN_STEPS)
@@ -333,24 +342,25 @@ class BundocService:
         return visible
 
     async def _written(self, caller: Caller, collection: str, write: Write) -> tuple[StoredDocument, bool]:
-        """Write; return what the caller may see of the document, and whether it was created."""
+        """Write a document; return it as the caller may see it, and whether it was created."""
         guard = _guard(caller)
         with _discreet(guard):
             try:
                 done = await self.engine.commit(caller.project, (Step(collection, write, guard),), caller.depth)
             except Problem as problem:
-                problem.extra.pop("write", None)  # there was but one
+                problem.extra.pop("write", None)  # the index of the write; there is only one
                 raise
         (written,), (created,) = done.results, done.created
-        assert written is not None  # only Delete leaves nothing behind
+        assert written is not None  # only Delete has no result
         if guard is None:
             return written, created
         return await self._answered(caller, collection, written), created
 
     async def _answered(self, caller: Caller, collection: str, written: StoredDocument) -> StoredDocument:
-        """Return what the caller may see of what is stored now; where that is not known in time, the least there is.
+        """Return the stored document as the caller may see it; only the system fields if the rules take too long.
 
-        A refusal here would say that nothing was written, and who sends it again would have it twice.
+        The write is already done. An error here would look like a failed write, and a caller that repeats it would
+        create the document twice.
         """
         try:
             return await self._decided(caller, collection, lambda access, lookup: answered(access, written, lookup))
@@ -364,7 +374,10 @@ class BundocService:
         return found
 
     async def _check_created(self, caller: Caller, collection: str) -> None:
-        """Raises: CollectionNotFound. To whom rules apply, a collection without them looks as if it were not there."""
+        """Check that the collection exists. Raises: CollectionNotFound.
+
+        Callers bound by rules need no check: a collection without rules looks empty to them.
+        """
         if (
             not self.dev
             and caller.kind is CallerKind.SECRET
@@ -374,7 +387,7 @@ class BundocService:
 
 
 def _checked(spec: CollectionSpec) -> CollectionSpec:
-    """Return the specification with all indexes named. Raises: InvalidRule, InvalidSchema, InvalidInput."""
+    """Check a specification and name its indexes. Raises: InvalidRule, InvalidSchema, InvalidInput."""
     check_spec(spec)
     if spec.indexes is UNSET:
         return spec
@@ -382,20 +395,22 @@ def _checked(spec: CollectionSpec) -> CollectionSpec:
 
 
 def _guard(caller: Caller) -> WriteGuard | None:
-    """Raises: RuleDenied."""
+    """Return the guard of a caller bound by rules, None for the secret key. Raises: RuleDenied."""
     return WriteGuard(caller) if bound_by_rules(caller) else None
 
 
 @contextmanager
 def _discreet(guard: WriteGuard | None) -> Iterator[None]:
-    """Whom rules bind is not told which document has the value already, or refers to what they delete."""
+    """Hide from callers bound by rules which document has the same unique value, or refers to the deleted one."""
     try:
         yield
     except DocumentReferenced as referenced:
         if guard is None or referenced.extra["collection"] is None:
             raise
         nameless = {**referenced.extra, "collection": None, "field": None}
-        raise DocumentReferenced("Other documents refer to this: they come first.", **nameless) from None
+        raise DocumentReferenced(
+            "Other documents refer to this one: change or delete them first.", **nameless
+        ) from None
     except UniqueViolation as violation:
         if guard is None:
             raise
@@ -406,20 +421,23 @@ def _discreet(guard: WriteGuard | None) -> Iterator[None]:
 
 
 def _rev(write: Write, kept: StoredDocument | None) -> int:
-    """A check that passed says what it asked for: of a document that its caller may not see it is 0."""
+    """Return the revision for the answer.
+
+    A check returns the revision that it asked for, since the stored one may be hidden from the caller.
+    """
     if isinstance(write, Check):
         return write.when.rev or 0
     return kept.rev if kept else 0
 
 
 def _allow(caller: Caller) -> None:
-    """Raises: RuleDenied to all but the secret key."""
+    """Allow only the secret key. Raises: RuleDenied."""
     if bound_by_rules(caller):
         raise RuleDenied(DENIED)
 
 
 def _allow_looking(caller: Caller) -> None:
-    """Collections are shown to the secret key and to members. Raises: RuleDenied, Forbidden."""
+    """Allow the secret key and members of the project. Raises: RuleDenied, Forbidden."""
     if caller.kind is CallerKind.DEVELOPER:
         caller.need(Role.VIEWER)
     else:
@@ -427,7 +445,7 @@ def _allow_looking(caller: Caller) -> None:
 
 
 def _allow_managing(caller: Caller) -> None:
-    """Raises: RuleDenied, Forbidden."""
+    """Allow the secret key and developers of the project. Raises: RuleDenied, Forbidden."""
     if caller.kind is CallerKind.DEVELOPER:
         caller.need(Role.DEVELOPER)
     else:
@@ -444,15 +462,15 @@ async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:
 
 def _check_changes(since: int, wait_seconds: float) -> None:
     if not 0 <= since < 1 << 63:
-        raise _invalid("since", "since is the seq of the last change you know, 0 at the beginning.")
+        raise _invalid("since", "since must be the seq of the last change you know, or 0.")
     if not 0 <= wait_seconds <= MAX_WAIT_SECONDS:
-        raise _invalid("wait_seconds", f"wait_seconds is 0 to {MAX_WAIT_SECONDS:g}.")
+        raise _invalid("wait_seconds", f"wait_seconds must be 0 to {MAX_WAIT_SECONDS:g}.")
 
 
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_LIMIT:
-        raise _invalid("limit", f"limit is 1 to {MAX_LIMIT}.")
+        raise _invalid("limit", f"limit must be 1 to {MAX_LIMIT}.")
 
 
 def _invalid(name: str, message: str) -> InvalidInput:
-    return InvalidInput(message, errors=[{"path": f"/{name}", "message": message}])
+    return InvalidInput.at(f"/{name}", message)

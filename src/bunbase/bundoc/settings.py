@@ -10,24 +10,26 @@ Mebibytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
 
 class BundocSettings(msgspec.Struct, frozen=True):
-    """`change_days`, `changes`: how long, and how many, changes are kept in a project's log.
-    `waiting_for_changes`: calls that may wait for news at once.
+    """`change_days`, `changes`: for how many days, and how many, changes are kept in the log of a project.
+    `waiting_for_changes`: how many calls may wait for changes at the same time.
 
-    `max_open_projects`: each that is open takes 0.3 MB and 3 to 7 descriptors, besides its share of the page cache.
-    `cache_mib`: page cache of all open projects together; `project_cache_mib`: the most that one of them gets.
+    `max_open_projects`: how many files of projects are open; each takes 0.3 MB and 3 to 7 file descriptors, in addition
+    to its part of the page cache.
+    `cache_mib`: the page cache of all open projects together. `project_cache_mib`: the most for one project.
 
-    `queued_writes`, `queued_mib`: what may wait for one project's disk before the next write is refused.
-    `batch_writes`: how many writes share one fsync at most. `read_seconds`: after this a statement is stopped.
-    `max_scan`: documents that one query may examine; beyond, it is told which index it needs.
+    `queued_writes`, `queued_mib`: how much may wait for the disk of one project before the next write is refused.
+    `batch_writes`: the most writes that share one fsync. `read_seconds`: a statement that takes longer is stopped.
+    `max_scan`: the documents that one query may examine. A query that needs more fails with the index it would need.
 
-    `scans`: queries and long lists that run at once over all projects, `project_scans`: and of them for one project;
-    `queued_scans`: how many may wait. `slow_query_seconds`: one that takes longer is named in the log.
+    `scans`: queries and long lists that run at the same time over all projects. `project_scans`: the same for one
+    project. `queued_scans`: how many may wait. `slow_query_seconds`: a query that takes longer is logged.
 
-    `backup_directory`: where backups are kept, "" for `backups` in the data directory. `backup_every_hours`: how often
-    a project is backed up that has no schedule of its own, 0 for never; `backups_kept`: how many of these are kept.
-    `backup_seconds`: after this a backup, a check or a restore is stopped.
+    `backup_directory`: the directory of the backups; "" for `backups` in the data directory.
+    `backup_every_hours`: how often projects without their own schedule are backed up; 0 for never.
+    `backups_kept`: how many of these backups are kept.
+    `backup_seconds`: a backup, check or restore that takes longer is stopped.
 
-    `replaces_directory`: the id of a directory that is gone for good; the one that Bundoc starts on takes its place.
+    `replaces_directory`: the id of a directory that is lost for good; the directory of this Bundoc takes its place.
     """
 
     max_open_projects: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
@@ -48,10 +50,12 @@ class BundocSettings(msgspec.Struct, frozen=True):
     change_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 7.0
     changes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
     waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
-    key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows no more than 15 minutes
+    key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows at most 15 minutes
     renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600
     backup_directory: str = ""
-    backup_every_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = 24  # whoever set nothing up needs them most
+    backup_every_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = (
+        24  # operators who configured nothing need backups most
+    )
     backups_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
     backup_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 7200
     replaces_directory: Annotated[str, msgspec.Meta(max_length=64)] = ""

@@ -1,5 +1,5 @@
-"""The `bunbase` command: one file per noun, on the public HTTP API and nothing else.
+"""The `bunbase` command: one file per noun. It talks to the server only through the public HTTP API.
 
-What a command found out goes to stdout, as tables or with `--json` as one JSON document; progress, hints and errors
-go to stderr. Only `dev`, `serve` and `config` run the server's own code, and only they import it.
+Results go to stdout, as tables or (with `--json`) as one JSON document; progress, hints and errors go to stderr.
+Only `dev`, `serve`, `config`, `doctor` and `service-secrets` use the server's own code; they import it when they run.
 """

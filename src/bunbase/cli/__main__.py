@@ -1,4 +1,4 @@
-"""`python -m bunbase.cli`, for when it is not certain that `bunbase` is on PATH."""
+"""`python -m bunbase.cli`, the same command where `bunbase` may not be on PATH."""
 
 from __future__ import annotations
 

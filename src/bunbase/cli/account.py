@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from bunbase.cli.address import is_loopback
 from bunbase.cli.errors import Failure, NotSignedIn, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
-from bunbase.cli.http import Call, decoded
+from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
 from bunbase.cli.prompts import ask, ask_secret, secret_from_input
 from bunbase.cli.session import TOKEN, Session, keep_sign_in, open_session
@@ -24,7 +24,7 @@ PERSONAL: Final = "bpt_"
 
 
 class Me(msgspec.Struct, frozen=True):
-    """`project`: the one chosen with `bunbase projects use`."""
+    """The signed-in account. `project`: the slug chosen with `bunbase projects use`."""
 
     user: Account
     url: str = ""
@@ -34,10 +34,14 @@ class Me(msgspec.Struct, frozen=True):
 @Parameter(name="*")
 @dataclass(frozen=True)
 class PasswordFlags:
-    email: Annotated[str, Parameter(show_default=False, help="Asked for if not given.")] = ""
+    email: Annotated[str, Parameter(show_default=False, help="Your email address; asked for if left out.")] = ""
     password_stdin: Annotated[
         bool,
-        Parameter(negative="", show_default=False, help=f"Read the password from stdin. Else {PASSWORD}, else asked."),
+        Parameter(
+            negative="",
+            show_default=False,
+            help=f"Read the password from stdin. Default: {PASSWORD}, else it is asked for.",
+        ),
     ] = False
 
 
@@ -47,10 +51,12 @@ NO_PASSWORD_FLAGS: Final = PasswordFlags()
 def login(
     *,
     credentials: PasswordFlags = NO_PASSWORD_FLAGS,
-    token: Annotated[str, Parameter(show_default=False, help="Use this token instead, such as bpt_….")] = "",
+    token: Annotated[
+        str, Parameter(show_default=False, help="Sign in with this token instead of a password, such as bpt_….")
+    ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Sign in and remember it on this machine."""
+    """Sign in, and stay signed in on this machine."""
     out = Output(flags.json)
     with open_session(flags) as session:
         if token:
@@ -67,11 +73,13 @@ def register(
     name: Annotated[str, Parameter(show_default=False, help="Your name.")] = "",
     setup_token: Annotated[
         str,
-        Parameter(show_default=False, help=f"For the first account on a server in production. Else {SETUP_TOKEN}."),
+        Parameter(
+            show_default=False, help=f"Needed for the first account on a production server. Default: {SETUP_TOKEN}."
+        ),
     ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Open an account; the first on a server becomes its administrator."""
+    """Create an account; the first one on a server becomes its administrator."""
     out = Output(flags.json)
     with open_session(flags) as session:
         _warn_of_plain_http(session.url, out)
@@ -83,10 +91,10 @@ def register(
 
 
 def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """End the session, and forget what is kept of the server: the project keys too."""
+    """Sign out, and delete everything this machine keeps for the server, project keys included."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        session.token = ""  # what is kept is to be forgotten, not what the environment gives
+        session.token = ""  # sign out with the kept token, not with one from the environment
         if session.known().access_token:
             _end(session, out)
         with session.file.changing() as credentials:
@@ -99,7 +107,7 @@ def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 
 def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show the account that commands act for."""
+    """Show the account that commands use, the server and the chosen project."""
     out = Output(flags.json)
     with open_session(flags) as session:
         me = session.ask(Me, Call("GET", "/api/auth/me"))
@@ -109,7 +117,7 @@ def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 def _enter(session: Session, call: Call, out: Output) -> None:
     with out.busy("signing in"):
-        signed_in = decoded(session.http.send(call), SignedIn)
+        signed_in = decode(session.http.send(call), SignedIn)
     with session.file.changing() as credentials:
         credentials.current = session.url
         keep_sign_in(credentials.server(session.url), signed_in)
@@ -130,19 +138,19 @@ def _welcome(session: Session, user: Account, out: Output) -> None:
         out.document({"user": user, "url": session.url})
     out.done(f"Signed in to {session.url} as {user.email}{_rank(user)}.")
     if os.environ.get(TOKEN, ""):
-        out.warn(f"{TOKEN} is set: commands use that in place of this sign-in.")
+        out.warn(f"{TOKEN} is set: commands use that token instead of this sign-in.")
 
 
 def _end(session: Session, out: Output) -> None:
-    """A personal token is no session: it lives until it is deleted."""
+    """End the session at the server. A personal token is not a session: it stays valid until it is deleted."""
     if session.known().access_token.startswith(PERSONAL):
         return
     try:
-        decoded(session.send(Call("POST", "/api/auth/logout")), type(None))
+        decode(session.send(Call("POST", "/api/auth/logout")), type(None))
     except NotSignedIn:
         return
     except Failure as failure:
-        out.warn(f"The session may live on at the server until it expires: {failure.detail}")
+        out.warn(f"The session may stay valid at the server until it expires: {failure.detail}")
 
 
 def _show(me: Me, out: Output) -> None:
@@ -158,7 +166,7 @@ def _rank(user: Account) -> str:
 
 
 def _email(given: PasswordFlags) -> str:
-    return given.email or ask("Email", "Say who you are: --email ada@example.com")
+    return given.email or ask("Email", "No email address was given. Pass one: --email ada@example.com")
 
 
 def _password(given: PasswordFlags, again: bool) -> str:
@@ -166,12 +174,12 @@ def _password(given: PasswordFlags, again: bool) -> str:
         return secret_from_input()
     if password := os.environ.get(PASSWORD, ""):
         return password
-    password = ask_secret("Password", f"Give the password: --password-stdin, or {PASSWORD} in the environment.")
+    password = ask_secret("Password", f"No password was given. Pass it with --password-stdin, or set {PASSWORD}.")
     if again and ask_secret("Password again", "") != password:
-        raise Usage("The two passwords differ.")
+        raise Usage("The two passwords are not the same.")
     return password
 
 
 def _warn_of_plain_http(url: str, out: Output) -> None:
     if url.startswith("http://") and not is_loopback(url):
-        out.warn(f"{url} is not encrypted: your password can be read on its way.")
+        out.warn(f"{url} is not encrypted: anyone on the network path can read your password.")

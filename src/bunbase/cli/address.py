@@ -1,4 +1,4 @@
-"""Which server a command speaks to."""
+"""Choose the server that a command talks to."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ PORT = "BUNBASE_PORT"
 
 
 def server_url(flag: str, last: str) -> str:
-    """Choose: the flag, BUNBASE_URL, the server of the last sign-in, else one on this machine. Raises: Usage."""
+    """Return the flag, else BUNBASE_URL, else the server of the last sign-in, else this machine's. Raises: Usage."""
     return normal_url(flag or os.environ.get(VARIABLE, "") or last or default_url())
 
 
 def default_url() -> str:
-    """Return the address of a server on this machine, at the port that `bunbase serve` reads too."""
+    """Return the address of a server on this machine; its port comes from BUNBASE_PORT, as for `bunbase serve`."""
     port = os.environ.get(PORT, "")
     return f"http://127.0.0.1:{port}" if port else DEFAULT_URL
 
 
 def normal_url(url: str) -> str:
-    """Give the form under which credentials are kept: no slash at the end, lower-case host. Raises: Usage."""
+    """Return `url` as the credentials file spells it: lower-case host, no slash at the end. Raises: Usage."""
     try:
         parts = urlsplit(url.strip())
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         good = False
     if not good or parts.query or parts.fragment or parts.username:
-        raise Usage(f"{url!r} is not the address of a server; write it as {DEFAULT_URL}.")
+        raise Usage(f"{url!r} is not the address of a server. An address looks like {DEFAULT_URL}.")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from bunbase.cli.backup_jobs import finished
+from bunbase.cli.backup_jobs import run_backup_job
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.credentials import ChosenProject, StoredKey
 from bunbase.cli.errors import Failure, Usage
@@ -19,10 +19,15 @@ from bunbase.cli.session import Session, open_session
 from bunbase.contracts.backups import Backup, BackupPage, BackupScheduleState
 from bunbase.contracts.platform import NewProject, Project
 
-BackupId = Annotated[str, Parameter(help="Its id, as `bunbase backup list` shows it.")]
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask whether it is meant.")]
+BackupId = Annotated[str, Parameter(help="The backup's id, from `bunbase backup list`.")]
+Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for confirmation.")]
 Unauthenticated = Annotated[
-    bool, Parameter(negative="", show_default=False, help="Also a backup of an older BunBase, which proves nothing.")
+    bool,
+    Parameter(
+        negative="",
+        show_default=False,
+        help="Also accept a backup from an older BunBase, which carries no proof of who wrote it.",
+    ),
 ]
 
 app = App(name="backup", help="Back up, verify, restore and clone a project's documents.")
@@ -30,15 +35,15 @@ app = App(name="backup", help="Back up, verify, restore and clone a project's do
 
 @app.command
 def create(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Copy the project's documents as they are now, encrypted; reads and writes go on."""
+    """Make an encrypted copy of the project's documents as they are now; reads and writes go on meanwhile."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        backup = _created(session, needed_project(flags.project, session), out)
+        backup = _create_backup(session, needed_project(flags.project, session), out)
     if flags.json:
         out.document(backup)
     else:
         out.facts(_facts(backup))
-    out.done(f"Backed up as {backup.id}.")
+    out.done(f"Made the backup {backup.id}.")
 
 
 @app.command(name="list")
@@ -57,14 +62,14 @@ def list_backups(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def verify(backup: BackupId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Check who wrote a backup, every sum, every page and every count."""
+    """Check a backup: who wrote it, every checksum, every page and every count."""
     out = Output(flags.json)
     with open_session(flags) as session:
         call = Call("POST", _path(needed_project(flags.project, session), backup, "verify"))
-        job = finished(session, call, f"verifying {backup}", out)
+        job = run_backup_job(session, call, f"verifying {backup}", out)
     if flags.json:
         out.document(job)
-    out.done(f"{backup} is whole and can be read.")
+    out.done(f"{backup} is complete and readable.")
 
 
 @app.command
@@ -74,13 +79,17 @@ def restore(
     *,
     from_project: Annotated[
         str,
-        Parameter(name="--from", show_default=False, help="Id or slug of the project it is a backup of, if not this."),
+        Parameter(
+            name="--from",
+            show_default=False,
+            help="Id or slug of the project that the backup was made of. Default: this project.",
+        ),
     ] = "",
     yes: Yes = False,
     unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Put the documents of a backup in place of all that the project has. That is backed up first."""
+    """Replace all documents of the project by those of a backup. The replaced documents are backed up first."""
     out = Output(flags.json)
     with open_session(flags) as session:
         project = session.ask(Project, Call("GET", at("projects", needed_project(flags.project, session))))
@@ -88,28 +97,30 @@ def restore(
             out.warn(f"This replaces all documents of {project.name} ({project.slug}) by those of {backup}.")
         confirm(yes)
         body = {"backup": backup, "from_project": from_project, "unauthenticated": unauthenticated}
-        job = finished(session, Call("POST", _path(project.id, "restore"), json=body), f"restoring {backup}", out)
+        job = run_backup_job(session, Call("POST", _path(project.id, "restore"), json=body), f"restoring {backup}", out)
     if flags.json:
         out.document(job)
-    out.done(f"{project.name} is as {backup} has it.")
+    out.done(f"{project.name} now holds the documents of {backup}.")
     if job.safety_backup:
-        out.hint(f"What was there before: bunbase backup restore {job.safety_backup}")
+        out.hint(f"To get the replaced documents back: bunbase backup restore {job.safety_backup}")
 
 
 @app.command
 def clone(
-    name: Annotated[str, Parameter(help="What to call the new project.")],
+    name: Annotated[str, Parameter(help="The new project's name.")],
     /,
     *,
-    backup: Annotated[str, Parameter(show_default=False, help="The backup to begin with, in place of now.")] = "",
+    backup: Annotated[
+        str, Parameter(show_default=False, help="Copy this backup. Default: the documents as they are now.")
+    ] = "",
     unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Make a new project, under a key of its own, with this project's documents."""
+    """Make a new project with a copy of this project's documents, encrypted under a new key."""
     out = Output(flags.json)
     with open_session(flags) as session:
         source = needed_project(flags.project, session)
-        taken = backup or _created(session, source, out).id
+        taken = backup or _create_backup(session, source, out).id
         new = session.ask(NewProject, Call("POST", at("projects"), json={"name": name}))
         if flags.json:
             out.document(new)
@@ -118,14 +129,14 @@ def clone(
         _keep_keys(session, new, out)
         body = {"backup": taken, "from_project": source, "unauthenticated": unauthenticated}
         try:
-            finished(session, Call("POST", _path(new.id, "restore"), json=body), f"filling {new.slug}", out)
+            run_backup_job(session, Call("POST", _path(new.id, "restore"), json=body), f"filling {new.slug}", out)
         except Failure:
-            out.warn(f"{new.slug} was made, but is empty: bunbase backup restore {taken} --from {source}")
+            out.warn(f"{new.slug} was made, but is empty. To fill it: bunbase backup restore {taken} --from {source}")
             raise
         if not backup:  # it was made for the clone alone
             session.ask(type(None), Call("DELETE", _path(source, taken)))
-    out.done(f"{new.name} ({new.slug}) holds a copy. Its secret key is shown only now.")
-    out.hint(f"Go on in it: bunbase projects use {new.slug}")
+    out.done(f"{new.name} ({new.slug}) holds a copy. Its secret key will not be shown again.")
+    out.hint(f"To work in it: bunbase projects use {new.slug}")
 
 
 @app.command
@@ -146,17 +157,17 @@ def delete(backup: BackupId, /, *, yes: Yes = False, flags: ProjectFlags = PROJE
 @app.command
 def schedule(
     *,
-    every_hours: Annotated[int | None, Parameter(show_default=False, help="How often; 0 for never.")] = None,
-    kept: Annotated[int | None, Parameter(show_default=False, help="How many scheduled backups are kept.")] = None,
+    every_hours: Annotated[int | None, Parameter(show_default=False, help="Hours between backups; 0 for none.")] = None,
+    kept: Annotated[int | None, Parameter(show_default=False, help="How many scheduled backups to keep.")] = None,
     inherit: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Use the schedule of the instance again.")
+        bool, Parameter(negative="", show_default=False, help="Go back to the schedule of the installation.")
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show or change how often the project is backed up by itself."""
+    """Show or change the schedule of automatic backups."""
     out = Output(flags.json)
     if inherit and (every_hours, kept) != (None, None):
-        raise Usage("Give either --inherit, or --every-hours and --kept.")
+        raise Usage("--inherit cannot be combined with --every-hours or --kept.")
     with open_session(flags) as session:
         path = _path(needed_project(flags.project, session), "schedule")
         now = session.ask(BackupScheduleState, Call("DELETE" if inherit else "GET", path))
@@ -170,17 +181,17 @@ def schedule(
         out.document(now)
         return
     often = f"every {now.every_hours} h" if now.every_hours else "never"
-    whose = "this project's" if now.own else "the instance's"
+    whose = "this project's" if now.own else "the installation's"
     out.facts([("backed up", often), ("kept", now.kept), ("schedule", whose)])
 
 
-def _created(session: Session, project: str, out: Output) -> Backup:
-    job = finished(session, Call("POST", _path(project)), "backing up", out)
+def _create_backup(session: Session, project: str, out: Output) -> Backup:
+    job = run_backup_job(session, Call("POST", _path(project)), "backing up", out)
     return session.ask(Backup, Call("GET", _path(project, job.backup)))
 
 
 def _keep_keys(session: Session, new: NewProject, out: Output) -> None:
-    """The project exists by now, so nothing that goes wrong here may hide its keys."""
+    """Keep the new project's keys; only warn on failure, since the project exists and its keys must still be shown."""
     try:
         with session.changing() as known:
             for key in new.keys:

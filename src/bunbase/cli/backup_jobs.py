@@ -1,4 +1,4 @@
-"""Wait for backup work on the server, and say how far it is."""
+"""Wait for a backup job on the server, and show its progress."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bunbase.cli.session import Session
 from bunbase.contracts.backups import BackupJob, JobState
 
 FIRST_SECONDS: Final = 0.05
-MOST_SECONDS: Final = 1.0  # between looks
+MOST_SECONDS: Final = 1.0  # between two requests for the job's state
 
 
-def finished(session: Session, call: Call, text: str, out: Output) -> BackupJob:
-    """Begin a job and wait until it is done; Ctrl-C leaves it to the server. Raises: Refused with why it failed."""
+def run_backup_job(session: Session, call: Call, text: str, out: Output) -> BackupJob:
+    """Start a job and wait until it is done; after Ctrl-C the server goes on with it. Raises: Refused if it failed."""
     job = session.ask(BackupJob, call)
     seconds = FIRST_SECONDS
     with out.working(text) as told:

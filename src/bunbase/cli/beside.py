@@ -1,4 +1,4 @@
-"""`bunbase watch` as a process beside the server of `bunbase dev`: its bundling takes no time from that."""
+"""Run `bunbase watch` as a process beside the server of `bunbase dev`: bundling then takes no time from the server."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ STOP_SECONDS: Final = 5.0
 
 @contextmanager
 def watching(url: str) -> Iterator[None]:
-    """Watch the folder for the server at `url` as long as the block lasts."""
+    """Watch the folder and deploy to the server at `url` while the block runs."""
     command = [sys.executable, "-m", "bunbase.cli", "watch", "--url", url, "--beside", str(os.getpid())]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:  # noqa: S603  these very commands
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:  # noqa: S603  every word of the command is ours
         try:
             yield
         finally:

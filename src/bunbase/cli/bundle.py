@@ -1,4 +1,4 @@
-"""Bundling on this machine, with Bun: a function and all it imports become one CommonJS file and its source map."""
+"""Bundle a function with Bun, on this machine: its file and all imports become one CommonJS file and its source map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from bunbase.cli.errors import Failure
-from bunbase.cli.source_paths import told_from
+from bunbase.cli.source_paths import relative_map
 from bunbase.pkg.bun import BunMissing, find_bun
 
 SECONDS: Final = 120
@@ -21,7 +21,7 @@ OPTIONS: Final = (
     "--target=bun",
     "--format=cjs",
     "--sourcemap=external",
-    "--env=disable",  # a function's environment is set on the server; nothing of this machine's goes into a bundle
+    "--env=disable",  # a function's environment is set on the server: no variable of this machine goes into a bundle
     '--define=process.env.NODE_ENV="production"',
 )
 
@@ -29,7 +29,7 @@ DEBUG_ID: Final = re.compile(rb"(?<=\n)//# debugId=[0-9A-F]{32}(?=\s*\Z)")
 
 
 class Bundled(msgspec.Struct, frozen=True):
-    """`sources`: every file that went into it."""
+    """One bundle. `sources`: every file that Bun read for it."""
 
     code: bytes
     source_map: bytes | None
@@ -37,7 +37,7 @@ class Bundled(msgspec.Struct, frozen=True):
 
 
 def bundle(entry: Path) -> Bundled:
-    """Give the bundle of a function's file. Raises: Failure with what Bun has to say."""
+    """Return the bundle of a function's file. Raises: Failure with the messages of Bun."""
     with tempfile.TemporaryDirectory(prefix="bunbase-") as folder:
         _build(entry, folder)
         return _only_output(entry, [path for path in Path(folder).rglob("*") if path.is_file()])
@@ -67,18 +67,18 @@ def _only_output(entry: Path, files: list[Path]) -> Bundled:
     if extra or len(codes) != 1:
         names = ", ".join(extra or sorted(path.name for path in codes)) or "nothing"
         raise Failure(
-            "bundle_failed", f"A function is one file, but {entry} became {names}: import such files as text instead."
+            "bundle_failed", f"A bundle is one file, but {entry} became {names}. Import such files as text instead."
         )
     if not maps:
         return Bundled(codes[0].read_bytes(), None)
-    source_map, sources = told_from(Path.cwd(), maps[0])
+    source_map, sources = relative_map(Path.cwd(), maps[0])
     return Bundled(_stamped(codes[0].read_bytes(), source_map or b""), source_map, sources)
 
 
 def _stamped(code: bytes, source_map: bytes) -> bytes:
-    """Have the bundle name its map by what is in it.
+    """Replace Bun's debug id in the bundle by a hash of the source map.
 
-    Where only lines have moved, Bun's own id and all other code stay as they were: without this nobody would see that
-    the map is another, and stack traces would go on pointing at the lines of before.
+    If only lines have moved, Bun's id and all other code stay the same. The bundle would then look unchanged and not
+    be uploaded, and stack traces would still point at the old lines.
     """
     return DEBUG_ID.sub(b"//# debugId=%b" % hashlib.sha256(source_map).hexdigest()[:32].upper().encode(), code)

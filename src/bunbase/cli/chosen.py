@@ -1,4 +1,4 @@
-"""Which project a command acts on."""
+"""Choose the project that a command acts on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIABLE: Final = "BUNBASE_PROJECT"
 
 
 def chosen_project(flag: str, session: Session) -> str:
-    """Give its id or slug: the flag, BUNBASE_PROJECT, bunbase.toml, the last `projects use`; "" if none says so."""
+    """Return the id or slug from the flag, BUNBASE_PROJECT, bunbase.toml or the last `projects use`, else ""."""
     named = flag or os.environ.get(VARIABLE, "")
     if named:
         return named
@@ -26,7 +26,7 @@ def chosen_project(flag: str, session: Session) -> str:
 
 
 def needed_project(flag: str, session: Session) -> str:
-    """Raises: Usage when no project is chosen; NotSignedIn before that, since a choice would not help."""
+    """Return the chosen project. Raises: NotSignedIn, since a choice would not help then; Usage if none is chosen."""
     project = chosen_project(flag, session)
     if not project:
         session.check_signed_in()
@@ -35,7 +35,7 @@ def needed_project(flag: str, session: Session) -> str:
 
 
 def choose(project: ChosenProject, session: Session) -> None:
-    """Remember the project, in bunbase.toml too if there is one here."""
+    """Keep the choice in the credentials file, and in bunbase.toml if this folder has one."""
     with session.changing() as known:
         known.project = project
     write_project(project.id, project.slug)

@@ -1,4 +1,4 @@
-"""The credentials file: tokens, the chosen project and project keys, per server, for this user's eyes only."""
+"""The credentials file: tokens, the chosen project and project keys of each server. Only this user can read it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StoredKey(msgspec.Struct, frozen=True):
 
 
 class KnownServer(msgspec.Struct):
-    """What is known of one server. `expires_at`: when the access token dies, in Unix seconds; 0 if not known."""
+    """Everything kept for one server. `expires_at`: when the access token expires, in Unix seconds; 0 if not known."""
 
     email: str = ""
     access_token: str = ""
@@ -42,11 +42,11 @@ class KnownServer(msgspec.Struct):
     keys: list[StoredKey] = []
 
     def key_of(self, project: str) -> StoredKey | None:
-        """Give the key kept for a project named by id or slug."""
+        """Return the key kept for a project, which is named by id or slug."""
         return next((kept for kept in self.keys if project in (kept.project.id, kept.project.slug)), None)
 
     def keep(self, new: StoredKey) -> None:
-        """Keep one key per project; a secret one does more and stays until another secret one comes."""
+        """Keep one key per project. A secret key can do more, so only another secret key replaces it."""
         old = self.key_of(new.project.id)
         if old is not None and old.kind is CallerKind.SECRET and new.kind is not CallerKind.SECRET:
             return
@@ -62,7 +62,7 @@ class KnownServer(msgspec.Struct):
 
     def sign_in(self, email: str, access_token: str, refresh_token: str = "", expires_at: float = 0.0) -> None:
         if email != self.email:
-            self.project, self.keys = None, []  # another person's
+            self.project, self.keys = None, []  # they belong to another account
         self.email = email
         self.access_token, self.refresh_token, self.expires_at = access_token, refresh_token, expires_at
 
@@ -85,7 +85,7 @@ class CredentialsFile:
         self.path = path
 
     def read(self) -> Credentials:
-        """Give what the file says; a missing one says nothing. Raises: Failure."""
+        """Return the file's content; a missing file is an empty one. Raises: Failure."""
         try:
             with self.path.open("rb") as file:
                 if os.fstat(file.fileno()).st_mode & 0o077:
@@ -100,7 +100,7 @@ class CredentialsFile:
 
     @contextmanager
     def changing(self) -> Iterator[Credentials]:
-        """Hold the file against other commands, give its content, and write back what the block made of it.
+        """Lock the file, yield its content, and write it back if the block has changed it.
 
         Raises: Failure.
         """
@@ -113,7 +113,7 @@ class CredentialsFile:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """A lock in a file of its own, since the other is replaced; the kernel drops it when the holder dies."""
+        """Hold a lock on a second file, since writing replaces the first; the kernel drops it when the holder dies."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
@@ -133,12 +133,13 @@ class CredentialsFile:
 
     def _unwritable(self, error: OSError) -> Failure:
         return Failure(
-            "credentials_unwritable", f"{self.path} cannot be written ({error.strerror}): set {VARIABLE} to another."
+            "credentials_unwritable",
+            f"{self.path} cannot be written ({error.strerror}): set {VARIABLE} to another path.",
         )
 
 
 def credentials_file() -> CredentialsFile:
-    """Give this user's: BUNBASE_CREDENTIALS, else `bunbase/credentials.json` where configuration is kept."""
+    """Return the file named by BUNBASE_CREDENTIALS, else `bunbase/credentials.json` in XDG_CONFIG_HOME or ~/.config."""
     if named := os.environ.get(VARIABLE, ""):
         return CredentialsFile(Path(named).expanduser())
     base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"

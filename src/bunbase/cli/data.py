@@ -1,4 +1,4 @@
-"""`bunbase data`: documents as lines of JSON, in files that may be larger than memory."""
+"""`bunbase data`: export and import documents as lines of JSON; a file may be larger than memory."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ from bunbase.cli.session import Session, open_session
 from bunbase.contracts.backups import Imported, ImportMode, RefusedLine
 
 SILENCE_SECONDS: Final = 120.0
-BLOCK_BYTES: Final = 4 << 20  # sent at a time: so often the progress is seen, and so little is lost
+BLOCK_BYTES: Final = (
+    4 << 20
+)  # in one request: progress is shown after each, and at most one is repeated after a failure
 MAX_ERRORS: Final = 100
 SOME_FAILED: Final = 1
 
-File = Annotated[Path, Parameter(help="NDJSON, a document a line; .gz is compressed.")]
-Into = Annotated[str, Parameter(show_default=False, help="The collection. Else all: each line names its own.")]
+File = Annotated[Path, Parameter(help="NDJSON file, one document a line; a name in .gz is compressed.")]
+Into = Annotated[
+    str, Parameter(show_default=False, help="Only this collection. Default: all; each line then names its collection.")
+]
 
 app = App(name="data", help="Export and import documents as lines of JSON.")
 
@@ -43,16 +47,16 @@ def export_data(
     *,
     collection: Into = "",
     resume: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Go on behind the last whole line of the file.")
+        bool, Parameter(negative="", show_default=False, help="Continue after the last complete line of the file.")
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Write documents to a file, by id."""
+    """Write documents to a file, ordered by id."""
     out = Output(flags.json)
     if file.exists() and not resume:
-        raise Usage(f"{file} exists: remove it, or go on where it ends with --resume.", "file_exists")
+        raise Usage(f"{file} exists. Remove it, or use --resume to continue where it ends.", "file_exists")
     if resume and _is_gzip(file):
-        raise Usage("--resume goes on in plain files only: leave the .gz away.", "cannot_resume")
+        raise Usage("--resume works with plain files only, not with .gz.", "cannot_resume")
     after = cut_to_whole_lines(file) if resume and file.exists() else ""
     params = {"after": after} | ({"collection": collection} if collection else {})
     with open_session(flags) as session, out.working(f"exporting to {file}") as told:
@@ -60,7 +64,7 @@ def export_data(
         reply = session.send(Call("GET", path, params=params, seconds=SILENCE_SECONDS), stream=True)
         refuse(reply)
         written = 0
-        with _opened(file, "a" if resume else "x") as target, session.http.parts(reply) as parts:
+        with _open(file, "a" if resume else "x") as target, session.http.parts(reply) as parts:
             for part in parts:
                 target.write(part)
                 written += len(part)
@@ -76,24 +80,24 @@ def import_data(
     /,
     *,
     collection: Into = "",
-    mode: Annotated[ImportMode, Parameter(help="What to do with a document that exists already.")] = ImportMode.CREATE,
-    from_line: Annotated[int, Parameter(show_default=False, help="Leave out the lines before this one.")] = 1,
+    mode: Annotated[ImportMode, Parameter(help="How to treat a document whose id exists already.")] = ImportMode.CREATE,
+    from_line: Annotated[int, Parameter(show_default=False, help="Start at this line; the first is 1.")] = 1,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Write the documents of a file; fails if a line could not be imported."""
+    """Write the documents of a file to the project; exit code 1 if a line could not be imported."""
     out = Output(flags.json)
     if from_line < 1:
-        raise Usage("Lines are counted from 1.")
+        raise Usage("--from-line counts from 1.")
     params = {"mode": mode.value} | ({"collection": collection} if collection else {})
     done = Imported(last_line=from_line - 1)
     with open_session(flags) as session, out.working(f"importing {file}") as told:
         path = at("projects", needed_project(flags.project, session), "import")
         for first, block in _blocks(file, from_line):
             try:
-                done = _added(done, _sent(session, path, params, block), first)
+                done = _add_block(done, _send_block(session, path, params, block), first)
             except Failure as failure:
                 last = max(first - 1, first - 1 + int(failure.document().get("last_line", 0)))
-                out.warn(f"The lines up to {last} are dealt with. Go on with: --from-line {last + 1} --mode skip")
+                out.warn(f"All lines up to {last} were handled. To continue: --from-line {last + 1} --mode skip")
                 raise
             told(f"{done.last_line} lines")
     if flags.json:
@@ -105,14 +109,14 @@ def import_data(
     return SOME_FAILED if done.failed else OK
 
 
-def _sent(session: Session, path: str, params: dict[str, str], block: bytes) -> Imported:
+def _send_block(session: Session, path: str, params: dict[str, str], block: bytes) -> Imported:
     headers = {"content-type": "application/x-ndjson"}
     call = Call("POST", path, params=params, headers=headers, content=block, seconds=SILENCE_SECONDS)
     return session.ask(Imported, call)
 
 
 def _blocks(file: Path, from_line: int) -> Iterator[tuple[int, bytes]]:
-    """Give whole lines, some MiB at a time, each with the number of its first."""
+    """Yield blocks of complete lines, some MiB each, with the number of the block's first line."""
     first, lines, size = from_line, list[bytes](), 0
     for number, line in _numbered(file):
         if number < from_line:
@@ -127,15 +131,15 @@ def _blocks(file: Path, from_line: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
-    with _opened(file, "r") as source:
+    with _open(file, "r") as source:
         try:
             yield from enumerate(source, 1)
         except (OSError, EOFError, zlib.error) as error:
             raise Failure("unreadable_file", f"{file} cannot be read to its end: {error}.") from None
 
 
-def _added(done: Imported, more: Imported, first: int) -> Imported:
-    """Count the lines of a block as those of the file."""
+def _add_block(done: Imported, more: Imported, first: int) -> Imported:
+    """Add a block's result to the total; its line numbers become those of the file."""
     errors = (RefusedLine(first - 1 + one.line, one.code, one.detail) for one in more.errors)
     return Imported(
         done.imported + more.imported,
@@ -150,8 +154,8 @@ def _is_gzip(file: Path) -> bool:
     return file.suffix == ".gz"
 
 
-def _opened(file: Path, how: str) -> IO[bytes]:
-    """Raises: Usage."""
+def _open(file: Path, how: str) -> IO[bytes]:
+    """Open a plain or compressed file. Raises: Usage."""
     try:
         return cast(IO[bytes], gzip.open(file, how + "b")) if _is_gzip(file) else file.open(how + "b")
     except OSError as error:

@@ -9,7 +9,15 @@ import msgspec
 from cyclopts import Parameter
 
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.deploying import Made, Outcome, Result, active_versions, bundles, put_into_service, rehearsed
+from bunbase.cli.deploying import (
+    BundledFunction,
+    Outcome,
+    Result,
+    active_versions,
+    bundle_all,
+    put_into_service,
+    rehearse,
+)
 from bunbase.cli.entries import entries
 from bunbase.cli.errors import OK
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
@@ -20,9 +28,9 @@ from bunbase.contracts.functions import Version
 
 SOME_FAILED = 1
 
-Name = Annotated[str, Parameter(help="Which ones; all if none is named.")]
-Force = Annotated[bool, Parameter(negative="", show_default=False, help="Upload what has not changed, too.")]
-DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only say what would be uploaded.")]
+Name = Annotated[str, Parameter(help="The functions to deploy. Default: all.")]
+Force = Annotated[bool, Parameter(negative="", show_default=False, help="Also upload functions that have not changed.")]
+DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only show what would be uploaded.")]
 
 
 class Deployed(msgspec.Struct, frozen=True):
@@ -31,35 +39,37 @@ class Deployed(msgspec.Struct, frozen=True):
 
 
 def deploy(*names: Name, force: Force = False, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Bundle functions and put those that changed into service: all in functions/, or the named ones.
+    """Bundle functions, and put those that have changed into service: all in functions/, or only the named ones.
 
-    Nothing is uploaded unless all can be bundled. One that the server refuses leaves its active version running, and
-    the others go on; the exit code is then 1.
+    Nothing is uploaded unless all can be bundled. If the server refuses a function, its active version stays in
+    service, the others are still deployed, and the exit code is 1.
     """
     out = Output(flags.json)
     found = entries(read_project_file(), names)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
         with out.busy("bundling"):
-            made = bundles(found)
+            made = bundle_all(found)
         active = active_versions(session, project)
         if dry_run:
-            results = tuple(rehearsed(one, active, force) for one in made)
+            results = tuple(rehearse(one, active, force) for one in made)
         else:
             results = tuple(_put(session, project, one, active, force, out) for one in made)
     _show(Deployed(project, results), out)
     return SOME_FAILED if any(result.outcome is Outcome.FAILED for result in results) else OK
 
 
-def _put(session: Session, project: str, made: Made, active: Mapping[str, Version], force: bool, out: Output) -> Result:
+def _put(
+    session: Session, project: str, made: BundledFunction, active: Mapping[str, Version], force: bool, out: Output
+) -> Result:
     with out.busy(f"uploading {made.entry.name}"):
         result = put_into_service(session, project, made, active, force)
-    say(result, out)
+    show_result(result, out)
     return result
 
 
-def say(result: Result, out: Output) -> None:
-    """Tell people what became of a function."""
+def show_result(result: Result, out: Output) -> None:
+    """Print the result of a function for people: deployed or failed."""
     match result.outcome:
         case Outcome.DEPLOYED:
             out.done(f"deployed {result.name} as version {result.version}")

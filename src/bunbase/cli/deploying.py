@@ -1,4 +1,4 @@
-"""Putting functions into service: bundle, compare with what the server has, upload what differs."""
+"""Put functions into service: bundle them, compare them with the server's versions, upload those that differ."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ UPLOAD_SECONDS: Final = 120.0  # the server loads a bundle once before it answer
 class Outcome(StrEnum):
     DEPLOYED = "deployed"
     UNCHANGED = "unchanged"
-    TO_DEPLOY = "to deploy"  # what a dry run would have done
+    TO_DEPLOY = "to deploy"  # the outcome of a dry run
     FAILED = "failed"
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one function. `version`: the active one, where there is any; `problem`: why it failed."""
+    """The result for one function. `version`: the active version, if any; `problem`: why the deployment failed."""
 
     name: str
     outcome: Outcome
@@ -37,8 +37,8 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     problem: dict[str, Any] | None = None
 
 
-class Made(msgspec.Struct, frozen=True):
-    """A function, bundled."""
+class BundledFunction(msgspec.Struct, frozen=True):
+    """A function and its bundle."""
 
     entry: Entry
     bundle: Bundled
@@ -48,12 +48,12 @@ class Made(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.bundle.code).hexdigest()
 
 
-def bundles(entries: Iterable[Entry]) -> list[Made]:
-    """Bundle all of them. Raises: Failure with everything that is wrong, once all were tried."""
+def bundle_all(entries: Iterable[Entry]) -> list[BundledFunction]:
+    """Bundle all of them. Raises: Failure with all mistakes, after every function was tried."""
     made, failures = [], list[Failure]()
     for entry in entries:
         try:
-            made.append(Made(entry, bundle(entry.path)))
+            made.append(BundledFunction(entry, bundle(entry.path)))
         except Failure as failure:
             failures.append(failure)
     if failures:
@@ -62,14 +62,14 @@ def bundles(entries: Iterable[Entry]) -> list[Made]:
 
 
 def active_versions(session: Session, project: str) -> dict[str, Version]:
-    """Give what the server runs now, by name."""
+    """Return the versions that the server runs now, by function name."""
     return {one.name: one for one in session.ask_all(Versions, Call("GET", at("projects", project, "functions"))).items}
 
 
 def put_into_service(
-    session: Session, project: str, made: Made, active: Mapping[str, Version], force: bool = False
+    session: Session, project: str, made: BundledFunction, active: Mapping[str, Version], force: bool = False
 ) -> Result:
-    """Upload a function unless the active version is the same. What the server refuses is its result."""
+    """Upload a function unless the active version is the same. A refusal by the server becomes the result."""
     current = active.get(made.entry.name)
     if current is not None and same(made, current) and not force:
         return _result(made, Outcome.UNCHANGED, current.version)
@@ -79,22 +79,22 @@ def put_into_service(
         return _result(made, Outcome.FAILED, current.version if current else None, refused.document())
 
 
-def rehearsed(made: Made, active: Mapping[str, Version], force: bool = False) -> Result:
-    """Say what would be done."""
+def rehearse(made: BundledFunction, active: Mapping[str, Version], force: bool = False) -> Result:
+    """Return the result that `put_into_service` would have, without uploading."""
     current = active.get(made.entry.name)
     unchanged = current is not None and same(made, current) and not force
     outcome = Outcome.UNCHANGED if unchanged else Outcome.TO_DEPLOY
     return _result(made, outcome, current.version if current else None)
 
 
-def same(made: Made, version: Version) -> bool:
-    """Compare code and settings; a setting that bunbase.toml leaves out has its default."""
+def same(made: BundledFunction, version: Version) -> bool:
+    """True if code and settings are the same; a setting that bunbase.toml leaves out has its default."""
     config = msgspec.convert(made.entry.config, FunctionConfig)
     return (made.sha256, config) == (version.sha256, version.config)
 
 
-def upload(session: Session, project: str, made: Made) -> Version:
-    """Raises: Refused and all that a call raises."""
+def upload(session: Session, project: str, made: BundledFunction) -> Version:
+    """Upload a bundle with its source map and settings. Raises: Refused, and every error of a call."""
     name = made.entry.name
     files = {
         "bundle": (f"{name}.js", made.bundle.code, "application/javascript"),
@@ -107,10 +107,12 @@ def upload(session: Session, project: str, made: Made) -> Version:
 
 
 def result_of_failure(name: str, active: Mapping[str, Version], failure: Failure) -> Result:
-    """Say that nothing came of a function, and what stays in service."""
+    """Return the result of a function that could not be deployed; `version` is the one that stays in service."""
     current = active.get(name)
     return Result(name, Outcome.FAILED, 0, "", current.version if current else None, failure.document())
 
 
-def _result(made: Made, outcome: Outcome, version: int | None, problem: dict[str, Any] | None = None) -> Result:
+def _result(
+    made: BundledFunction, outcome: Outcome, version: int | None, problem: dict[str, Any] | None = None
+) -> Result:
     return Result(made.entry.name, outcome, len(made.bundle.code), made.sha256, version, problem)

@@ -15,19 +15,16 @@ ILL: Final = 1
 
 
 def doctor(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> int:
-    """Try what BunBase needs here, each layer of the functions' sandbox too; exit code 1 if something is missing."""
-    from bunbase.functions.settings import FunctionsSettings
-    from bunbase.gateway.settings import GatewaySettings
+    """Check that this machine has what BunBase needs, each layer of the sandbox included; exit code 1 if not."""
     from bunbase.house.doctor import Health, examine
-    from bunbase.house.settings import HOUSE, HouseSettings, load_settings
+    from bunbase.house.settings import load_settings
     from bunbase.pkg.config.load import ConfigError
 
     try:
         config = load_settings(settings.settings())
     except ConfigError as mistakes:
         raise Usage(str(mistakes), "invalid_config") from None
-    confine_with = config.of("functions", FunctionsSettings).confine_with
-    found = examine(config.of(HOUSE, HouseSettings), config.of("gateway", GatewaySettings), confine_with)
+    found = examine(config)
     well = all(one.health is not Health.BAD for one in found)
     out = Output(flags.json)
     if flags.json:

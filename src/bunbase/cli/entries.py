@@ -1,4 +1,4 @@
-"""Which functions a folder holds, and in which file each begins."""
+"""Find the functions of a folder, and the file where each begins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_FUNCTIONS: Final = (".d.ts", ".test.ts", ".spec.ts")
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """`config`: what bunbase.toml says of the function."""
+    """One function. `config`: its settings in bunbase.toml, without defaults."""
 
     name: str
     path: Path
@@ -24,10 +24,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def entries(project: ProjectFile, only: Sequence[str] = (), root: Path | None = None) -> list[Entry]:
-    """Give the named functions, or all there are, by name.
+    """Return the named functions, or all of them ordered by name.
 
-    They are functions/<name>.ts, functions/<name>/index.ts, and those with an `entry` in bunbase.toml; names that
-    begin with _ are shared code. Raises: Usage.
+    A function is functions/<name>.ts, functions/<name>/index.ts, or the `entry` of its section in bunbase.toml. Files
+    whose names begin with _ are shared code. Raises: Usage.
     """
     root = root or Path()
     found = _in_folder(root / FOLDER)
@@ -41,14 +41,14 @@ def entries(project: ProjectFile, only: Sequence[str] = (), root: Path | None = 
 
 
 def has_functions(folder: Path | None = None) -> bool:
-    """Say whether this folder is a project's: one with functions, or at least with a bunbase.toml that names some."""
+    """True if the folder has functions, or a bunbase.toml that names some."""
     folder = folder or Path()
     if _in_folder(folder / FOLDER):
         return True
     try:
         return bool(read_project_file(folder / NAME).functions)
     except Usage:
-        return True  # a mistake in it is best told by whoever watches
+        return True  # the file has a mistake: `bunbase watch` reports it
 
 
 def _in_folder(folder: Path) -> dict[str, list[Path]]:
@@ -71,4 +71,6 @@ def _only_path(name: str, found: dict[str, list[Path]]) -> Path:
         case [path]:
             return path
         case paths:
-            raise Usage(f"{' and '.join(map(str, paths))} are both called {name}: remove one.", "ambiguous_function")
+            raise Usage(
+                f"{' and '.join(map(str, paths))} both define the function {name}: remove one.", "ambiguous_function"
+            )

@@ -1,4 +1,4 @@
-"""`bunbase env`: the environment of a project's functions."""
+"""`bunbase env`: the variables of a project's functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions import Variable, Variables
 
 Assignment = Annotated[
-    str, Parameter(help="NAME=VALUE; or only NAME: the value is asked for, or read from stdin if that is no terminal.")
+    str,
+    Parameter(
+        help="NAME=VALUE. With NAME alone the value is asked for, or read from stdin if stdin is not a terminal."
+    ),
 ]
 
 Hidden = Annotated[
@@ -26,23 +29,23 @@ Hidden = Annotated[
         name="--hidden",
         negative="--exposed",
         show_default=False,
-        help="Keep it from functions: they name it in a header of fetch, as {{NAME}}.",
+        help="Hide the value from functions: they can only send it, by writing {{NAME}} in a header of fetch.",
     ),
 ]
 
-app = App(name="env", help="The environment of a project's functions.")
+app = App(name="env", help="Set, list and remove variables of a project's functions.")
 
 
 @app.command(name="set")
 def set_variable(variable: Assignment, /, *, hidden: Hidden = None, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Set a variable; functions see it with their next call."""
+    """Set a variable; functions see it from their next call on."""
     name, equals, value = variable.partition("=")
     if not name:
         raise Usage("Write NAME=VALUE, or NAME alone to be asked for the value.")
     if not equals:
         value = ask_secret(f"Value of {name}", "") if sys.stdin.isatty() else secret_from_input()
         if not value:
-            raise Usage(f"There was no value; if it is to be empty, write {name}=")
+            raise Usage(f"No value was given. To set an empty one, write {name}=")
     out = Output(flags.json)
     body: dict[str, Any] = {"value": value} if hidden is None else {"value": value, "exposed": not hidden}
     with open_session(flags) as session:
@@ -58,7 +61,7 @@ def list_variables(
     reveal: Annotated[bool, Parameter(negative="", show_default=False, help="Show values; admins only.")] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show the variables."""
+    """Show the variables, by name."""
     out = Output(flags.json)
     params = {"reveal": "true"} if reveal else {}
     with open_session(flags) as session:
@@ -73,7 +76,9 @@ def list_variables(
 
 
 @app.command
-def unset(name: Annotated[str, Parameter(help="Its name.")], /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def unset(
+    name: Annotated[str, Parameter(help="The variable's name.")], /, *, flags: ProjectFlags = PROJECT_FLAGS
+) -> None:
     """Remove a variable."""
     out = Output(flags.json)
     with open_session(flags) as session:

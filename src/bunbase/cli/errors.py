@@ -1,8 +1,8 @@
-"""How a command fails: each failure has an exit code, and a problem document for `--json`.
+"""The failures of commands: each has an exit code, and a problem document for `--json`.
 
 Failure             1   something could not be done here
-├── Refused         1   the server said no
-├── Usage           2   the command was not understood, or lacks something
+├── Refused         1   the server refused the request
+├── Usage           2   the command line is wrong, or something that it needs is missing
 ├── NotSignedIn     3
 └── Unreachable     4   no answer
 Ctrl-C            130
@@ -17,7 +17,7 @@ INTERRUPTED: Final = 130
 
 
 class Failure(Exception):
-    """`detail` says what to do next."""
+    """A command cannot go on. `detail` tells the user what to do next."""
 
     exit_code: ClassVar[int] = 1
 
@@ -28,12 +28,12 @@ class Failure(Exception):
         self.request_id = ""
 
     def document(self) -> dict[str, Any]:
-        """Give what `--json` prints on stderr."""
+        """Return the document that `--json` prints on stderr."""
         return {"code": self.code, "detail": self.detail}
 
 
 class Refused(Failure):
-    """A problem document (RFC 9457) from the server."""
+    """The server answered with a problem document (RFC 9457)."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
         super().__init__(str(problem.get("code", "")), str(problem.get("detail", problem.get("title", ""))))

@@ -11,13 +11,18 @@ from cyclopts import Parameter
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Flags:
-    json: Annotated[bool, Parameter(negative="", show_default=False, help="Print JSON for programs.")] = False
+    json: Annotated[bool, Parameter(negative="", show_default=False, help="Print JSON instead of text.")] = False
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ServerFlags(Flags):
-    url: Annotated[str, Parameter(show_default=False, help="The server. Else BUNBASE_URL, else the last sign-in.")] = ""
+    url: Annotated[
+        str,
+        Parameter(
+            show_default=False, help="The server's address. Default: BUNBASE_URL, else the server of the last sign-in."
+        ),
+    ] = ""
 
 
 @Parameter(name="*")
@@ -27,7 +32,7 @@ class ProjectFlags(ServerFlags):
         str,
         Parameter(
             show_default=False,
-            help="Id or slug. Else BUNBASE_PROJECT, else bunbase.toml, else the last `bunbase projects use`.",
+            help="The project's id or slug. Default: BUNBASE_PROJECT, bunbase.toml, last `bunbase projects use`.",
         ),
     ] = ""
 

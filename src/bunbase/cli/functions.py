@@ -1,4 +1,4 @@
-"""`bunbase functions`: what is in service, its versions, and new ones from templates."""
+"""`bunbase functions`: functions in service, their versions, and new functions from templates."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from bunbase.contracts.functions import FunctionConfig, Version, Versions
 from bunbase.contracts.triggers import Schedule
 
 Name = Annotated[str, Parameter(help="The function's name.")]
-Number = Annotated[int | None, Parameter(help="As `bunbase functions versions` shows it.")]
+Number = Annotated[int | None, Parameter(help="A number from `bunbase functions versions`.")]
+Old = Annotated[int | None, Parameter(help="The number of one version. Default: the version before NEW.")]
+New = Annotated[int | None, Parameter(help="The number of the other version. Default: the active one.")]
 
-app = App(name="functions", help="Functions in service and their versions; new ones from templates.")
+app = App(name="functions", help="List, compare, roll back and delete functions; write new ones.")
 app.command("bunbase.cli.functions_new:new", name="new", help="Write a new function from a template.")
 
 
@@ -46,7 +48,7 @@ def list_functions(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def versions(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show a function's versions, newest first; the active one has a star."""
+    """Show a function's versions, newest first; a star marks the active one."""
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask_all(Versions, Call("GET", _path(flags, session, name, "versions")))
@@ -61,8 +63,8 @@ def versions(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 
 @app.command
-def diff(name: Name, old: Number = None, new: Number = None, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Compare two versions, settings and bundled code; by default the active one with the one before it."""
+def diff(name: Name, old: Old = None, new: New = None, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Compare the settings and the bundled code of two versions."""
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask_all(Versions, Call("GET", _path(flags, session, name, "versions"))).items
@@ -87,7 +89,7 @@ def diff(name: Name, old: Number = None, new: Number = None, /, *, flags: Projec
 
 @app.command
 def rollback(name: Name, version: Number = None, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Put an older version back into service at once; by default the one before the active."""
+    """Put an older version back into service at once. Default: the version before the active one."""
     out = Output(flags.json)
     body = {} if version is None else {"version": version}
     with open_session(flags) as session:
@@ -102,7 +104,9 @@ def delete(
     name: Name,
     /,
     *,
-    confirm: Annotated[str, Parameter(show_default=False, help="The function's name, to say it is meant.")] = "",
+    confirm: Annotated[
+        str, Parameter(show_default=False, help="The function's name again, which confirms the deletion.")
+    ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Delete a function with all its versions and its log."""
@@ -111,14 +115,14 @@ def delete(
         path = _path(flags, session, name)
         session.ask(Version, Call("GET", path))
         if not confirm:
-            out.warn(f"This deletes {name} with all its versions and its log. There is no way back.")
-            confirm = ask(f"Type {name} to go on", f"Say that it is meant: --confirm {name}")
+            out.warn(f"This deletes {name} with all its versions and its log. This cannot be undone.")
+            confirm = ask(f"Type {name} to go on", f"To confirm without a terminal: --confirm {name}")
         if confirm != name:
             raise Usage(f"{confirm} is not {name}: nothing was deleted.")
         session.ask(type(None), Call("DELETE", path))
     if flags.json:
         out.document({"name": name, "deleted": True})
-    out.done(f"{name} is gone.")
+    out.done(f"{name} is deleted.")
 
 
 def _cron(config: FunctionConfig) -> str | None:

@@ -33,13 +33,13 @@ TSCONFIG: Final = "tsconfig.json"
 
 
 def new(
-    name: Annotated[str, Parameter(help="What to call it.")],
+    name: Annotated[str, Parameter(help="The new function's name.")],
     /,
     *,
-    template: Annotated[Template, Parameter(help="What to begin with.")] = Template.HELLO,
+    template: Annotated[Template, Parameter(help="The template to start from.")] = Template.HELLO,
     flags: Flags = FLAGS,
 ) -> None:
-    """Write functions/<name>.ts from a template, its settings into bunbase.toml; nothing is overwritten."""
+    """Write functions/<name>.ts from a template, and its settings to bunbase.toml. No file is overwritten."""
     out = Output(flags.json)
     if not FUNCTION_NAME.fullmatch(name):
         raise Usage(f"{name_rule(name)}.".capitalize(), "invalid_function_name")
@@ -47,7 +47,7 @@ def new(
     path = Path(FOLDER) / f"{name}.ts"
     taken = next((one for one in (path, Path(FOLDER) / name / "index.ts") if one.exists()), None)
     if taken is not None:
-        raise Usage(f"{taken} is there already, and nothing is overwritten.", "file_exists")
+        raise Usage(f"{taken} exists already and was not overwritten.", "file_exists")
     written = [_write(path, f"{template.value}.ts", name)]
     if not Path(TSCONFIG).exists():
         written.append(_write(Path(TSCONFIG), TSCONFIG, name))

@@ -1,4 +1,4 @@
-"""`bunbase dev`, `serve`, `config`: the server itself, imported only by these."""
+"""`bunbase dev`, `serve`, `config`: the commands that run the server's own code, which they import when they run."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ from bunbase.cli.output import Output
 class SettingFlags:
     set: Annotated[
         Sequence[str],
-        Parameter(negative="", show_default=False, help="Set room.name=value; see `bunbase config`. Repeatable."),
+        Parameter(
+            negative="",
+            show_default=False,
+            help="A setting as room.name=value; `bunbase config` lists them. Repeatable.",
+        ),
     ] = ()
     port: Annotated[int | None, Parameter(help="The same as --set gateway.port=….")] = None
     data_dir: Annotated[str | None, Parameter(help="The same as --set house.data_dir=….")] = None
 
     def settings(self) -> dict[str, str]:
-        """Give each setting by its full name. Raises: Usage."""
+        """Return the settings by their full names. Raises: Usage."""
         given: dict[str, str] = {}
         for text in self.set:
             name, equals, value = text.partition("=")
             if not equals or "." not in name:
-                raise Usage(f"--set {text} is not understood; write --set room.name=value.")
+                raise Usage(f"--set {text} is not a setting: write --set room.name=value.")
             given[name] = value
         if self.port is not None:
             given["gateway.port"] = str(self.port)
@@ -44,13 +48,15 @@ NO_SETTINGS: Final = SettingFlags()
 
 def dev(
     *,
-    watch: Annotated[bool, Parameter(help="Deploy the functions of this folder, now and when they are saved.")] = True,
+    watch: Annotated[
+        bool, Parameter(help="Deploy the functions of this folder, now and whenever they are saved.")
+    ] = True,
     settings: SettingFlags = NO_SETTINGS,
     flags: Flags = FLAGS,
 ) -> int:
-    """Run everything on this machine, for development; in a folder with functions, deploy them as they are saved.
+    """Run everything on this machine, for development. If the folder has functions, deploy them when they are saved.
 
-    With --json nothing is watched: run `bunbase watch --json` beside it.
+    With --json no function is deployed: run `bunbase watch --json` in a second terminal.
     """
     from bunbase.cli.beside import watching
     from bunbase.house.run import run_dev
@@ -61,16 +67,20 @@ def dev(
 
 
 def serve(
-    *rooms: Annotated[str, Parameter(name="ROOM")], settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS
+    *rooms: Annotated[
+        str, Parameter(name="ROOM", help="A room (a part of the server) to run in this process. Default: all rooms.")
+    ],
+    settings: SettingFlags = NO_SETTINGS,
+    flags: Flags = FLAGS,
 ) -> int:
-    """Run for production: every room, or only the named ones."""
+    """Run for production: all rooms, or only the named ones."""
     from bunbase.house.run import run_serve
 
     return run_serve(list(rooms), settings.settings(), flags.json)
 
 
 def config(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> None:
-    """Show every setting of the server and where it comes from; secrets are masked."""
+    """Show every setting of the server and where its value comes from; secrets are masked."""
     from bunbase.house.settings import load_settings
     from bunbase.pkg.config.load import MASK, ConfigError
 

@@ -1,4 +1,4 @@
-"""HTTP to one server: connections, time limits, and what failures mean. Knows nothing of accounts."""
+"""HTTP to one server: connections, time limits and failures. It knows nothing about accounts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AGENT: Final = f"bunbase-cli/{__version__}"
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `seconds`: the longest silence to bear while waiting for the answer or its next part."""
+    """One request. `seconds`: how long to wait for the answer, and for each next part of it."""
 
     method: str
     path: str
@@ -42,11 +42,11 @@ class Http:
         self.client = httpx.Client(
             base_url=url,
             headers={"user-agent": AGENT},
-            trust_env=not is_loopback(url),  # a proxy cannot reach what is on this machine
+            trust_env=not is_loopback(url),  # a proxy cannot reach a server on this machine
         )
 
     def send(self, call: Call, token: str = "", stream: bool = False) -> httpx.Response:
-        """Give the answer, whatever its status; a GET that found no connection is tried once more.
+        """Return the answer, whatever its status. A GET whose connection broke is sent once more.
 
         Raises: Unreachable.
         """
@@ -65,11 +65,11 @@ class Http:
 
     @contextmanager
     def parts(self, reply: httpx.Response) -> Iterator[Iterator[bytes]]:
-        """Give a streamed answer's body as it comes; close it at the end. Raises: Unreachable."""
+        """Yield the parts of a streamed answer as they arrive; close it at the end. Raises: Unreachable."""
         try:
             yield reply.iter_bytes()
         except httpx.TransportError as error:
-            raise Unreachable(f"{self.url} broke off its answer: {_reason(error)}.") from error
+            raise Unreachable(f"{self.url} broke off the answer: {_reason(error)}.") from error
         finally:
             reply.close()
 
@@ -99,12 +99,12 @@ class Http:
 
 
 def at(*segments: str) -> str:
-    """Give the path of something in the API, each segment as it is, whatever characters it has."""
+    """Return a path of the API; each segment is quoted, whatever characters it has."""
     return "/api/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
-def decoded(reply: httpx.Response, kind: type[T]) -> T:
-    """Give a good answer's body. Raises: Refused, and Failure for what is no answer of BunBase."""
+def decode(reply: httpx.Response, kind: type[T]) -> T:
+    """Return the body of a successful answer. Raises: Refused; Failure if the answer is not one of BunBase."""
     refuse(reply)
     if kind is type(None):
         return kind()
@@ -112,12 +112,12 @@ def decoded(reply: httpx.Response, kind: type[T]) -> T:
         return msgspec.json.decode(reply.content, type=kind)
     except msgspec.MsgspecError as error:
         raise Failure(
-            "unexpected_answer", f"{_where(reply)} answered what this command cannot read: {error}."
+            "unexpected_answer", f"{_where(reply)} sent an answer that this command cannot read: {error}."
         ) from None
 
 
 def refuse(reply: httpx.Response) -> None:
-    """Raises: Refused, and Failure for what is no answer of BunBase."""
+    """Raise the failure that the answer stands for, if any: Refused; Failure if the answer is not one of BunBase."""
     if reply.is_success:
         return
     problem = problem_in(reply)
@@ -130,7 +130,7 @@ def refuse(reply: httpx.Response) -> None:
 
 
 def problem_in(reply: httpx.Response) -> dict[str, Any] | None:
-    """Give the answer's problem document, its request id filled in."""
+    """Return the answer's problem document with its request id, or None if it has none."""
     if not reply.headers.get("content-type", "").startswith("application/problem+json"):
         return None
     try:

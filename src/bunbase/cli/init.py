@@ -14,18 +14,18 @@ from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.output import Output
 
-Directory = Annotated[Path, Parameter(help="Where; made if there is none.")]
+Directory = Annotated[Path, Parameter(help="The folder to write to; it is created if missing.")]
 
 HERE: Final = Path()
-FILES: Final = {"bunbase.toml": "bunbase.toml", "functions/hello.ts": "hello.ts"}  # what to write: from which template
+FILES: Final = {"bunbase.toml": "bunbase.toml", "functions/hello.ts": "hello.ts"}  # path to write: template
 
 
 def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Write bunbase.toml and functions/hello.ts; files that are there already are never touched."""
+    """Write bunbase.toml and functions/hello.ts. Existing files are never overwritten."""
     out = Output(flags.json)
     taken = [name for name in FILES if (directory / name).exists()]
     if taken:
-        raise Usage(f"{directory / taken[0]} is there already, and init overwrites nothing.", "file_exists")
+        raise Usage(f"{directory / taken[0]} exists already, and init overwrites nothing.", "file_exists")
     credentials = credentials_file().read()
     project = credentials.server(server_url(flags.url, credentials.current)).project
     for name, template in FILES.items():

@@ -23,8 +23,8 @@ from bunbase.cli.output import Output
 from bunbase.cli.session import Session, open_session
 
 KEY: Final = "BUNBASE_KEY"
-ANSWER_SECONDS: Final = 330.0  # the longest time limit of a function, and some for the way
-VERSION_HEADER: Final = "x-bunbase-function-version"  # only what the function itself said has it
+ANSWER_SECONDS: Final = 330.0  # the longest time limit of a function, and some for the network
+VERSION_HEADER: Final = "x-bunbase-function-version"  # only answers of the function itself have it
 INVOCATION_HEADER: Final = "x-bunbase-invocation"
 FUNCTION_FAILED: Final = 1
 
@@ -33,16 +33,21 @@ def invoke(
     name: Annotated[str, Parameter(help="The function's name.")],
     /,
     *,
-    method: Annotated[str, Parameter(show_default=False, help="GET, or POST if there is data.")] = "",
-    path: Annotated[str, Parameter(show_default=False, help="Path and query below the function.")] = "",
-    data: Annotated[str | None, Parameter(help="The body; @file reads a file, @- stdin.")] = None,
+    method: Annotated[
+        str, Parameter(show_default=False, help="The HTTP method. Default: GET, or POST with --data.")
+    ] = "",
+    path: Annotated[str, Parameter(show_default=False, help="Path and query below the function's URL.")] = "",
+    data: Annotated[str | None, Parameter(help="The request's body; @FILE reads a file, @- reads stdin.")] = None,
     header: Annotated[
-        Sequence[str], Parameter(negative="", show_default=False, help="'Name: value'. Repeatable.")
+        Sequence[str], Parameter(negative="", show_default=False, help="A header, as 'Name: value'. Repeatable.")
     ] = (),
-    key: Annotated[str, Parameter(show_default=False, help=f"The project's key. Else {KEY}, else the kept one.")] = "",
+    key: Annotated[
+        str,
+        Parameter(show_default=False, help=f"A key of the project. Default: {KEY}, else the key kept on this machine."),
+    ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Call a function; its answer goes to stdout, the status to stderr. Fails if the status is 400 or more."""
+    """Call a function; print its answer on stdout, the status on stderr. Exit code 1 if the status is 400 or more."""
     out = Output(flags.json)
     body = _body(data)
     headers = _headers(header, body)
@@ -76,8 +81,8 @@ def _key(flag: str, flags: ProjectFlags, session: Session) -> str:
     kept = session.known().key_of(project)
     if kept is None:
         raise Usage(
-            f"No key of project {project} is kept on this machine: give --key or {KEY}, or make one with "
-            "`bunbase keys create`, which keeps it.",
+            f"No key of project {project} is kept on this machine. Pass --key or set {KEY}, or make a key "
+            "with `bunbase keys create`, which keeps it.",
             "no_project_key",
         )
     return kept.key
@@ -99,7 +104,7 @@ def _headers(lines: Sequence[str], body: bytes | None) -> dict[str, str]:
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.strip() or not line.isascii() or not line.isprintable():
-            raise Usage(f"--header {line!r} is not understood; write --header 'Name: value'.")
+            raise Usage(f"--header {line!r} is not a header: write --header 'Name: value'.")
         headers[name.strip().lower()] = value.strip()
     if body is not None:
         headers.setdefault("content-type", "application/json" if _is_json(body) else "text/plain; charset=utf-8")
@@ -119,12 +124,14 @@ def _below(path: str) -> str:
 
 
 def _refusal(reply: httpx.Response) -> Failure:
-    """Say why the answer is not the function's own."""
+    """Return the failure behind an answer that does not come from the function."""
     try:
         refuse(reply)
     except Failure as failure:
         return failure
-    return Failure("unexpected_answer", f"{reply.request.url} did not answer as a function does: is it BunBase?")
+    return Failure(
+        "unexpected_answer", f"{reply.request.url} sent an answer that is not a function's: is this a BunBase server?"
+    )
 
 
 def _whole(reply: httpx.Response) -> httpx.Response:
@@ -136,7 +143,7 @@ def _whole(reply: httpx.Response) -> httpx.Response:
 
 
 def _show(session: Session, reply: httpx.Response) -> None:
-    """Pass on each part as it comes: a function may stream for minutes."""
+    """Print each part as it arrives: a function may stream for minutes."""
     last = b""
     with session.http.parts(reply) as parts:
         for last in parts:
@@ -161,7 +168,7 @@ def _show_document(session: Session, reply: httpx.Response, out: Output) -> None
 
 
 def _shown_body(body: bytes, content_type: str) -> dict[str, Any]:
-    """Give the body as JSON if it says it is, else as text, else in base 64."""
+    """Return the body as JSON if its content type is JSON, else as text, else in Base64."""
     try:
         if content_type.partition(";")[0].strip().endswith("json") and _is_json(body):
             return {"body": msgspec.json.decode(body)}

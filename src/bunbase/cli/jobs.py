@@ -1,4 +1,4 @@
-"""`bunbase jobs`: what functions are to run, what failed for good, and what was run."""
+"""`bunbase jobs`: jobs that wait to run a function, jobs that have failed for good, and past runs."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from bunbase.cli.output import Output
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.triggers import Job, Jobs, JobStatus, Run, RunOutcome, Runs
 
-JobId = Annotated[str, Parameter(help="As `bunbase jobs list` shows it.")]
-Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest.")]
-OfFunction = Annotated[str, Parameter(name="--function", show_default=False, help="Only those of this function.")]
+JobId = Annotated[str, Parameter(help="A job's id, from `bunbase jobs list`.")]
+Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many to show, newest first.")]
+OfFunction = Annotated[str, Parameter(name="--function", show_default=False, help="Only jobs of this function.")]
 
-app = App(name="jobs", help="What functions are to run later, what failed for good, and what was run.")
+app = App(name="jobs", help="List, add, replay and delete jobs, which run functions later.")
 
 
 @app.command(name="list")
 def list_jobs(
     *,
-    state: Annotated[JobStatus | None, Parameter(help="dead: those whose attempts are used up.")] = None,
+    state: Annotated[
+        JobStatus | None, Parameter(help="Only jobs in this state; dead: all attempts have failed.")
+    ] = None,
     function: OfFunction = "",
     limit: Limit = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show jobs, newest first; one that has succeeded is gone, its run is kept."""
+    """Show jobs, newest first. A job that succeeds is deleted; `bunbase jobs runs` still shows its run."""
     out = Output(flags.json)
     params: dict[str, Any] = {"limit": limit}
     params |= {"state": state.value} if state is not None else {}
@@ -48,7 +50,7 @@ def list_jobs(
 
 
 @app.command
-def show(id: str, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def show(id: JobId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Show a job with its payload."""
     out = Output(flags.json)
     with open_session(flags) as session:
@@ -65,12 +67,16 @@ def add(
     function: str,
     /,
     *,
-    payload: Annotated[str, Parameter(help="JSON; the function gets it as its request's body.")] = "null",
-    delay_seconds: Annotated[float, Parameter(validator=Number(gte=0), help="How long to wait.")] = 0.0,
-    key: Annotated[str, Parameter(show_default=False, help="While a job has it, no second one is made.")] = "",
+    payload: Annotated[str, Parameter(help="JSON, which the function receives as the request's body.")] = "null",
+    delay_seconds: Annotated[
+        float, Parameter(validator=Number(gte=0), help="How long to wait before the first attempt.")
+    ] = 0.0,
+    key: Annotated[
+        str, Parameter(show_default=False, help="While a job with this key exists, no second one is made.")
+    ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Run a function later, until it succeeds or its attempts are used up."""
+    """Add a job: the function runs later, until it succeeds or all attempts have failed."""
     out = Output(flags.json)
     body = {"function": function, "payload": _json(payload), "delay_seconds": delay_seconds}
     if key:
@@ -84,14 +90,14 @@ def add(
 
 @app.command
 def replay(*ids: JobId, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Run dead letters again, with all their attempts."""
-    _each(ids, flags, "replay")
+    """Run dead jobs again, each with all its attempts."""
+    _act_on_each(ids, flags, "replay")
 
 
 @app.command
 def delete(*ids: JobId, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Delete dead letters, and jobs that have not begun to run."""
-    _each(ids, flags, "")
+    """Delete dead jobs, and jobs that have not started."""
+    _act_on_each(ids, flags, "")
 
 
 @app.command
@@ -99,11 +105,11 @@ def runs(
     function: str,
     /,
     *,
-    outcome: Annotated[RunOutcome | None, Parameter(help="Only those that ended so.")] = None,
+    outcome: Annotated[RunOutcome | None, Parameter(help="Only runs with this outcome.")] = None,
     limit: Limit = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show how a function's runs by schedules, jobs and changes ended, newest first."""
+    """Show a function's past runs by schedule, job or document change, and how each ended; newest first."""
     out = Output(flags.json)
     params: dict[str, Any] = {"limit": limit}
     params |= {"outcome": outcome.value} if outcome is not None else {}
@@ -116,7 +122,7 @@ def runs(
     columns = ("started", "by", "outcome", "error", "attempt", "ms", "version", "invocation")
     out.table(columns, [_row(run) for run in found.items])
     if found.items:
-        out.hint(f"What one printed: bunbase logs {function} --invocation <invocation>")
+        out.hint(f"To see what a run printed: bunbase logs {function} --invocation <invocation>")
 
 
 def _row(run: Run) -> tuple[Any, ...]:
@@ -124,9 +130,9 @@ def _row(run: Run) -> tuple[Any, ...]:
     return run.started_at, run.kind, run.outcome, run.code, run.attempt, run.duration_ms, version, run.invocation
 
 
-def _each(ids: tuple[str, ...], flags: ProjectFlags, verb: str) -> None:
+def _act_on_each(ids: tuple[str, ...], flags: ProjectFlags, verb: str) -> None:
     if not ids:
-        raise Usage("Name jobs by their ids; `bunbase jobs list --state dead` shows them.")
+        raise Usage("Name at least one job by its id; `bunbase jobs list --state dead` shows them.")
     out = Output(flags.json)
     with open_session(flags) as session:
         for id in ids:
@@ -144,7 +150,7 @@ def _json(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Usage(f"--payload is no JSON: {error}. Text needs quotes: '\"text\"'.") from None
+        raise Usage(f"--payload is not JSON: {error}. Text needs quotes: '\"text\"'.") from None
 
 
 def _path(flags: ProjectFlags, session: Session, *more: str) -> str:

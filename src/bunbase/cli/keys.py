@@ -21,14 +21,14 @@ from bunbase.contracts.platform import Key, Keys, Project
 DAY_SECONDS = 86400
 LOOK_SECONDS = 0.5
 
-KeyId = Annotated[str, Parameter(help="As `bunbase keys list` shows it.")]
+KeyId = Annotated[str, Parameter(help="The key's id, from `bunbase keys list`.")]
 
 app = App(name="keys", help="List, create, rotate and revoke a project's keys.")
 
 
 @app.command(name="list")
 def list_keys(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show a project's keys, newest first; their values are shown only when they are made."""
+    """Show a project's keys, newest first. A key's value is shown only once, when the key is made."""
     out = Output(flags.json)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
@@ -43,14 +43,21 @@ def list_keys(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 @app.command
 def create(
     *,
-    kind: Annotated[Literal["secret", "publishable"], Parameter(help="What it may do.")] = "secret",
-    name: Annotated[str, Parameter(help="What to call it.")] = "key",
+    kind: Annotated[
+        Literal["secret", "publishable"], Parameter(help="secret: for your servers; publishable: for apps and pages.")
+    ] = "secret",
+    name: Annotated[str, Parameter(help="A name to recognise the key by.")] = "key",
     expires_in_days: Annotated[
-        int | None, Parameter(validator=Number(gte=1, lte=3660), show_default=False, help="When it ends by itself.")
+        int | None,
+        Parameter(
+            validator=Number(gte=1, lte=3660),
+            show_default=False,
+            help="Days until the key expires. Default: it does not.",
+        ),
     ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Make a key, show it this once, and keep it on this machine for `bunbase invoke`."""
+    """Make a key, show its value once, and keep it on this machine for `bunbase invoke`."""
     body: dict[str, Any] = {"kind": kind, "name": name}
     if expires_in_days is not None:
         body["expires_in_seconds"] = expires_in_days * DAY_SECONDS
@@ -66,11 +73,11 @@ def rotate(
     /,
     *,
     grace_seconds: Annotated[
-        int, Parameter(validator=Number(gte=0), help="How long the old one keeps working.")
+        int, Parameter(validator=Number(gte=0), help="How long the old key still works.")
     ] = DAY_SECONDS,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Replace a key by a new one of the same kind, and show that this once."""
+    """Replace a key by a new one of the same kind, and show the new value once."""
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
         body = {"grace_seconds": grace_seconds}
@@ -80,7 +87,7 @@ def rotate(
 
 @app.command
 def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Encrypt the project's documents under a new data key; they can be read and written meanwhile."""
+    """Encrypt the project's documents under a new data key; reads and writes go on meanwhile."""
     out = Output(flags.json)
     with open_session(flags) as session:
         at_key = at("projects", needed_project(flags.project, session), "data-key")
@@ -90,7 +97,7 @@ def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
                 time.sleep(LOOK_SECONDS)
                 state = session.ask(KeyState, Call("GET", at_key))
     if state.failed:
-        raise Failure(state.failed, "The key was not rotated; the old one is in use still. Try again.")
+        raise Failure(state.failed, "The key was not rotated: the old one is still in use. Try again.")
     if flags.json:
         out.document(state)
     out.done("The documents are encrypted under a new key.")
@@ -98,7 +105,7 @@ def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def revoke(id: KeyId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """End a key: it stops working within a second."""
+    """Revoke a key: it stops working within a second."""
     out = Output(flags.json)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
@@ -116,12 +123,12 @@ def _show_new(session: Session, new: Key, of: str, flags: ProjectFlags, replaces
         out.document(new)
     else:
         out.table(("key", "id", "value"), [(new.kind.value, new.id, new.key)])
-    out.hint("It is shown only now.")
+    out.hint("The value will not be shown again.")
     try:
         project = session.ask(Project, Call("GET", at("projects", of)))
         with session.changing() as known:
             if replaces:
                 known.forget_key(replaces)
             known.keep(StoredKey(new.id, new.kind, new.key or "", ChosenProject(project.id, project.slug)))
-    except Failure as failure:  # the key exists and was shown: that must not look like a failure
+    except Failure as failure:  # the key exists and was shown, so the command has succeeded
         out.warn(f"The key was made, but could not be kept for `bunbase invoke`: {failure.detail}")

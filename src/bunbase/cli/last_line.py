@@ -1,4 +1,4 @@
-"""Where an export that broke off can go on: behind the last whole line of its file."""
+"""Find where an interrupted export can continue: after the last complete line of its file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from bunbase.cli.errors import Usage
 
-TAIL_BYTES: Final = 4 << 20  # more than the longest line
+TAIL_BYTES: Final = 4 << 20  # longer than any line
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 def cut_to_whole_lines(file: Path) -> str:
-    """Drop half a line at the file's end; give what to send as `after`, "" to begin. Raises: Usage."""
+    """Cut an incomplete line off the file's end; return the value of `after`, "" for the start. Raises: Usage."""
     try:
         with file.open("r+b") as target:
             size = target.seek(0, os.SEEK_END)
@@ -45,6 +45,6 @@ def _position(line: bytes, file: Path) -> str:
         envelope = msgspec.json.decode(line, type=Envelope)
     except msgspec.MsgspecError:
         raise Usage(
-            f"The last line of {file} is no exported document: it cannot be gone on with.", "cannot_resume"
+            f"The last line of {file} is not an exported document, so the export cannot be resumed.", "cannot_resume"
         ) from None
     return f"{envelope.collection}/{envelope.document.id}"

@@ -23,8 +23,10 @@ from bunbase.cli.sse import events
 from bunbase.contracts.function_logs import LogLevel, LogLine, LogPage
 from bunbase.pkg.clock import rfc3339
 
-SILENCE_SECONDS: Final = 45.0  # the server sends a heartbeat every 15 s at most; after three the line is dead
-PASSING: Final = frozenset({429, 500, 502, 503, 504})  # what a server says that is busy or restarting
+SILENCE_SECONDS: Final = (
+    45.0  # the server sends a heartbeat at least every 15 s: after three missed ones the connection is dead
+)
+PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 10.0
 STYLES: Final = {LogLevel.DEBUG: "dim", LogLevel.INFO: "", LogLevel.WARN: "yellow", LogLevel.ERROR: "red"}
@@ -36,24 +38,34 @@ Pause = Callable[[float], None]
 
 
 def logs(
-    name: Annotated[
-        str, Parameter(show_default=False, help="The function's name; all functions if none is named.")
-    ] = "",
+    name: Annotated[str, Parameter(show_default=False, help="The function's name. Default: all functions.")] = "",
     /,
     *,
     follow: Annotated[
-        bool, Parameter(name=("--follow", "-f"), negative="", show_default=False, help="Go on until Ctrl-C.")
+        bool,
+        Parameter(
+            name=("--follow", "-f"),
+            negative="",
+            show_default=False,
+            help="Show new lines as they are written, until Ctrl-C.",
+        ),
     ] = False,
-    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest lines.")] = 100,
-    level: Annotated[LogLevel | None, Parameter(help="Lines of this level and worse ones.")] = None,
-    grep: Annotated[str, Parameter(show_default=False, help="Lines with this text, in capitals or not.")] = "",
-    since: Annotated[str, Parameter(show_default=False, help="From when on: 30s, 15m, 2h, 1d ago, or RFC 3339.")] = "",
-    until: Annotated[str, Parameter(show_default=False, help="Until when, written alike.")] = "",
+    limit: Annotated[
+        int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest lines to show.")
+    ] = 100,
+    level: Annotated[LogLevel | None, Parameter(help="Only lines of this level or a more severe one.")] = None,
+    grep: Annotated[
+        str, Parameter(show_default=False, help="Only lines with this text; upper and lower case are the same.")
+    ] = "",
+    since: Annotated[
+        str, Parameter(show_default=False, help="Start of the range: 30s, 15m, 2h or 1d ago, or an RFC 3339 time.")
+    ] = "",
+    until: Annotated[str, Parameter(show_default=False, help="End of the range, in the same formats as --since.")] = "",
     invocation: Annotated[str, Parameter(show_default=False, help="Only the lines of this invocation.")] = "",
     of_version: Annotated[int | None, Parameter(help="Only the lines of this version.")] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show what functions wrote to their console, oldest line first."""
+    """Show the lines that functions wrote to their console, oldest first."""
     out = Output(flags.json)
     if of_version is not None and not name:
         raise Usage("--of-version needs the name of a function.")
@@ -77,17 +89,17 @@ def logs(
             show(line, out, name == "")
         if not follow:
             return
-        for line in followed(session, path, page.items[0].seq if page.items else 0, out, params):
+        for line in follow_lines(session, path, page.items[0].seq if page.items else 0, out, params):
             show(line, out, name == "")
 
 
 def logs_path(project: str, name: str = "") -> str:
-    """Give where lines of one function are, or of all."""
+    """Return the API path of one function's lines, or of all lines."""
     return at("projects", project, "functions", name, "logs") if name else at("projects", project, "logs")
 
 
 def time_of(text: str, now: datetime) -> str:
-    """Give a time as the API takes it: "1h" is an hour before `now`. Raises: Usage."""
+    """Return a time in the API's format; "1h" is an hour before `now`. Raises: Usage."""
     if not text:
         return ""
     if ago := AGO.fullmatch(text):
@@ -95,11 +107,11 @@ def time_of(text: str, now: datetime) -> str:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise Usage(f"{text!r} is no time; write 30s, 15m, 2h, 1d or 2026-01-31T12:00:00Z.") from None
-    return rfc3339(time.astimezone(UTC))  # without a zone: this machine's
+        raise Usage(f"{text!r} is not a time: write 30s, 15m, 2h, 1d or 2026-01-31T12:00:00Z.") from None
+    return rfc3339(time.astimezone(UTC))  # a time without a zone is in this machine's zone
 
 
-def followed(
+def follow_lines(
     session: Session,
     path: str,
     after: int,
@@ -107,9 +119,9 @@ def followed(
     params: Mapping[str, Any] = NO_PARAMS,
     pause: Pause = time.sleep,
 ) -> Iterator[LogLine]:
-    """Give every line behind `after` as it comes, each once, over as many connections as it takes.
+    """Yield every line after `after` once, as it arrives; connect again when a connection breaks.
 
-    Raises: what the server refuses for good.
+    Raises: Refused, unless the server is only busy or restarting.
     """
     seconds = FIRST_PAUSE_SECONDS
     while True:
@@ -146,7 +158,7 @@ def _line(data: str) -> LogLine:
 
 
 def show(line: LogLine, out: Output, named: bool = False) -> None:
-    """Print a line. `named`: with its function, where lines of several are mixed."""
+    """Print a line. `named`: with its function's name, for lists that mix several functions."""
     if out.json:
         out.document(line)
         return
@@ -156,4 +168,4 @@ def show(line: LogLine, out: Output, named: bool = False) -> None:
     text = Text.assemble((begin, "dim"), (f"{line.level.value:<5} ", style), (visible(line.text), style))
     out.results.print(text, soft_wrap=True)
     if line.truncated:
-        out.results.print(Text("… and more, which was too much to keep", "dim"))
+        out.results.print(Text("… (the rest was too long to keep)", "dim"))

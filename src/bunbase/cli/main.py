@@ -1,6 +1,7 @@
-"""The command `bunbase`: which words it knows, and what its exit code says.
+"""The command `bunbase`: the table of its subcommands, and its exit codes.
 
-Only what the given words need is imported: `bunbase --help` answers in a tenth of a second.
+A subcommand's module is imported only when that subcommand runs, so that `bunbase --help` answers in a tenth of a
+second.
 """
 
 from __future__ import annotations
@@ -23,35 +24,45 @@ SERVER, ACCOUNT, PROJECT, DATA, FUNCTIONS = (
     Group(title, sort_key=place) for place, title in enumerate(("Server", "Account", "Projects", "Data", "Functions"))
 )
 
-# word, where it is, what it is for; in the order of `bunbase --help`
+# group, subcommand, module:function, help line; in the order of `bunbase --help`
 COMMANDS: Final = (
     (SERVER, "dev", "house:dev", "Run everything on this machine, for development."),
-    (SERVER, "serve", "house:serve", "Run for production: every room, or only the named ones."),
+    (SERVER, "serve", "house:serve", "Run for production: all rooms, or only the named ones."),
     (SERVER, "config", "house:config", "Show every setting of the server and where it comes from."),
-    (SERVER, "service-secrets", "service_secrets:service_secrets", "Make keys by which rooms trust each other."),
-    (SERVER, "doctor", "doctor:doctor", "Try whether this machine can run it all, and safely."),
+    (
+        SERVER,
+        "service-secrets",
+        "service_secrets:service_secrets",
+        "Make keys by which processes of the server know each other.",
+    ),
+    (SERVER, "doctor", "doctor:doctor", "Check that this machine has what BunBase needs."),
     (SERVER, "version", "version:version", "Show the version of this command."),
-    (ACCOUNT, "register", "account:register", "Open an account."),
-    (ACCOUNT, "login", "account:login", "Sign in and remember it on this machine."),
-    (ACCOUNT, "logout", "account:logout", "End the session."),
-    (ACCOUNT, "whoami", "account:whoami", "Show the account that commands act for."),
+    (ACCOUNT, "register", "account:register", "Create an account."),
+    (ACCOUNT, "login", "account:login", "Sign in, and stay signed in on this machine."),
+    (ACCOUNT, "logout", "account:logout", "Sign out."),
+    (ACCOUNT, "whoami", "account:whoami", "Show the account that commands use."),
     (PROJECT, "projects", "projects:app", "List, create, choose and delete projects."),
     (PROJECT, "keys", "keys:app", "List, create, rotate and revoke a project's keys."),
-    (PROJECT, "env", "env:app", "The environment of a project's functions."),
+    (PROJECT, "env", "env:app", "Set, list and remove variables of a project's functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
     (DATA, "data", "data:app", "Export and import documents as lines of JSON."),
-    (PROJECT, "rules", "rules:app", "Test the rules of a project, and put them into force."),
-    (FUNCTIONS, "init", "init:init", "Begin a project in a folder: bunbase.toml and a first function."),
+    (PROJECT, "rules", "rules:app", "Test a project's rules, and put them into force."),
+    (FUNCTIONS, "init", "init:init", "Start a project in a folder: bunbase.toml and a function."),
     (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and put them into service."),
     (FUNCTIONS, "watch", "watch:watch", "Deploy functions whenever they are saved, and show their logs."),
-    (FUNCTIONS, "functions", "functions:app", "Functions in service and their versions; new ones from templates."),
-    (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show what it answers."),
-    (FUNCTIONS, "logs", "logs:logs", "Show what a function wrote to its console."),
-    (FUNCTIONS, "jobs", "jobs:app", "What functions are to run later, and what failed for good."),
-    (FUNCTIONS, "schedules", "schedules:schedules", "Show the functions that run by the clock."),
+    (
+        FUNCTIONS,
+        "functions",
+        "functions:app",
+        "List, compare, roll back and delete functions; write new ones.",
+    ),
+    (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show its answer."),
+    (FUNCTIONS, "logs", "logs:logs", "Show the lines that functions wrote to their console."),
+    (FUNCTIONS, "jobs", "jobs:app", "List, add, replay and delete jobs, which run functions later."),
+    (FUNCTIONS, "schedules", "schedules:schedules", "Show the functions that run on a schedule."),
 )
 
-CUT_SHORT: Final = 1  # as rich has it
+CUT_SHORT: Final = 1  # rich exits with 1 on a broken pipe too
 
 
 def main() -> None:
@@ -59,7 +70,7 @@ def main() -> None:
 
 
 def run(words: Sequence[str]) -> int:
-    """Do what the words say; give the exit code."""
+    """Run the command line `words`; return the exit code."""
     from bunbase.cli.output import report
 
     json = "--json" in words
@@ -76,7 +87,7 @@ def run(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+    except BrokenPipeError:  # the reader of our output closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CUT_SHORT
     return result if isinstance(result, int) else OK

@@ -1,4 +1,4 @@
-"""What a command says: results on stdout, everything else on stderr."""
+"""The output of a command: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from rich.text import Text
 from bunbase.cli.errors import Failure
 from bunbase.pkg.api_json import api_json
 
-PIPE_WIDTH: Final = 100_000  # in a pipe nothing is ever cut off or wrapped
-TURNS_TEXT_ROUND: Final = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))  # what is read would not be what is there
+PIPE_WIDTH: Final = 100_000  # in a pipe no line is cut off or wrapped
+TURNS_TEXT_ROUND: Final = (
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+)  # with these marks the displayed text differs from the real one
 CONTROL: Final = {code: None for code in (*range(32), *range(127, 160), *TURNS_TEXT_ROUND) if chr(code) not in "\t\n"}
 
 
 class Output:
-    """`json`: whether results are for programs."""
+    """The two streams of a command. `json`: print results as JSON, for programs."""
 
     def __init__(self, json: bool) -> None:
         self.json = json
@@ -40,7 +43,7 @@ class Output:
         self._fill(table, rows)
 
     def facts(self, facts: Sequence[tuple[str, Any]]) -> None:
-        """Print what is known of one thing, a line each."""
+        """Print the fields of one thing, one a line."""
         table = Table("", "", box=None, pad_edge=False, show_header=False)
         self._fill(table, facts)
 
@@ -48,12 +51,12 @@ class Output:
         self.results.print(Text(visible(text)), soft_wrap=True)
 
     def hint(self, text: str) -> None:
-        """Say what else is worth knowing, to people only."""
+        """Print something worth knowing on stderr; nothing with `--json`."""
         if not self.json:
             self.asides.print(Text(text, "dim"), soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """Say what must not be missed, even with `--json`."""
+        """Print a warning on stderr, also with `--json`."""
         self.asides.print(Text(visible(text), "yellow"), soft_wrap=True)
 
     def done(self, text: str) -> None:
@@ -62,7 +65,7 @@ class Output:
 
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
-        """Show that something is under way, where there is a terminal to show it on."""
+        """Show a spinner with `text` while the block runs, if stderr is a terminal."""
         if self.json or not self.asides.is_terminal:
             yield
             return
@@ -71,7 +74,7 @@ class Output:
 
     @contextmanager
     def working(self, text: str) -> Iterator[Callable[[str], None]]:
-        """As `busy`, for work that can say how far it is: call what is given with that."""
+        """Show a spinner as `busy` does; yield a function that shows the progress it is called with."""
         if self.json or not self.asides.is_terminal:
             yield lambda _far: None
             return
@@ -80,14 +83,14 @@ class Output:
 
     def _fill(self, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         for column in table.columns:
-            column.overflow = "fold"  # an id with its end cut off is of no use
+            column.overflow = "fold"  # an id that is cut off is useless
         for row in rows:
             table.add_row(*(_cell(value) for value in row))
         self.results.print(table)
 
 
 def report(failure: Failure, json: bool) -> None:
-    """Say on stderr why a command failed."""
+    """Print on stderr why a command failed."""
     if json:
         sys.stderr.write(msgspec.json.encode(failure.document()).decode() + "\n")
         return
@@ -98,7 +101,7 @@ def report(failure: Failure, json: bool) -> None:
 
 
 def visible(text: str) -> str:
-    """Drop control characters: what a server or a function wrote must not steer the terminal."""
+    """Remove control characters, so that text of a server or a function cannot control the terminal."""
     return text.translate(CONTROL)
 
 

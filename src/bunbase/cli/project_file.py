@@ -5,10 +5,10 @@
     slug = "guestbook"
 
     [functions.hello]
-    entry = "src/hello.ts"          # else functions/hello.ts or functions/hello/index.ts
-    access = "public"               # and all else that FunctionConfig knows
+    entry = "src/hello.ts"          # default: functions/hello.ts or functions/hello/index.ts
+    access = "public"               # and every other field of FunctionConfig
 
-`[server.…]` in the same file is the server's own configuration and none of ours.
+`[server.…]` in the same file configures the server; it is ignored here.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class ProjectSection(msgspec.Struct, frozen=True):
 
 
 class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
-    """`entry`: the function's file, from the folder of bunbase.toml; where the usual place is another."""
+    """The section of one function. `entry`: its file, relative to bunbase.toml, if it is not in the usual place."""
 
     entry: str | None = None
 
 
 class ProjectFile(msgspec.Struct, frozen=True):
-    """`configs`: of each function in the file, what it says and nothing of the defaults: those are the server's."""
+    """The file's content. `configs`: each function's settings as written; the server fills in the defaults."""
 
     project: ProjectSection = ProjectSection()
     functions: dict[str, FunctionSection] = {}
@@ -50,7 +50,7 @@ class ProjectFile(msgspec.Struct, frozen=True):
 
 
 def read_project_file(path: Path | None = None) -> ProjectFile:
-    """Give what the file says; a missing one says nothing. Raises: Usage naming every mistake in it."""
+    """Return the file's content; a missing file is an empty one. Raises: Usage that lists every mistake in it."""
     path = path or Path(NAME)
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -70,7 +70,7 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
 
 
 def write_project(id: str, slug: str) -> None:
-    """Name the project in the file, if there is one here; all else in it, comments too, stays as it is."""
+    """Write the project into the file, if there is one here; everything else in it, comments included, stays."""
     import tomlkit
     from tomlkit.items import Table
 
@@ -91,7 +91,7 @@ def write_project(id: str, slug: str) -> None:
 
 
 def add_function(name: str, settings: dict[str, Any]) -> bool:
-    """Add a function's section to the file, if there is a file and it has none; all else in it stays as it is."""
+    """Add a function's section to the file; True if it was added. Nothing changes without a file, or if it has one."""
     import tomlkit
 
     path = Path(NAME)
@@ -111,7 +111,7 @@ def add_function(name: str, settings: dict[str, Any]) -> bool:
 
 
 def _inline(value: Any) -> Any:
-    """Give a value of TOML that stands on the line of its name: a table of its own would not belong to the section."""
+    """Return a TOML value that fits on the line of its name: a separate table would end the section."""
     import tomlkit
 
     match value:
@@ -129,7 +129,7 @@ def _inline(value: Any) -> Any:
 
 def _functions(tables: Any, path: Path, mistakes: list[str]) -> dict[str, FunctionSection]:
     if not isinstance(tables, dict):
-        mistakes.append(f"{path}: [functions] is a table of tables, one per function: [functions.hello]")
+        mistakes.append(f"{path}: [functions] must be a table of tables, one per function: [functions.hello]")
         return {}
     found = {}
     for name, table in tables.items():
@@ -148,7 +148,7 @@ def name_rule(name: str) -> str:
 
 def _section(kind: type[S], table: Any, where: str, mistakes: list[str]) -> S | None:
     if not isinstance(table, dict):
-        mistakes.append(f"{where}: this is a table")
+        mistakes.append(f"{where}: this must be a table")
         return None
     allowed = kind.__struct_fields__
     unknown = [name for name in table if name not in allowed]

@@ -18,14 +18,14 @@ from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.platform import NewProject, Project, Projects
 
-Named = Annotated[str, Parameter(help="Its id or slug.")]
+Named = Annotated[str, Parameter(help="The project's id or slug.")]
 
 app = App(name="projects", help="List, create, choose and delete projects.")
 
 
 @app.command(name="list")
 def list_projects(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show your projects, newest first; the chosen one has a star."""
+    """Show your projects, newest first; a star marks the chosen one."""
     out = Output(flags.json)
     with open_session(flags) as session:
         projects = session.ask_all(Projects, Call("GET", at("projects")))
@@ -43,10 +43,12 @@ def list_projects(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 
 @app.command
-def create(name: Annotated[str, Parameter(help="What to call it.")], /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Make a project, keep its secret key on this machine, and choose it."""
+def create(
+    name: Annotated[str, Parameter(help="The new project's name.")], /, *, flags: ServerFlags = SERVER_FLAGS
+) -> None:
+    """Make a project and choose it; keep its secret key on this machine."""
     out = Output(flags.json)
-    read_project_file()  # find its mistakes before there is a new project, not after
+    read_project_file()  # report its mistakes before the project is made, not after
     with open_session(flags) as session:
         new = session.ask(NewProject, Call("POST", at("projects"), json={"name": name}))
         if flags.json:
@@ -54,13 +56,13 @@ def create(name: Annotated[str, Parameter(help="What to call it.")], /, *, flags
         else:
             out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
         keep_project(session, new, out)
-    out.done(f"Made {new.name} ({new.slug}). The secret key is shown only now.")
+    out.done(f"Made {new.name} ({new.slug}). The secret key will not be shown again.")
     out.hint("Next: bunbase deploy" if Path(NAME).exists() else "Next: bunbase init, then bunbase deploy")
 
 
 @app.command
 def use(project: Named, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Choose the project that other commands act on; bunbase.toml, if there is one here, remembers it too."""
+    """Choose the project that other commands act on; also write it to this folder's bunbase.toml, if there is one."""
     out = Output(flags.json)
     read_project_file()
     with open_session(flags) as session:
@@ -68,7 +70,7 @@ def use(project: Named, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
         choose(ChosenProject(found.id, found.slug), session)
     if flags.json:
         out.document(found)
-    out.done(f"Commands act on {found.name} ({found.slug}) from now on.")
+    out.done(f"Commands now act on {found.name} ({found.slug}).")
 
 
 @app.command
@@ -76,28 +78,30 @@ def delete(
     project: Named,
     /,
     *,
-    confirm: Annotated[str, Parameter(show_default=False, help="The project's slug, to say it is meant.")] = "",
+    confirm: Annotated[
+        str, Parameter(show_default=False, help="The project's slug again, which confirms the deletion.")
+    ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Destroy a project's encryption key, and so everything in it, for good."""
+    """Delete a project for good: its encryption key is destroyed, and with it all data, in backups too."""
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(Project, Call("GET", at("projects", project)))
         if not confirm:
-            out.warn(f"This destroys all data of {found.name} ({found.slug}), in backups too. There is no way back.")
-            confirm = ask(f"Type {found.slug} to go on", f"Say that it is meant: --confirm {found.slug}")
+            out.warn(f"This destroys all data of {found.name} ({found.slug}), in backups too. This cannot be undone.")
+            confirm = ask(f"Type {found.slug} to go on", f"To confirm without a terminal: --confirm {found.slug}")
         session.ask(type(None), Call("DELETE", at("projects", found.id), json={"confirm": confirm}))
         with session.changing() as known:
             known.forget_project(found.id)
     if flags.json:
         out.document({"id": found.id, "deleted": True})
-    out.done(f"{found.name} ({found.slug}) is gone.")
+    out.done(f"{found.name} ({found.slug}) is deleted.")
 
 
 def keep_project(session: Session, new: NewProject, out: Output) -> None:
-    """Remember a new project and its keys.
+    """Keep a new project's keys, and choose it.
 
-    The project exists by now, so nothing that goes wrong here may hide its keys.
+    A failure here is only a warning: the project exists already, and its keys must still be shown.
     """
     chosen = ChosenProject(new.id, new.slug)
     try:
@@ -106,4 +110,4 @@ def keep_project(session: Session, new: NewProject, out: Output) -> None:
                 known.keep(StoredKey(key.id, key.kind, key.key or "", chosen))
         choose(chosen, session)
     except Failure as failure:
-        out.warn(f"The project was made, but could not be remembered: {failure.detail}")
+        out.warn(f"The project was made, but its keys could not be kept: {failure.detail}")

@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal; asked on stderr, so that stdout holds results only."""
+"""Ask the person at the terminal. Questions go to stderr, so that stdout holds only results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.cli.errors import Usage
 
 
 def ask(question: str, otherwise: str) -> str:
-    """Give a line of text. Raises: Usage with `otherwise`, how to say it without a terminal."""
+    """Return the typed line. Raises: Usage with the text `otherwise` if there is no terminal."""
     _need_terminal(otherwise)
     sys.stderr.write(f"{question}: ")
     sys.stderr.flush()
@@ -20,13 +20,13 @@ def ask(question: str, otherwise: str) -> str:
 
 
 def confirm(yes: bool) -> None:
-    """Go on only if it is meant: `yes`, the flag, or typed. Raises: Usage."""
-    if not yes and ask("Type yes to go on", "Say that it is meant: --yes") != "yes":
+    """Return if the user confirms, with the flag `yes` or by typing it. Raises: Usage."""
+    if not yes and ask("Type yes to go on", "To confirm without a terminal: --yes") != "yes":
         raise Usage("Nothing was changed.", "not_confirmed")
 
 
 def ask_secret(question: str, otherwise: str) -> str:
-    """Give a line that is not shown while it is typed. Raises: Usage."""
+    """Return a line that is not shown while it is typed. Raises: Usage with `otherwise`."""
     _need_terminal(otherwise)
     try:
         return getpass.getpass(f"{question}: ", stream=sys.stderr)
@@ -35,7 +35,7 @@ def ask_secret(question: str, otherwise: str) -> str:
 
 
 def secret_from_input() -> str:
-    """Give all of stdin without the newline that `echo` and editors put at its end."""
+    """Return all of stdin, without the newline that `echo` and editors add at the end."""
     return sys.stdin.read().removesuffix("\n").removesuffix("\r")
 
 

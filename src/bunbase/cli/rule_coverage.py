@@ -1,4 +1,4 @@
-"""What several files of tests cover together."""
+"""The coverage of rules by several test files together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """A condition that never had the value `never`."""
+    """A condition of a rule that no test case made `never` (true or false)."""
 
     expr: str
     line: int
@@ -18,7 +18,7 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Covered(msgspec.Struct, frozen=True):
-    """One rule. `total`: its conditions, each counted for true and for false."""
+    """The coverage of one rule. `total`: twice its conditions, since each counts once for true and once for false."""
 
     collection: str
     rule: str
@@ -27,8 +27,8 @@ class Covered(msgspec.Struct, frozen=True):
     missing: tuple[Missing, ...]
 
 
-def together(runs: Iterable[tuple[Covered, ...]]) -> tuple[Covered, ...]:
-    """Give what is still missing after all runs over the same rules."""
+def merge_runs(runs: Iterable[tuple[Covered, ...]]) -> tuple[Covered, ...]:
+    """Return the coverage of all runs over the same rules: only what no run covered is missing."""
     merged: dict[tuple[str, str], Covered] = {}
     for run in runs:
         for one in run:
@@ -41,14 +41,14 @@ def together(runs: Iterable[tuple[Covered, ...]]) -> tuple[Covered, ...]:
 
 
 def percent(rules: Iterable[Covered]) -> float:
-    """Give how many of all conditions were both true and false; rules without any are covered."""
+    """Return the covered part in percent; 100 if the rules have no conditions."""
     rules = tuple(rules)
     total = sum(rule.total for rule in rules)
     return 100.0 if not total else 100.0 * sum(rule.covered for rule in rules) / total
 
 
 def lines(rules: Iterable[Covered]) -> list[tuple[Any, ...]]:
-    """Give what was never tried: collection, rule, place, value, condition."""
+    """Return a row for everything missing: collection, rule, place, value, condition."""
     return [
         (rule.collection, rule.rule, f"{one.line}:{one.column}", f"never {str(one.never).lower()}", one.expr)
         for rule in rules

@@ -1,19 +1,19 @@
-"""rules.toml, and the files that test it.
+"""Read rules.toml and the files that test it.
 
     # rules.toml                               # rules.test.toml
-    [posts]                                    [documents.teams.red]      # what look-ups find
+    [posts]                                    [documents.teams.red]      # documents that look-ups find
     list = "auth.uid == doc.owner"             members = ["ada"]
     get = "auth.uid == doc.owner"
                                                [[case]]
     [posts.hidden]                             name = "the owner reads"
     email = "auth.uid != doc.owner"            collection = "posts"
                                                op = "get"
-                                               auth = { uid = "ada" }     # left out: nobody is signed in
+                                               auth = { uid = "ada" }     # if left out: nobody is signed in
                                                doc = { owner = "ada" }
                                                expect = "allow"           # or "deny"
-                                               hidden = []                # what of doc is hidden; left out: anything
+                                               hidden = []                # hidden fields; if left out: not checked
 
-A test file may be JSON of the same shape instead, where a field has to be null.
+A test file may also be JSON of the same shape: TOML has no null.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from bunbase.contracts.collections import Rules
 
 RULES: Final = Path("rules.toml")
 TESTS: Final = ("rules.test.toml", "rules.test.json", "rules/*.test.toml", "rules/*.test.json")
-MAX_CASES: Final = 1000  # in one request, as the server has it
+MAX_CASES: Final = 1000  # the server's limit for one request
 
 T = TypeVar("T")
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """As `POST /v1/rules/test` takes it."""
+    """One case in the format of `POST /v1/rules/test`."""
 
     collection: str
     op: str
@@ -48,7 +48,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class TestCase(Case, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """A case, and what is to come of it."""
+    """A case and its expected result."""
 
     name: str
     expect: Literal["allow", "deny"]
@@ -64,26 +64,26 @@ class TestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_rules(path: Path) -> dict[str, Rules]:
-    """Raises: Usage."""
+    """Return the rules of each collection. Raises: Usage."""
     rules = _read(path, dict[str, Rules])
     if not rules:
-        raise Usage(f"{path} has no rules: begin with a collection, such as [posts].", "invalid_rules_file")
+        raise Usage(f"{path} has no rules: start with a collection, such as [posts].", "invalid_rules_file")
     return rules
 
 
 def read_tests(path: Path) -> TestFile:
-    """Raises: Usage."""
+    """Return the cases of a test file. Raises: Usage."""
     file = _read(path, TestFile)
     if not 1 <= len(file.case) <= MAX_CASES:
-        raise Usage(f"{path} has {len(file.case)} cases; a file has 1 to {MAX_CASES}.", "invalid_test_file")
+        raise Usage(f"{path} has {len(file.case)} cases; a file must have 1 to {MAX_CASES}.", "invalid_test_file")
     return file
 
 
 def test_files(named: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Give the files that are named, else those in the usual places. Raises: Usage when there are none."""
+    """Return the named files, else those in the usual places. Raises: Usage if there are none."""
     found = named or tuple(path for pattern in TESTS for path in sorted(Path().glob(pattern)))
     if not found:
-        raise Usage(f"There are no tests of rules here: write {TESTS[0]}, or name the files.", "no_tests")
+        raise Usage(f"There are no rule tests here: write {TESTS[0]}, or name the files.", "no_tests")
     return found
 
 

@@ -1,4 +1,4 @@
-"""`bunbase rules`: test the rules of a project, and put them into force."""
+"""`bunbase rules`: test a project's rules, and put them into force."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bunbase.cli.chosen import needed_project
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
-from bunbase.cli.rule_coverage import Covered, lines, percent, together
+from bunbase.cli.rule_coverage import Covered, lines, merge_runs, percent
 from bunbase.cli.rule_files import RULES, TestCase, read_rules, read_tests, test_files
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.collections import Rules
@@ -20,11 +20,11 @@ from bunbase.contracts.collections import Rules
 TEST_SECONDS = 60.0
 FAILED = 1
 
-File = Annotated[Path, Parameter(help="Else rules.test.toml and rules/*.test.toml, or .json.")]
-RulesFile = Annotated[Path, Parameter(name="--rules", help="Where the rules are.")]
-MinCoverage = Annotated[float, Parameter(help="Fail when less of the conditions, in percent, was true and false.")]
+File = Annotated[Path, Parameter(help="Test files. Default: rules.test.toml and rules/*.test.toml, or .json.")]
+RulesFile = Annotated[Path, Parameter(name="--rules", help="The file with the rules.")]
+MinCoverage = Annotated[float, Parameter(help="Fail if the cases cover less than this percentage of the conditions.")]
 
-app = App(name="rules", help="Test the rules of a project, and put them into force.")
+app = App(name="rules", help="Test a project's rules, and put them into force.")
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class Decisions(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """One case: what was expected and what came of it."""
+    """The result of one case: the expected and the actual decision."""
 
     file: str
     name: str
@@ -56,7 +56,7 @@ def run_tests(
     min_coverage: MinCoverage = 0.0,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Run the cases of test files against rules.toml, and show which conditions no case tries. Nothing is changed."""
+    """Run test files against rules.toml, and show the conditions that no case covers. Nothing is changed."""
     out = Output(flags.json)
     asked = read_rules(rules)
     cases = [(path, read_tests(path)) for path in test_files(files)]
@@ -70,7 +70,7 @@ def run_tests(
             pairs = zip(file.case, found.items, strict=True)
             verdicts += [_verdict(str(path), case, decision) for case, decision in pairs]
             runs.append(found.coverage)
-    coverage = together(runs)
+    coverage = merge_runs(runs)
     reached = percent(coverage)
     failed = [verdict for verdict in verdicts if not verdict.ok]
     if flags.json:
@@ -79,13 +79,13 @@ def run_tests(
     else:
         _show(out, verdicts, failed, coverage, reached)
     if not failed and reached < min_coverage:
-        out.warn(f"{reached:.1f} % of the conditions were tried, less than {min_coverage:g} %.")
+        out.warn(f"{reached:.1f} % of the conditions were covered, less than {min_coverage:g} %.")
     return FAILED if failed or reached < min_coverage else 0
 
 
 @app.command
 def push(*, rules: RulesFile = RULES, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Put the rules of rules.toml into force. Collections that it does not name stay as they are."""
+    """Put the rules of rules.toml into force. Collections that the file does not name stay as they are."""
     out = Output(flags.json)
     asked = read_rules(rules)
     with open_session(flags) as session:
@@ -99,7 +99,7 @@ def push(*, rules: RulesFile = RULES, flags: ProjectFlags = PROJECT_FLAGS) -> No
 
 
 def _trial(rules: dict[str, Rules]) -> dict[str, Any]:
-    """Have all rules checked before the first of them is saved."""
+    """Return a request that checks all rules, sent before the first of them is saved."""
     some = next(iter(rules))
     return {"rules": rules, "documents": {}, "cases": [{"collection": some, "op": "get", "doc": {}}]}
 
@@ -129,6 +129,8 @@ def _show(
         out.line(f"✗ {one.file}: {one.name}: expected {one.expected}, got {one.decided}")
         for step in one.trace:
             out.line(f"    {step['expr']} → {step.get('error') or msgspec.json.encode(step.get('value')).decode()}")
-    out.line(f"{len(verdicts) - len(failed)} of {len(verdicts)} cases passed; {reached:.1f} % of conditions tried.")
+    out.line(
+        f"{len(verdicts) - len(failed)} of {len(verdicts)} cases passed; {reached:.1f} % of the conditions covered."
+    )
     if missing := lines(coverage):
         out.table(("collection", "rule", "at", "was", "condition"), missing)

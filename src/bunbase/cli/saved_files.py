@@ -1,7 +1,7 @@
-"""What has changed on disk since the last look: of a project's functions and all they import.
+"""Find the files that have changed on disk: those of a project's functions and everything they import.
 
-Polled: a look at a hundred files takes a millisecond, works on every file system, container mounts too, and misses
-nothing that an editor's way of saving (write, rename, swap files) might hide from a notification.
+Files are polled. A look at a hundred files takes a millisecond, polling works on every file system (container mounts
+too), and it sees every change, however an editor saves (write, rename, swap files). Notifications miss some.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ State = tuple[int, int, int]
 
 class SavedFiles:
     def __init__(self, folders: Iterable[Path], files: Iterable[Path]) -> None:
-        """`folders` are looked through, `files` are looked at; neither needs to exist."""
+        """Watch all files in `folders`, and each of `files`; neither needs to exist."""
         self.folders = tuple(folders)
         self.files = tuple(files)
         self.also: set[Path] = set()
         self.seen = self._look()
 
     def watch(self, files: Iterable[Path]) -> None:
-        """Look at these from now on, too."""
+        """Watch these files too from now on."""
         for file in files:
             path = Path(os.path.abspath(file))
             if path not in self.also and NEVER.isdisjoint(path.parts):
@@ -34,7 +34,7 @@ class SavedFiles:
                 self._note(path, self.seen)
 
     def changed(self) -> set[Path]:
-        """Give what was written, made or removed since the last call."""
+        """Return the files that were written, made or removed since the last call."""
         now, before = self._look(), self.seen
         self.seen = now
         return {path for path in now.keys() | before.keys() if now.get(path) != before.get(path)}

@@ -13,7 +13,7 @@ MOST = 500  # functions of a project
 
 
 def schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the functions that run by the clock, and when each runs next."""
+    """Show the functions that run on a schedule, and when each runs next."""
     out = Output(flags.json)
     with open_session(flags) as session:
         path = at("projects", needed_project(flags.project, session), "schedules")
@@ -24,4 +24,4 @@ def schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     rows = [(one.function, one.cron, one.time_zone, "yes" if one.overlap else "no", one.next_at) for one in found.items]
     out.table(("function", "schedule", "time zone", "overlap", "next run"), rows)
     if not found.items:
-        out.hint('None yet: write schedule = "0 9 * * *" below [functions.<name>] in bunbase.toml, then bunbase deploy')
+        out.hint('None yet. Write schedule = "0 9 * * *" in [functions.<name>] of bunbase.toml, then: bunbase deploy')

@@ -1,4 +1,4 @@
-"""`bunbase service-secrets`: keys for the rooms of an installation whose processes do not trust each other alike."""
+"""`bunbase service-secrets`: keys for an installation whose rooms run in several processes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from bunbase.cli.output import Output
 
 
 def service_secrets(
-    *rooms: Annotated[str, Parameter(name="ROOM", help="The rooms of one process; each room alone if none is named.")],
+    *rooms: Annotated[
+        str, Parameter(name="ROOM", help="The rooms of one process. Default: each room in a process of its own.")
+    ],
     settings: SettingFlags = NO_SETTINGS,
     flags: Flags = FLAGS,
 ) -> None:
-    """Print what a process of the named rooms needs, as lines for its environment: the secrets of these rooms, and the
-    public keys of all rooms, which every process needs.
+    """Print the environment of a process that runs the named rooms: their secrets, and the public keys of all rooms.
 
-    They are derived from house.service_secret where that is set, so that processes can change over one by one, and
-    each process can be printed by itself. Without it they are new and kept nowhere: the secrets of the other rooms,
-    which belong to these public keys, are printed too, each for a process of its own.
+    If house.service_secret is set, the secrets are derived from it. Every process can then be printed separately, and
+    an installation can change over one process at a time. If it is not set, the secrets are random and stored
+    nowhere: the secrets of the other rooms are then printed too, each for a process of its own.
     """
     from bunbase.house.modules import ROOMS
     from bunbase.house.trust import CALLING_ROOMS
@@ -33,7 +34,7 @@ def service_secrets(
 
     unknown = [room for room in rooms if room not in ROOMS]
     if unknown:
-        raise Usage(f"There is no room {unknown[0]}; choose from: {', '.join(ROOMS)}")
+        raise Usage(f"There is no room {unknown[0]}. The rooms are: {', '.join(ROOMS)}")
     given = _service_secret(settings)
     root = given or token_urlsafe(32)
     secrets = {room: room_secret(root, room) for room in CALLING_ROOMS}
@@ -49,7 +50,7 @@ def service_secrets(
 
 
 def _service_secret(settings: SettingFlags) -> str:
-    """Raises: Usage for one that could be guessed."""
+    """Return house.service_secret, or "" if it is not set. Raises: Usage if it is easy to guess."""
     from bunbase.house.settings import HOUSE, HouseSettings, load_settings
     from bunbase.pkg.config.load import ConfigError
     from bunbase.pkg.errors import CannotStart
@@ -67,11 +68,11 @@ def _service_secret(settings: SettingFlags) -> str:
 def _print(out: Output, keys: dict[str, list[str]], processes: Sequence[dict[str, str]]) -> None:
     from bunbase.house.trust import ROOM_KEYS, ROOM_SECRETS
 
-    out.hint("For every process; these are public:")
+    out.hint("For every process (public keys):")
     out.line(f"{ROOM_KEYS}='{msgspec.json.encode(keys).decode()}'")
     for secrets in processes:
         if not secrets:
-            out.hint("The rooms that you named call no other room, and need no secret.")
+            out.hint("The rooms that you named call no other room, so they need no secret.")
             continue
         out.hint(f"For the process that runs {' and '.join(secrets)}, and for no other:")
         out.line(f"{ROOM_SECRETS}='{msgspec.json.encode(secrets).decode()}'")

@@ -1,4 +1,4 @@
-"""One server as one account: sends what commands ask for, signed in, and keeps the tokens fresh."""
+"""Talk to one server as one account: send requests with its token, and renew the token in time."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from bunbase.cli.address import server_url
 from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
 from bunbase.cli.errors import Failure, NotSignedIn
 from bunbase.cli.flags import ServerFlags
-from bunbase.cli.http import Call, Http, decoded, problem_in
+from bunbase.cli.http import Call, Http, decode, problem_in
 from bunbase.contracts.bunauth import SignedIn
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 TOKEN: Final = "BUNBASE_TOKEN"
-EARLY_SECONDS: Final = 30  # a token this close to its end is renewed first, which saves a refused request
+EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which saves a refused request
 PAGE_LIMIT: Final = 500
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """The server's description of itself: `setup_complete` once there is an account."""
+    """The server's description of itself. `setup_complete`: True once there is an account."""
 
     setup_complete: bool
 
 
 class Session:
-    """`token`: given from outside and used as it is, in place of the kept ones."""
+    """One server and one account. `token`: used instead of the kept tokens, and never renewed."""
 
     def __init__(self, url: str, file: CredentialsFile, token: str = "") -> None:
         self.url = url
@@ -43,11 +43,11 @@ class Session:
         self.http = Http(url)
 
     def ask(self, kind: type[T], call: Call) -> T:
-        """Send as the signed-in developer. Raises: NotSignedIn, Refused, Unreachable."""
-        return decoded(self.send(call), kind)
+        """Send a request as the signed-in developer; return its body. Raises: NotSignedIn, Refused, Unreachable."""
+        return decode(self.send(call), kind)
 
     def ask_all(self, kind: type[S], call: Call) -> S:
-        """Give every item of a list, as if it had one page only."""
+        """Return all items of a list as one page."""
         items: list[Any] = []
         params = {**call.params, "limit": PAGE_LIMIT}
         while True:
@@ -58,28 +58,28 @@ class Session:
             params["cursor"] = page.next
 
     def send(self, call: Call, stream: bool = False) -> httpx.Response:
-        """Give the answer, whatever its status but 401. Raises: NotSignedIn, Unreachable."""
+        """Return the answer with any status but 401. Raises: NotSignedIn for 401, Unreachable."""
         token = self._current_token()
         reply = self.http.send(call, token, stream)
         if reply.status_code == 401 and not self.token and self.known().refresh_token:
             reply.close()
-            reply = self.http.send(call, self._renewed(token), stream)
+            reply = self.http.send(call, self._renew(token), stream)
         if reply.status_code == 401:
             raise self._turned_away(reply)
         return reply
 
     def check_signed_in(self) -> None:
-        """Raises: NotSignedIn where no token is given or kept."""
+        """Raises: NotSignedIn if there is no token, neither given nor kept."""
         if not self.token and not self.known().access_token:
             raise self._not_signed_in()
 
     def known(self) -> KnownServer:
-        """Give what is kept of this server."""
+        """Return everything kept for this server."""
         return self.file.read().server(self.url)
 
     @contextmanager
     def changing(self) -> Iterator[KnownServer]:
-        """Give what is kept of this server, to be changed."""
+        """Yield everything kept for this server; the block's changes are written back."""
         with self.file.changing() as credentials:
             yield credentials.server(self.url)
 
@@ -90,11 +90,14 @@ class Session:
         if not known.access_token:
             raise self._not_signed_in()
         if known.refresh_token and known.expires_at < time.time() + EARLY_SECONDS:
-            return self._renewed(known.access_token)
+            return self._renew(known.access_token)
         return known.access_token
 
-    def _renewed(self, stale: str) -> str:
-        """Trade the refresh token, unless another command has done so meanwhile: it works only once."""
+    def _renew(self, stale: str) -> str:
+        """Trade the refresh token for a new access token and return that.
+
+        A refresh token works only once: if another command has used it meanwhile, return the token that came of it.
+        """
         with self.changing() as known:
             if known.access_token != stale:
                 return known.access_token
@@ -103,7 +106,7 @@ class Session:
             if reply.status_code == 401:
                 known.sign_out()
             else:
-                keep_sign_in(known, decoded(reply, SignedIn))
+                keep_sign_in(known, decode(reply, SignedIn))
         if reply.status_code == 401:
             raise self._turned_away(reply)
         return known.access_token
@@ -112,9 +115,9 @@ class Session:
         return NotSignedIn(f"You are not signed in to {self.url}. Run: {self._way_in()}")
 
     def _way_in(self) -> str:
-        """Return the command that signs in: where the server has no account yet, the one that opens the first."""
+        """Return the command that signs in: `register` if the server has no account yet, else `login`."""
         try:
-            has_accounts = decoded(self.http.send(Call("GET", "/api/instance")), Setup).setup_complete
+            has_accounts = decode(self.http.send(Call("GET", "/api/instance")), Setup).setup_complete
         except Failure:
             has_accounts = True
         return f"bunbase {'login' if has_accounts else 'register'} --url {self.url}"
@@ -122,14 +125,14 @@ class Session:
     def _turned_away(self, reply: httpx.Response) -> NotSignedIn:
         problem = problem_in(reply) or {}
         reply.close()
-        advice = "give another token" if self.token else f"run: {self._way_in()}"
+        advice = "use another token" if self.token else f"run: {self._way_in()}"
         reason = str(problem.get("detail", "it does not accept this token")).rstrip(".")
         return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", str(problem.get("request_id", "")))
 
 
 @contextmanager
 def open_session(flags: ServerFlags) -> Iterator[Session]:
-    """Give the session that the flags, the environment and the credentials file call for."""
+    """Yield a session for the flags, the environment and the credentials file."""
     file = credentials_file()
     session = Session(server_url(flags.url, file.read().current), file, os.environ.get(TOKEN, ""))
     try:

@@ -1,4 +1,4 @@
-"""The files that a source map names, told from the project's folder: stack traces say `functions/hello.ts:12:7`."""
+"""Make a source map's paths relative to the project's folder: stack traces then show `functions/hello.ts:12:7`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any, Final
 
 import msgspec
 
-MAX_BYTES: Final = 10 << 20  # what a server takes
+MAX_BYTES: Final = 10 << 20  # the server's limit
 CONTENT: Final = "sourcesContent"
 
 
-def told_from(folder: Path, file: Path) -> tuple[bytes | None, tuple[Path, ...]]:
-    """Give the map with its paths from `folder`, and the files themselves.
+def relative_map(folder: Path, file: Path) -> tuple[bytes | None, tuple[Path, ...]]:
+    """Return the map with paths relative to `folder`, and the paths of the source files.
 
-    Nothing else of this machine's paths goes out. Without the files' text if it would be too large with it; None if
-    it is too large even so.
+    No other path of this machine is sent to the server. A map that is too large loses the text of its files; if it is
+    still too large, it is None.
     """
     document: dict[str, Any] = msgspec.json.decode(file.read_bytes())
     sources = [Path(os.path.normpath(file.parent.resolve() / source)) for source in document["sources"]]
-    told = document | {"sources": [_told(source, folder.resolve()) for source in sources]}
-    text = msgspec.json.encode(told)
+    shared = document | {"sources": [_shared_path(source, folder.resolve()) for source in sources]}
+    text = msgspec.json.encode(shared)
     if len(text) > MAX_BYTES:
-        text = msgspec.json.encode({name: value for name, value in told.items() if name != CONTENT})
+        text = msgspec.json.encode({name: value for name, value in shared.items() if name != CONTENT})
     return (text if len(text) <= MAX_BYTES else None), tuple(sources)
 
 
-def _told(source: Path, folder: Path) -> str:
+def _shared_path(source: Path, folder: Path) -> str:
     if source.is_relative_to(folder):
         return str(source.relative_to(folder))
-    shared = source.parts[source.parts.index("node_modules") :] if "node_modules" in source.parts else source.parts[-1:]
-    return "/".join(shared)
+    parts = source.parts[source.parts.index("node_modules") :] if "node_modules" in source.parts else source.parts[-1:]
+    return "/".join(parts)

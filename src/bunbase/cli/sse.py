@@ -1,4 +1,4 @@
-"""Server-sent events (HTML Standard §9.2), as far as a reader of lines needs them."""
+"""Read server-sent events (HTML Standard §9.2): the part of the format that BunBase uses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.cli.errors import Failure
 
-MAX_LINE_BYTES: Final = 1024 * 1024  # no event of ours comes near; a server that sends more is none of ours
+MAX_LINE_BYTES: Final = 1024 * 1024  # no event of BunBase comes near this size
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def events(parts: Iterable[bytes]) -> Iterator[Event]:
-    """Give each event once it is whole; comments, which only keep the connection alive, are passed over."""
+    """Yield each event once it is complete; comments, which only keep the connection alive, are skipped."""
     kind, id, data = "message", "", list[str]()
     for line in _lines(parts):
         if not line:
@@ -50,4 +50,4 @@ def _lines(parts: Iterable[bytes]) -> Iterator[str]:
         for line in whole:
             yield line.removesuffix(b"\r").decode("utf-8", "replace")
         if len(buffer) > MAX_LINE_BYTES:
-            raise Failure("unexpected_answer", "The server sends a line without end: is it a BunBase server?")
+            raise Failure("unexpected_answer", "The server sent a line that is too long: is this a BunBase server?")

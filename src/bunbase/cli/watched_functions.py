@@ -1,4 +1,4 @@
-"""The functions of a folder, put into service again when something that went into them is saved."""
+"""The functions of a watched folder: deploy each again when one of its source files is saved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bunbase.cli.bundle import bundle
-from bunbase.cli.deploying import Made, Result, put_into_service, result_of_failure
+from bunbase.cli.deploying import BundledFunction, Result, put_into_service, result_of_failure
 from bunbase.cli.entries import Entry, entries
 from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
 from bunbase.cli.project_file import NAME, read_project_file
@@ -16,7 +16,7 @@ from bunbase.contracts.functions import Version
 
 
 class WatchedFunctions:
-    """`sources`: of each function, the files that its last bundle was made of."""
+    """The functions of this folder. `sources`: by function, the files of its last bundle."""
 
     def __init__(self, session: Session, project: str) -> None:
         self.session = session
@@ -26,7 +26,7 @@ class WatchedFunctions:
         self.broken: set[str] = set()
 
     def found(self) -> list[Entry]:
-        """Give the functions there are now; none is no mistake here. Raises: Usage."""
+        """Return the functions of the folder, which may have none. Raises: Usage."""
         try:
             return entries(read_project_file())
         except Usage as usage:
@@ -35,7 +35,7 @@ class WatchedFunctions:
             raise
 
     def touched(self, changed: set[Path]) -> list[Entry]:
-        """Give those to be built again: new, of changed files or settings, or broken until now."""
+        """Return the functions to build again: new, with changed files or settings, or failed the last time."""
         return [
             entry
             for entry in self.found()
@@ -46,7 +46,7 @@ class WatchedFunctions:
         ]
 
     def gone(self) -> list[str]:
-        """Give, once, those whose files were removed since."""
+        """Return the functions whose files were removed since the last call."""
         here = {entry.name for entry in self.found()}
         names = [name for name in self.sources if name not in here]
         for name in names:
@@ -54,12 +54,12 @@ class WatchedFunctions:
         return names
 
     def put(self, entry: Entry, active: Mapping[str, Version]) -> Result:
-        """Build and deploy one; what goes wrong with it is its result. Raises: Unreachable, NotSignedIn."""
+        """Build and deploy one function; a failure becomes its result. Raises: Unreachable, NotSignedIn."""
         self.configs[entry.name] = entry.config
         self.sources.setdefault(entry.name, {Path(os.path.abspath(entry.path))})
         self.broken.add(entry.name)
         try:
-            made = Made(entry, bundle(entry.path))
+            made = BundledFunction(entry, bundle(entry.path))
             self.sources[entry.name] = {Path(os.path.abspath(path)) for path in (*made.bundle.sources, entry.path)}
             result = put_into_service(self.session, self.project, made, active)
         except (Unreachable, NotSignedIn):

@@ -1,4 +1,4 @@
-"""The project that a folder's functions go to while they are watched; made when there is none yet."""
+"""Choose the project that a watched folder is deployed to; make one if none is chosen."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from bunbase.contracts.platform import NewProject, Project
 GONE = "project_not_found"
 
 
-def watched_project(flag: str, session: Session, out: Output) -> Project:
-    """Give the chosen project; where none is chosen, and the server is on this machine, make one for this folder.
+def project_to_watch(flag: str, session: Session, out: Output) -> Project:
+    """Return the chosen project. If none is chosen and the server is on this machine, make one for this folder.
 
-    Raises: Usage, and all that a call raises.
+    Raises: Usage, and every error of a call.
     """
     chosen = chosen_project(flag, session)
     if chosen:
@@ -35,7 +35,7 @@ def watched_project(flag: str, session: Session, out: Output) -> Project:
 
 
 def folder_name(folder: Path) -> str:
-    """Give what a project made for this folder is called."""
+    """Return the name of a project that is made for this folder."""
     return re.sub(r"[^\w .-]", "", folder.name).strip()[:60] or "App"
 
 

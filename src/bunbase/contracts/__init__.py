@@ -1,4 +1,4 @@
-"""What rooms may say to each other: one file per room, each a Protocol, frozen Structs and Problems.
+"""The calls between rooms: one file per room with a Protocol, frozen Structs and Problems.
 
 `Caller` comes first in every call made for somebody; calls between rooms that serve no one in particular
 (keys, revocations, the end of a project) take the project first instead.

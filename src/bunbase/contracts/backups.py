@@ -1,6 +1,6 @@
 """Backups of a project's documents, and documents as lines: the part of Bundoc's contract that moves whole projects.
 
-What takes long is a Job: it is begun by one call and looked at by others. A backup is listed once it is whole.
+Long work is a job: one call starts it, and other calls read its state. A backup is listed once it is whole.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class BackupJobNotFound(Problem):
 
 
 class BackupDamaged(Problem):
-    """`file`: the file of the backup that is not what was written."""
+    """`file`: the file of the backup whose contents are not as they were written."""
 
     status, code, title = 409, "backup_damaged", "The backup is not what was written"
 
@@ -62,7 +62,7 @@ class ProjectRestoring(Problem):
 class BackupReason(StrEnum):
     MANUAL = "manual"
     SCHEDULED = "scheduled"
-    BEFORE_RESTORE = "before_restore"  # what was there when a restore replaced it
+    BEFORE_RESTORE = "before_restore"  # the documents that a restore replaced
     UNKNOWN = "unknown"  # its manifest cannot be read
 
 
@@ -86,7 +86,7 @@ class BackedUpFile(msgspec.Struct, frozen=True):
 
 
 class BackedUpCollection(msgspec.Struct, frozen=True):
-    """`bytes`: of the documents' stored form."""
+    """`bytes`: size of the documents in their stored form."""
 
     name: str
     documents: int
@@ -94,9 +94,9 @@ class BackedUpCollection(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The manifest of a backup. `seq`: of the newest change in it; `format`: of its database.
+    """The manifest of a backup. `seq`: number of its newest change; `format`: version of its database format.
 
-    `source_changed_at`: when the project's files were last written to before it was taken, ns since 1970.
+    `source_changed_at`: the last write to the project's files before the backup, ns since 1970.
     """
 
     id: str
@@ -117,15 +117,15 @@ class Manifest(msgspec.Struct, frozen=True):
 
 class Authenticity(StrEnum):
     PROVED = "proved"  # BunKMS confirms that BunBase wrote this manifest, for this project, under this id
-    UNAUTHENTICATED = "unauthenticated"  # it has no proof: an older BunBase made it, or the proof was taken away
+    UNAUTHENTICATED = "unauthenticated"  # it has no proof: an older BunBase made it, or somebody removed the proof
     ALTERED = "altered"
     UNREADABLE = "unreadable"  # its manifest cannot be read
 
 
 class Backup(Manifest, frozen=True):
-    """`authenticity`: of the manifest alone; only a verification reads the files.
+    """`authenticity`: result for the manifest only; a verification also reads the files.
 
-    One that is UNREADABLE has its id, the time that the id was made at, and nothing else.
+    An UNREADABLE backup has only its id and the time at which the id was made.
     """
 
     authenticity: Authenticity = Authenticity.UNAUTHENTICATED
@@ -137,9 +137,11 @@ class BackupPage(msgspec.Struct, frozen=True):
 
 
 class BackupJob(msgspec.Struct, frozen=True):
-    """`backup`: what it makes, verifies or restores. `done_bytes` of `total_bytes`: 0 until that is known.
+    """`backup`: the backup that the job makes, verifies or restores. `done_bytes` of `total_bytes`: 0 until that is
+    known.
 
-    `safety_backup`: what a restore replaced. `problem`: why it failed, as a problem document.
+    `safety_backup`: a backup of the documents that a restore replaced. `problem`: the reason of a failure, as a problem
+    document.
     """
 
     id: str
@@ -167,7 +169,7 @@ class BackupSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BackupScheduleState(msgspec.Struct, frozen=True):
-    """`own`: the project has a schedule of its own, not that of the instance."""
+    """`own`: true if the project has its own schedule instead of the schedule of the instance."""
 
     every_hours: int
     kept: int
@@ -200,7 +202,7 @@ class RefusedLine(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """`errors`: the first 100. `last_line`: all up to it were dealt with."""
+    """`errors`: the first 100. `last_line`: all lines up to this one have been processed."""
 
     imported: int = 0
     skipped: int = 0
@@ -210,14 +212,14 @@ class Imported(msgspec.Struct, frozen=True):
 
 
 class Backups(Protocol):
-    """Callers are members of the project: developer for what only reads, admin for what replaces or deletes."""
+    """Callers are members of the project: a developer may read and create, an admin may also replace and delete."""
 
     async def create_backup(self, caller: Caller) -> BackupJob:
-        """Begin to copy the project as it is at one moment; writes go on. Raises: BackupBusy, TooManyBackups."""
+        """Start a copy of the project at one moment; writes continue. Raises: BackupBusy, TooManyBackups."""
         ...
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
-        """Return the project's backups, newest first, also those that cannot be read. Raises: InvalidCursor."""
+        """Return the project's backups, newest first, including unreadable ones. Raises: InvalidCursor."""
         ...
 
     async def backup(self, caller: Caller, id: str) -> Backup:
@@ -225,7 +227,7 @@ class Backups(Protocol):
         ...
 
     async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
-        """Begin to check proof, sums, pages and counts. The job fails with BackupAltered, BackupDamaged, which names
+        """Start to check proof, sums, pages and counts. The job fails with BackupAltered, BackupDamaged, which names
         what is wrong, or BackupUnauthenticated, if only the proof is missing.
 
         Raises: BackupNotFound, BackupBusy.
@@ -233,15 +235,15 @@ class Backups(Protocol):
         ...
 
     async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
-        """Begin to put the documents of a backup of `source`'s project in place of those of `caller`'s.
+        """Start to replace the documents of `caller`'s project by a backup of `source`'s project.
 
-        Both need admin. What was there is backed up first. `unauthenticated`: also one without a proof.
+        Both need admin. The present documents are backed up first. `unauthenticated`: accept a backup without a proof.
         Raises: BackupNotFound, BackupBusy, BackupAltered, BackupUnauthenticated.
         """
         ...
 
     async def delete_backup(self, caller: Caller, id: str) -> None:
-        """Delete it, also if it cannot be read. Raises: BackupNotFound, BackupBusy while it is being read."""
+        """Delete a backup, also an unreadable one. Raises: BackupNotFound, BackupBusy while it is being read."""
         ...
 
     async def backup_job(self, caller: Caller, id: str) -> BackupJob:
@@ -251,20 +253,22 @@ class Backups(Protocol):
     async def backup_schedule(self, caller: Caller) -> BackupScheduleState: ...
 
     async def set_backup_schedule(self, caller: Caller, schedule: BackupSchedule | None) -> BackupScheduleState:
-        """Give the project a schedule of its own; None: that of the instance again."""
+        """Set the project's own schedule; None removes it, so that the schedule of the instance applies."""
         ...
 
     def export_documents(self, caller: Caller, collection: str | None, after: str) -> AsyncIterator[ExportPart]:
-        """Give documents by id after `after`, a line each; of every collection, as `collection/id`, when none is named.
+        """Return documents after `after`, one line each, ordered by id. Without a collection, all are exported and
+        `after` is `collection/id`.
 
-        Secret key or developer. Each is as it was when its page was read. Raises: RuleDenied, CollectionNotFound.
+        Secret key or developer. Each document has the state in which its page was read. Raises: RuleDenied,
+        CollectionNotFound.
         """
         ...
 
     async def import_documents(
         self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
     ) -> Imported:
-        """Write some lines, each checked as any write is; what is wrong with one stops no other.
+        """Write lines, each checked like any write; an error in one line does not stop the others.
 
         Secret key or developer. Raises: RuleDenied, BundocBusy, DiskFull, DataUnreadable.
         """

@@ -74,14 +74,16 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """`claims`: those of the access token, or of a personal access token in the same names; empty if not valid."""
+    """`claims`: claims of the access token, or of a personal access token under the same names; empty if it is not
+    valid.
+    """
 
     valid: bool
     claims: dict[str, Any] = {}
 
 
 class PersonalToken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`token` (`bpt_…`) is there only in the answer that created it."""
+    """`token` (`bpt_…`) is present only in the answer of its creation."""
 
     id: str
     name: str
@@ -109,7 +111,9 @@ class Jwks(msgspec.Struct, frozen=True):
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """What others need to check access tokens (OpenID Connect Discovery 1.0 §3); there is no authorization endpoint."""
+    """Everything that others need to check access tokens (OpenID Connect Discovery 1.0 §3); there is no authorization
+    endpoint.
+    """
 
     issuer: str
     jwks_uri: str
@@ -128,18 +132,19 @@ class SignupState(msgspec.Struct, frozen=True):
 
 class BunAuth(Protocol):
     async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
-        """Open an account; the first becomes the instance's administrator, and in production needs the setup token.
+        """Create an account. The first one becomes the administrator of the instance and needs the setup token in
+        production.
 
         Raises: SetupTokenRequired, EmailTaken, SignupsClosed, InvalidInput.
         """
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
-        """Raises: InvalidCredentials, alike and in like time for a wrong password and an unknown email."""
+        """Raises: InvalidCredentials, in the same words and time for a wrong password and an unknown email."""
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
-        """Trade a refresh token for a new pair; the old one dies at once.
+        """Exchange a refresh token for a new pair; the old token becomes invalid at once.
 
         A retry within `reuse_grace_seconds` gets the same pair; later reuse ends the session (RFC 9700 §4.14.2).
         Raises: InvalidToken, TokenExpired, TokenReused.
@@ -163,14 +168,14 @@ class BunAuth(Protocol):
     async def create_token(
         self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
     ) -> PersonalToken:
-        """Make a personal access token; only a signed-in session may. `scopes`: of "read", "write" and "secrets".
+        """Create a personal access token; this needs a signed-in session. `scopes`: of "read", "write" and "secrets".
 
         Raises: InvalidInput, Forbidden.
         """
         ...
 
     async def tokens(self, caller: Caller) -> PersonalTokens:
-        """Give the caller's personal access tokens, newest first; an account has at most 100."""
+        """Return the caller's personal access tokens, newest first; an account has at most 100."""
         ...
 
     async def delete_token(self, caller: Caller, id: str) -> None:
@@ -178,8 +183,8 @@ class BunAuth(Protocol):
         ...
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
-        """Trade the secret of a program outside for a short token, with which it may call `verify` and `jwks` at the
-        internal port of this room.
+        """Exchange the secret of an external program for a short-lived token with which it may call `verify` and `jwks`
+        at the internal port of this room.
 
         Raises: ServiceExchangeOff, InvalidCredentials.
         """
@@ -187,11 +192,11 @@ class BunAuth(Protocol):
 
     async def knows_address(self, email: str, ip: str) -> bool:
         """Return whether the account with this email signed in from the neighbourhood of `ip` in a session that
-        stands, or that ended less than a day ago. For limits on sign-ins: it is told to nobody."""
+        stands, or that ended less than a day ago. Used for limits on sign-ins only; no caller ever sees it."""
         ...
 
     async def signup_state(self) -> SignupState: ...
 
     def revocations(self) -> AsyncIterator[Revocation]:
-        """Tell every ended session and deleted token that could still be in use, then READY, then news."""
+        """Yield every ended session and deleted token that could still be in use, then READY, then new ones."""
         ...

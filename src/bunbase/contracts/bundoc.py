@@ -36,25 +36,25 @@ class RuleDenied(Problem):
 
 
 class InvalidSchema(Problem):
-    """A schema that cannot be kept. `errors`: as of InvalidDocument, paths in the schema."""
+    """A schema that cannot be kept. `errors`: as in InvalidDocument, with paths in the schema."""
 
     status, code, title = 422, "invalid_schema", "This schema is not understood"
 
 
 class InvalidDocument(Problem):
-    """`errors`: a list of `{"path": JSON Pointer, "message": str}`, and `keyword` where the schema is not met."""
+    """`errors`: a list of `{"path": JSON Pointer, "message": str}`, with `keyword` if the schema does not match."""
 
     status, code, title = 422, "invalid_document", "This is not a document that can be stored"
 
 
 class InvalidUpdate(Problem):
-    """`errors`: as of InvalidDocument."""
+    """`errors`: as in InvalidDocument."""
 
     status, code, title = 422, "invalid_update", "These update operators cannot be applied"
 
 
 class ResyncRequired(Problem):
-    """`first`: the least `since` that can be answered; `last`: the newest change there is."""
+    """`first`: the lowest `since` that can be answered; `last`: the newest change."""
 
     status, code, title = 410, "resync_required", "These changes are not kept any more"
 
@@ -64,19 +64,19 @@ class DocumentTooLarge(Problem):
 
 
 class InvalidQuery(Problem):
-    """`path`: where in the query the trouble is."""
+    """`path`: the place of the error in the query."""
 
     status, code, title = 400, "invalid_query", "This query is not understood"
 
 
 class QueryNeedsIndex(Problem):
-    """`index`: the index to create, as `PUT /v1/collections/{name}` takes it; null where none helps."""
+    """`index`: the index to create, as `PUT /v1/collections/{name}` takes it; null if none helps."""
 
     status, code, title = 422, "query_needs_index", "This query would examine too many documents"
 
 
 class UniqueViolation(Problem):
-    """`index`: the name of the unique index that another document stands in the way of."""
+    """`index`: the unique index in which another document has the same values."""
 
     status, code, title = 409, "unique_violation", "Another document has this value"
 
@@ -90,7 +90,7 @@ class DocumentReferenced(Problem):
 
 
 class CollectionReferenced(Problem):
-    """`collection`: whose schema refers to this one."""
+    """`collection`: the collection whose schema refers to this one."""
 
     status, code, title = 409, "collection_referenced", "Another collection refers to this one"
 
@@ -100,7 +100,7 @@ class CollectionNotFound(Problem):
 
 
 class DataUnreadable(Problem):
-    """The project's file is damaged or was written under another key: nothing of it is served."""
+    """The project's file is damaged or was written under another key; nothing in it can be read."""
 
     status, code, title = 500, "data_unreadable", "The project's data cannot be read"
 
@@ -114,8 +114,11 @@ class DiskFull(Problem):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """`body`: the whole JSON object, `_id`, `_rev`, `_created`, `_updated` first. `created`: this write made it.
-    `view`: differs wherever the caller sees less of a revision than others do; empty: the caller sees all of it."""
+    """`body`: the whole JSON object, `_id`, `_rev`, `_created`, `_updated` first.
+
+    `created`: true if this write created the document. `view`: a hash of the visible fields if the caller sees less of
+    a revision than others; empty if the caller sees all.
+    """
 
     id: str
     rev: int
@@ -138,16 +141,16 @@ class CommitResult(msgspec.Struct, frozen=True):
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """`seq`: of the newest change in the log of the project when this was done."""
+    """`seq`: number of the project's newest change after the commit."""
 
     seq: int
     results: tuple[CommitResult, ...]
 
 
 class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`op`: create, update or delete. `rev`: the revision written; for a delete the last there was. `at`: RFC 3339.
+    """`op`: create, update or delete. `rev`: the new revision; for a delete, the last one. `at`: RFC 3339.
 
-    `depth`: how many triggered runs of functions in a row led to it; left out for none.
+    `depth`: how many triggered runs of functions in a row led to it; left out if none did.
     """
 
     seq: int
@@ -160,14 +163,14 @@ class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """`next`: the `since` to ask with next; it is never null, for there will be more."""
+    """`next`: the `since` of the next request; it is never null, because more changes can follow."""
 
     items: tuple[ChangeEntry, ...]
     next: int
 
 
 class Highlight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Show where a search was met: `length` characters of each field, marks around what was found. Between the marks
+    """Show the matches of a search: `length` characters of each field, with marks around each match. Between the marks
     and around them text is escaped for HTML; the marks are given as they are.
     """
 
@@ -178,10 +181,11 @@ class Highlight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """`where`: a filter as JSON. `sort`: paths, `-` in front where they descend. `select`: fields to give, None all.
+    """`where`: a filter as JSON. `sort`: paths, with `-` in front for descending order. `select`: fields to return;
+    None returns all.
 
-    `score`, `highlight`: what a search by `$search` adds to each document. `expand`: fields that refer, dotted, whose
-    documents are to come along.
+    `score`, `highlight`: add relevance and matches to each document of a `$search`. `expand`: fields that refer,
+    dotted, whose documents are to come along.
     """
 
     where: bytes | None = None
@@ -197,7 +201,10 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Aggregation(msgspec.Struct, frozen=True):
-    """`values`: JSON, per name one of `{"$sum":path}`, `$avg`, `$min`, `$max`, `$countDistinct`, `{"$count":true}`."""
+    """`values`:
+
+    JSON, for each name one of `{"$sum":path}`, `$avg`, `$min`, `$max`, `$countDistinct`, `{"$count":true}`.
+    """
 
     values: bytes
     where: bytes | None = None
@@ -205,10 +212,10 @@ class Aggregation(msgspec.Struct, frozen=True):
 
 
 class KeyState(msgspec.Struct, frozen=True):
-    """How it stands with a project's data key. `version`: of the project's key in BunKMS that it is wrapped under.
+    """The state of a project's data key. `version`: version of the project's key in BunKMS under which it is wrapped.
 
-    `since`: when it came into use, null for a project's first one. `progress`: of a rotation, 0 to 1; `failed`: the
-    code of what ended the last rotation before its time; the old key is in use still.
+    `since`: time of its first use, null for the first data key of a project. `progress`: of a rotation, 0 to 1;
+    `failed`: the code of what ended the last rotation before its time; the old key is in use still.
     """
 
     version: int
@@ -229,10 +236,10 @@ NO_PRECONDITION = Precondition()
 
 
 class Bundoc(Backups, Protocol):
-    """Every call takes its project from the Caller and answers only once a write is on disk (fsync)."""
+    """Every call takes its project from the Caller. A write is answered only when it is on disk (fsync)."""
 
     async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
-        """Give a document; `expand`: as of Query. Raises: DocumentNotFound, InvalidQuery, RuleDenied."""
+        """Return a document; `expand`: as in Query. Raises: DocumentNotFound, InvalidQuery, RuleDenied."""
         ...
 
     async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
@@ -251,33 +258,34 @@ class Bundoc(Backups, Protocol):
         ...
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
-        """Delete a document, and do what schemas say to those that refer to it.
+        """Delete a document, and treat documents that refer to it as their schemas demand.
 
         Raises: DocumentNotFound, StaleRevision, DocumentReferenced, RuleDenied.
         """
         ...
 
     async def commit(self, caller: Caller, body: bytes) -> Commit:
-        """Do `{"writes":[…]}` in its order, all or nothing; `write` in a Problem numbers the one that failed.
+        """Do `{"writes":[…]}` in order, all or none; `write` in a Problem is the number of the failed one.
 
-        Raises: InvalidInput, Malformed, and all that the single writes raise.
+        Raises: InvalidInput, Malformed, and the Problems of single writes.
         """
         ...
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
-        """Give changes of documents after `since`, oldest first; wait so long when there are none yet.
+        """Return changes of documents after `since`, oldest first; if there are none, wait up to `wait_seconds`.
 
         Raises: ResyncRequired, BundocBusy, RuleDenied.
         """
         ...
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
-        """Give documents by id, oldest id first. Raises: InvalidCursor, RuleDenied."""
+        """Return documents by id, oldest id first. Raises: InvalidCursor, RuleDenied."""
         ...
 
     async def query(self, caller: Caller, collection: str, query: Query) -> Page:
-        """Give the documents that fulfil a filter, in order; with `count`, how many there are in all; with `explain`,
-        how they were found. Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, CollectionNotFound, RuleDenied.
+        """Return the documents that match a filter, in order; with `count` also their total number, with `explain` also
+        the way in which they were found. Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, CollectionNotFound,
+        RuleDenied.
         """
         ...
 
@@ -294,18 +302,17 @@ class Bundoc(Backups, Protocol):
         ...
 
     async def put_collection(self, caller: Caller, name: str, spec: CollectionSpec, wait: bool = True) -> Collection:
-        """Create or alter a collection; where `spec` has indexes, it has exactly these afterwards, built while writes
-        go on. Without `wait` the answer does not wait for that; an index that stored documents do not fit then
-        disappears.
+        """Create or change a collection. If `spec` has indexes, the collection has exactly these afterwards, built
+        while writes continue. Without `wait` the answer comes before they are built; an index that stored documents
+        violate then disappears.
 
-        Stored documents that do not fit a new schema stay as they are until they are written.
-        Raises: InvalidInput, InvalidRule, InvalidSchema, UniqueViolation when stored documents break a unique index,
-        RuleDenied.
+        Stored documents that do not match a new schema stay as they are until their next write. Raises: InvalidInput,
+        InvalidRule, InvalidSchema, UniqueViolation when stored documents break a unique index, RuleDenied.
         """
         ...
 
     async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
-        """Give stored documents that do not fit a schema, by id. A page may be short, or empty, before the end.
+        """Return stored documents that do not match a schema, by id. A page before the last may be short or empty.
 
         Raises: CollectionNotFound, InvalidSchema, InvalidCursor, RuleDenied.
         """
@@ -316,23 +323,23 @@ class Bundoc(Backups, Protocol):
         ...
 
     async def data_key(self, caller: Caller) -> KeyState:
-        """Say how it stands with the project's data key. Raises: Forbidden."""
+        """Return the state of the project's data key. Raises: Forbidden."""
         ...
 
     async def rotate_data_key(self, caller: Caller) -> KeyState:
-        """Begin to encrypt the project's file under a new data key, while it is read and written.
+        """Start to encrypt the project's file under a new data key; reads and writes continue.
 
         Raises: BundocBusy, Forbidden.
         """
         ...
 
     async def test_rules(self, caller: Caller, body: bytes) -> Page:
-        """Try rules out on made-up callers and documents: what they decide and why, as JSON. Nothing is written.
+        """Evaluate rules for invented callers and documents; return decisions and reasons as JSON. Nothing is written.
 
         Raises: Malformed, InvalidInput, InvalidRule, CollectionNotFound, RuleDenied.
         """
         ...
 
     async def drop_project(self, project: str) -> None:
-        """Close and delete the files of a destroyed project; again is harmless."""
+        """Close and delete the files of a destroyed project. Idempotent."""
         ...

@@ -36,7 +36,10 @@ class DecryptionFailed(Problem):
 
 
 class DataKey(msgspec.Struct, frozen=True):
-    """`plaintext`: 32 bytes, memory only. `wrapped`: the form to store, `bunkms:v<version>:<base64>`."""
+    """`plaintext`: 32 bytes, which are kept in memory only.
+
+    `wrapped`: the form to store, `bunkms:v<version>:<base64>`.
+    """
 
     plaintext: bytes
     wrapped: str
@@ -61,7 +64,7 @@ class PublicKey(msgspec.Struct, frozen=True):
 
 
 class Mac(msgspec.Struct, frozen=True):
-    """A message and the code that is said to authenticate it, as `make_mac` returned it."""
+    """A message with the code that should authenticate it, in the form of `make_mac`."""
 
     context: str
     message: bytes
@@ -70,25 +73,25 @@ class Mac(msgspec.Struct, frozen=True):
 
 class Kms(Protocol):
     async def create_keys(self, owner: str) -> None:
-        """Make the owner's keys; again is harmless. Raises: KeyDestroyed."""
+        """Create the owner's keys. Idempotent. Raises: KeyDestroyed."""
         ...
 
     async def generate_data_key(self, owner: str, context: str) -> DataKey:
-        """Give a new data key, wrapped under the owner's newest key version and bound to `context`.
+        """Return a new data key, wrapped under the owner's newest key version and bound to `context`.
 
         Raises: KeyNotFound, KeyDestroyed.
         """
         ...
 
     async def unwrap_data_key(self, owner: str, context: str, wrapped: str) -> bytes:
-        """Give the 32 bytes of a data key. Callers may keep them for at most 15 minutes.
+        """Return the 32 bytes of a data key. Callers may keep them for at most 15 minutes.
 
         Raises: KeyNotFound, KeyDestroyed, DecryptionFailed.
         """
         ...
 
     async def rewrap_data_key(self, owner: str, context: str, wrapped: str) -> str:
-        """Give the same data key wrapped under the owner's newest key version.
+        """Return the same data key, wrapped under the owner's newest key version.
 
         If it is that already, the same text, unopened.
         Raises: KeyNotFound, KeyDestroyed, DecryptionFailed.
@@ -106,7 +109,7 @@ class Kms(Protocol):
     async def make_mac(self, owner: str, context: str, message: bytes) -> str:
         """Authenticate a message (at most 64 KiB) under the owner's newest key version: `bunkms:v<version>:<base64>`.
 
-        HMAC-SHA256 under a key that serves nothing else. Raises: KeyNotFound, KeyDestroyed, InvalidInput.
+        It is an HMAC-SHA256 under a key with no other use. Raises: KeyNotFound, KeyDestroyed, InvalidInput.
         """
         ...
 
@@ -122,15 +125,18 @@ class Kms(Protocol):
         ...
 
     async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
-        """Give every key that may have signed what is still valid, newest first. Raises: KeyNotFound, KeyDestroyed."""
+        """Return every key that may have signed a token that is still valid, newest first.
+
+        Raises: KeyNotFound, KeyDestroyed.
+        """
         ...
 
     async def rotate(self, owner: str) -> int:
-        """Add a key version for all that is wrapped or sealed from now on; give its number."""
+        """Add a key version for everything that is wrapped or sealed from now on; return its number."""
         ...
 
     async def destroy(self, owner: str) -> None:
-        """Destroy every key of the owner for good; again is harmless."""
+        """Destroy every key of the owner for ever. Idempotent."""
         ...
 
     async def bind_directory(self, room: str, directory: str, replaces: str) -> str:

@@ -1,4 +1,4 @@
-"""Who is calling: the gateway turns keys and tokens into a Caller once, rooms trust only the Caller."""
+"""The caller of a request: the gateway makes a Caller from key and token once, and rooms trust only the Caller."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class Caller(msgspec.Struct, frozen=True):
     depth: int = 0
 
     def signed_in(self) -> Developer:
-        """Give the developer. Raises: Unauthenticated when there is none."""
+        """Return the developer. Raises: Unauthenticated when there is none."""
         if self.developer is None:
             raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
         return self.developer
 
     def end_user(self) -> EndUser:
-        """Give the project's signed-in user. Raises: Unauthenticated when there is none."""
+        """Return the project's signed-in user. Raises: Unauthenticated when there is none."""
         if self.user is None:
             raise Unauthenticated("Send the signed-in user's access token: Authorization: Bearer <token>.")
         return self.user

@@ -39,10 +39,11 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a collection is to be. What is left out stays as it is; null or nothing in it takes it away.
+    """The wanted state of a collection. Members that are left out stay as they are; null or an empty value removes
+    them.
 
-    `expires`: the dotted path of the time, RFC 3339, at which a document ends. `schema`: JSON Schema 2020-12.
-    `strict`: objects that the schema describes have no other fields.
+    `expires`: the dotted path of the time, RFC 3339, at which a document ends. `schema`: JSON Schema 2020-12. `strict`:
+    objects that the schema describes have no other fields.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET

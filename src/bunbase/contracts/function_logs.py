@@ -1,4 +1,4 @@
-"""What functions print, line by line."""
+"""The output of functions, line by line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LogLevel(StrEnum):
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """`seq`: grows in the order lines became visible; `truncated`: the line or its invocation said too much."""
+    """`seq`: grows in the order in which lines became visible; `truncated`: the line or its invocation was too long."""
 
     seq: int
     at: datetime
@@ -30,9 +30,9 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class LogFilter(msgspec.Struct, frozen=True):
-    """Which lines: all, as far as nothing is said.
+    """Filters of lines; those left out match every line.
 
-    `level`: this one and worse; `text`: somewhere in the line, in capitals or not; `since` is inclusive, `until` not.
+    `level`: this level and worse; `text`: part of the line, case ignored; `since` is inclusive, `until` exclusive.
     """
 
     level: LogLevel | None = None

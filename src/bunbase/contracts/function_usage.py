@@ -1,4 +1,4 @@
-"""How functions did, and what they used, by the hour."""
+"""Statistics and usage of functions, by the hour."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import msgspec
 
 
 class FunctionHour(msgspec.Struct, frozen=True):
-    """`hour`: its first moment. `calls`: those that a worker had, `errors` of these threw, crashed or ran out of time;
-    `refused`: those that no worker had. Percentiles are good within some 12 %; null where nothing ran. `cpu_ms`: the
-    workers' processor time, what they burn between calls included, starting and loading not.
+    """`hour`: the start of the hour.
+
+    `calls`: those that a worker had, `errors` of these threw, crashed or ran out of time; `refused`: those that no
+    worker had. Percentiles are accurate within about 12 %; null if nothing ran. `cpu_ms`: the workers' processor time,
+    what they burn between calls included, starting and loading not.
     """
 
     hour: datetime
@@ -25,7 +27,7 @@ class FunctionHour(msgspec.Struct, frozen=True):
 
 
 class FunctionStats(msgspec.Struct, frozen=True):
-    """All of `hours` together; each means what it means there."""
+    """Totals over `hours`; members have the same meaning there."""
 
     calls: int
     errors: int
@@ -46,7 +48,9 @@ class UsageHour(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """`gb_seconds`: of each call its seconds times the memory its function may hold; `cpu_ms`: as in FunctionHour."""
+    """`gb_seconds`: sum of the seconds of each call times the memory limit of its function; `cpu_ms`: as in
+    FunctionHour.
+    """
 
     invocations: int
     gb_seconds: float

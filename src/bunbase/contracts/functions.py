@@ -74,22 +74,22 @@ class FunctionsUnavailable(Problem):
     status, code, title = 503, "functions_unavailable", "Functions cannot run on this installation"
 
 
-MAX_BEGINNING_BYTES: Final = 64 << 10  # of a body of which more follows; what is no larger is best sent whole
+MAX_BEGINNING_BYTES: Final = 64 << 10  # of a body whose rest follows; a smaller body is best sent whole
 
 
 class Access(StrEnum):
-    """Who may call a function over HTTP."""
+    """The callers that a function accepts over HTTP."""
 
-    PUBLIC = "public"  # anyone who can name the project
+    PUBLIC = "public"  # everybody who can name the project
     KEY = "key"  # any project key
     USER = "user"  # a signed-in end user
     SECRET = "secret"  # the secret key
 
 
 class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a version runs. `cpu_ms`: processor time of a call; `allow_net`: hosts that `fetch` may reach.
+    """The settings of a version. `cpu_ms`: processor time of a call; `allow_net`: hosts that `fetch` may reach.
 
-    `schedule`: a cron line, in UTC, or a Schedule. `on`: the changes of documents that it is run for.
+    `schedule`: a cron line, in UTC, or a Schedule. `on`: the changes of documents that run it.
     """
 
     access: Access = Access.KEY
@@ -131,8 +131,8 @@ class Versions(msgspec.Struct, frozen=True):
 class Invocation(msgspec.Struct, frozen=True):
     """`path`: from the function's own root, query included: `/a/b?c=d`. `headers`: lower-case names, repeats kept.
 
-    `more`: `body` is only its beginning, at most MAX_BEGINNING_BYTES; the rest is handed over by `feed`. `length`: of
-    all of it, where that is known. `own_host`: it came to a host that is the project's alone (`functions.host`).
+    `more`: `body` is only its beginning, at most MAX_BEGINNING_BYTES; the rest comes by `feed`. `length`: of
+    all of it, where that is known. `own_host`: the request came to the project's own host (`functions.host`).
     """
 
     method: str
@@ -152,8 +152,9 @@ class Receiving(msgspec.Struct, frozen=True, tag="receiving"):
 
 
 class Head(msgspec.Struct, frozen=True, tag="head"):
-    """`queued_ms`: waited for a worker; `cold`: a worker was started for this call. `body`: all of the body, if it
-    was there with the head; then no Chunk follows.
+    """`queued_ms`: time that the call waited for a worker; `cold`: a worker was started for this call.
+
+    `body`: all of the body, if it was there with the head; then no Chunk follows.
     """
 
     status: int
@@ -170,9 +171,9 @@ class Chunk(msgspec.Struct, frozen=True, tag="chunk"):
 
 
 class Variable(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`value` is there only when an owner or admin asked to reveal it.
+    """`value` is present only if an owner or admin asked to reveal it.
 
-    `exposed`: functions can read it; else it is only filled in where a header of a `fetch` names it.
+    `exposed`: functions can read it; otherwise it is only inserted into headers of a `fetch` that name it.
     """
 
     name: str
@@ -194,11 +195,11 @@ class Functions(Protocol):
         ...
 
     async def functions(self, caller: Caller, limit: int, cursor: str | None) -> Versions:
-        """Give the active version of each function, by name. Raises: InvalidCursor."""
+        """Return the active version of each function, by name. Raises: InvalidCursor."""
         ...
 
     async def function(self, caller: Caller, name: str) -> Version:
-        """Give the active version. Raises: FunctionNotFound."""
+        """Return the active version. Raises: FunctionNotFound."""
         ...
 
     async def delete_function(self, caller: Caller, name: str) -> None: ...
@@ -208,16 +209,16 @@ class Functions(Protocol):
         ...
 
     async def bundle(self, caller: Caller, name: str, version: int) -> Bundle:
-        """Give a version as it was deployed. Raises: FunctionNotFound, VersionNotFound."""
+        """Return the bundle of a version as it was deployed. Raises: FunctionNotFound, VersionNotFound."""
         ...
 
     async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
-        """Make `version`, or the one before the active, active. Raises: VersionNotFound."""
+        """Activate `version`, or the version before the active one. Raises: VersionNotFound."""
         ...
 
     def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Receiving | Head | Chunk]:
-        """Run the active version: one Head, then the body in Chunks, unless the Head has it. If there is `more` of the
-        request, Receiving comes first.
+        """Run the active version: yield one Head, then the body in Chunks, unless the Head has it. If there is `more`
+        of the request, Receiving comes first.
 
         Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCpuExceeded, FunctionCrashed,
         FunctionOverloaded, FunctionsUnavailable, Forbidden, Unauthenticated, TooLarge, RequestStalled; after the Head
@@ -226,31 +227,34 @@ class Functions(Protocol):
         ...
 
     async def feed(self, caller: Caller, invocation: str, data: bytes, ended: bool) -> int | None:
-        """Hand over more of a request's body, no more than there is room for; `ended`: that was all.
+        """Send more of a request's body, at most as much as there is room for; `ended`: this is the end of the body.
 
-        Gives how many bytes there is room for now, after a while 0: ask again with none. None: nothing more is wanted.
-        What is wrong with a body (TooLarge, RequestStalled) is raised by `invoke`.
+        Returns how many bytes there is room for; 0 after a while: call again without data. None: the rest is not
+        needed. `invoke` raises the problems of a body (TooLarge, RequestStalled).
         """
         ...
 
     async def logs(
         self, caller: Caller, name: str | None, limit: int, cursor: str | None, which: LogFilter | None = None
     ) -> LogPage:
-        """Of one function, or (None) of all the project's. Raises: FunctionNotFound, InvalidCursor, InvalidInput."""
+        """Return log lines of one function, or of all functions (None).
+
+        Raises: FunctionNotFound, InvalidCursor, InvalidInput.
+        """
         ...
 
     def follow_logs(
         self, caller: Caller, name: str | None, after: int | None, which: LogFilter | None = None
     ) -> AsyncIterator[LogLine | None]:
-        """Give lines as they come, from just behind `after` (from now on if None); None says that all is quiet."""
+        """Yield new lines after `after` (from now on if None), and None while there are none."""
         ...
 
     async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
-        """Give how it did in the last `hours`. Raises: FunctionNotFound."""
+        """Return statistics of the last `hours`. Raises: FunctionNotFound."""
         ...
 
     async def usage(self, caller: Caller, hours: int) -> Usage:
-        """Give what the project used in the last `hours`."""
+        """Return the usage of the project in the last `hours`."""
         ...
 
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
@@ -261,8 +265,10 @@ class Functions(Protocol):
         ...
 
     async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:
-        """Seal and store a variable; running functions see it with their next call. A variable stays exposed or hidden
-        when nothing is said; a new one is exposed. Raises: InvalidInput."""
+        """Seal and store a variable; running functions see it with their next call.
+
+        Without `exposed`, a variable stays exposed or hidden and a new one is exposed. Raises: InvalidInput.
+        """
         ...
 
     async def delete_variable(self, caller: Caller, name: str) -> None:
@@ -270,9 +276,10 @@ class Functions(Protocol):
         ...
 
     async def enqueue(self, caller: Caller, new: NewJob) -> Job:
-        """Run a function later; with a `key` that is taken, give the job that has it.
+        """Enqueue a run of a function; if a job with this `key` exists, return that job.
 
-        Needs the secret key or a developer. Raises: FunctionNotFound, InvalidInput, TooLarge, QueueFull, Forbidden.
+        The caller needs the secret key, or is a developer. Raises: FunctionNotFound, InvalidInput, TooLarge, QueueFull,
+        Forbidden.
         """
         ...
 
@@ -295,7 +302,7 @@ class Functions(Protocol):
         ...
 
     async def schedules(self, caller: Caller, limit: int, cursor: str | None) -> Schedules:
-        """Give the functions that run by the clock, by name. Raises: InvalidCursor."""
+        """Return the functions that have a schedule, by name. Raises: InvalidCursor."""
         ...
 
     async def runs(
@@ -311,9 +318,9 @@ class Functions(Protocol):
         ...
 
     async def sandbox_layers(self) -> tuple[str, ...]:
-        """Name the layers that confine functions here; empty while they run unconfined."""
+        """Return the names of the layers that confine functions here; empty if they run unconfined."""
         ...
 
     async def drop_project(self, project: str) -> None:
-        """Stop the workers and delete the functions of a destroyed project; again is harmless."""
+        """Stop the workers and delete the functions of a destroyed project. Idempotent."""
         ...

@@ -1,4 +1,4 @@
-"""What a running function is told when BunBase does not do what it asked for: each is a JavaScript error there."""
+"""Problems of host calls; in the function each becomes a JavaScript error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HostNotAllowed(Problem):
 
 
 class AddressNotAllowed(Problem):
-    """The name leads into a private network: machines there trust whoever reaches them."""
+    """The name resolves to a private network, whose machines often trust every caller that reaches them."""
 
     status, code, title = 403, "address_not_allowed", "This host has no public address"
 

@@ -14,7 +14,7 @@ from bunbase.pkg.errors import Problem
 
 
 class ProjectNotFound(Problem):
-    """Also the answer to a developer who is no member: whether the project exists is not theirs to know."""
+    """Also returned to a developer who is not a member, so that it does not reveal whether the project exists."""
 
     status, code, title = 404, "project_not_found", "There is no such project, or you are not a member of it"
 
@@ -32,7 +32,10 @@ class InvalidKey(Problem):
 
 
 class Key(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A project key. `key` is there only in the answer that created it; `hint` is its beginning, to tell keys apart."""
+    """A project key.
+
+    `key` is present only in the answer of its creation; `hint`: its beginning, by which keys can be distinguished.
+    """
 
     id: str
     kind: CallerKind
@@ -49,7 +52,7 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 class Project(msgspec.Struct, frozen=True):
-    """`role`: the caller's own in this project."""
+    """`role`: the role of the caller in this project."""
 
     id: str
     name: str
@@ -73,7 +76,7 @@ class Projects(msgspec.Struct, frozen=True):
 
 
 class KeyHolder(msgspec.Struct, frozen=True):
-    """What a key stands for; `expires_at`: Unix seconds, 0 for never."""
+    """The project and kind of a key; `expires_at`: Unix seconds, 0 for never."""
 
     key_id: str
     project: str
@@ -89,11 +92,11 @@ class Membership(msgspec.Struct, frozen=True):
 
 class Platform(Protocol):
     async def create_project(self, caller: Caller, name: str) -> NewProject:
-        """Make a project with its own encryption key; the caller owns it. Raises: InvalidInput."""
+        """Create a project with its own encryption key; the caller becomes its owner. Raises: InvalidInput."""
         ...
 
     async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
-        """Give the caller's projects, newest first. Raises: InvalidCursor."""
+        """Return the caller's projects, newest first. Raises: InvalidCursor."""
         ...
 
     async def project(self, caller: Caller) -> Project: ...
@@ -101,14 +104,14 @@ class Platform(Protocol):
     async def rename_project(self, caller: Caller, name: str) -> Project: ...
 
     async def delete_project(self, caller: Caller, confirm: str) -> None:
-        """Destroy the project's key and, soon after, everything it had; `confirm` is its slug.
+        """Destroy the project's key and, soon after, all of its data; `confirm` is its slug.
 
         Raises: ConfirmationNeeded, Forbidden.
         """
         ...
 
     async def keys(self, caller: Caller) -> Keys:
-        """Give the project's keys, newest first; a project has at most 100."""
+        """Return the project's keys, newest first; a project has at most 100."""
         ...
 
     async def create_key(self, caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key: ...
@@ -116,21 +119,21 @@ class Platform(Protocol):
     async def revoke_key(self, caller: Caller, id: str) -> None: ...
 
     async def rotate_key(self, caller: Caller, id: str, grace_seconds: int) -> Key:
-        """Give a new key of the same kind and name; the old one works for `grace_seconds` more."""
+        """Return a new key of the same kind and name; the old one stays valid for `grace_seconds`."""
         ...
 
     async def key_holder(self, key: str) -> KeyHolder:
-        """Say what a key stands for. Raises: InvalidKey."""
+        """Return the project and kind of a key. Raises: InvalidKey."""
         ...
 
     async def membership(self, developer: str, project: str) -> Membership:
-        """Give a developer's place in a project named by id or slug. Raises: ProjectNotFound."""
+        """Return a developer's role in a project named by id or slug. Raises: ProjectNotFound."""
         ...
 
     async def project_of(self, slug: str) -> str:
-        """Return the id of the project with this slug, for addresses that carry it. Raises: ProjectNotFound."""
+        """Return the id of the project with this slug. Raises: ProjectNotFound."""
         ...
 
     def revocations(self) -> AsyncIterator[Revocation]:
-        """Tell every revoked key and deleted project that a cache could still hold, then READY, then news."""
+        """Yield every revoked key and deleted project that a cache could still hold, then READY, then new ones."""
         ...

@@ -1,4 +1,7 @@
-"""What has lost its power before its time: pushed to every process, so that no request needs a look-up."""
+"""Credentials that were revoked before they expired.
+
+They are pushed to every process, so that no request needs a look-up.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ class RevokedKind(StrEnum):
     KEY = "key"
     MEMBERSHIP = "membership"  # id: `<project>:<user>`
     PROJECT = "project"
-    USER = "user"  # id: `<user>:<version>`, as `user_version` writes it; every access token of that version
-    READY = "ready"  # everything revoked so far has been told; what follows is news
-    ALIVE = "alive"  # nothing new; the feed still stands
+    USER = "user"  # id: `<user>:<version>`, as `user_version` writes it; it means every access token of that version
+    READY = "ready"  # all earlier revocations have been sent; new ones follow
+    ALIVE = "alive"  # nothing new; the feed is still connected
 
 
 class Revocation(msgspec.Struct, frozen=True):
-    """`until`: Unix seconds after which the credential is dead by itself and this may be forgotten."""
+    """`until`: Unix seconds at which the credential expires anyway, so that the revocation can be forgotten."""
 
     kind: RevokedKind
     id: str = ""
@@ -27,5 +30,8 @@ class Revocation(msgspec.Struct, frozen=True):
 
 
 def user_version(user: str, version: int) -> str:
-    """Name all access tokens that an end user got while what they say was true; the next have the next version."""
+    """Return the id that names all access tokens of one version of an end user.
+
+    A change of the user begins the next version.
+    """
     return f"{user}:{version}"

@@ -1,4 +1,4 @@
-"""tenant-auth: the end users of each project, in pools that know nothing of each other."""
+"""tenant-auth: the end users of each project, in separate pools."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CustomTokenUsed(Problem):
 
 
 class User(msgspec.Struct, frozen=True):
-    """An end user of one project; `data` is the user's own, `role` and `claims` are the server's."""
+    """An end user of one project; the user may change `data`; only servers may change `role` and `claims`."""
 
     id: str
     email: str | None
@@ -54,7 +54,7 @@ class UserSignedIn(msgspec.Struct, frozen=True):
 
 
 class ManagedUser(User, frozen=True):
-    """A user as administration sees it."""
+    """A user as administrators see it."""
 
     banned: bool
     has_password: bool
@@ -66,7 +66,7 @@ class ManagedUsers(msgspec.Struct, frozen=True):
 
 
 class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Without a password, the user signs in by custom tokens alone. `claims`: at most 1 KiB of JSON, `data`: 16 KiB."""
+    """A user without a password can sign in by custom token only. `claims`: at most 1 KiB of JSON, `data`: 16 KiB."""
 
     email: str
     password: str | None = None
@@ -77,7 +77,7 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is not named stays as it is; `claims` and `data` are replaced as a whole."""
+    """Members that are left out stay as they are; `claims` and `data` are replaced as a whole."""
 
     email: str | UnsetType = UNSET
     email_verified: bool | UnsetType = UNSET
@@ -89,7 +89,7 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserFilter(msgspec.Struct, frozen=True):
-    """`email`: the whole address; `q`: how it begins. Neither minds capitals."""
+    """`email`: the whole address; `q`: its beginning. Case is ignored."""
 
     email: str | None = None
     q: str | None = None
@@ -98,7 +98,7 @@ class UserFilter(msgspec.Struct, frozen=True):
 
 
 class UserSession(msgspec.Struct, frozen=True):
-    """A session that stands. `ip`, `agent`: of the sign-in."""
+    """A valid session. `ip`, `agent`: address and User-Agent of the sign-in."""
 
     id: str
     ip: str
@@ -122,8 +122,8 @@ class CustomToken(msgspec.Struct, frozen=True):
 class TenantAuth(Protocol):
     """Every call takes its project from the Caller. Problems are those of BunAuth's contract.
 
-    Administration (`users` to `custom_token`) is for the secret key, and for developers who are members: viewers look,
-    developers change. It raises Forbidden to everybody else. What a token says of a user (email, role, claims), a ban,
+    Administration (`users` to `custom_token`) is for the secret key, and for developers who are members: viewers read,
+    developers change. It raises Forbidden to everybody else. A change of a user's email, role or claims, a ban,
     a deletion and a new password end the user's access tokens within a second; all but the first end the sessions too.
     """
 
@@ -132,12 +132,12 @@ class TenantAuth(Protocol):
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
-        """Raises: InvalidCredentials, alike and in like time for a wrong password and an unknown email; UserBanned,
+        """Raises: InvalidCredentials, in the same words and time for a wrong password and an unknown email; UserBanned,
         if the password was right."""
         ...
 
     async def login_with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
-        """Trade a custom token, once, for a session whose access tokens have its claims.
+        """Exchange a custom token, once, for a session whose access tokens have its claims.
 
         Raises: InvalidToken, TokenExpired, CustomTokenUsed, UserBanned.
         """
@@ -187,26 +187,27 @@ class TenantAuth(Protocol):
         ...
 
     async def custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
-        """Give a token that signs a user in, once and within five minutes. Raises: UserNotFound, UserBanned,
+        """Return a token that signs a user in, once and within five minutes. Raises: UserNotFound, UserBanned,
         InvalidInput."""
         ...
 
     async def jwks(self, project: str) -> Jwks:
-        """Give the project's public keys. Raises: KeyNotFound."""
+        """Return the project's public keys. Raises: KeyNotFound."""
         ...
 
     async def session_alive(self, project: str, session: str, version: int) -> bool:
-        """Say whether an access token of a session still counts, by its claims `sid` and `ver`; for a process whose
-        revocation feed is broken."""
+        """Return whether an access token of a session is still valid, by its claims `sid` and `ver`; for a process
+        whose revocation feed is broken.
+        """
         ...
 
     async def knows_address(self, project: str, email: str, ip: str) -> bool:
         """Return whether the user with this email signed in from the neighbourhood of `ip` in a session that stands,
-        or that ended less than a day ago. For limits on sign-ins: it is told to nobody."""
+        or that ended less than a day ago. Used for limits on sign-ins only; no caller ever sees it."""
         ...
 
     async def drop_project(self, project: str) -> None:
-        """Delete every user and session of a destroyed project; again is harmless."""
+        """Delete every user and session of a destroyed project. Idempotent."""
         ...
 
     def revocations(self) -> AsyncIterator[Revocation]:

@@ -1,4 +1,4 @@
-"""What runs functions besides requests: schedules, jobs, changes of documents; and the record of each run."""
+"""Triggers of functions other than requests (schedules, jobs, changes of documents), and the record of each run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JobNotFound(Problem):
 
 
 class JobNotDead(Problem):
-    """Only what has used up its attempts can be replayed."""
+    """Only a job that has used up its attempts can be replayed."""
 
     status, code, title = 409, "job_not_dead", "This job is not a dead letter"
 
@@ -44,7 +44,10 @@ class TriggerKind(StrEnum):
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`cron`: five fields. `time_zone`: a name of the IANA database. `overlap`: run though the run before goes on."""
+    """`cron`: five fields.
+
+    `time_zone`: a name of the IANA database. `overlap`: start a run although the one before has not ended.
+    """
 
     cron: Annotated[str, msgspec.Meta(max_length=200)]
     time_zone: Annotated[str, msgspec.Meta(max_length=64)] = "UTC"
@@ -58,14 +61,14 @@ class ChangeOp(StrEnum):
 
 
 class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`where`: a filter that the document must fulfil; one that was deleted can no longer be asked."""
+    """`where`: a filter that the document must match; it cannot be used for deletions."""
 
     collection: CollectionName
     ops: Annotated[tuple[ChangeOp, ...], msgspec.Meta(min_length=1, max_length=3)] = tuple(ChangeOp)
     where: dict[str, Any] | None = None
 
     def __hash__(self) -> int:
-        return hash((self.collection, self.ops))  # a filter has no hash of its own
+        return hash((self.collection, self.ops))  # a filter is a dict, which has no hash
 
 
 class JobStatus(StrEnum):
@@ -82,7 +85,7 @@ SentTime = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"}
 class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`payload`: any JSON. Due at `run_at`, or `delay_seconds` from now, or at once.
 
-    `key`: while a job of the function with this key waits or runs, no second one is made. `attempts`: how often it is
+    `key`: while a job of the function with this key waits or runs, no second one is added. `attempts`: how often it is
     run before it is a dead letter.
     """
 
@@ -95,7 +98,7 @@ class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`attempt`: how often it was run. `error`: the code of what went wrong last. `payload`: not in lists."""
+    """`attempt`: number of runs so far. `error`: the code of the last error. `payload`: left out in lists."""
 
     id: str
     function: str
@@ -116,7 +119,7 @@ class Jobs(msgspec.Struct, frozen=True):
 
 
 class ScheduleState(msgspec.Struct, frozen=True):
-    """`next_at`: None for a moment after a deployment."""
+    """`next_at`: None for a short time after a deployment."""
 
     function: str
     cron: str
@@ -135,13 +138,13 @@ class RunOutcome(StrEnum):
     ERROR = "error"  # it threw, or answered with a status of 400 or above
     TIMEOUT = "timeout"
     CRASH = "crash"
-    LOST = "lost"  # the server that ran it died; it is run again
-    SKIPPED = "skipped"  # the run before went on
-    RESYNC = "resync"  # changes were forgotten before they were read: the trigger goes on from the newest
+    LOST = "lost"  # its server died; the run is repeated
+    SKIPPED = "skipped"  # the run before had not ended
+    RESYNC = "resync"  # changes were deleted before they were read: the trigger continues with the newest
 
 
 class Run(msgspec.Struct, frozen=True):
-    """`code`: what went wrong. `version` is 0 and `invocation` empty for what was never started."""
+    """`code`: the code of the error. `version` is 0 and `invocation` empty for a run that was never started."""
 
     id: str
     function: str

@@ -1,4 +1,4 @@
-"""How Functions opens."""
+"""How Functions opens and closes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions import Functions, FunctionsUnavailable
 from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.functions.assembly import assemble
 from bunbase.functions.egress.opening import open_fetcher
 from bunbase.functions.egress.resolver import Resolver
-from bunbase.functions.fast_routes import FAST_ROUTES
 from bunbase.functions.jobs import jobs_of
 from bunbase.functions.routes import ROUTES
+from bunbase.functions.routes.fast_routes import FAST_ROUTES
 from bunbase.functions.service import FunctionsService
-from bunbase.functions.service.parts import Others
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
+from bunbase.functions.workers.starter import Starter
+from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg.bun import BunMissing, find_bun
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.errors import Problem
@@ -39,12 +41,12 @@ PREWARMED: Final = 8  # 9 MB each
 @asynccontextmanager
 async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) -> AsyncIterator[FunctionsService]:
     async with open_database(site.database_url, "functions", "bunbase.functions.migrations") as db:
-        fetcher = open_fetcher(settings, rooms.services.get(Resolver), site.public_url)  # the resolver: a test's own
-        others = Others(rooms[Kms], rooms[Bundoc], rooms[TenantAuth], fetcher)
+        fetcher = open_fetcher(settings, rooms.services.get(Resolver), site.public_url)  # tests bring a resolver
         if settings.prewarmed is None:
             settings = msgspec.structs.replace(settings, prewarmed=PREWARMED_IN_DEV if site.dev else PREWARMED)
-        service = FunctionsService(Stores(db), others, bun_finder(), site.clock, settings)
-        await _say_what_holds(service)
+        starter = Starter(Zygote(), bun_finder(), settings)
+        service = assemble(Stores(db), rooms, fetcher, starter, site.clock, settings)
+        await _log_confinement(starter)
         await service.prewarm()
         try:
             async with running(*jobs_of(service)):
@@ -54,7 +56,7 @@ async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) 
 
 
 def bun_finder() -> functools._lru_cache_wrapper[Path]:
-    """Give a function that looks for Bun until it has found it; without Bun the rest of BunBase lives on."""
+    """Return a function that finds Bun. Only a success is remembered: without Bun the rest of BunBase still runs."""
 
     @functools.cache
     def find() -> Path:
@@ -66,14 +68,15 @@ def bun_finder() -> functools._lru_cache_wrapper[Path]:
     return find
 
 
-async def _say_what_holds(service: FunctionsService) -> None:
+async def _log_confinement(starter: Starter) -> None:
+    """Log whether functions can run here, and which layers of the sandbox confine them."""
     try:
-        service.starter.find_bun()
+        starter.find_bun()
     except FunctionsUnavailable as missing:
         log.warning("functions cannot run", reason=missing.detail)
-    sandbox = service.starter.sandbox
+    sandbox = starter.sandbox
     if sandbox.off:
-        log.warning("functions run unconfined, as functions.sandbox = off says: deploy only code that you trust")
+        log.warning("functions run unconfined, since functions.sandbox = off: deploy only code that you trust")
         return
     try:
         await sandbox.confinement(0)

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from bunbase.functions.module import MODULE as FUNCTIONS
 from bunbase.functions.sandbox.layers import (
     ADVICE,
     FILES,
@@ -23,10 +24,13 @@ from bunbase.functions.sandbox.layers import (
     ConfineWith,
     layers_here,
 )
+from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.gateway.settings import GatewaySettings
-from bunbase.house.settings import HouseSettings
+from bunbase.house.modules import GATEWAY
+from bunbase.house.settings import HOUSE, HouseSettings
 from bunbase.pkg.bun import BunMissing, find_bun
+from bunbase.pkg.config.load import Config
 from bunbase.pkg.db.database import ping
 from bunbase.pkg.errors import CannotStart, Problem
 from bunbase.pkg.postgres.account import account_for
@@ -52,9 +56,10 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-def examine(
-    house: HouseSettings, gateway: GatewaySettings, confine_with: ConfineWith = ConfineWith.AUTO
-) -> list[Finding]:
+def examine(config: Config) -> list[Finding]:
+    """Try, one after another, everything that BunBase needs with these settings."""
+    house, gateway = config.of(HOUSE, HouseSettings), config.of(GATEWAY, GatewaySettings)
+    confine_with = config.of(FUNCTIONS.name, FunctionsSettings).confine_with
     return [
         Finding("python", Health.OK, platform.python_version()),
         _bun(),

@@ -16,8 +16,7 @@ def normal_email(email: str) -> str:
     """Give the form under which an account is stored and found: trimmed, composed, lower case. Raises: InvalidInput."""
     normal = email_or_none(email)
     if normal is None:
-        message = "Give an email address such as ada@example.com."
-        raise InvalidInput(message, errors=[{"path": "/email", "message": message}])
+        raise InvalidInput.at("/email", "Send an email address such as ada@example.com.")
     return normal
 
 

@@ -1,4 +1,4 @@
-"""Control characters in names: SQLite's JSON functions and readers may take such a name for another one."""
+"""Finds control characters in names. SQLite's JSON functions and other readers may confuse two such names."""
 
 from __future__ import annotations
 

@@ -104,8 +104,7 @@ async def open_passwords() -> AsyncIterator[Passwords]:
 def check_password(password: str) -> None:
     """Raises: InvalidInput when a password is too short or too long (NIST SP 800-63B §3.1.1.2)."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        message = f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters."
-        raise InvalidInput(message, errors=[{"path": "/password", "message": message}])
+        raise InvalidInput.at("/password", f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.")
 
 
 @functools.cache

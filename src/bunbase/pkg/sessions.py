@@ -6,12 +6,14 @@ answer may have been lost on the way; later, somebody else must hold a copy, and
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Annotated, Final
 
 import msgspec
 
+from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.ip_addresses import neighbourhood
 from bunbase.pkg.opaque import fingerprint, new_secret, open_with, seal_with
@@ -20,6 +22,7 @@ DAY_SECONDS: Final = 86400
 LATEST_SESSIONS: Final = 500  # of one user are looked through for an address that is known
 SKEW_SECONDS: Final = 60  # a token may be signed while its session ends, by a process whose clock is a little ahead
 
+Addresses = Callable[[str, int], Awaitable[list[str]]]
 Lifetime = Annotated[int, msgspec.Meta(ge=3600, le=366 * DAY_SECONDS)]
 
 
@@ -55,6 +58,11 @@ class RefreshToken(msgspec.Struct, frozen=True):
     session_expires_at: datetime
     session_ended_at: datetime | None
 
+    def traded_for(self, token: str) -> Pair:
+        """Return the pair that this token was traded for; only for a token in the standing RETRY."""
+        assert self.sealed_pair is not None, "without a sealed pair the standing is REUSED"
+        return msgspec.msgpack.decode(open_with(token, self.sealed_pair), type=Pair)
+
 
 class NewRefreshToken(msgspec.Struct, frozen=True):
     """`hash`: SHA-256 of the token, which itself is stored nowhere."""
@@ -82,10 +90,6 @@ class Pair(msgspec.Struct, frozen=True):
     def sealed_with(self, old_token: str) -> bytes:
         """Give the pair as only a holder of the token it replaces can read it: not even the server alone."""
         return seal_with(old_token, msgspec.msgpack.encode(self))
-
-
-def opened_pair(old_token: str, sealed: bytes) -> Pair:
-    return msgspec.msgpack.decode(open_with(old_token, sealed), type=Pair)
 
 
 class Standing(Enum):
@@ -120,9 +124,15 @@ def new_pair(
     return Pair(*access, new_secret(prefix), expires_at)
 
 
-def is_neighbour(ip: str, known: list[str]) -> bool:
-    """Return whether limits count `ip` together with one of the addresses in `known`."""
-    return bool(ip) and neighbourhood(ip) in {neighbourhood(one) for one in known}
+async def knows_address(email: str, ip: str, addresses: Addresses) -> bool:
+    """Return whether one of the latest sessions of the account was opened from the neighbourhood of `ip`.
+
+    `addresses(email, limit)`: the addresses of these sessions.
+    """
+    normal = email_or_none(email)
+    if normal is None or not ip:
+        return False
+    return neighbourhood(ip) in {neighbourhood(one) for one in await addresses(normal, LATEST_SESSIONS)}
 
 
 def revoked_until(now: datetime, settings: SessionSettings) -> float:

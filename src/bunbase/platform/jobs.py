@@ -11,11 +11,9 @@ from bunbase.contracts.functions import Functions
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.modules import Rooms
-from bunbase.platform.service import PlatformService
 from bunbase.platform.store import PROJECT_DELETED, PlatformStore
 
 RELAY_SECONDS = 5.0
-FORGET_SECONDS = 600.0
 
 
 def relay_job(store: PlatformStore, rooms: Rooms) -> Job:
@@ -38,7 +36,3 @@ def relay_job(store: PlatformStore, rooms: Rooms) -> Job:
         await store.outbox.relay(deliver)
 
     return Job("platform.relay", relay, RELAY_SECONDS)
-
-
-def forget_job(service: PlatformService) -> Job:
-    return Job("platform.forget", service.forget, FORGET_SECONDS)

@@ -13,7 +13,8 @@ from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
-from bunbase.platform.jobs import forget_job, relay_job
+from bunbase.pkg.upkeep import upkeep_job
+from bunbase.platform.jobs import relay_job
 from bunbase.platform.routes import ROUTES
 from bunbase.platform.service import PlatformService
 from bunbase.platform.settings import PlatformSettings
@@ -26,7 +27,7 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
         store = PlatformStore(db, site.clock, settings.max_keys_per_project)
         relay = relay_job(store, rooms)
         service = PlatformService(store, rooms[Kms], site.clock, settings, relay.nudge)
-        async with running(relay, forget_job(service)):
+        async with running(relay, upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock)):
             yield service
 
 

@@ -21,9 +21,9 @@ from bunbase.contracts.platform import (
     ProjectNotFound,
     Projects,
 )
-from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.cursors import decode_cursor, encode_cursor
+from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
@@ -75,10 +75,9 @@ class PlatformService:
     async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
         developer = caller.signed_in()
         query = f"projects:{developer.id}"
-        after = decode_cursor(query, cursor, str) if cursor else ""
-        found = await self.store.projects(developer.id, limit + 1, after)
-        more = len(found) > limit
-        return Projects(tuple(found[:limit]), encode_cursor(query, found[limit - 1].id) if more else None)
+        found = await self.store.projects(developer.id, limit + 1, page_start(query, cursor, str, ""))
+        page, next = cut_page(found, limit, query, lambda project: project.id)
+        return Projects(tuple(page), next)
 
     async def project(self, caller: Caller) -> Project:
         found = await self.store.project(caller.project, caller.signed_in().id)
@@ -157,14 +156,8 @@ class PlatformService:
             raise ProjectNotFound
         return found
 
-    async def revocations(self) -> AsyncIterator[Revocation]:
-        async for told in self.store.feed.follow(Revocation(RevokedKind.READY), Revocation(RevokedKind.ALIVE)):
-            yield told
-
-    async def forget(self) -> None:
-        """Delete what nobody needs any more: old revocations, keys that expired a day ago."""
-        await self.store.feed.forget()
-        await self.store.delete_expired_keys(self.clock.now() - timedelta(days=1))
+    def revocations(self) -> AsyncIterator[Revocation]:
+        return self.store.feed.follow()
 
     def _no_room_for_a_key(self) -> InvalidInput:
         most = self.settings.max_keys_per_project
@@ -182,6 +175,5 @@ class PlatformService:
 def _name(name: str, what: str) -> str:
     name = name.strip()
     if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
-        message = f"{what} has 1 to {MAX_NAME_LENGTH} printable characters."
-        raise InvalidInput(message, errors=[{"path": "/name", "message": message}])
+        raise InvalidInput.at("/name", f"{what} has 1 to {MAX_NAME_LENGTH} printable characters.")
     return name

@@ -48,7 +48,7 @@ KEY_BY_HASH = "SELECT id, project, kind, expires_at FROM keys WHERE hash = $1"
 DELETE_KEY = "DELETE FROM keys WHERE project = $1 AND id = $2"
 EXPIRE_KEY = "UPDATE keys SET expires_at = least(coalesce(expires_at, $3), $3) WHERE project = $1 AND id = $2"
 DELETE_EXPIRED = """
-DELETE FROM keys WHERE id IN (SELECT id FROM keys WHERE expires_at < $1 LIMIT 1000)"""
+DELETE FROM keys WHERE id IN (SELECT id FROM keys WHERE expires_at < $1 LIMIT $2)"""
 
 
 class KeyRow(msgspec.Struct, frozen=True):
@@ -162,8 +162,8 @@ class PlatformStore:
             await self.feed.publish(RevokedKind.KEY, old, forget_at)
             return True
 
-    async def delete_expired_keys(self, before: datetime) -> int:
-        return await self.db.execute(DELETE_EXPIRED, before)
+    async def delete_expired_keys(self, before: datetime) -> None:
+        await self.db.delete_in_batches(DELETE_EXPIRED, before)
 
     async def _has_room(self, project: str) -> bool:
         """Say whether one more key may be added; until the transaction ends, nobody else can add one."""

@@ -96,7 +96,7 @@ class UserTokens:
         """Ask BunKMS whether the project still has a key. Raises: KeyNotFound, KeyDestroyed."""
         await self.kms.public_keys(project)
 
-    def forget(self, project: str) -> None:
+    def forget_keys(self, project: str) -> None:
         self.keys.drop(project)
 
     def _standard(self, project: str, uid: str, now: datetime, ttl_seconds: int) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class UserTokens:
             signature = await self.kms.sign(project, unsigned)
             if signature.kid == kid:
                 return compact(unsigned, signature.signature)
-            self.forget(project)
+            self.forget_keys(project)
         raise RuntimeError(f"BunKMS signs for {project} with a key that it does not list first")
 
     async def _checked(self, project: str, token: str, now: datetime) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class UserTokens:
             if self.refetched.get(project):
                 raise
             self.refetched.put(project, True)
-            self.forget(project)
+            self.forget_keys(project)
             return (await self._verifier(project, now)).claims(token, **expected)
 
     async def _verifier(self, project: str, now: datetime) -> Verifier:

@@ -1,16 +1,16 @@
-"""What tenant-auth does in the background: forget."""
+"""Background work of tenant-auth: delete sessions, tokens and revocations that are long over."""
 
 from __future__ import annotations
 
+from bunbase.pkg.clock import Clock
 from bunbase.pkg.jobs import Job
-from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.pkg.upkeep import pairs_job, upkeep_job
+from bunbase.tenant_auth.settings import TenantAuthSettings
+from bunbase.tenant_auth.store import Stores
 
-FORGET_SECONDS = 600.0
-FORGET_PAIRS_SECONDS = 5.0
 
-
-def forget_jobs(service: TenantAuthService) -> tuple[Job, ...]:
+def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> tuple[Job, Job]:
     return (
-        Job("tenant_auth.forget", service.forget, FORGET_SECONDS),
-        Job("tenant_auth.forget_pairs", service.forget_pairs, FORGET_PAIRS_SECONDS),
+        upkeep_job("tenant_auth", stores.feed, stores.sessions.delete_over, clock),
+        pairs_job("tenant_auth", stores.sessions.forget_pairs, settings, clock),
     )

@@ -12,7 +12,7 @@ from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
-from bunbase.tenant_auth.jobs import forget_jobs
+from bunbase.tenant_auth.jobs import upkeep_jobs
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.settings import TenantAuthSettings
@@ -26,8 +26,9 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         open_passwords() as passwords,
     ):
         access = UserTokens(rooms[Kms], site.public_url, settings.access_ttl_seconds)
-        service = TenantAuthService(Stores(db, site.clock), passwords, access, settings, site.clock)
-        async with running(*forget_jobs(service)):
+        stores = Stores(db, site.clock)
+        service = TenantAuthService(stores, passwords, access, settings, site.clock)
+        async with running(*upkeep_jobs(stores, settings, site.clock)):
             yield service
 
 

@@ -1,4 +1,4 @@
-"""Users as they are kept, and what a change of one does to the tokens that speak of them."""
+"""Users as they are stored, and the effect of a change on the tokens that speak of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET
 
-from bunbase.contracts.tenant_auth import ManagedUser, User, UserChanges
+from bunbase.contracts.tenant_auth import ManagedUser, User, UserBanned, UserChanges, UserNotFound
+from bunbase.pkg.errors import Unauthenticated
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A user with what is told to nobody. `version`: of what access tokens say; they count only while it is theirs."""
+    """A user with the fields that are never shown.
+
+    `version`: access tokens name the version of the user at the time when they were signed, and are valid only while
+    the user still has that version.
+    """
 
     user: User
     password_hash: str | None = None
@@ -19,20 +24,24 @@ class Person(msgspec.Struct, frozen=True):
     version: int = 0
 
     def shown(self) -> ManagedUser:
-        """Give what administration sees."""
+        """Return what administration sees of the user."""
         known = {field: getattr(self.user, field) for field in self.user.__struct_fields__}
         return ManagedUser(**known, banned=self.banned_at is not None, has_password=self.password_hash is not None)
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A user as it becomes, and whether its sessions end; a new version ends the access tokens alone."""
+    """A user after a change. `ends_sessions`: all sessions end; a new version of the user ends access tokens only."""
 
     person: Person
     ends_sessions: bool = False
 
 
-def changed(person: Person, changes: UserChanges, password_hash: str | None, now: datetime) -> Change:
-    """`changes` are checked, with the email in its normal form; `password_hash` is that of a new password."""
+def with_changes(person: Person, changes: UserChanges, password_hash: str | None, now: datetime) -> Change:
+    """Return the user with `changes` made.
+
+    The caller has checked `changes` and put the email into its normal form. `password_hash`: of the new password, None
+    if the password stays.
+    """
     named = {field: value for field, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
     banned = named.pop("banned", person.banned_at is not None)
     named.pop("password", None)
@@ -43,17 +52,50 @@ def changed(person: Person, changes: UserChanges, password_hash: str | None, now
         banned_at=(person.banned_at or now) if banned else None,
     )
     ends = password_hash is not None or (banned and person.banned_at is None)
-    return signed_out(after) if ends else Change(_renewed(after) if _told(after) != _told(person) else after)
+    if ends:
+        return signed_out(after)
+    return Change(_with_next_version(after) if _token_content(after) != _token_content(person) else after)
 
 
 def signed_out(person: Person) -> Change:
-    return Change(_renewed(person), ends_sessions=True)
+    return Change(_with_next_version(person), ends_sessions=True)
 
 
-def _renewed(person: Person) -> Person:
+def existing(person: Person | None) -> Person:
+    """Return the user that a request names. Raises: UserNotFound."""
+    if person is None:
+        raise no_such_user()
+    return person
+
+
+def no_such_user() -> UserNotFound:
+    return UserNotFound("The project has no user with this id; list them with GET /v1/auth/users.")
+
+
+def signed_in_person(person: Person | None) -> Person:
+    """Return the user that a token belongs to. Raises: Unauthenticated, if the user was deleted since."""
+    if person is None:
+        raise account_deleted()
+    return person
+
+
+def account_deleted() -> Unauthenticated:
+    return Unauthenticated("This account was deleted.")
+
+
+def refuse_banned(person: Person) -> None:
+    """Raises: UserBanned."""
+    if person.banned_at is not None:
+        raise UserBanned("Ask the people who run this application.")
+
+
+def _with_next_version(person: Person) -> Person:
     return msgspec.structs.replace(person, version=person.version + 1)
 
 
-def _told(person: Person) -> tuple[object, ...]:
-    """Give what access tokens say of a user. As JSON, because 1, 1.0 and True are one to Python and three to rules."""
+def _token_content(person: Person) -> tuple[object, ...]:
+    """Return what access tokens say of a user.
+
+    The claims are compared as JSON: 1, 1.0 and True are equal in Python, but rules tell them apart.
+    """
     return person.user.email, person.user.role, msgspec.json.encode(person.user.claims)

@@ -42,7 +42,7 @@ class Places:
         self.counting: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
-    async def one(self, project: str) -> AsyncIterator[None]:
+    async def reserve(self, project: str) -> AsyncIterator[None]:
         """Take a place; if the block raises, it is free again. Raises: TooManyUsers."""
         left = await self._counted(project)
         if left.places <= 0:
@@ -62,7 +62,7 @@ class Places:
             if not self.taken[project]:
                 del self.taken[project]
 
-    def forget(self, project: str) -> None:
+    def count_again(self, project: str) -> None:
         """Count again at the next sign-up: some users are gone."""
         self.left.drop(project)
 

@@ -65,4 +65,4 @@ def _cannot_travel(value: dict[str, Any]) -> bool:
 
 
 def _invalid(name: str, message: str) -> InvalidInput:
-    return InvalidInput(message, errors=[{"path": f"/{name}", "message": message}])
+    return InvalidInput.at(f"/{name}", message)

@@ -1,4 +1,4 @@
-"""Random documents and filters that meet each other often: few names, few values, arrays at every level."""
+"""Random documents and filters that often match: few names, few values, arrays at every level."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts agree with the predicate and the budget, whether keys answer them, SQL does, or each document is asked."""
+"""Counts agree with the predicate and the budget, whether they come from keys, from SQL or from each document."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ INDEXES = (
     IndexSpec(("b",), "some", where={"a": 1}),
     IndexSpec(("b",), "listed", where={"a": {"$in": ["a", 1]}}),
 )
-# what pins fields, so that an index alone may answer
+# tests that set fields equal to values, so that an index alone may answer
 pins = st.dictionaries(
     st.sampled_from(["a", "b", "a.b"]),
     scalars | st.lists(scalars, min_size=1, max_size=3).map(lambda listed: {"$in": listed}),
@@ -154,7 +154,7 @@ def test_counts_pages_and_folds_agree_with_the_predicate(
     specs=st.lists(st.sampled_from(INDEXES), max_size=3, unique_by=lambda one: one.name).map(tuple),
     max_scan=st.integers(0, 5),
 )
-def test_a_count_has_the_budget_of_a_walk(
+def test_a_count_has_the_same_budget_as_reading_documents(
     sqlite: apsw.Connection,
     fields: list[dict[str, Any]],
     where: Any,
@@ -185,7 +185,7 @@ def test_a_count_has_the_budget_of_a_walk(
 
 
 def statements(connection: apsw.Connection, table: Table, search: Search) -> list[str]:
-    """Give what the count ran, once the search was planned."""
+    """Return the statements that the count ran after planning."""
     ran: list[str] = []
     one = searching(connection, table, search)
 
@@ -213,7 +213,7 @@ def statements(connection: apsw.Connection, table: Table, search: Search) -> lis
         ("true", {"a": 1, "b": 2}, INDEXES[4:5]),
     ],
 )
-def test_what_an_index_alone_says_is_counted_without_reading_a_document(
+def test_a_count_proved_by_keys_reads_no_document(
     sqlite: apsw.Connection, source: str, where: Any, specs: tuple[IndexSpec, ...]
 ) -> None:
     table = kept(sqlite, all_of([{"a": "a", "b": 1}, {"a": 1, "b": "a"}, {"a": True}]), specs)
@@ -222,7 +222,7 @@ def test_what_an_index_alone_says_is_counted_without_reading_a_document(
     assert not [sql for sql in statements(sqlite, table, search) if table.name in sql]
 
 
-def test_what_sql_says_is_counted_by_one_statement_for_each_range(sqlite: apsw.Connection) -> None:
+def test_a_count_in_sql_takes_one_statement_per_range(sqlite: apsw.Connection) -> None:
     table = kept(sqlite, all_of([{"a": "a", "b": number} for number in range(9)]), INDEXES[:1])
     search = ruled(compile_rule("doc.a == auth.uid", "list"), {"b": {"$gt": 3}}, count=True, limit=0)
 

@@ -1,4 +1,4 @@
-"""Filters mean the same as SQL and in Python, and what MongoDB means by them."""
+"""Filters have the same meaning in SQL, in Python and in MongoDB."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_document_is_found_by_any_of_its_values(
 
 @pytest.mark.parametrize("value", ["v", ["v"], {"v": 1}])
 def test_a_long_list_of_values_is_one_short_test(value: Any) -> None:
-    """It is read again for each range of an index: 140 ranges of 140 tests took seconds."""
+    """SQLite parses it again for each range of an index: 140 ranges of 140 tests took seconds."""
     listed = condition(parse_where(msgspec.json.encode({"a": {"$in": [value] * 140}})))
 
     assert len(listed.sql) < 5_000
@@ -116,7 +116,7 @@ def test_a_long_list_of_values_is_one_short_test(value: Any) -> None:
         ({"a": {"$elemMatch": {"$regex": "^b", "$ne": "bc"}}}, {"a": ["bc", "bd"]}, True),
     ],
 )
-def test_filters_mean_what_they_mean_in_mongodb(
+def test_filters_have_the_meaning_of_mongodb(
     sqlite: apsw.Connection, where: Any, document: dict[str, Any], expected: bool
 ) -> None:
     assert by_python(where, document) is expected
@@ -151,7 +151,7 @@ def test_filters_mean_what_they_mean_in_mongodb(
         ('{"a":{"$in":[' + ",".join("1" * 201) + "]}}", "/where/a/$in/200"),
     ],
 )
-def test_what_is_not_understood_is_refused_by_its_path(where: str, path: str) -> None:
+def test_an_unknown_part_of_a_filter_is_refused_with_its_path(where: str, path: str) -> None:
     with pytest.raises(InvalidQuery) as refused:
         parse_where(where.encode())
 
@@ -161,8 +161,10 @@ def test_what_is_not_understood_is_refused_by_its_path(where: str, path: str) ->
 @pytest.mark.parametrize("sought", ["", "a", "ab", "\x00", "é"])
 @pytest.mark.parametrize("value", ["", "a", "\x00", ["", 1], [["", "a"]], {"b": ""}, {"": ""}, None, [], {}])
 @pytest.mark.parametrize("path", ["a", "a.b"])
-def test_the_empty_text_is_a_text_like_others(sqlite: apsw.Connection, path: str, value: Any, sought: str) -> None:
-    """Documents 7, Outside suites F1: SQLite's substr of an empty blob is NULL, which fulfils neither test nor $not."""
+def test_the_empty_string_is_treated_like_other_strings(
+    sqlite: apsw.Connection, path: str, value: Any, sought: str
+) -> None:
+    """Documents 7, Outside suites F1: substr of an empty blob is NULL in SQLite, so neither test nor $not was true."""
     for test in (
         *({"$startsWith": sought}, {"$regex": f"^{sought}"}, {"$eq": sought}, {"$gte": sought}, {"$lt": sought}),
         *({"$in": [sought]}, {"$size": 0}, {"$eq": {"b": sought}}, {"$elemMatch": {"$startsWith": sought}}),

@@ -1,4 +1,4 @@
-"""A partial index serves only where its filter is implied: never where a document could be missed."""
+"""A partial index serves only queries that imply its filter, so that no document is missed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def read(where: Any) -> Filter:
 
 @settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(where=st.one_of(simple, filters), wanted=st.one_of(simple, filters), stored=st.lists(documents, max_size=5))
-def test_what_is_implied_holds(where: Any, wanted: Any, stored: list[dict[str, Any]]) -> None:
+def test_an_implied_filter_matches_every_document_that_passes(
+    where: Any, wanted: Any, stored: list[dict[str, Any]]
+) -> None:
     assume(implies(conjuncts(read(where)), read(wanted)))
 
     for document in stored:
@@ -57,5 +59,5 @@ def test_what_is_implied_holds(where: Any, wanted: Any, stored: list[dict[str, A
         ({"a": None}, {"a": {"$exists": True}}, False),
     ],
 )
-def test_implication_is_seen_where_people_expect_it(where: Any, wanted: Any, expected: bool) -> None:
+def test_expected_implications_are_found(where: Any, wanted: Any, expected: bool) -> None:
     assert implies(conjuncts(read(where)), read(wanted)) is expected

@@ -1,4 +1,4 @@
-"""Filters mean what MongoDB means: agreement with mingo on generated documents."""
+"""Filters agree with mingo, an implementation of MongoDB queries, on generated documents."""
 
 from __future__ import annotations
 

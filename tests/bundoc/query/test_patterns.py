@@ -1,4 +1,4 @@
-"""Patterns: what they all begin with is said only where it is certain."""
+"""Regular expressions: their literal beginning, and the time they take."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_literal_beginning_is_read_from_the_pattern(text: str, beginning: str)
 
 @settings(max_examples=examples(500), deadline=None)
 @given(text=st.text("ab^$.|()[]?*+{1}\\-é", max_size=8).map("^".__add__), of=st.text("ab.1é\n", max_size=5))
-def test_whatever_matches_begins_so(text: str, of: str) -> None:
+def test_every_match_has_the_literal_beginning(text: str, of: str) -> None:
     try:
         sought = pattern(text)
     except InvalidPattern:
@@ -48,7 +48,7 @@ def test_whatever_matches_begins_so(text: str, of: str) -> None:
         assert of.startswith(literal_beginning(text))
 
 
-def test_a_pattern_that_makes_other_engines_wait_is_answered() -> None:
+def test_a_pattern_that_is_exponential_elsewhere_is_fast() -> None:
     hostile = pattern("(a*)*(a|aa)+$")
 
     assert not hostile.found_in(b"a" * 200_000 + b"b")

@@ -1,4 +1,4 @@
-"""`$search` in a caller's words: any text is a search, and none of it is FTS5's syntax."""
+"""Parsing of `$search`: every text is a valid search, and no part of it is read as FTS5 syntax."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def words(*groups: str) -> tuple[tuple[Term, ...], ...]:
         ("NEAR(a b) AND NOT", TextSearch(words("NEAR(a", "b)", "AND", "NOT"))),
     ],
 )
-def test_a_text_is_read_as_people_write_it(text: str, expected: TextSearch) -> None:
+def test_a_search_text_is_parsed_into_terms(text: str, expected: TextSearch) -> None:
     assert parse_text(text) == expected
 
 
@@ -137,14 +137,14 @@ def folded(word: str) -> str:
         ('{"a":{"$elemMatch":{"$search":"a"}}}', "/where/a/$elemMatch/$search"),
     ],
 )
-def test_what_is_no_search_is_refused_by_its_path(where: str, path: str) -> None:
+def test_an_invalid_search_is_refused_with_its_path(where: str, path: str) -> None:
     with pytest.raises(InvalidQuery) as refused:
         parse_where_and_search(where.encode())
 
     assert refused.value.extra["path"] == path
 
 
-def test_a_search_says_where_to_look() -> None:
+def test_a_search_may_name_index_and_fields() -> None:
     sought = parse_search({"query": "fox", "index": "by_text", "fields": ["title"]}, "")
 
     assert sought == TextSearch(words("fox"), index="by_text", fields=("title",))

@@ -1,4 +1,4 @@
-"""A second reading of CEL, written for tests alone: slow, obvious, with errors as values. It shares only the parser."""
+"""A second evaluator of CEL for tests: slow and simple, with errors as values. It shares only the parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One meaning: the closure, the condition on real rows and a naive reading decide alike."""
+"""The closure, the condition on real rows and a naive evaluator make the same decisions."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def compiled(source: str) -> CompiledRule:
 
 
 def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tuple[bool, bool]:
-    """Run the rule's condition on a real row. Gives whether it was selected, and whether that must be checked again."""
+    """Run the condition of the rule on a real row; return whether it was selected, and whether the rule must decide."""
     filter = rule.filter(inputs)
     condition = filter.condition
     connection = apsw.Connection(":memory:")
@@ -146,8 +146,8 @@ TESTS_OF_VALUES = ["{} == {}", "{} < {}", "{} >= {}", "{} in [{}]", "{} in doc.t
 @pytest.mark.parametrize("test", [*TESTS_OF_TEXT, "{}.matches({})", *TESTS_OF_VALUES])
 @pytest.mark.parametrize("place", ["doc.a", "doc.a.b", "doc.tags[0]", "doc._id"])
 @pytest.mark.parametrize("value", ["", "a", "draft", "\x00", None, [], {"b": ""}, {"": ""}])
-def test_the_empty_text_is_a_text_like_others(test: str, place: str, value: Any) -> None:
-    """Security 20: SQLite's substr of an empty blob is NULL, an error to a rule: neither `t` nor `!t` held."""
+def test_the_empty_string_is_treated_like_other_strings(test: str, place: str, value: Any) -> None:
+    """Security 20: SQLite's substr of an empty blob is NULL, an error in a rule: neither `t` nor `!t` was true."""
     fields = {"a": value, "tags": [value]}
     stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
     for sought in ("''", "'a'", "'draft'"):
@@ -182,7 +182,7 @@ def test_the_empty_text_is_a_text_like_others(test: str, place: str, value: Any)
         ),
     ],
 )
-def test_what_concerns_the_caller_alone_is_folded_before_the_database_sees_it(source, sql, parameters):
+def test_parts_without_the_document_are_evaluated_before_the_database(source, sql, parameters):
     auth: dict[str, Any] = {"uid": "ada", "email": None, "role": "user", "claims": {}}
 
     filter = compile_rule(source, "list").filter(Inputs(auth=auth))
@@ -204,13 +204,13 @@ def test_what_concerns_the_caller_alone_is_folded_before_the_database_sees_it(so
         ("exists('members', doc.team)", True, False, True),
     ],
 )
-def test_a_rule_folds_away_for_callers_it_says_the_same_to(source, everything, nothing, residual):
+def test_a_rule_that_ignores_the_document_becomes_a_constant(source, everything, nothing, residual):
     filter = compile_rule(source, "list").filter(Inputs(auth=None))
 
     assert (filter.condition is None, filter.nothing, filter.residual) == (everything, nothing, residual)
 
 
-def test_what_cannot_be_pushed_leaves_the_rest_of_the_condition_in_the_query():
+def test_the_rest_of_a_rule_stays_in_sql_if_one_part_cannot():
     rule = compile_rule("doc.owner == 'ada' && size(doc.tags) > 1", "list")
 
     filter = rule.filter(Inputs())
@@ -232,7 +232,7 @@ def test_what_cannot_be_pushed_leaves_the_rest_of_the_condition_in_the_query():
         " || ".join(["doc.n in auth.claims.many"] * 100),
     ],
 )
-def test_the_longest_and_deepest_rules_are_conditions_the_database_takes(source: str) -> None:
+def test_sqlite_accepts_the_conditions_of_the_longest_and_deepest_rules(source: str) -> None:
     rule = compile_rule(source, "list")
     auth = {"uid": "ada", "email": None, "role": "", "claims": {"many": [False] * 400 + [1], "more": [True] * 5000}}
     stored = StoredDocument("d1", 1, CREATED, CREATED, b'{"b":true,"n":1}')

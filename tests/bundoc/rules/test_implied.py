@@ -1,4 +1,4 @@
-"""What a rule implies: all that it allows fulfils the filter, and indexes are chosen by it."""
+"""The implied filter of a rule: it matches every allowed document, and indexes are chosen by it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ADA: dict[str, Any] = {"uid": "ada", "email": None, "role": "user", "claims": {"
 @example("doc.a", {"a": True}, None)
 @example("doc.owner in auth.claims.teams", {"owner": "red"}, ADA)
 @example("doc.a < auth.claims.big", {"a": 2**70 - 5000}, ADA)
-def test_all_that_a_rule_allows_fulfils_what_it_implies(
+def test_every_allowed_document_matches_the_implied_filter(
     source: str, fields: dict[str, Any], auth: dict[str, Any] | None
 ) -> None:
     rule = compiled(source)
@@ -74,7 +74,7 @@ def test_all_that_a_rule_allows_fulfils_what_it_implies(
         ("auth != null", EVERYTHING),
     ],
 )
-def test_what_a_rule_says_of_single_fields_is_known_before_the_search(source: str, filter: Filter) -> None:
+def test_the_tests_of_single_fields_in_a_rule_are_found(source: str, filter: Filter) -> None:
     assert compile_rule(source, "list").implied(Inputs(auth=ADA)) == filter
 
 
@@ -91,7 +91,7 @@ def test_what_a_rule_says_of_single_fields_is_known_before_the_search(source: st
         ("auth.uid in doc.members", {"n": 1}, ["-m"], ()),
     ],
 )
-def test_the_index_that_is_advised_is_one_that_may_be_used(
+def test_the_advised_index_can_serve_the_query(
     rule: str, where: Any, order: list[str], fields: tuple[str, ...]
 ) -> None:
     compiled_rule, inputs, sort = compile_rule(rule, "list"), Inputs(auth=ADA), parse_sort(order)

@@ -1,4 +1,4 @@
-"""What rules mean, as a table: True allows, False denies, None is an error, which denies too."""
+"""A table of rules and their results: True allows, False denies, None is an error, which denies too."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ DOC = {
         ("next.owner == doc.owner", True),
     ],
 )
-def test_a_rule_means_this(source: str, means: bool | None) -> None:
+def test_rules_have_the_meaning_in_the_table(source: str, means: bool | None) -> None:
     teams = {"red": {"lead": "ada"}}
     request = {"op": "update", "collection": "posts", "id": "d1"}
     rule = compile_rule(source, "update")
@@ -124,7 +124,7 @@ def test_a_rule_means_this(source: str, means: bool | None) -> None:
     assert rule.allows(given) is (means is True)
 
 
-def test_nobody_signed_in_has_no_uid() -> None:
+def test_auth_is_null_without_a_signed_in_user() -> None:
     rule = compile_rule("auth.uid == doc.owner", "get")
 
     assert not rule.allows(Inputs(auth=None, doc={"owner": None}))
@@ -155,7 +155,7 @@ def test_an_integer_of_more_than_64_bits_is_a_double() -> None:
     assert compile_rule("doc.n == 123456789012345678901.0 && doc.l[0] < 0 && doc.l[1]", "get").allows(Inputs(doc=doc))
 
 
-def test_a_trace_shows_what_each_part_was() -> None:
+def test_a_trace_shows_the_value_of_each_part() -> None:
     rule = compile_rule("doc.gone == 1 || (auth.uid == doc.owner && now > timestamp(doc._created))", "get")
 
     allowed, steps = rule.trace(Inputs(auth=AUTH, doc={**DOC, "owner": "eve"}, now=datetime(2026, 1, 3, tzinfo=UTC)))
@@ -189,12 +189,12 @@ def test_a_trace_is_bounded() -> None:
         (["b.d.e"], b'{"a":1.0,"b":{"c":1,"d":[{}]},"f":"x"}'),
     ],
 )
-def test_hidden_fields_are_taken_out_and_the_rest_stays_as_written(hidden: list[str], left: bytes) -> None:
+def test_hidden_fields_are_removed_and_other_bytes_stay_the_same(hidden: list[str], left: bytes) -> None:
     assert masked(b'{"a":1.0,"b":{"c":1,"d":[{"e":1}]},"f":"x"}', hidden) == left
 
 
 @pytest.mark.parametrize("before", range(20))
-def test_a_long_integer_is_a_double_wherever_it_stands(before: int) -> None:
+def test_a_long_integer_is_a_double_in_every_position(before: int) -> None:
     text = b'{"t":"' + b"x" * before + b'","n":9223372036854775808}'
 
     assert json_value(text)["n"].__class__ is float

@@ -1,4 +1,4 @@
-"""A rule that cannot work is refused when it is saved, with the place and what is allowed there."""
+"""A rule that cannot work is refused when it is saved, with the place of the mistake."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ALL_OPERATIONS = ("list", "get", "create", "update", "delete")
     [
         ("", "get", 1, "empty"),
         ("   ", "get", 1, "empty"),
-        ("user.id == 'x'", "get", 1, "user is not known"),
-        ("auth.uid == next.owner", "get", 13, "nothing is being written"),
+        ("user.id == 'x'", "get", 1, "user is not defined"),
+        ("auth.uid == next.owner", "get", 13, "no document is written"),
         ("auth.uid == doc.owner", "create", 13, "no stored document"),
         ("auth.name == 'x'", "get", 1, "uid, email, role, claims"),
         ("doc._owner == 'x'", "get", 1, "_id, _rev"),
@@ -32,7 +32,7 @@ ALL_OPERATIONS = ("list", "get", "create", "update", "delete")
         ("doc.owner == auth.uid ? 'a' : 'b'", "get", 1, "this is string"),
         ("size(doc.tags)", "get", 1, "true or false"),
         ("auth.uid == 1", "get", 1, "never equal"),
-        ("'a' < 1", "get", 1, "cannot be ordered"),
+        ("'a' < 1", "get", 1, "cannot be compared by order"),
         ("null < 1", "get", 1, "no order"),
         ("[1] < [2]", "get", 1, "no order"),
         ("'a' - 'b' == doc.x", "get", 1, "no meaning"),
@@ -41,8 +41,8 @@ ALL_OPERATIONS = ("list", "get", "create", "update", "delete")
         ("'a' in 'abc'", "get", 1, "a list or a map"),
         ("doc.name.matches('(a')", "get", 18, "missing )"),
         ("doc.name.matches('(?=a)')", "get", 18, "linear time"),
-        ("doc.name.matches(doc.pattern)", "get", 18, "written out"),
-        ("doc.name.matches('a' + 'b')", "get", 18, "written out"),
+        ("doc.name.matches(doc.pattern)", "get", 18, "literal string"),
+        ("doc.name.matches('a' + 'b')", "get", 18, "literal string"),
         ("doc.name.matches(1)", "get", 18, "takes string"),
         ("doc.name.lower() == 'a'", "get", 1, "no function lower"),
         ("get('posts') == doc", "get", 1, "takes 2"),
@@ -52,21 +52,21 @@ ALL_OPERATIONS = ("list", "get", "create", "update", "delete")
         ("doc.tags.exists(doc, true)", "get", 1, "another name"),
         ("doc.tags.exists(1, true)", "get", 17, "names each element"),
         ("doc.tags.all(t, 1)", "get", 17, "this is int"),
-        ("[t].exists(x, x == t)", "get", 2, "t is not known"),
+        ("[t].exists(x, x == t)", "get", 2, "t is not defined"),
         ("has(doc)", "get", 1, "one field"),
         ("{1: true}['a']", "get", 2, "keys of a map"),
         ("doc.a = 1", "get", 7, "=="),
         ("doc.a & doc.b", "get", 7, "&&"),
         ("doc.a == 'x", "get", 10, "does not end"),
-        ("doc.a == 'x\\q'", "get", 12, "no escape"),
-        ("doc.a == '\\ud800'", "get", 11, "no Unicode character"),
+        ("doc.a == 'x\\q'", "get", 12, "not an escape"),
+        ("doc.a == '\\ud800'", "get", 11, "not a Unicode character"),
         ("doc.a == 9223372036854775808", "get", 10, "64 bits"),
         ("doc.a == 99999999999999999999999999999", "get", 10, "64 bits"),
         ("doc.a == 1e999", "get", 10, "too large"),
         ("doc.a == 12u", "get", 10, "without letters"),
         ("doc.a == b'x'", "get", 11, "an operator or the end"),
-        ("doc.a == 1 2", "get", 12, "expected"),
-        ("(doc.a", "get", 7, "expected was )"),
+        ("doc.a == 1 2", "get", 12, "Expected"),
+        ("(doc.a", "get", 7, "Expected )"),
         ("doc.", "get", 5, "name of a field"),
         ("doc.a[1.5]", "get", 7, "int or string"),
         ("while == 1", "get", 1, "reserved"),
@@ -84,14 +84,14 @@ def test_a_bad_rule_is_refused_with_its_place(source: str, operation: str, colum
     assert (caught.value.extra["line"], caught.value.extra["column"]) == (1, column)
 
 
-def test_the_line_is_counted_too() -> None:
+def test_a_refusal_names_the_line() -> None:
     with pytest.raises(InvalidRule) as caught:
         compile_rule("// who may read\nauth != null &&\n  dog.public", "get")
 
     assert (caught.value.extra["line"], caught.value.extra["column"]) == (3, 3)
 
 
-def test_a_long_list_of_alternatives_is_not_deep() -> None:
+def test_many_alternatives_do_not_count_as_nesting() -> None:
     rule = compile_rule(" || ".join(["doc.a == 1"] * 250), "get")
 
     assert len(rule.source) > 3000
@@ -110,7 +110,7 @@ FRAGMENTS = st.sampled_from(
 @example("0x", "get")
 @example("٣ == 3", "get")
 @example("-" * 60 + "9223372036854775808 == 1", "get")
-def test_any_text_is_a_rule_or_is_refused_with_a_place(source: str, operation: str) -> None:
+def test_every_text_is_a_valid_rule_or_is_refused_with_its_place(source: str, operation: str) -> None:
     place = refusal(source, operation)
 
     assert place is None or (place["line"] >= 1 and place["column"] >= 1)

@@ -1,4 +1,4 @@
-"""The rules of a collection together."""
+"""The rules of one collection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ADA = auth_of(EndUser(uid="ada", email=None, role="user", claims={}, session="s"
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_without_a_rule_there_is_none(operation: Operation) -> None:
+def test_a_collection_without_rules_has_an_empty_rule_set(operation: Operation) -> None:
     rules = RuleSet(Rules())
 
     assert operation not in rules.rules
@@ -48,7 +48,7 @@ def test_no_more_than_ten_documents_are_looked_up() -> None:
         ("doc.tags.all(t, t == 'x')", False),
     ],
 )
-def test_a_field_is_never_hidden_only_where_the_document_cannot_matter(rule: str, never: bool) -> None:
+def test_a_field_counts_as_visible_only_if_no_document_can_hide_it(rule: str, never: bool) -> None:
     rules = RuleSet(Rules(hidden={"email": rule}))
 
     assert rules.hidden["email"].never(Inputs(auth=ADA)) is never
@@ -62,6 +62,6 @@ def test_a_refusal_names_the_rule() -> None:
 
 
 @pytest.mark.parametrize("sent", [b'{"read":"true"}', b'{"hidden":{"_id":"true"}}', b'{"hidden":{"a..b":"true"}}'])
-def test_what_is_not_a_rule_is_not_taken(sent: bytes) -> None:
+def test_an_unknown_operation_is_refused(sent: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(sent, type=Rules)

@@ -1,4 +1,4 @@
-"""Which schemas are kept, and where one that is not is wrong."""
+"""Schemas that are accepted, and the places of mistakes in those that are refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def nested(levels: int) -> dict[str, Any]:
         {"properties": {"at": {"format": "date-time"}, "code": {"pattern": "^[a-z]+$"}}},
     ],
 )
-def test_what_is_sound_is_kept(schema: dict[str, Any]) -> None:
+def test_a_valid_schema_is_accepted(schema: dict[str, Any]) -> None:
     check_spec(CollectionSpec(schema=schema))
     check_spec(CollectionSpec(schema=schema, strict=True))
 
@@ -69,7 +69,7 @@ def test_what_is_sound_is_kept(schema: dict[str, Any]) -> None:
         (nested(MAX_LEVELS), ""),
     ],
 )
-def test_what_is_not_is_refused_with_its_place(schema: dict[str, Any], path: str) -> None:
+def test_an_invalid_schema_is_refused_with_its_place(schema: dict[str, Any], path: str) -> None:
     assert refused_at(schema) == path
 
 
@@ -96,7 +96,7 @@ def test_a_reference_that_cannot_be_kept_is_refused(field: dict[str, Any], path:
     assert refused_at({"properties": {"author": field}}) == (f"/properties/author/{path}" if path else "")
 
 
-def test_the_elements_of_what_is_no_field_refer_to_nothing() -> None:
+def test_references_in_elements_without_a_path_are_ignored() -> None:
     assert refused_at({"items": {"properties": {"user": REFERENCE}}}) == "/items/properties/user/x-ref"
 
 
@@ -114,7 +114,7 @@ def test_a_reference_in_definitions_is_refused() -> None:
     assert refused_at(schema) == "/$defs/user/x-ref"
 
 
-def test_at_most_16_fields_refer() -> None:
+def test_at_most_16_fields_may_be_references() -> None:
     fields = {f"f{number}": REFERENCE for number in range(17)}
 
     assert refused_at({"properties": fields}) == ""

@@ -1,4 +1,4 @@
-"""Where the ids stand that a path leads to, and documents without them."""
+"""Finding the ids at the path of a reference, and removing them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ DOCUMENTS = st.dictionaries(st.sampled_from(["a", "b"]), VALUES, max_size=2)
 
 
 @given(document=DOCUMENTS, path=st.sampled_from([("a",), PATH]))
-def test_an_index_knows_every_id_that_is_named(document: dict[str, Any], path: tuple[str, ...]) -> None:
+def test_an_index_has_an_entry_for_every_referenced_id(document: dict[str, Any], path: tuple[str, ...]) -> None:
     indexed = {one for one in candidates(document, path) if isinstance(one, str)}
 
     assert {id for _, id in named(document, path)} == indexed
 
 
 @given(document=DOCUMENTS, path=st.sampled_from([("a",), PATH]))
-def test_afterwards_the_ids_are_not_there_and_the_others_are(document: dict[str, Any], path: tuple[str, ...]) -> None:
+def test_only_the_given_ids_are_removed(document: dict[str, Any], path: tuple[str, ...]) -> None:
     left = msgspec.json.decode(without(msgspec.json.encode(document), path, {"x"}))
 
     before = [id for _, id in named(document, path)]
@@ -47,5 +47,5 @@ def test_afterwards_the_ids_are_not_there_and_the_others_are(document: dict[str,
         (b'{"a":"x"}', b'{"a":"x"}'),
     ],
 )
-def test_all_else_stays_as_it_was_stored(document: bytes, expected: bytes) -> None:
+def test_all_other_bytes_stay_as_stored(document: bytes, expected: bytes) -> None:
     assert without(document, PATH, {"x"}) == expected

@@ -1,4 +1,4 @@
-"""Which documents fit a schema, and what is said of one that does not."""
+"""Validation of documents against a schema, and the errors for those that violate it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_numbers_are_compared_as_they_were_sent(schema: dict[str, Any], number: 
     assert (violations(properties(n=schema), b'{"n":%b}' % number) == []) is fits
 
 
-def test_what_a_document_holds_is_not_repeated() -> None:
+def test_errors_do_not_repeat_contents_of_the_document() -> None:
     schema = DocumentSchema(properties(a={"enum": ["x"]}, b={"pattern": "^x$"}, c={"const": 1}), False)
 
     told = msgspec.json.encode(schema.violations(b'{"a":"a secret","b":"a secret","c":"a secret"}'))
@@ -80,7 +80,7 @@ def test_what_a_document_holds_is_not_repeated() -> None:
     assert told.count(b"path") == 3
 
 
-def test_no_more_is_said_than_helps() -> None:
+def test_the_number_and_length_of_errors_are_limited() -> None:
     schema = DocumentSchema({"additionalProperties": {"type": "string"}}, False)
 
     some = schema.violations(stored_form({f"f{n}": msgspec.Raw(b"1") for n in range(100)}))
@@ -110,7 +110,7 @@ STRICT: dict[str, Any] = {
         (b'{"half":{"b":1}}', "/half/b"),
     ],
 )
-def test_strict_refuses_what_the_schema_does_not_know(body: bytes, path: str) -> None:
+def test_strict_refuses_fields_that_the_schema_does_not_describe(body: bytes, path: str) -> None:
     assert [place for place, _ in violations(STRICT, body, strict=True)] == [path]
 
 
@@ -118,11 +118,11 @@ def test_strict_refuses_what_the_schema_does_not_know(body: bytes, path: str) ->
     "body",
     [b'{"name":{"first":1},"at":1}', b'{"open":{"anything":1}}', b'{"half":{"b":"text"}}', b'{"rows":[{"n":1}]}'],
 )
-def test_strict_lets_through_what_the_schema_knows(body: bytes) -> None:
+def test_strict_accepts_fields_that_the_schema_describes(body: bytes) -> None:
     assert violations(STRICT, body, strict=True) == []
 
 
-def test_strict_leaves_conditions_as_they_are() -> None:
+def test_strict_does_not_change_conditions() -> None:
     at_home = properties(address=properties(country={"const": "home"}))
     address = properties(street={}, country={})
     schema = {**properties(address=address, tax={}), "if": at_home, "then": {"required": ["tax"]}}
@@ -133,11 +133,11 @@ def test_strict_leaves_conditions_as_they_are() -> None:
     assert (taxed, unknown) == ([("/tax", "required")], [("/address/zip", "additionalProperties")])
 
 
-def test_additive_lets_other_fields_through() -> None:
+def test_other_fields_are_accepted_without_strict() -> None:
     assert violations(STRICT, b'{"title":1,"name":{"last":1},"rows":[{"m":1}]}') == []
 
 
-def test_the_first_violation_is_the_problems_text() -> None:
+def test_the_detail_is_the_first_violation() -> None:
     with pytest.raises(InvalidDocument, match=r"^/a: This field is required\.$"):
         DocumentSchema({"required": ["a"]}, False).check(b"{}")
 
@@ -157,7 +157,7 @@ TYPES = {
     types=st.dictionaries(NAMES, st.sampled_from(sorted(TYPES)), max_size=5),
     strict=st.booleans(),
 )
-def test_random_documents_are_judged_as_a_plain_reading_would(
+def test_random_documents_are_judged_like_a_simple_validator_does(
     fields: dict[str, Any], types: dict[str, str], strict: bool
 ) -> None:
     schema = DocumentSchema({"properties": {name: {"type": one} for name, one in types.items()}}, strict)
@@ -188,8 +188,8 @@ def test_random_documents_are_judged_as_a_plain_reading_would(
         ({"allOf": [{"properties": {"a": {"pattern": f"a{n}"}}} for n in range(200)]}, {"a": "x" * 1_000_000}, False),
     ],
 )
-def test_a_document_that_would_hold_up_all_others_is_refused(schema: Any, document: Any, fits: bool) -> None:
-    """Security 1: the library does not let go of the interpreter; the second of these took 36 seconds."""
+def test_a_document_that_would_block_the_process_is_refused(schema: Any, document: Any, fits: bool) -> None:
+    """Security 1: the library holds the lock of the interpreter; the second of these took 36 seconds."""
     found = DocumentSchema(schema, strict=False).violations(msgspec.json.encode(document))
 
     assert [one["keyword"] for one in found] == ([] if fits else ["effort"])
@@ -197,7 +197,7 @@ def test_a_document_that_would_hold_up_all_others_is_refused(schema: Any, docume
 
 @pytest.mark.parametrize("bound", ["multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"])
 def test_numbers_that_take_long_to_compare_are_counted_first(bound: str) -> None:
-    """Security 1: the library writes out each digit, and nobody else is served meanwhile."""
+    """Security 1: the library writes out each digit, and no other request is served meanwhile."""
     checked = DocumentSchema({"properties": {"l": {"items": {bound: 0.01}}}}, strict=False)
 
     def keywords(number: str, times: int) -> set[str]:
@@ -212,8 +212,8 @@ def test_numbers_that_take_long_to_compare_are_counted_first(bound: str) -> None
     assert keywords("19.99", 100_000) == {"effort"}
 
 
-def test_a_bound_far_from_one_is_counted_too() -> None:
-    """Security 1: each value is compared with it digit by digit."""
+def test_a_very_large_or_small_bound_is_counted_too() -> None:
+    """Security 1: each value is compared with the bound digit by digit."""
     ordinary = DocumentSchema({"properties": {"l": {"items": {"maximum": 1 << 53}}}}, strict=False)
     assert not ordinary.violations(b'{"l":[%s]}' % b",".join([b"5"] * 300_000))
 
@@ -221,6 +221,6 @@ def test_a_bound_far_from_one_is_counted_too() -> None:
     assert [one["keyword"] for one in checked.violations(b'{"l":[%s]}' % b",".join([b"5"] * 10_000))] == ["effort"]
 
 
-def test_digits_that_no_double_has_are_not_written_out() -> None:
-    """Security 1: of -1e-9999 alone it took some milliseconds."""
+def test_tiny_decimals_are_read_as_doubles() -> None:
+    """Security 1: -1e-9999 alone took some milliseconds."""
     assert read_exactly(b"[-1e-9999,4.02,1e300]") == [0.0, Decimal("4.02"), 1e300]

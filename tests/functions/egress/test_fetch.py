@@ -98,7 +98,7 @@ async def test_a_name_is_looked_up_once_and_the_connection_goes_to_what_was_chec
 
     first = await fetch(functions, at(net, "/", "rebinding.test"))
     asked = list(resolver.asked)
-    await functions.desk.fetcher.pools["prj_one"].aclose()  # so that the next needs a connection of its own
+    await functions.host_calls.fetcher.pools["prj_one"].aclose()  # so that the next needs a connection of its own
     second = await fetch(functions, at(net, "/", "rebinding.test"))
 
     assert (first["status"], asked) == (200, ["rebinding.test"])
@@ -276,7 +276,7 @@ async def test_an_aborted_fetch_lets_go_of_the_connection(functions: FunctionsSe
     answer = await call(functions, "f")
 
     assert answer.json == ["TimeoutError", "TimeoutError"]
-    await until(lambda: not functions.desk.under_way and net.ended == net.connections)
+    await until(lambda: not functions.host_calls.under_way and net.ended == net.connections)
 
 
 async def test_a_fetch_ends_with_its_call(functions: FunctionsService, net: Site) -> None:
@@ -284,7 +284,7 @@ async def test_a_fetch_ends_with_its_call(functions: FunctionsService, net: Site
 
     assert (await call(functions, "f")).json == 1
 
-    await until(lambda: not functions.desk.under_way and net.ended == net.connections)
+    await until(lambda: not functions.host_calls.under_way and net.ended == net.connections)
 
 
 async def test_a_client_that_leaves_ends_the_fetch_that_answers_it(functions: FunctionsService, net: Site) -> None:

@@ -24,8 +24,9 @@ from bunbase.functions.sandbox.switch import Sandbox, Switch
 from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers import zygote as zygote_module
-from bunbase.functions.workers.deployment import Deployment, Program, Request, Said
+from bunbase.functions.workers.deployment import Deployment, Request, Said
 from bunbase.functions.workers.launch import RUNTIME
+from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.starter import Starter
 from bunbase.functions.workers.worker import Owner, Worker
 from bunbase.functions.workers.zygote import Zygote

@@ -11,7 +11,7 @@ from bunbase.contracts.triggers import NewJob, TriggerKind
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store.claims import LOOKED_AT
-from bunbase.functions.store.jobs import Entry
+from bunbase.functions.store.jobs import JobRow
 from bunbase.pkg.ids import new_id
 from tests.functions.calls import bundle
 from tests.rooms import member_caller, secret_caller
@@ -48,7 +48,7 @@ async def test_a_small_project_is_served_though_others_have_waited_longer(functi
 async def test_the_longest_due_of_those_that_may_run_is_claimed_however_many_stand_in_front(
     functions: FunctionsService, backlog: int
 ) -> None:
-    store, later = functions.stores.jobs, functions.clock.now() + timedelta(hours=2)
+    store, later = functions.stores.jobs, functions.runner.clock.now() + timedelta(hours=2)
     for project in ("prj_busy", "prj_late", "prj_not_yet", "prj_soon"):
         await functions.deploy(member_caller(project), "f", bundle("() => {}"))
     await due(functions, "prj_busy", backlog, later - timedelta(hours=1))
@@ -66,9 +66,9 @@ async def test_the_longest_due_of_those_that_may_run_is_claimed_however_many_sta
 
 async def due(functions: FunctionsService, project: str, count: int, at: datetime) -> list[str]:
     """Add jobs that this server does not run yet."""
-    entries = [Entry(new_id("job"), "f", TriggerKind.JOB, b"null", None, 0, at, 5) for _ in range(count)]
+    entries = [JobRow(new_id("job"), "f", TriggerKind.JOB, b"null", None, 0, at, 5) for _ in range(count)]
     for entry in entries:
-        await functions.stores.jobs.add(project, entry, functions.clock.now())
+        await functions.stores.jobs.add(project, entry, functions.runner.clock.now())
     return [entry.id for entry in entries]
 
 

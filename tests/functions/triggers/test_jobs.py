@@ -13,8 +13,8 @@ from bunbase.contracts.triggers import JobNotDead, JobNotFound, JobStatus, NewJo
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
-from bunbase.functions.store.jobs import Stored
-from bunbase.functions.triggers import runner as runner_module
+from bunbase.functions.store.jobs import StoredJob
+from bunbase.functions.triggers import records
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge
@@ -74,7 +74,7 @@ async def test_a_version_that_vanishes_before_its_job_begins_costs_no_attempt(
     functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deploy(functions, "mail", SAY)
-    real, tries = functions.runner.start, 0
+    real, tries = functions.runner.attempts.start, 0
 
     async def gone_at_first(deployment: Deployment, what: Request) -> Call:
         nonlocal tries
@@ -83,8 +83,8 @@ async def test_a_version_that_vanishes_before_its_job_begins_costs_no_attempt(
             raise FunctionNotFound("This version was deleted.")
         return await real(deployment, what)
 
-    monkeypatch.setattr(functions.runner, "start", gone_at_first)
-    monkeypatch.setattr(runner_module, "POSTPONE", timedelta(0))
+    monkeypatch.setattr(functions.runner.attempts, "start", gone_at_first)
+    monkeypatch.setattr(records, "POSTPONE", timedelta(0))
 
     await enqueue(functions, "mail", {"to": "ada"})
 
@@ -186,7 +186,7 @@ async def test_a_job_whose_key_comes_free_at_this_moment_is_added(
     jobs = functions.stores.jobs
     by_key = jobs.by_key
 
-    async def just_too_late(project: str, function: str, key: str) -> Stored | None:
+    async def just_too_late(project: str, function: str, key: str) -> StoredJob | None:
         await functions.delete_job(MEMBER, before.id)
         return await by_key(project, function, key)
 

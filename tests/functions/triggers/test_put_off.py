@@ -130,7 +130,7 @@ async def test_a_change_whose_document_stays_out_of_reach_is_a_dead_letter_in_th
     functions: FunctionsService, rooms: Rooms, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", "() => 1", on=[{"collection": "posts"}])
-    functions.runner.bundoc = Absent()
+    functions.runner.attempts.bundoc = Absent()
     await rooms[Bundoc].put(SERVER, "posts", "a", b"{}", NO_PRECONDITION)
     await put_off(functions, "unreachable")
 

@@ -43,7 +43,7 @@ async def test_old_runs_and_dead_letters_are_deleted_and_waiting_jobs_are_not(
     _, second = await dead_letters(functions, 2)
 
     clock.advance(DAY_SECONDS)
-    await functions.delete_old_runs()
+    await functions.run_retention.delete_old()
 
     assert [job.id for job in await jobs_of(functions)] == [waiting.id, second.id]
     assert [run.job for run in await runs_of(functions, "f", 1)] == [second.id]
@@ -58,7 +58,7 @@ async def test_a_project_keeps_no_more_runs_and_dead_letters_than_it_may(functio
             await dead_letters(functions, count)
     newest = [job.id for job in (await jobs_of(functions))[-5:]]
 
-    await functions.delete_old_runs()
+    await functions.run_retention.delete_old()
 
     assert [job.id for job in await jobs_of(functions)] == newest
     assert len((await functions.runs(MEMBER, "f", None, None, 500, None)).items) == 100
@@ -70,9 +70,9 @@ async def test_of_very_many_dead_letters_no_more_are_left_than_may_be(functions:
         """
         INSERT INTO jobs (id, project, function, kind, state, payload, depth, created_at, due_at, look_at, attempts)
         SELECT 'job_' || n, $1, 'f', 'change', 'dead', 'null', 9, $2, $2, $2, 5 FROM generate_series(1, 12000) AS n""",
-        PROJECT, functions.clock.now(),
+        PROJECT, functions.runner.clock.now(),
     )  # fmt: skip
 
-    await functions.delete_old_runs()
+    await functions.run_retention.delete_old()
 
     assert [job.id for job in await jobs_of(functions)] == [f"job_{n}" for n in range(11_996, 12_001)]

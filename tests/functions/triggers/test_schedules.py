@@ -40,7 +40,7 @@ def here(tmp_path: Path, database_url: str, clock: ManualClock) -> Site:
 @pytest_asyncio.fixture
 async def other(rooms: Rooms, here: Site, functions: FunctionsService) -> AsyncIterator[FunctionsService]:
     """Another server process on the same PostgreSQL."""
-    async with opened(MODULE, rooms, here, settings=functions.settings) as service:
+    async with opened(MODULE, rooms, here, settings=functions.runner.settings) as service:
         yield service
 
 

@@ -58,7 +58,7 @@ async def test_credit_for_what_was_never_sent_is_a_broken_protocol(payload: byte
     with pytest.raises(BadFrame):
         ends.upload.hear(Frame.BODY_CREDIT, payload)
 
-    assert ends.upload.room == WINDOW_BYTES - 10
+    assert ends.upload.window.left == WINDOW_BYTES - 10
     ends.upload.close()
 
 

@@ -129,7 +129,7 @@ async def test_a_server_prewarms_more_than_a_laptop(rooms: Rooms, here: Site, mo
 async def test_a_worker_that_has_served_long_enough_is_replaced_without_failing_a_call(
     functions: FunctionsService, limit: dict[str, float]
 ) -> None:
-    functions.pool.settings = msgspec.structs.replace(functions.settings, **limit)
+    functions.pool.settings = msgspec.structs.replace(functions.pool.settings, **limit)
     await deploy(functions, "f", PID)
     pids: set[int] = set()
 

@@ -21,7 +21,7 @@ from bunbase.pkg.usage import writer as writer_module
 from bunbase.pkg.usage.batches import Batch, Receipt, hour_of
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Writer
-from tests.pkg.usage.stores import NOON, Adversary, Fate, MemoryLedger
+from tests.pkg.usage.failing_stores import NOON, Adversary, Fate, MemoryLedger
 from tests.seeds import examples
 
 CALLS = Dimension.FN_CALLS

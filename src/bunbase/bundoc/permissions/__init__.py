@@ -1,5 +1,5 @@
-"""Rules at work: one caller before one collection, in every way there is to its documents.
+"""Applies the rules of a collection to a caller, for reads, searches and writes.
 
-The language of rules is `bunbase.bundoc.rules`; here it is asked, before reading, in searches and inside of writes.
-What a caller may not see looks as if it were not there.
+The language of rules is `bunbase.pkg.rules`; `bunbase.bundoc.rules` compiles them for documents. A document that a
+caller may not see looks as if it did not exist.
 """

@@ -1,7 +1,7 @@
-"""One caller before the rules of one collection: what they may do, and what they see of it.
+"""The access of one caller to one collection: which operations the rules allow, and which fields they hide.
 
-Asked in the event loop for one document, in the scanner's thread for many, in the writer's for a write: all the same
-code, with a `lookup` that reads where it stands.
+The same code runs in the event loop for one document, in a scanner's thread for many, and in the writer's thread for a
+write. Each passes a `lookup` that reads in its own transaction.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from bunbase.contracts.bundoc import RuleDenied
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
 
-# what all rules asked in one call may take together, a step being about 0.1 µs: many small ones add up
+# the limit for all rules in one call together, since many small ones add up; a step takes about 0.1 µs
 CALL_STEPS: Final = 2_000_000
-SCAN_STEPS: Final = 10_000_000  # in a thread of its own, over many documents
+SCAN_STEPS: Final = 10_000_000  # for many documents, in a thread
 LOOKUP_STEPS: Final = 50
-# what the event loop does itself before it leaves the rest to a thread: about 2 ms, and 1 ms of reading JSON
+# the limits in the event loop, about 2 ms and 1 ms of reading JSON; beyond them a thread does the work
 LOOP_STEPS: Final = 20_000
 LOOP_BYTES: Final = 64 << 10
-LOOP_MASKED_BYTES: Final = 8 << 10  # of what is read and written at every level: many small objects take 0.7 ms a KiB
+LOOP_MASKED_BYTES: Final = 8 << 10  # of a document that is masked; one with many small objects takes 0.7 ms per KiB
 
-VIEW_BYTES: Final = 8  # of the digest of what is left of a document: it says nothing of what is hidden
-BARE: Final = "0"  # the view of a writer who may not read
+VIEW_BYTES: Final = 8  # of the digest of the visible part of a document; it reveals nothing about hidden fields
+BARE: Final = "0"  # the view of a writer who may not read the document
 
-DENIED: Final = "No rule allows this; a server may do it with the project's secret key."
+DENIED: Final = "No rule allows this; a server can do it with the project's secret key."
 
 
 class Budget:
-    """The steps that rules may take in one call; when they are spent, rules deny."""
+    """The steps that rules may take in one call; after that they deny."""
 
     postpones = False
 
@@ -51,11 +51,11 @@ class Budget:
 
     @property
     def most(self) -> int:
-        """How many steps one evaluation may take."""
+        """The most steps of one evaluation."""
         return MAX_STEPS
 
     def spend(self, inputs: Inputs) -> None:
-        """Count what the last evaluation took."""
+        """Count the steps and lookups of the last evaluation."""
         self.left -= 1 + inputs.steps + inputs.lookups * LOOKUP_STEPS
 
     def read(self, body: bytes) -> None:
@@ -63,16 +63,16 @@ class Budget:
         self.left -= len(body) // BYTES_FOR_A_STEP
 
     def mask(self, body: bytes) -> None:
-        """Hear of a document before fields are taken out of it."""
+        """Count a document before fields are removed from it."""
 
 
 class LoopBudget(Budget):
-    """The event loop's share of one call: beyond it everything is Postponed, and nothing is decided."""
+    """The limits of one call in the event loop. Beyond them it raises Postponed, and nothing is decided."""
 
     postpones = True
 
     def __init__(self) -> None:
-        self.left = LOOP_STEPS  # without super(): 0.3 µs for every read
+        self.left = LOOP_STEPS  # super() would cost 0.3 µs for every read
         self.left_bytes = LOOP_BYTES
 
     @property
@@ -96,7 +96,10 @@ class LoopBudget(Budget):
 
 
 class Access:
-    """`lookup` reads documents whatever rules they have: a rule is the project's own word."""
+    """One caller, one collection and its rules.
+
+    `lookup` in the methods ignores the rules of the documents that it reads: the project itself wrote the rule.
+    """
 
     def __init__(
         self, caller: Caller, collection: str, rules: RuleSet, now: datetime, budget: Budget | None = None
@@ -117,11 +120,12 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> bool:
+        """True if the rule of the operation allows it; `next` is the document after the write."""
         rule = self.rules.rules.get(op)
         return rule is not None and self._decided(rule, self.inputs(op, id, lookup, doc, next))
 
     def shown(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> StoredDocument:
-        """Give the document without what this caller may not see."""
+        """Return the document without the fields that are hidden from this caller."""
         hidden = self.hidden(op, lookup, stored)
         if not hidden:
             return stored
@@ -129,21 +133,21 @@ class Access:
         return without(stored, hidden)
 
     def hidden(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> list[str]:
-        """Name the fields of this document that the caller may not see; a rule that fails hides."""
+        """Return the paths of this document that are hidden from the caller; a rule that fails hides its path."""
         if not self.rules.hidden:
             return []
         inputs = self.inputs(op, stored.id, lookup, stored)
         return [path for path, rule in self.rules.hidden.items() if not self._denies(rule, inputs)]
 
     def undecided(self, op: Operation) -> list[str]:
-        """Name the fields that may be hidden from this caller in some document."""
+        """Return the paths that may be hidden from this caller in some document."""
         return self.undecided_about(self.about(op))
 
     def undecided_about(self, inputs: Inputs) -> list[str]:
         return [path for path, rule in self.rules.hidden.items() if not rule.never(inputs)]
 
     def about(self, op: Operation, in_loop: bool = False) -> Inputs:
-        """Return the inputs of a rule that has not seen a document yet. `in_loop`: it is asked for a moment at most."""
+        """Return the inputs of a rule without a document. `in_loop`: with the limits of the event loop."""
         request = {"op": op, "collection": self.collection}
         most = LOOP_STEPS if in_loop else MAX_STEPS
         return Inputs(auth=self.auth, now=self.now, request=request, most=most, postpones=in_loop)
@@ -156,7 +160,7 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> RuleDenied:
-        """Give the refusal; it says why only to who may know."""
+        """Return the refusal; the reason is included only for callers who may know it."""
         return RuleDenied(DENIED, **self.why(op, id, lookup, doc, next))
 
     def why(
@@ -167,7 +171,7 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> dict[str, Any]:
-        """Give the rule and the value of each of its parts, for a caller who asked for that and may know."""
+        """Return the rule and the values of its parts, for a caller who asked for them and may know them; else {}."""
         if not self.caller.explain:
             return {}
         rule = self.rules.rules.get(op)
@@ -201,7 +205,7 @@ class Access:
         )
 
     def _fields(self, stored: StoredDocument) -> dict[str, Any]:
-        """Read a document once, however many rules ask about it."""
+        """Return the fields of a document; it is read once for all rules."""
         if self.read is None or self.read[0] is not stored:
             self.budget.read(stored.body)
             self.read = (stored, seen_fields(stored))
@@ -227,14 +231,17 @@ class Access:
 
 
 def bound_by_rules(caller: Caller) -> bool:
-    """Say whether rules decide for this caller; the secret key may do everything. Raises: RuleDenied."""
+    """True if rules decide for this caller. The secret key may do everything.
+
+    Raises: RuleDenied for callers who have no access to documents.
+    """
     match caller.kind:
         case CallerKind.SECRET:
             return False
         case CallerKind.PUBLISHABLE:
             return True
         case CallerKind.DEVELOPER:
-            raise RuleDenied("Use the project's secret key: documents are not open to developers' tokens.")
+            raise RuleDenied("Use the project's secret key: tokens of developers have no access to documents.")
         case _:
             raise RuleDenied(DENIED)
 
@@ -246,14 +253,15 @@ def without(stored: StoredDocument, hidden: list[str]) -> StoredDocument:
 
 
 def bare(stored: StoredDocument) -> StoredDocument:
-    """Give the system fields alone: what a writer hears of a document that they may not read."""
+    """Return only the system fields: the answer to a writer who may not read the document."""
     return StoredDocument(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
 
 
 def as_sql(access: Access, about: Inputs) -> tuple[Condition | None, bool, bool]:
-    """Give the list rule for this caller: its condition, whether it must be asked again, whether it allows nothing.
+    """Return the list rule for this caller: its condition, whether the rule must still decide about each document, and
+    whether it allows no document at all.
 
-    Raises: RuleDenied where there is no list rule.
+    Raises: RuleDenied if there is no list rule.
     """
     filter = access.rules.filter(about)
     if filter is None:

@@ -1,4 +1,4 @@
-"""Rules over many documents: the list rule becomes part of the search, hidden fields part of no answer."""
+"""Applies rules to searches: the list rule narrows the search, and hidden fields are removed from the answers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from bunbase.pkg import effort
 from bunbase.pkg.errors import DeadlineExceeded
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
-LOOP_NODES: Final = 400  # of the rules that are looked at: each takes about 5 µs to become SQL
-BYTES_FOR_A_NODE: Final = 1000  # of JSON, which take as long to read
+LOOP_NODES: Final = 400  # of the rules involved; translating a node to SQL takes about 5 µs
+BYTES_FOR_A_NODE: Final = 1000  # translating a node takes as long as reading this many bytes of JSON
 
 
 async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[Path, str]] = ()) -> Search:
-    """Return the search as it is for this caller; `access` is None if no rule binds it. A thread does it if the rules
-    are long, or take long for this caller.
+    """Return the search narrowed by the rules for this caller; a thread does it if the rules are long or slow.
 
-    `named`: more paths whose values the answer depends on, and where they stand in the query.
-    Raises: RuleDenied where there is no list rule, InvalidQuery for what depends on a field that may be hidden.
+    `access`: None if no rule binds the caller. `named`: further paths on which the answer depends, with their places
+    in the query.
+    Raises: RuleDenied if there is no list rule, InvalidQuery if the query depends on a field that may be hidden.
     """
     if access is None:
         return search
@@ -54,7 +54,8 @@ def _narrowed(search: Search, access: Access, about: Inputs, named: Iterable[tup
         implied=implied,
         all_implied=rule.is_all_implied(about),
         words=rule.words(about),
-        nothing=nothing or NOTHING in conjuncts(implied),  # it implies every index's filter: none may be looked into
+        nothing=nothing
+        or NOTHING in conjuncts(implied),  # NOTHING implies the filter of every index, so no index may be read for it
         residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
         shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
     )
@@ -73,13 +74,16 @@ def _shown(access: Access, stored: StoredDocument, lookup: Lookup) -> StoredDocu
 
 
 def _check_budget(access: Access) -> None:
-    """Raises: DeadlineExceeded. A document must not be left out because those before it took long."""
+    """Stop a search whose budget is spent: documents must not be left out because earlier ones took long.
+
+    Raises: DeadlineExceeded.
+    """
     if access.budget.spent:
-        raise DeadlineExceeded("The rules of this collection take too long over so many documents: simplify them.")
+        raise DeadlineExceeded("The rules of this collection take too long for so many documents: simplify them.")
 
 
 def _check_hidden(hidden: Iterable[str], search: Search, named: Iterable[tuple[Path, str]]) -> None:
-    """Refuse what would tell of a hidden field's value by which documents come, and in which order."""
+    """Refuse a query whose result or order would reveal the value of a hidden field. Raises: InvalidQuery."""
     secret = [tuple(path.split(".")) for path in hidden]
     if not secret:
         return
@@ -97,9 +101,14 @@ def _check_hidden(hidden: Iterable[str], search: Search, named: Iterable[tuple[P
 
 
 def _searched(text: TextSearch | None) -> list[tuple[Path, str]]:
-    """Raises: InvalidQuery where it is not said which fields are searched: a hidden one might be among them."""
+    """Return the paths of a text search.
+
+    Raises: InvalidQuery if the search names no fields, since a hidden one could be among them.
+    """
     if text is None:
         return []
     if not text.fields:
-        raise InvalidQuery('Some fields may be hidden from you: name those to search, {"fields":[…]}.', path="/where")
+        raise InvalidQuery(
+            'Some fields may be hidden from you: list the fields to search, {"fields":[…]}.', path="/where"
+        )
     return [(tuple(field.split(".")), "/where") for field in text.fields]

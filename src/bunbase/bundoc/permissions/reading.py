@@ -1,4 +1,4 @@
-"""Rules before one document is shown: to who reads it, and to who has just written it."""
+"""Applies rules to one document before it is shown to a reader, or to the writer of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def missing(collection: str, id: str) -> DocumentNotFound:
 
 
 def read_document(access: Access, id: str, lookup: Lookup) -> StoredDocument:
-    """Raises: DocumentNotFound, whether it is missing or denied."""
+    """Return the document as the caller sees it. Raises: DocumentNotFound if it is missing or denied."""
     stored = lookup(access.collection, id)
     if stored is None:
         raise missing(access.collection, id)
@@ -24,7 +24,7 @@ def read_document(access: Access, id: str, lookup: Lookup) -> StoredDocument:
 
 
 def answered(access: Access, written: StoredDocument, lookup: Lookup) -> StoredDocument:
-    """Give what a writer may see of what they wrote; the system fields at least."""
+    """Return the written document as its writer may see it; at least the system fields."""
     if not access.may("get", written.id, lookup, written):
         return bare(written)
     return access.shown("get", lookup, written)

@@ -1,4 +1,4 @@
-"""Rules tried out: what would be decided, and why, without a document being read or written on the way."""
+"""Tests rules with cases that a developer sends: the decision and the reason for each. No document is written."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ class SystemFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`documents`: what look-ups find, in place of what is stored. `now`: in place of the time it is."""
+    """One request to decide.
+
+    `documents`: the documents that lookups find instead of the stored ones. `now`: the time instead of the current one.
+    """
 
     collection: str
     op: Operation
@@ -61,13 +64,13 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OneCase(Case, frozen=True, forbid_unknown_fields=True):
-    """`rules`: in place of those that are saved."""
+    """A single case. `rules`: used instead of the saved rules."""
 
     rules: Rules | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`rules`: by collection, in place of those that are saved."""
+    """Several cases. `rules`: by collection, used instead of the saved rules."""
 
     cases: tuple[Case, ...]
     rules: dict[str, Rules] | None = None
@@ -75,7 +78,7 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """`hidden`: the fields of `doc` that this caller may not see."""
+    """The result of one case. `hidden`: the fields of `doc` that are hidden from the caller."""
 
     allowed: bool
     trace: list[Step]
@@ -83,15 +86,15 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def read_batch(sent: bytes) -> tuple[Batch, bool]:
-    """Give the cases, and whether there are several by intent. Raises: Malformed, TooLarge, InvalidInput."""
+    """Parse the cases; return also True if they were sent as a list. Raises: Malformed, TooLarge, InvalidInput."""
     if len(sent) > MAX_BYTES:
-        raise TooLarge(f"Cases are at most {MAX_BYTES} bytes; send them in parts.")
+        raise TooLarge(f"Cases have at most {MAX_BYTES} bytes; send them in parts.")
     try:
         whole = msgspec.json.decode(sent)
         several = isinstance(whole, dict) and "cases" in whole
         batch = msgspec.convert(whole, Batch) if several else _alone(msgspec.convert(whole, OneCase))
     except msgspec.ValidationError as error:
-        _refuse("", f"This is no case for rules: {error}.")
+        _refuse("", f"This is not a valid case: {error}.")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
     _check(batch, several)
@@ -99,7 +102,7 @@ def read_batch(sent: bytes) -> tuple[Batch, bool]:
 
 
 class Trial:
-    """A batch at its rules. Raises in `run`: InvalidInput when the cases take too long."""
+    """Runs a batch of cases against its rules."""
 
     def __init__(self, batch: Batch, rules: Mapping[str, RuleSet], now: datetime) -> None:
         self.batch = batch
@@ -107,7 +110,7 @@ class Trial:
         self.rules = rules
         self.budget = Budget()
         self.coverage = {
-            (collection, name): Coverage(rule)
+            (collection, name): Coverage(rule.source, rule.tree)
             for collection, ruleset in rules.items()
             for name, rule in (*ruleset.rules.items(), *((f"hidden/{p}", r) for p, r in ruleset.hidden.items()))
         }
@@ -173,9 +176,9 @@ def _caller(who: Who | None) -> Caller:
 
 
 def _stored(fields: Fields, id: str, now: datetime) -> StoredDocument:
-    """Make a document of a case's fields; system fields that are left out are as of a new document.
+    """Return a document with the fields of a case; missing system fields are those of a new document.
 
-    Raises: InvalidInput for system fields that no document has.
+    Raises: InvalidInput for system fields that are not valid.
     """
     own = {name: value for name, value in fields.items() if not name.startswith("_")}
     created = fields.get("_created", rfc3339(now))
@@ -183,7 +186,7 @@ def _stored(fields: Fields, id: str, now: datetime) -> StoredDocument:
     try:
         system = msgspec.convert(ours | {name: fields[name] for name in fields.keys() - own.keys()}, SystemFields)
     except msgspec.ValidationError as error:
-        _refuse("", f"This is no document: {error}.")
+        _refuse("", f"This is not a valid document: {error}.")
     return StoredDocument(system._id, system._rev, system._created, system._updated, msgspec.json.encode(own))
 
 
@@ -194,25 +197,29 @@ def _alone(case: OneCase) -> Batch:
 
 def _check(batch: Batch, several: bool) -> None:
     if not 1 <= len(batch.cases) <= MAX_CASES:
-        _refuse("/cases", f"There are 1 to {MAX_CASES} cases.")
+        _refuse("/cases", f"Send 1 to {MAX_CASES} cases.")
     if len(batch.rules or {}) > MAX_COLLECTIONS:
-        _refuse("/rules", f"There are at most {MAX_COLLECTIONS} collections.")
+        _refuse("/rules", f"Send rules for at most {MAX_COLLECTIONS} collections.")
     for collection in batch.rules or {}:
         check_collection(collection)
     for number, case in enumerate(batch.cases):
         at = f"/cases/{number}" if several else ""
         check_collection(case.collection)
         if case.id and not ID.fullmatch(case.id):
-            _refuse(f"{at}/id", "A document's id is 1 to 64 letters, digits, _ or -.")
+            _refuse(f"{at}/id", "The id of a document has 1 to 64 letters, digits, _ or -.")
         if batch.rules is not None and case.collection not in batch.rules:
-            _refuse(f"{at}/collection", f"There are no rules for {case.collection} among those that were sent.")
+            _refuse(f"{at}/collection", f"The rules that you sent have none for {case.collection}.")
         if (case.doc is None) == (case.op in SEES_DOC):
-            _refuse(f"{at}/doc", f"{case.op} {'needs' if case.op in SEES_DOC else 'takes no'} doc, what is stored.")
+            _refuse(
+                f"{at}/doc", f"{case.op} {'needs' if case.op in SEES_DOC else 'takes no'} doc, the stored document."
+            )
         if (case.next is None) == (case.op in SEES_NEXT):
-            _refuse(f"{at}/next", f"{case.op} {'needs' if case.op in SEES_NEXT else 'takes no'} next, what would be.")
+            _refuse(
+                f"{at}/next", f"{case.op} {'needs' if case.op in SEES_NEXT else 'takes no'} next, the new document."
+            )
         if case.now is not None and not is_moment(case.now):
-            _refuse(f"{at}/now", f"A time is RFC 3339 with its zone, such as {EXAMPLE}.")
+            _refuse(f"{at}/now", f"A time must be RFC 3339 with a zone, such as {EXAMPLE}.")
 
 
 def _refuse(at: str, message: str) -> NoReturn:
-    raise InvalidInput(message, errors=[{"path": at, "message": message}])
+    raise InvalidInput.at(at, message)

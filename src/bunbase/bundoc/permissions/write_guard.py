@@ -1,7 +1,17 @@
-"""Rules before a write, in the transaction that does it. docs/rules.md has the table of what each caller hears.
+"""Applies rules to a write, inside its transaction. docs/rules.md has the table of all answers.
 
-Permission comes before preconditions, and who may not `get` a document hears what they would hear if it were missing:
-neither its revision nor a value in it, and where it can be helped not even that it exists.
+How one write of a caller bound by rules runs:
+
+1. The writer reads the stored document and calls `WriteGuard.outcome` in the same transaction. A check before the
+   transaction would be a race: the owner of a document could change between the check and the write.
+2. The rule of the operation decides first, with the stored document as `doc` and the result of the write as `next`.
+3. Only then the precondition (`If-Match`, `if_rev`) is checked. In the other order, a caller without permission could
+   find out the revision of any document by trying.
+4. A refusal is worded by what the caller may see. If they may not `get` the document, the answer is that of a missing
+   document (docs/decisions/0017-what-is-denied-looks-missing.md).
+
+An update of a hidden field could reveal it: symptoms and cures are described at `_otherwise`, `_seeks_hidden` and
+`refused`.
 """
 
 from __future__ import annotations
@@ -24,22 +34,22 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.rules.values import timestamp
 
-INDEX: Final = re.compile("[0-9]+")  # of an element, which hidden paths do not name
+INDEX: Final = re.compile("[0-9]+")  # the index of an element; paths of hidden fields do not contain any
 
-moment: Final = lru_cache(64)(timestamp)  # one for all writes of a batch: 5 µs to read
+moment: Final = lru_cache(64)(timestamp)  # all writes of a batch have the same time; reading it takes 5 µs
 
 
 class WriteGuard:
-    """Made for one call; all its steps share one budget, for the writer serves others too."""
+    """The guard of one call. All its steps share one budget, because other calls wait for the writer meanwhile."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
         self.budget = Budget()
 
     def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> StoredDocument | None:
+        """Return the document to store, None for a deletion. Raises: a Problem if the write is refused."""
         if self.budget.spent:
-            message = "The rules of this commit take too long: send it in parts."
-            raise InvalidInput(message, errors=[{"path": "/writes", "message": message}])
+            raise InvalidInput.at("/writes", "The rules of this commit take too long: send it in parts.")
         access = Access(self.caller, collection, terms.rules, moment(met.now), self.budget)
         turn = _Turn(access, met, lookup)
         match write:
@@ -66,7 +76,10 @@ class WriteGuard:
         now: str,
         lookup: Lookup,
     ) -> NoReturn:
-        """A document that was sent whole is known to its sender; of one that is changed, parts may be hidden."""
+        """Raise the refusal of a write by schema or index, worded by what the caller may see.
+
+        A caller who sent the whole document knows it; after a change, parts of it may be hidden from the caller.
+        """
         if before is None or not isinstance(write, Patch | Update):
             raise problem
         access = Access(self.caller, collection, terms.rules, moment(now), self.budget)
@@ -78,7 +91,7 @@ class WriteGuard:
 
 
 class _Turn:
-    """One write."""
+    """One write of a caller to one document."""
 
     def __init__(self, access: Access, met: Met, lookup: Lookup) -> None:
         self.access = access
@@ -87,7 +100,7 @@ class _Turn:
         self.lookup = lookup
 
     def create(self, write: Create | Put) -> StoredDocument | None:
-        """Ask with what would be, whether or not something stands in its way."""
+        """Ask the rule about the new document first, even if a document with this id exists."""
         new = begun(write, self.met)
         if not self.access.may("create", write.id, self.lookup, next=new):
             raise self.access.denied("create", write.id, self.lookup, next=new)
@@ -126,9 +139,11 @@ class _Turn:
         return self.before is None or self.access.may("get", write.id, self.lookup, self.before)
 
     def _otherwise(self, write: Put | Patch | Update, before: StoredDocument, visible: bool) -> list[StoredDocument]:
-        """Give what it would be if each `$min` and `$max` of what the caller may not see had taken hold.
+        """Return the documents that would result if `$min` and `$max` of hidden fields had changed them.
 
-        The rule must allow that as well: else a rule that such a field stays as it is would tell how they compare.
+        Symptom: with the rule `next.salary == doc.salary`, the update `{"$max": {"salary": 5000}}` is allowed only if
+        the hidden salary is at least 5000, so a caller could find it by trying. So the rule must also allow the update
+        as if it were `$set`.
         """
         if not isinstance(write, Update) or not any(change.operator in ("$min", "$max") for change in write.changes):
             return []
@@ -137,7 +152,7 @@ class _Turn:
         return [] if changes == write.changes else [self._changed(Update(write.id, changes, write.when, 0), before)]
 
     def _seeks_hidden(self, write: Put | Patch | Update, before: StoredDocument) -> bool:
-        """Return whether elements would be taken out by what the caller may not see of them: those left would tell."""
+        """True if `$pull` has a condition on hidden fields: the elements that remain would reveal them."""
         if not isinstance(write, Update):
             return False
         sought = [one for one in write.changes if one.operator == "$pull" and bytes(one.value)[:1] == b"{"]
@@ -145,16 +160,19 @@ class _Turn:
         return any(_meet(pointer(one.path), path) for one in sought for path in hidden)
 
     def _changed(self, write: Put | Patch | Update, before: StoredDocument) -> StoredDocument:
-        """Give what would be stored. Why it cannot be may tell of fields that the caller may not see."""
+        """Return the document after the write, whatever its precondition.
+
+        An error goes through `refused`, because its text could reveal hidden fields.
+        """
         try:
             after = outcome(msgspec.structs.replace(write, when=NO_PRECONDITION), self.met)
         except Problem as problem:
             self.refused(problem, write, before)
-        assert after is not None  # none of these deletes
+        assert after is not None  # only Delete returns None
         return after
 
     def refused(self, problem: Problem, write: Put | Patch | Update, before: StoredDocument) -> NoReturn:
-        """Tell why it cannot be done in words about what the caller may see, or not at all."""
+        """Raise the problem with only those errors that are about visible fields; if there are none, deny the write."""
         if not self._visible(write):
             self._as_missing(write)
         hidden = self.access.hidden("get", self.lookup, before)
@@ -165,16 +183,16 @@ class _Turn:
         raise self.access.denied("update", write.id, self.lookup, before, before) from None
 
     def _checked(self, write: Write, visible: bool) -> StoredDocument | None:
-        """Do it if its precondition holds; what is stored instead is for those who may see it."""
+        """Return the outcome if the precondition holds. The stored revision is told only to callers who may see it."""
         try:
             return outcome(write, self.met)
         except StaleRevision:
             if visible:
                 raise
-            raise StaleRevision("The document is not as your precondition says.") from None
+            raise StaleRevision("The document does not meet your precondition.") from None
 
     def _as_missing(self, write: Write) -> StoredDocument | None:
-        """Answer as if nothing were stored; only a check can pass so, and it changes nothing."""
+        """Answer as if the document did not exist. Only a Check can pass here, and it changes nothing."""
         try:
             outcome(write, Met(None, self.met.now))
         except Problem as problem:
@@ -188,12 +206,12 @@ def _only_new(when: Precondition) -> bool:
 
 
 def _apart_from(hidden: list[str], errors: list[Violation]) -> list[Violation]:
-    """Give what is wrong elsewhere; what is said of an object may be about a hidden field in it."""
+    """Return the errors that do not concern hidden fields. An error of an object may concern a hidden field in it."""
     return [one for one in errors if not any(_meet(one["path"], path) for path in hidden)]
 
 
 def _meet(place: str, hidden: str) -> bool:
-    """Return whether the place, a JSON Pointer, lies in or around the hidden path, through whatever lists."""
+    """True if the place, a JSON Pointer, is at, inside or above the hidden path; indexes of lists are ignored."""
     named, names = _names(place), _names(pointer(tuple(hidden.split("."))))
     return all(one == other for one, other in zip(named, names, strict=False))
 
@@ -203,7 +221,10 @@ def _names(place: str) -> list[str]:
 
 
 def _taking_hold(change: Change, hidden: list[str] | None) -> Change:
-    """`hidden`: None where all is."""
+    """Return `$min` or `$max` of a hidden field as `$set`, other changes unchanged.
+
+    `hidden`: None if all fields are hidden.
+    """
     if change.operator not in ("$min", "$max"):
         return change
     if hidden is not None and not any(_meet(pointer(change.path), path) for path in hidden):

@@ -1,4 +1,5 @@
-"""Queries on documents, as pure functions: read a filter, turn it into SQL or a predicate, order, plan, aggregate.
+"""Queries on documents as pure functions: parse a filter, translate it to SQL or a predicate, sort, plan, aggregate.
 
-Nothing here touches a file or knows an engine's tables. The meaning is MongoDB's; docs/queries.md says where not.
+No function here touches a file or knows the tables of an engine. The meaning is that of MongoDB; docs/queries.md lists
+the differences.
 """

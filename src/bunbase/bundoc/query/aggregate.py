@@ -1,7 +1,7 @@
-"""Values over groups of documents: `{"total":{"$sum":"price"},"n":{"$count":true}}`.
+"""Aggregates values over groups of documents: `{"total":{"$sum":"price"},"n":{"$count":true}}`.
 
-A field is followed through objects only. $sum and $avg take numbers, $min and $max what is not null, in the order
-of `query.order`; $countDistinct counts different values, null and missing left out. Sums of integers are exact.
+Paths lead through objects only. $sum and $avg use numbers; $min and $max use all values that are not null, in the order
+of `query.order`; $countDistinct counts different values without null and missing ones. Sums of integers are exact.
 """
 
 from __future__ import annotations
@@ -32,41 +32,41 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct):
-    """`found`: per value, what its documents hold."""
+    """One group. `found`: for each aggregated value, the contents of its field in the documents of the group."""
 
     keys: list[Any]
     found: list[list[Any]]
 
 
 def parse_values(text: bytes, group: tuple[str, ...]) -> tuple[Value, ...]:
-    """Raises: InvalidQuery."""
+    """Parse the aggregated values. Raises: InvalidQuery."""
     if len(text) > MAX_BYTES:
-        refuse("/values", f"values is at most {MAX_BYTES} bytes.")
+        refuse("/values", f"values has at most {MAX_BYTES} bytes.")
     try:
         values = msgspec.json.decode(text, type=dict[str, dict[str, Any]])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        refuse("/values", 'values is an object, such as {"total":{"$sum":"price"}}.')
+        refuse("/values", 'values must be an object, such as {"total":{"$sum":"price"}}.')
     if not 1 <= len(values) <= MAX_VALUES:
         refuse("/values", f"Name 1 to {MAX_VALUES} values.")
     return tuple(_value(name, said, group) for name, said in values.items())
 
 
 def parse_group(group: tuple[str, ...]) -> tuple[Path, ...]:
-    """Raises: InvalidQuery."""
+    """Parse the paths that documents are grouped by. Raises: InvalidQuery."""
     if len(group) > MAX_GROUP_FIELDS or len(set(group)) < len(group):
         refuse("/group", f"Group by at most {MAX_GROUP_FIELDS} fields, each named once.")
     return tuple(parse_path(dotted, f"/group/{number}") for number, dotted in enumerate(group))
 
 
 def is_count(values: tuple[Value, ...]) -> bool:
-    """Say whether nothing is wanted but how many documents there are."""
+    """True if only the number of documents is wanted."""
     return all(value.operator == "$count" for value in values)
 
 
 def aggregated(
     documents: Iterable[StoredDocument], names: tuple[str, ...], group: tuple[Path, ...], values: tuple[Value, ...]
 ) -> list[dict[str, Any]]:
-    """Give an object for each group, ordered by what it is grouped by. Raises: InvalidQuery for too many groups."""
+    """Return one object for each group, sorted by the group. Raises: InvalidQuery if there are too many groups."""
     groups: dict[bytes, Group] = {}
     if not group:
         groups[b""] = Group([], [[] for _ in values])
@@ -77,7 +77,7 @@ def aggregated(
         at = b"".join(key(one) for one in keys)
         if at not in groups:
             if len(groups) == MAX_GROUPS:
-                refuse("/group", f"These are more than {MAX_GROUPS} groups: narrow the filter.")
+                refuse("/group", f"There are more than {MAX_GROUPS} groups: narrow the filter.")
             groups[at] = Group(keys, [[] for _ in values])
         for value, found in zip(values, groups[at].found, strict=True):
             found.append(single(document, value.path))
@@ -89,18 +89,18 @@ def _value(name: str, said: dict[str, Any], group: tuple[str, ...]) -> Value:
     if not 1 <= len(name) <= MAX_NAME or name in group or holds_control(name):
         refuse(
             at,
-            f"A value has a name of 1 to {MAX_NAME} characters, no control characters among them, that no field of the "
-            "group has.",
+            f"The name of a value has 1 to {MAX_NAME} characters and no control characters, and is not a field of the "
+            "group.",
         )
     if len(said) != 1:
-        refuse(at, 'A value is one operator, such as {"$sum":"price"}.')
+        refuse(at, 'A value has exactly one operator, such as {"$sum":"price"}.')
     ((operator, of),) = said.items()
     if operator == "$count":
         if of is not True:
             refuse(at, "$count takes true.")
         return Value(name, operator, ())
     if operator not in COMPUTE:
-        refuse(f"{at}/{operator}", f"{operator} is not understood; there are $count {' '.join(sorted(COMPUTE))}.")
+        refuse(f"{at}/{operator}", f"{operator} is not known; the operators are $count {' '.join(sorted(COMPUTE))}.")
     return Value(name, operator, parse_path(of, f"{at}/{operator}"))
 
 

@@ -1,4 +1,4 @@
-"""Conditions in SQL over the rows of a collection, made from filters and from rules."""
+"""Conditions in SQL on the rows of a collection. Filters and rules are translated to them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
-MATCHES_FUNCTION: Final = "bundoc_matches"  # pattern, text as a blob → 0 or 1
+MATCHES_FUNCTION: Final = "bundoc_matches"  # (pattern, text as a blob) → 0 or 1
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """SQL that stands behind WHERE, over a row `d` with the columns id, rev, created, updated and body.
+    """SQL for WHERE, on a row `d` with the columns id, rev, created, updated and body.
 
-    Its value is 1, 0 or NULL. A condition made from a rule is NULL where the rule fails (CEL's error).
+    Its value is 1, 0 or NULL. The condition of a rule is NULL if the rule ends in an error of CEL.
     """
 
     sql: str

@@ -1,4 +1,4 @@
-"""The place of a key may already say enough of its document: then neither filter nor rule need be asked."""
+"""Decides whether keys of an index prove that a document matches, so that the document need not be read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from bunbase.bundoc.query.plan import Plan
 
 
 def covered(plan: Plan, where: Filter) -> bool:
-    """True if every document that stands in the plan's ranges fulfils the filter.
+    """True if every document in the ranges of the plan matches the filter.
 
-    Only pins are exact: the bounds of a range are generous, and a document that met an array stands in several places.
+    Only tests of equality are exact. The bounds of a range are wider than the filter, and a document with an array
+    has several keys, so that one key does not prove the filter.
     """
     index = plan.index
     return index is not None and not index.many and implies([*plan.said, *conjuncts(index.where)], where)

@@ -1,4 +1,4 @@
-"""What a filter says, as a tree. `path` is a dotted path in parts; the empty path is the value at hand itself."""
+"""The tree of a filter. `path` is a dotted path in parts; the empty path is the current value itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_INTEGER: Final = (1 << 63) - 1
 
 
 class Node(msgspec.Struct, frozen=True, tag=True):
-    """One proposition about a document."""
+    """One statement about a document."""
 
 
 class And(Node, frozen=True):
@@ -31,7 +31,7 @@ class Not(Node, frozen=True):
 
 
 class Compare(Node, frozen=True):
-    """Some value at the path, an element of an array too, is of the same type and compares so."""
+    """A value at the path, or an element of an array there, has the type of `value` and the order `op` to it."""
 
     path: Path
     op: Op
@@ -39,7 +39,7 @@ class Compare(Node, frozen=True):
 
 
 class Same(Node, frozen=True):
-    """Some value at the path equals an object or array: the same fields in the same order."""
+    """A value at the path equals an object or array: it has the same fields in the same order."""
 
     path: Path
     key: bytes
@@ -57,7 +57,7 @@ class StartsWith(Node, frozen=True):
 
 
 class Matches(Node, frozen=True):
-    """A string at the path, or in an array there, has a part that matches. `beginning`: how all such strings begin."""
+    """A string at the path, or in an array there, matches. All strings that match start with `beginning`."""
 
     path: Path
     pattern: str
@@ -74,7 +74,10 @@ class Size(Node, frozen=True):
 
 
 class Element(Node, frozen=True):
-    """One element of an array at the path fulfils `part`, whose paths start at it. `objects`: only objects can."""
+    """An element of an array at the path matches `part`, whose paths start at the element.
+
+    `objects`: only elements that are objects can match.
+    """
 
     path: Path
     part: Filter
@@ -88,5 +91,5 @@ NOTHING: Final = Or(())
 
 
 def number(value: float) -> int | float:
-    """Give the number as it is compared: an integer of 64 bits, else the nearest double."""
+    """Return the number as comparisons see it: an integer of 64 bits, otherwise the nearest double."""
     return value if isinstance(value, float) or MIN_INTEGER <= value <= MAX_INTEGER else float(value)

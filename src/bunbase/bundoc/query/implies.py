@@ -1,4 +1,4 @@
-"""Whether a filter implies another: certain when it says yes; where it says no, that may be for want of cleverness."""
+"""Decides whether one filter implies another. "True" is certain; "False" may only mean that no proof was found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from bunbase.bundoc.query.filters import And, Compare, Element, Exists, Filter, Matches, Or, Same, Size, StartsWith
 from bunbase.bundoc.query.predicate import COMPARE, same_type
 
-# a value that passes the first sign and its bound also passes the second, if the bounds compare so
+# for two signs: the comparison of their bounds under which a value that passes the first also passes the second
 TIGHTER: Final = {
     (">", ">"): ge, (">", ">="): ge, (">=", ">="): ge, (">=", ">"): gt,
     ("<", "<"): le, ("<", "<="): le, ("<=", "<="): le, ("<=", "<"): lt,
@@ -23,7 +23,7 @@ def conjuncts(where: Filter) -> list[Filter]:
 
 
 def implies(tests: Sequence[Filter], wanted: Filter) -> bool:
-    """Say whether every document that passes all tests fulfils what is wanted."""
+    """True if every document that passes all tests surely matches the filter `wanted`."""
     return all(_follows(tests, one) for one in conjuncts(wanted))
 
 
@@ -34,7 +34,7 @@ def _follows(tests: Sequence[Filter], wanted: Filter) -> bool:
 
 
 def _one_implies(test: Filter, wanted: Filter) -> bool:
-    if repr(test) == repr(wanted):  # == takes true for 1
+    if repr(test) == repr(wanted):  # with ==, True would equal 1
         return True
     match test:
         case Or():
@@ -50,7 +50,7 @@ def _one_implies(test: Filter, wanted: Filter) -> bool:
 
 
 def _within(test: Compare, wanted: Compare) -> bool:
-    """The same value that passes one passes the other, so arrays change nothing."""
+    """True if a value that passes `test` also passes `wanted`. It is the same value, so arrays make no difference."""
     if not same_type(test.value, wanted.value):
         return False
     if test.op == "=":

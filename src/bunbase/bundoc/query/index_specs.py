@@ -1,4 +1,4 @@
-"""Indexes as they are asked for: checked, and named where they have no name."""
+"""Checks the indexes that a caller asks for, and names those without a name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bunbase.contracts.collections import IndexSpec
 from bunbase.pkg.errors import InvalidInput
 
 MAX_INDEXES: Final = 32
-MAX_TEXT_INDEXES: Final = 4  # each write of a document cuts its text into words for each
+MAX_TEXT_INDEXES: Final = 4  # each write of a document splits its text into words for each of them
 MAX_WEIGHT: Final = 1000.0
 
 
 def named_indexes(indexes: tuple[IndexSpec, ...]) -> tuple[IndexSpec, ...]:
-    """Check what is asked for, and name what has no name after its fields. Raises: InvalidInput."""
+    """Check the indexes; one without a name is named after its fields. Raises: InvalidInput."""
     if len(indexes) > MAX_INDEXES:
         _invalid("/indexes", f"A collection has at most {MAX_INDEXES} indexes.")
     if sum(index.type == "text" for index in indexes) > MAX_TEXT_INDEXES:
@@ -38,15 +38,15 @@ def named_indexes(indexes: tuple[IndexSpec, ...]) -> tuple[IndexSpec, ...]:
         except InvalidQuery as problem:
             _invalid(str(problem.extra["path"]), problem.detail)
         if not COLLECTION.fullmatch(name):
-            _invalid(f"{at}/name", "An index is named [a-z][a-z0-9_]{0,62}.")
+            _invalid(f"{at}/name", "The name of an index must match [a-z][a-z0-9_]{0,62}.")
         if name in named:
-            _invalid(f"{at}/name", f"Two indexes are named {name}.")
+            _invalid(f"{at}/name", f"Two indexes have the name {name}.")
         named[name] = msgspec.structs.replace(index, name=name)
     return tuple(named.values())
 
 
 def _checked_name(index: IndexSpec, at: str) -> str:
-    """Raises: InvalidQuery, InvalidInput."""
+    """Check the fields of an index and return its name. Raises: InvalidQuery, InvalidInput."""
     fields = _text_fields(index, at) if index.type == "text" else _key_fields(index, at)
     return index.name or _plain("_".join(field.replace("-", "desc_") for field in fields))
 
@@ -57,7 +57,7 @@ def _key_fields(index: IndexSpec, at: str) -> list[str]:
             _invalid(f"{at}/{name}", f'{name} is for text indexes: add "type":"text".')
     order = parse_sort(index.fields, f"{at}/fields")
     if not index.fields or len(order.fields) < len(index.fields):
-        _invalid(f"{at}/fields", "An index has 1 to 8 fields; _id needs none.")
+        _invalid(f"{at}/fields", "An index has 1 to 8 fields; _id needs no index.")
     return [str(field) for field in order.fields]
 
 
@@ -66,19 +66,19 @@ def _text_fields(index: IndexSpec, at: str) -> list[str]:
         _invalid(f"{at}/fields", f"A text index has 1 to {MAX_FIELDS} fields, each named once.")
     for number, field in enumerate(index.fields):
         if parse_path(field, f"{at}/fields/{number}")[0] in SYSTEM or field.startswith("-"):
-            _invalid(f"{at}/fields/{number}", "A text index holds fields of the document, and has no order.")
+            _invalid(f"{at}/fields/{number}", "A text index cannot have system fields, or - before a field.")
     if index.unique:
         _invalid(f"{at}/unique", "A text index cannot be unique.")
     for field, weight in index.weights.items():
         if field not in index.fields:
-            _invalid(f"{at}/weights/{field}", "A weight belongs to a field of the index.")
+            _invalid(f"{at}/weights/{field}", "A weight must belong to a field of the index.")
         if not math.isfinite(weight) or not 0 < weight <= MAX_WEIGHT:
-            _invalid(f"{at}/weights/{field}", f"A weight is above 0 and at most {MAX_WEIGHT:g}.")
+            _invalid(f"{at}/weights/{field}", f"A weight must be above 0 and at most {MAX_WEIGHT:g}.")
     return ["text", *index.fields]
 
 
 def _plain(name: str) -> str:
-    """Make a valid name, the same for the same fields and different for others."""
+    """Return a valid name for an index: the same fields have the same name, other fields have another."""
     lowered = "".join(one if one.isascii() and one.isalnum() else "_" for one in name.lower()).strip("_")
     if lowered == name and COLLECTION.fullmatch(name):
         return name
@@ -86,4 +86,4 @@ def _plain(name: str) -> str:
 
 
 def _invalid(at: str, message: str) -> NoReturn:
-    raise InvalidInput(message, errors=[{"path": at, "message": message}])
+    raise InvalidInput.at(at, message)

@@ -1,7 +1,8 @@
-"""One total order over all values, as bytes that compare the same way: sorting, indexes and cursors share it.
+"""A total order over all values, as bytes that compare like the values. Sorting, indexes and cursors use it.
 
-missing and null < numbers < strings < objects < arrays < false < true, as in MongoDB. Numbers compare by value,
-strings by code point, objects by their fields in order. Each key ends itself: keys may be joined.
+The order is that of MongoDB: missing and null < numbers < strings < objects < arrays < false < true. Numbers compare by
+value, strings by code point, objects by their fields in order. No key is the beginning of another, so keys can be
+joined.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ END: Final = b"\x00\x00"
 MORE: Final = b"\x01"  # before each element, so that a shorter list sorts first
 INVERTED: Final = bytes(range(255, -1, -1))
 
-# A longer key keeps its beginning and a digest of the whole: cursors stay short. Values that agree in so many bytes
-# are ordered in some fixed way, and are still told apart.
+# A longer key is cut to its first KEPT bytes and a digest of the whole, so that cursors stay short. Values that agree
+# in these bytes still have different keys; their order is fixed but has no meaning.
 MAX_KEY: Final = 512
 KEPT: Final = 480
 
 
 def key(value: Any) -> bytes:
-    """Give the whole key: equal keys, equal values."""
+    """Return the whole key. Two values are equal if and only if their keys are."""
     match value:
         case None:
             return NULL
@@ -43,7 +44,7 @@ def key(value: Any) -> bytes:
 
 
 def watched_key(value: Any, tick: Callable[[int], None]) -> bytes:
-    """As `key`; `tick` hears of the values that are gone through, and may raise what ends it."""
+    """Return the same as `key`. `tick` is called with the number of values read, and may raise to stop."""
     match value:
         case dict():
             fields: list[bytes] = []
@@ -67,12 +68,12 @@ def short_key(value: Any) -> bytes:
 
 
 def inverted(key: bytes) -> bytes:
-    """Give the key that sorts the other way round."""
+    """Return the key for the reverse order."""
     return key.translate(INVERTED)
 
 
 def _number(value: float) -> bytes:
-    """The nearest double, then how far an integer beyond 2^53 lies from it."""
+    """Return the bytes of the nearest double, then the distance of an integer beyond 2^53 from it."""
     nearest = float(value) or 0.0  # -0.0 is 0
     (bits,) = struct.unpack(">Q", struct.pack(">d", nearest))
     rest = value - int(nearest) if isinstance(value, int) else 0

@@ -1,4 +1,4 @@
-"""Read `where`, a filter in MongoDB's words. What is not understood is refused by its path, never ignored."""
+"""Parses `where`, a filter in MongoDB's language. Unknown parts are never ignored: they are refused with their path."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ from bunbase.pkg.patterns import (
 from bunbase.pkg.patterns import MAX_BYTES as MAX_BYTES_KEPT
 
 MAX_LEVELS: Final = 16
-MAX_TERMS: Final = 200  # operators and listed values, all together
-MAX_NODES: Final = 1000  # filters within filters, and values within the objects and lists that are compared with
-MAX_PATTERNS: Final = 10  # each reads every string it meets
-MAX_PROGRAM: Final = 8000  # instructions of all patterns of a query together: 3 ms to compile them
+MAX_TERMS: Final = 200  # operators and listed values together
+MAX_NODES: Final = 1000  # nested filters, and values inside objects and lists that fields are compared with
+MAX_PATTERNS: Final = 10  # each pattern reads every string at its path
+MAX_PROGRAM: Final = 8000  # instructions of all patterns of a query together; compiling them takes 3 ms
 MAX_PATH_PARTS: Final = 8
 MAX_PATH_CHARACTERS: Final = 500
 MAX_BYTES: Final = 64 << 10
 
-# what takes as long as reading so many bytes of JSON
+# the work of one, compared with reading this many bytes of JSON
 BYTES_FOR_A_NODE: Final = 150
 BYTES_FOR_AN_INSTRUCTION: Final = 20
 
@@ -59,32 +59,32 @@ COMPARISONS: Final[dict[str, Op]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte
 
 
 def parse_where(text: bytes | None, at: str = "/where", kept: bool = False) -> Filter:
-    """Read a filter; it searches no text. `kept`: it is of an index that exists. Raises: InvalidQuery."""
+    """Parse a filter without `$search`. `kept`: the filter belongs to an existing index. Raises: InvalidQuery."""
     return EVERYTHING if text is None else Reader(kept).document(decode_where(text, at), at, 1)
 
 
 def decode_where(text: bytes, at: str = "/where") -> Any:
-    """Raises: InvalidQuery."""
+    """Decode the JSON of a filter. Raises: InvalidQuery."""
     if len(text) > MAX_BYTES:
-        refuse(at, f"A filter is at most {MAX_BYTES} bytes.")
+        refuse(at, f"A filter has at most {MAX_BYTES} bytes.")
     try:
         effort.note(len(text))
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        refuse(at, f'{at.rpartition("/")[2]} is a JSON object, such as {{"status":"done"}}.')
+        refuse(at, f'{at.rpartition("/")[2]} must be a JSON object, such as {{"status":"done"}}.')
 
 
 def parse_path(dotted: Any, at: str) -> Path:
-    """Raises: InvalidQuery."""
+    """Parse a dotted path, such as `address.city`. Raises: InvalidQuery."""
     if not isinstance(dotted, str) or not dotted or len(dotted) > MAX_PATH_CHARACTERS:
-        refuse(at, f"A path is 1 to {MAX_PATH_CHARACTERS} characters, such as address.city.")
+        refuse(at, f"A path has 1 to {MAX_PATH_CHARACTERS} characters, such as address.city.")
     parts = tuple(dotted.split("."))
     if len(parts) > MAX_PATH_PARTS or not all(parts):
         refuse(at, f"A path has at most {MAX_PATH_PARTS} parts, none of them empty.")
     if any(part.startswith("$") or '"' in part or "\\" in part or not part.isprintable() for part in parts):
-        refuse(at, "No part of a path begins with $ or holds quotes, backslashes or control characters.")
+        refuse(at, "The parts of a path cannot begin with $ or contain quotes, backslashes or control characters.")
     if parts[0].startswith("_") and (parts[0] not in SYSTEM or len(parts) > 1):
-        refuse(at, f"Of the system's fields there are {', '.join(sorted(SYSTEM))}.")
+        refuse(at, f"The only system fields are {', '.join(sorted(SYSTEM))}.")
     return parts
 
 
@@ -93,10 +93,10 @@ def refuse(at: str, why: str) -> NoReturn:
 
 
 class Reader:
-    """Reads one filter, and counts its terms."""
+    """Parses one filter and counts its terms."""
 
     def __init__(self, kept: bool = False) -> None:
-        """`kept`: the filter is of an index that exists: it was checked when it was made."""
+        """`kept`: the filter belongs to an existing index and was checked when that was created."""
         self.kept = kept
         self.terms = 0
         self.nodes = 0
@@ -117,9 +117,9 @@ class Reader:
         }
 
     def document(self, where: Any, at: str, level: int) -> Filter:
-        """Read a filter on a whole document or on an object inside one."""
+        """Parse a filter on a whole document or on an object inside a document."""
         if not isinstance(where, dict):
-            refuse(at, "A filter is an object.")
+            refuse(at, "A filter must be an object.")
         self._deeper(at, level)
         self._node(at)
         return _all_of([self._entry(name, value, f"{at}/{_escaped(name)}", level) for name, value in where.items()])
@@ -133,9 +133,9 @@ class Reader:
             case "$nor":
                 return Not(Or(self._several(value, at, level)))
             case "$search":
-                refuse(at, "$search stands at the top of a query's filter, once, beside everything else.")
+                refuse(at, "$search is allowed once, at the top level of a query's filter.")
             case _ if name.startswith("$"):
-                refuse(at, f"{name} is not understood here; a filter knows $and, $or and $nor beside fields.")
+                refuse(at, f"{name} is not known here; a filter has fields, $and, $or and $nor.")
             case _:
                 path = parse_path(name, at)
                 if not _has_operators(value):
@@ -144,7 +144,7 @@ class Reader:
 
     def _several(self, value: Any, at: str, level: int) -> tuple[Filter, ...]:
         if not isinstance(value, list) or not value:
-            refuse(at, "This takes a list of filters, at least one.")
+            refuse(at, "This must be a list of at least one filter.")
         return tuple(self.document(part, f"{at}/{number}", level + 1) for number, part in enumerate(value))
 
     def _field(self, path: Path, operators: dict[str, Any], at: str, level: int) -> Filter:
@@ -158,7 +158,7 @@ class Reader:
             return self._compare(path, COMPARISONS[name], value, at)
         if name not in self.operators:
             known = " ".join(sorted([*self.operators, *COMPARISONS, "$options"]))
-            refuse(at, f"{name} is not understood; a field knows {known}.")
+            refuse(at, f"{name} is not known; the operators of a field are {known}.")
         return self.operators[name](path, value, at, level)
 
     def _compare(self, path: Path, op: Op, value: Any, at: str) -> Filter:
@@ -187,9 +187,9 @@ class Reader:
 
     def _equals(self, path: Path, value: Any, at: str, level: int) -> tuple[Filter, ...]:
         if not isinstance(value, list):
-            refuse(at, "This takes a list of values.")
+            refuse(at, "This must be a list of values.")
         if any(_has_operators(one) for one in value):
-            refuse(at, "The values of this list hold no operators.")
+            refuse(at, "The values of this list cannot contain operators.")
         return tuple(self._equal(path, one, f"{at}/{number}", level) for number, one in enumerate(value))
 
     def _exists(self, path: Path, value: Any, at: str, level: int) -> Filter:
@@ -211,13 +211,13 @@ class Reader:
         return StartsWith(path, value)
 
     def _regex(self, path: Path, value: Any, at: str, level: int) -> Filter:
-        """`value`: the pattern, or the pattern and its options."""
+        """Parse `$regex`; `value` is the pattern, or a pair of the pattern and its options."""
         self._count(at)
         text, flags = value if isinstance(value, tuple) else (value, "")
         if not isinstance(text, str):
-            refuse(at, "$regex takes a pattern, a string.")
+            refuse(at, "$regex takes a pattern as a string.")
         if len(text) > MAX_PATTERN:
-            refuse(at, f"A pattern is at most {MAX_PATTERN} characters.")
+            refuse(at, f"A pattern has at most {MAX_PATTERN} characters.")
         self.patterns += 1
         if self.patterns > MAX_PATTERNS:
             refuse(at, f"A filter has at most {MAX_PATTERNS} patterns.")
@@ -226,7 +226,7 @@ class Reader:
             pattern(text, most)
             self._compiled(pattern(whole := with_flags(text, flags), most), at)
         except InvalidPattern as refused:
-            refuse(at, f"RE2, which matches in linear time, refuses this pattern: {refused}.")
+            refuse(at, f"RE2, which matches in linear time, does not accept this pattern: {refused}.")
         return Matches(path, whole, "" if set(flags) & {"i", "m"} else literal_beginning(text))
 
     def _not(self, path: Path, value: Any, at: str, level: int) -> Filter:
@@ -248,9 +248,8 @@ class Reader:
         self.program += found.size
         effort.note(found.size * BYTES_FOR_AN_INSTRUCTION)
         if self.program > MAX_PROGRAM and not self.kept:
-            refuse(
-                at, f"The patterns of a filter make {MAX_PROGRAM} instructions at most: repeat less, or fewer classes."
-            )
+            why = f"The patterns of this filter compile to more than {MAX_PROGRAM} instructions: use fewer repetitions."
+            refuse(at, why)
 
     def _node(self, at: str, nodes: int = 1) -> None:
         self.nodes += nodes
@@ -259,7 +258,7 @@ class Reader:
             refuse(at, f"A filter has at most {MAX_NODES} parts and values.")
 
     def _values(self, value: Any, at: str) -> None:
-        """Count the values within a value, before a key is made of them."""
+        """Count the values inside a value before its key is built."""
         if isinstance(value, dict | list):
             self._node(at, len(value))
             for inner in value.values() if isinstance(value, dict) else value:
@@ -273,14 +272,14 @@ class Reader:
 
 
 def _joined_options(operators: dict[str, Any], at: str) -> dict[str, Any]:
-    """Put `$options` to its `$regex`."""
+    """Join `$options` with its `$regex`."""
     if "$options" not in operators:
         return operators
     flags = operators["$options"]
     if "$regex" not in operators:
-        refuse(f"{at}/$options", "$options stands beside $regex.")
+        refuse(f"{at}/$options", "$options needs $regex in the same object.")
     if not isinstance(flags, str) or set(flags) - set(FLAGS) or len(set(flags)) < len(flags):
-        refuse(f"{at}/$options", "$options are letters of i (case), m (lines), s (. takes line ends), each once.")
+        refuse(f"{at}/$options", "$options are letters of i (case), m (lines), s (. matches line ends), each once.")
     rest = {name: value for name, value in operators.items() if name != "$options"}
     return {**rest, "$regex": (operators["$regex"], flags)}
 
@@ -294,5 +293,5 @@ def _has_operators(value: Any) -> bool:
 
 
 def _escaped(name: str) -> str:
-    """RFC 6901."""
+    """Return the name as a part of a JSON Pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")

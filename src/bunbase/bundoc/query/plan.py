@@ -1,13 +1,19 @@
-"""Which index serves a query: fixed rules on filter, order and indexes alone, so that every engine decides alike.
+"""Chooses the index for a query, by fixed rules on filter, order and indexes, so that every engine chooses alike.
 
-An index is the better the more of its first fields the filter pins to a value; then a range on its next field; then
-the result's order. An index of some documents serves only filters that imply its own.
-Ranges are generous at their ends: the whole filter is checked again on every document they give.
+How an index is chosen:
 
-A caller bound by a rule must not learn from how long a search takes what stands in documents that the rule denies. So
-the filter and the order choose a place in an index only if every document there is one that the rule allows. Anywhere
-else the rule alone chooses, with what the filter says of `_id` and `_created` and what it says in the rule's own words
-(docs/decisions/0032).
+1. A filter on `_id` with one or several values is served by the ids themselves.
+2. Otherwise the best index is the one whose first fields the filter sets equal to values ("pins"), as many as possible;
+   then one with a range on its next field; then a partial index, whose own filter the query must imply; then one that
+   has the order of the result.
+3. The ranges of keys are slightly wider than the filter. The whole filter is checked again on every document in them.
+
+A caller bound by a rule must not learn from the duration of a search what denied documents contain. Symptom: with an
+index on `salary`, a query for `salary = 5000` is slow only if somebody denied to the caller earns 5000, even though the
+answer is empty. So the filter and the order of such a caller choose ranges in an index only if the rule allows every
+document there (`admits`). Otherwise the rule alone chooses, together with tests of `_id` and `_created`, and with tests
+in the filter that the rule makes too (`told`). The price is that some queries need another index
+(docs/decisions/0032-the-rule-is-asked-first.md).
 """
 
 from __future__ import annotations
@@ -25,15 +31,18 @@ from bunbase.bundoc.query.sort import Order, SortField
 ALL_ABOVE: Final = b"\xff" * 40
 PRIMARY: Final = "_id"
 
-# How many documents came into being between two moments shows in any walk by `_id`, which is the order of pages.
+# Tests of these fields reveal nothing new: pages are in the order of `_id`, which already shows when documents were
+# created.
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
-Rank = tuple[int, int, int, int]  # fields pinned, a range, only some documents, the order for nothing
+Rank = tuple[int, int, int, int]  # pinned fields; 1 for a range; 1 for a partial index; 1 for the order of the result
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """The rule that binds a caller: all that it allows fulfils `implied`. `exact`: of documents without an array on its
-    paths, the rule allows those that fulfil it, and no other. `words`: the tests of single fields that the rule makes.
+    """The list rule that binds a caller.
+
+    `implied`: a filter that all allowed documents match. `exact`: among documents that have no array on its paths, the
+    rule allows exactly those that match `implied`. `words`: the tests of single fields in the rule.
     """
 
     implied: Filter
@@ -42,9 +51,11 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """`many`: some document has met an array here, so that one document may stand in several places. `where`: which
-    documents it knows; `plain`: none of them has met an array on a path of `where`, so that it says of each what a rule
-    of the same words would.
+    """An index, as the planner sees it.
+
+    `many`: a document in it has an array on a path of the fields, so a document may have several entries.
+    `where`: the filter of a partial index. `plain`: no document in it has an array on a path of `where`, so that
+    `where` means the same as a rule with the same tests.
     """
 
     name: str
@@ -56,17 +67,20 @@ class Index(msgspec.Struct, frozen=True):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """Keys from `low` on that are less than `high`."""
+    """The keys from `low` (included) to `high` (excluded)."""
 
     low: bytes = b""
     high: bytes = ALL_ABOVE
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`index`: None is the order of ids. `pinned`: what all keys begin with. `ordered`: the result's order comes free;
-    `backwards`: by reading the keys from the last to the first. `said`: what the keys there say of a document, if the
-    index has met no array. `by_id`: the documents must not be met in the order of the keys: where a search stops would
-    tell of the order of those that the caller may not see.
+    """The index and the ranges that serve a search.
+
+    `index`: None for the table itself, which is sorted by id. `pinned`: the beginning of all keys in the ranges.
+    `ordered`: the keys have the order of the result. `backwards`: they have it when read from last to first.
+    `said`: tests that every document in the ranges passes, if the index met no array.
+    `by_id`: documents must be read in the order of their ids, not of the keys. Otherwise the point at which a search
+    stops would reveal the order of documents that the caller may not see.
     """
 
     index: Index | None
@@ -79,6 +93,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None = None) -> Plan:
+    """Return the best plan for a search."""
     tests, known = conjuncts(where), told(where, bound)
     best = _primary(known, order)
     if best.ranges != (Range(),):
@@ -92,7 +107,7 @@ def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound |
 
 
 def told(where: Filter, bound: Bound | None) -> list[Filter]:
-    """Return what may choose a place that holds documents which the caller may not see."""
+    """Return the tests that may choose ranges even if these contain documents hidden from the caller."""
     if bound is None:
         return conjuncts(where)
     said = {repr(word) for word in bound.words}
@@ -101,10 +116,11 @@ def told(where: Filter, bound: Bound | None) -> list[Filter]:
 
 
 def admits(plan: Plan, bound: Bound) -> bool:
-    """True if the rule allows every document that stands in the plan's ranges.
+    """True if the rule allows every document in the ranges of the plan.
 
-    The keys there, and the index's own filter, say it in the words of filters, which hold for "one of the elements" as
-    well. A rule's words do not: no document of the index may have met an array on the paths of what says it.
+    The keys and the filter of the index must prove this. But a filter `tags = "a"` matches an array that contains "a",
+    while the same test in a rule does not. So the proof holds only if no document of the index has an array on the
+    paths involved.
     """
     index = plan.index
     if index is None or index.many or not bound.exact:
@@ -113,7 +129,7 @@ def admits(plan: Plan, bound: Bound) -> bool:
 
 
 def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
-    """Give the tests that pin the first fields of the index to a value, in their order."""
+    """Return the tests that set the first fields of the index equal to a value, in the order of the fields."""
     pins: list[Compare] = []
     for field in index.order.fields:
         pin = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
@@ -124,12 +140,12 @@ def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
 
 
 def listing(tests: Sequence[Filter], path: Path) -> Or | None:
-    """Give the test that lists the values that ranges of the field are made of."""
+    """Return the test that lists values for the path; each value becomes a range. None if there is no such test."""
     return next((test for test in tests if isinstance(test, Or) and _path_of(test) == path), None)
 
 
 def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str, ...]:
-    """Name the fields of the index that would serve this query; none if no index can."""
+    """Return the fields of an index that would serve this query; none if no index can."""
     if bound is None:
         return _fields_for(conjuncts(where), order)
     tests = [*conjuncts(bound.implied), *conjuncts(where)]
@@ -141,7 +157,10 @@ def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str
 
 
 def _fields_for(tests: list[Filter], order: Order, listed: tuple[Path, ...] = ()) -> tuple[str, ...]:
-    """`listed`: what must stand before the order, for the rule to be said by the keys."""
+    """Return the fields of the wanted index.
+
+    `listed`: fields that must stand before the order, so that the keys prove the rule.
+    """
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
     pinned += listed
     ranged = [path for test in tests if (path := _path_of(test)) is not None and path not in pinned]
@@ -152,7 +171,7 @@ def _fields_for(tests: list[Filter], order: Order, listed: tuple[Path, ...] = ()
 
 
 def _path_of(test: Filter) -> Path | None:
-    """Give the one path that a range or a list of values is about."""
+    """Return the path of a test that makes ranges: a comparison, or a list of values for one path. Else None."""
     if isinstance(test, Compare | StartsWith):
         return test.path
     if isinstance(test, Matches):
@@ -181,7 +200,10 @@ def _primary(tests: list[Filter], order: Order) -> Plan:
 def _bound_with(
     index: Index, tests: list[Filter], known: list[Filter], order: Order, bound: Bound
 ) -> tuple[Plan, Rank] | None:
-    """Let filter and order choose among what the rule allows, else only what is told to anybody."""
+    """Return the plan on this index for a caller bound by a rule.
+
+    Filter and order choose if the rule allows every document in the ranges, otherwise only `known` does.
+    """
     found = _with(index, [*conjuncts(bound.implied), *tests], order)
     if found is not None and admits(found[0], bound):
         return found
@@ -199,7 +221,7 @@ def _is_told(fields: Sequence[SortField]) -> bool:
 
 
 def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] | None:
-    """Return the place in the index where the documents stand that pass the tests, None if some may not be in it."""
+    """Return the plan with the ranges of the index for these tests. None if the index may lack some documents."""
     if not implies(tests, index.where):
         return None
     pins = pinning(index, tests)
@@ -227,7 +249,7 @@ def _reversed(order: Order) -> Order:
 def _ranges(
     field: SortField, tests: list[Filter], listed: Or | None, prefix: bytes, many: bool
 ) -> tuple[Range, ...] | None:
-    """Give the ranges of one field that the filter allows, None if it allows all."""
+    """Return the ranges of one field that contain all matches; None if the tests do not limit the field."""
     if listed is not None:
         points = {short_key(part.value) for part in listed.parts if isinstance(part, Compare)}
         return tuple(sorted((_range(field, point, point, prefix) for point in points), key=lambda one: one.low))
@@ -235,7 +257,7 @@ def _ranges(
     compared = [test for test in about if isinstance(test, Compare | StartsWith | Matches)]
     if not compared:
         return None
-    # each bound of an array may be met by another element: then only one of them can be used
+    # different elements of an array may pass the two bounds of a range, so only one bound can be used
     bounds = [_bounds(test) for test in (compared[:1] if many else compared)]
     return (_range(field, max(low for low, _ in bounds), min(high for _, high in bounds), prefix),)
 
@@ -255,7 +277,7 @@ def _bounds(test: Compare | StartsWith | Matches) -> tuple[bytes, bytes]:
 
 
 def _range(field: SortField, low: bytes, high: bytes, prefix: bytes) -> Range:
-    """Cover all keys that begin with `low`, with `high`, or lie between."""
+    """Return the range of all keys from those that begin with `low` to those that begin with `high`."""
     if field.descending:
         low, high = inverted(high), inverted(low)
     return Range(prefix + low, prefix + high + ALL_ABOVE)

@@ -1,4 +1,4 @@
-"""The meaning of a filter, in Python: what the SQL must agree with."""
+"""The meaning of a filter in Python. The SQL of a filter must agree with it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMPARE: Final = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 def matches(where: Filter, value: Any) -> bool:
-    """Say whether the document, system fields included, or the value at hand fulfils the filter."""
+    """True if the value matches the filter. It is a document with its system fields, or a value inside a document."""
     match where:
         case And():
             return all(matches(part, value) for part in where.parts)
@@ -66,7 +66,7 @@ def matches(where: Filter, value: Any) -> bool:
 
 
 def reached(value: Any, path: Path) -> Iterator[Any]:
-    """Give what the path leads to, through every object of the arrays on its way; MISSING where an object lacks it."""
+    """Yield the values at the path, through objects in arrays on the way; MISSING if an object lacks the field."""
     if not path:
         yield value
         return
@@ -81,7 +81,7 @@ def reached(value: Any, path: Path) -> Iterator[Any]:
 
 
 def candidates(value: Any, path: Path) -> Iterator[Any]:
-    """Give what a comparison looks at: what the path leads to, and the elements of an array there."""
+    """Yield the values that a comparison looks at: the values at the path, and the elements of arrays there."""
     for found in reached(value, path):
         if found is MISSING:
             continue
@@ -91,7 +91,7 @@ def candidates(value: Any, path: Path) -> Iterator[Any]:
 
 
 def elements(value: Any, path: Path) -> Iterator[Any]:
-    """Return what a path leads to, in place of an array its elements: what an index knows a document by."""
+    """Yield the values by which an index finds a document: those at the path, or the elements of an array there."""
     for found in reached(value, path):
         if isinstance(found, list):
             yield from found
@@ -100,7 +100,7 @@ def elements(value: Any, path: Path) -> Iterator[Any]:
 
 
 def single(value: Any, path: Path) -> Any:
-    """Give the one value that sorting and grouping take: through objects only, None where there is none."""
+    """Return the value for sorting and grouping: the path leads through objects only. None if there is no value."""
     for part in path:
         if not isinstance(value, dict):
             return None
@@ -138,7 +138,7 @@ def _is_null(value: Any, path: Path) -> bool:
 
 
 def paths_of(where: Filter, above: Path = ()) -> Iterator[Path]:
-    """Yield every path that a filter looks at."""
+    """Yield every path that a filter reads."""
     match where:
         case And() | Or():
             for part in where.parts:

@@ -1,4 +1,4 @@
-"""What an engine is asked to find, and what it found."""
+"""A search as an engine receives it, its result, and the limit on the documents it examines."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from bunbase.contracts.collections import IndexSpec
 
 
 class Search(msgspec.Struct, frozen=True):
-    """`after`: the position that the page before ended at. `also`: what a rule allows, ANDed into the filter;
-    `implied`: what follows from it, to choose an index by; `all_implied`: and it says no more than that of documents
-    without an array on its paths; `words`: the tests of single fields that it makes. `residual`: what of the rule must
-    still be asked about each document; `nothing`: it allows none at all. `shown`: makes of a found document what is
-    given back.
+    """A query for one page of documents, narrowed by the list rule of the caller.
 
-    `text`: what a text index must find; `by_score`: the best first, and `order` decides between equals.
+    `after`: the position at which the previous page ended.
+    `limit`: the size of the page; 0 if only the count is wanted.
+    `max_scan`: how many documents may be examined for the page, and as many again for the count.
+    `text`: the search for a text index. `by_score`: best matches first; `order` decides between equal scores.
 
-    `max_scan`: how many documents may be examined for the page, and how many for the count. `limit`: 0 for the count
-    alone.
+    From the list rule, for the caller:
+    `also`: a condition that is joined to the filter with AND.
+    `residual`: the part of the rule that must still be evaluated for each document.
+    `nothing`: the rule allows no document at all.
+    `implied`: a filter that follows from the rule; it helps to choose an index.
+    `all_implied`: `implied` equals the rule for documents that have no array on its paths.
+    `words`: the tests of single fields in the rule.
+    `shown`: removes hidden fields from a document that was found.
     """
 
     where: Filter = EVERYTHING
@@ -47,22 +52,24 @@ class Search(msgspec.Struct, frozen=True):
 
     @property
     def bound(self) -> Bound | None:
-        """Return a filter that all documents allowed by the rule fulfil; None if it allows every document."""
+        """Return the filter that follows from the rule; None if the rule allows every document."""
         if self.also is None and self.residual is None:
             return None
         return Bound(self.implied, self.all_implied, self.words)
 
 
 class Words(msgspec.Struct, frozen=True):
-    """What a text index takes for words and how it was asked, for highlighting."""
+    """The text index and the search, as highlights need them."""
 
     definition: IndexSpec
     sought: TextSearch
 
 
 class Found(msgspec.Struct, frozen=True):
-    """`last`: the position of the last document, if there are `more`. `index`: what served the search. `scores`: of
-    each item, where text was sought.
+    """The result of a search.
+
+    `last`: the position of the last document, if there are `more`. `index`: the index that served the search.
+    `scores`: one for each item of a text search.
     """
 
     items: tuple[StoredDocument, ...] = ()
@@ -81,10 +88,10 @@ def nothing_found(search: Search) -> Found:
 
 
 class ScanBudget:
-    """Counts the documents examined; the same search examines the same documents on every engine.
+    """Counts the documents that a search examines; the same search examines the same documents on every engine.
 
-    A document that the rule denies, or whose time has passed, is looked at and not counted: else a caller could tell
-    from a refusal that it is there. `looks`: how many may be looked at, counted or not, if that is bounded here too.
+    A document that the rule denies, or that has expired, is read but not counted. Otherwise a refusal would show the
+    caller that it exists. `looks`: the limit on documents read, counted or not; None if something else limits them.
     """
 
     def __init__(self, search: Search, plan: Plan, most: int | None = None, looks: int | None = None) -> None:
@@ -95,14 +102,14 @@ class ScanBudget:
         self.examined = 0
 
     def look(self) -> None:
-        """Raises: QueryNeedsIndex, where looks are bounded."""
+        """Count a document that is read. Raises: QueryNeedsIndex after too many, if `looks` has a limit."""
         if self.looks is not None:
             self.looks -= 1
             if self.looks < 0:
                 raise needs_index(self.search, self.plan)
 
     def spend(self, documents: int = 1) -> None:
-        """Raises: QueryNeedsIndex."""
+        """Count examined documents. Raises: QueryNeedsIndex after too many."""
         if documents > self.left:
             self.examined += self.left
             raise needs_index(self.search, self.plan)
@@ -112,20 +119,20 @@ class ScanBudget:
 
 def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
     if search.text is not None:
-        advice = f"More than {search.max_scan} documents hold these words: search for more words at once."
+        advice = f"More than {search.max_scan} documents contain these words: add words to the search."
         return QueryNeedsIndex(advice, index=None)
     fields = list(wanted(search.where, search.order, search.bound))
     used = [str(field) for field in plan.index.order.fields] if plan.index else []
     if not fields or fields == used:
-        advice = "No index makes it smaller: narrow the filter or leave out count."
+        advice = "No index can reduce this: narrow the filter or leave out count."
         if search.bound is not None:
             advice = (
-                "No index serves this filter under the list rule: ask also for what the rule compares, "
+                "No index can serve this filter under the list rule: add the comparisons of the rule to the filter, "
                 "or narrow it by _id or _created."
             )
-        return QueryNeedsIndex(f"This examines more than {search.max_scan} documents. {advice}", index=None)
+        return QueryNeedsIndex(f"This query examines more than {search.max_scan} documents. {advice}", index=None)
     named = ", ".join(fields)
     return QueryNeedsIndex(
-        f"This examines more than {search.max_scan} documents. Add an index on [{named}] to the collection.",
+        f"This query examines more than {search.max_scan} documents. Add an index on [{named}] to the collection.",
         index={"fields": fields},
     )

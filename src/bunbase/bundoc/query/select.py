@@ -1,4 +1,4 @@
-"""Give only some fields of a document, as the bytes they were stored as. `_id` is always among them."""
+"""Selects fields of a document; their bytes stay as they are stored. `_id` is always included."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_FIELDS: Final = 100
 
 
 def parse_select(select: tuple[str, ...] | None) -> tuple[Path, ...] | None:
-    """Raises: InvalidQuery."""
+    """Parse the selected paths. Raises: InvalidQuery."""
     if select is None:
         return None
     if len(select) > MAX_FIELDS:
@@ -32,7 +32,7 @@ def selected(stored: StoredDocument, paths: tuple[Path, ...] | None) -> bytes:
 
 
 def _fields(fields: Fields, paths: tuple[Path, ...]) -> Fields:
-    """Keep the document's own order of fields."""
+    """Return the selected fields in the order of the document."""
     found: Fields = {}
     for name, value in fields.items():
         below = [path[1:] for path in paths if path[0] == name]
@@ -46,7 +46,7 @@ def _fields(fields: Fields, paths: tuple[Path, ...]) -> Fields:
 
 
 def _inside(value: bytes, paths: tuple[Path, ...]) -> bytes | None:
-    """Select inside an object, or inside the objects of an array; of anything else there is nothing inside."""
+    """Select inside an object, or inside the objects of an array; return None for any other value."""
     if value[:1] == b"{":
         return write(_fields(read_fields(value), paths))
     if value[:1] == b"[":

@@ -1,4 +1,4 @@
-"""What a filter looks like without its values: for the log, which must hold nothing of a document."""
+"""The form of a filter without its values, for the log, which must not contain data of documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_DEPTH: Final = 8
 
 
 def shape(where: Any, depth: int = 0) -> str:
-    """Give fields and operators, such as `status = ? and total > ?`."""
+    """Return fields and operators, such as `status = ? and total > ?`."""
     if depth > MAX_DEPTH:
         return "…"
     text = _text(where, depth)

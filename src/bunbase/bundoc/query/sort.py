@@ -1,4 +1,4 @@
-"""The order of a result or of an index: fields, then `_id`, which goes the way of the last field."""
+"""The order of a result or an index: by fields, then by `_id` in the direction of the last field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bunbase.bundoc.query.predicate import MISSING, elements, reached, single
 from bunbase.contracts.bundoc import InvalidDocument
 
 MAX_FIELDS: Final = 8
-MAX_ENTRIES: Final = 1000  # of one document in one index
+MAX_ENTRIES: Final = 1000  # for one document in one index
 
 
 class SortField(msgspec.Struct, frozen=True):
@@ -33,9 +33,12 @@ class Order(msgspec.Struct, frozen=True):
 
 
 def parse_sort(fields: Sequence[str], at: str = "/sort") -> Order:
-    """Read `-_created`, `title`. What follows `_id` orders nothing more. Raises: InvalidQuery."""
+    """Parse fields such as `-_created` or `title`. Fields after `_id` are left out, since ids differ.
+
+    Raises: InvalidQuery.
+    """
     if len(fields) > MAX_FIELDS:
-        refuse(at, f"At most {MAX_FIELDS} fields order a result.")
+        refuse(at, f"A result is sorted by at most {MAX_FIELDS} fields.")
     found: list[SortField] = []
     for number, text in enumerate(fields):
         field = SortField(parse_path(text.removeprefix("-"), f"{at}/{number}"), text.startswith("-"))
@@ -48,7 +51,7 @@ def parse_sort(fields: Sequence[str], at: str = "/sort") -> Order:
 
 
 def position(order: Order, document: Any) -> bytes:
-    """Give where the document stands: bytes that compare as the order says, different for every document."""
+    """Return the position of the document in the order: bytes that compare like the documents and differ for each."""
     keys = (_directed(short_key(single(document, field.path)), field) for field in order.fields)
     return b"".join(keys) + id_key(order, document["_id"])
 
@@ -63,8 +66,9 @@ def id_of(order: Order, key: bytes) -> str:
 
 
 class Entries(msgspec.Struct, frozen=True):
-    """The keys under which an index knows a document, without its id. `many`: it met an array. `own`: those that only
-    one document may have where the index is unique.
+    """The keys of a document in an index, without its id.
+
+    `many`: the index met an array in the document. `own`: the keys that only one document may have in a unique index.
     """
 
     keys: tuple[bytes, ...]
@@ -73,12 +77,14 @@ class Entries(msgspec.Struct, frozen=True):
 
 
 def entries(order: Order, document: Any, unique: bool = False, lenient: bool = False) -> Entries:
-    """Return what an index keeps of the document: an array is known by each of its elements.
+    """Return the entries of the document in an index. An array has one entry for each of its elements.
 
-    Elements that are objects or arrays stand only in unique indexes: no filter looks for them by an index. A key with
-    a null in it, be it missing, null or the place of an empty array, is nobody's own.
-    `lenient`: where they are too many, leave such elements out; files of format 6 and less knew none of them.
-    Raises: InvalidDocument when there are too many.
+    Only unique indexes have entries for elements that are objects or arrays, because no filter finds these by an
+    index. A key that contains a null is not unique: two documents may both lack the field, or have null or an empty
+    array there.
+    `lenient`: if there are too many entries, leave out those of such elements. Files of format 6 and earlier did not
+    have them.
+    Raises: InvalidDocument if there are too many entries.
     """
     many = any(meets_array(document, field.path) for field in order.fields)
     keys = [_field_keys(field, document, whole=unique) for field in order.fields]
@@ -86,7 +92,7 @@ def entries(order: Order, document: Any, unique: bool = False, lenient: bool = F
         keys = [_field_keys(field, document, whole=False) for field in order.fields]
     if (total := _product(keys)) > MAX_ENTRIES:
         message = f"This document would have {total} entries in one index; {MAX_ENTRIES} is the most."
-        raise InvalidDocument(message, errors=[{"path": "", "message": message}])
+        raise InvalidDocument.at("", message)
     joined = tuple([b"".join(parts) for parts in product(*keys)])
     if not unique:
         return Entries(joined, many)
@@ -100,7 +106,7 @@ def _product(keys: list[list[bytes]]) -> int:
 
 
 def _field_keys(field: SortField, document: Any, whole: bool) -> list[bytes]:
-    """`whole`: with those of objects and arrays that are elements."""
+    """Return the keys of one field. `whole`: elements that are objects or arrays have keys too."""
     if not meets_array(document, field.path):
         return [_directed(short_key(single(document, field.path)), field)]
     found = {short_key(one) for one in elements(document, field.path) if whole or not isinstance(one, dict | list)}

@@ -1,7 +1,8 @@
-"""A filter as SQL over a row `d` whose column `body` is the stored JSON: the same meaning as `predicate.matches`.
+"""Translates a filter to SQL with the same meaning as `predicate.matches`.
 
-Every part of it is 0 or 1, never NULL, so that NOT is exact. Values and paths are parameters, never text.
-An array on a path is walked by json_each; whatever is no array is wrapped into one, so that both are one case.
+The SQL reads a row `d` whose column `body` is the stored JSON. Each part yields 0 or 1, never NULL, so that NOT is
+exact. Values and paths are parameters, never text of the statement. An array on a path is read by json_each. Other
+values are wrapped in an array, so that both are one case.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from bunbase.bundoc.query.filters import (
 )
 from bunbase.contracts.bundoc import InvalidQuery
 
-KEY_FUNCTION: Final = "bundoc_key"  # JSON text → the key of `order.key`; SQL itself cannot compare objects
+KEY_FUNCTION: Final = "bundoc_key"  # JSON text → the key by `order.key`; SQL cannot compare objects
 
-MAX_NESTED: Final = 20  # rows of json_each around each other; SQLite takes 24, whatever else the filter holds
+MAX_NESTED: Final = 20  # levels of nested json_each; SQLite allows 24, whatever else the filter contains
 
 COLUMNS: Final = {
     "_id": ("'text'", "d.id"),
@@ -43,8 +44,9 @@ COLUMNS: Final = {
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A value at hand, as SQL: its JSON type, its value, and its JSON where it is an object or array. `level`: how
-    many rows of json_each lie around it.
+    """SQL expressions for the current value: its JSON type, its value, and its JSON if it is an object or array.
+
+    `root`: the value is the whole document. `level`: the number of json_each around it.
     """
 
     type: str
@@ -55,7 +57,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Test(msgspec.Struct, frozen=True):
-    """What a value must pass: be of one of the JSON `types`, and what `sign` says, whose parameters are `values`."""
+    """A test of a value: it has one of the JSON `types` and passes `sign`, SQL whose parameters are `values`."""
 
     types: str
     sign: str
@@ -81,7 +83,7 @@ def joined(word: str, parts: list[Condition]) -> Condition:
 
 
 def _balanced(word: str, parts: list[str]) -> str:
-    """Join in halves: a plain chain is as deep as it is long, and SQLite takes 1000 levels."""
+    """Join the parts as a balanced tree: SQLite allows 1000 levels, and a plain chain has one for each part."""
     if len(parts) == 1:
         return parts[0]
     half = len(parts) // 2
@@ -89,7 +91,7 @@ def _balanced(word: str, parts: list[str]) -> str:
 
 
 class Compiler:
-    """Numbers the rows of json_each, so that none hides another."""
+    """Translates one filter. It numbers the rows of json_each, so that inner names do not hide outer ones."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -127,7 +129,10 @@ class Compiler:
                 assert_never(where)
 
     def _any(self, parts: tuple[Filter, ...], at: Place) -> Condition:
-        """Values that a path may equal are one test: with one for each, 140 are 50 KB of SQL, read for each range."""
+        """Return the SQL of Or. The values that one path may equal become one test.
+
+        With one test for each, 140 values were 50 KB of SQL, which SQLite parsed for each range of the index.
+        """
         listed: dict[tuple[Path, str], list[Scalar]] = {}
         same: dict[Path, list[bytes]] = {}
         others: list[Filter] = []
@@ -150,7 +155,7 @@ class Compiler:
         walked = self._candidate(at, path, lambda found: _compares(test, found))
         if not path or (at.root and path[0] in COLUMNS):
             return walked
-        # nearly always the path meets no array: then one look is enough
+        # the path rarely leads through an array; without one, a single look is enough
         direct = _json_path(path)
         return Condition(
             f"(CASE WHEN json_type({at.json}, ?) IN {test.types} THEN json_extract({at.json}, ?) {test.sign} "
@@ -160,7 +165,7 @@ class Compiler:
         )
 
     def _same(self, path: Path, keys: tuple[bytes, ...], at: Place) -> Condition:
-        """Say whether an object or array at the path has one of the keys."""
+        """Return the test that an object or array at the path has one of the keys."""
         sign = _equals(len(keys))
 
         def equal(found: Place) -> Condition:
@@ -179,7 +184,7 @@ class Compiler:
         return self._whole_array(at, test.path, "json_array_length({json}, ?) = ?", (test.length,))
 
     def _whole_array(self, at: Place, path: Path, test: str, operands: tuple[Any, ...]) -> Condition:
-        """Say whether the path leads to an array that passes `test`; its parameters: its place and the operands."""
+        """Return the test that the path leads to an array that passes `test`, SQL for its path and the operands."""
         if at.root and path[0] in COLUMNS:
             return FALSE
         last = _json_path(path[-1:])
@@ -216,7 +221,7 @@ class Compiler:
         return self._parents(at, test.path[:-1], in_array)
 
     def _candidate(self, at: Place, path: Path, leaf: Leaf) -> Condition:
-        """Say whether a value at the path passes: what it leads to, or the elements if that is an array."""
+        """Return the test that a value at the path, or an element of an array there, passes `leaf`."""
         if not path:
             return leaf(at)
         if at.root and path[0] in COLUMNS:
@@ -231,7 +236,7 @@ class Compiler:
         return self._parents(at, path[:-1], passes)
 
     def _at_end(self, at: Place, path: Path, leaf: Leaf, test: str) -> Condition:
-        """Say whether the JSON type of what the path leads to passes `test`."""
+        """Return the test that the JSON type of a value at the path passes `test`."""
         if not path:
             return leaf(at)
         if at.root and path[0] in COLUMNS:
@@ -240,7 +245,7 @@ class Compiler:
         return self._parents(at, path[:-1], lambda parent: Condition(f"(json_type({parent.json}, ?) {test})", (last,)))
 
     def _parents(self, at: Place, path: Path, passes: Leaf) -> Condition:
-        """Say whether one of the objects that the path leads to passes."""
+        """Return the test that one of the objects at the path passes `passes`."""
         if not path:
             inner = passes(at)
             if at.root:
@@ -274,7 +279,7 @@ class Compiler:
 
     def _row(self, inside: Place) -> Place:
         if inside.level == MAX_NESTED:
-            why = f"This filter looks into {MAX_NESTED} fields and elements, each inside the other; that is the most."
+            why = f"This filter is nested too deeply: it may go through at most {MAX_NESTED} fields and elements."
             raise InvalidQuery(why, path="/where")
         self.rows += 1
         name = f"e{self.rows}"
@@ -282,7 +287,7 @@ class Compiler:
 
 
 def _among(parent: Place, part: str, one: Place, inner: Condition) -> Condition:
-    """Say whether the value of a field, or an element of it if it is an array, passes."""
+    """Return the test that the value of the field, or an element if it is an array, passes `inner`."""
     path = _json_path((part,))
     below = f"{parent.json} -> ?"
     wrapped = f"CASE json_type({parent.json}, ?) WHEN 'array' THEN {below} ELSE '[' || ({below}) || ']' END"
@@ -310,7 +315,7 @@ def _types(test: Compare) -> str:
 
 
 def _starts_with(found: Place, prefix: bytes) -> Condition:
-    # as bytes: substr of a text ends at U+0000; coalesce: of an empty blob it gives NULL
+    # bytes, since substr of a text ends at U+0000; coalesce, since substr of an empty blob is NULL
     text = f"coalesce(substr(CAST({found.value} AS BLOB), 1, ?), x'') = ?"
     return Condition(f"(CASE WHEN {found.type} = 'text' THEN {text} ELSE 0 END)", (len(prefix), prefix))
 

@@ -1,6 +1,6 @@
-"""What `$search` asks for: words that must all occur, "phrases", -excluded ones, beginnings*, and this OR that.
+"""Parses the text of `$search`: words that must all occur, "phrases", -excluded words, prefixes* and this OR that.
 
-Any text is a search. What holds no letter and no digit is left out; a search for nothing finds nothing.
+Every text is a valid search. Terms without letters and digits are ignored; a search without terms finds nothing.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ MAX_CHARACTERS: Final = 1000
 MAX_TERMS: Final = 32
 MAX_FIELDS: Final = 16
 
-UNSAID: Final = str.maketrans({"\x00": " ", "\ue000": " "})  # the end of FTS5's strings, and `words.BETWEEN`
+UNSAID: Final = str.maketrans({"\x00": " ", "\ue000": " "})  # U+0000 ends strings in FTS5; U+E000 is `words.BETWEEN`
 PART: Final = re.compile(r'(?P<excluded>-?)(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<prefix>(?<=")\*)?')
 
 
 class Term(msgspec.Struct, frozen=True):
-    """A word, or a phrase: words next to each other. `prefix`: the last one may go on."""
+    """A word, or a phrase of adjacent words. `prefix`: the last word may be the beginning of a longer one."""
 
     text: str
     prefix: bool = False
 
 
 class TextSearch(msgspec.Struct, frozen=True):
-    """`all`: of each group one must occur; `none` of these may. `index`, `fields`: where, empty anywhere."""
+    """A parsed search.
+
+    `all`: from each group, at least one term must occur. `none`: none of these terms may occur.
+    `index`, `fields`: the text index and its fields to search; empty for any.
+    """
 
     all: tuple[tuple[Term, ...], ...]
     none: tuple[Term, ...] = ()
@@ -40,7 +44,7 @@ class TextSearch(msgspec.Struct, frozen=True):
 
 
 def parse_where_and_search(text: bytes | None) -> tuple[Filter, TextSearch | None]:
-    """Read the filter of a query, and what it searches for. Raises: InvalidQuery."""
+    """Parse the filter of a query and its `$search`. Raises: InvalidQuery."""
     if text is None:
         return EVERYTHING, None
     where = decode_where(text)
@@ -51,19 +55,19 @@ def parse_where_and_search(text: bytes | None) -> tuple[Filter, TextSearch | Non
 
 
 def parse_search(said: Any, at: str) -> TextSearch:
-    """Read the text, or `{"query":…,"index":…,"fields":[…]}`. Raises: InvalidQuery."""
+    """Parse the value of `$search`: a text, or `{"query":…,"index":…,"fields":[…]}`. Raises: InvalidQuery."""
     if isinstance(said, str):
         return parse_text(said, at)
     if not isinstance(said, dict) or not isinstance(said.get("query"), str):
         refuse(at, '$search takes a text, or {"query":"quick fox","index":…,"fields":[…]}.')
     unknown = [name for name in said if name not in ("query", "index", "fields")]
     if unknown:
-        refuse(f"{at}/{unknown[0]}", f"$search does not know {unknown[0]}; it takes query, index and fields.")
+        refuse(f"{at}/{unknown[0]}", f"$search has no field {unknown[0]}; it takes query, index and fields.")
     index, fields = said.get("index", ""), said.get("fields", [])
     if not isinstance(index, str):
-        refuse(f"{at}/index", "index is the name of a text index.")
+        refuse(f"{at}/index", "index must be the name of a text index.")
     if not isinstance(fields, list) or len(fields) > MAX_FIELDS:
-        refuse(f"{at}/fields", f"fields is a list of at most {MAX_FIELDS} fields.")
+        refuse(f"{at}/fields", f"fields must be a list of at most {MAX_FIELDS} fields.")
     for number, field in enumerate(fields):
         parse_path(field, f"{at}/fields/{number}")
     found = parse_text(said["query"], f"{at}/query")
@@ -71,12 +75,12 @@ def parse_search(said: Any, at: str) -> TextSearch:
 
 
 def parse_text(text: str, at: str = "") -> TextSearch:
-    """Raises: InvalidQuery for a text that is too long."""
+    """Parse a search text. Raises: InvalidQuery if it is too long."""
     if len(text) > MAX_CHARACTERS:
-        refuse(at, f"A search is at most {MAX_CHARACTERS} characters.")
+        refuse(at, f"A search has at most {MAX_CHARACTERS} characters.")
     wanted: list[list[Term]] = []
     unwanted: list[Term] = []
-    joins = False  # OR stands between the last term and the next
+    joins = False  # True after OR: the next term joins the last group
     for part in PART.finditer(text.translate(UNSAID)):
         word, phrase = part["word"], part["phrase"]
         if word == "OR" and not part["excluded"]:
@@ -99,6 +103,6 @@ def parse_text(text: str, at: str = "") -> TextSearch:
 
 
 def _is_of_a_word(character: str) -> bool:
-    """As FTS5's unicode61 sees it."""
+    """True if the character belongs to words for unicode61, the tokenizer of FTS5."""
     category = unicodedata.category(character)
     return category[0] in "LN" or category == "Co"

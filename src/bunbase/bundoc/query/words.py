@@ -1,6 +1,6 @@
-"""How texts are cut into words and words are sought, in the terms of SQLite's FTS5.
+"""Tokenizer settings and search expressions for FTS5, the text index of SQLite.
 
-Indexes and highlights share it: what is marked is what was found.
+Indexes and highlights share them, so that highlights mark exactly the words that the search found.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from bunbase.bundoc.query.predicate import candidates
 from bunbase.bundoc.query.text import Term
 from bunbase.contracts.collections import IndexSpec
 
-BETWEEN: Final = "\n\ue000\n"  # a word that nobody can search for, between the strings of an array
+BETWEEN: Final = "\n\ue000\n"  # a word that no search can contain; it separates the strings of an array
 
 
 def fts_columns(definition: IndexSpec) -> str:
-    """Give columns and tokenizer of a table of FTS5."""
+    """Return the columns and the tokenizer of an FTS5 table."""
     columns = ", ".join(f"c{column}" for column in range(len(definition.fields)))
     stemming = "porter " if definition.stemming == "english" else ""
     prefix = ", prefix='2 3'" if definition.prefix else ""
@@ -24,12 +24,12 @@ def fts_columns(definition: IndexSpec) -> str:
 
 
 def any_of(terms: tuple[Term, ...]) -> str:
-    """Give an expression of FTS5 that none of the terms can be anything in but a string."""
+    """Return an FTS5 expression that matches any of the terms; each is quoted as a string."""
     return "(" + " OR ".join(_quoted(term) for term in terms) + ")"
 
 
 def text_at(value: Any, path: Path) -> str:
-    """Give all strings at the path, with what no phrase reaches across between them."""
+    """Return all strings at the path, joined so that no phrase can match across two of them."""
     return BETWEEN.join(one for one in candidates(value, path) if isinstance(one, str))
 
 

@@ -1,1 +1,1 @@
-"""Queries and their answers: filters, search by text, documents that others refer to, documents that miss a schema."""
+"""Queries and their answers: filters, text search, expanded references, and documents that violate a schema."""

@@ -1,6 +1,6 @@
-"""Documents that others refer to, put beside them: `"expand": ["author", "author.team"]`.
+"""Adds the documents that other documents refer to: `"expand": ["author", "author.team"]`.
 
-Each is read once for a page and path, all in one snapshot, and shown as the rules of its own collection allow.
+Each is read once per page and path, all in one snapshot, and shown as the rules of its own collection allow.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from bunbase.pkg import effort
 
 MAX_PATHS: Final = 10
 MAX_DEPTH: Final = 2
-MAX_EXPANDED: Final = 1000  # documents beside those of one page: a few milliseconds of a thread
+MAX_EXPANDED: Final = 1000  # documents added to one page; they take a few milliseconds of a thread
 
-# gives a document of a collection with these terms as the caller sees it, None if it is hidden
+# (collection, its terms, document, lookup) → the document as the caller sees it; None if it is hidden
 Visible = Callable[[str, Terms, StoredDocument, Lookup], bytes | None]
 
 
 class Expansion(msgspec.Struct, frozen=True):
-    """What is to come along for one reference, the terms of where it leads, and what comes along from there."""
+    """One reference to expand, the terms of its target collection, and the references to expand from there."""
 
     reference: Reference
     terms: Terms
@@ -35,12 +35,12 @@ class Expansion(msgspec.Struct, frozen=True):
 
 
 def as_stored(_collection: str, _terms: Terms, document: StoredDocument, _lookup: Lookup) -> bytes | None:
-    """What the secret key sees."""
+    """Return the whole document, as the secret key sees it."""
     return seen(document)
 
 
 async def expansions(engine: Engine, project: str, collection: str, paths: tuple[str, ...]) -> tuple[Expansion, ...]:
-    """Find the references that the paths name. Raises: InvalidQuery."""
+    """Return the references at the paths. Raises: InvalidQuery."""
     if len(paths) > MAX_PATHS:
         _refuse("/expand", f"Expand at most {MAX_PATHS} paths.")
     asked = [(number, tuple(path.split("."))) for number, path in enumerate(paths)]
@@ -50,7 +50,10 @@ async def expansions(engine: Engine, project: str, collection: str, paths: tuple
 async def expanded(
     engine: Engine, project: str, shown: list[bytes], wanted: tuple[Expansion, ...], visible: Visible
 ) -> list[bytes]:
-    """Give for each document, as the caller sees it, what stands in its `_expand`. Raises: InvalidQuery."""
+    """Return the value of `_expand` for each document. `shown`: the documents as the caller sees them.
+
+    Raises: InvalidQuery if too much would be added.
+    """
     return await engine.snapshot(project, lambda lookup: _Expanding(lookup, visible).beside(shown, wanted))
 
 
@@ -59,7 +62,7 @@ def with_expanded(document: bytes, beside: bytes) -> bytes:
 
 
 class _Expanding:
-    """One page; counts what it reads and what it sends."""
+    """The expansion of one page; it counts the bytes that it reads and sends."""
 
     def __init__(self, lookup: Lookup, visible: Visible) -> None:
         self.lookup = lookup
@@ -85,7 +88,7 @@ class _Expanding:
         return [self._counted(field) for field in fields]
 
     def _found(self, one: Expansion, ids: Iterable[str]) -> dict[str, bytes]:
-        """Give the documents by id, with what comes along for them."""
+        """Return the documents by id, with their own expansions."""
         shown = {id: body for id in ids if (body := self._seen(one, id)) is not None}
         if not one.further:
             return shown
@@ -93,7 +96,10 @@ class _Expanding:
         return {id: with_expanded(body, more) for (id, body), more in zip(shown.items(), beside, strict=True)}
 
     def _seen(self, one: Expansion, id: str) -> bytes | None:
-        """Only what is shown has a size here: a refusal would tell that of documents, and fields, that are not."""
+        """Return the document as the caller sees it.
+
+        Only the bytes shown are counted. Otherwise a refusal would reveal the size of hidden documents and fields.
+        """
         self.looked_up += 1
         if self.looked_up > MAX_EXPANDED:
             _too_many()
@@ -107,7 +113,7 @@ class _Expanding:
         return shown
 
     def _counted(self, field: dict[str, Any]) -> bytes:
-        """One document may stand beside many: what is sent may be more than what is read."""
+        """Return the JSON of one `_expand`. A document may be sent many times, so the bytes sent are counted too."""
         self.sent_bytes += sum(len(one) for value in field.values() for one in _raws(value))
         if self.sent_bytes > MAX_PAGE_BYTES:
             _too_many()
@@ -130,10 +136,10 @@ async def _resolved(
         reference = next((one for one in references if one.path == path[: len(one.path)]), None)
         if reference is None:
             where = f"the schema of {collection}" if depth == 1 else "the schema that the path leads to"
-            _refuse(f"/expand/{number}", f"{'.'.join(path)} is no field with x-ref in {where}.")
+            _refuse(f"/expand/{number}", f"{'.'.join(path)} is not a field with x-ref in {where}.")
         rest = path[len(reference.path) :]
         if rest and depth == MAX_DEPTH:
-            _refuse(f"/expand/{number}", f"Expand goes through at most {MAX_DEPTH} references.")
+            _refuse(f"/expand/{number}", f"expand follows at most {MAX_DEPTH} references.")
         by_reference.setdefault(reference, []).extend([(number, rest)] if rest else [])
     found: list[Expansion] = []
     for reference, rests in by_reference.items():
@@ -143,7 +149,7 @@ async def _resolved(
 
 
 def _is_listed(document: Any, path: tuple[str, ...]) -> bool:
-    """Say whether the path leads through or to an array."""
+    """True if the path leads through or to an array."""
     if isinstance(document, list):
         return True
     return bool(path) and isinstance(document, dict) and _is_listed(document.get(path[0]), path[1:])
@@ -151,7 +157,7 @@ def _is_listed(document: Any, path: tuple[str, ...]) -> bool:
 
 def _too_many() -> NoReturn:
     most = f"{MAX_EXPANDED} documents and {MAX_PAGE_BYTES >> 20} MiB"
-    _refuse("/expand", f"More than {most} would come along: ask for a smaller page, or expand less.")
+    _refuse("/expand", f"More than {most} would be added: ask for a smaller page, or expand less.")
 
 
 def _refuse(path: str, message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Stored documents that do not fit a schema: before it is saved, or because they were there before it."""
+"""Finds stored documents that violate a schema, which is saved or only proposed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.contracts.collections import Misfit, Misfits
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
-EXAMINED: Final = 500  # documents for a page: at 2 to 10 µs each, some milliseconds of a thread
+EXAMINED: Final = 500  # documents per page; at 2 to 10 µs each, they take some milliseconds of a thread
 
 
 async def misfits_of(
     engine: Engine, project: str, collection: str, schema: DocumentSchema, limit: int, cursor: str | None
 ) -> Misfits:
-    """Raises: InvalidCursor. References are not followed."""
+    """Return a page of documents that violate the schema. References are not followed. Raises: InvalidCursor."""
     name = f"misfits {collection}"
     after = decode_cursor(name, cursor, str) if cursor is not None else ""
     chunk = await engine.page(project, collection, after, EXAMINED)
@@ -28,7 +28,7 @@ async def misfits_of(
 
 
 def _first(schema: DocumentSchema, documents: tuple[StoredDocument, ...], limit: int) -> tuple[tuple[Misfit, ...], int]:
-    """Give the first that do not fit, and how many were looked at for them."""
+    """Return the first documents that violate the schema, and how many were examined."""
     items: list[Misfit] = []
     for examined, (id, errors) in enumerate(_judged(schema, documents), 1):
         if errors:

@@ -1,4 +1,4 @@
-"""Queries as callers send them, to searches as engines run them, and the answers back."""
+"""Turns the queries of callers into searches of an engine, and the results into answers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from bunbase.bundoc.reading.text_answers import check_adding, with_added
 from bunbase.contracts.bundoc import Aggregation, Page, Query, RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
-LOOP_FILTER_BYTES: Final = 2048  # of a filter: a millisecond to read it
-LOOP_SELECT_BYTES: Final = 16 << 10  # of documents of which only some fields are wanted, many small objects in them
-LOOP_SELECT_COMPARED: Final = 128 << 10  # the same, for each path that every name in them is compared with
+LOOP_FILTER_BYTES: Final = 2048  # of a filter; parsing takes a millisecond
+LOOP_SELECT_BYTES: Final = 16 << 10  # of documents with selected fields, if they consist of many small objects
+LOOP_SELECT_COMPARED: Final = 128 << 10  # bytes times paths, since every name is compared with each path
 
 
 async def queried(
@@ -38,7 +38,7 @@ async def queried(
     access: Access | None,
     visible: Visible,
 ) -> Page:
-    """`visible`: shows the caller what comes along.
+    """Return the page for a query. `visible`: returns an expanded document as the caller sees it.
 
     Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, RuleDenied.
     """
@@ -58,7 +58,8 @@ async def queried(
         by_score=text is not None and not query.sort,
     )
     paths = parse_select(query.select)
-    search = await narrowed(search, access)  # who may not list hears that, and nothing of the schema by `expand`
+    # before `expand`: a caller who may not list must not learn about the schema by it
+    search = await narrowed(search, access)
     wanted = await expansions(engine, project, collection, query.expand)
     found = await engine.search(project, collection, search)
     items = await _selected(found.items, paths)
@@ -84,7 +85,7 @@ async def aggregated_page(
     max_scan: int,
     access: Access | None,
 ) -> Page:
-    """Raises: InvalidQuery, QueryNeedsIndex, RuleDenied."""
+    """Return the aggregated values as a page. Raises: InvalidQuery, QueryNeedsIndex, RuleDenied."""
     group = parse_group(aggregation.group)
     values = parse_values(aggregation.values, aggregation.group)
     where, text = await parsed(aggregation.where)
@@ -101,14 +102,14 @@ async def aggregated_page(
 
 
 async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
-    """Read the filter of a query; a thread does it where it is long. Raises: InvalidQuery."""
+    """Parse the filter of a query, in a thread if it is long. Raises: InvalidQuery."""
     if where is None or len(where) <= LOOP_FILTER_BYTES:
         return parse_where_and_search(where)
     return await asyncio.to_thread(parse_where_and_search, where)
 
 
 async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] | None) -> list[bytes]:
-    """Return the fields that are asked for; a thread does it where there is much to read."""
+    """Return the documents with the selected fields, in a thread if there is much to read."""
     if paths is None:
         return [seen(stored) for stored in found]
     size = sum([len(stored.body) for stored in found])
@@ -118,7 +119,7 @@ async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] |
 
 
 def _name(collection: str, query: Query) -> str:
-    """Name everything that a cursor depends on."""
+    """Return a name that differs for all queries whose cursors must not be mixed."""
     asked = msgspec.json.encode((query.where or b"", query.sort))
     return f"query {collection} {hashlib.sha256(asked).hexdigest()[:32]}"
 

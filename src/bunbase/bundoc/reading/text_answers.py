@@ -1,7 +1,7 @@
-"""What a search by text adds to the documents it finds: `_score`, and `_highlights` that show where the words stand.
+"""Adds `_score` and `_highlights` to the documents that a text search finds.
 
-The index keeps no text. So the fields that are shown are cut into words once more, in memory, by the tokenizer that
-cut them for the index: what is marked is what was found.
+The index keeps no text. So highlights split the fields into words again, in memory, with the tokenizer of the index.
+They mark exactly the words that the search found.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ MAX_MARK: Final = 64
 MIN_LENGTH: Final = 20
 MAX_LENGTH: Final = 10_000
 
-OPEN, CLOSE = "\x01", "\x02"  # stand for the marks until the text is escaped
+OPEN, CLOSE = "\x01", "\x02"  # placeholders for the marks until the text is escaped
 UNMARKED: Final = str.maketrans({OPEN: " ", CLOSE: " "})
 ELLIPSIS: Final = "…"
 
 
 def check_adding(query: Query, text: TextSearch | None) -> None:
-    """Raises: InvalidQuery."""
+    """Check `score` and `highlight` of a query. Raises: InvalidQuery."""
     if text is None and query.score:
-        refuse("/score", "There is a score only where $search asks for words.")
+        refuse("/score", "score needs a $search.")
     if query.highlight is None:
         return
     if text is None:
-        refuse("/highlight", "There is something to highlight only where $search asks for words.")
+        refuse("/highlight", "highlight needs a $search.")
     if not 1 <= len(query.highlight.fields) <= MAX_FIELDS:
         refuse("/highlight/fields", f"Name 1 to {MAX_FIELDS} fields.")
     for number, field in enumerate(query.highlight.fields):
         parse_path(field, f"/highlight/fields/{number}")
     if max(len(query.highlight.before), len(query.highlight.after)) > MAX_MARK:
-        refuse("/highlight", f"before and after are at most {MAX_MARK} characters.")
+        refuse("/highlight", f"before and after have at most {MAX_MARK} characters.")
     if not MIN_LENGTH <= query.highlight.length <= MAX_LENGTH:
-        refuse("/highlight/length", f"length is {MIN_LENGTH} to {MAX_LENGTH} characters.")
+        refuse("/highlight/length", f"length must be {MIN_LENGTH} to {MAX_LENGTH} characters.")
 
 
 async def with_added(items: list[bytes], found: Found, query: Query) -> list[bytes]:
-    """Give the items with what the query wants to see added."""
+    """Return the items with the scores and highlights that the query asks for."""
     if query.score:
         items = [_with(item, "_score", score) for item, score in zip(items, found.scores, strict=True)]
     if query.highlight is not None and found.words is not None:
@@ -67,7 +67,7 @@ def _highlighted(found: Found, words: Words, wanted: Highlight) -> list[dict[str
 
 
 def highlights(words: Words, wanted: Highlight, documents: list[Any]) -> list[dict[str, str]]:
-    """Give for each document, by field, the piece of its text around what was found; a field without is left out."""
+    """Return for each document, by field, the part of its text around the first match; others are left out."""
     paths = {field: parse_path(field, "/highlight") for field in wanted.fields}
     one_column = IndexSpec(("text",), stemming=words.definition.stemming)
     connection = apsw.Connection(":memory:")
@@ -93,7 +93,7 @@ def _texts(document: Any, path: Path) -> str:
 
 
 def _piece(marked: str, wanted: Highlight) -> str:
-    """Cut a piece out of the first string that holds a mark: around the first of them, between words if possible."""
+    """Return the part around the first mark, from the first string that has one; cut between words if possible."""
     text = next(one for one in marked.split(BETWEEN) if OPEN in one)
     begin = _beginning(text, wanted.length)
     end = _end(text, begin, wanted.length)
@@ -105,7 +105,7 @@ def _piece(marked: str, wanted: Highlight) -> str:
 
 
 def _beginning(text: str, length: int) -> int:
-    """A third of the piece comes before the first mark."""
+    """Return the start of the part: a third of its length comes before the first mark."""
     first = text.index(OPEN)
     if len(text) - text.count(OPEN) - text.count(CLOSE) <= length:
         return 0
@@ -117,7 +117,7 @@ def _beginning(text: str, length: int) -> int:
 
 
 def _end(text: str, begin: int, length: int) -> int:
-    """Marks take no room."""
+    """Return the end of the part; marks do not count in its length."""
     end, left = begin, length
     while end < len(text) and (left > 0 or text[end] == CLOSE):
         left -= text[end] not in (OPEN, CLOSE)
@@ -129,5 +129,5 @@ def _end(text: str, begin: int, length: int) -> int:
 
 
 def _with(item: bytes, name: str, value: Any) -> bytes:
-    """Put a field behind the others: there is always `_id` before it."""
+    """Append a field to the JSON object; it is never empty, since it has `_id`."""
     return item[:-1] + b',"' + name.encode() + b'":' + msgspec.json.encode(value) + b"}"

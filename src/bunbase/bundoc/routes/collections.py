@@ -25,12 +25,12 @@ from bunbase.pkg.media import JSON
 
 TAGS: Final = ["Collections"]
 
-Wait = Annotated[bool, QueryParameter(description="`false`: answer at once, indexes are built afterwards.")]
+Wait = Annotated[bool, QueryParameter(description="`false`: answer at once and build indexes afterwards.")]
 B = TypeVar("B", CollectionSpec, MisfitQuery)
 
-LOOP_BYTES: Final = 4 << 10  # of a description that is read here and now
+LOOP_BYTES: Final = 4 << 10  # of a description that is parsed in the event loop
 
-PROJECT: Final = "project"  # the front door's: which project a developer means
+PROJECT: Final = "project"  # the gateway reads it: the project that a developer asks for
 
 
 @get(
@@ -68,8 +68,8 @@ async def get_collection(
     tags=TAGS,
     operation_class=DocumentBody,
     responses={
-        200: document_response("The collection as it is now; its indexes are built."),
-        202: document_response("The collection as it is now; an index that is not `ready` is still being built."),
+        200: document_response("The collection after the change; its indexes are built."),
+        202: document_response("The collection after the change; indexes that are not `ready` are still being built."),
         **problems(400, 403, 409, 415, 422),
     },
 )
@@ -84,12 +84,13 @@ async def put_collection(
     """Takes `{indexes:[{name?,fields:["owner","-_created"],unique?,where?}],
     rules:{list,get,create,update,delete,hidden},expires:"ends_at",schema:{…},strict?}`.
 
-    For search by words: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
-    What is left out stays as it is; null, or nothing in it, takes it away. The answer comes when all indexes are built.
+    An index for text search: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
+    Fields that are left out stay the same; null or an empty value removes the setting. The answer is sent when all
+    indexes are built.
     """
     check_query(request, (PROJECT, "wait"))
     check_media(request, JSON)
-    spec = await _read(body, CollectionSpec, 'A collection is described by a JSON object, such as {"indexes":[]}')
+    spec = await _read(body, CollectionSpec, 'A collection must be described by a JSON object, such as {"indexes":[]}')
     made = await bundoc.put_collection(operator, collection, spec, wait)
     status = 200 if all(index.ready for index in made.indexes) else 202
     return Response(await _written(made), status_code=status, media_type=JSON)
@@ -98,24 +99,24 @@ async def put_collection(
 @post(
     "/v1/collections/{collection:str}/misfits",
     status_code=200,
-    summary="Find documents that do not fit a schema",
+    summary="Find documents that violate a schema",
     tags=TAGS,
     operation_class=DocumentBody,
     responses={
-        200: ResponseSpec(Misfits, generate_examples=False, description="Documents by id, and what is wrong."),
+        200: ResponseSpec(Misfits, generate_examples=False, description="Documents by id, each with its violations."),
         **problems(400, 403, 404, 415, 422),
     },
 )
 async def find_misfits(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[Misfits]:
-    """Takes `{schema?,strict?,limit?,cursor?}`: a schema before it is saved, or without it the one that is.
+    """Takes `{schema?,strict?,limit?,cursor?}`. Without `schema`, the saved schema is used.
 
-    A page looks at 500 documents: it may hold fewer than `limit`, or none; go on while `next` is not null.
+    A page examines 500 documents, so it may have fewer items than `limit`, or none. Continue while `next` is not null.
     """
     check_query(request, (PROJECT,))
     check_media(request, JSON)
-    query = await _read(body, MisfitQuery, 'What to look for is a JSON object, such as {"limit":20}')
+    query = await _read(body, MisfitQuery, 'The body must be a JSON object, such as {"limit":20}')
     return Response(await bundoc.misfits(operator, collection, query), media_type=JSON)
 
 
@@ -123,7 +124,10 @@ async def find_misfits(
     "/v1/collections/{collection:str}",
     summary="Drop a collection",
     tags=TAGS,
-    responses={204: no_content("The collection and all its documents are gone."), **problems(400, 403, 404, 409, 422)},
+    responses={
+        204: no_content("The collection and all its documents are deleted."),
+        **problems(400, 403, 404, 409, 422),
+    },
 )
 async def drop_collection(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
@@ -133,17 +137,17 @@ async def drop_collection(
 
 
 def _shown(collection: Collection) -> dict[str, Any]:
-    """Leave out sizes that were not measured."""
+    """Return the collection as JSON types, without sizes that were not measured."""
     return {name: value for name, value in msgspec.to_builtins(collection).items() if value is not None}
 
 
 async def _written(collection: Collection) -> bytes:
-    """Schemas, rules and filters may be megabytes: a thread writes them."""
+    """Return the collection as JSON. A thread encodes it, since schemas, rules and filters may have megabytes."""
     return await asyncio.to_thread(lambda: api_json(_shown(collection)))
 
 
 async def _read(body: bytes, kind: type[B], what: str) -> B:
-    """Read a description in a thread if it is long. Raises: InvalidInput, InvalidSchema for one that is too large."""
+    """Parse a description, in a thread if it is long. Raises: InvalidInput, or InvalidSchema if it is too large."""
     if len(body) <= LOOP_BYTES:
         return _described(body, kind, what)
     return await asyncio.to_thread(_described, body, kind, what)
@@ -154,15 +158,14 @@ def _described(body: bytes, kind: type[B], what: str) -> B:
     try:
         found = msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        message = f"{what}: {error}."
-        raise InvalidInput(message, errors=[{"path": _pointer(str(error)), "message": message}]) from None
+        raise InvalidInput.at(_pointer(str(error)), f"{what}: {error}.") from None
     if isinstance(found.schema, dict):
         check_size(found.schema)
     return found
 
 
 def _pointer(error: str) -> str:
-    """Turn the place that msgspec names, `$.indexes[0].fields`, into a JSON Pointer."""
+    """Return the JSON Pointer for the place in an error of msgspec, such as `$.indexes[0].fields`."""
     _, _, place = error.rpartition(" - at `$")
     return place.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/") if place != error else ""
 

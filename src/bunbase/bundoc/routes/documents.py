@@ -1,4 +1,4 @@
-"""Public HTTP of Bundoc: `/v1/data`. Documents pass through as bytes."""
+"""Public HTTP of Bundoc: `/v1/data`, `/v1/commit` and `/v1/changes`. Documents are passed on as bytes."""
 
 from __future__ import annotations
 
@@ -30,31 +30,40 @@ from bunbase.pkg.media import JSON
 
 TAGS: Final = ["Documents"]
 
-KEY: Final = "key"  # the front door's: the project key of those who cannot set headers
+KEY: Final = "key"  # the gateway reads it: the project key of callers that cannot set headers
 
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
 DocumentId = Annotated[str, PathParameter(description="1 to 64 letters, digits, `_` or `-`.")]
-Since = Annotated[int, QueryParameter(ge=0, description="`seq` of the last change you know; 0 at the beginning.")]
+Since = Annotated[int, QueryParameter(ge=0, description="`seq` of the last change you know, or 0.")]
 WaitSeconds = Annotated[
-    float, QueryParameter(ge=0, le=30, description="How long to wait when there is nothing new yet.")
+    float, QueryParameter(ge=0, le=30, description="How many seconds to wait if there are no changes yet.")
 ]
 Where = Annotated[str | None, QueryParameter(description='A filter as JSON, such as `{"status":"done"}`.')]
 Flag = Annotated[
-    bool, QueryParameter(description="`true`: say how many there are in all, how they were found, how well they fit.")
+    bool,
+    QueryParameter(description="`true` adds the number of all matches, how they were found, or how well they match."),
 ]
-Names = Annotated[str | None, QueryParameter(description="Fields with commas between; in `sort`, `-` descends.")]
+Names = Annotated[
+    str | None,
+    QueryParameter(description="Fields, separated by commas; in `sort`, `-` before a field means descending."),
+]
 Expand = Annotated[
-    str | None, QueryParameter(description="Fields with `x-ref`, commas between: their documents come in `_expand`.")
+    str | None,
+    QueryParameter(description="Fields with `x-ref`, separated by commas; their documents are added in `_expand`."),
 ]
 IfMatch = Annotated[
-    str | None, HeaderParameter(name="If-Match", description='Only if this is still the revision, such as `"3"`.')
+    str | None,
+    HeaderParameter(name="If-Match", description='Write only if the document still has this revision, such as `"3"`.'),
 ]
 IfNoneMatch = Annotated[
-    str | None, HeaderParameter(name="If-None-Match", description="`*`: only if there is no such document.")
+    str | None, HeaderParameter(name="If-None-Match", description="`*`: write only if the document does not exist.")
 ]
 IfChanged = Annotated[
-    str | None, HeaderParameter(name="If-None-Match", description='Answer 304 if this is still the revision: `"3"`.')
+    str | None,
+    HeaderParameter(
+        name="If-None-Match", description='Answer 304 if the document still has this revision, such as `"3"`.'
+    ),
 ]
 
 
@@ -68,9 +77,9 @@ IfChanged = Annotated[
 async def create_document(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    """Stores a JSON object under the `_id` in it, or under a new id that sorts after all before it.
+    """Stores a JSON object under its `_id`, or under a new id that sorts after all earlier new ids.
 
-    Of a name that appears twice in one object the last counts. Numbers are kept digit for digit.
+    If a name appears twice in an object, the last value counts. All digits of numbers are kept.
     """
     check_query(request, ())
     return _response(await fast.create(bundoc, client, _asked(request, (collection,), body)))
@@ -97,10 +106,10 @@ async def list_documents(
     score: Flag = False,
     expand: Expand = None,
 ) -> Response[bytes]:
-    """Gives documents that fulfil `where`, ordered by `sort`, else by `_id`. Pages stay in step while documents come
-    and go.
+    """Returns the documents that match `where`, sorted by `sort`, or by `_id` without it. Paging stays correct while
+    documents are added and deleted.
 
-    A page may hold fewer than `limit` when its documents are large: go on while `next` is not null.
+    A page may have fewer documents than `limit` if they are large: continue while `next` is not null.
     """
     check_query(request, ("limit", "cursor", *QUERYING))
     if not QUERYING & request.query_params.keys():
@@ -127,7 +136,7 @@ async def list_documents(
     tags=TAGS,
     responses={
         200: document_response("The document; its revision is the ETag."),
-        304: no_content("The document still has the revision that was sent."),
+        304: no_content("The document still has the revision in the request."),
         **problems(400, 403, 404, 422),
     },
 )
@@ -143,7 +152,7 @@ async def get_document(
     check_query(request, ("expand",))
     if expand is not None:
         found = await bundoc.get(client, collection, id, named(expand) or ())
-        return Response(found.body, media_type=JSON)  # without ETag: what comes along has revisions of its own
+        return Response(found.body, media_type=JSON)  # no ETag, since the expanded documents have their own revisions
     return _response(await fast.get(bundoc, client, _asked(request, (collection, id))))
 
 
@@ -154,7 +163,7 @@ async def get_document(
     operation_class=DocumentBody,
     responses={
         200: document_response("The document as it is stored now."),
-        201: document_response("There was none: it was created."),
+        201: document_response("The document did not exist and was created."),
         **problems(400, 403, 412, 413, 415, 422),
     },
 )
@@ -168,7 +177,7 @@ async def put_document(
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[bytes]:
-    """System fields may be sent back as they were read; they change nothing."""
+    """The body may contain the system fields of an earlier read; they have no effect."""
     check_query(request, ())
     return _response(await fast.put(bundoc, client, _asked(request, (collection, id), body)))
 
@@ -195,9 +204,9 @@ async def patch_document(
 ) -> Response[bytes]:
     """Applies a JSON Merge Patch (RFC 7396): objects are merged, `null` removes, everything else replaces.
 
-    When its names begin with `$` it holds update operators instead, with MongoDB's meaning and dotted paths: `$set`
-    `$unset` `$inc` `$mul` `$min` `$max` `$push` (`$each`, `$position`, `$slice`) `$addToSet` `$pull` `$now`. They are
-    applied to what is stored when their turn comes: increments from many clients all count.
+    If its names begin with `$`, the body has update operators instead, with the meaning of MongoDB and dotted paths:
+    `$set` `$unset` `$inc` `$mul` `$min` `$max` `$push` (`$each`, `$position`, `$slice`) `$addToSet` `$pull` `$now`.
+    They are applied to the document as it is stored at that moment, so that increments from many clients all count.
     """
     check_query(request, ())
     return _response(await fast.patch(bundoc, client, _asked(request, (collection, id), body)))
@@ -207,7 +216,7 @@ async def patch_document(
     "/v1/data/{collection:str}/{id:str}",
     summary="Delete a document",
     tags=TAGS,
-    responses={204: no_content("The document is gone."), **problems(400, 403, 404, 409, 412, 422)},
+    responses={204: no_content("The document is deleted."), **problems(400, 403, 404, 409, 412, 422)},
 )
 async def delete_document(
     client: Injected[Caller],
@@ -224,7 +233,7 @@ async def delete_document(
 
 @post(
     "/v1/commit",
-    summary="Write several documents, all or none",
+    summary="Write several documents in one transaction",
     tags=TAGS,
     status_code=200,
     operation_class=CommitBody,
@@ -233,11 +242,11 @@ async def delete_document(
 async def commit_writes(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
 ) -> Response[Commit]:
-    """Does at most 500 writes in their order. If one fails, nothing was done, and `write` in the problem numbers it.
+    """Applies at most 500 writes in order. If one fails, none is applied, and `write` in the problem is its index.
 
-    `op` is create, put, patch, delete, or check, which changes nothing and fails unless `if_rev` is stored: with one
-    for each document that was read, a commit is a transaction. `if_rev` 0 means: only if there is no such document.
-    `rev` in the answer is the revision stored now, 0 if there is no document.
+    `op` is create, put, patch, delete or check. A check changes nothing; it fails unless the document has the revision
+    `if_rev`. With a check for each document that was read, a commit is a full transaction. `if_rev` 0 means that the
+    document must not exist. `rev` in the answer is the revision after the commit, 0 if there is no document.
     """
     check_query(request, ())
     check_media(request, JSON)
@@ -246,7 +255,7 @@ async def commit_writes(
 
 @get(
     "/v1/changes",
-    summary="Changes of documents",
+    summary="List changes of documents",
     tags=TAGS,
     responses={200: ResponseSpec(Changes, generate_examples=False), **problems(400, 403, 410, 422)},
 )
@@ -258,10 +267,10 @@ async def list_changes(
     limit: Limit = DEFAULT_LIMIT,
     wait_seconds: WaitSeconds = 0.0,
 ) -> Response[Changes]:
-    """Gives what was changed in the project after `since`, oldest first; `seq` has no gaps. Go on with `since=<next>`.
-    `depth` counts the triggered runs of functions in a row that led to a change; it is left out for none.
+    """Returns the changes in the project after `since`, oldest first. `seq` has no gaps; continue with `since=<next>`.
+    `depth` is the number of triggered function runs in a row that led to the change; it is left out if there were none.
 
-    After 410 `resync_required`, note its `last`, read the collections again, then go on from there.
+    After 410 `resync_required`, remember its `last`, read the collections again, and continue from `last`.
     """
     check_query(request, ("since", "limit", "wait_seconds"))
     changes = bundoc.changes(client, since, limit, wait_seconds)
@@ -269,7 +278,7 @@ async def list_changes(
 
 
 def check_media(request: AnyRequest, *accepted: str) -> None:
-    """Raises: UnsupportedMedia."""
+    """Check the content type of a request. Raises: UnsupportedMedia."""
     fast.check_media(_asked(request), *accepted)
 
 
@@ -284,14 +293,14 @@ def _response(answer: Answer) -> Response[bytes]:
 
 
 def check_query(request: AnyRequest, known: Iterable[str]) -> None:
-    """Refuse what is not understood: a filter that is silently ignored would give away too much.
+    """Refuse unknown query parameters: if a misspelt filter were ignored, too many documents would be returned.
 
     Raises: InvalidQuery.
     """
     for name in request.query_params:
         if name not in known and name != KEY:
             understood = " and ".join(known) or "no parameters"
-            raise InvalidQuery(f"{name} is not understood here: this takes {understood}.", path=f"/{name}")
+            raise InvalidQuery(f"{name} is not known here: this takes {understood}.", path=f"/{name}")
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""The hot routes of documents, from what was asked to what is answered, for both lanes of the gateway."""
+"""The hot routes of documents, from request to answer, for both lanes of the gateway."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _when(asked: Asked) -> Precondition:
 
 
 def check_media(asked: Asked, *accepted: str) -> None:
-    """Raises: UnsupportedMedia."""
+    """Check the content type of a request. Raises: UnsupportedMedia."""
     check_json(asked.headers.get("content-type", ""), "origin" in asked.headers, accepted)
 
 

@@ -1,7 +1,7 @@
-"""Entity tags and the headers that carry them (RFC 9110 §8.8.3, §13.1): a document's tag is its revision, quoted.
+"""Entity tags and their headers (RFC 9110 §8.8.3, §13.1). The tag of a document is its revision in quotes.
 
-Behind it stands the view (`"3-5c1f…"`) where a caller may not see all of the document: what differs has another tag.
-Conditions of writes are about the revision, whichever view of it the writer saw.
+If some fields are hidden from the caller, the view follows the revision (`"3-5c1f…"`), so that different contents have
+different tags. Conditions of writes compare only the revision, whatever view the writer saw.
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ def etag(document: Document) -> str:
 
 
 def precondition(if_match: str | None, if_none_match: str | None) -> Precondition:
-    """Read the headers of a write: If-Match with one revision, or If-None-Match with `*`. Raises: Malformed.
+    """Parse the headers of a write: If-Match with one revision, or If-None-Match with `*`.
 
-    What we would not honour to the letter is refused: a write must not go through because a condition was not read.
+    All other forms are refused, so that no write succeeds because its condition was ignored.
+    Raises: Malformed.
     """
     if if_match is None and if_none_match is None:
         return NO_PRECONDITION
     if if_match is None:
         if if_none_match != "*":
-            raise Malformed("With a write, If-None-Match takes only *: the document must not exist.")
+            raise Malformed("For a write, If-None-Match must be *: the document must not exist.")
         return Precondition(absent=True)
     match = REVISION.fullmatch(if_match)
     if match is None:
-        raise Malformed('If-Match takes one ETag as it was given, such as "3".')
+        raise Malformed('If-Match must be one ETag exactly as you received it, such as "3".')
     if if_none_match is not None:
-        raise Malformed("Send If-Match or If-None-Match, not both.")
+        raise Malformed("Send either If-Match or If-None-Match.")
     return Precondition(rev=int(match[1]))
 
 
 def unchanged(if_none_match: str | None, tag: str) -> bool:
-    """Say whether a read may be answered 304: weak comparison, any of the tags. Raises: Malformed."""
+    """True if a read is answered with 304: one of the tags is equal by weak comparison. Raises: Malformed."""
     if if_none_match is None:
         return False
     if if_none_match == "*":
         return True
     if not TAGS.fullmatch(if_none_match):
-        raise Malformed('If-None-Match takes *, or ETags as they were given, such as "3".')
+        raise Malformed('If-None-Match must be * or ETags exactly as you received them, such as "3".')
     return tag in [sent.strip(" \t").removeprefix("W/") for sent in if_none_match.split(",")]

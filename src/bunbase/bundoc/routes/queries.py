@@ -1,4 +1,4 @@
-"""Public HTTP of Bundoc: queries and aggregates as bodies."""
+"""Public HTTP of Bundoc: queries and aggregations that are sent in the body."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def query_documents(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; all may be left out.
+    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; all are optional.
 
-    Where `where` holds `"$search":"quick fox"`, also `score`, which adds `_score`, and
+    If `where` contains `"$search":"quick fox"`, the query also takes `score`, which adds `_score`, and
     `highlight:{fields:["title"],before:"<mark>",after:"</mark>",length:120}`, which adds `_highlights`.
     """
     check_query(request, ())
@@ -53,7 +53,7 @@ async def query_documents(
     summary="Compute values over groups of documents",
     tags=TAGS,
     operation_class=DocumentBody,
-    responses={200: page_response("An item for each group."), **problems(400, 403, 422)},
+    responses={200: page_response("One item for each group."), **problems(400, 403, 422)},
 )
 async def aggregate_documents(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes

@@ -20,23 +20,23 @@ TAGS: Final = ["Collections"]
 @post(
     "/v1/rules/test",
     status_code=200,
-    summary="Try rules out",
+    summary="Test rules",
     tags=TAGS,
     operation_class=DocumentBody,
     responses={
-        200: document_response("What the rules decide, and the value of each of their parts."),
+        200: document_response("The decision of the rules, and the value of each part."),
         **problems(400, 403, 404, 413, 415, 422),
     },
 )
 async def test_rules(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
 ) -> Response[bytes]:
-    """Takes `{collection,op,auth,doc?,next?,id?,rules?,documents?,now?}` and gives `{allowed,trace,hidden}`.
+    """Takes `{collection,op,auth,doc?,next?,id?,rules?,documents?,now?}` and returns `{allowed,trace,hidden}`.
 
     `op` is list, get, create, update or delete; `auth` is null or `{uid,email?,role?,claims?}`. `rules` and `documents`
-    (`{collection:{id:{…}}}`, for look-ups) stand in for what is stored. Nothing is written.
+    (`{collection:{id:{…}}}`, for lookups) replace the stored ones. No document is written.
 
-    `{cases:[…],rules?,documents?}` takes up to 1000 at once, `rules` by collection, and gives
+    Up to 1000 cases can be sent together: `{cases:[…],rules?,documents?}`, with `rules` by collection, returns
     `{items:[…],coverage:[…]}`.
     """
     check_query(request, (PROJECT,))

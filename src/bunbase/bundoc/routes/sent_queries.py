@@ -1,4 +1,4 @@
-"""Queries as they are sent, in an address or as a body, for both lanes of the gateway."""
+"""Parses queries in the URL or the body of a request, for both lanes of the gateway."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_query(body: bytes) -> Query:
-    """Raises: InvalidQuery."""
+    """Parse the body of a query. Raises: InvalidQuery."""
     sent = read_body(body, QueryBody)
     return Query(
         where=bytes(sent.where),
@@ -49,16 +49,16 @@ def read_query(body: bytes) -> Query:
 
 
 def read_body(body: bytes, kind: type[B]) -> B:
-    """Raises: InvalidQuery."""
+    """Parse a body of the given type. Raises: InvalidQuery."""
     if len(body) > MAX_BODY_BYTES:
-        raise InvalidQuery(f"A query is at most {MAX_BODY_BYTES} bytes; its filter may take {MAX_BYTES}.", path="")
+        raise InvalidQuery(f"A query has at most {MAX_BODY_BYTES} bytes, and its filter at most {MAX_BYTES}.", path="")
     effort.note(len(body))
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidQuery(f"The body is not such a query: {error}.", path="") from None
+        raise InvalidQuery(f"The body is not a valid query: {error}.", path="") from None
 
 
 def named(listed: str | None) -> tuple[str, ...] | None:
-    """Read names with commas between."""
+    """Return the names in a list that is separated by commas; None for None."""
     return None if listed is None else tuple(name.strip() for name in listed.split(","))

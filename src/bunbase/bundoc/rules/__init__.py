@@ -1,5 +1,5 @@
-"""Rules: who may do what with which document, written in CEL.
+"""Access rules in CEL: they decide which callers may read or write which documents.
 
-A rule is parsed and checked once when it is saved. From then on it is a closure that decides about one document, and a
-condition that the database applies to many; both always agree.
+A rule is parsed and checked once when it is saved. It becomes a closure, which decides about one document, and an SQL
+condition, which the database applies to many documents. Both always agree.
 """

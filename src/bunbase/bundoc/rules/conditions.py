@@ -1,8 +1,20 @@
-"""From a rule to a condition on the rows of a collection.
+"""Translates a rule to an SQL condition on the rows of a collection.
 
-SQL's three values carry CEL's: 1 true, 0 false, NULL an error. AND, OR and NOT then absorb errors exactly as && || !
-do, and a row whose condition is NULL is not selected, as an error denies. What does not touch the document is
-evaluated here, for this caller, and becomes a parameter. Only field names of CEL's own grammar stand in the text.
+How one list request uses it:
+
+1. When the rule is saved, `Conditions` compiles the largest parts that do not depend on the document, such as
+   `auth.uid` or `now - duration("1h")`.
+2. For a caller, these parts are evaluated in Python and become parameters of the statement. The text of the statement
+   contains only field names that match the grammar of CEL, never a value, so nothing can be injected.
+3. The other parts become SQL, which represents the three results of CEL: 1 is true, 0 is false, NULL is an error. AND,
+   OR and NOT then absorb errors exactly as && || ! do, and SQLite does not select a row whose condition is NULL, just
+   as an error denies.
+4. A part that SQL cannot express exactly (a lookup, a loop, arithmetic) raises NotPushed. Under && and || it is
+   replaced by true, so the condition may be too wide but never too strict; the closure then decides about each row.
+
+The alternative was to run the closure for every row. It would read and parse the whole collection to return one page.
+docs/decisions/0011-our-own-parser-for-rules.md records the choice; tests/bundoc/rules/test_agreement.py holds both
+forms to the same answers.
 """
 
 from __future__ import annotations
@@ -54,20 +66,20 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.values import Failed
 
 MAX_PARAMETERS: Final = 500
-MAX_CHARACTERS: Final = 100_000  # of SQL: a list of claims must not become a statement that takes long to read
+MAX_CHARACTERS: Final = 100_000  # of SQL: a long list of claims must not become a statement that takes long to parse
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 COLUMNS: Final = {"_id": "d.id", "_rev": "d.rev", "_created": "d.created", "_updated": "d.updated"}
 
 
 class Pushed(msgspec.Struct, frozen=True):
-    """`exact`: the condition is the rule; otherwise it lets through at least what the rule does."""
+    """A condition in SQL. `exact`: it equals the rule; otherwise it selects all rows that the rule allows, or more."""
 
     condition: Condition
     exact: bool
 
 
 class Conditions:
-    """Makes conditions of one rule; what is the same for all callers is prepared here."""
+    """Makes the conditions of one rule for its callers. It prepares once what is the same for all of them."""
 
     def __init__(self, tree: Node) -> None:
         self.tree = tree
@@ -75,7 +87,7 @@ class Conditions:
         self._prepare(tree)
 
     def pushed(self, inputs: Inputs) -> Pushed:
-        """Give the condition for a caller. Of `inputs`, doc and lookup are not used."""
+        """Return the condition for a caller; `doc` and `lookup` of `inputs` are not used."""
         pushed = _Push(self.constant, inputs).weakened(self.tree)
         condition = pushed.condition
         if len(condition.params) > MAX_PARAMETERS or len(condition.sql) > MAX_CHARACTERS:
@@ -83,11 +95,11 @@ class Conditions:
         return Pushed(FALSE, exact=True) if pushed.condition == ERROR and pushed.exact else pushed
 
     def implied(self, inputs: Inputs) -> filters.Filter:
-        """Give a filter that every document fulfils which the rule allows this caller: it chooses an index."""
+        """Return a filter that matches every document the rule allows this caller; it helps to choose an index."""
         return implied(self.tree, self._known(inputs))
 
     def is_all_implied(self, inputs: Inputs) -> bool:
-        """Say whether `implied` is the rule itself, for all documents without an array on its paths."""
+        """True if `implied` equals the rule for all documents that have no array on its paths."""
         return is_all(self.tree, self._known(inputs))
 
     def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
@@ -95,7 +107,7 @@ class Conditions:
         return words(self.tree, self._known(inputs))
 
     def never(self, inputs: Inputs) -> bool:
-        """Say whether the rule is plainly false for this caller, whatever the document holds."""
+        """True if the rule is false, not an error, for this caller and every possible document."""
         try:
             return _Push(self.constant, inputs).truth(self.tree) == FALSE or self._absorbed(inputs)
         except NotPushed:
@@ -106,14 +118,14 @@ class Conditions:
         return lambda node: push.value_of(node) if id(node) in self.constant else None
 
     def _absorbed(self, inputs: Inputs) -> bool:
-        """`false && …` is false, whatever stands behind it."""
+        """True if a part of the outermost && is false for this caller: the other parts cannot change the result."""
         push = _Push(self.constant, inputs)
         return isinstance(self.tree, Both) and any(
             id(part) in self.constant and push.truth(part) == FALSE for part in self.tree.of
         )
 
     def _prepare(self, node: Node) -> bool:
-        """Remember the largest parts that do not depend on the document. Give whether this is one."""
+        """Compile the parts that do not depend on the document. Return True if this node is such a part."""
         below = [self._prepare(child) for child in children(node)]
         if all(below) and not _varies(node):
             self.constant[id(node)] = closure(node)
@@ -137,9 +149,10 @@ class _Push:
         self.inputs = inputs
 
     def weakened(self, node: Node) -> Pushed:
-        """Give a condition that holds wherever the node is true, and is the node itself if it can be.
+        """Return a condition that is true for every row where the node is true; an exact one if possible.
 
-        Here false and NULL are alike, so the tests may be of the form that an index serves.
+        A row is not selected for 0 nor for NULL, so the tests need not tell the two apart. They then have the plain
+        form that an index can serve.
         """
         if id(node) in self.constant:
             return Pushed(self.truth(node), exact=True)
@@ -171,8 +184,10 @@ class _Push:
         return Pushed(TRUE, exact=False) if TRUE in conditions else Pushed(joined("OR", conditions, FALSE), exact)
 
     def truth(self, node: Node, wanted: bool = False) -> Condition:
-        """Give 1, 0 or NULL as the node is true, false or an error; if only truth is `wanted`, 0 and NULL are alike.
+        """Return SQL that yields 1, 0 or NULL if the node is true, false or an error.
 
+        `wanted`: only 1 matters to the caller, so the SQL may yield 0 in place of NULL. Below NOT this is never
+        allowed: NOT 0 would turn an error into true.
         Raises: NotPushed.
         """
         if id(node) in self.constant:
@@ -207,7 +222,7 @@ class _Push:
                 raise NotPushed
 
     def operand(self, node: Node) -> Operand:
-        """Raises: NotPushed."""
+        """Return one side of a test. Raises: NotPushed."""
         if id(node) in self.constant:
             return self.value_of(node)
         match node:
@@ -223,7 +238,7 @@ class _Push:
                 raise NotPushed
 
     def place(self, node: Node) -> str:
-        """Give the JSON path of a place in the document. Raises: NotPushed."""
+        """Return the JSON path that the node names in the document. Raises: NotPushed."""
         match node:
             case Name(name="doc"):
                 return "$"
@@ -244,7 +259,10 @@ class _Push:
         raise NotPushed
 
     def value_of(self, node: Node) -> Constant | Failure:
-        """Evaluate a part once for this caller. All parts together have the steps of one evaluation."""
+        """Return the value of a part that does not depend on the document; it is evaluated once for this caller.
+
+        All these parts share the steps of one evaluation.
+        """
         inputs = self.inputs
         known = inputs.known = {} if inputs.known is None else inputs.known
         found: Constant | Failure | None = known.get(id(node))

@@ -1,6 +1,6 @@
-"""What a rule implies, as a filter that indexes understand: every document that the rule allows fulfils it.
+"""Derives from a rule a filter that indexes understand. Every document that the rule allows matches this filter.
 
-It is wider than the rule, and only chooses which documents are looked at: the rule itself is asked about each of them.
+The filter is wider than the rule. It only chooses which documents are read: the rule decides about each of them.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ ValueOf = Callable[[Node], Constant | Failure | None]  # None: it depends on the
 
 
 def implied(node: Node, value_of: ValueOf) -> Filter:
+    """Return a filter that every document matches for which the node is true."""
     known = value_of(node)
     if known is not None:
         return EVERYTHING if isinstance(known, Constant) and known.value is True else NOTHING
@@ -60,9 +61,10 @@ def implied(node: Node, value_of: ValueOf) -> Filter:
 
 
 def words(node: Node, value_of: ValueOf) -> tuple[Filter, ...]:
-    """Return the tests that the rule makes of single fields, in the words of filters, wherever they stand in it.
+    """Return the tests of single fields in the rule, as filters, wherever they stand in the rule.
 
-    A filter that says one of these again asks nothing that the rule has not asked about every document.
+    A caller whose filter repeats one of these tests learns nothing new by it: the rule makes the same test for every
+    document.
     """
     match node:
         case Both(of=parts) | Either(of=parts):
@@ -77,7 +79,7 @@ def words(node: Node, value_of: ValueOf) -> tuple[Filter, ...]:
 
 
 def is_all(node: Node, value_of: ValueOf) -> bool:
-    """Say whether what is implied is the rule itself, for all documents without an array on its paths."""
+    """True if the implied filter equals the rule for all documents that have no array on its paths."""
     if value_of(node) is not None:
         return True
     match node:
@@ -103,7 +105,10 @@ def _compared(sign: str, left: Node, right: Node, value_of: ValueOf) -> Filter:
 
 
 def _among(sought: Node, within: Constant | Failure | None) -> Filter:
-    """Of `value in doc.list` nothing is known: a map has its values for keys, and no filter asks for those."""
+    """Return the filter of `doc.field in constant`.
+
+    `constant in doc.list` implies no filter: for a map the rule looks at its keys, and no filter does.
+    """
     path = _path(sought)
     if isinstance(within, Failure):
         return NOTHING
@@ -122,7 +127,7 @@ def _begins(of: Node, sought: Constant | Failure | None) -> Filter:
 
 
 def _any_of(parts: list[Filter]) -> Filter:
-    """Alternatives on one field become one list of values, which an index serves."""
+    """Return the alternatives as one flat list, so that tests of one field become a list of values for an index."""
     if EVERYTHING in parts:
         return EVERYTHING
     flat: list[Filter] = []
@@ -132,7 +137,7 @@ def _any_of(parts: list[Filter]) -> Filter:
 
 
 def _path(node: Node) -> Path | None:
-    """Give the place in the document that the node names, if a filter may name it too."""
+    """Return the path in the document that the node names, or None if filters cannot name it."""
     parts: list[str] = []
     while not isinstance(node, Name):
         match node:
@@ -149,7 +154,7 @@ def _path(node: Node) -> Path | None:
 
 
 def _is_scalar(value: Any) -> bool:
-    """Say whether the value is one that filters and rules compare alike."""
+    """True if filters and rules compare this value in the same way."""
     match value:
         case bool() | str():
             return True

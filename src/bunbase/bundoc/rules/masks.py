@@ -1,4 +1,4 @@
-"""Hidden fields: what a reader may not see is taken out of a document before it is sent."""
+"""Removes hidden fields from a document before it is sent to a reader who may not see them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bunbase.pkg import effort
 
 TREES_KEPT: Final = 256
 
-Tree = dict[str, "Tree | None"]  # names, and what is hidden below each; None: the field itself is
+Tree = dict[str, "Tree | None"]  # hidden fields below each name; None: the field itself is hidden
 
 
 def masked(body: bytes, hidden: Iterable[str]) -> bytes:
-    """Return a JSON object without the fields at these dotted paths; all else stays as it was written.
+    """Return a JSON object without the fields at these dotted paths; all other bytes stay the same.
 
-    A path leads through lists, and lists in them, to every object there: a filter that names it looks at those too
-    (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
+    A path leads through lists, and lists inside lists, to every object there, because a filter on this path reaches
+    these objects too (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
     """
     tree = _tree(tuple(hidden))
     return _without(body, tree) if tree else body
@@ -28,9 +28,9 @@ def masked(body: bytes, hidden: Iterable[str]) -> bytes:
 
 @lru_cache(TREES_KEPT)
 def _tree(paths: tuple[str, ...]) -> Tree:
-    """Look each name up, however many paths there are: compared one by one they would be asked at every object."""
+    """Return the paths as a tree of names, so that each name of an object needs one lookup for any number of paths."""
     tree: Tree = {}
-    for path in sorted(paths, key=len):  # a field that is hidden whole comes before what is hidden in it
+    for path in sorted(paths, key=len):  # a field that is hidden as a whole comes before paths below it
         at = tree
         *above, last = path.split(".")
         for name in above:

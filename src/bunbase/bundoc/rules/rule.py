@@ -1,4 +1,4 @@
-"""A rule, ready to decide: about one document, or as a condition over many."""
+"""A compiled rule: it decides about one document, or becomes a condition over many documents."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from bunbase.pkg.rules.values import Failed
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """A rule for one caller, over a collection's rows.
+    """A rule for one caller as a condition on the rows of a collection.
 
-    `condition`: None lets all rows through. `residual`: what it lets through, the rule must still be asked about;
-    it is never stricter than the rule. `nothing`: the rule allows this caller no document at all.
+    `condition`: None lets all rows pass. It is never stricter than the rule.
+    `residual`: True if the condition is wider than the rule, so that the rule must still decide about each row.
+    `nothing`: True if the rule allows this caller no document at all.
     """
 
     condition: Condition | None
@@ -32,7 +33,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """Made by `compile_rule`; holds nothing of any caller, so it may be kept for as long as the rule stands."""
+    """A rule that `compile_rule` made. It holds no data of callers, so that it may be kept until the rule changes."""
 
     def __init__(self, source: str, operation: str) -> None:
         self.source = source
@@ -44,7 +45,7 @@ class CompiledRule:
         self.conditions = Conditions(self.tree)
 
     def allows(self, inputs: Inputs) -> bool:
-        """Decide about one document; an error denies."""
+        """True if the rule allows the document of `inputs`; an error denies."""
         try:
             inputs.begin(self.nodes)
             return self.evaluate(inputs) is True
@@ -52,7 +53,7 @@ class CompiledRule:
             return False
 
     def denies(self, inputs: Inputs) -> bool:
-        """Say whether the rule is plainly false: an error is neither this nor `allows`."""
+        """True if the rule evaluates to false. In case of an error, neither this nor `allows` is true."""
         try:
             inputs.begin(self.nodes)
             return self.evaluate(inputs) is False
@@ -60,22 +61,22 @@ class CompiledRule:
             return False
 
     def never(self, inputs: Inputs) -> bool:
-        """Say whether `denies` holds for the caller of `inputs` whatever the document is."""
+        """True if the rule is false for the caller of `inputs` for every possible document."""
         return self.conditions.never(inputs)
 
     def filter(self, inputs: Inputs) -> Filter:
-        """Give the rule as a condition for the caller of `inputs`, whose `doc` is not looked at."""
+        """Return the rule as a condition for the caller of `inputs`; `inputs.doc` is not used."""
         pushed = self.conditions.pushed(inputs)
         if pushed.condition == FALSE:
             return Filter(FALSE, residual=False, nothing=True)
         return Filter(None if pushed.condition == TRUE else pushed.condition, residual=not pushed.exact)
 
     def implied(self, inputs: Inputs) -> filters.Filter:
-        """Give what a search may choose its index by, besides its own filter (`Search.implied`)."""
+        """Return a filter that helps a search to choose its index, in addition to its own filter (`Search.implied`)."""
         return self.conditions.implied(inputs)
 
     def is_all_implied(self, inputs: Inputs) -> bool:
-        """Say whether `implied` is the rule itself, for all documents without an array on its paths."""
+        """True if `implied` equals the rule for all documents that have no array on its paths."""
         return self.conditions.is_all_implied(inputs)
 
     def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
@@ -83,18 +84,21 @@ class CompiledRule:
         return self.conditions.words(inputs)
 
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
-        """Decide as `allows` does, and give the values of the rule's parts."""
+        """Return the decision of `allows`, and the values of the rule's parts."""
         inputs.begin(self.nodes)
         return traced(self.source, self.tree, inputs)
 
 
 def compile_rule(source: str, operation: str) -> CompiledRule:
-    """`operation`: list, get, create, update or delete. Raises: InvalidRule, naming line and column."""
+    """Compile a rule for the operation list, get, create, update or delete.
+
+    Raises: InvalidRule, which names line and column.
+    """
     return CompiledRule(source, operation)
 
 
 def auth_of(user: EndUser | None) -> dict[str, Any] | None:
-    """Give `auth` as rules see it: null when nobody is signed in."""
+    """Return `auth` as rules see it: null if nobody is signed in."""
     if user is None:
         return None
     return {"uid": user.uid, "email": user.email, "role": user.role, "claims": user.claims}

@@ -1,4 +1,4 @@
-"""The rules of one collection. No rule = nobody but the secret key."""
+"""The rules of one collection. An operation without a rule is allowed to the secret key only."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ OPERATIONS: Final[tuple[Operation, ...]] = ("list", "get", "create", "update", "
 
 
 class RuleSet:
-    """The compiled rules of a collection: make it when they are saved, keep it until they are saved again.
+    """The compiled rules of a collection; it is made when they are saved and kept until they change.
 
-    `nodes`: of all that is asked before many documents.
+    `nodes`: the number of nodes in all rules that are evaluated for each document of a list.
     """
 
     def __init__(self, rules: Rules) -> None:
-        """Raises: InvalidRule, whose `rule` names the one that is refused."""
+        """Compile all rules. Raises: InvalidRule, with the name of the refused rule in `rule`."""
         self.rules = {
             operation: _compiled(operation, source, operation)
             for operation in OPERATIONS
@@ -33,7 +33,7 @@ class RuleSet:
         )
 
     def filter(self, inputs: Inputs) -> Filter | None:
-        """Give the list rule as a condition for this caller; None: there is no such rule, which allows nothing."""
+        """Return the list rule as a condition for this caller. None: there is no list rule, so nothing is allowed."""
         rule = self.rules.get("list")
         return None if rule is None else rule.filter(inputs)
 

@@ -1,4 +1,4 @@
-"""Stored documents as rules see them."""
+"""Reads stored documents as rules see them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Single tests of a condition: two operands and what SQL says of them, exactly as CEL would.
+"""The single tests of a condition: SQL that compares two operands exactly as CEL does.
 
-A place in the document may hold anything or nothing, so each test asks for the type first: json_extract alone gives 1
-for true, and the text of a list.
+A path may lead to a value of any type or to nothing, so each test checks the type first. The result of json_extract
+alone is not enough: it is 1 for true, and the JSON text for a list.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ ERROR: Final = Condition("NULL")
 
 
 class NotPushed(Exception):
-    """This part of the rule stays with the closure."""
+    """SQL cannot express this part of the rule exactly; the closure must evaluate it."""
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Stands for the value of an expression that fails for this caller."""
+    """Stands in place of the value of an expression that fails for this caller."""
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A system field; `type`: of its value, known to be there."""
+    """A system field, which every document has; `type`: the type of its value."""
 
     sql: str
     type: str
 
 
 class Path(msgspec.Struct, frozen=True):
-    """A place in the document, of any type or missing."""
+    """A path in the document; its value may have any type or be missing."""
 
     path: str
 
@@ -91,7 +91,7 @@ def equal(left: Operand, right: Operand) -> Condition:
 
 
 def _path_equal(path: Path, other: Operand) -> Condition:
-    """Raises: NotPushed for two places, which may hold lists."""
+    """Return the test `path == other`. Raises: NotPushed for two paths, since both may lead to lists."""
     match other:
         case Column(sql=sql, type="string"):
             return Condition(f"({path.type} = 'text' AND {path.value} = {sql})")
@@ -143,7 +143,7 @@ def _path_ordered(sign: str, path: Path, kind: str, sql: str, parameters: tuple[
         case "bool":
             raise NotPushed
         case _:
-            return ERROR  # no place in JSON holds what could be ordered with this
+            return ERROR  # JSON has no values that have an order with this type
     compared = f"{path.value} {sign} {sql}"
     if wanted:
         return Condition(f"({test} AND {compared})", _bounds(parameters))
@@ -163,7 +163,7 @@ def contained(sought: Operand, within: Operand) -> Condition:
 
 
 def _among(sought: Operand, within: Any) -> Condition:
-    """Is it one of the caller's values?"""
+    """Return the test whether the operand is one of the caller's values."""
     if not isinstance(within, (list, dict)):
         return ERROR
     if len(within) > MAX_AMONG:
@@ -173,7 +173,7 @@ def _among(sought: Operand, within: Any) -> Condition:
 
 
 def _found_in(path: Path, value: Any) -> Condition:
-    """Is it in a list of the document, or a key of a map?"""
+    """Return the test whether the value is an element of a list at the path, or a key of a map there."""
     parameters: tuple[Any, ...]
     match _type(value):
         case "null":
@@ -207,7 +207,10 @@ def text_test(name: str, text: Operand, sought: Operand) -> Condition:
 
 
 def _bytes_test(name: str, value: str, sought: bytes) -> Condition:
-    """On bytes: SQLite's functions on text stop at a zero character. Of an empty blob substr gives NULL."""
+    """Return the test on bytes, since SQLite's functions for text stop at a zero character.
+
+    For an empty blob, substr returns NULL.
+    """
     if name == "matches":
         return Condition(f"{MATCHES_FUNCTION}(?, {value})", (sought.decode(),))
     if not sought:
@@ -229,7 +232,7 @@ def has(place: str, name: str) -> Condition:
 
 
 def _type(value: Any) -> str:
-    """Give the type as SQL compares: one for all numbers."""
+    """Return the type by which SQL compares: all numbers have the same type."""
     match value:
         case None:
             return "null"
@@ -250,7 +253,7 @@ def _bounds(parameters: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _bound(value: Any) -> Any:
-    """Give the value as SQLite takes it. Raises: NotPushed when it could not take it whole."""
+    """Return the value as a parameter for SQLite. Raises: NotPushed if SQLite cannot hold it exactly."""
     match value:
         case float() if math.isnan(value):
             raise NotPushed
@@ -280,7 +283,7 @@ def joined(word: str, conditions: list[Condition], empty: Condition) -> Conditio
 
 
 def _balanced(word: str, parts: list[str]) -> str:
-    """Join in halves: SQLite takes 1000 levels at most, and a plain chain has one for each part."""
+    """Join the parts as a balanced tree: SQLite allows 1000 levels, and a plain chain has one for each part."""
     if len(parts) == 1:
         return f"({parts[0]})"
     half = len(parts) // 2

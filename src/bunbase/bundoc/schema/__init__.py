@@ -1,3 +1,3 @@
-"""JSON Schema of a collection: what is refused when it is saved, how documents are checked against it, and which of its
-fields refer to documents of other collections. Only `expanding` and `misfits` ask the engine for documents.
+"""The JSON Schema of a collection: checks when it is saved, validation of documents, and references to documents of
+other collections. No function here reads documents from an engine.
 """

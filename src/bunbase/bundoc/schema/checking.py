@@ -1,4 +1,4 @@
-"""What a schema must be to be kept. Whatever is refused is named with its JSON Pointer."""
+"""Checks a schema before it is saved. Each refusal names the part with its JSON Pointer."""
 
 from __future__ import annotations
 
@@ -25,41 +25,41 @@ MAX_REFERENCES: Final = 16
 MAX_MESSAGE: Final = 300
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
-# each could lead somewhere that is not in the schema itself, or be resolved differently from what is checked here
+# each of these could lead outside the schema, or be resolved in another way than the checks here assume
 REFUSED: Final = ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$vocabulary")
 
 
 def check_schema(schema: Schema) -> None:
-    """All but what compiling it finds. Raises: InvalidSchema."""
+    """Check everything that does not need compilation. Raises: InvalidSchema."""
     check_size(schema)
     if schema.get("$schema", DIALECT) not in (DIALECT, DIALECT + "#"):
-        raise refused(("$schema",), f"Schemas are of JSON Schema 2020-12: leave $schema out, or send {DIALECT}.")
+        raise refused(("$schema",), f"Schemas must be JSON Schema 2020-12: leave $schema out, or send {DIALECT}.")
     try:
         jsonschema_rs.meta.validate({**schema, "$schema": DIALECT})
     except jsonschema_rs.ValidationError as error:
         raise refused([str(one) for one in error.instance_path], f"{error.message}.") from None
     if schema.get("type", "object") != "object":
-        raise refused(("type",), "A document is an object: leave type out, or make it object.")
+        raise refused(("type",), "A document is an object: leave type out, or set it to object.")
     for place, one in everything(schema):
         _check_words(schema, place, one)
     for place, one in everything(schema):
         _check_names(place, one)
     for name in (*schema.get("properties", {}), *schema.get("required", ())):
         if name.startswith("_"):
-            raise refused(("properties", name), "Names that begin with _ are the system's: schemas do not see them.")
+            raise refused(("properties", name), "Names that begin with _ belong to the system, not to the schema.")
     _check_references(schema)
     if instructions(schema) > MAX_INSTRUCTIONS:
-        raise refused((), "The patterns of this schema are too large together: repeat less, or use fewer of them.")
+        raise refused((), "The patterns of this schema are too large together: use fewer or simpler patterns.")
     if worst(schema) > MAX_CHECKS:
-        raise refused((), "Checking a document could take too long: alternatives lie within each other too often.")
+        raise refused((), "Checking a document could take too long: alternatives are nested too often.")
 
 
 def check_size(schema: Schema) -> None:
-    """Raises: InvalidSchema when it is too large to be looked at, or to be sent to another process."""
+    """Check that a schema is small enough to be checked and to be sent to another process. Raises: InvalidSchema."""
     if _deeper(schema, MAX_LEVELS):
         raise refused((), f"A schema is nested at most {MAX_LEVELS} levels deep.")
     if any(not MIN_INTEGER <= number <= MAX_INTEGER for number in _integers(schema)):
-        raise refused((), "Integers in a schema have 64 bits.")
+        raise refused((), "Integers in a schema have at most 64 bits.")
     if (size := len(msgspec.json.encode(schema))) > MAX_BYTES:
         raise refused((), f"This schema takes {size} bytes; {MAX_BYTES} is the most.")
 
@@ -67,11 +67,11 @@ def check_size(schema: Schema) -> None:
 def refused(place: Place | list[str], message: str) -> InvalidSchema:
     message = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
     at = pointer(tuple(place))
-    return InvalidSchema(f"At {at}: {message}" if at else message, errors=[{"path": at, "message": message}])
+    return InvalidSchema.at(at, message, f"At {at}: {message}" if at else "")
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    """Say whether the value has more levels, without going further down than they are."""
+    """True if the value has more than this many levels; deeper levels are not read."""
     return isinstance(value, dict | list) and (not levels or any(_deeper(one, levels - 1) for one in _inner(value)))
 
 
@@ -89,14 +89,14 @@ def _inner(value: Any) -> Iterable[Any]:
 def _check_words(root: Schema, place: Place, schema: Schema) -> None:
     for word in REFUSED:
         if word in schema:
-            raise refused((*place, word), f"{word} is not understood: use $defs, and $ref to #/$defs/name.")
+            raise refused((*place, word), f"{word} is not supported: use $defs, and $ref to #/$defs/name.")
     if place and "$schema" in schema:
-        raise refused((*place, "$schema"), "$schema belongs to the whole schema.")
+        raise refused((*place, "$schema"), "$schema is allowed only at the top of the schema.")
     if "$ref" in schema:
         try:
             meant(root, schema["$ref"])
         except LookupError:
-            message = "A $ref leads to # or #/$defs/name of the same schema; nothing is fetched."
+            message = "A $ref must lead to # or #/$defs/name in the same schema; other schemas are not fetched."
             raise refused((*place, "$ref"), message) from None
 
 
@@ -105,14 +105,14 @@ def _check_names(place: Place, schema: Schema) -> None:
     for keyword in ("properties", "required", "dependentRequired", "dependentSchemas"):
         for name in schema.get(keyword, ()):
             if holds_control(name):
-                raise refused((*place, keyword, name), "Names of fields hold no control characters.")
+                raise refused((*place, keyword, name), "Names of fields cannot contain control characters.")
 
 
 def _check_references(schema: Schema) -> None:
     paths = {one.place: one.path for one in fields(schema)}
     for place, one in everything(schema):
         if ON_DELETE in one and REF not in one:
-            raise refused((*place, ON_DELETE), f"{ON_DELETE} goes with {REF}.")
+            raise refused((*place, ON_DELETE), f"{ON_DELETE} needs {REF} beside it.")
         if REF in one:
             _check_reference(one, place, paths.get(place))
     if len(references_of(schema)) > MAX_REFERENCES:
@@ -124,17 +124,17 @@ def _check_references(schema: Schema) -> None:
 
 def _check_reference(schema: Schema, place: Place, path: Place | None) -> None:
     if not path:
-        raise refused((*place, REF), f"{REF} stands in properties, or in items of one, never in $defs or alternatives.")
+        raise refused((*place, REF), f"{REF} must be in properties or in their items, not in $defs or alternatives.")
     if not all(WORD.fullmatch(name) for name in path) or len(path) > MAX_PATH_PARTS:
-        message = f"A field that refers is named by letters, digits, _ and -, at most {MAX_PATH_PARTS} names deep."
+        message = f"The path of a reference has at most {MAX_PATH_PARTS} names of letters, digits, _ and -."
         raise refused((*place, REF), message)
     if not isinstance(schema[REF], str) or not COLLECTION.fullmatch(schema[REF]):
-        raise refused((*place, REF), f"{REF} names a collection, such as users.")
+        raise refused((*place, REF), f"{REF} must be the name of a collection, such as users.")
     if schema.get(ON_DELETE, "restrict") not in ON_DELETES:
-        raise refused((*place, ON_DELETE), f"{ON_DELETE} is {', '.join(ON_DELETES[:-1])} or {ON_DELETES[-1]}.")
+        raise refused((*place, ON_DELETE), f"{ON_DELETE} must be {', '.join(ON_DELETES[:-1])} or {ON_DELETES[-1]}.")
     listed = place[-1] == "items"
     kinds = schema.get("type")
     if kinds not in ("string", ["string", "null"], ["null", "string"]):
-        raise refused((*place, "type"), f'With {REF}, type is "string" or ["string", "null"].')
+        raise refused((*place, "type"), f'With {REF}, type must be "string" or ["string", "null"].')
     if schema.get(ON_DELETE) == "set_null" and kinds == "string" and not listed:
-        raise refused((*place, "type"), 'With set_null, type is ["string", "null"].')
+        raise refused((*place, "type"), 'With set_null, type must be ["string", "null"].')

@@ -1,8 +1,8 @@
-"""Strict schemas: objects whose fields are described have no others.
+"""Makes a schema strict: objects with described fields may have no other fields.
 
-Closed is the document itself and every object below it whose schema describes fields, unless that schema says for
-itself what other fields may be. Alternatives and conditions (`allOf`, `if` and their kin) add to what is known of the
-object around them; nothing within them is closed, or a condition would begin to fail for what others describe.
+The document and every object below it is closed if its schema describes fields, unless that schema itself has a rule
+for other fields. Alternatives and conditions (`allOf`, `if` and similar) add fields to the object around them. They are
+not closed, because a closed condition would fail for fields that other parts describe.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ OTHERS: Final = ("additionalProperties", "unevaluatedProperties")
 
 
 def closed(schema: Schema) -> Schema:
+    """Return a strict copy of the schema."""
     return _closed(schema, schema, close=True)
 
 
@@ -24,10 +25,10 @@ def _closed(schema: Schema, root: Schema, close: bool) -> Schema:
         if not part.here and part.keyword != "contains":
             _put(copy, part.place, _closed(part.schema, root, close=True))
     for place, one in kept(schema):
-        _put(copy, place, _closed(one, root, close=False))  # closed where it is referred to
+        _put(copy, place, _closed(one, root, close=False))  # the schema that refers to it is closed instead
     if close and not any(keyword in schema for keyword in OTHERS) and _describes(schema, root, set()):
         alone = "$ref" not in schema and not any(part.here for part in parts(schema))
-        copy["additionalProperties" if alone else "unevaluatedProperties"] = False  # the first is checked faster
+        copy["additionalProperties" if alone else "unevaluatedProperties"] = False  # the first is faster
     return dict(copy)
 
 

@@ -1,7 +1,8 @@
-"""How much a schema makes of checking a document: the library that checks holds up everything else meanwhile.
+"""Estimates the work of checking a document against a schema.
 
-`worst` bounds what may be saved: schemas that refer to each other can make checking exponential. `Effort` bounds what a
-document may hold under a schema that was: as many values as there are, each checked as often as the worst one.
+The library that checks blocks all other requests of the process meanwhile. `worst` limits the schemas that may be
+saved, since schemas that refer to each other can make checking exponential. `Effort` limits documents under a saved
+schema: it assumes that each value is checked as often as the worst one.
 """
 
 from __future__ import annotations
@@ -15,28 +16,28 @@ from bunbase.bundoc.documents import MAX_LEVELS
 from bunbase.bundoc.schema.keywords import HERE_LISTED, HERE_NAMED, HERE_ONE, Schema, everything, meant, parts
 from bunbase.pkg.patterns import InvalidPattern, pattern
 
-MAX_CHECKS: Final = 2000  # on the way to one value; a check takes about 12 ns
+MAX_CHECKS: Final = 2000  # for one value; a check takes about 12 ns
 ENDLESS: Final = MAX_CHECKS + 1
 
-# of one document, 15 ns each: about 50 ms. All other requests of the process wait for as long.
+# checks of one document, 15 ns each: about 50 ms, during which all other requests of the process wait
 MAX_EFFORT: Final = 3_000_000
-ALTERNATIVE: Final = 8  # anyOf, oneOf, not, if: 120 ns each, however simple
-LISTED: Final = 8  # a value of an enum that does not consist of texts alone, or of numbers
+ALTERNATIVE: Final = 8  # each anyOf, oneOf, not or if takes at least 120 ns
+LISTED: Final = 8  # each value of an enum that has more than strings alone or numbers alone
 
-# a bound of numbers is compared exactly, digit by digit: 40 ns for each power of ten
+# numbers are compared with a bound exactly, digit by digit: 40 ns for each power of ten
 BOUNDS: Final = frozenset({"multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"})
 EXPONENT: Final = re.compile(rb"[0-9][eE][+-]?0*([0-9]{1,3})[0-9]*[,\]}]")
 FOR_A_POWER_OF_TEN: Final = 3
-ORDINARY_POWERS: Final = 18  # of bounds: 64 bits
-ORDINARY_PARTS: Final = 4  # of `multipleOf`: hundredths of a cent
+ORDINARY_POWERS: Final = 18  # bounds within 64 bits
+ORDINARY_PARTS: Final = 4  # `multipleOf` down to hundredths of a cent
 FRACTION: Final = re.compile(rb"[:,\[]-?[0-9]+\.[0-9]")
-FOR_A_FRACTION: Final = 20  # 0.9 µs, however short
+FOR_A_FRACTION: Final = 20  # a decimal takes at least 0.9 µs
 
-# a byte of text is looked at by each pattern, in 3 ns for a short one and 150 ns for the largest
+# each pattern reads each byte of text: 3 ns for a short pattern, 150 ns for the largest
 MAX_LOOKS: Final = 20_000_000
 INSTRUCTIONS_FOR_A_LOOK: Final = 200
-LARGE_PATTERN: Final = 12_000  # taken for one that RE2 does not understand, or finds too large
-MAX_INSTRUCTIONS: Final = 50_000  # of all patterns of a schema: about 50 ms to compile them
+LARGE_PATTERN: Final = 12_000  # assumed for a pattern that RE2 does not support or finds too large
+MAX_INSTRUCTIONS: Final = 50_000  # of all patterns of a schema; compiling them takes about 50 ms
 
 OF_ARRAYS: Final = frozenset({"items", "prefixItems", "contains", "unevaluatedItems"})
 
@@ -44,7 +45,7 @@ Own = Callable[[Schema], int]
 
 
 def worst(schema: Schema) -> int:
-    """Give the number of checks on the way to a value, ENDLESS when it is larger than MAX_CHECKS."""
+    """Return the most checks for one value; ENDLESS if there are more than MAX_CHECKS."""
     return _Cost(schema, lambda _one: 1, ENDLESS).of(schema, MAX_LEVELS)
 
 
@@ -57,7 +58,7 @@ class Effort:
         self.looks = _Cost(schema, _looks, MAX_LOOKS + 1).of(schema, MAX_LEVELS) if _patterned(schema) else 0
 
     def is_too_much(self, body: bytes) -> bool:
-        """True if the document holds more than can be checked in time. Commas in texts count as values."""
+        """True if the document has too many values or too much text to check. Commas in strings count as values."""
         values = 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
         if self.bounded:
             values += FOR_A_POWER_OF_TEN * sum(map(int, EXPONENT.findall(body)))
@@ -66,12 +67,12 @@ class Effort:
 
 
 def instructions(schema: Schema) -> int:
-    """Return the size of all patterns, as RE2 compiles them; the library that checks documents needs about as much."""
+    """Return the size of all patterns, compiled by RE2; the library that checks documents needs about the same."""
     return sum(_size(one) for _, part in everything(schema) for one in _patterns(part))
 
 
 class _Cost:
-    """`own`: what a schema takes for itself."""
+    """Adds up the work of a schema and of those inside it. `own`: the work of one schema without those inside."""
 
     def __init__(self, root: Schema, own: Own, endless: int) -> None:
         self.root = root
@@ -84,7 +85,7 @@ class _Cost:
             return 1
         place = (id(schema), levels)
         if place not in self.known:
-            self.known[place] = self.endless  # what leads back to itself without looking deeper
+            self.known[place] = self.endless  # the value for a schema that leads back to itself at the same level
             self.known[place] = min(self.endless, self._counted(schema, levels))
         return self.known[place]
 
@@ -97,7 +98,7 @@ class _Cost:
                 continue
             cost = self.of(part.schema, levels - 1)
             if part.keyword == "properties":
-                fields = max(fields, cost)  # a value has one name and one place
+                fields = max(fields, cost)  # each value has only one name, so only the largest counts
             elif part.keyword == "prefixItems":
                 items = max(items, cost)
             elif part.keyword in OF_ARRAYS:
@@ -117,7 +118,7 @@ def _checks(schema: Schema) -> int:
 
 
 def _powers(word: str, bound: Any) -> int:
-    """Return how many powers of ten the bound of a number is away from those that are soon compared."""
+    """Return how many powers of ten the bound is outside the range that is fast to compare."""
     if not isinstance(bound, int | float) or not bound:
         return 0
     ordinary = ORDINARY_PARTS if word == "multipleOf" else ORDINARY_POWERS

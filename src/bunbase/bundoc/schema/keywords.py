@@ -1,4 +1,4 @@
-"""Where a JSON Schema (2020-12) holds other schemas, and for which part of a document they are."""
+"""The keywords of JSON Schema (2020-12) that contain other schemas, and the part of a document they apply to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 Schema = dict[str, Any]
-Place = tuple[str, ...]  # the names that lead to a part of a schema or of a document
+Place = tuple[str, ...]  # the names on the way to a part of a schema or document
 
 HERE_ONE: Final = ("not", "if", "then", "else")
 HERE_LISTED: Final = ("allOf", "anyOf", "oneOf")
@@ -28,7 +28,7 @@ KEPT: Final = "$defs"
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A schema within another. `here`: it is about the same value, not about something inside that."""
+    """A schema inside another. `here`: it applies to the same value, not to a value inside it."""
 
     place: Place
     schema: Schema
@@ -40,7 +40,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 def parts(schema: Schema) -> Iterator[Part]:
-    """Give the schemas directly within this one, but those kept in `$defs`, and but true and false."""
+    """Yield the schemas directly inside this one, without `$defs` and without the schemas true and false."""
     found: list[tuple[Place, Any]]
     for keyword, value in schema.items():
         if keyword in HERE_ONE or keyword in BELOW_ONE:
@@ -62,7 +62,7 @@ def kept(schema: Schema) -> Iterator[tuple[Place, Schema]]:
 
 
 def everything(schema: Schema, place: Place = ()) -> Iterator[tuple[Place, Schema]]:
-    """Give the schema and all within it."""
+    """Yield the schema and all schemas inside it, each with its place."""
     yield place, schema
     for part in parts(schema):
         yield from everything(part.schema, place + part.place)
@@ -71,7 +71,7 @@ def everything(schema: Schema, place: Place = ()) -> Iterator[tuple[Place, Schem
 
 
 def meant(root: Schema, ref: str) -> Any:
-    """Give what `#` or `#/$defs/name` leads to. Raises: LookupError."""
+    """Return the schema that `#` or `#/$defs/name` refers to. Raises: LookupError."""
     if ref == "#":
         return root
     start, _, name = ref.rpartition("/")
@@ -81,5 +81,5 @@ def meant(root: Schema, ref: str) -> Any:
 
 
 def pointer(place: Place | list[str | int]) -> str:
-    """RFC 6901."""
+    """Return the place as a JSON Pointer (RFC 6901)."""
     return "".join("/" + str(name).replace("~", "~0").replace("/", "~1") for name in place)

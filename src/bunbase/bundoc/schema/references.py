@@ -1,4 +1,4 @@
-"""Fields that hold the ids of documents: `"author": {"type": "string", "x-ref": "users", "x-on-delete": "cascade"}`."""
+"""Fields that contain ids of documents: `"author": {"type": "string", "x-ref": "users", "x-on-delete": "cascade"}`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from bunbase.bundoc.schema.keywords import Place, Schema
 
 REF: Final = "x-ref"
 ON_DELETE: Final = "x-on-delete"
-INDEX_PREFIX: Final = "_ref_"  # names of the system: no index of a client may begin so
+INDEX_PREFIX: Final = "_ref_"  # reserved for the system: no index of a client may have this prefix
 
 OnDelete = Literal["restrict", "set_null", "cascade"]
 ON_DELETES: Final = ("restrict", "set_null", "cascade")
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """`path` leads to ids in `collection`, also through arrays. `on_delete`: what becomes of whoever names one."""
+    """A field that refers to documents of `collection`; its `path` may lead through arrays.
+
+    `on_delete`: the effect on the referring document when the other one is deleted.
+    """
 
     path: Place
     collection: str
@@ -35,7 +38,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Field(msgspec.Struct, frozen=True):
-    """What a schema says of a field, or of the elements of one; `place`: where in the schema."""
+    """The schema of a field or of its elements. `place`: its place in the whole schema."""
 
     place: Place
     path: Place
@@ -43,7 +46,7 @@ class Field(msgspec.Struct, frozen=True):
 
 
 def fields(schema: Any, place: Place = (), path: Place = ()) -> Iterator[Field]:
-    """Give the fields that only `properties` and `items` lead to; arrays within arrays have no path."""
+    """Yield the fields that are reached by `properties` and `items` only; arrays inside arrays have no path."""
     if not isinstance(schema, dict):
         return
     if path:
@@ -60,7 +63,7 @@ def references_of(schema: Schema) -> tuple[Reference, ...]:
 
 
 def named(document: Any, path: Place, at: Place = (), element: bool = False) -> Iterator[tuple[Place, str]]:
-    """Give the ids at the path, each with the place where it stands."""
+    """Yield the ids at the path, each with its place in the document."""
     if isinstance(document, list) and at and not element:
         for number, one in enumerate(document):
             yield from named(one, path, (*at, str(number)), element=True)
@@ -71,12 +74,15 @@ def named(document: Any, path: Place, at: Place = (), element: bool = False) -> 
 
 
 def _is_element(place: Place) -> bool:
-    """A property may be named items as well: then it follows upon `properties`."""
+    """True if the place is the `items` of an array, not a property with the name `items`."""
     return place[-1] == "items" and place[-2] != "properties"
 
 
 def without(value: bytes, path: Place, ids: set[str], element: bool = False) -> bytes:
-    """Give the document with null for these ids at the path, and without them in arrays; all else as it was stored."""
+    """Return the document without these ids at the path: null replaces a single id, and arrays lose the element.
+
+    All other bytes stay as they are stored.
+    """
     if value[:1] == b"[" and not element:
         items = [bytes(one) for one in read_items(value)]
         kept = [one for one in items if path or not _is_one(one, ids)]

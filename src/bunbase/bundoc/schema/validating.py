@@ -1,4 +1,4 @@
-"""A schema at work: compiled once, asked for every document that is written."""
+"""Validates documents against a schema, which is compiled once."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from bunbase.contracts.bundoc import InvalidDocument
 from bunbase.pkg import effort
 
 MAX_ERRORS: Final = 20
-# the library makes all violations at once, 20 µs each: of a document that may have many, only the first is asked for
+# the library builds all violations at once, 20 µs each; for a document with more values, only the first is asked for
 MAX_VALUES: Final = 200
 
 PATTERNS: Final = {"size_limit": 1 << 20, "dfa_size_limit": 1 << 20}
-HIDDEN: Final = "the value"  # stands in messages for what the document holds
+HIDDEN: Final = "the value"  # replaces contents of the document in messages
 
-EXACT: Final = 30  # powers of ten up to which a decimal is compared exactly, as 4.02 with 0.01
+EXACT: Final = 30  # powers of ten within which decimals are compared exactly, such as 4.02 with 0.01
 
 
 def _exactly(text: str) -> Decimal | float:
-    """Beyond, a double does: of 1e-9999 the library would write out all digits, for some milliseconds."""
+    """Return a Decimal, or a double beyond EXACT powers of ten.
+
+    For 1e-9999 the library would write out all digits, which takes milliseconds.
+    """
     value = Decimal(text)
     return value if -EXACT <= value.adjusted() <= EXACT else float(text)
 
@@ -39,7 +42,7 @@ Violation = dict[str, str]
 
 TOO_MUCH: Final = {
     "path": "",
-    "message": "Checking this document would take too long: it holds too many values, or too much text, for the "
+    "message": "Checking this document would take too long: it has too many values, or too much text, for the "
     "alternatives and patterns of its schema. Split it, or simplify the schema.",
     "keyword": "effort",
 }
@@ -47,7 +50,7 @@ TOO_MUCH: Final = {
 
 class DocumentSchema:
     def __init__(self, schema: Schema, strict: bool) -> None:
-        """Raises: InvalidSchema."""
+        """Compile the schema. Raises: InvalidSchema."""
         effort.note(len(msgspec.json.encode(schema)) * effort.FOR_A_CHARACTER_OF_SCHEMAS)
         try:
             self.validator = jsonschema_rs.Draft202012Validator(
@@ -66,12 +69,12 @@ class DocumentSchema:
         self.effort = Effort(schema)
 
     def check(self, body: bytes) -> None:
-        """Raises: InvalidDocument."""
+        """Check a document. Raises: InvalidDocument."""
         if errors := self.violations(body):
             raise misfit(errors)
 
     def violations(self, body: bytes) -> list[Violation]:
-        """Say where the document, as it is stored, does not fit: at most MAX_ERRORS times."""
+        """Return up to MAX_ERRORS places where the stored document violates the schema."""
         if self.effort.is_too_much(body):
             return [TOO_MUCH]
         effort.note(len(body))
@@ -96,7 +99,7 @@ def misfit(errors: list[Violation]) -> InvalidDocument:
 
 
 def _told(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation]:
-    """A field that is missing, or one too many, is named by its own place."""
+    """Yield the violations. A missing field, and one that is not allowed, is named by its own place."""
     for error in errors:
         place, kind = list(error.instance_path), error.kind
         match kind:
@@ -107,9 +110,9 @@ def _told(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation
                 | jsonschema_rs.ValidationErrorKind.UnevaluatedProperties()
             ):
                 for name in kind.unexpected:
-                    yield _violation([*place, name], "The schema knows no such field.", kind.name)
+                    yield _violation([*place, name], "The schema has no such field.", kind.name)
             case jsonschema_rs.ValidationErrorKind.FalseSchema():
-                yield _violation(place, "The schema allows nothing here.", kind.name)
+                yield _violation(place, "The schema allows no value here.", kind.name)
             case _:
                 message = error.message[:1].upper() + error.message[1:]
                 yield _violation(place, f"{message}.", kind.name)
@@ -123,7 +126,7 @@ def _violation(place: list[str | int], message: str, keyword: str) -> Violation:
 def _reason(error: jsonschema_rs.ValidationError) -> str:
     match error.kind.name:
         case "pattern":
-            return "This pattern is not understood: look-around and back references are not, nor what grows too large."
+            return "This pattern is not supported: it has look-around or back references, or it is too large."
         case "format":
-            return "This format is not known; those of JSON Schema 2020-12 are."
+            return "This format is not known; use a format of JSON Schema 2020-12."
     return f"{error.message}."

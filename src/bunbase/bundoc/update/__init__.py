@@ -1,5 +1,6 @@
-"""Update operators: `$set`, `$inc` and the like, with MongoDB's meaning, on JSON text.
+"""Update operators such as `$set` and `$inc`, with the meaning of MongoDB, applied to JSON text.
 
-What an update does not touch keeps its very digits. Where we differ from MongoDB: objects are equal whatever the order
-of their names, `$now` writes RFC 3339 text, and there are no positional paths (`$`, `$[]`), nor `$sort` within `$push`.
+Values that an update does not change keep their exact digits. Differences from MongoDB: the order of names does not
+matter for the equality of objects; `$now` writes RFC 3339 text; positional paths (`$`, `$[]`) and `$sort` in `$push`
+are not supported.
 """

@@ -1,4 +1,4 @@
-"""What an update makes of a document. Only the values on its paths are opened; all others stay the text they were."""
+"""Applies an update to a document. Only values on its paths are decoded; all others keep their text."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bunbase.bundoc.update.order import compare, form
 from bunbase.bundoc.update.parse import Change, invalid
 from bunbase.contracts.bundoc import InvalidUpdate
 
-MAX_PADDING: Final = 1000  # nulls that one $set behind the end of an array may add
-MAX_TESTS: Final = 1_000_000  # elements times conditions: the writer serves others too
+MAX_PADDING: Final = 1000  # nulls that one $set beyond the end of an array may add
+MAX_TESTS: Final = 1_000_000  # elements times conditions; meanwhile other writes wait
 INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
 BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
-Node = Any  # msgspec.Raw, or an opened dict or list of Nodes
+Node = Any  # msgspec.Raw, or a decoded dict or list of Nodes
 
 
 def updated(fields: Fields, changes: tuple[Change, ...], now: str) -> Fields:
-    """Give the fields after the update. `now`: what `$now` writes. Raises: InvalidUpdate."""
+    """Return the fields after the update. `now`: the time that `$now` writes. Raises: InvalidUpdate."""
     root: dict[str, Node] = dict(fields)
     for change in changes:
         parent = _parent(root, change)
@@ -35,7 +35,10 @@ def updated(fields: Fields, changes: tuple[Change, ...], now: str) -> Fields:
 
 
 def _parent(root: dict[str, Node], change: Change) -> Any:
-    """Open the way to the path's last name; where there is none, make it, or give None to `$unset` and `$pull`."""
+    """Return the object or array that contains the last name of the path.
+
+    Missing objects on the way are created. `$unset` and `$pull` get None instead.
+    """
     node: Any = root
     for name in change.path[:-1]:
         found = _found(node, name, change)
@@ -47,7 +50,7 @@ def _parent(root: dict[str, Node], change: Change) -> Any:
         if not isinstance(found, (dict, list)):
             if change.operator == "$unset":
                 return None
-            raise _refused(change, f"{name} holds no object or array, so nothing can lie below it.")
+            raise _refused(change, f"{name} is not an object or array, so the path cannot go on.")
         _store(node, name, found, change)
         node = found
     return node
@@ -89,10 +92,10 @@ def _calculated(before: Node | None, change: Change) -> msgspec.Raw:
         if before is None:
             return as_number(change.value) if change.operator == "$inc" else zero_like(change.value)
         if not is_number(before):
-            raise _refused(change, "There is no number here to calculate with.")
+            raise _refused(change, "The value here is not a number.")
         return added(before, change.value) if change.operator == "$inc" else multiplied(before, change.value)
     except OutOfRange:
-        raise _refused(change, "The result is no integer of 64 bits and no finite double.") from None
+        raise _refused(change, "The result is neither an integer of 64 bits nor a finite double.") from None
 
 
 def _chosen(before: Node | None, change: Change, wanted: int) -> Node:
@@ -123,19 +126,19 @@ def _pulled(array: list[Node], change: Change) -> list[Node]:
     meets = change.condition
     assert meets is not None
     if len(array) * change.tests > MAX_TESTS:
-        raise _refused(change, f"So many conditions on so many elements are too much: {MAX_TESTS} tests are the most.")
+        raise _refused(change, f"Elements times conditions must be at most {MAX_TESTS}.")
     return [element for element in array if not meets(read_all(element))]
 
 
 def _array(before: Node | None, change: Change) -> list[Node]:
     found = [] if before is None else _opened(before)
     if not isinstance(found, list):
-        raise _refused(change, f"{change.operator} works on an array, and here is none.")
+        raise _refused(change, f"{change.operator} needs an array; the value here is not one.")
     return found
 
 
 def _unset(parent: Any, name: str) -> None:
-    """An element of an array becomes null: the others keep their places."""
+    """Remove a field. An element of an array becomes null, so that the others keep their places."""
     if isinstance(parent, dict):
         parent.pop(name, None)
     elif INDEX.fullmatch(name) and int(name) < len(parent):
@@ -148,7 +151,7 @@ def _found(node: Any, name: str, change: Change) -> Node | None:
     if not INDEX.fullmatch(name):
         if change.operator in ("$unset", "$pull"):
             return None
-        raise _refused(change, f"{name} is no index of the array here.")
+        raise _refused(change, f"{name} is not an index of the array here.")
     index = int(name)
     return node[index] if index < len(node) else None
 
@@ -159,13 +162,13 @@ def _store(node: Any, name: str, value: Node, change: Change) -> None:
         return
     index = int(name)
     if index > len(node) + MAX_PADDING:
-        raise _refused(change, f"{name} lies more than {MAX_PADDING} places behind the end of the array.")
+        raise _refused(change, f"{name} is more than {MAX_PADDING} places beyond the end of the array.")
     node += [msgspec.Raw(b"null")] * (index + 1 - len(node))
     node[index] = value
 
 
 def _opened(node: Node) -> Any:
-    """Give an object or array one level open; anything else as it is."""
+    """Return an object or array decoded by one level; any other value unchanged."""
     if not isinstance(node, msgspec.Raw):
         return node
     match bytes(node)[:1]:

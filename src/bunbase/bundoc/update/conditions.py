@@ -1,4 +1,4 @@
-"""Which elements `$pull` takes out: those equal to a value, or those that meet a condition."""
+"""Decides which elements `$pull` removes: those equal to a value, or those that meet a condition."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ MISSING: Final = object()
 
 
 def condition(sent: msgspec.Raw, at: tuple[str, ...]) -> ElementTest:
-    """Comparisons never cross types. An object without operators names fields that an element must have.
+    """Return the test for elements.
 
+    Values of different types never compare. An object without operators lists fields that an element must have.
     Raises: InvalidUpdate.
     """
     value = read_all(sent)
@@ -68,11 +69,11 @@ def _operator(name: str, operand: Any, at: tuple[str, ...]) -> ElementTest:
             return lambda found: _ordered(found, operand, (-1,))
         case "$lte":
             return lambda found: _ordered(found, operand, (-1, 0))
-    raise _invalid(at, f"{name} is not understood in $pull; there are {', '.join(OPERATORS)}.")
+    raise _invalid(at, f"{name} is not known in $pull; the operators are {', '.join(OPERATORS)}.")
 
 
 def _among(listed: list[Any]) -> ElementTest:
-    """As `_equals` with one of the values, however many they are."""
+    """Return a test that is true if `_equals` is true for one of the values; the number of values does not matter."""
     forms = {form(one) for one in listed}
 
     def among(found: Any) -> bool:
@@ -84,14 +85,14 @@ def _among(listed: list[Any]) -> ElementTest:
 
 
 def _equals(found: Any, wanted: Any) -> bool:
-    """A missing field equals null, an array also what one of its elements equals."""
+    """True if the values are equal. A missing field equals null; an array also equals a value if an element does."""
     if found is MISSING:
         return wanted is None
     return same(found, wanted) or (isinstance(found, list) and any(same(element, wanted) for element in found))
 
 
 def _ordered(found: Any, operand: Any, orders: tuple[int, ...]) -> bool:
-    """An array is also what one of its elements is; arrays within it are not looked into, as in filters."""
+    """True if the value, or an element of an array, has this order. As in filters, inner arrays are not searched."""
     if found is MISSING:
         return False
     values = found if isinstance(found, list) and not isinstance(operand, list) else [found]
@@ -100,4 +101,4 @@ def _ordered(found: Any, operand: Any, orders: tuple[int, ...]) -> bool:
 
 def _invalid(at: tuple[str, ...], message: str) -> InvalidUpdate:
     pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in at)
-    return InvalidUpdate(message, errors=[{"path": pointer, "message": message}])
+    return InvalidUpdate.at(pointer, message)

@@ -1,4 +1,4 @@
-"""JSON Merge Patch (RFC 7396), on JSON text: what the patch leaves alone keeps its very digits."""
+"""JSON Merge Patch (RFC 7396) on JSON text. Values that the patch does not change keep their exact digits."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ NULL = b"null"
 
 
 def merged(target: bytes, patch: bytes) -> bytes:
-    """Apply `patch` to `target`, both compact JSON values (§2). Depth is the caller's to bound."""
+    """Apply `patch` to `target`, both compact JSON values (§2). The caller must limit their depth."""
     if not _is_object(patch):
         return patch
     return write(merged_fields(read_fields(target) if _is_object(target) else {}, read_fields(patch)))
 
 
 def merged_fields(target: Fields, patch: Fields) -> Fields:
-    """The same for objects; gives a new one."""
+    """Return a new object with the patch applied; both are objects."""
     result = dict(target)
     for name, value in patch.items():
         text = bytes(value)

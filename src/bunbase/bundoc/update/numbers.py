@@ -1,4 +1,4 @@
-"""Numbers of documents: integers of 64 bits stay exact integers, everything else is a double (IEEE 754)."""
+"""Arithmetic on numbers in documents: integers of 64 bits stay exact, all other numbers are doubles (IEEE 754)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Number = int | float
 
 
 class OutOfRange(Exception):
-    """The result is an integer beyond 64 bits, or no finite double."""
+    """The result is an integer beyond 64 bits, or a double that is not finite."""
 
 
 def is_number(value: msgspec.Raw) -> bool:
@@ -26,29 +26,32 @@ def is_number(value: msgspec.Raw) -> bool:
 
 
 def number_of(value: msgspec.Raw) -> Number:
-    """Raises: OutOfRange for an integer that does not fit: as a double it would lose digits."""
+    """Return the value of the number.
+
+    Raises: OutOfRange for an integer beyond 64 bits, since it would lose digits as a double.
+    """
     text = bytes(value)
     return _checked(int(text)) if len(text) <= 20 and INTEGER.fullmatch(text) else _double(text)
 
 
 def added(left: msgspec.Raw, right: msgspec.Raw) -> msgspec.Raw:
-    """Raises: OutOfRange."""
+    """Return the sum. Raises: OutOfRange."""
     return _written(number_of(left) + number_of(right))
 
 
 def multiplied(left: msgspec.Raw, right: msgspec.Raw) -> msgspec.Raw:
-    """Raises: OutOfRange."""
+    """Return the product. Raises: OutOfRange."""
     return _written(number_of(left) * number_of(right))
 
 
 def as_number(value: msgspec.Raw) -> msgspec.Raw:
-    """Give the number as it was sent. Raises: OutOfRange."""
+    """Return the number exactly as it was sent, if it is in range. Raises: OutOfRange."""
     number_of(value)
     return value
 
 
 def zero_like(value: msgspec.Raw) -> msgspec.Raw:
-    """Give the zero of the same kind: what a missing field times `value` becomes."""
+    """Return 0 or 0.0, like the kind of `value`: the product of a missing field and `value`."""
     return msgspec.Raw(b"0" if isinstance(number_of(value), int) else b"0.0")
 
 

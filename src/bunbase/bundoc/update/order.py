@@ -1,4 +1,4 @@
-"""Equality of JSON values, and their total order: null, numbers, strings, objects, arrays, booleans (as in MongoDB)."""
+"""Equality and total order of JSON values, as in MongoDB: null, numbers, strings, objects, arrays, booleans."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def rank(value: Any) -> int:
 
 
 def same(left: Any, right: Any) -> bool:
-    """1 equals 1.0 but not true; the order of an object's names does not matter."""
+    """True if the values are equal: 1 equals 1.0 but not true; the order of names in objects does not matter."""
     if rank(left) != rank(right):
         return False
     if isinstance(left, dict):
@@ -25,14 +25,14 @@ def same(left: Any, right: Any) -> bool:
 
 
 def form(value: Any) -> Any:
-    """Return what can be looked up in a set: two values are `same` if and only if their forms are equal."""
+    """Return a form for sets: two values are `same` if and only if their forms are equal."""
     match value:
         case bool():
             return ("boolean", value)
         case float() if value.is_integer():
             return form(int(value))
         case int() if abs(value) >= LARGE:
-            return ("number", str(value))  # as a number it may have been chosen to share its hash with many others
+            return ("number", str(value))  # a caller could choose large numbers that all have the same hash
         case dict():
             return ("object", frozenset([(name, form(inner)) for name, inner in value.items()]))
         case list():
@@ -44,7 +44,7 @@ def form(value: Any) -> Any:
 
 
 def compare(left: Any, right: Any) -> int:
-    """Give -1, 0 or 1."""
+    """Return -1, 0 or 1 if `left` is smaller, equal or larger."""
     if rank(left) != rank(right):
         return -1 if rank(left) < rank(right) else 1
     if isinstance(left, dict):

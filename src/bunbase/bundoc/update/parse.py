@@ -1,4 +1,4 @@
-"""From the body of a PATCH to an update that can be applied: everything that can be refused without the document is."""
+"""Parses the body of a PATCH to an update. It checks everything that can be checked without the document."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ Path = tuple[str, ...]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One operator at one path. `values`: what `$push` and `$addToSet` add; `position`, `slice`: of `$push`.
-    `tests`: how many a condition makes of an element at most.
+    """One operator at one path.
+
+    `values`: the elements that `$push` and `$addToSet` add. `position`, `slice`: the modifiers of `$push`.
+    `condition`: the test of `$pull`. `tests`: the most comparisons that it makes for one element.
     """
 
     operator: str
@@ -38,7 +40,7 @@ def has_operators(fields: Fields) -> bool:
 
 
 def parse_update(fields: Fields) -> tuple[Change, ...]:
-    """Raises: InvalidUpdate."""
+    """Parse the operators of an update. Raises: InvalidUpdate."""
     changes: list[Change] = []
     for operator, operands in fields.items():
         _check_operator(operator)
@@ -52,16 +54,16 @@ def parse_update(fields: Fields) -> tuple[Change, ...]:
 
 
 def invalid(at: Path, message: str) -> InvalidUpdate:
-    """`at` becomes a JSON Pointer (RFC 6901)."""
+    """Return the problem; `at` becomes a JSON Pointer (RFC 6901)."""
     pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in at)
-    return InvalidUpdate(message, errors=[{"path": pointer, "message": message}])
+    return InvalidUpdate.at(pointer, message)
 
 
 def _check_operator(name: str) -> None:
     if not name.startswith("$"):
-        raise invalid((name,), f"{name} is a plain name among update operators: put it into $set.")
+        raise invalid((name,), f"{name} is a field among update operators: put it into $set.")
     if name not in OPERATORS:
-        raise invalid((name,), f"{name} is not an update operator; there are {', '.join(OPERATORS)}.")
+        raise invalid((name,), f"{name} is not an update operator; the operators are {', '.join(OPERATORS)}.")
 
 
 def _change(operator: str, dotted: str, value: msgspec.Raw) -> Change:
@@ -84,9 +86,9 @@ def _change(operator: str, dotted: str, value: msgspec.Raw) -> Change:
 def _path(operator: str, dotted: str) -> Path:
     path = tuple(dotted.split("."))
     if "" in path:
-        raise invalid((operator, dotted), "A path is names joined by dots, none of them empty.")
+        raise invalid((operator, dotted), "A path consists of names joined by dots; no name is empty.")
     if any(name.startswith("$") for name in path):
-        raise invalid((operator, dotted), "Positional paths are not supported: name the index of the element.")
+        raise invalid((operator, dotted), "Positional paths are not supported: use the index of the element.")
     if path[0].startswith("_"):
         raise invalid((operator, dotted), "Names that begin with _ belong to the system.")
     if len(path) > MAX_LEVELS:
@@ -100,16 +102,16 @@ def _push(path: Path, value: msgspec.Raw, at: Path) -> Change:
 
 
 def _added(value: msgspec.Raw, at: Path, known: tuple[str, ...]) -> tuple[tuple[msgspec.Raw, ...], Fields]:
-    """Give the elements to add, and the modifiers beside `$each`."""
+    """Return the elements to add, and the modifiers beside `$each`."""
     modifiers = read_fields(value) if bytes(value)[:1] == b"{" else {}
     if not has_operators(modifiers):
         return (value,), {}
     for name in modifiers:
         if name not in known:
-            raise invalid((*at, name), f"{name} is not understood here; there are {', '.join(known)}.")
+            raise invalid((*at, name), f"{name} is not known here; the modifiers are {', '.join(known)}.")
     each = modifiers.get("$each")
     if each is None or bytes(each)[:1] != b"[":
-        raise invalid((*at, "$each"), "$each is the array of the elements to add.")
+        raise invalid((*at, "$each"), "$each must be the array of elements to add.")
     return tuple(read_items(each)), modifiers
 
 
@@ -118,12 +120,12 @@ def _integer(name: str, modifiers: Fields, at: Path) -> int | None:
         return None
     value = read_all(modifiers[name])
     if type(value) is not int or abs(value) >= 1 << 31:
-        raise invalid((*at, name), f"{name} is an integer.")
+        raise invalid((*at, name), f"{name} must be an integer.")
     return value
 
 
 def _refuse_conflicts(changes: list[Change]) -> None:
-    """No path may be changed twice, nor a path and what lies below it: the result would depend on the order."""
+    """Refuse changes of the same path, or of a path and one below it: the result would depend on their order."""
     taken = {}
     for change in changes:
         if change.path in taken:
@@ -137,4 +139,4 @@ def _refuse_conflicts(changes: list[Change]) -> None:
 
 def _conflict(change: Change, with_path: Path) -> InvalidUpdate:
     path, other = ".".join(change.path), ".".join(with_path)
-    return invalid((change.operator, path), f"{path} and {other} conflict: change each place once.")
+    return invalid((change.operator, path), f"{path} and {other} conflict: change each path once.")

@@ -1,6 +1,6 @@
 /**
- * Work to be done by the clock. When is said in bunbase.toml: `schedule` under [functions.<name>], five cron fields.
- * It answers HTTP too, so that you can run it by hand: bunbase invoke <name> (with the secret key).
+ * Runs on a schedule. Set it in bunbase.toml: `schedule` under [functions.<name>], with five cron fields.
+ * The function answers HTTP too, so you can run it by hand: bunbase invoke <name> (with the secret key).
  */
 
 interface Context {
@@ -14,7 +14,7 @@ export default async (_req: Request, ctx: Context): Promise<Response> => {
   return Response.json({ invocation: ctx.invocation.id, done });
 };
 
-/** May run again after a failure: make it so that doing it twice does no harm. */
+/** This may run again after a failure, so it must be safe to run twice. */
 async function work(): Promise<number> {
   return 0;
 }

@@ -1,10 +1,10 @@
 /**
- * Reacts to a change of a document. It takes the change as JSON by POST, so you can try it by hand:
+ * Reacts to a change of a document. The change arrives as JSON in a POST request, so you can try it by hand:
  *
  *     bunbase invoke <name> --data '{"op": "create", "collection": "posts", "id": "1", "rev": 1, "document": {"title": "Hi"}}'
  */
 
-/** `document`: as it is now, which may be newer than `rev`; absent when it is gone. */
+/** `document`: its current content, which may be newer than `rev`; missing if the document was deleted. */
 interface Change {
   op: "create" | "update" | "delete";
   collection: string;
@@ -14,20 +14,20 @@ interface Change {
 }
 
 export default async (req: Request): Promise<Response> => {
-  if (req.method !== "POST") return new Response("Send a change by POST.\n", { status: 405 });
+  if (req.method !== "POST") return new Response("Send the change with POST.\n", { status: 405 });
   const change = (await req.json()) as Change;
 
-  // The same change may come more than once: decide by what is there now, do not count on being called once.
+  // The same change may arrive more than once, so look at the current document instead of counting calls.
   switch (change.op) {
     case "create":
     case "update":
       console.log(`${change.collection}/${change.id}`, change.document); // read it with: bunbase logs <name>
       break;
     case "delete":
-      console.log(`${change.collection}/${change.id} is gone`);
+      console.log(`${change.collection}/${change.id} is deleted`);
       break;
     default:
-      return new Response("op is create, update or delete.\n", { status: 400 });
+      return new Response("op must be create, update or delete.\n", { status: 400 });
   }
   return new Response(null, { status: 204 });
 };

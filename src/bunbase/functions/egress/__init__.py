@@ -1,5 +1,5 @@
-"""The functions' only way to the network: the host makes their requests, to the hosts that each version names.
+"""The only way from functions to the network: the host makes their requests, to hosts that each version names.
 
-`allowed.py` says which hosts, `addresses.py` which addresses; `network.py` is the one place where a connection is made,
-and it connects to the very address that was checked.
+`allowed.py` checks host names and `addresses.py` checks addresses. `network.py` is the only place where a connection is
+made, and it connects to the same address that was checked.
 """

@@ -1,4 +1,4 @@
-"""The address of a request, read strictly: what two parsers could understand differently is refused."""
+"""Parses the URL of a request strictly: a URL that two parsers could read differently is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_LENGTH: Final = 16 << 10
 VISIBLE: Final = bytes(range(0x21, 0x7F)).decode()
 PORTS: Final = {"https": 443, "http": 80}
 
-# as `new URL(text).href` writes it: lower case, no user, every odd character escaped
+# the form in which `new URL(text).href` writes a URL: lower case, no user, every unusual character escaped
 URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<target>[/?][\x21-\x22\x24-\x7e]*)?(?:#[\x21-\x7e]*)?"
@@ -22,7 +22,7 @@ URL: Final = re.compile(
 
 
 class Target(msgspec.Struct, frozen=True):
-    """`host`: lower case, an IPv6 address without its brackets. `target`: path and query."""
+    """A parsed URL. `host`: in lower case, an IPv6 address without its brackets. `target`: path and query."""
 
     scheme: str
     host: str
@@ -35,7 +35,7 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """What stands in the Host header."""
+        """Return the value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -45,7 +45,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def read_target(url: str) -> Target:
-    """Raises: InvalidFetch."""
+    """Parse a URL. Raises: InvalidFetch."""
     found = URL.fullmatch(url) if len(url) <= MAX_LENGTH else None
     if found is None:
         raise InvalidFetch("fetch takes http and https addresses, without a user name in them.")
@@ -58,7 +58,7 @@ def read_target(url: str) -> Target:
 
 
 def follow_location(base: Target, location: bytes) -> Target:
-    """Give where a Location header leads. Raises: InvalidFetch."""
+    """Return the target of a Location header, which may be relative to `base`. Raises: InvalidFetch."""
     try:
         joined = urljoin(base.url, quote(location.strip(), safe=VISIBLE))
         scheme, mark, rest = joined.partition("://")

@@ -1,6 +1,7 @@
-"""Which IP addresses functions may reach: public ones, seen through every way to write an IPv4 address as IPv6.
+"""Decides which IP addresses functions may reach: only public ones.
 
-Python's own `is_global` changed its mind with patch releases; this list is ours to read and test.
+An IPv6 address may stand for an IPv4 address (mapped, 6to4, NAT64); then the IPv4 address decides. Python's own
+`is_global` is not used, since its answers changed with patch releases. The lists here can be read and tested.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# IANA's special-purpose registry for IPv4, multicast, and what clouds put at public addresses for their machines alone
+# IANA's special-purpose registry for IPv4, multicast, and public addresses at which clouds serve their own machines
 NOT_PUBLIC_4: Final = tuple(
     IPv4Network(text)
     for text in (
@@ -39,12 +40,12 @@ NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    """Read networks such as 10.1.0.0/16. Raises: ValueError naming the one that is none."""
+    """Parse networks such as 10.1.0.0/16. Raises: ValueError, which names the wrong one."""
     return tuple(ip_network(text) for text in texts)
 
 
 def reachable(text: str, also: tuple[Network, ...] = ()) -> bool:
-    """Say whether a function may connect to this address: a public one, or one in `also`."""
+    """Return whether a function may connect to this address: it is public, or in one of the networks `also`."""
     meant = meant_by(text)
     if meant is None:
         return False
@@ -52,7 +53,7 @@ def reachable(text: str, also: tuple[Network, ...] = ()) -> bool:
 
 
 def meant_by(text: str) -> Address | None:
-    """Return where packets to this address end up, None for a text that is no address."""
+    """Return the address at which packets to this address arrive; None if the text is no address."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -61,7 +62,7 @@ def meant_by(text: str) -> Address | None:
 
 
 def _embedded(address: Address) -> IPv4Address | None:
-    """Give the IPv4 address that packets to this IPv6 address end up at."""
+    """Return the IPv4 address for which an IPv6 address stands; None if it stands for itself."""
     if isinstance(address, IPv4Address):
         return None
     if address in NAT64:

@@ -1,11 +1,11 @@
-"""`allow_net`: the hosts that a version of a function names.
+"""`allow_net`: the hosts that a version of a function may reach.
 
     api.example.com          https, port 443
     api.example.com:8443     https, this port
     *.example.com            any host below example.com, not example.com itself
-    http://legacy.example    plain http, port 80: whoever sits between can read and change it, so it must be said
+    http://legacy.example    plain http, port 80
 
-A plain name never allows http: that would let a redirect strip the encryption.
+A name without a scheme never allows http: otherwise a redirect could switch the encryption off.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ ENTRY: Final = re.compile(
 MAX_ENTRY_LENGTH: Final = 280
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """`below`: it stands for every host below `host`."""
+class AllowedHost(msgspec.Struct, frozen=True):
+    """One entry of `allow_net`. `below`: it allows every host below `host`, but not `host` itself."""
 
     scheme: str
     host: str
@@ -44,41 +44,40 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def check_allow_net(entries: tuple[str, ...]) -> None:
-    """Raises: InvalidInput naming the entry that is no host."""
+    """Check the entries of a version that is deployed. Raises: InvalidInput, which names the wrong entry."""
     for at, entry in enumerate(entries):
         try:
             read_entry(entry)
         except ValueError as error:
-            message = f"allow_net: {entry[:80]!r} {error}"
-            raise InvalidInput(message, errors=[{"path": f"/config/allow_net/{at}", "message": message}]) from None
+            raise InvalidInput.at(f"/config/allow_net/{at}", f"allow_net: {entry[:80]!r} {error}") from None
 
 
-def read_entry(text: str) -> Entry:
-    """Raises: ValueError saying what is wrong."""
+def read_entry(text: str) -> AllowedHost:
+    """Parse one entry. Raises: ValueError with the reason."""
     found = ENTRY.fullmatch(text.lower()) if len(text) <= MAX_ENTRY_LENGTH else None
     if found is None:
-        raise ValueError("is no host: write api.example.com, *.example.com, api.example.com:8443 or http://host.")
+        raise ValueError("is not a host: write api.example.com, *.example.com, api.example.com:8443 or http://host.")
     if found["below"] and (found["host"].startswith("[") or "." not in found["host"]):
-        raise ValueError("covers too much: put at least two names behind the asterisk, as in *.example.com.")
+        raise ValueError("covers too many hosts: write at least two names after the asterisk, as in *.example.com.")
     scheme = found["scheme"] or "https"
     port = int(found["port"]) if found["port"] else PORTS[scheme]
     if not 1 <= port <= 65535:
-        raise ValueError("has a port that cannot be.")
-    return Entry(scheme, _host(found["host"]), port, found["below"] is not None)
+        raise ValueError("has a port that is not from 1 to 65535.")
+    return AllowedHost(scheme, _host(found["host"]), port, found["below"] is not None)
 
 
 def _host(text: str) -> str:
-    """Write an IPv6 address as an URL does, without its brackets. Raises: ValueError."""
+    """Return the host as URLs write it, an IPv6 address without its brackets. Raises: ValueError."""
     if not text.startswith("["):
         return text
     try:
         return IPv6Address(text.strip("[]")).compressed
     except AddressValueError:
-        raise ValueError("is no IPv6 address.") from None
+        raise ValueError("is not an IPv6 address.") from None
 
 
 def check_allowed(entries: tuple[str, ...], target: Target) -> None:
-    """Raises: HostNotAllowed saying what to write into bunbase.toml."""
+    """Check that an entry allows the target. Raises: HostNotAllowed, which names the missing entry."""
     if not any(entry.covers(target) for entry in _read(entries)):
         needed = target.authority if target.scheme == "https" else f"http://{target.authority}"
         raise HostNotAllowed(
@@ -88,8 +87,8 @@ def check_allowed(entries: tuple[str, ...], target: Target) -> None:
 
 
 @lru_cache(1024)
-def _read(entries: tuple[str, ...]) -> tuple[Entry, ...]:
-    """Leave out what cannot be read: versions deployed before entries were checked may hold anything."""
+def _read(entries: tuple[str, ...]) -> tuple[AllowedHost, ...]:
+    """Parse the entries, and skip wrong ones: older versions were deployed before entries were checked."""
     read = []
     for entry in entries:
         try:

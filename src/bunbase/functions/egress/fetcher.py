@@ -15,7 +15,7 @@ import msgspec
 from bunbase.contracts.host_calls import FetchFailed, FetchOverloaded, FetchTooLarge
 from bunbase.functions.egress.addressed import Target, follow_location, read_target
 from bunbase.functions.egress.allowed import check_allowed
-from bunbase.functions.egress.hops import REDIRECTS, Asked, Hop, check_asked, first_hop, next_hop
+from bunbase.functions.egress.hops import REDIRECTS, FetchRequest, Hop, check_asked, first_hop, next_hop
 from bunbase.functions.egress.network import CheckedNetwork
 from bunbase.functions.egress.secrets import filled_in
 from bunbase.functions.workers.answer_head import without_hop_by_hop
@@ -29,7 +29,7 @@ MAX_IDLE_CONNECTIONS: Final = 8
 NO_BODY: Final = (204, 304)
 
 
-class Limits(msgspec.Struct, frozen=True):
+class FetchLimits(msgspec.Struct, frozen=True):
     max_body_bytes: int
     max_answer_bytes: int
     connect_seconds: float
@@ -38,14 +38,14 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Fetcher:
-    def __init__(self, network: CheckedNetwork, tls: ssl.SSLContext, limits: Limits) -> None:
+    def __init__(self, network: CheckedNetwork, tls: ssl.SSLContext, limits: FetchLimits) -> None:
         self.network = network
         self.tls = tls
         self.limits = limits
         self.pools: dict[str, httpcore.AsyncConnectionPool] = {}
         self.under_way: Counter[str] = Counter()
 
-    async def answer(self, ask: Ask, asked: Asked, secrets: Mapping[str, str]) -> None:
+    async def answer(self, ask: Ask, asked: FetchRequest, secrets: Mapping[str, str]) -> None:
         """Send the request, then stream the answer. Raises: the Problems of contracts/host_calls.py."""
         check_asked(asked)
         with self._counted(ask.deployment.project):

@@ -1,4 +1,4 @@
-"""What is sent on each hop of a request: after a redirect another method, fewer headers (the Fetch standard, §4.4)."""
+"""The request of each hop. After a redirect it may have another method and fewer headers (Fetch standard, §4.4)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ METHOD: Final = re.compile(r"[A-Z]{1,32}")
 FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What the runtime sends. `length`: of the body in bytes; None if it is not known before it ends."""
+class FetchRequest(msgspec.Struct, frozen=True):
+    """A `fetch` as the runtime sends it. `length`: of the body in bytes; None if it is unknown before the body ends."""
 
     url: str
     method: str = "GET"
@@ -33,7 +33,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Hop(msgspec.Struct, frozen=True):
-    """One request as it goes out. `headers`: with placeholders not yet filled in."""
+    """One request to one host. `headers`: placeholders are not yet filled in."""
 
     target: Target
     method: str
@@ -41,8 +41,8 @@ class Hop(msgspec.Struct, frozen=True):
     with_body: bool
 
 
-def check_asked(asked: Asked) -> None:
-    """Raises: InvalidFetch."""
+def check_asked(asked: FetchRequest) -> None:
+    """Check the method and the headers. Raises: InvalidFetch."""
     if not METHOD.fullmatch(asked.method) or asked.method in FORBIDDEN_METHODS:
         raise InvalidFetch("fetch cannot send this method.")
     size = sum(len(name) + len(value) for name, value in asked.headers)
@@ -52,13 +52,13 @@ def check_asked(asked: Asked) -> None:
         raise InvalidFetch("A request has a header that HTTP does not allow.")
 
 
-def first_hop(asked: Asked, target: Target, with_body: bool) -> Hop:
+def first_hop(asked: FetchRequest, target: Target, with_body: bool) -> Hop:
     headers = tuple(header for header in asked.headers if header[0] not in NEVER_SENT)
     return Hop(target, asked.method, headers, with_body)
 
 
 def next_hop(hop: Hop, status: int, target: Target) -> Hop:
-    """What was meant for one origin (credentials, filled-in secrets) is not told to another."""
+    """Return the request that follows a redirect. Credentials and secrets for one origin are not sent to another."""
     method, with_body, dropped = hop.method, hop.with_body, frozenset[str]()
     if status not in KEEPS_METHOD and method not in ("GET", "HEAD") and (status == 303 or method == "POST"):
         method, with_body, dropped = "GET", False, ABOUT_THE_BODY

@@ -1,7 +1,7 @@
-"""The one place where a function's connection is made: look up, check, connect to what was checked.
+"""Makes the connections of functions: look up the name, check its addresses, connect to a checked address.
 
-The name is looked up once per connection and the connection goes to an address that passed, so a name server that
-answers differently the next moment (DNS rebinding) gains nothing. TLS above still names and verifies the host.
+The name is looked up once for each connection, and the connection goes to an address that passed the check. So a name
+server that answers differently a moment later (DNS rebinding) gains nothing. TLS still verifies the name of the host.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ MAX_TRIES: Final = 3  # addresses of one name
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """A project's. `also`: networks that are reachable though they are not public. `own`: the server's addresses, of
-    which only those are reachable that `also` names alone.
+    """The network as one project may use it.
+
+    `also`: networks that functions may reach although they are not public.
+    `own`: this server's addresses. Functions reach one of them only if `also` names exactly this address.
     """
 
     def __init__(self, resolver: Resolver, also: tuple[Network, ...], own: OwnAddresses) -> None:
@@ -34,7 +36,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         self.turns = asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
 
     def for_another(self) -> CheckedNetwork:
-        """Give the same network for another project: no project waits for another's look-ups."""
+        """Return the same network for another project. Its look-ups do not wait for those of other projects."""
         return CheckedNetwork(self.resolver, self.also, self.own)
 
     async def connect_tcp(
@@ -64,21 +66,21 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         public = [address for address in found if reachable(address, self.also)]
         if not public:
             raise AddressNotAllowed(
-                f"{host} leads to no public address, and functions reach no others. "
-                "If it is meant, the operator names the network in functions.allow_private_networks."
+                f"{host} has no public address, and functions reach public addresses only. "
+                "To allow this network, the operator adds it to functions.allow_private_networks."
             )
         passed = [one for one in public if named_alone(one, self.also) or not await self.own.include(one)]
         if not passed:
             raise AddressNotAllowed(
-                f"{host} leads to this server itself. Use ctx.data and ctx.enqueue; if it is meant, the operator names "
-                "the very address in functions.allow_private_networks, as in 203.0.113.5/32."
+                f"{host} is this server itself. Use ctx.data and ctx.enqueue. To allow it nevertheless, the operator "
+                "adds exactly this address to functions.allow_private_networks, as in 203.0.113.5/32."
             )
         return passed
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.ConnectError("Functions reach no sockets of this machine.")
+        raise httpcore.ConnectError("Functions cannot reach sockets of this machine.")
 
     async def sleep(self, seconds: float) -> None:
         await self.below.sleep(seconds)

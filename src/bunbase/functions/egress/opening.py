@@ -1,4 +1,4 @@
-"""Puts egress together as the settings say."""
+"""Builds the fetcher from the settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ssl
 import httpx
 
 from bunbase.functions.egress.addresses import networks
-from bunbase.functions.egress.fetcher import Fetcher, Limits
+from bunbase.functions.egress.fetcher import Fetcher, FetchLimits
 from bunbase.functions.egress.network import CheckedNetwork
 from bunbase.functions.egress.own_addresses import OwnAddresses, own_names
 from bunbase.functions.egress.resolver import Resolver, SystemResolver
@@ -16,12 +16,15 @@ from bunbase.pkg.errors import CannotStart
 
 
 def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, public_url: str = "") -> Fetcher:
-    """`public_url`: the installation's own. Raises: CannotStart for a network or a file that cannot be read."""
+    """Return a fetcher. `public_url`: of this installation.
+
+    Raises: CannotStart for a network or a file that cannot be read.
+    """
     try:
         also = networks(settings.allow_private_networks)
     except ValueError as error:
         raise CannotStart(f"functions.allow_private_networks: {error}; write networks such as 10.1.0.0/16") from None
-    limits = Limits(
+    limits = FetchLimits(
         settings.max_fetch_body_bytes,
         settings.max_fetch_answer_bytes,
         settings.fetch_connect_seconds,
@@ -35,13 +38,13 @@ def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, 
 
 
 def _tls(ca_file: str) -> ssl.SSLContext:
-    """Trust what browsers trust, and the installation's own authority."""
+    """Return a context that trusts the public authorities and those in `ca_file`."""
     tls = httpx.create_ssl_context(trust_env=False)
     if ca_file:
         try:
             tls.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
             raise CannotStart(
-                f"functions.ca_file {ca_file}: {error}; name a file of certificates in PEM form"
+                f"functions.ca_file {ca_file}: {error}; it must be a file of certificates in PEM form"
             ) from None
     return tls

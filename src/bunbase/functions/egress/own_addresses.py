@@ -1,7 +1,7 @@
-"""The server's own addresses: a request to one comes from inside, past every firewall in front of the machine.
+"""Recognises the server's own addresses. A function's request to one of them would bypass every firewall in front.
 
-The kernel is asked for each connection whether it would deliver it here: interfaces come and go. Behind a NAT the
-public address is on no interface; so what `public_url` and `functions.host` stand for counts as well.
+For each connection the kernel is asked whether it would deliver the packets to this machine, since interfaces come and
+go. Behind a NAT no interface has the public address. So the addresses of `public_url` and `functions.host` count too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bunbase.functions.egress.resolver import NameNotFound, Resolver
 
 TTL_SECONDS: Final = 60.0
 HTTPS: Final = 443
-ANY_LABEL: Final = "bunbase"  # of a wildcard: every name below it leads to the same place
+ANY_LABEL: Final = "bunbase"  # replaces the asterisk of a wildcard: all names below it have the same address
 
 # linux/rtnetlink.h
 NETLINK_ROUTE: Final = 0
@@ -34,7 +34,7 @@ ATTRIBUTE: Final = struct.Struct("=HH")
 
 
 class OwnAddresses:
-    """`names`: hosts that lead to this server from outside."""
+    """`names`: host names under which this server is reached from outside."""
 
     def __init__(self, resolver: Resolver, names: tuple[str, ...]) -> None:
         self.resolver = resolver
@@ -45,7 +45,7 @@ class OwnAddresses:
         self._turns = asyncio.Semaphore(1)
 
     async def include(self, text: str) -> bool:
-        """Return whether the address is one of this server's, loopback aside."""
+        """Return whether the address is one of this server's. Loopback addresses do not count."""
         address = meant_by(text)
         if address is None or address.is_loopback:
             return False
@@ -55,7 +55,7 @@ class OwnAddresses:
         async with self._one_at_a_time:
             if time.monotonic() >= self._until:
                 for name in self.names:
-                    with suppress(NameNotFound):  # then what it stood for before still counts
+                    with suppress(NameNotFound):  # then the addresses found before still count
                         found = await self.resolver.addresses(name, HTTPS, self._turns)
                         self._found[name] = frozenset(one for one in map(meant_by, found) if one is not None)
                 self._until = time.monotonic() + TTL_SECONDS
@@ -63,20 +63,20 @@ class OwnAddresses:
 
 
 def own_names(public_url: str, functions_host: str) -> tuple[str, ...]:
-    """`functions_host`: as the setting has it, `*.fn.example.com`."""
+    """Return the host names of this installation. `functions_host`: the setting, such as `*.fn.example.com`."""
     host = urlsplit(public_url).hostname or ""
     wildcard = functions_host.partition(":")[0].replace("*", ANY_LABEL, 1)
     return tuple(name for name in (host, wildcard) if name and name != "localhost" and not name.endswith(".localhost"))
 
 
 def named_alone(text: str, networks: tuple[Network, ...]) -> bool:
-    """Return whether one of the networks is this very address and nothing else."""
+    """Return whether one of the networks consists of exactly this address."""
     address = meant_by(text)
     return address is not None and any(one.num_addresses == 1 and address == one.network_address for one in networks)
 
 
 def is_local(address: Address) -> bool:
-    """Return whether packets to this address stay on this machine, as the kernel routes them just now."""
+    """Return whether the kernel would deliver packets to this address on this machine."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     destination = ATTRIBUTE.pack(ATTRIBUTE.size + len(address.packed), DESTINATION) + address.packed
     route = ROUTE.pack(family, len(address.packed) * 8, 0, 0, 0, 0, 0, 0, 0)
@@ -84,18 +84,21 @@ def is_local(address: Address) -> bool:
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE) as kernel:
             kernel.send(HEAD.pack(size, GET_ROUTE, REQUEST, 1, 0) + route + destination)
-            answer = kernel.recv(4096, socket.MSG_DONTWAIT)  # it is there when `send` returns
+            answer = kernel.recv(4096, socket.MSG_DONTWAIT)  # the answer is there when `send` returns
     except OSError:
         return _can_be_bound(address, family)
     _, type, *_ = HEAD.unpack_from(answer)
     if type != NEW_ROUTE:
-        return False  # there is no way to it at all
+        return False  # there is no route to it
     kind: int = ROUTE.unpack_from(answer, HEAD.size)[7]
     return kind == LOCAL
 
 
 def _can_be_bound(address: Address, family: int) -> bool:
-    """Where a unit's RestrictAddressFamilies keeps netlink away: a socket takes no address but the machine's own."""
+    """Return whether a socket can be bound to the address, which only works for addresses of this machine.
+
+    Used where netlink is not available, because systemd's RestrictAddressFamilies forbids it.
+    """
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as here:
             here.bind((str(address), 0))

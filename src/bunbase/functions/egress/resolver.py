@@ -1,4 +1,4 @@
-"""Names to addresses, in threads of their own: a slow name server must not hold up whoever else needs a thread."""
+"""Looks up names, in threads of its own: a slow name server must not hold up other work that needs a thread."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 MAX_LOOK_UPS: Final = 64
-LOOK_UPS_PER_PROJECT: Final = 4  # a thread is busy until its name server answers or never does: nobody gets them all
+LOOK_UPS_PER_PROJECT: Final = 4  # a slow name server keeps a thread busy, so no project may take all threads
 
 
 class NameNotFound(Exception):
-    """The name has no address, or nobody could say in time."""
+    """The name has no address, or no name server answered in time."""
 
 
 class Resolver(Protocol):
     async def addresses(self, host: str, port: int, turns: asyncio.Semaphore) -> list[str]:
-        """Give the IP addresses of a host, best first. `turns`: a project's; a look-up takes one while it lasts.
+        """Return the IP addresses of a host, best first. `turns`: bounds the look-ups of a project at one time.
 
         Raises: NameNotFound.
         """
@@ -27,7 +27,7 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """Asks as every program of this machine does (/etc/hosts, the system's name servers)."""
+    """Looks names up as other programs of this machine do: in /etc/hosts and with the system's name servers."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -45,19 +45,21 @@ class SystemResolver:
         self.threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, host: str, port: int, turns: asyncio.Semaphore) -> asyncio.Future[list[str]]:
-        """Look up in a thread; the turn is over when the thread is free again, however long ago everybody left."""
+        """Look up in a thread. The turn ends when the thread is free again, even if the caller left long before."""
 
-        def over(look_up: asyncio.Future[list[str]]) -> None:
+        def on_done(look_up: asyncio.Future[list[str]]) -> None:
             turns.release()
-            _ = look_up.cancelled() or look_up.exception()  # seen, should nobody wait any longer
+            _ = (
+                look_up.cancelled() or look_up.exception()
+            )  # retrieve the exception, so that asyncio does not report it if the caller left
 
         look_up = asyncio.get_running_loop().run_in_executor(self.threads, _look_up, host, port)
-        look_up.add_done_callback(over)
+        look_up.add_done_callback(on_done)
         return look_up
 
 
 class FixedResolver:
-    """A shipped fake: each look-up of a name takes the next of its answers, the last one for good."""
+    """A fake for tests. Each look-up of a name returns the next of its answers; the last answer is repeated."""
 
     def __init__(self, names: dict[str, list[list[str]]]) -> None:
         self.names = names

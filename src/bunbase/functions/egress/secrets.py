@@ -1,4 +1,4 @@
-"""`{{STRIPE_KEY}}` in a request header: the host writes the variable's value there, and the function never holds it."""
+"""Replaces `{{STRIPE_KEY}}` in request headers by the variable's value. The function itself never holds the value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Z_][A-Z0-9_]{0,63})\s*\}\}")
 HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-MAX_FILLED_CHARACTERS: Final = 64 << 10  # of all headers; else 32 KiB of `{{A}}` would become 200 MB
+MAX_FILLED_CHARACTERS: Final = 64 << 10  # of all headers together; otherwise 32 KiB of `{{A}}` could become 200 MB
 
 
 def has_placeholder(value: str) -> bool:
@@ -21,7 +21,7 @@ def has_placeholder(value: str) -> bool:
 
 
 def filled_in(headers: Headers, variables: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Give the headers as they are sent. Raises: as `fill_in`."""
+    """Return the headers with all placeholders replaced. Raises: as `fill_in`."""
     filled, left = [], MAX_FILLED_CHARACTERS
     for name, value in headers:
         sent = fill_in(value, variables, left)
@@ -31,7 +31,10 @@ def filled_in(headers: Headers, variables: Mapping[str, str]) -> list[tuple[byte
 
 
 def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHARACTERS) -> str:
-    """Raises: SecretNotFound, InvalidFetch when the result is no header value; neither says what a value is."""
+    """Replace the placeholders in one header value. `most`: how many characters the result may have.
+
+    Raises: SecretNotFound, InvalidFetch if the result is no header value. Neither shows the value of a variable.
+    """
     length = len(value)
 
     def value_of(found: re.Match[str]) -> str:
@@ -41,7 +44,7 @@ def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHA
             raise SecretNotFound(
                 f"A header names {{{{{name}}}}}, but the project has no variable {name}; set it first."
             )
-        secret = variables[name].strip()  # a line break at the end of a pasted key is no part of it
+        secret = variables[name].strip()  # a line break at the end of a pasted key is not part of it
         length += len(secret)
         if length > most:
             raise InvalidFetch(
@@ -49,7 +52,7 @@ def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHA
             )
         return secret
 
-    filled = PLACEHOLDER.sub(value_of, value).strip(" \t")  # an empty variable leaves a blank at an end
+    filled = PLACEHOLDER.sub(value_of, value).strip(" \t")  # an empty variable may leave a blank at either end
     if not HEADER_VALUE.fullmatch(filled):
-        raise InvalidFetch("A variable that is named in a header has a value that no header can carry.")
+        raise InvalidFetch("A header names a variable whose value cannot be sent in a header.")
     return filled

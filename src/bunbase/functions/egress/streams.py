@@ -1,4 +1,7 @@
-"""A connection before TLS: httpcore lets go of one whose handshake is cancelled without closing it."""
+"""A connection that is closed if its TLS handshake fails or is cancelled.
+
+httpcore does not close it in that case. Symptom: calls that ended during a handshake left open sockets behind.
+"""
 
 from __future__ import annotations
 

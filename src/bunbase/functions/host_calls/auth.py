@@ -20,29 +20,29 @@ MAX_BODY_BYTES: Final = 64 << 10
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class NewData(msgspec.Struct, frozen=True):
+class UserData(msgspec.Struct, frozen=True):
     data: dict[str, Any]
 
 
-class OneUser(msgspec.Struct, frozen=True):
+class UserId(msgspec.Struct, frozen=True):
     id: str
 
 
-class OneEmail(msgspec.Struct, frozen=True):
+class UserEmail(msgspec.Struct, frozen=True):
     email: str
 
 
-class ListOptions(UserFilter, frozen=True, forbid_unknown_fields=True):
+class UserListOptions(UserFilter, frozen=True, forbid_unknown_fields=True):
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
 
-class Changed(msgspec.Struct, frozen=True):
+class UserUpdate(msgspec.Struct, frozen=True):
     id: str
     changes: UserChanges
 
 
-class Vouched(msgspec.Struct, frozen=True):
+class TokenClaims(msgspec.Struct, frozen=True):
     uid: str
     claims: dict[str, Any] = {}
 
@@ -52,16 +52,16 @@ async def me(users: TenantAuth, ask: Ask) -> bytes:
 
 
 async def update_me(users: TenantAuth, ask: Ask) -> bytes:
-    new = await _sent(ask, NewData)
+    new = await _sent(ask, UserData)
     return api_json(await users.update_me(caller_of(ask, "caller"), new.data))
 
 
 async def get(users: TenantAuth, ask: Ask) -> bytes:
-    return api_json(await users.user(caller_of(ask, "project"), (await _sent(ask, OneUser)).id))
+    return api_json(await users.user(caller_of(ask, "project"), (await _sent(ask, UserId)).id))
 
 
 async def get_by_email(users: TenantAuth, ask: Ask) -> bytes:
-    only = UserFilter(email=(await _sent(ask, OneEmail)).email)
+    only = UserFilter(email=(await _sent(ask, UserEmail)).email)
     found = (await users.users(caller_of(ask, "project"), only, 1, None)).items
     if not found:
         raise UserNotFound("The project has no user with this address.")
@@ -69,7 +69,7 @@ async def get_by_email(users: TenantAuth, ask: Ask) -> bytes:
 
 
 async def list_page(users: TenantAuth, ask: Ask) -> bytes:
-    asked = await _sent(ask, ListOptions)
+    asked = await _sent(ask, UserListOptions)
     if not 1 <= asked.limit <= MAX_LIMIT:
         raise InvalidInput(f"`limit` is from 1 to {MAX_LIMIT}.")
     only = UserFilter(asked.email, asked.q, asked.role, asked.banned)
@@ -81,22 +81,22 @@ async def create(users: TenantAuth, ask: Ask) -> bytes:
 
 
 async def update(users: TenantAuth, ask: Ask) -> bytes:
-    asked = await _sent(ask, Changed)
+    asked = await _sent(ask, UserUpdate)
     return api_json(await users.update_user(caller_of(ask, "project"), asked.id, asked.changes))
 
 
 async def delete(users: TenantAuth, ask: Ask) -> bytes:
-    await users.delete_user(caller_of(ask, "project"), (await _sent(ask, OneUser)).id)
+    await users.delete_user(caller_of(ask, "project"), (await _sent(ask, UserId)).id)
     return b""
 
 
 async def sign_out(users: TenantAuth, ask: Ask) -> bytes:
-    await users.end_user_sessions(caller_of(ask, "project"), (await _sent(ask, OneUser)).id)
+    await users.end_user_sessions(caller_of(ask, "project"), (await _sent(ask, UserId)).id)
     return b""
 
 
 async def custom_token(users: TenantAuth, ask: Ask) -> bytes:
-    asked = await _sent(ask, Vouched)
+    asked = await _sent(ask, TokenClaims)
     return api_json(await users.custom_token(caller_of(ask, "project"), asked.uid, asked.claims))
 
 

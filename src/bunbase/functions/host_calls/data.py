@@ -16,7 +16,7 @@ from bunbase.pkg.cursors import DEFAULT_LIMIT
 MAX_BODY_BYTES: Final = 10 << 20  # of a commit; Bundoc bounds what is in it
 
 
-class Where(msgspec.Struct, frozen=True):
+class DocumentAddress(msgspec.Struct, frozen=True):
     """`power`: on whose behalf. `if_rev`, `if_absent`: the write's precondition."""
 
     power: Power = msgspec.field(default="project", name="as")
@@ -30,7 +30,7 @@ class Where(msgspec.Struct, frozen=True):
         return Precondition(self.if_rev, self.if_absent)
 
 
-class ListOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PageOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
 
@@ -51,16 +51,16 @@ class AggregateOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group: tuple[str, ...] = ()
 
 
-async def get(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
+async def get(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
     return (await bundoc.get(caller_of(ask, at.power), at.collection, at.id)).body
 
 
-async def list_page(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
-    options = read(await _body(ask), ListOptions)
+async def list_page(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
+    options = read(await _body(ask), PageOptions)
     return (await bundoc.list(caller_of(ask, at.power), at.collection, options.limit, options.cursor)).body
 
 
-async def query(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
+async def query(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
     asked = read(await _body(ask), QueryOptions)
     what = Query(
         bytes(asked.where),
@@ -74,32 +74,32 @@ async def query(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
     return (await bundoc.query(caller_of(ask, at.power), at.collection, what)).body
 
 
-async def aggregate(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
+async def aggregate(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
     asked = read(await _body(ask), AggregateOptions)
     what = Aggregation(bytes(asked.values), bytes(asked.where), asked.group)
     return (await bundoc.aggregate(caller_of(ask, at.power), at.collection, what)).body
 
 
-async def create(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
+async def create(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
     return (await bundoc.create(caller_of(ask, at.power), at.collection, await _body(ask))).body
 
 
-async def put(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
+async def put(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
     caller = caller_of(ask, at.power)
     return (await bundoc.put(caller, at.collection, at.id, await _body(ask), at.precondition)).body
 
 
-async def patch(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
+async def patch(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
     caller = caller_of(ask, at.power)
     return (await bundoc.patch(caller, at.collection, at.id, await _body(ask), at.precondition)).body
 
 
-async def delete(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
+async def delete(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
     await bundoc.delete(caller_of(ask, at.power), at.collection, at.id, at.precondition)
     return b""
 
 
-async def commit(bundoc: Bundoc, ask: Ask, at: Where) -> bytes:
+async def commit(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
     return msgspec.json.encode(await bundoc.commit(caller_of(ask, at.power), await _body(ask)))
 
 
@@ -107,7 +107,7 @@ async def _body(ask: Ask) -> bytes:
     return await ask.body(MAX_BODY_BYTES)
 
 
-METHODS: Final[dict[str, Callable[[Bundoc, Ask, Where], Awaitable[bytes]]]] = {
+METHODS: Final[dict[str, Callable[[Bundoc, Ask, DocumentAddress], Awaitable[bytes]]]] = {
     "data.get": get,
     "data.list": list_page,
     "data.query": query,

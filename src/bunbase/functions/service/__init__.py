@@ -1,18 +1,190 @@
-"""The rules of Functions, one file per verb."""
+"""The rules of Functions: one file for each part of the contract."""
 
 from __future__ import annotations
 
-from bunbase.functions.service.deploy import Deploying
-from bunbase.functions.service.environment import Environment
-from bunbase.functions.service.invoke import Invoking
-from bunbase.functions.service.logs import Logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.function_logs import LogFilter, LogLine, LogPage
+from bunbase.contracts.function_usage import FunctionStats, Usage
+from bunbase.contracts.functions import (
+    Bundle,
+    Chunk,
+    Head,
+    Invocation,
+    Receiving,
+    Variable,
+    Variables,
+    Version,
+    Versions,
+)
+from bunbase.contracts.triggers import (
+    Job,
+    Jobs,
+    JobStatus,
+    NewJob,
+    RunOutcome,
+    Runs,
+    Schedules,
+    TriggerKind,
+)
+from bunbase.functions.host_calls.dispatch import HostCalls
+from bunbase.functions.logs.buffer import LogBuffer
+from bunbase.functions.logs.followers import Followers
+from bunbase.functions.logs.retention import LogRetention
+from bunbase.functions.service.deletion import Deletion
+from bunbase.functions.service.deployments import Deployments
+from bunbase.functions.service.invocations import Invocations
+from bunbase.functions.service.logs import Logs
 from bunbase.functions.service.statistics import Statistics
-from bunbase.functions.service.triggers import Triggering
-from bunbase.functions.service.upkeep import Upkeep
+from bunbase.functions.service.triggers import Triggers
+from bunbase.functions.service.variables import ProjectVariables
+from bunbase.functions.store import Stores
+from bunbase.functions.triggers.feeds import Feeds
+from bunbase.functions.triggers.retention import RunRetention
+from bunbase.functions.triggers.runner import Runner
+from bunbase.functions.triggers.scheduler import Scheduler
+from bunbase.functions.usage.meter import Meter
+from bunbase.functions.versions.rollout import Rollout
+from bunbase.functions.workers.pool import Pool
+from bunbase.functions.workers.shelf import USUAL_MB
+from bunbase.functions.workers.starter import Starter
 
 
-class FunctionsService(Triggering, Deploying, Invoking, Logging, Statistics, Environment, Upkeep):
-    """The whole contract."""
+@dataclass(frozen=True, eq=False)
+class FunctionsService:
+    """The whole contract, each method by the part that implements it. `assembly.py` puts the parts together."""
+
+    # the contract
+    deployments: Deployments
+    invocations: Invocations
+    log_reading: Logs
+    statistics: Statistics
+    environment: ProjectVariables
+    triggers: Triggers
+    deletion: Deletion
+
+    # what runs beneath and in the background
+    stores: Stores
+    starter: Starter
+    pool: Pool
+    rollout: Rollout
+    host_calls: HostCalls
+    log_lines: LogBuffer
+    followers: Followers
+    log_retention: LogRetention
+    meter: Meter
+    runner: Runner
+    scheduler: Scheduler
+    feeds: Feeds
+    run_retention: RunRetention
+
+    async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:
+        return await self.deployments.deploy(caller, name, bundle)
+
+    async def functions(self, caller: Caller, limit: int, cursor: str | None) -> Versions:
+        return await self.deployments.functions(caller, limit, cursor)
+
+    async def function(self, caller: Caller, name: str) -> Version:
+        return await self.deployments.function(caller, name)
+
+    async def delete_function(self, caller: Caller, name: str) -> None:
+        await self.deletion.delete_function(caller, name)
+
+    async def versions(self, caller: Caller, name: str, limit: int, cursor: str | None) -> Versions:
+        return await self.deployments.versions(caller, name, limit, cursor)
+
+    async def bundle(self, caller: Caller, name: str, version: int) -> Bundle:
+        return await self.deployments.bundle(caller, name, version)
+
+    async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
+        return await self.deployments.rollback(caller, name, version)
+
+    def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Receiving | Head | Chunk]:
+        return self.invocations.invoke(caller, name, invocation)
+
+    async def feed(self, caller: Caller, invocation: str, data: bytes, ended: bool) -> int | None:
+        return await self.invocations.feed(caller, invocation, data, ended)
+
+    async def logs(
+        self, caller: Caller, name: str | None, limit: int, cursor: str | None, which: LogFilter | None = None
+    ) -> LogPage:
+        return await self.log_reading.logs(caller, name, limit, cursor, which)
+
+    def follow_logs(
+        self, caller: Caller, name: str | None, after: int | None, which: LogFilter | None = None
+    ) -> AsyncIterator[LogLine | None]:
+        return self.log_reading.follow_logs(caller, name, after, which)
+
+    async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
+        return await self.statistics.stats(caller, name, hours)
+
+    async def usage(self, caller: Caller, hours: int) -> Usage:
+        return await self.statistics.usage(caller, hours)
+
+    async def variables(self, caller: Caller, reveal: bool) -> Variables:
+        return await self.environment.variables(caller, reveal)
+
+    async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:
+        return await self.environment.set_variable(caller, name, value, exposed)
+
+    async def delete_variable(self, caller: Caller, name: str) -> None:
+        await self.environment.delete_variable(caller, name)
+
+    async def enqueue(self, caller: Caller, new: NewJob) -> Job:
+        return await self.triggers.enqueue(caller, new)
+
+    async def jobs(
+        self, caller: Caller, state: JobStatus | None, function: str | None, limit: int, cursor: str | None
+    ) -> Jobs:
+        return await self.triggers.jobs(caller, state, function, limit, cursor)
+
+    async def job(self, caller: Caller, id: str) -> Job:
+        return await self.triggers.job(caller, id)
+
+    async def replay_job(self, caller: Caller, id: str) -> Job:
+        return await self.triggers.replay_job(caller, id)
+
+    async def delete_job(self, caller: Caller, id: str) -> None:
+        await self.triggers.delete_job(caller, id)
+
+    async def schedules(self, caller: Caller, limit: int, cursor: str | None) -> Schedules:
+        return await self.triggers.schedules(caller, limit, cursor)
+
+    async def runs(
+        self,
+        caller: Caller,
+        name: str,
+        kind: TriggerKind | None,
+        outcome: RunOutcome | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Runs:
+        return await self.triggers.runs(caller, name, kind, outcome, limit, cursor)
 
     async def sandbox_layers(self) -> tuple[str, ...]:
         return await self.starter.sandbox.layers()
+
+    async def drop_project(self, project: str) -> None:
+        await self.deletion.drop_project(project)
+
+    async def prewarm(self) -> None:
+        """Start the workers that wait for a bundle, in the memory sizes that functions use most."""
+        shelf = self.starter.shelf
+        shelf.expect(await self.stores.functions.memory_sizes(USUAL_MB, shelf.size))
+        shelf.fill()
+
+    async def watch_workers(self) -> None:
+        """Enforce the limits of memory and processor time, and look after the pool."""
+        self.starter.watch_memory()
+        self.starter.watch_cpu()
+        self.pool.tend()
+
+    async def close(self) -> None:
+        await self.feeds.close()
+        await self.runner.close()  # before its workers are killed, which would count as failures of the functions
+        await self.pool.close()
+        await self.host_calls.close()
+        await self.meter.close()
+        await self.log_lines.flush()

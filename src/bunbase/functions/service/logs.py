@@ -1,4 +1,4 @@
-"""Reading what functions logged."""
+"""Reading what functions logged, page by page or as it comes."""
 
 from __future__ import annotations
 
@@ -10,73 +10,85 @@ import msgspec
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.function_logs import ALL_LINES, LogFilter, LogLine, LogPage
-from bunbase.functions.service.parts import Parts
-from bunbase.pkg.cursors import decode_cursor, encode_cursor
+from bunbase.functions.logs.buffer import LogBuffer
+from bunbase.functions.logs.followers import Followers
+from bunbase.functions.service.existing import existing_version
+from bunbase.functions.store import Stores
+from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
 
-NEWEST: Final = 2**63 - 1  # what PostgreSQL's bigint holds
+NEWEST: Final = 2**63 - 1  # the largest bigint of PostgreSQL
 Seq = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 MIN_YEAR: Final = 1970
 MAX_YEAR: Final = 9998
 BATCH_LINES: Final = 500
-QUIET_SECONDS: Final = 1.0  # also how late a line is when its NOTIFY was lost
+QUIET_SECONDS: Final = 1.0  # a line whose NOTIFY was lost is late by this much at most
 
 
-class Logging(Parts):
+class Logs:
+    def __init__(self, stores: Stores, log_lines: LogBuffer, followers: Followers) -> None:
+        self.stores = stores
+        self.log_lines = log_lines
+        self.followers = followers
+
     async def logs(
         self, caller: Caller, name: str | None, limit: int, cursor: str | None, which: LogFilter | None = None
     ) -> LogPage:
         which = which or ALL_LINES
-        if not await self._readable(caller, name, which):
+        if not await self._check_filter(caller, name, which):
             return LogPage((), None)
         await self.log_lines.flush()
         query = f"logs:{caller.project}:{name or ''}:{msgspec.json.encode(which).decode()}"
-        before = decode_cursor(query, cursor, Seq) if cursor else NEWEST
+        before = page_start(query, cursor, Seq, NEWEST)
         found = await self.stores.logs.before(caller.project, name, before, which, limit + 1)
-        more = len(found) > limit
-        return LogPage(tuple(found[:limit]), encode_cursor(query, found[limit - 1].seq) if more else None)
+        page, following = cut_page(found, limit, query, lambda line: line.seq)
+        return LogPage(tuple(page), following)
 
     async def follow_logs(
         self, caller: Caller, name: str | None, after: int | None, which: LogFilter | None = None
     ) -> AsyncIterator[LogLine | None]:
         which = which or ALL_LINES
-        if not await self._readable(caller, name, which):
-            raise InvalidInput("No invocation can be called so.")
+        if not await self._check_filter(caller, name, which):
+            raise InvalidInput("No invocation can have this id.")
         with self.followers.following(caller.project) as news:
             seen = await self.stores.logs.newest(caller.project, name) if after is None else after
-            yield None  # from here on nothing is missed
+            yield None  # from here on no line is missed
             while True:
                 news.clear()
                 newest = await self.stores.logs.newest(caller.project, name)
-                lines = await self._behind(caller.project, name, seen, newest, which)
+                lines = await self._lines_after(caller.project, name, seen, newest, which)
                 for line in lines:
                     yield line
                     seen = line.seq
                 if len(lines) == BATCH_LINES:
                     continue
-                seen = max(seen, newest)  # what does not pass the filter is looked at once
-                if not await _within(QUIET_SECONDS, news):
+                seen = max(seen, newest)  # lines that the filter excludes are read only once
+                if not await _is_set_within(QUIET_SECONDS, news):
                     yield None
 
-    async def _behind(self, project: str, name: str | None, seen: int, newest: int, which: LogFilter) -> list[LogLine]:
+    async def _lines_after(
+        self, project: str, name: str | None, seen: int, newest: int, which: LogFilter
+    ) -> list[LogLine]:
         if newest <= seen:
             return []
         return await self.stores.logs.after(project, name, seen, newest, which, BATCH_LINES)
 
-    async def _readable(self, caller: Caller, name: str | None, which: LogFilter) -> bool:
-        """See that the caller may read, and whether there can be such lines. Raises: FunctionNotFound, InvalidInput."""
+    async def _check_filter(self, caller: Caller, name: str | None, which: LogFilter) -> bool:
+        """Check that the caller may read these lines; return False if no line can match the filter.
+
+        Raises: Forbidden, FunctionNotFound, InvalidInput.
+        """
         caller.need(Role.VIEWER)
         if name is not None:
-            await self.existing(caller.project, name)
+            await existing_version(self.stores.functions, caller.project, name)
         for label, time in (("since", which.since), ("until", which.until)):
             if time is not None and (time.tzinfo is None or not MIN_YEAR <= time.year <= MAX_YEAR):
-                message = f"Send `{label}` with its time zone, as in 2026-01-31T12:00:00Z."
-                raise InvalidInput(message, errors=[{"path": f"/{label}", "message": message}])
-        # PostgreSQL takes no NUL, and no line has one
+                raise InvalidInput.at(f"/{label}", f"Send `{label}` with its time zone, as in 2026-01-31T12:00:00Z.")
+        # PostgreSQL accepts no NUL in a text, and no line has one
         return "\0" not in which.text and (which.invocation is None or which.invocation.isprintable())
 
 
-async def _within(seconds: float, event: asyncio.Event) -> bool:
+async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
     try:
         async with asyncio.timeout(seconds):
             return await event.wait()

@@ -1,4 +1,4 @@
-"""How functions did, and what a project used."""
+"""Statistics of functions, and what a project used."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.function_usage import FunctionHour, FunctionStats, Usage, UsageHour
-from bunbase.functions.durations import BUCKETS, percentile_ms
-from bunbase.functions.service.parts import Parts
+from bunbase.functions.service.existing import existing_version
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store import Stores
 from bunbase.functions.store.hours import Hour
+from bunbase.functions.usage.durations import BUCKETS, percentile_ms
+from bunbase.functions.usage.meter import Meter
+from bunbase.pkg.clock import Clock
 from bunbase.pkg.usage.batches import hour_of
 
-USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last
+USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last one
 
 
-class Statistics(Parts):
+class Statistics:
+    def __init__(self, stores: Stores, meter: Meter, clock: Clock, settings: FunctionsSettings) -> None:
+        self.stores = stores
+        self.meter = meter
+        self.clock = clock
+        self.settings = settings
+
     async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
         caller.need(Role.VIEWER)
-        await self.existing(caller.project, name)
+        await existing_version(self.stores.functions, caller.project, name)
         await self.meter.flush()
         since = first_hour(self.clock.now(), hours)
         rows = await self.stores.hours.of_function(caller.project, name, since, hours)
@@ -48,16 +58,13 @@ class Statistics(Parts):
             ),
         )
 
-    async def write_counts(self) -> None:
-        await self.meter.flush()
-
-    async def delete_old_counts(self) -> None:
+    async def delete_old(self) -> None:
         old = self.clock.now() - timedelta(days=self.settings.stats_retention_days)
         await self.stores.hours.delete_old(old, USAGE_KEPT)
 
 
 def first_hour(now: datetime, hours: int) -> datetime:
-    """Return the first of so many hours, of which the running one is the last."""
+    """Return the first of `hours` hours in a row that end with the current hour."""
     return hour_of(now) - timedelta(hours=hours - 1)
 
 

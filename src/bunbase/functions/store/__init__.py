@@ -1,4 +1,4 @@
-"""All SQL of Functions: one file per kind of row."""
+"""All SQL of Functions: one file for each kind of row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bunbase.functions.store.functions import FunctionStore
 from bunbase.functions.store.hours import HourStore
 from bunbase.functions.store.jobs import JobStore
 from bunbase.functions.store.logs import LogStore
-from bunbase.functions.store.news import News
+from bunbase.functions.store.notifications import Notifications
 from bunbase.functions.store.runs import RunStore
 from bunbase.functions.store.schedules import ScheduleStore, SubscriptionStore
 from bunbase.functions.store.variables import VariableStore
@@ -19,7 +19,7 @@ class Stores:
         self.variables = VariableStore(db)
         self.logs = LogStore(db)
         self.hours = HourStore(db)
-        self.news = News(db)
+        self.notifications = Notifications(db)
         self.jobs = JobStore(db)
         self.runs = RunStore(db)
         self.schedules = ScheduleStore(db)

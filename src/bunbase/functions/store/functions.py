@@ -70,7 +70,7 @@ DELETE_FUNCTION = "DELETE FROM functions WHERE project = $1 AND name = $2"
 DELETE_FUNCTIONS = "DELETE FROM functions WHERE project = $1"
 
 
-class Loaded(msgspec.Struct, frozen=True):
+class ProgramCode(msgspec.Struct, frozen=True):
     """What a worker gets of a version. `bytecode`: made of this code; often empty."""
 
     code: bytes
@@ -141,8 +141,8 @@ class FunctionStore:
         """Give what a call of the function runs now."""
         return await self.db.one(Deployment, DEPLOYMENT, project, name)
 
-    async def loaded(self, project: str, name: str, version: int) -> Loaded | None:
-        return await self.db.one(Loaded, LOADED, project, name, version)
+    async def loaded(self, project: str, name: str, version: int) -> ProgramCode | None:
+        return await self.db.one(ProgramCode, LOADED, project, name, version)
 
     async def memory_sizes(self, besides: int, limit: int) -> list[int]:
         """List the limits of memory that functions of any project have besides this one, the most frequent first."""

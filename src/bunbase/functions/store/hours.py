@@ -59,7 +59,7 @@ class Hour(msgspec.Struct, frozen=True):
     buckets: list[int]
 
 
-class Used(msgspec.Struct, frozen=True):
+class UsedHour(msgspec.Struct, frozen=True):
     hour: datetime
     invocations: int
     mb_ms: int
@@ -92,9 +92,9 @@ class HourStore:
         """Newest first; an hour in which nothing happened has no row."""
         return await self.db.all(Hour, OF_FUNCTION, project, function, since, limit)
 
-    async def of_project(self, project: str, since: datetime, limit: int) -> list[Used]:
+    async def of_project(self, project: str, since: datetime, limit: int) -> list[UsedHour]:
         """Newest first."""
-        return await self.db.all(Used, OF_PROJECT, project, since, limit, *COUNTED)
+        return await self.db.all(UsedHour, OF_PROJECT, project, since, limit, *COUNTED)
 
     async def delete_function(self, project: str, function: str) -> None:
         await self.db.execute(DELETE_FUNCTION, project, function)

@@ -10,6 +10,7 @@ import msgspec
 
 from bunbase.contracts.triggers import Job, JobStatus, TriggerKind
 from bunbase.functions.store.claims import CLAIM, CLAIM_BEHIND
+from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 
@@ -87,7 +88,7 @@ DELETE FROM jobs WHERE project = $1 AND seq IN (
     SELECT seq FROM jobs WHERE project = $1 AND state = 'dead' ORDER BY seq LIMIT $2)"""
 
 
-class Entry(msgspec.Struct, frozen=True):
+class JobRow(msgspec.Struct, frozen=True):
     """A job to be. `depth`: how many runs in a row led to it."""
 
     id: str
@@ -100,8 +101,8 @@ class Entry(msgspec.Struct, frozen=True):
     attempts: int
 
 
-class Change(msgspec.Struct, frozen=True):
-    """A job to be in a lane. `depth`: as of Entry."""
+class ChangeJob(msgspec.Struct, frozen=True):
+    """A job to be in a lane. `depth`: as of JobRow."""
 
     id: str
     lane: str
@@ -109,7 +110,7 @@ class Change(msgspec.Struct, frozen=True):
     depth: int
 
 
-class Claimed(msgspec.Struct, frozen=True):
+class ClaimedJob(msgspec.Struct, frozen=True):
     """A job that this process runs. `lost_at`: when a process that has died began to run it. `put_off_since`: when it,
     or the one before it in its lane, could not begin for the first time since the last attempt."""
 
@@ -129,17 +130,12 @@ class Claimed(msgspec.Struct, frozen=True):
     lost_at: datetime | None
 
 
-class Stored(Job, frozen=True):
+class StoredJob(Job, frozen=True):
     """A job as the API shows it; its payload is JSON, or None where many are listed."""
 
     seq: int = 0
     lane: str | None = None
     payload: bytes | None = None
-
-
-class Crowded(msgspec.Struct, frozen=True):
-    project: str
-    rows: int
 
 
 class JobStore:
@@ -158,26 +154,26 @@ class JobStore:
         count: int = await self.db.value(COUNT_DEAD, project, most)
         return count
 
-    async def add(self, project: str, new: Entry, now: datetime) -> bool:
+    async def add(self, project: str, new: JobRow, now: datetime) -> bool:
         """Add a job; False if one with its key is there, or if there is no such function."""
         what = (new.id, project, new.function, new.kind, new.payload, new.key, new.depth, now, new.due_at, new.attempts)
         return bool(await self.db.execute(ADD, *what))
 
     async def add_changes(
-        self, project: str, function: str, changes: Sequence[Change], now: datetime, attempts: int
+        self, project: str, function: str, changes: Sequence[ChangeJob], now: datetime, attempts: int
     ) -> None:
         """Add jobs of lanes, in their order; part of the caller's transaction."""
         await self.db.execute(LOCK_LANES, project)
         await self.db.execute(ADD_TO_LANES, project, function, *_columns(changes), now, attempts)
 
     async def add_dead(
-        self, project: str, function: str, changes: Sequence[Change], now: datetime, attempts: int, error: str
+        self, project: str, function: str, changes: Sequence[ChangeJob], now: datetime, attempts: int, error: str
     ) -> None:
         """Add dead letters of what is not to be run; part of the caller's transaction."""
         await self.db.execute(ADD_DEAD, project, function, *_columns(changes), now, attempts, error)
 
-    async def by_key(self, project: str, function: str, key: str) -> Stored | None:
-        return await self.db.one(Stored, BY_KEY, project, function, key)
+    async def by_key(self, project: str, function: str, key: str) -> StoredJob | None:
+        return await self.db.one(StoredJob, BY_KEY, project, function, key)
 
     async def cron_goes_on(self, project: str, function: str) -> bool:
         goes_on: bool = await self.db.value(BUSY, project, function)
@@ -187,14 +183,14 @@ class JobStore:
 
     async def claim(
         self, runner: str, now: datetime, until: datetime, busy: Sequence[str], running: Sequence[int]
-    ) -> Claimed | None:
+    ) -> ClaimedJob | None:
         """Take one job that is due, or whose runner has let its lease run out.
 
         None of a project in `busy`, and none in `running`: those are here, however late the clock says it is.
         """
-        claimed = await self.db.one(Claimed, CLAIM, now, until, runner, busy, running)
+        claimed = await self.db.one(ClaimedJob, CLAIM, now, until, runner, busy, running)
         if claimed is None and (busy or running):
-            claimed = await self.db.one(Claimed, CLAIM_BEHIND, now, until, runner, busy, running)
+            claimed = await self.db.one(ClaimedJob, CLAIM_BEHIND, now, until, runner, busy, running)
         return claimed
 
     async def extend(self, runner: str, running: Sequence[int], until: datetime) -> None:
@@ -204,23 +200,23 @@ class JobStore:
         """Let others run at once what this runner will not finish."""
         await self.db.execute(RELEASE, runner, now)
 
-    async def done(self, job: Claimed, runner: str, now: datetime) -> bool:
+    async def done(self, job: ClaimedJob, runner: str, now: datetime) -> bool:
         """Each of these gives False when the lease was lost: the job is another's."""
         return await self._leave(job, runner, now, DELETE_MINE)
 
-    async def retry(self, job: Claimed, runner: str, at: datetime, error: str) -> bool:
+    async def retry(self, job: ClaimedJob, runner: str, at: datetime, error: str) -> bool:
         return bool(await self.db.execute(RETRY, job.seq, runner, job.lost, at, error))
 
-    async def postpone(self, job: Claimed, runner: str, now: datetime, at: datetime, error: str) -> bool:
+    async def postpone(self, job: ClaimedJob, runner: str, now: datetime, at: datetime, error: str) -> bool:
         """Run it later; this was no attempt."""
         return bool(await self.db.execute(POSTPONE, job.seq, runner, job.lost, at, error, now))
 
-    async def bury(self, job: Claimed, runner: str, now: datetime, error: str) -> bool:
+    async def bury(self, job: ClaimedJob, runner: str, now: datetime, error: str) -> bool:
         """What kept it from beginning keeps the next in its lane too: that one is not put off as long once more."""
         return await self._leave(job, runner, now, BURY, now, error, put_off_since=job.put_off_since)
 
     async def _leave(
-        self, job: Claimed, runner: str, now: datetime, sql: str, *values: Any, put_off_since: datetime | None = None
+        self, job: ClaimedJob, runner: str, now: datetime, sql: str, *values: Any, put_off_since: datetime | None = None
     ) -> bool:
         async with self.db.transaction():
             if job.lane is not None:
@@ -235,12 +231,12 @@ class JobStore:
 
     async def jobs(
         self, project: str, before: int, state: JobStatus | None, function: str | None, limit: int
-    ) -> list[Stored]:
+    ) -> list[StoredJob]:
         """Newest first."""
-        return await self.db.all(Stored, LIST, project, before, state, function, limit)
+        return await self.db.all(StoredJob, LIST, project, before, state, function, limit)
 
-    async def job(self, project: str, id: str) -> Stored | None:
-        return await self.db.one(Stored, GET, project, id)
+    async def job(self, project: str, id: str) -> StoredJob | None:
+        return await self.db.one(StoredJob, GET, project, id)
 
     async def replay(self, project: str, id: str, now: datetime) -> bool:
         try:
@@ -250,7 +246,7 @@ class JobStore:
         except NotUnique:  # its key was taken at this moment
             return False
 
-    async def delete(self, project: str, job: Stored, now: datetime) -> bool:
+    async def delete(self, project: str, job: StoredJob, now: datetime) -> bool:
         """False if it has begun to run."""
         async with self.db.transaction():
             await self.db.execute(LOCK_LANES, project)
@@ -263,13 +259,13 @@ class JobStore:
     async def delete_dead(self, before: datetime, limit: int) -> int:
         return await self.db.execute(DELETE_DEAD, before, limit)
 
-    async def crowded(self, most: int) -> list[Crowded]:
+    async def crowded(self, most: int) -> list[CrowdedProject]:
         """List the projects that have more dead letters than they may."""
-        return await self.db.all(Crowded, CROWDED, most)
+        return await self.db.all(CrowdedProject, CROWDED, most)
 
     async def delete_oldest_dead(self, project: str, count: int) -> int:
         return await self.db.execute(DELETE_OLDEST_DEAD, project, count)
 
 
-def _columns(changes: Sequence[Change]) -> list[list[Any]]:
-    return [[getattr(one, name) for one in changes] for name in Change.__struct_fields__]
+def _columns(changes: Sequence[ChangeJob]) -> list[list[Any]]:
+    return [[getattr(one, name) for one in changes] for name in ChangeJob.__struct_fields__]

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.function_logs import LogFilter, LogLevel, LogLine
+from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.functions.store.functions import TELL
 from bunbase.functions.store.log_days import LOCK, LogDays
 from bunbase.pkg.db.database import Database
@@ -37,7 +38,7 @@ NEWEST = """
 SELECT seq FROM logs WHERE project = $1 AND ($2::text IS NULL OR function = $2) ORDER BY seq DESC LIMIT 1"""
 DELETE_FUNCTION = "DELETE FROM logs WHERE project = $1 AND function = $2"
 DELETE_PROJECT = "DELETE FROM logs WHERE project = $1"
-CROWDED = "SELECT project, count(*) AS lines FROM logs GROUP BY project HAVING count(*) > $1"
+CROWDED = "SELECT project, count(*) AS rows FROM logs GROUP BY project HAVING count(*) > $1"
 DELETE_OLDEST = """
 DELETE FROM logs WHERE project = $1
 AND seq <= (SELECT max(seq) FROM (SELECT seq FROM logs WHERE project = $1 ORDER BY seq LIMIT $2) oldest)"""
@@ -56,11 +57,6 @@ class NewLine(msgspec.Struct, frozen=True):
     level: LogLevel
     text: str
     truncated: bool
-
-
-class Crowded(msgspec.Struct, frozen=True):
-    project: str
-    lines: int
 
 
 class LogStore:
@@ -109,9 +105,9 @@ class LogStore:
     async def delete_project(self, project: str) -> None:
         await self.db.execute(DELETE_PROJECT, project)
 
-    async def crowded(self, max_lines: int) -> list[Crowded]:
+    async def crowded(self, max_lines: int) -> list[CrowdedProject]:
         """List the projects that have more lines than they may."""
-        return await self.db.all(Crowded, CROWDED, max_lines)
+        return await self.db.all(CrowdedProject, CROWDED, max_lines)
 
     async def delete_oldest(self, project: str, count: int) -> int:
         return await self.db.execute(DELETE_OLDEST, project, count)

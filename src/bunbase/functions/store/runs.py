@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
-from bunbase.functions.store.jobs import Crowded
+from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.database import Database
 
 # nothing where the function was deleted meanwhile; the lock keeps it from going just now
@@ -27,7 +27,7 @@ DELETE_OLDEST = """
 DELETE FROM runs WHERE project = $1 AND seq IN (SELECT seq FROM runs WHERE project = $1 ORDER BY seq LIMIT $2)"""
 
 
-class Listed(Run, frozen=True):
+class RunRow(Run, frozen=True):
     seq: int
 
     def shown(self) -> Run:
@@ -48,16 +48,16 @@ class RunStore:
 
     async def before(
         self, project: str, function: str, seq: int, kind: TriggerKind | None, outcome: RunOutcome | None, limit: int
-    ) -> list[Listed]:
+    ) -> list[RunRow]:
         """Newest first."""
-        return await self.db.all(Listed, BEFORE, project, function, seq, kind, outcome, limit)
+        return await self.db.all(RunRow, BEFORE, project, function, seq, kind, outcome, limit)
 
     async def delete_old(self, before: datetime, limit: int) -> int:
         return await self.db.execute(DELETE_OLD, before, limit)
 
-    async def crowded(self, most: int) -> list[Crowded]:
+    async def crowded(self, most: int) -> list[CrowdedProject]:
         """List the projects that have more runs than are kept."""
-        return await self.db.all(Crowded, CROWDED, most)
+        return await self.db.all(CrowdedProject, CROWDED, most)
 
     async def delete_oldest(self, project: str, count: int) -> int:
         return await self.db.execute(DELETE_OLDEST, project, count)

@@ -75,14 +75,14 @@ FORGET = """
 DELETE FROM feeds f WHERE f.held_until <= $1 AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.project = f.project)"""
 
 
-class Due(msgspec.Struct, frozen=True):
+class DueSchedule(msgspec.Struct, frozen=True):
     project: str
     function: str
     spec: Schedule
     next_at: datetime | None
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ScheduleRow(msgspec.Struct, frozen=True):
     function: str
     spec: Schedule
     next_at: datetime | None
@@ -96,7 +96,7 @@ class Subscription(msgspec.Struct, frozen=True):
     cursor: int
 
 
-class Orphan(msgspec.Struct, frozen=True):
+class OrphanRow(msgspec.Struct, frozen=True):
     function: str
 
 
@@ -107,7 +107,7 @@ class Subscriptions(msgspec.Struct, frozen=True):
     orphans: list[str]
 
 
-class Held(msgspec.Struct, frozen=True):
+class HeldFeed(msgspec.Struct, frozen=True):
     project: str
 
 
@@ -125,9 +125,9 @@ class ScheduleStore:
         """What is done with one due schedule belongs together."""
         return self.db.transaction()
 
-    async def due(self, now: datetime) -> Due | None:
+    async def due(self, now: datetime) -> DueSchedule | None:
         """Lock one schedule that is due or has no next time, for this transaction."""
-        return await self.db.one(Due, DUE, now)
+        return await self.db.one(DueSchedule, DUE, now)
 
     async def set_next(self, project: str, function: str, at: datetime) -> None:
         await self.db.execute(SET_NEXT, project, function, at)
@@ -138,7 +138,7 @@ class ScheduleStore:
 
     async def schedules(self, project: str, after: str, limit: int) -> list[ScheduleState]:
         """By function."""
-        found = await self.db.all(Listed, LIST, project, after, limit)
+        found = await self.db.all(ScheduleRow, LIST, project, after, limit)
         return [
             ScheduleState(one.function, one.spec.cron, one.spec.time_zone, one.spec.overlap, one.next_at)
             for one in found
@@ -155,7 +155,7 @@ class SubscriptionStore:
 
     async def of(self, project: str, orphaned_before: datetime) -> Subscriptions:
         known = await self.db.all(Subscription, SUBSCRIPTIONS, project)
-        orphans = await self.db.all(Orphan, ORPHANS, project, orphaned_before)
+        orphans = await self.db.all(OrphanRow, ORPHANS, project, orphaned_before)
         return Subscriptions(known, [one.function for one in orphans])
 
     async def begin(self, project: str, function: str, at: int) -> None:
@@ -170,7 +170,7 @@ class SubscriptionStore:
         """Keep following what `holder` follows, take on what nobody follows; give all of it."""
         await self.db.execute(EXTEND, holder, until, now)
         await self.db.execute(FREE, holder, now, until, at_once)
-        return [one.project for one in await self.db.all(Held, HELD, holder, now)]
+        return [one.project for one in await self.db.all(HeldFeed, HELD, holder, now)]
 
     async def let_go(self, holder: str) -> None:
         await self.db.execute(RELEASE, holder)

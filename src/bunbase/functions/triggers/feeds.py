@@ -1,13 +1,33 @@
-"""Follows the changes of projects whose functions ask for them, and makes jobs of those that are asked for.
+"""Follows the changes of documents in projects whose functions ask for them, and makes jobs of those changes.
 
-One process follows a project, under a lease. The cursor moves in the transaction that adds the jobs, and only from
-where it was read: whoever has lost the lease without noticing adds nothing.
+The life of one change:
+
+1. Bundoc writes it into the project's change log, in the transaction that changes the document, with a growing number.
+2. One process follows the project, under a lease (`keep`). Its task waits in a long poll of `Bundoc.changes` (`turn`)
+   for what comes after the lowest cursor of the project's subscriptions. A subscription is a row for each function with
+   data triggers; its cursor is the change that was handed on last.
+3. For each subscription, `_wanted` selects changes by collection, operation and filter. Filters are evaluated by Bundoc
+   (`filters.py`), by the ids of the changed documents.
+4. In one transaction the cursor moves from where it was read to the last change of the batch, and the jobs are added.
+   If the cursor is no longer where it was read, nothing is added: a process that lost its lease without noticing cannot
+   hand on a change twice, and a crash between the two steps cannot lose one.
+
+Hard cases, each with a test in tests/functions/triggers:
+
+- The log no longer holds what comes next (it is bounded), or a restore put it back behind a cursor: Bundoc raises
+  ResyncRequired. The subscription goes on from the newest change, and the function's log names the changes it missed.
+- A function that is run by its own writes: each change carries how many runs in a row led to it. Above MAX_DEPTH it
+  becomes a dead letter in place of a job (docs/decisions/0028-chains-of-runs-have-an-end.md).
+- The queue is full: the cursor stays, and the log keeps the changes until there is room.
+
+The alternatives were a NOTIFY for each change, which a process that is down would miss, and a push by Bundoc, which
+would have to know the subscriptions (docs/decisions/0021-every-trigger-is-a-job.md).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -22,12 +42,13 @@ from bunbase.contracts.bundoc import (
 )
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.triggers import ChainTooLong, DataTrigger, QueueFull, Run, RunOutcome, TriggerKind
-from bunbase.functions.store.jobs import Change
-from bunbase.functions.store.schedules import Subscription
+from bunbase.functions.logs.warnings import Warn
+from bunbase.functions.store.jobs import ChangeJob
+from bunbase.functions.store.schedules import Subscription, SubscriptionStore
 from bunbase.functions.triggers.filters import matching
 from bunbase.functions.triggers.queue import MAX_DEPTH, Queue
+from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.triggers.requests import change_payload
-from bunbase.functions.triggers.runner import Runner
 from bunbase.pkg.context import deadline_in
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.ids import new_id
@@ -37,37 +58,44 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 LEASE: Final = timedelta(seconds=15)
-TAKEN_AT_ONCE: Final = 64  # so that processes that start together share the projects
+TAKEN_AT_ONCE: Final = 64  # few, so that processes that start together share the projects
 BATCH: Final = 100
 LONG_POLL_SECONDS: Final = 20.0
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
-ORPHANED: Final = timedelta(seconds=60)  # by then a deployment has said where to begin, or never will
-NEWEST: Final = 2**62  # no log is as long: asking for what comes after gives the newest there is
+ORPHANED: Final = timedelta(seconds=60)  # a subscription without a cursor for so long: its deployment was interrupted
+NEWEST: Final = 2**62  # beyond the end of any log: asking for later changes returns the number of the newest
 ATTEMPTS: Final = 5
 
 
 class Feeds:
-    """`warn(project, function, text)` writes into a function's log."""
+    """`max_followed`: how many projects are waited for at once; if there are more, they take turns."""
 
     def __init__(
-        self, runner: Runner, queue: Queue, bundoc: Bundoc, warn: Callable[[str, str, str], Awaitable[None]]
+        self,
+        subscriptions: SubscriptionStore,
+        queue: Queue,
+        bundoc: Bundoc,
+        records: RunRecords,
+        warn: Warn,
+        max_followed: int,
     ) -> None:
-        self.runner = runner
+        self.subscriptions = subscriptions
         self.queue = queue
         self.bundoc = bundoc
+        self.records = records
         self.warn = warn
-        self.stores = runner.stores
-        self.clock = runner.clock
-        self.most = runner.settings.max_followed_projects
-        self.turns = asyncio.Semaphore(self.most)
+        self.max_followed = max_followed
+        self.clock = records.clock
+        self.holder = records.runner
+        self.turns = asyncio.Semaphore(max_followed)
         self.followed: dict[str, asyncio.Task[None]] = {}
-        self.full: set[str] = set()  # projects whose functions were told that their changes wait
+        self.full: set[str] = set()  # projects whose functions were warned that their changes wait
 
     async def keep(self) -> None:
-        """Hold on to the projects followed here, take on others, let go of those that are lost."""
+        """Extend the leases held here, lease projects that nobody follows, and stop following those that were lost."""
         now = self.clock.now()
-        held = set(await self.stores.subscriptions.hold(self.runner.id, now, now + LEASE, TAKEN_AT_ONCE))
+        held = set(await self.subscriptions.hold(self.holder, now, now + LEASE, TAKEN_AT_ONCE))
         self.full &= held
         for project in self.followed.keys() - held:
             self.followed.pop(project).cancel()
@@ -75,18 +103,19 @@ class Feeds:
             self.followed[project] = asyncio.create_task(self._follow(project))
 
     async def forget(self) -> None:
-        await self.stores.subscriptions.forget(self.clock.now())
+        """Delete the leases of projects that have no subscription any more."""
+        await self.subscriptions.forget(self.clock.now())
 
     async def close(self) -> None:
         for task in self.followed.values():
             task.cancel()
         await asyncio.gather(*self.followed.values(), return_exceptions=True)
-        await self.stores.subscriptions.let_go(self.runner.id)
+        await self.subscriptions.let_go(self.holder)
 
     async def newest(self, project: str) -> int:
-        """Give the number of the newest change."""
+        """Return the number of the newest change."""
         try:
-            return (await self.bundoc.changes(_whole(project), NEWEST, 1, 0)).next
+            return (await self.bundoc.changes(_project_caller(project), NEWEST, 1, 0)).next
         except ResyncRequired as told:
             last: int = told.extra["last"]
             return last
@@ -96,7 +125,7 @@ class Feeds:
         while True:
             try:
                 async with self.turns:
-                    waited = await self.turn(project, self._patience())
+                    waited = await self.turn(project, self._long_poll_seconds())
                 failures = 0
             except Problem as problem:
                 failures += 1
@@ -109,49 +138,53 @@ class Feeds:
             if not waited:
                 await asyncio.sleep(wait_seconds(PAUSE_SECONDS, failures))
 
-    def _patience(self) -> float:
-        """With more projects than may wait at once none waits: they take turns."""
-        return LONG_POLL_SECONDS if len(self.followed) <= self.most else 0.0
+    def _long_poll_seconds(self) -> float:
+        """Return 0 if there are more projects than may wait at once: a project that waits would hold up the others."""
+        return LONG_POLL_SECONDS if len(self.followed) <= self.max_followed else 0.0
 
     async def turn(self, project: str, wait: float) -> bool:
-        """Hand on the next changes, waiting for some; False if it is better to pause now."""
+        """Hand on the next changes; return False if a pause should follow. `wait`: seconds to wait for a change."""
         known = await self._subscriptions(project)
         if not known:
             return False
         since, furthest = min(one.cursor for one in known), max(one.cursor for one in known)
         try:
             with deadline_in(DEADLINE_SECONDS):
-                changes = await self.bundoc.changes(_whole(project), since, BATCH, wait)
-                if len(changes.items) < BATCH and changes.next < furthest:  # does the log reach so far at all?
-                    await self.bundoc.changes(_whole(project), furthest, 1, 0)
+                changes = await self.bundoc.changes(_project_caller(project), since, BATCH, wait)
+                if len(changes.items) < BATCH and changes.next < furthest:
+                    # A cursor may lie ahead of a log that was restored from a backup. Reading from the lowest cursor
+                    # does not show that. Symptom: such a subscription waited in silence until the log had caught up,
+                    # and never saw the changes made meanwhile. Reading from the cursor itself raises ResyncRequired.
+                    await self.bundoc.changes(_project_caller(project), furthest, 1, 0)
         except ResyncRequired as gone:
             await self._resync(project, known, gone)
             return True
         if not changes.items:
             self.full.discard(project)
             return wait > 0
-        for subscription in await self._subscriptions(project):  # again: there may have been a deployment meanwhile
+        for subscription in await self._subscriptions(project):  # read again, as a deployment may have changed them
             if subscription.cursor >= since:
                 try:
                     await self._hand_on(project, subscription, changes)
-                except QueueFull as full:  # the log keeps them until there is room
-                    await self._tell_once(project, subscription.function, full)
+                except QueueFull as full:  # the log keeps the changes until there is room
+                    await self._warn_once(project, subscription.function, full)
                     return False
         return True
 
-    async def _tell_once(self, project: str, function: str, full: QueueFull) -> None:
+    async def _warn_once(self, project: str, function: str, full: QueueFull) -> None:
         if project not in self.full:
             self.full.add(project)
             await self.warn(project, function, f"Changes of documents wait to be handed on: {full.detail}")
 
     async def _subscriptions(self, project: str) -> list[Subscription]:
-        """Give those that know where they are; begin those that nobody told."""
-        asked = await self.stores.subscriptions.of(project, self.clock.now() - ORPHANED)
-        for orphan in asked.orphans:
-            await self.stores.subscriptions.begin(project, orphan, await self.newest(project))
-        return asked.known
+        """Return the subscriptions that have a cursor; begin those whose deployment never set one."""
+        found = await self.subscriptions.of(project, self.clock.now() - ORPHANED)
+        for orphan in found.orphans:
+            await self.subscriptions.begin(project, orphan, await self.newest(project))
+        return found.known
 
     async def _hand_on(self, project: str, to: Subscription, changes: Changes) -> None:
+        """Add the jobs of one function, and move its cursor behind these changes, both or none. Raises: QueueFull."""
         if to.cursor >= changes.next:
             return
         new = [change for change in changes.items if change.seq > to.cursor]
@@ -160,23 +193,23 @@ class Feeds:
         endless = [one for one in wanted if one.depth > MAX_DEPTH]
         if jobs:
             await self.queue.check_room(project)
-        async with self.stores.subscriptions.transaction():
-            if not await self.stores.subscriptions.advance(project, to.function, to.cursor, changes.next):
+        async with self.subscriptions.transaction():
+            if not await self.subscriptions.advance(project, to.function, to.cursor, changes.next):
                 return
             if jobs:
-                await self.stores.jobs.add_changes(project, to.function, jobs, self.clock.now(), ATTEMPTS)
+                await self.queue.store.add_changes(project, to.function, jobs, self.clock.now(), ATTEMPTS)
             if endless:
                 await self._bury(project, to.function, endless)
         if jobs:
-            self.runner.wake()
+            self.queue.on_added()
         if endless:
             await self._warn_of_circle(project, to.function, endless)
 
     async def _bury(self, project: str, function: str, endless: Sequence[ChangeEntry]) -> None:
-        """Keep what is not run as dead letters, as many as there may be: one run can make thousands."""
-        room = self.queue.max_jobs - await self.stores.jobs.dead(project, self.queue.max_jobs)
+        """Keep changes that are not run as dead letters, up to the project's limit: one run can cause thousands."""
+        room = self.queue.max_jobs - await self.queue.store.dead(project, self.queue.max_jobs)
         jobs = [_job(one) for one in endless[:room]]
-        await self.stores.jobs.add_dead(project, function, jobs, self.clock.now(), ATTEMPTS, ChainTooLong.code)
+        await self.queue.store.add_dead(project, function, jobs, self.clock.now(), ATTEMPTS, ChainTooLong.code)
 
     async def _warn_of_circle(self, project: str, function: str, endless: Sequence[ChangeEntry]) -> None:
         which = f"{endless[0].collection}/{endless[0].id}"
@@ -184,51 +217,54 @@ class Feeds:
             project,
             function,
             f"{len(endless)} changes, the first of {which}, were not run ({ChainTooLong.code}): {MAX_DEPTH + 1} runs "
-            "in a row have each caused the next. Let `where` leave out what functions have written, or look before "
-            "writing; see docs/functions.md#circles.",
+            "in a row have each caused the next. Let `where` exclude documents that functions have written, or check "
+            "before writing; see docs/functions.md#circles.",
         )
 
     async def _wanted(self, project: str, by: Subscription, changes: Sequence[ChangeEntry]) -> list[ChangeEntry]:
+        """Return the changes that one of the function's triggers asks for, in their order."""
         wanted: set[int] = set()
         for trigger in by.triggers:
-            of_it = [one for one in changes if one.collection == trigger.collection and one.op in trigger.ops]
-            if of_it and trigger.where is not None:
-                fulfilling = await self._matching(project, by.function, trigger, {one.id for one in of_it})
-                of_it = [one for one in of_it if one.id in fulfilling]
-            wanted |= {one.seq for one in of_it}
+            matched = [one for one in changes if one.collection == trigger.collection and one.op in trigger.ops]
+            if matched and trigger.where is not None:
+                ids = await self._matching(project, by.function, trigger, {one.id for one in matched})
+                matched = [one for one in matched if one.id in ids]
+            wanted |= {one.seq for one in matched}
         return [one for one in changes if one.seq in wanted]
 
     async def _matching(self, project: str, function: str, trigger: DataTrigger, ids: set[str]) -> set[str]:
-        """Ask which of these documents fulfil the filter as they are now."""
+        """Return the ids of the documents that match the trigger's filter now, not when they were changed.
+
+        The filter was checked at deployment, so it fails only if an index was dropped since. Then the function's log
+        gets a warning and the changes are passed over: to repeat them for ever would stop all triggers of the project.
+        """
         try:
-            return await matching(self.bundoc, _whole(project), trigger, sorted(ids))
+            return await matching(self.bundoc, _project_caller(project), trigger, sorted(ids))
         except CollectionNotFound:
             return set()
-        except (
-            InvalidQuery,
-            QueryNeedsIndex,
-        ) as wrong:  # it was checked when it was deployed: seldom, and not for ever
+        except (InvalidQuery, QueryNeedsIndex) as wrong:
             await self.warn(project, function, f"The filter of a trigger on {trigger.collection} fails: {wrong.detail}")
             return set()
 
     async def _resync(self, project: str, known: Sequence[Subscription], gone: ResyncRequired) -> None:
+        """Let subscriptions whose next change is not in the log go on from the newest, and tell their functions."""
         first, last = gone.extra["first"], gone.extra["last"]
         for one in known:
             if first <= one.cursor <= last:
                 continue
-            if not await self.stores.subscriptions.advance(project, one.function, one.cursor, last):
+            if not await self.subscriptions.advance(project, one.function, one.cursor, last):
                 continue
             await self.warn(project, one.function, f"Changes from {one.cursor} to {last} were not seen: {gone.detail}")
             run = Run(
                 new_id("run"), one.function, 0, TriggerKind.CHANGE, None, 0, self.clock.now(), 0.0,
                 RunOutcome.RESYNC, gone.code, "",
             )  # fmt: skip
-            await self.runner.record(project, run)
+            await self.records.record(project, run)
 
 
-def _job(change: ChangeEntry) -> Change:
-    return Change(new_id("job"), f"{change.collection}/{change.id}", change_payload(change), change.depth)
+def _job(change: ChangeEntry) -> ChangeJob:
+    return ChangeJob(new_id("job"), f"{change.collection}/{change.id}", change_payload(change), change.depth)
 
 
-def _whole(project: str) -> Caller:
+def _project_caller(project: str) -> Caller:
     return Caller(CallerKind.SECRET, project)

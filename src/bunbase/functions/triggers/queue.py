@@ -1,4 +1,4 @@
-"""Jobs that somebody asks for."""
+"""Adds jobs that somebody asks for: a running function by `ctx.enqueue`, a server or a developer over HTTP."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 
 from bunbase.contracts.functions import FunctionNotFound
 from bunbase.contracts.triggers import ChainTooLong, Job, JobStatus, NewJob, QueueFull, TriggerKind
-from bunbase.functions.names import could_be_function
-from bunbase.functions.store.jobs import Entry, JobStore, Stored
+from bunbase.functions.store.jobs import JobRow, JobStore, StoredJob
+from bunbase.functions.versions.names import could_be_function
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, TooLarge
 from bunbase.pkg.ids import new_id
@@ -20,35 +20,32 @@ from bunbase.pkg.moments import EXAMPLE, read_moment
 MAX_PAYLOAD_BYTES: Final = 256 << 10
 MAX_DELAY: Final = timedelta(days=366)
 MAX_DEPTH: Final = 8
-NEW_CHAIN: Final = timedelta(
-    seconds=60
-)  # what waits so long cannot run away: a job may well enqueue itself for tomorrow
+# A job due this late begins a new chain: so slow a chain cannot run away, and a daily job may enqueue itself.
+NEW_CHAIN: Final = timedelta(seconds=60)
 RETRY_AFTER_SECONDS: Final = 5
 
 
 class Queue:
-    """`added()` is called when there may be something to run."""
+    """`on_added` is called when there may be a job to run."""
 
-    def __init__(self, store: JobStore, clock: Clock, max_jobs: int, added: Callable[[], None]) -> None:
+    def __init__(self, store: JobStore, clock: Clock, max_jobs: int, on_added: Callable[[], None]) -> None:
         self.store = store
         self.clock = clock
         self.max_jobs = max_jobs
-        self.added = added
+        self.on_added = on_added
 
     async def enqueue(self, project: str, new: NewJob, depth: int = 0) -> Job:
-        """`depth`: how many runs in a row led to this one.
+        """Add a job, or return the one that has its key. `depth`: how many runs in a row led to it.
 
         Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
         """
         now = self.clock.now()
-        entry = self._entry(new, depth, now)
+        row = self._row(new, depth, now)
         await self.check_room(project)
-        for _ in range(2):  # a job that had the key may have ended since
-            if await self.store.add(project, entry, now):
-                self.added()
-                return Job(
-                    entry.id, new.function, entry.kind, JobStatus.WAITING, now, entry.due_at, 0, new.attempts, new.key
-                )
+        for _ in range(2):  # twice, since the job that had the key may have ended between the two statements
+            if await self.store.add(project, row, now):
+                self.on_added()
+                return Job(row.id, new.function, row.kind, JobStatus.WAITING, now, row.due_at, 0, new.attempts, new.key)
             if new.key is None:
                 break
             if (found := await self.store.by_key(project, new.function, new.key)) is not None:
@@ -63,11 +60,11 @@ class Queue:
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
 
-    def _entry(self, new: NewJob, depth: int, now: datetime) -> Entry:
+    def _row(self, new: NewJob, depth: int, now: datetime) -> JobRow:
         if not could_be_function(new.function):
             raise FunctionNotFound("No function can have this name.")
-        if new.key is not None and not new.key.isprintable():  # PostgreSQL takes no NUL
-            raise _invalid("key", "A key is made of printable characters.")
+        if new.key is not None and not new.key.isprintable():  # PostgreSQL accepts no NUL in a text
+            raise InvalidInput.at("/key", "A key consists of printable characters.")
         payload = msgspec.json.encode(new.payload)
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise TooLarge(f"A payload has at most {MAX_PAYLOAD_BYTES >> 10} KiB; put more into a document.")
@@ -75,14 +72,14 @@ class Queue:
         depth = depth if due_at - now < NEW_CHAIN else 0
         if depth > MAX_DEPTH:
             raise ChainTooLong(
-                f"{MAX_DEPTH} runs in a row have each caused the next: end the chain, or let a minute pass in it; see "
-                "docs/functions.md#circles."
+                f"{MAX_DEPTH} runs in a row have each caused the next: end the chain, or delay one of its jobs by a "
+                "minute; see docs/functions.md#circles."
             )
-        return Entry(new_id("job"), new.function, TriggerKind.JOB, payload, new.key, depth, due_at, new.attempts)
+        return JobRow(new_id("job"), new.function, TriggerKind.JOB, payload, new.key, depth, due_at, new.attempts)
 
 
-def shown(stored: Stored) -> Job:
-    """Give what the API shows."""
+def shown(stored: StoredJob) -> Job:
+    """Return the job as the API shows it."""
     known: dict[str, Any] = {name: getattr(stored, name) for name in Job.__struct_fields__}
     if stored.payload is not None:
         known["payload"] = msgspec.json.decode(stored.payload)
@@ -92,18 +89,14 @@ def shown(stored: Stored) -> Job:
 def _due_at(new: NewJob, now: datetime) -> datetime:
     if new.run_at is None:
         if new.delay_seconds > MAX_DELAY.total_seconds():
-            raise _invalid("delay_seconds", f"A job waits at most {MAX_DELAY.days} days.")
+            raise InvalidInput.at("/delay_seconds", f"A job waits at most {MAX_DELAY.days} days.")
         return now + timedelta(seconds=new.delay_seconds)
     if new.delay_seconds:
-        raise _invalid("run_at", "Say delay_seconds or run_at, not both.")
+        raise InvalidInput.at("/run_at", "Send `delay_seconds` or `run_at`, not both.")
     try:
         run_at = read_moment(new.run_at)
     except ValueError:
-        raise _invalid("run_at", f"A time is RFC 3339 with its zone: {EXAMPLE}.") from None
+        raise InvalidInput.at("/run_at", f"A time is RFC 3339 with its zone: {EXAMPLE}.") from None
     if run_at - now > MAX_DELAY:
-        raise _invalid("run_at", f"A job waits at most {MAX_DELAY.days} days.")
+        raise InvalidInput.at("/run_at", f"A job waits at most {MAX_DELAY.days} days.")
     return max(run_at, now)
-
-
-def _invalid(field: str, message: str) -> InvalidInput:
-    return InvalidInput(message, errors=[{"path": f"/{field}", "message": message}])

@@ -17,7 +17,7 @@ JOB: Final = "x-bunbase-job"
 ATTEMPT: Final = "x-bunbase-attempt"
 
 
-class Changed(msgspec.Struct, frozen=True):
+class ChangedDocument(msgspec.Struct, frozen=True):
     """Which document a job of a change is about."""
 
     collection: str
@@ -45,8 +45,8 @@ def change_payload(change: ChangeEntry) -> bytes:
     return msgspec.json.encode(told)
 
 
-def changed_document(payload: bytes) -> Changed:
-    return msgspec.json.decode(payload, type=Changed)
+def changed_document(payload: bytes) -> ChangedDocument:
+    return msgspec.json.decode(payload, type=ChangedDocument)
 
 
 def with_document(payload: bytes, document: bytes | None) -> bytes:

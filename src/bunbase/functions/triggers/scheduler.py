@@ -1,4 +1,8 @@
-"""Makes jobs of schedules that are due: of several processes exactly one does, and one run makes up for all missed."""
+"""Makes jobs of schedules that are due.
+
+Each due time is handled by exactly one process, the one that locks the schedule's row first. If several times were
+missed, while no server ran, one run makes up for all of them.
+"""
 
 from __future__ import annotations
 
@@ -8,67 +12,72 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
-from bunbase.functions.store.jobs import Entry
-from bunbase.functions.store.schedules import Due
+from bunbase.functions.store.jobs import JobRow
+from bunbase.functions.store.schedules import DueSchedule, ScheduleStore
 from bunbase.functions.triggers.cron import next_time
+from bunbase.functions.triggers.queue import Queue
+from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.triggers.requests import cron_payload
-from bunbase.functions.triggers.runner import Runner
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-UNREADABLE: Final = timedelta(days=1)  # until then a schedule waits whose time zone, for one, the machine has forgotten
+# A schedule that cannot be read is tried again after this time: the machine may have lost its time zone, for example.
+UNREADABLE: Final = timedelta(days=1)
 MAX_AT_ONCE: Final = 500
 OVERLAP: Final = "still_running"
-SET_BACK: Final = timedelta(seconds=60)  # less is how clocks are kept right, and must not run anything twice
+SET_BACK: Final = timedelta(seconds=60)  # smaller steps are ordinary corrections, and must not run anything twice
 
 
 class Scheduler:
-    def __init__(self, runner: Runner) -> None:
-        self.runner = runner
-        self.stores = runner.stores
-        self.clock = runner.clock
-        self.looked_at = runner.clock.now()
+    def __init__(self, schedules: ScheduleStore, queue: Queue, records: RunRecords) -> None:
+        self.schedules = schedules
+        self.queue = queue
+        self.records = records
+        self.clock = records.clock
+        self.looked_at = records.clock.now()
 
     async def tick(self) -> None:
+        """Add the jobs of all schedules that are due."""
         now = self.clock.now()
         if now < self.looked_at - SET_BACK:
+            # otherwise a clock that was far ahead for a moment would stop all schedules until that time comes
             log.warning("the clock was set back: next times of schedules are worked out again", before=self.looked_at)
-            await self.stores.schedules.work_out_again(now)
+            await self.schedules.work_out_again(now)
         self.looked_at = now
         for _ in range(MAX_AT_ONCE):
-            if not await self._one():
+            if not await self._handle_one():
                 break
 
-    async def _one(self) -> bool:
-        """Deal with one schedule that is due; False if there is none."""
+    async def _handle_one(self) -> bool:
+        """Set the next time of one due schedule and add its job; return False if none is due."""
         now = self.clock.now()
-        async with self.stores.schedules.transaction():
-            due = await self.stores.schedules.due(now)
+        async with self.schedules.transaction():
+            due = await self.schedules.due(now)
             if due is None:
                 return False
             try:
                 following = next_time(due.spec, now)
             except InvalidInput as wrong:
                 log.warning("a schedule cannot be kept", project=due.project, function=due.function, error=wrong.detail)
-                due, following = msgspec.structs.replace(due, next_at=None), now + UNREADABLE  # nor is it run
-            await self.stores.schedules.set_next(due.project, due.function, following)
+                due, following = msgspec.structs.replace(due, next_at=None), now + UNREADABLE  # without a run
+            await self.schedules.set_next(due.project, due.function, following)
             if due.next_at is not None:
                 await self._add(due)
-        self.runner.wake()
+        self.queue.on_added()
         return True
 
-    async def _add(self, due: Due) -> None:
+    async def _add(self, due: DueSchedule) -> None:
         assert due.next_at is not None
         now = self.clock.now()
-        if not due.spec.overlap and await self.stores.jobs.cron_goes_on(due.project, due.function):
+        if not due.spec.overlap and await self.queue.store.cron_goes_on(due.project, due.function):
             run = Run(
                 new_id("run"), due.function, 0, TriggerKind.CRON, None, 0, now, 0.0, RunOutcome.SKIPPED, OVERLAP, ""
             )
-            await self.runner.record(due.project, run)
+            await self.records.record(due.project, run)
             return
         payload = cron_payload(due.next_at)
-        entry = Entry(new_id("job"), due.function, TriggerKind.CRON, payload, None, 0, due.next_at, 1)
-        await self.stores.jobs.add(due.project, entry, now)
+        row = JobRow(new_id("job"), due.function, TriggerKind.CRON, payload, None, 0, due.next_at, 1)
+        await self.queue.store.add(due.project, row, now)

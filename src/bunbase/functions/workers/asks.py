@@ -10,21 +10,20 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from bunbase.contracts.host_calls import CallOver, UnknownHostCall
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, join_payload
-from bunbase.functions.workers.limits import MAX_ASKS, MAX_LARGE_ASKS, MAX_WHOLE_BYTES, WINDOW_BYTES
+from bunbase.functions.workers.limits import MAX_ASKS, MAX_LARGE_ASKS, MAX_WHOLE_BYTES
+from bunbase.functions.workers.window import Window
 from bunbase.pkg.context import deadline_in, request_id
 from bunbase.pkg.errors import Internal, Problem, TooLarge
 from bunbase.pkg.logger import logger
 
 log = logger("functions")
-
-GRANT_BYTES: Final = WINDOW_BYTES // 2
 
 Send = Callable[[Frame, int, bytes], None]
 
@@ -69,10 +68,9 @@ class Ask:
         self._number = number
         self._asks = asks
         self._buffer = bytearray(body if opening.more else b"")
-        self._in_window = WINDOW_BYTES
-        self._read_bytes = 0
+        self._in_window = Window()
         self._body_ended = not opening.more
-        self._out_window = WINDOW_BYTES
+        self._out_window = Window()
         self._news = asyncio.Event()
         self._begun = self._ended = self._cancelled = False
         self._waived = False  # by the worker
@@ -111,11 +109,8 @@ class Ask:
                 await self._news.wait()
 
     def _grant(self, count: int) -> None:
-        self._read_bytes += count
-        if self._read_bytes >= GRANT_BYTES:
-            self._in_window += self._read_bytes
-            self._asks.send(Frame.ASK_CREDIT, self._number, LENGTH.pack(self._read_bytes))
-            self._read_bytes = 0
+        if granted := self._in_window.grant_after(count):
+            self._asks.send(Frame.ASK_CREDIT, self._number, LENGTH.pack(granted))
 
     # the answer
 
@@ -136,11 +131,11 @@ class Ask:
         """Pass on as the worker reads."""
         view = memoryview(data)
         while view:
-            while self._out_window <= 0:
+            while self._out_window.left <= 0:
                 self._news.clear()
                 await self._news.wait()
-            part, view = view[: self._out_window], view[self._out_window :]
-            self._out_window -= len(part)
+            part, view = view[: self._out_window.left], view[self._out_window.left :]
+            self._out_window.spend(len(part))
             self._asks.send(Frame.REPLY_CHUNK, self._number, bytes(part))
 
     def end(self) -> None:
@@ -166,17 +161,12 @@ class Ask:
     def hear(self, type: int, payload: bytes) -> None:
         match type:
             case Frame.ASK_CHUNK if not self._body_ended and payload:
-                self._in_window -= len(payload)
-                if self._in_window < 0:
-                    raise BadFrame("more of a body than was asked for")
+                self._in_window.receive(len(payload), "a body")
                 self._buffer += payload
             case Frame.ASK_END if not self._body_ended:
                 self._body_ended = True
-            case Frame.REPLY_CREDIT if self._begun and len(payload) == LENGTH.size:
-                count = LENGTH.unpack(payload)[0]
-                if not 0 < count <= WINDOW_BYTES - self._out_window:
-                    raise BadFrame("credit for bytes that were never sent")
-                self._out_window += count
+            case Frame.REPLY_CREDIT if self._begun:
+                self._out_window.add_credit(payload)
             case Frame.ASK_CANCEL if not self._waived:
                 self._waived = True
                 self.cancel()

@@ -6,17 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
 
 from bunbase.contracts.functions import FunctionCrashed
 from bunbase.functions.workers.answer_head import AnswerHead
 from bunbase.functions.workers.deployment import Request
 from bunbase.functions.workers.frames import BadFrame
-from bunbase.functions.workers.limits import WINDOW_BYTES
 from bunbase.functions.workers.upload import Upload
+from bunbase.functions.workers.window import Window
 from bunbase.pkg.errors import Problem
-
-GRANT_BYTES: Final = WINDOW_BYTES // 2  # granting every little read would cost a frame each
 
 
 class Outcome(StrEnum):
@@ -50,8 +47,7 @@ class Call:
         self._cancel = cancel
         self._head: AnswerHead | None = None
         self._buffer = bytearray()
-        self._window = WINDOW_BYTES
-        self._read_bytes = 0  # since the last grant
+        self._window = Window()
         self._total_bytes = 0
         self._ended = False
         self._problem: Problem | None = None
@@ -81,11 +77,8 @@ class Call:
             await self._news()
         data = bytes(self._buffer)
         self._buffer.clear()
-        self._read_bytes += len(data)
-        if self._read_bytes >= GRANT_BYTES and not self._ended:
-            self._window += self._read_bytes
-            self._grant(self._read_bytes)
-            self._read_bytes = 0
+        if not self._ended and (granted := self._window.grant_after(len(data))):
+            self._grant(granted)
         return data
 
     def whole(self) -> bytes | None:
@@ -125,10 +118,10 @@ class Call:
         self._tell()
 
     def feed(self, data: bytes) -> None:
-        self._window -= len(data)
+        if self._head is None or not data:
+            raise BadFrame("a piece of an answer that is empty or comes before its head")
+        self._window.receive(len(data), "an answer")
         self._total_bytes += len(data)
-        if self._head is None or self._window < 0 or not data:
-            raise BadFrame("more of an answer than was asked for")
         if self.abandoned:
             return
         self._buffer += data

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -12,9 +12,6 @@ from bunbase.contracts.caller import EndUser
 from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.functions import FunctionConfig
 from bunbase.contracts.triggers import TriggerKind
-
-if TYPE_CHECKING:
-    from bunbase.functions.workers.asks import Host  # which knows this file
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -32,18 +29,6 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 NOTHING_YET: Final = Deployment("", "", 0, "", FunctionConfig(), 0)  # of a worker that waits for a bundle
-
-
-class Program(msgspec.Struct, frozen=True):
-    """What is loaded into a worker. `host` answers what it asks for; None for a bundle that is only tried.
-
-    `bytecode`: what a worker has made of this very code, or nothing.
-    """
-
-    code: bytes
-    env: Mapping[str, str]
-    host: Host | None = None
-    bytecode: bytes = b""
 
 
 class Trigger(msgspec.Struct, frozen=True):
@@ -88,4 +73,3 @@ class Said(msgspec.Struct, frozen=True):
 
 
 Say = Callable[[Said], None]
-Fetch = Callable[[Deployment], Awaitable[Program]]

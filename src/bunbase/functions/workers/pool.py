@@ -13,8 +13,9 @@ from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.call import Call, Outcome
-from bunbase.functions.workers.deployment import Deployment, Fetch, Request, Said, Say
+from bunbase.functions.workers.deployment import Deployment, Request, Said, Say
 from bunbase.functions.workers.group import Group
+from bunbase.functions.workers.program import Fetch
 from bunbase.functions.workers.shares import idle_longest, who_gives_way
 from bunbase.functions.workers.start import LoadFailed, WorkerDied
 from bunbase.functions.workers.starter import Starter

@@ -15,9 +15,10 @@ from bunbase.contracts.functions import FunctionsUnavailable
 from bunbase.functions.sandbox.limits import most_threads
 from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings
-from bunbase.functions.workers.deployment import Deployment, Program
+from bunbase.functions.workers.deployment import Deployment
 from bunbase.functions.workers.launch import RUNTIME, launch_of
 from bunbase.functions.workers.memory import held_by
+from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.shelf import USUAL_MB, Shelf
 from bunbase.functions.workers.start import NeverStood, WorkerDied
 from bunbase.functions.workers.trials import Trials

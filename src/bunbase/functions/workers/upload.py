@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.host_calls import CallOver
-from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame
-from bunbase.functions.workers.limits import WINDOW_BYTES
+from bunbase.functions.workers.frames import BadFrame, Frame
+from bunbase.functions.workers.window import Window
 from bunbase.pkg.errors import InvalidInput, Problem, RequestStalled, TooLarge
 
 ROOM_SECONDS: Final = 15.0  # then `feed` says that there is none yet: below the deadline of a call between rooms
@@ -24,7 +24,7 @@ class Upload:
     """
 
     def __init__(self, begun: int, send: Callable[[Frame, bytes], None], refuse: Callable[[Problem], None]) -> None:
-        self.room = WINDOW_BYTES - begun
+        self.window = Window(spent=begun)
         self.total_bytes = begun
         self._send = send
         self._refuse = refuse
@@ -41,7 +41,7 @@ class Upload:
         """Give how many bytes there is room for; from now on they are waited for. `max_bytes`: of all the body."""
         self._max_bytes, self._silence_seconds = max_bytes, silence_seconds
         self._wait_for_more()
-        return self.room
+        return self.window.left
 
     async def feed(self, data: bytes, ended: bool) -> int | None:
         """As `Functions.feed`."""
@@ -52,7 +52,7 @@ class Upload:
         if self._over:
             return None
         self._wait_for_more()
-        return self.room
+        return self.window.left
 
     def close(self) -> None:
         """Take no more: the call is over. A function that still reads hears of it."""
@@ -69,21 +69,18 @@ class Upload:
             self._waived = True
             self._stop()
             return
-        count = LENGTH.unpack(payload)[0] if len(payload) == LENGTH.size else 0
-        if not 0 < count <= WINDOW_BYTES - self.room:
-            raise BadFrame("credit for bytes that were never sent")
-        self.room += count
+        self.window.add_credit(payload)
         self._news.set()
 
     def _take(self, data: bytes, ended: bool) -> None:
-        if len(data) > self.room:
-            raise InvalidInput(f"There is room for {self.room} bytes, not for {len(data)}.")
+        if len(data) > self.window.left:
+            raise InvalidInput(f"There is room for {self.window.left} bytes, but {len(data)} came.")
         self.total_bytes += len(data)
         if self.total_bytes > self._max_bytes:
             self._give_up(too_large(self._max_bytes))
             return
         if data:
-            self.room -= len(data)
+            self.window.spend(len(data))
             self._send(Frame.BODY, data)
         if ended:
             self._send(Frame.BODY_END, b"")
@@ -92,7 +89,7 @@ class Upload:
     async def _await_room(self) -> None:
         try:
             async with asyncio.timeout(ROOM_SECONDS):
-                while not self.room and not self._over:
+                while not self.window.left and not self._over:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
@@ -100,7 +97,7 @@ class Upload:
 
     def _wait_for_more(self) -> None:
         """While there is no room it is the function that is slow, not the client."""
-        if self.room and not self._over:
+        if self.window.left and not self._over:
             seconds = self._silence_seconds
             stalled = RequestStalled(f"Nothing came for {seconds:g} seconds: send the request again.")
             self._silence = asyncio.get_running_loop().call_later(seconds, self._give_up, stalled)

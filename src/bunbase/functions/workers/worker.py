@@ -18,7 +18,7 @@ from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
-from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Program, Request, Said
+from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Request, Said
 from bunbase.functions.workers.frame_budget import FrameBudget
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload, text_of
 from bunbase.functions.workers.limits import (
@@ -31,6 +31,7 @@ from bunbase.functions.workers.limits import (
     WINDOW_BYTES,
 )
 from bunbase.functions.workers.processor import MAX_IDLE_MS, ProcessorTime
+from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.start import OF_START, LoadFailed, Start, WorkerDied
 from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Spawned

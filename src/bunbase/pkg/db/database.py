@@ -19,6 +19,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 STATEMENT_SECONDS = 10.0
 ACQUIRE_SECONDS = 5.0
 POOL_SIZE = 10
+DELETE_BATCH = 1000  # rows
 
 
 class Database:
@@ -75,6 +76,14 @@ class Database:
             status: str = await connection.execute(sql, *args)
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
+
+    async def delete_in_batches(self, sql: str, *args: Any) -> None:
+        """Run a DELETE whose last parameter is a LIMIT until it deletes less than that.
+
+        Each batch is a statement of its own, so that none holds locks for long.
+        """
+        while await self.execute(sql, *args, DELETE_BATCH) == DELETE_BATCH:
+            pass
 
     @asynccontextmanager
     async def notifications(self, channel: str) -> AsyncIterator[Notifications]:

@@ -25,6 +25,7 @@ from bunbase.pkg.errors import Unreachable
 T = TypeVar("T", bound=msgspec.Struct)
 
 HEARTBEAT_SECONDS = 1.0
+READY, ALIVE = "ready", "alive"  # kinds that the feed itself tells
 
 ADD = """
 INSERT INTO revocations (kind, id, until) VALUES ($1, $2, $3)
@@ -45,16 +46,19 @@ class Feed(Generic[T]):
 
     async def publish(self, kind: str, id: str, until: float) -> None:
         """Write a fact down and tell it; inside a transaction both happen when it commits."""
-        fact = msgspec.convert({"kind": kind, "id": id, "until": until}, self.item)
+        fact = self._fact(kind, id, until)
         async with self.db.transaction():
             await self.db.execute(ADD, kind, id, until)
             await self.db.execute(TELL, self.channel, msgspec.json.encode(fact).decode())
 
-    async def follow(self, ready: T, alive: T) -> AsyncIterator[T]:
-        """Give every fact that stands, then `ready`, then news, with `alive` whenever a second brought none.
+    async def follow(self) -> AsyncIterator[T]:
+        """Yield every fact that stands, then a fact of kind `ready`, then every new fact.
+
+        After each second without news, yield a fact of kind `alive`.
 
         Raises: Unreachable, DatabaseBusy when PostgreSQL is out of reach: follow again.
         """
+        ready, alive = self._fact(READY), self._fact(ALIVE)
         async with self.db.notifications(self.channel) as news:
             for fact in await self.db.all(self.item, STANDING, self.clock.now().timestamp()):
                 yield fact
@@ -72,5 +76,8 @@ class Feed(Generic[T]):
                 yield msgspec.json.decode(told, type=self.item)
 
     async def forget(self) -> int:
-        """Delete the facts whose time has passed; give how many."""
+        """Delete the facts whose time has passed; return how many there were."""
         return await self.db.execute(FORGET, self.clock.now().timestamp())
+
+    def _fact(self, kind: str, id: str = "", until: float = 0.0) -> T:
+        return msgspec.convert({"kind": kind, "id": id, "until": until}, self.item)

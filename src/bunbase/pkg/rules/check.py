@@ -1,4 +1,7 @@
-"""The types of a rule, as far as they are known before there is a document: a rule that cannot work is not kept."""
+"""Checks the types in a rule when it is saved, as far as they are known without a document.
+
+A rule that could never work is refused instead of kept.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from bunbase.pkg.rules.syntax import (
 )
 from bunbase.pkg.rules.values import type_name
 
-ANY: Final = "any"  # not known before there is a document
+ANY: Final = "any"  # the type depends on the document
 NUMBERS: Final = frozenset({"int", "double"})
 COMPARABLE: Final = frozenset({"int", "double", "string", "bool", "timestamp", "duration"})
 
@@ -72,15 +75,15 @@ RESULTS: Final = {
 
 
 def check(source: str, tree: Node, operation: str) -> None:
-    """Raises: InvalidRule, naming line and column."""
-    _Checker(source, operation).need(tree, "bool", "A rule is true or false")
+    """Check the types of a whole rule. Raises: InvalidRule, which names line and column."""
+    _Checker(source, operation).need(tree, "bool", "A rule must be true or false")
 
 
 def check_indices(source: str, tree: Node) -> None:
-    """Refuse `doc["a\\u0000"]`: no document has a field of that name. Raises: InvalidRule."""
+    """Refuse `doc["a\\u0000"]`: no document has a field with such a name. Raises: InvalidRule."""
     match tree:
         case Index(at=Literal(value=str(name))) if holds_control(name):
-            raise refused(source, tree.start, "Names of fields hold no control characters.")
+            raise refused(source, tree.start, "Names of fields cannot contain control characters.")
     for child in children(tree):
         check_indices(source, child)
 
@@ -110,18 +113,18 @@ class _Checker:
             case Index(of=of, at=at):
                 return self.index(of, at)
             case Not(of=of):
-                self.need(of, "bool", "! turns true and false around")
+                self.need(of, "bool", "! negates true or false")
                 return "bool"
             case Negative(of=of):
                 return self.number(of)
             case Both(of=parts) | Either(of=parts):
                 for part in parts:
-                    self.need(part, "bool", "&& and || join what is true or false")
+                    self.need(part, "bool", "&& and || join values that are true or false")
                 return "bool"
             case Operation():
                 return self.operation_type(node)
             case Choice(when=when, then=then, otherwise=otherwise):
-                self.need(when, "bool", "Before ? stands what is true or false")
+                self.need(when, "bool", "The condition before ? must be true or false")
                 types = {self.type_of(then), self.type_of(otherwise)}
                 return types.pop() if len(types) == 1 else ANY
             case Call():
@@ -134,7 +137,7 @@ class _Checker:
                 return "list"
             case MapOf(of=entries):
                 for key, value in entries:
-                    self.need(key, "string", "The keys of a map are strings")
+                    self.need(key, "string", "The keys of a map must be strings")
                     self.type_of(value)
                 return "map"
             case _:
@@ -147,9 +150,9 @@ class _Checker:
         if node.name in allowed:
             return TYPES[node.name]
         if node.name in TYPES:
-            why = "there is no stored document yet" if node.name == "doc" else "nothing is being written"
+            why = "there is no stored document yet" if node.name == "doc" else "no document is written"
             self.refuse(node, f"A {self.operation} rule has no {node.name}: {why}; use {', '.join(allowed)}.")
-        return self.refuse(node, f"{node.name} is not known here; use {', '.join([*allowed, *self.bound])}.")
+        return self.refuse(node, f"{node.name} is not defined here; use {', '.join([*allowed, *self.bound])}.")
 
     def field(self, node: Node, of: Node, name: str) -> str:
         found = self.type_of(of)
@@ -162,10 +165,10 @@ class _Checker:
             if name not in known:
                 self.refuse(node, f"{of.name} has no field {name}; it has {', '.join(known)}.")
             if of.name == "request" and name == "id" and self.operation == "list":
-                self.refuse(node, "A list asks for no one document; write doc._id.")
+                self.refuse(node, "A list does not ask for a single document; write doc._id.")
             return known[name]
         if name.startswith("_") and name not in SYSTEM_FIELDS:
-            self.refuse(node, f"There is no system field {name}; there are {', '.join(SYSTEM_FIELDS)}.")
+            self.refuse(node, f"There is no system field {name}; the system fields are {', '.join(SYSTEM_FIELDS)}.")
         return SYSTEM_FIELDS.get(name, ANY)
 
     def index(self, of: Node, at: Node) -> str:
@@ -174,13 +177,13 @@ class _Checker:
             self.refuse(of, f"{found} has no elements.")
         wanted = {"list": ("int",), "map": ("string",)}.get(found, ("int", "string"))
         if place not in (*wanted, ANY):
-            self.refuse(at, f"Between [ and ] stands {' or '.join(wanted)}; this is {place}.")
+            self.refuse(at, f"The index between [ and ] must be {' or '.join(wanted)}; this is {place}.")
         return ANY
 
     def number(self, of: Node) -> str:
         found = self.type_of(of)
         if found not in (*NUMBERS, ANY):
-            self.refuse(of, f"- stands before a number; this is {found}.")
+            self.refuse(of, f"- must stand before a number; this is {found}.")
         return found
 
     def operation_type(self, node: Operation) -> str:
@@ -197,11 +200,11 @@ class _Checker:
                     if side not in COMPARABLE and side != ANY:
                         self.refuse(node, f"{side} has no order.")
                 if known and not alike:
-                    self.refuse(node, f"{left} and {right} cannot be ordered.")
+                    self.refuse(node, f"{left} and {right} cannot be compared by order.")
                 return "bool"
             case "in":
                 if right not in ("list", "map", ANY):
-                    self.refuse(node, f"in looks into a list or a map, not into {right}.")
+                    self.refuse(node, f"in searches a list or a map, not {right}.")
                 return "bool"
             case _:
                 return self.calculation(node, left, right)
@@ -222,10 +225,10 @@ class _Checker:
 
     def call(self, node: Call) -> str:
         if node.name not in FUNCTIONS:
-            self.refuse(node, f"There is no function {node.name}; there are has, {', '.join(FUNCTIONS)}.")
+            self.refuse(node, f"There is no function {node.name}; the functions are has, {', '.join(FUNCTIONS)}.")
         parameters, result = FUNCTIONS[node.name]
         if len(node.of) != len(parameters):
-            self.refuse(node, f"{node.name} takes {len(parameters)}, here are {len(node.of)}.")
+            self.refuse(node, f"{node.name} takes {len(parameters)} arguments; this call has {len(node.of)}.")
         for argument, wanted in zip(node.of, parameters, strict=True):
             found = self.type_of(argument)
             if ANY not in (wanted, found) and wanted != found:
@@ -240,25 +243,25 @@ class _Checker:
 
     def pattern(self, node: Node) -> None:
         if not isinstance(node, Literal):
-            self.refuse(node, "The pattern of matches is written out, as a string.")
+            self.refuse(node, "The pattern of matches must be a literal string.")
         try:
             pattern(node.value)
         except InvalidPattern as trouble:
-            self.refuse(node, f"RE2, which matches in linear time, refuses this pattern: {trouble}.")
+            self.refuse(node, f"RE2, which matches in linear time, does not accept this pattern: {trouble}.")
 
     def loop(self, node: Loop) -> str:
         found = self.type_of(node.over)
         if found not in ("list", "map", ANY):
-            self.refuse(node.over, f"{node.macro} looks at a list or the keys of a map; this is {found}.")
+            self.refuse(node.over, f"{node.macro} goes through a list or the keys of a map; this is {found}.")
         if node.name in TYPES or node.name in self.bound:
-            self.refuse(node, f"{node.name} has a meaning already; give the element another name.")
+            self.refuse(node, f"{node.name} already has a meaning; choose another name for the element.")
         self.bound.append(node.name)
         if node.keep is not None:
-            self.need(node.keep, "bool", "The condition of map is true or false")
+            self.need(node.keep, "bool", "The condition of map must be true or false")
         if node.macro == "map":
             self.type_of(node.body)
         else:
-            self.need(node.body, "bool", f"What {node.macro} asks is true or false")
+            self.need(node.body, "bool", f"The condition of {node.macro} must be true or false")
         self.bound.pop()
         return "list" if node.macro in ("map", "filter") else "bool"
 

@@ -1,4 +1,16 @@
-"""From a rule's tree to a closure: built once, then a few calls of Python for each document."""
+"""Compiles the syntax tree of a rule to a closure: a Python function that evaluates the rule for one document.
+
+How one rule lives:
+
+1. When it is saved, `closure` walks its tree once and returns nested functions, one for each node.
+2. For each document, `Inputs.begin` sets the step counter and the outermost function is called.
+3. Work that grows with data (loops, long strings, patterns) calls `Inputs.spend` before it starts. Without this, a
+   short rule such as `doc.tags.all(a, doc.tags.all(b, a != b))` could hold the event loop for seconds.
+4. An error of CEL is raised as `Failed`. `&&` and `||` absorb it when another part decides; otherwise it denies.
+
+A tree walker that matches on the node at every evaluation was the alternative. It does not need closures but repeats
+for every document the choice that is made here once (docs/decisions/0011-our-own-parser-for-rules.md).
+"""
 
 from __future__ import annotations
 
@@ -45,15 +57,16 @@ TESTS: Final[dict[str, Callable[[str, str], bool]]] = {
     "contains": operator.contains,
 }
 VARIABLES: Final = ("auth", "doc", "next", "now", "request")
-STEPS_FOR_A_TURN: Final = 10  # of a loop, besides one for each part that it evaluates
-STEPS_FOR_A_TIME: Final = 30  # 3 µs to read it
-INSTRUCTIONS_FOR_A_STEP: Final = 32  # of a pattern's program, each for every byte of the text
+STEPS_FOR_A_TURN: Final = 10  # for each turn of a loop, in addition to one step for each node of its body
+STEPS_FOR_A_TIME: Final = 30  # reading a timestamp or duration takes 3 µs
+INSTRUCTIONS_FOR_A_STEP: Final = 32  # instructions of a pattern's program, counted for every byte of the text
 
 
 def closure(node: Node, watch: Watch | None = None) -> Evaluate:
-    """Give what evaluates the node; it raises Failed where CEL has an error.
+    """Return the function that evaluates the node. It raises Failed where CEL has an error.
 
-    `watch` sees every node with its closure, and gives what stands in its place: a trace is made so.
+    `watch` is called with every node and its closure, and returns the closure to use instead. Traces and coverage
+    are made this way.
     """
     evaluate = _closure(node, watch)
     return evaluate if watch is None else watch(node, evaluate)
@@ -137,7 +150,11 @@ def _not(of: Evaluate) -> Evaluate:
 
 
 def _absorbing(parts: list[Evaluate], decisive: bool) -> Evaluate:
-    """`&&` (False decides) and `||` (True decides): a part that decides outweighs the errors of the others."""
+    """Return the closure of `&&` (`decisive` is False) or `||` (`decisive` is True).
+
+    If any part has the decisive value, errors in other parts do not matter, even in parts before it. CEL defines it
+    so, and the condition in SQL behaves alike: `NULL AND 0` is 0.
+    """
 
     def connective(inputs: Inputs) -> bool:
         failed: Failed | None = None
@@ -230,7 +247,7 @@ def _timestamp(of: Evaluate) -> Evaluate:
 def _duration(of: Evaluate) -> Evaluate:
     def duration(inputs: Inputs) -> Any:
         text = of(inputs)
-        long = len(text) if text.__class__ is str else 0  # each unit in it is a number of its own
+        long = len(text) if text.__class__ is str else 0  # each unit in the text has its own number to read
         inputs.spend(STEPS_FOR_A_TIME + min(long, values.MAX_DURATION))
         return values.duration(text)
 
@@ -249,7 +266,10 @@ def _test(test: Callable[[str, str], bool], of: Evaluate, part: Evaluate) -> Eva
 
 
 def _matches(of: Evaluate, part: Evaluate) -> Evaluate:
-    """Linear in the text, but not in the pattern: RE2 may walk all of its program at every byte."""
+    """Return the closure of `matches`.
+
+    RE2 is linear in the text, but not in the pattern: it may walk its whole program at every byte.
+    """
 
     def matches(inputs: Inputs) -> bool:
         text, sought = of(inputs), part(inputs)
@@ -269,7 +289,7 @@ def _map(entries: list[tuple[Evaluate, Evaluate]]) -> Evaluate:
         for key, value in entries:
             name = key(inputs)
             if name.__class__ is not str or name in result:
-                raise Failed("the keys of a map are strings, each once")
+                raise Failed("the keys of a map must be different strings")
             result[name] = value(inputs)
         return result
 
@@ -282,10 +302,10 @@ def _loop(node: Loop, watch: Watch | None) -> Evaluate:
     steps = STEPS_FOR_A_TURN + counted(node.body) + (counted(node.keep) if node.keep is not None else 0)
 
     def turns(inputs: Inputs, evaluate: Evaluate) -> list[Evaluate]:
-        """Give for each element what evaluates with its name bound to it."""
+        """Return one closure for each element: it calls `evaluate` with the loop's name bound to the element."""
         elements = over(inputs)
         if elements.__class__ not in (list, dict):
-            raise Failed(f"{node.macro} looks at a list or the keys of a map, not at {type_name(elements)}")
+            raise Failed(f"{node.macro} goes through a list or the keys of a map, not {type_name(elements)}")
         inputs.spend(len(elements) * steps)
         return [_bound(node.name, element, evaluate) for element in elements]
 

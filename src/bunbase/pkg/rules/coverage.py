@@ -1,4 +1,4 @@
-"""Which conditions of a rule were true and which were false while it was tried."""
+"""Records which conditions of a rule were true and which were false while its test cases ran."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.pkg.rules.closures import Evaluate, closure
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.refusal import place
-from bunbase.pkg.rules.syntax import Both, Choice, Either, Literal, Loop, Node, Not, children
+from bunbase.pkg.rules.syntax import Both, Choice, Either, Literal, Loop, Node, Not, children, counted
 from bunbase.pkg.rules.values import Failed
 
 DECIDING: Final = frozenset({"all", "exists", "exists_one", "filter"})  # loops whose body is a condition
@@ -27,32 +26,34 @@ class Uncovered(msgspec.Struct, frozen=True):
 
 
 class Coverage:
-    """Of one rule. Each condition counts twice: for true and for false."""
+    """The coverage of one rule. Each condition counts twice: once for true, once for false."""
 
-    def __init__(self, rule: CompiledRule) -> None:
-        self.rule = rule
-        self.conditions = {id(node): node for node in _conditions(rule.tree, deciding=True)}
+    def __init__(self, source: str, tree: Node) -> None:
+        self.source = source
+        self.nodes = counted(tree)
+        self.conditions = {id(node): node for node in _conditions(tree, deciding=True)}
         self.seen: set[tuple[int, bool]] = set()
-        self.evaluate = closure(rule.tree, self._watched)
+        self.evaluate = closure(tree, self._watched)
 
     @property
     def total(self) -> int:
         return 2 * len(self.conditions)
 
     def note(self, inputs: Inputs) -> None:
-        """Evaluate once more, watching."""
+        """Evaluate the rule once more and record the values of its conditions."""
         try:
-            inputs.begin(self.rule.nodes)
+            inputs.begin(self.nodes)
             self.evaluate(inputs)
         except Failed:
             return
 
     def missing(self) -> Iterator[Uncovered]:
+        """Yield each condition with each value that it never had."""
         for number, node in self.conditions.items():
             for value in (True, False):
                 if (number, value) not in self.seen:
-                    line, column = place(self.rule.source, node.start)
-                    yield Uncovered(self.rule.source[node.start : node.end], line, column, value)
+                    line, column = place(self.source, node.start)
+                    yield Uncovered(self.source[node.start : node.end], line, column, value)
 
     def _watched(self, node: Node, evaluate: Evaluate) -> Evaluate:
         number = id(node)
@@ -69,7 +70,10 @@ class Coverage:
 
 
 def _conditions(node: Node, deciding: bool = False) -> Iterator[Node]:
-    """Give what decides by itself: parts of && || and !, what ? asks, bodies of loops; no literal."""
+    """Yield the conditions below a node.
+
+    Conditions are the parts of && || and !, the condition before ?, and bodies of loops; literals are left out.
+    """
     match node:
         case Both(of=parts) | Either(of=parts):
             for part in parts:

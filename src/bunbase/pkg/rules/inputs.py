@@ -1,4 +1,4 @@
-"""What a rule decides about, and the documents it may look up."""
+"""The inputs of one evaluation of a rule: its variables, the documents it may look up, and its limits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bunbase.pkg import effort
 from bunbase.pkg.rules.values import LARGEST_INT, SMALLEST_INT, Failed
 
 MAX_LOOKUPS: Final = 10  # in one evaluation
-MAX_STEPS: Final = 1_000_000  # of one evaluation, a step being about 0.1 µs
-BYTES_FOR_A_STEP: Final = 16  # of a document that is read
+MAX_STEPS: Final = 1_000_000  # in one evaluation; a step takes about 0.1 µs
+BYTES_FOR_A_STEP: Final = 16  # reading 16 bytes of a document takes as long as one step
 LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
-EVERY_NINTH: Final = re.compile(rb"[0-9]{2}")  # of 19 digits in a row, two stand nine apart: a tenth of the search
+EVERY_NINTH: Final = re.compile(rb"[0-9]{2}")  # 19 digits hold two that are 9 apart: every 9th byte is searched
 
 read_all: Final = msgspec.json.Decoder().decode
 
@@ -24,15 +24,17 @@ Lookup = Callable[[str, str], dict[str, Any] | None]
 
 
 class Postponed(Exception):
-    """An evaluation takes more than the event loop has for it. Nothing was decided: a thread begins anew."""
+    """An evaluation takes longer than the event loop may spend on it. It decides nothing; a thread starts it again."""
 
 
 class Inputs(msgspec.Struct):
-    """`doc`, `next`: as they are seen, system fields included. `lookup`: gives a document, or None.
+    """The variables of a rule (`auth`, `doc`, `next`, `now`, `request`) and the state of one evaluation.
 
-    `most`: steps that one evaluation may take, and all constant parts together that are evaluated for a condition
-    (`before`, `known`: those that were). `postpones`: beyond that it is Postponed, as it is in the event loop; else the
-    rule fails.
+    `doc`, `next`: the stored and the new document, system fields included.
+    `lookup`: returns a document by collection and id, or None.
+    `most`: the steps that one evaluation may take. The parts of a rule that do not depend on the document share the
+    same limit: `before` counts the steps they took, `known` keeps their values by the id of the node.
+    `postpones`: True in the event loop, where an evaluation beyond `most` raises Postponed; elsewhere the rule fails.
     """
 
     auth: dict[str, Any] | None = None
@@ -43,20 +45,20 @@ class Inputs(msgspec.Struct):
     lookup: Lookup | None = None
     lookups: int = 0
     steps: int = 0
-    bound: dict[str, Any] = {}  # what loops have named; msgspec gives each its own
+    bound: dict[str, Any] = {}  # elements by the names that loops bind; msgspec makes a new dict for each instance
     most: int = MAX_STEPS
     postpones: bool = False
     before: int = 0
     known: dict[int, Any] | None = None
 
     def begin(self, steps: int) -> None:
-        """Begin an evaluation; `steps`: what it takes whatever it meets."""
+        """Begin an evaluation; `steps`: how many it takes at least, whatever the document holds."""
         self.lookups, self.steps = 0, steps
         if steps + self.before > self.most:
             self.spend(0)
 
     def spend(self, steps: int) -> None:
-        """Count work before it is done. Raises: Failed when the evaluation has become too long, or Postponed."""
+        """Count work before it is done. Raises: Failed or Postponed if the evaluation takes too many steps."""
         self.steps += steps
         if self.steps + self.before > self.most:
             if self.postpones:
@@ -66,7 +68,7 @@ class Inputs(msgspec.Struct):
             effort.note(steps * BYTES_FOR_A_STEP)
 
     def looked_up(self, collection: Any, id: Any) -> dict[str, Any] | None:
-        """Raises: Failed."""
+        """Return the document with its system fields, or None if there is none. Raises: Failed."""
         if not isinstance(collection, str) or not isinstance(id, str):
             raise Failed("a collection and an id are strings")
         if self.lookup is None:
@@ -78,7 +80,7 @@ class Inputs(msgspec.Struct):
 
 
 def json_value(text: bytes) -> Any:
-    """Read JSON as rules do: an integer of more than 64 bits is a double, as it is to the database."""
+    """Read JSON as rules do: an integer of more than 64 bits becomes a double, as in the database."""
     effort.note(len(text))
     value = read_all(text)
     return _settled(value) if EVERY_NINTH.search(text[::9]) and LONG_NUMBER.search(text) else value

@@ -1,5 +1,6 @@
-"""From a rule's text to its tree: a Pratt parser for CEL (https://github.com/google/cel-spec), without messages,
-bytes and unsigned numbers, which JSON does not have.
+"""Parses the text of a rule to its syntax tree: a Pratt parser for CEL (https://github.com/google/cel-spec).
+
+Messages, bytes and unsigned numbers are left out, since JSON does not have them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.tokens import LARGEST_INT, Token, tokens
 
 MAX_BYTES: Final = 4096
-MAX_LEVELS: Final = 48  # of brackets and of the tree: closures nest as deeply, far below Python's own limit
+MAX_LEVELS: Final = 48  # of brackets and of the tree; closures nest to the same depth, far below Python's own limit
 
 OR, AND, RELATION, SUM, PRODUCT = 1, 2, 3, 4, 5
 BINDS: Final = {
@@ -44,11 +45,11 @@ MACROS: Final = {"all": (2,), "exists": (2,), "exists_one": (2,), "filter": (2,)
 
 
 def parse(source: str) -> Node:
-    """Raises: InvalidRule."""
+    """Return the syntax tree of a rule. Raises: InvalidRule."""
     if not source.isprintable() and any(0xD800 <= ord(character) <= 0xDFFF for character in source):
-        raise refused(source, 0, "This is no Unicode text.")
+        raise refused(source, 0, "This is not valid Unicode text.")
     if len(source.encode()) > MAX_BYTES:
-        raise refused(source, 0, f"A rule is at most {MAX_BYTES} bytes; split what it says over several fields.")
+        raise refused(source, 0, f"A rule has at most {MAX_BYTES} bytes.")
     effort.note(len(source) * effort.FOR_A_CHARACTER_OF_RULES)
     tree = _Parser(source).whole()
     _check_depth(source, tree)
@@ -163,7 +164,7 @@ class _Parser:
     def number(self, token: Token, minus: Token | None) -> Node:
         value = token.value if minus is None else -token.value
         if isinstance(value, int) and value > LARGEST_INT:
-            raise refused(self.source, token.start, "An integer has 64 bits; write it with a decimal point.")
+            raise refused(self.source, token.start, "An integer has at most 64 bits; write a double with a point.")
         return Literal(value, start=token.start if minus is None else minus.start, end=token.end)
 
     def call(self, name: Token) -> Node:
@@ -185,7 +186,7 @@ class _Parser:
         return MapOf(tuple(entries), start=opening.start, end=self.expect("}").end)
 
     def arguments(self, closing: str) -> tuple[tuple[Node, ...], int]:
-        """Give what stands before the closing bracket, and where that ends; a list may end in a comma."""
+        """Return the expressions before the closing bracket, and the offset after it; a list may end with a comma."""
         parts: list[Node] = []
         while not self.sees(closing):
             parts.append(self.expression())
@@ -217,7 +218,7 @@ class _Parser:
         return self.take()
 
     def unexpected(self, wanted: str) -> Exception:
-        return refused(self.source, self.next.start, f"Here stands {self.next.text}, expected was {wanted}.")
+        return refused(self.source, self.next.start, f"Expected {wanted}, but found {self.next.text}.")
 
 
 def _joined(sign: str, left: Node, right: Node) -> Node:
@@ -236,7 +237,10 @@ def _flat(kind: type[Both] | type[Either], node: Node) -> tuple[Node, ...]:
 
 
 def _check_depth(source: str, tree: Node) -> None:
-    """Raises: InvalidRule. Not by recursion: what this looks for would overflow it."""
+    """Refuse a tree that is too deep. Recursion would overflow on such a tree, so this goes layer by layer.
+
+    Raises: InvalidRule.
+    """
     layer: list[Node] = [tree]
     for _ in range(MAX_LEVELS):
         layer = [child for node in layer for child in children(node)]

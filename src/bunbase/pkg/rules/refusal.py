@@ -1,4 +1,4 @@
-"""How a rule is refused: with the line and column of the trouble, and what is allowed there."""
+"""The error for a rule that cannot be kept, with the line and column of the mistake."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class InvalidRule(Problem):
 
 
 def refused(source: str, at: int, message: str) -> InvalidRule:
-    """Give the Problem for offset `at` of the source."""
+    """Return the Problem for a mistake at offset `at` of the source."""
     line, column = place(source, at)
     return InvalidRule(f"Line {line}, column {column}: {message}", line=line, column=column)
 
 
 def place(source: str, at: int) -> tuple[int, int]:
-    """Give line and column of an offset, from 1."""
+    """Return the line and column of an offset; both count from 1."""
     return source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)

@@ -1,4 +1,7 @@
-"""The syntax tree of a rule. `start` and `end` are offsets into its source: errors and traces point there."""
+"""The syntax tree of a rule.
+
+`start` and `end` are offsets into its source, to which errors and traces point.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class Negative(Node, frozen=True):
 
 
 class Both(Node, frozen=True):
-    """`a && b && …`, of two or more: flat, so that a long list of alternatives is not a deep tree."""
+    """`a && b && …` with two or more parts. The parts lie in one tuple, so that a long chain is not a deep tree."""
 
     of: tuple[Node, ...]
 
@@ -78,7 +81,7 @@ class Choice(Node, frozen=True):
 
 
 class Call(Node, frozen=True):
-    """`name(of…)`; of a method the first of `of` is what stands before the dot."""
+    """`name(of…)`. In a call written as a method, the value before the dot is the first argument."""
 
     name: str
     of: tuple[Node, ...]
@@ -103,7 +106,7 @@ class MapOf(Node, frozen=True):
 
 
 def children(node: Node) -> tuple[Node, ...]:
-    """Give the nodes directly below, in the order they are written."""
+    """Return the nodes directly below this one, in the order of the source."""
     match node:
         case Field(of=of) | Has(of=of) | Not(of=of) | Negative(of=of):
             return (of,)
@@ -124,5 +127,5 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def counted(tree: Node) -> int:
-    """Return how many nodes there are: what an evaluation takes at most, loops and long values apart."""
+    """Return the number of nodes: the most steps an evaluation takes, apart from loops and long values."""
     return 1 + sum(counted(child) for child in children(tree))

@@ -1,4 +1,4 @@
-"""A rule's text cut into tokens, as the CEL specification's lexis has it, without bytes and unsigned numbers."""
+"""Cuts the text of a rule into tokens, by the lexis of the CEL specification without bytes and unsigned numbers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ LARGEST_INT: Final = (1 << 63) - 1
 
 
 class Token(msgspec.Struct, frozen=True):
-    """`kind`: number, string, word (true, false, null), name, sign or end; `value`: of a literal, else the text."""
+    """One token. `kind`: number, string, word (true, false, null), name, sign or end.
+
+    `value`: the value of a literal; the text for other kinds.
+    """
 
     kind: str
     text: str
@@ -46,7 +49,7 @@ class Token(msgspec.Struct, frozen=True):
 
 
 def tokens(source: str) -> list[Token]:
-    """Give the tokens, with one of kind `end` as the last. Raises: InvalidRule."""
+    """Return the tokens; the last has the kind `end`. Raises: InvalidRule."""
     found: list[Token] = []
     at = 0
     while at < len(source):
@@ -76,10 +79,13 @@ def _token(source: str, kind: str, text: str, at: int) -> Token:
 
 
 def _number(source: str, text: str, at: int) -> int | float:
-    """Integers may be one too large here: the parser puts the minus before it."""
+    """Return the value of a number.
+
+    It may exceed the largest integer by one: the parser negates it if a minus stands before it.
+    """
     after = source[at + len(text) : at + len(text) + 1]
     if after.isalnum() or after == "_":
-        raise refused(source, at, "A number is written like 12, 0x1f, 1.5 or 1e3, without letters behind it.")
+        raise refused(source, at, "A number looks like 12, 0x1f, 1.5 or 1e3, without letters after it.")
     if text[:2] in ("0x", "0X"):
         value: int | float = int(text, 16)
     elif text.isdigit():
@@ -87,7 +93,7 @@ def _number(source: str, text: str, at: int) -> int | float:
     else:
         return _double(source, text, at)
     if value > LARGEST_INT + 1:
-        raise refused(source, at, "An integer has 64 bits; write it with a decimal point for a double.")
+        raise refused(source, at, "An integer has at most 64 bits; write a double with a point.")
     return value
 
 
@@ -106,11 +112,12 @@ def _string(source: str, text: str, at: int) -> str:
         *codes, octal, other = match.groups()
         if other is not None:
             if other not in ESCAPED:
-                raise refused(source, at + 1 + match.start(), f"\\{other} is no escape; write \\\\ for a backslash.")
+                why = f"\\{other} is not an escape sequence; write \\\\ for a backslash."
+                raise refused(source, at + 1 + match.start(), why)
             return ESCAPED[other]
         code = int(octal, 8) if octal is not None else int(next(code for code in codes if code is not None), 16)
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            raise refused(source, at + 1 + match.start(), "This is no Unicode character.")
+            raise refused(source, at + 1 + match.start(), "This is not a Unicode character.")
         return chr(code)
 
     return ESCAPE.sub(unescaped, text[1:-1])
@@ -119,7 +126,7 @@ def _string(source: str, text: str, at: int) -> str:
 def _trouble(character: str) -> str:
     match character:
         case '"' | "'":
-            return "This string does not end on its line; a quotation mark inside is written with a backslash."
+            return "This string does not end on its line; write a quotation mark inside it with a backslash."
         case "&" | "|":
             return f"Write {character * 2}."
         case "=":

@@ -1,4 +1,4 @@
-"""Why a rule decided as it did: the value of each of its parts, in the order they were looked at."""
+"""Explains the decision of a rule: the value of each of its parts, in the order of evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ MAX_CHARACTERS: Final = 200  # of an expression, and of a value as JSON
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`value`: shortened when it is long; `error`: why there is none. `line`, `column`: where, from 1."""
+    """The value of one part of a rule.
+
+    `value`: shortened if it is long. `error`: the reason if there is no value. `line`, `column`: count from 1.
+    """
 
     expr: str
     value: Any = msgspec.UNSET
@@ -30,7 +33,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def traced(source: str, tree: Node, inputs: Inputs) -> tuple[bool, list[Step]]:
-    """Evaluate the rule and give whether it allows, and the first MAX_STEPS steps."""
+    """Evaluate the rule; return whether it allows, and the first MAX_STEPS steps."""
     steps: list[Step] = []
 
     def watch(node: Node, evaluate: Evaluate) -> Evaluate:
@@ -74,8 +77,10 @@ def _shown(value: Any) -> Any:
 
 
 def _beginning(value: Any, left: list[int]) -> Any:
-    """Return as much of the value as is more than will be shown: it may be a whole document, and each of its parts is
-    shown again. `left`: how many characters and values may still come.
+    """Return the beginning of a value, slightly more than is shown.
+
+    A value may be a whole document whose parts are shown again, so it must not be encoded whole for each step.
+    `left`: the number of characters and values that still fit.
     """
     match value:
         case str():

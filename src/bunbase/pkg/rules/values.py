@@ -1,7 +1,7 @@
-"""What CEL's operators mean for values of JSON, timestamps and durations.
+"""CEL's operators for values of JSON, timestamps and durations.
 
-As CEL says: values of different types are not equal, and ordering them is an error; integers have 64 bits and
-overflowing is an error. Other than CEL: an integer and a double may be added, since JSON has but one kind of number.
+As in CEL, values of different types are not equal, and comparing their order is an error. Integers have 64 bits, and
+an overflow is an error. Unlike in CEL, an integer and a double may be added, since JSON has only one kind of number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bunbase.pkg.moments import EXAMPLE, read_moment
 SMALLEST_INT: Final = -(1 << 63)
 LARGEST_INT: Final = (1 << 63) - 1
 CHARACTERS_FOR_A_STEP: Final = 64
-MAX_LENGTH: Final = 1 << 20  # of a string or list that a rule makes
+MAX_LENGTH: Final = 1 << 20  # of a string or list that a rule creates by +
 
 MAX_DURATION: Final = 64  # characters
 DURATION: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|us|ns|m|s))+")
@@ -30,7 +30,7 @@ ORDERED: Final = frozenset({str, bool, datetime, timedelta})
 
 
 class Failed(Exception):
-    """CEL's error: absorbed by && and ||, and a denial when it reaches the top."""
+    """An error of CEL. && and || may absorb it; at the top of the rule it denies."""
 
 
 def type_name(value: Any) -> str:
@@ -71,7 +71,7 @@ def same(a: Any, b: Any, spend: Callable[[int], None]) -> bool:
 
 
 def compared(a: Any, b: Any, compare: Callable[[Any, Any], bool], spend: Callable[[int], None]) -> bool:
-    """Raises: Failed."""
+    """Return `compare(a, b)` if the types have an order. Raises: Failed."""
     kind, other = a.__class__, b.__class__
     if kind is str and len(a) > CHARACTERS_FOR_A_STEP:
         spend(len(a) // CHARACTERS_FOR_A_STEP)
@@ -81,7 +81,7 @@ def compared(a: Any, b: Any, compare: Callable[[Any, Any], bool], spend: Callabl
 
 
 def contained(a: Any, b: Any, spend: Callable[[int], None]) -> bool:
-    """`a in b`. Raises: Failed."""
+    """Return the value of `a in b`. Raises: Failed."""
     if b.__class__ is list:
         if a.__class__ is str:
             spend(len(b) * (1 + len(a) // CHARACTERS_FOR_A_STEP))
@@ -90,25 +90,25 @@ def contained(a: Any, b: Any, spend: Callable[[int], None]) -> bool:
         return any(same(a, item, spend) for item in b)
     if b.__class__ is dict:
         return a.__class__ is str and a in b
-    raise Failed(f"in looks into a list or a map, not into {type_name(b)}")
+    raise Failed(f"in searches a list or a map, not {type_name(b)}")
 
 
 def size(value: Any) -> int:
-    """Raises: Failed. Of a string: its Unicode code points."""
+    """Return the number of elements, or of Unicode code points in a string. Raises: Failed."""
     if value.__class__ in (str, list, dict):
         return len(value)
     raise Failed(f"{type_name(value)} has no size")
 
 
 def calculated(sign: str, a: Any, b: Any, spend: Callable[[int], None]) -> Any:
-    """Raises: Failed."""
+    """Return the result of + - * / or %. Raises: Failed."""
     kind, other = a.__class__, b.__class__
     if kind in NUMBERS and other in NUMBERS:
         return _integer(sign, a, b) if kind is int and other is int else _double(sign, float(a), float(b))
     if sign == "+" and kind is other and kind in (str, list):
         spend(len(a) + len(b))
         if len(a) + len(b) > MAX_LENGTH:
-            raise Failed("this becomes too long")
+            raise Failed("the result is too long")
         return a + b
     if (sign, kind, other) in TIMES:
         try:
@@ -119,7 +119,7 @@ def calculated(sign: str, a: Any, b: Any, spend: Callable[[int], None]) -> Any:
 
 
 def negative(value: Any) -> Any:
-    """Raises: Failed."""
+    """Return the negated number. Raises: Failed."""
     if value.__class__ is float:
         return -value
     if value.__class__ is int and value != SMALLEST_INT:
@@ -128,7 +128,7 @@ def negative(value: Any) -> Any:
 
 
 def timestamp(value: Any) -> datetime:
-    """Read RFC 3339, to the microsecond. Raises: Failed."""
+    """Read a timestamp in RFC 3339, to the microsecond. Raises: Failed."""
     if value.__class__ is datetime:
         return value
     try:
@@ -140,7 +140,7 @@ def timestamp(value: Any) -> datetime:
 
 
 def duration(value: Any) -> timedelta:
-    """Raises: Failed."""
+    """Read a duration such as `1h30m`. Raises: Failed."""
     if value.__class__ is timedelta:
         return value
     if value.__class__ is not str or len(value) > MAX_DURATION or not DURATION.fullmatch(value):
@@ -175,10 +175,10 @@ def _integer(sign: str, a: int, b: int) -> int:
         case _:
             if b == 0:
                 raise Failed("division by zero")
-            quotient = abs(a) // abs(b) if (a < 0) == (b < 0) else -(abs(a) // abs(b))  # towards zero, as CEL says
+            quotient = abs(a) // abs(b) if (a < 0) == (b < 0) else -(abs(a) // abs(b))  # CEL rounds towards zero
             result = quotient if sign == "/" else a - b * quotient
     if not SMALLEST_INT <= result <= LARGEST_INT:
-        raise Failed("this integer becomes too large")
+        raise Failed("the result does not fit in 64 bits")
     return result
 
 

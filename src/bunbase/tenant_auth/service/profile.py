@@ -1,4 +1,4 @@
-"""What signed-in users see and change of themselves."""
+"""What signed-in users read and change about themselves."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ from typing import Any
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import User
+from bunbase.tenant_auth.people import account_deleted, signed_in_person
 from bunbase.tenant_auth.profiles import check_data
-from bunbase.tenant_auth.service.parts import Parts, account_gone, keyed_project
+from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.store.users import UserStore
 
 
-class Profile(Parts):
-    async def me(self, caller: Caller) -> User:
-        return (await self.account(keyed_project(caller), caller.end_user().uid)).user
+class Profile:
+    def __init__(self, users: UserStore) -> None:
+        self.users = users
 
-    async def update_me(self, caller: Caller, data: dict[str, Any]) -> User:
+    async def read(self, caller: Caller) -> User:
+        """Return the signed-in user. Raises: Unauthenticated."""
+        return signed_in_person(await self.users.by_id(keyed_project(caller), caller.end_user().uid)).user
+
+    async def replace_data(self, caller: Caller, data: dict[str, Any]) -> User:
+        """Replace the user's own data. Raises: InvalidInput, Unauthenticated."""
         check_data(data)
-        user = await self.stores.users.update_data(keyed_project(caller), caller.end_user().uid, data)
+        user = await self.users.update_data(keyed_project(caller), caller.end_user().uid, data)
         if user is None:
-            raise account_gone()
+            raise account_deleted()
         return user

@@ -1,46 +1,61 @@
-"""How a session goes on and ends."""
+"""How a session goes on and ends.
+
+The life of one refresh:
+
+    1. Look the refresh token up by its hash, together with its session. An unknown token is refused.
+    2. FRESH: sign a new pair, then in one statement mark the token as used and add the next one. The statement
+       changes nothing if a twin of this request was faster or the user was changed: begin again at 1.
+    3. RETRY: the token was used less than ten seconds ago, and the answer may have been lost on its way. Return the
+       same pair, which is stored sealed with the old token. If the user was changed since, sign a new access token.
+    4. REUSED: two parties hold the same token. End the session, because nobody can tell which of them is the user.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import assert_never
-
-import msgspec
 
 from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import UserSignedIn
 from bunbase.pkg.opaque import fingerprint
-from bunbase.pkg.sessions import Pair, RefreshToken, Standing, opened_pair, standing
+from bunbase.pkg.sessions import Standing, knows_address, standing
 from bunbase.tenant_auth.access_tokens import Subject
-from bunbase.tenant_auth.people import Person
-from bunbase.tenant_auth.service.parts import Parts, keyed_project
+from bunbase.tenant_auth.people import Person, signed_in_person
+from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.service.session_tokens import SessionTokens
+from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.sessions import StoredToken
 
 
-class Sessions(Parts):
+class Sessions:
+    def __init__(self, stores: Stores, tokens: SessionTokens) -> None:
+        self.stores = stores
+        self.tokens = tokens
+        self.clock = tokens.clock
+
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
+        """Trade a refresh token for a new pair. Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated."""
         project, hash, now = keyed_project(caller), fingerprint(refresh_token), self.clock.now()
         while True:
             token = await self.stores.sessions.refresh_token(project, hash)
             if token is None:
                 raise InvalidToken
-            match standing(token, now, self.settings):
+            match standing(token, now, self.tokens.settings):
                 case Standing.FRESH:
                     person, subject = await self._subject(project, token)
-                    pair = await self.new_pair(project, subject, token.session_expires_at, now)
+                    pair = await self.tokens.new_pair(project, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
-                        return self.signed_in(person.user, pair)
+                        return self.tokens.answer(person.user, pair)
                     # else a twin of this request was faster, or the user was changed: look again
                 case Standing.RETRY:
                     person, subject = await self._subject(project, token)
-                    pair = opened_pair(refresh_token, _sealed(token))
+                    pair = token.traded_for(refresh_token)
                     if pair.version == person.version:
-                        return self.signed_in(person.user, pair)
-                    pair = await self._with_new_access(project, pair, subject, now)
+                        return self.tokens.answer(person.user, pair)
+                    pair = await self.tokens.with_new_access(project, pair, subject, now)
                     if await self.stores.sessions.alive(project, token.session, person.version, now):
-                        return self.signed_in(person.user, pair)
-                    # else the session ended, or the user was changed, while it was signed: look again
+                        return self.tokens.answer(person.user, pair)
+                    # else the session ended or the user was changed while BunKMS signed: look again
                 case Standing.REUSED:
                     await self._end(project, token.session)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
@@ -51,24 +66,24 @@ class Sessions(Parts):
                 case other:
                     assert_never(other)
 
-    async def logout(self, caller: Caller) -> None:
+    async def end_own(self, caller: Caller) -> None:
+        """End the session that the caller's access token belongs to."""
         await self._end(keyed_project(caller), caller.end_user().session)
 
-    async def _subject(self, project: str, token: StoredToken) -> tuple[Person, Subject]:
-        """Give the user of a refresh token, and of whom the next access token speaks. Raises: Unauthenticated."""
-        person = await self.account(project, token.user_id)
-        return person, Subject(person.user, person.version, token.session, token.claims)
+    async def is_alive(self, project: str, session: str, version: int) -> bool:
+        return await self.stores.sessions.alive(project, session, version, self.clock.now())
 
-    async def _with_new_access(self, project: str, pair: Pair, subject: Subject, now: datetime) -> Pair:
-        """Give a pair whose access token died with an older version of its user; the refresh token is good still."""
-        token, expires_at = await self.access.sign(project, subject, now)
-        return msgspec.structs.replace(pair, access_token=token, access_expires_at=expires_at, version=subject.version)
+    async def knows_address(self, project: str, email: str, ip: str) -> bool:
+        async def addresses(email: str, limit: int) -> list[str]:
+            return await self.stores.sessions.addresses(project, email, limit)
+
+        return await knows_address(email, ip, addresses)
+
+    async def _subject(self, project: str, token: StoredToken) -> tuple[Person, Subject]:
+        """Return the user of a refresh token, and the subject of the next access token. Raises: Unauthenticated."""
+        person = signed_in_person(await self.stores.users.by_id(project, token.user_id))
+        return person, Subject(person.user, person.version, token.session, token.claims)
 
     async def _end(self, project: str, session: str) -> None:
         now = self.clock.now()
-        await self.stores.sessions.end(project, session, now, self.revoked_until(now))
-
-
-def _sealed(token: RefreshToken) -> bytes:
-    assert token.sealed_pair is not None, "without one it would not stand as a retry"
-    return token.sealed_pair
+        await self.stores.sessions.end(project, session, now, self.tokens.revoked_until(now))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -14,8 +14,6 @@ from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, RefreshToken, Session
 from bunbase.tenant_auth.access_tokens import Subject, Voucher
-
-BATCH: Final = 1000  # rows a clean-up deletes in one statement, so that none holds locks for long
 
 # ADD_SESSION and ROTATE lock the user first, as every change of a user does. So one waits for the other, and then finds
 # another version: no token that says what is no longer true gets a session, and neither waits in a circle.
@@ -148,5 +146,4 @@ class SessionStore:
     async def delete_over(self, before: datetime) -> None:
         """Delete, batch by batch, sessions and tokens that ended or expired before a time."""
         for statement in (DELETE_SESSIONS, DELETE_REFRESH_TOKENS, DELETE_CUSTOM_TOKENS):
-            while await self.db.execute(statement, before, BATCH) == BATCH:
-                pass
+            await self.db.delete_in_batches(statement, before)

@@ -15,7 +15,6 @@ from bunbase.pkg.db.feed import Feed
 from bunbase.tenant_auth.people import Change, Person
 from bunbase.tenant_auth.store.sessions import NewSession, SessionStore
 
-BATCH: Final = 1000  # rows deleted in one statement, so that none holds locks for long
 LAST: Final = "\U0010ffff"  # sorts behind every character of an address
 
 COUNT_USERS = "SELECT count(*) FROM users WHERE project = $1"
@@ -112,8 +111,7 @@ class UserStore:
 
     async def drop_project(self, project: str) -> None:
         """Delete every user of a project, and with each its sessions and tokens."""
-        while await self.db.execute(DROP_USERS, project, BATCH) == BATCH:
-            pass
+        await self.db.delete_in_batches(DROP_USERS, project)
 
     async def _change(self, project: str, before: Person, alter: Alter, now: datetime, until: float) -> Person:
         change = alter(before)

@@ -1,0 +1,101 @@
+"""Puts Functions together: one page that shows which part is given what."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.functions.egress.fetcher import Fetcher
+from bunbase.functions.host_calls.dispatch import HostCalls
+from bunbase.functions.logs.buffer import LogBuffer
+from bunbase.functions.logs.followers import Followers
+from bunbase.functions.logs.retention import LogRetention
+from bunbase.functions.logs.stack_traces import StackTraces
+from bunbase.functions.logs.warnings import LogWarnings
+from bunbase.functions.service import FunctionsService
+from bunbase.functions.service.bundles import Bundles
+from bunbase.functions.service.deletion import Deletion
+from bunbase.functions.service.deployments import Deployments
+from bunbase.functions.service.invocations import Invocations
+from bunbase.functions.service.logs import Logs
+from bunbase.functions.service.statistics import Statistics
+from bunbase.functions.service.triggers import Triggers
+from bunbase.functions.service.variables import ProjectVariables
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store import Stores
+from bunbase.functions.triggers.activation import TriggerActivation
+from bunbase.functions.triggers.attempts import Attempts
+from bunbase.functions.triggers.feeds import Feeds
+from bunbase.functions.triggers.queue import Queue
+from bunbase.functions.triggers.records import RunRecords
+from bunbase.functions.triggers.retention import RunRetention
+from bunbase.functions.triggers.runner import Runner
+from bunbase.functions.triggers.scheduler import Scheduler
+from bunbase.functions.usage.meter import Meter
+from bunbase.functions.versions.active import ActiveVersions
+from bunbase.functions.versions.environments import Environments
+from bunbase.functions.versions.loadable import Loadable
+from bunbase.functions.versions.programs import Programs
+from bunbase.functions.versions.rollout import Rollout
+from bunbase.functions.workers.pool import Pool
+from bunbase.functions.workers.starter import Starter
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.modules import Rooms
+
+
+def assemble(
+    stores: Stores, rooms: Rooms, fetcher: Fetcher, starter: Starter, clock: Clock, settings: FunctionsSettings
+) -> FunctionsService:
+    """Return the service with all its parts. Nothing runs yet.
+
+    One long function, since it decides nothing: each line needs only lines above it. The one circle, queue → runner →
+    pool → program → host calls → queue, is cut by an event: the queue sets it, the runner waits for it.
+    """
+    bundoc, job_added = rooms[Bundoc], asyncio.Event()
+
+    active = ActiveVersions(stores.functions.deployment)
+    loadable = Loadable(stores.functions.loaded)
+    environments = Environments(stores.variables, rooms[Kms])
+
+    stack_traces = StackTraces(stores.functions.source_map)
+    log_lines = LogBuffer(stores.logs.add_once, clock, stack_traces.translated)
+    warn = LogWarnings(log_lines.say, active.find).warn
+    meter = Meter(stores.hours.add, clock)
+
+    queue = Queue(stores.jobs, clock, settings.max_jobs_per_project, job_added.set)
+    host_calls = HostCalls(bundoc, rooms[TenantAuth], fetcher, environments.all_values, queue, warn)
+    load = Programs(loadable, environments, host_calls).load
+    pool = Pool(starter, load, log_lines.say, settings, meter.count_call, meter.count_death)
+    rollout = Rollout(stores.functions, stores.notifications, active, loadable, pool)
+
+    records = RunRecords(stores.runs, stores.jobs, clock, settings.retry_seconds)
+    attempts = Attempts(records, bundoc, active.find, pool.start, settings.max_put_off_seconds)
+    feeds = Feeds(stores.subscriptions, queue, bundoc, records, warn, settings.max_followed_projects)
+    activation = TriggerActivation(bundoc, feeds, stores.subscriptions)
+
+    bundles = Bundles(environments, starter, clock)
+    followers = Followers(stores.notifications)
+    return FunctionsService(
+        deployments=Deployments(stores.functions, bundles, activation, rollout, settings),
+        invocations=Invocations(active, pool, meter, settings),
+        log_reading=Logs(stores, log_lines, followers),
+        statistics=Statistics(stores, meter, clock, settings),
+        environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),
+        triggers=Triggers(stores, queue, clock),
+        deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines),
+        stores=stores,
+        starter=starter,
+        pool=pool,
+        rollout=rollout,
+        host_calls=host_calls,
+        log_lines=log_lines,
+        followers=followers,
+        log_retention=LogRetention(stores.logs, clock, settings),
+        meter=meter,
+        runner=Runner(records, attempts, settings, job_added),
+        scheduler=Scheduler(stores.schedules, queue, records),
+        feeds=feeds,
+        run_retention=RunRetention(stores.runs, stores.jobs, feeds, clock, settings),
+    )

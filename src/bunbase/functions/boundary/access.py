@@ -1,0 +1,40 @@
+"""Decides whether a caller may call a function."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.functions import Access
+from bunbase.pkg.errors import Forbidden, Unauthenticated
+
+
+def admit(caller: Caller, access: Access) -> None:
+    """Check that the caller may call a function. The secret key and the project's developers may call every function.
+
+    Raises: Unauthenticated, Forbidden.
+    """
+    match caller.kind:
+        case CallerKind.SECRET:
+            return
+        case CallerKind.DEVELOPER:
+            caller.need(Role.DEVELOPER)
+        case CallerKind.PUBLISHABLE:
+            _admit_key(caller, access)
+        case CallerKind.ANONYMOUS:
+            if access is not Access.PUBLIC:
+                raise Unauthenticated("This function is not public: send the project's key as X-Bunbase-Key.")
+        case _ as never:
+            assert_never(never)
+
+
+def _admit_key(caller: Caller, access: Access) -> None:
+    match access:
+        case Access.PUBLIC | Access.KEY:
+            return
+        case Access.USER:
+            caller.end_user()
+        case Access.SECRET:
+            raise Forbidden("This function is called with the project's secret key only, from a server.")
+        case _ as never:
+            assert_never(never)

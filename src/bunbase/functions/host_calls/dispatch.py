@@ -1,0 +1,68 @@
+"""Passes each host call of a worker to the contract or the part that answers it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.host_calls import UnknownHostCall
+from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.functions.egress.fetcher import Fetcher
+from bunbase.functions.egress.hops import FetchRequest
+from bunbase.functions.host_calls import auth, data, jobs
+from bunbase.functions.host_calls.arguments import read
+from bunbase.functions.logs.warnings import Warn
+from bunbase.functions.triggers.queue import Queue
+from bunbase.functions.workers.asks import Ask
+from bunbase.functions.workers.deployment import Deployment
+
+AllValues = Callable[[Deployment], Awaitable[Mapping[str, str]]]
+
+
+class HostCalls:
+    """`all_values` returns all variables of a deployment.
+
+    Hidden variables are filled into headers on this side; no worker receives them.
+    """
+
+    def __init__(
+        self, bundoc: Bundoc, users: TenantAuth, fetcher: Fetcher, all_values: AllValues, queue: Queue, warn: Warn
+    ) -> None:
+        self.bundoc = bundoc
+        self.users = users
+        self.fetcher = fetcher
+        self.all_values = all_values
+        self.queue = queue
+        self.warn = warn
+        self.under_way: set[asyncio.Task[None]] = set()
+
+    async def answer(self, ask: Ask) -> None:
+        task = ask.task
+        assert task is not None
+        self.under_way.add(task)
+        try:
+            await self._answer(ask)
+        finally:
+            self.under_way.discard(task)
+
+    async def close(self) -> None:
+        """Wait for the calls that were cancelled when their workers ended, then close the connections of `fetch`."""
+        for task in self.under_way:
+            task.cancel()
+        await asyncio.gather(*self.under_way, return_exceptions=True)
+        await self.fetcher.close()
+
+    async def _answer(self, ask: Ask) -> None:
+        if (data_method := data.METHODS.get(ask.method)) is not None:
+            await ask.reply(await data_method(self.bundoc, ask, read(ask.args, data.DocumentAddress)))
+        elif (auth_method := auth.METHODS.get(ask.method)) is not None:
+            await ask.reply(await auth_method(self.users, ask))
+        elif ask.method == "enqueue":
+            await ask.reply(await jobs.enqueue(self.queue, self.warn, ask))
+        elif ask.method == "fetch":
+            await self.fetcher.answer(ask, read(ask.args, FetchRequest), await self.all_values(ask.deployment))
+        else:
+            raise UnknownHostCall(
+                f"There is no {ask.method[:80]!r}; the runtime and BunBase are of different versions."
+            )

@@ -1,0 +1,90 @@
+"""Collects log lines in memory and writes them to the database in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
+from typing import Final
+
+from bunbase.functions.store.logs import NewLine
+from bunbase.functions.workers.deployment import Said
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
+
+MAX_LINES: Final = 20_000
+MAX_BYTES: Final = 16 << 20
+BATCH_LINES: Final = 1000
+
+Write = Callable[[str, int, Sequence[NewLine]], Awaitable[None]]
+"""Write a batch, unless a batch of this writer with this number or a higher one was written before."""
+Prepare = Callable[[Sequence[NewLine]], Awaitable[Sequence[NewLine]]]
+
+
+class LogBuffer:
+    """Holds at most MAX_LINES and MAX_BYTES. Further lines are lost; this happens if the database is slow or away.
+
+    A project may hold as much as is still free. So a project that floods the log takes half of the buffer at most, and
+    there is always room for others.
+
+    `write` stores a batch; `prepare` translates its lines just before. A batch that was begun keeps its number and its
+    lines until it is known to be written. Otherwise a batch would be written twice if only the database's answer was
+    lost, or if the task was cancelled.
+    """
+
+    def __init__(self, write: Write, clock: Clock, prepare: Prepare) -> None:
+        self.write = write
+        self.prepare = prepare
+        self.clock = clock
+        self.lines: deque[NewLine] = deque()
+        self.bytes = 0
+        self.lines_of: Counter[str] = Counter()  # by project
+        self.bytes_of: Counter[str] = Counter()
+        self.lost = 0
+        self.writer = new_id("wrt")
+        self.seq = 0
+        self.begun = 0  # the number of lines in batch `seq`, while it is not known to be written
+        self.writing = asyncio.Lock()
+
+    def say(self, said: Said) -> None:
+        """Add a line, or count it as lost if there is no room."""
+        of = said.deployment
+        if not self._has_room(of.project, len(said.text)):
+            self.lost += 1
+            return
+        line = NewLine(
+            of.project, of.name, of.version, said.invocation, self.clock.now(), said.level, said.text, said.truncated
+        )
+        self.lines.append(line)
+        self._count(line, 1)
+
+    async def flush(self) -> None:
+        """Write all lines. Lines that cannot be written stay for the next time."""
+        if self.lost:
+            log.warning("log lines of functions were lost: the database does not keep up", lines=self.lost)
+            self.lost = 0
+        async with self.writing:
+            while self.lines:
+                if not self.begun:
+                    self.seq, self.begun = self.seq + 1, min(len(self.lines), BATCH_LINES)
+                batch = list(islice(self.lines, self.begun))
+                await self.write(self.writer, self.seq, await self.prepare(batch))
+                self.begun = 0
+                for line in batch:
+                    self.lines.popleft()
+                    self._count(line, -1)
+
+    def _has_room(self, project: str, size: int) -> bool:
+        free_lines, free_bytes = MAX_LINES - len(self.lines), MAX_BYTES - self.bytes
+        return self.lines_of[project] < free_lines and self.bytes_of[project] + size <= free_bytes
+
+    def _count(self, line: NewLine, sign: int) -> None:
+        self.bytes += sign * len(line.text)
+        self.bytes_of[line.project] += sign * len(line.text)
+        self.lines_of[line.project] += sign
+        if not self.lines_of[line.project]:
+            del self.lines_of[line.project], self.bytes_of[line.project]

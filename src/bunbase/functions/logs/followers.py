@@ -1,0 +1,48 @@
+"""Readers that wait for new log lines. They are woken when a line of their project becomes visible."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from bunbase.functions.store.logs import CHANNEL
+from bunbase.functions.store.notifications import Notifications
+from bunbase.pkg.errors import RateLimited, Unreachable
+
+MAX_OF_PROJECT: Final = 100  # each follower asks the database once a second
+RETRY_AFTER_SECONDS: Final = 10
+
+
+class Followers:
+    def __init__(self, notifications: Notifications) -> None:
+        self.notifications = notifications
+        self.waiting: dict[str, set[asyncio.Event]] = {}
+
+    @contextmanager
+    def following(self, project: str) -> Iterator[asyncio.Event]:
+        """Yield an event that is set whenever the project has new lines. Raises: RateLimited."""
+        if len(self.waiting.get(project, ())) >= MAX_OF_PROJECT:
+            message = f"{MAX_OF_PROJECT} readers follow this project's log, the most there can be; close one of them."
+            raise RateLimited(message, retry_after_seconds=RETRY_AFTER_SECONDS)
+        event = asyncio.Event()
+        self.waiting.setdefault(project, set()).add(event)
+        try:
+            yield event
+        finally:
+            self.waiting[project].discard(event)
+            if not self.waiting[project]:
+                del self.waiting[project]
+
+    def wake(self, project: str) -> None:
+        for event in self.waiting.get(project, ()):
+            event.set()
+
+    async def follow_lines(self) -> None:
+        """Wake followers until the connection to PostgreSQL is lost. Without it they ask the database every second."""
+        try:
+            async for project in self.notifications.follow(CHANNEL, lambda: None):
+                self.wake(project)
+        except Unreachable:
+            pass

@@ -1,0 +1,24 @@
+"""Warnings that BunBase itself writes into the log of a function."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from bunbase.contracts.function_logs import LogLevel
+from bunbase.contracts.functions import FunctionNotFound
+from bunbase.functions.workers.deployment import Deployment, Said, Say
+
+Warn = Callable[[str, str, str], Awaitable[None]]
+"""Write a text into a function's log: project, name of the function, text."""
+
+
+class LogWarnings:
+    def __init__(self, say: Say, find: Callable[[str, str], Awaitable[Deployment]]) -> None:
+        self.say = say
+        self.find = find
+
+    async def warn(self, project: str, function: str, text: str) -> None:
+        """Write a warning; do nothing if the function was deleted meanwhile."""
+        with suppress(FunctionNotFound):
+            self.say(Said(await self.find(project, function), "", LogLevel.WARN, text))

@@ -1,0 +1,51 @@
+"""Deleting a function, or all that a project has here."""
+
+from __future__ import annotations
+
+from bunbase.contracts.caller import Caller, Role
+from bunbase.functions.logs.buffer import LogBuffer
+from bunbase.functions.logs.stack_traces import StackTraces
+from bunbase.functions.service.existing import existing_version
+from bunbase.functions.store import Stores
+from bunbase.functions.usage.meter import Meter
+from bunbase.functions.versions.environments import Environments
+from bunbase.functions.versions.rollout import Rollout
+
+
+class Deletion:
+    def __init__(
+        self,
+        stores: Stores,
+        rollout: Rollout,
+        environments: Environments,
+        stack_traces: StackTraces,
+        meter: Meter,
+        log_lines: LogBuffer,
+    ) -> None:
+        self.stores = stores
+        self.rollout = rollout
+        self.environments = environments
+        self.stack_traces = stack_traces
+        self.meter = meter
+        self.log_lines = log_lines
+
+    async def delete_function(self, caller: Caller, name: str) -> None:
+        caller.need(Role.DEVELOPER)
+        project = caller.project
+        await existing_version(self.stores.functions, project, name)
+        await self.stores.functions.delete(project, name)
+        await self.rollout.withdraw(project, name)
+        self.stack_traces.forget(project, name)
+        await self.stores.logs.delete_function(project, name)
+        await self.stores.hours.delete_function(project, name)
+
+    async def drop_project(self, project: str) -> None:
+        """Delete the project's functions, variables, logs and statistics. What it used stays, for the bill."""
+        await self.stores.functions.delete_all(project)
+        await self.stores.variables.delete_all(project)
+        self.rollout.end_project(project)
+        self.environments.forget(project)
+        await self.meter.flush()  # the usage is billed, and no later batch may bring the statistics back
+        await self.stores.hours.delete_project(project)
+        await self.log_lines.flush()
+        await self.stores.logs.delete_project(project)

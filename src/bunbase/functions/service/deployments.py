@@ -1,0 +1,93 @@
+"""Deploying functions, listing their versions, rolling back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+
+from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.functions import Bundle, Version, VersionNotFound, Versions
+from bunbase.functions.service.bundles import Bundles
+from bunbase.functions.service.existing import existing_version
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.store.functions import FunctionStore, ProgramCode
+from bunbase.functions.triggers.activation import TriggerActivation
+from bunbase.functions.versions.names import check_function_name
+from bunbase.functions.versions.rollout import Rollout
+from bunbase.pkg.cursors import cut_page, page_start
+from bunbase.pkg.errors import InvalidInput
+
+NEWEST: Final = 2**31 - 1  # the largest int of PostgreSQL
+Number = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
+
+
+class Deployments:
+    def __init__(
+        self,
+        store: FunctionStore,
+        bundles: Bundles,
+        triggers: TriggerActivation,
+        rollout: Rollout,
+        settings: FunctionsSettings,
+    ) -> None:
+        self.store = store
+        self.bundles = bundles
+        self.triggers = triggers
+        self.rollout = rollout
+        self.settings = settings
+
+    async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:
+        caller.need(Role.DEVELOPER)
+        project = caller.project
+        await self.triggers.check(project, bundle.config)
+        change = await self.triggers.newest_change(project, bundle.config)
+        check_function_name(name)
+        new = await self.bundles.prepare(project, name, bundle, caller.signed_in().id)
+        limit = self.settings.max_functions_per_project
+        version = await self.store.add_version(project, name, new, limit, self.settings.kept_versions)
+        if version is None:
+            raise InvalidInput(f"The project has {limit} functions, the most it can have; delete one first.")
+        await self.rollout.begin(project, version, ProgramCode(new.bundle, new.bytecode))
+        await self.triggers.begin(project, name, change)
+        return version
+
+    async def functions(self, caller: Caller, limit: int, cursor: str | None) -> Versions:
+        caller.need(Role.VIEWER)
+        query = f"functions:{caller.project}"
+        after = page_start(query, cursor, str, "")
+        found = await self.store.active_versions(caller.project, limit + 1, after)
+        page, following = cut_page(found, limit, query, lambda version: version.name)
+        return Versions(tuple(page), following)
+
+    async def function(self, caller: Caller, name: str) -> Version:
+        caller.need(Role.VIEWER)
+        return await existing_version(self.store, caller.project, name)
+
+    async def versions(self, caller: Caller, name: str, limit: int, cursor: str | None) -> Versions:
+        await self.function(caller, name)
+        query = f"versions:{caller.project}:{name}"
+        before = page_start(query, cursor, Number, NEWEST)
+        found = await self.store.versions(caller.project, name, limit + 1, before)
+        page, following = cut_page(found, limit, query, lambda version: version.version)
+        return Versions(tuple(page), following)
+
+    async def bundle(self, caller: Caller, name: str, version: int) -> Bundle:
+        caller.need(Role.DEVELOPER)
+        await existing_version(self.store, caller.project, name)
+        found = await self.store.whole(caller.project, name, version) if 0 < version <= NEWEST else None
+        if found is None:
+            raise VersionNotFound(f"{name} has no version {version}; see its list of versions.")
+        return found
+
+    async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
+        caller.need(Role.DEVELOPER)
+        await self.function(caller, name)
+        found = await self.store.activate(caller.project, name, version)
+        if found is None:
+            which = "version before the active one" if version is None else f"version {version}"
+            raise VersionNotFound(f"{name} has no {which}; see its list of versions.")
+        await self.rollout.replace_outdated(caller.project, name)
+        change = await self.triggers.newest_change(caller.project, found.config)
+        await self.triggers.begin(caller.project, name, change)
+        return found

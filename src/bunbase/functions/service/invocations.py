@@ -1,0 +1,117 @@
+"""Calls of functions."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions import (
+    MAX_BEGINNING_BYTES,
+    Chunk,
+    FunctionNotFound,
+    FunctionOverloaded,
+    Head,
+    Invocation,
+    Receiving,
+)
+from bunbase.functions.boundary.access import admit
+from bunbase.functions.boundary.arriving import headers_for_function, without_key
+from bunbase.functions.boundary.leaving import headers_for_client
+from bunbase.functions.settings import FunctionsSettings
+from bunbase.functions.usage.meter import Meter
+from bunbase.functions.versions.active import ActiveVersions
+from bunbase.functions.workers.call import Call
+from bunbase.functions.workers.deployment import Deployment, Request
+from bunbase.functions.workers.pool import Pool
+from bunbase.functions.workers.upload import Upload, too_large
+from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.ids import new_id
+
+MAX_PATH_LENGTH: Final = 16 << 10
+PATH: Final = re.compile(r"/[\x21-\x7e\x80-\uffff]*")
+METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"})
+WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})  # the Request of the Fetch standard has no body with these methods
+
+
+class Invocations:
+    def __init__(self, active: ActiveVersions, pool: Pool, meter: Meter, settings: FunctionsSettings) -> None:
+        self.active = active
+        self.pool = pool
+        self.meter = meter
+        self.settings = settings
+        self.uploads: dict[tuple[str, str], Upload] = {}  # by project and invocation
+
+    async def invoke(
+        self, caller: Caller, name: str, invocation: Invocation
+    ) -> AsyncIterator[Receiving | Head | Chunk]:
+        deployment = await self._admitted(caller, name)
+        request = _request(caller, invocation, self.settings.max_request_body_bytes)
+        began = time.perf_counter()
+        try:
+            call = await self._start(deployment, request)
+        except FunctionNotFound:  # later deployments have deleted this version since it was looked up
+            self.active.forget(caller.project, name)
+            deployment = await self._admitted(caller, name)
+            call = await self._start(deployment, request)
+        queued_ms = (time.perf_counter() - began) * 1000
+        named = (caller.project, request.invocation)
+        try:
+            if call.upload is not None:
+                self.uploads[named] = call.upload
+                limits = self.settings
+                room = call.upload.begin(limits.max_request_body_bytes, limits.request_silence_seconds)
+                yield Receiving(request.invocation, room)
+            head = await call.head()
+            body = call.whole()
+            headers = headers_for_client(head.headers, caller.project, name, invocation.own_host)
+            yield Head(head.status, headers, deployment.version, request.invocation, queued_ms, call.cold, body)
+            while data := await call.read():
+                yield Chunk(data)
+        finally:
+            call.abandon()
+            self.uploads.pop(named, None)
+
+    async def feed(self, caller: Caller, invocation: str, data: bytes, ended: bool) -> int | None:
+        upload = self.uploads.get((caller.project, invocation))
+        return None if upload is None else await upload.feed(data, ended)
+
+    async def _admitted(self, caller: Caller, name: str) -> Deployment:
+        """Return the active version, if the caller may call it.
+
+        Raises: FunctionNotFound, Forbidden, Unauthenticated.
+        """
+        deployment = await self.active.find(caller.project, name)
+        admit(caller, deployment.config.access)
+        return deployment
+
+    async def _start(self, deployment: Deployment, request: Request) -> Call:
+        try:
+            return await self.pool.start(deployment, request)
+        except FunctionOverloaded:
+            self.meter.count_refusal(deployment, "overloaded")
+            raise
+        except Problem:
+            self.meter.count_refusal(deployment, "unavailable")
+            raise
+
+
+def _request(caller: Caller, invocation: Invocation, max_body_bytes: int) -> Request:
+    if invocation.method not in METHODS:
+        raise InvalidInput(f"A function is called with one of these methods: {', '.join(sorted(METHODS))}.")
+    if len(invocation.path) > MAX_PATH_LENGTH or not PATH.fullmatch(invocation.path):
+        raise InvalidInput(
+            f"A path begins with /, has at most {MAX_PATH_LENGTH} characters, and has no blanks or control characters."
+        )
+    if max(len(invocation.body), invocation.length or 0) > max_body_bytes:
+        raise too_large(max_body_bytes)
+    if invocation.more and len(invocation.body) > MAX_BEGINNING_BYTES:
+        raise InvalidInput(f"The beginning of a longer body has at most {MAX_BEGINNING_BYTES} bytes; feed the rest.")
+    headers = headers_for_function(invocation.headers, caller.project)
+    path = without_key(invocation.path)
+    more = invocation.more and invocation.method not in WITHOUT_BODY
+    return Request(
+        new_id("inv"), invocation.method, path, headers, caller.user, invocation.body, more=more
+    )  # fmt: skip

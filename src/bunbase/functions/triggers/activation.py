@@ -1,0 +1,53 @@
+"""The triggers of a version that is to become active: they are checked first, and begin to run with the version."""
+
+from __future__ import annotations
+
+from bunbase.contracts.bundoc import Bundoc, CollectionNotFound, InvalidQuery, QueryNeedsIndex
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.functions import FunctionConfig
+from bunbase.contracts.triggers import ChangeOp, DataTrigger
+from bunbase.functions.store.schedules import SubscriptionStore
+from bunbase.functions.triggers.cron import as_schedule, check_schedule
+from bunbase.functions.triggers.feeds import Feeds
+from bunbase.functions.triggers.filters import try_out
+from bunbase.pkg.errors import InvalidInput
+
+
+class TriggerActivation:
+    def __init__(self, bundoc: Bundoc, feeds: Feeds, subscriptions: SubscriptionStore) -> None:
+        self.bundoc = bundoc
+        self.feeds = feeds
+        self.subscriptions = subscriptions
+
+    async def check(self, project: str, config: FunctionConfig) -> None:
+        """Check a version's schedule and the filters of its data triggers. Raises: InvalidInput."""
+        if config.schedule is not None:
+            check_schedule(as_schedule(config.schedule))
+        for at, trigger in enumerate(config.on):
+            if trigger.where is not None:
+                await self._check_where(project, at, trigger)
+
+    async def newest_change(self, project: str, config: FunctionConfig) -> int | None:
+        """Return the number of the newest change, where the data triggers of a version begin; None if it has none."""
+        return await self.feeds.newest(project) if config.on else None
+
+    async def begin(self, project: str, name: str, change: int | None) -> None:
+        """Let the function's data triggers see each change after `change`. A trigger that has begun goes on as it was.
+
+        None means that there are no data triggers.
+        """
+        if change is not None:
+            await self.subscriptions.begin(project, name, change)
+
+    async def _check_where(self, project: str, at: int, trigger: DataTrigger) -> None:
+        path = f"/config/on/{at}"
+        if ChangeOp.DELETE in trigger.ops:
+            message = "`where` cannot test a deleted document: leave `delete` out of `ops`, or leave out `where`."
+            raise InvalidInput.at(f"{path}/ops", message, f"on: {message}")
+        try:
+            await try_out(self.bundoc, Caller(CallerKind.SECRET, project), trigger)
+        except CollectionNotFound:
+            pass  # the collection may be created later, and its filter is checked with the first change then
+        except (InvalidQuery, QueryNeedsIndex) as wrong:
+            message = f"where: {wrong.detail}"
+            raise InvalidInput.at(f"{path}/where", message, f"on: {message}") from None

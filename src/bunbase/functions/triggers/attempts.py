@@ -1,0 +1,132 @@
+"""One attempt of a job: call the function, read its answer to the end, record the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.bundoc import Bundoc, BundocBusy, CollectionNotFound, DocumentNotFound
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.functions import (
+    FunctionCpuExceeded,
+    FunctionCrashed,
+    FunctionNotFound,
+    FunctionOverloaded,
+    FunctionsUnavailable,
+    FunctionTimeout,
+)
+from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
+from bunbase.functions.store.jobs import ClaimedJob
+from bunbase.functions.triggers.records import RunRecords
+from bunbase.functions.triggers.requests import changed_document, request_of, with_document
+from bunbase.functions.workers.call import Call
+from bunbase.functions.workers.deployment import Deployment, Request, Trigger
+from bunbase.pkg.errors import DeadlineExceeded, Internal, Problem, Unreachable
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
+
+FAILED_STATUS: Final = 400
+
+# These are not the function's fault, so they do not use up an attempt. A function that is not found is among them:
+# either it was deleted, and its jobs with it, or just the version that was looked up is gone.
+PASSING: Final = (
+    FunctionNotFound, FunctionOverloaded, FunctionsUnavailable, Unreachable, BundocBusy, DeadlineExceeded,
+)  # fmt: skip
+
+
+class AttemptResult(msgspec.Struct, frozen=True):
+    outcome: RunOutcome
+    code: str | None = None
+
+
+class Attempts:
+    """`find` returns what a call of a function runs now; `start` begins a call of it."""
+
+    def __init__(
+        self,
+        records: RunRecords,
+        bundoc: Bundoc,
+        find: Callable[[str, str], Awaitable[Deployment]],
+        start: Callable[[Deployment, Request], Awaitable[Call]],
+        max_put_off_seconds: float,
+    ) -> None:
+        self.records = records
+        self.clock = records.clock
+        self.bundoc = bundoc
+        self.find = find
+        self.start = start
+        self.max_put_off = timedelta(seconds=max_put_off_seconds)
+
+    async def make(self, job: ClaimedJob) -> None:
+        """Run the job once. If it cannot begin just now, put it off, but not for ever."""
+        began_at, began = self.clock.now(), time.perf_counter()
+        trigger = Trigger(job.kind, job.id, job.attempt, job.due_at, job.depth)
+        request, version = request_of(trigger, job.payload), 0
+        try:
+            request = msgspec.structs.replace(request, body=await self._body(job))
+            deployment = await self.find(job.project, job.function)
+            version = deployment.version
+            call = await self.start(deployment, request)
+            job = msgspec.structs.replace(job, put_off_since=None)  # it has begun
+            result = await self._result(call)
+        except PASSING as problem:
+            if not self._is_put_off_too_long(job):
+                await self.records.postpone(job, problem.code)
+                return
+            log.warning("a job was given up: it could not begin for too long", job=job.id, project=job.project)
+            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # this was its last attempt
+            result = AttemptResult(RunOutcome.ERROR, problem.code)
+        except Problem as problem:
+            result = AttemptResult(_outcome(problem), problem.code)
+        except Exception:
+            log.exception("a run failed", job=job.id, project=job.project, function=job.function)
+            result = AttemptResult(RunOutcome.ERROR, Internal.code)
+        duration_ms = round((time.perf_counter() - began) * 1000, 3)
+        run = Run(
+            new_id("run"), job.function, version, job.kind, job.id, job.attempt, began_at, duration_ms,
+            result.outcome, result.code, request.invocation if version else "",
+        )  # fmt: skip
+        await self.records.settle(job, run)
+
+    def _is_put_off_too_long(self, job: ClaimedJob) -> bool:
+        """True if the job has been put off for so long that its owner should hear of it."""
+        return job.put_off_since is not None and self.clock.now() - job.put_off_since >= self.max_put_off
+
+    async def _body(self, job: ClaimedJob) -> bytes:
+        """Return the body of the request. A changed document is read now, as it may have changed again since."""
+        if job.kind is not TriggerKind.CHANGE:
+            return job.payload
+        changed = changed_document(job.payload)
+        try:
+            found = await self.bundoc.get(Caller(CallerKind.SECRET, job.project), changed.collection, changed.id)
+        except (DocumentNotFound, CollectionNotFound):
+            return with_document(job.payload, None)
+        return with_document(job.payload, found.body)
+
+    async def _result(self, call: Call) -> AttemptResult:
+        """Read all of the answer: only its end shows that the function succeeded."""
+        try:
+            head = await call.head()
+            while await call.read():
+                pass
+        finally:
+            call.abandon()
+        if head.status >= FAILED_STATUS:
+            return AttemptResult(RunOutcome.ERROR, f"http_{head.status}")
+        return AttemptResult(RunOutcome.OK)
+
+
+def _outcome(problem: Problem) -> RunOutcome:
+    match problem:
+        case FunctionTimeout() | FunctionCpuExceeded():
+            return RunOutcome.TIMEOUT
+        case FunctionCrashed():
+            return RunOutcome.CRASH
+        case _:
+            return RunOutcome.ERROR

@@ -1,0 +1,77 @@
+"""Remembers which version of a function is active, so that a warm call asks no database.
+
+A change made by another process is announced by PostgreSQL's NOTIFY, within milliseconds of its commit. Polling would
+cost a query a second for each function, and would still be later. While the connection for NOTIFY is down, nothing is
+remembered. The connection may also die unnoticed; then a change is seen TTL_SECONDS later at worst.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.functions import FunctionNotFound
+from bunbase.functions.versions.names import could_be_function
+from bunbase.functions.workers.deployment import Deployment
+from bunbase.pkg.cache import Cache
+
+SIZE: Final = 10_000
+TTL_SECONDS: Final = 10.0
+
+LookUp = Callable[[str, str], Awaitable[Deployment | None]]
+
+
+class RememberedVersion(msgspec.Struct, frozen=True):
+    """`deployment` is None if there is no such function. That is remembered too."""
+
+    project: str
+    deployment: Deployment | None
+
+
+class ActiveVersions:
+    """`look_up(project, name)` reads the active version from the database."""
+
+    def __init__(self, look_up: LookUp) -> None:
+        self.look_up = look_up
+        self.cache: Cache[tuple[str, str], RememberedVersion] = Cache(SIZE, TTL_SECONDS)
+        self.live = False
+        self.epoch = 0  # grows with each change; a look-up that a change overtook is not remembered
+
+    async def find(self, project: str, name: str) -> Deployment:
+        """Return the active version of a function. Raises: FunctionNotFound."""
+        if not could_be_function(name) or "\0" in project:
+            raise FunctionNotFound("No function can have this name.")
+        remembered = self.cache.get((project, name)) if self.live else None
+        if remembered is None:
+            await asyncio.sleep(0)  # the fast lane begins outside a task, and a query to PostgreSQL needs one
+            epoch = self.epoch
+            remembered = RememberedVersion(project, await self.look_up(project, name))
+            if self.live and epoch == self.epoch:
+                self.cache.put((project, name), remembered)
+        if remembered.deployment is None:
+            raise FunctionNotFound(f"The project has no function {name}; deploy it first.")
+        return remembered.deployment
+
+    def forget(self, project: str, name: str = "") -> None:
+        """Forget one function, or all functions of a project if `name` is empty."""
+        self.epoch += 1
+        if name:
+            self.cache.drop((project, name))
+        else:
+            self.cache.drop_where(lambda remembered: remembered.project == project)
+
+    def begin_remembering(self) -> None:
+        """Remember versions from now on: from here every change is heard."""
+        self.forget_all()
+        self.live = True
+
+    def stop_remembering(self) -> None:
+        self.live = False
+        self.forget_all()
+
+    def forget_all(self) -> None:
+        self.epoch += 1
+        self.cache.clear()

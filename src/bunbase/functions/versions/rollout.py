@@ -1,0 +1,72 @@
+"""Makes calls follow what the database says, after a deployment, a rollback, a deletion or a changed variable."""
+
+from __future__ import annotations
+
+from bunbase.contracts.functions import Version
+from bunbase.functions.store.functions import CHANNEL, FunctionStore, ProgramCode
+from bunbase.functions.store.notifications import Notifications
+from bunbase.functions.versions.active import ActiveVersions
+from bunbase.functions.versions.loadable import Loadable
+from bunbase.functions.workers.pool import Pool
+from bunbase.pkg.errors import Unreachable
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
+
+
+class Rollout:
+    def __init__(
+        self,
+        store: FunctionStore,
+        notifications: Notifications,
+        active: ActiveVersions,
+        loadable: Loadable,
+        pool: Pool,
+    ) -> None:
+        self.store = store
+        self.notifications = notifications
+        self.active = active
+        self.loadable = loadable
+        self.pool = pool
+
+    async def begin(self, project: str, version: Version, code: ProgramCode) -> None:
+        """Run a version that was just deployed, with its code ready in memory for the first worker."""
+        self.loadable.forget(project, version.name)  # older versions that were deleted now start no worker any more
+        self.loadable.keep((project, version.name, version.version, version.sha256), code)
+        await self.replace_outdated(project, version.name)
+
+    async def withdraw(self, project: str, name: str) -> None:
+        """Stop running a function that was deleted. Its workers finish their calls."""
+        self.loadable.forget(project, name)
+        await self.replace_outdated(project, name)
+
+    async def replace_outdated(self, project: str, name: str = "") -> None:
+        """Forget which version is active, and retire the workers of deployments that are no longer current.
+
+        Retired workers finish their calls. An empty `name` means all functions of the project: a variable changed.
+        """
+        self.active.forget(project, name)
+        for deployment in self.pool.deployments(project, name):
+            if await self.store.deployment(project, deployment.name) == deployment:
+                self.pool.keep(deployment)
+            else:
+                self.pool.retire(deployment)
+
+    def end_project(self, project: str) -> None:
+        """Forget all versions of a deleted project and kill its workers."""
+        self.active.forget(project)
+        self.loadable.forget(project)
+        for deployment in self.pool.deployments(project):
+            self.pool.drop(deployment, "its project was deleted")
+
+    async def follow_changes(self) -> None:
+        """Follow what other processes change, until the connection to PostgreSQL is lost."""
+        try:
+            async for payload in self.notifications.follow(CHANNEL, self.active.begin_remembering):
+                project, _, name = payload.partition(" ")
+                await self.replace_outdated(project, name)
+        except Unreachable as lost:
+            if self.active.live:  # warn once, not with every attempt to listen again
+                log.warning("changes by other processes are not heard; every call asks the database", error=lost.detail)
+        finally:
+            self.active.stop_remembering()

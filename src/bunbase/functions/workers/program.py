@@ -1,0 +1,26 @@
+"""The content that a worker loads for its deployment: code, variables, and the host that answers its asks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from bunbase.functions.workers.asks import Host
+from bunbase.functions.workers.deployment import Deployment
+
+
+class Program(msgspec.Struct, frozen=True):
+    """Everything that is loaded into one worker.
+
+    `env`: the variables that the function sees. `host`: answers the function's asks; None for a bundle that is only
+    tried. `bytecode`: made by an earlier worker from exactly this code, or empty.
+    """
+
+    code: bytes
+    env: Mapping[str, str]
+    host: Host | None = None
+    bytecode: bytes = b""
+
+
+Fetch = Callable[[Deployment], Awaitable[Program]]

@@ -1,0 +1,133 @@
+"""What the project's servers and developers do with its users."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.tenant_auth import (
+    CustomToken,
+    ManagedUser,
+    ManagedUsers,
+    NewUser,
+    User,
+    UserChanges,
+    UserFilter,
+    UserSessions,
+)
+from bunbase.pkg.addresses import email_or_none, normal_email
+from bunbase.pkg.cursors import cut_page, page_start
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.passwords import Passwords
+from bunbase.tenant_auth.people import Person, existing, no_such_user, refuse_banned, signed_out, with_changes
+from bunbase.tenant_auth.places import Places
+from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
+from bunbase.tenant_auth.service.callers import managed_project
+from bunbase.tenant_auth.service.session_tokens import SessionTokens
+from bunbase.tenant_auth.store import Stores
+from bunbase.tenant_auth.store.users import Alter
+
+
+class Administration:
+    def __init__(self, stores: Stores, passwords: Passwords, places: Places, tokens: SessionTokens) -> None:
+        self.stores = stores
+        self.passwords = passwords
+        self.places = places
+        self.tokens = tokens
+        self.access = tokens.access
+        self.clock = tokens.clock
+
+    async def list_users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
+        project = managed_project(caller, Role.VIEWER)
+        email = None if only.email is None else email_or_none(only.email)
+        if only.email is not None and email is None:
+            return ManagedUsers(())  # no user can have this address
+        only = msgspec.structs.replace(only, email=email, q=_normal_beginning(only.q))
+        query = f"users:{project}:{msgspec.json.encode(only).decode()}"
+        before = page_start(query, cursor, str, "")
+        found = await self.stores.users.page(project, only, before, limit + 1)
+        page, next = cut_page(found, limit, query, lambda person: person.user.id)
+        return ManagedUsers(tuple(person.shown() for person in page), next)
+
+    async def get_user(self, caller: Caller, id: str) -> ManagedUser:
+        return (await self._existing(managed_project(caller, Role.VIEWER), id)).shown()
+
+    async def create_user(self, caller: Caller, new: NewUser) -> ManagedUser:
+        project, email = managed_project(caller, Role.DEVELOPER), normal_email(new.email)
+        check_role(new.role)
+        check_claims(new.claims)
+        check_data(new.data)
+        async with self.places.reserve(project):
+            hash = None if new.password is None else await self.passwords.hash(project, new.password)
+            # after the hash, which may wait for its turn: a project whose key was destroyed must not get another user
+            await self.access.check_key(project)
+            user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
+            person = Person(user, hash)
+            await self.stores.users.add(project, person)
+        return person.shown()
+
+    async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
+        project, changes = managed_project(caller, Role.DEVELOPER), _checked(changes)
+        hash = None if changes.password is UNSET else await self.passwords.hash(project, changes.password)
+        alter = partial(with_changes, changes=changes, password_hash=hash, now=self.clock.now())
+        return (await self._change(project, id, alter)).shown()
+
+    async def delete_user(self, caller: Caller, id: str) -> None:
+        project = managed_project(caller, Role.DEVELOPER)
+        if not await self.stores.users.delete(project, id, self.tokens.revoked_until(self.clock.now())):
+            raise no_such_user()
+        self.places.count_again(project)
+
+    async def list_sessions(self, caller: Caller, id: str, limit: int, cursor: str | None) -> UserSessions:
+        project = managed_project(caller, Role.VIEWER)
+        await self._existing(project, id)
+        query = f"user sessions:{project}:{id}"
+        before = page_start(query, cursor, str, "")
+        found = await self.stores.sessions.page(project, id, self.clock.now(), before, limit + 1)
+        page, next = cut_page(found, limit, query, lambda session: session.id)
+        return UserSessions(tuple(page), next)
+
+    async def end_sessions(self, caller: Caller, id: str) -> None:
+        await self._change(managed_project(caller, Role.DEVELOPER), id, signed_out)
+
+    async def make_custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
+        project = managed_project(caller, Role.DEVELOPER)
+        check_claims(claims)
+        refuse_banned(await self._existing(project, uid))
+        return await self.access.sign_custom(project, uid, claims, self.clock.now())
+
+    async def drop_project(self, project: str) -> None:
+        """Delete every user of a project that was deleted. Idempotent."""
+        self.access.forget_keys(project)
+        self.places.count_again(project)
+        await self.stores.users.drop_project(project)
+
+    async def _existing(self, project: str, id: str) -> Person:
+        return existing(await self.stores.users.by_id(project, id))
+
+    async def _change(self, project: str, id: str, alter: Alter) -> Person:
+        now = self.clock.now()
+        return existing(await self.stores.users.change(project, id, alter, now, self.tokens.revoked_until(now)))
+
+
+def _checked(changes: UserChanges) -> UserChanges:
+    """Return the changes with the email in its normal form. Raises: InvalidInput."""
+    if changes.role is not UNSET:
+        check_role(changes.role)
+    if changes.claims is not UNSET:
+        check_claims(changes.claims)
+    if changes.data is not UNSET:
+        check_data(changes.data)
+    if changes.email is UNSET:
+        return changes
+    return msgspec.structs.replace(changes, email=normal_email(changes.email))
+
+
+def _normal_beginning(q: str | None) -> str | None:
+    """Return the beginning of an address in the form in which addresses are stored."""
+    return None if q is None else unicodedata.normalize("NFC", q.strip().lower())

@@ -1,0 +1,55 @@
+"""The tokens of a session: an access token that BunKMS signs, and a refresh token that only its hash is kept of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth import User, UserSignedIn
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.sessions import Pair, new_pair, new_session, revoked_until
+from bunbase.tenant_auth.access_tokens import Subject, UserTokens
+from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.settings import TenantAuthSettings
+from bunbase.tenant_auth.store.sessions import NewSession
+
+REFRESH_PREFIX: Final = "urt"
+
+
+class SessionTokens:
+    """Makes tokens and stores nothing. `clock` and `settings` decide how long each token lives."""
+
+    def __init__(self, access: UserTokens, settings: TenantAuthSettings, clock: Clock) -> None:
+        self.access = access
+        self.settings = settings
+        self.clock = clock
+
+    async def new_session(self, caller: Caller, person: Person, claims: dict[str, Any]) -> NewSession:
+        """Return a session with its first tokens signed. Raises: KeyNotFound, KeyDestroyed."""
+        now = self.clock.now()
+        session = new_session(person.user.id, caller.ip, caller.agent, now, self.settings)
+        subject = Subject(person.user, person.version, session.id, claims)
+        pair = await self.new_pair(caller.project, subject, session.expires_at, now)
+        return NewSession(session, person.version, pair, claims)
+
+    async def new_pair(self, project: str, subject: Subject, session_expires_at: datetime, now: datetime) -> Pair:
+        access = await self.access.sign(project, subject, now)
+        pair = new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
+        return msgspec.structs.replace(pair, version=subject.version)
+
+    async def with_new_access(self, project: str, pair: Pair, subject: Subject, now: datetime) -> Pair:
+        """Return the pair with its refresh token kept and a new access token signed.
+
+        Needed when a change of the user ended the access token of the pair but not the session.
+        """
+        token, expires_at = await self.access.sign(project, subject, now)
+        return msgspec.structs.replace(pair, access_token=token, access_expires_at=expires_at, version=subject.version)
+
+    def answer(self, user: User, pair: Pair) -> UserSignedIn:
+        return UserSignedIn(user, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))
+
+    def revoked_until(self, now: datetime) -> float:
+        return revoked_until(now, self.settings)

@@ -1,0 +1,453 @@
+"""Rules in all operations on documents: what each caller may do and see, and how a refusal is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.service import BundocService
+from bunbase.contracts.bundoc import (
+    NO_PRECONDITION,
+    Aggregation,
+    BundocBusy,
+    DocumentExists,
+    DocumentNotFound,
+    InvalidQuery,
+    InvalidUpdate,
+    Precondition,
+    Query,
+    RuleDenied,
+    StaleRevision,
+    UniqueViolation,
+)
+from bunbase.contracts.caller import Caller, EndUser
+from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.pkg.errors import DeadlineExceeded, InvalidInput, Problem
+from tests.rooms import publishable_caller, secret_caller
+
+SERVER = secret_caller("prj_a")
+NOBODY = publishable_caller("prj_a")
+C = "posts"
+
+
+def user(uid: str, role: str = "user", **claims: Any) -> Caller:
+    return publishable_caller("prj_a", EndUser(uid, f"{uid}@example.com", role, claims, "s"))
+
+
+ADA, EVE, ADMIN = user("ada"), user("eve"), user("root", role="admin")
+
+
+async def ruled(service: BundocService, rules: Rules, *indexes: IndexSpec, collection: str = C) -> None:
+    await service.put_collection(SERVER, collection, CollectionSpec(indexes, rules=rules))
+
+
+async def put(service: BundocService, id: str, collection: str = C, **fields: Any) -> None:
+    await service.put(SERVER, collection, id, msgspec.json.encode(fields), NO_PRECONDITION)
+
+
+def body(fields: Any) -> bytes:
+    return msgspec.json.encode(fields)
+
+
+async def fields_of(service: BundocService, id: str, caller: Caller = SERVER) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode((await service.get(caller, C, id)).body)
+    return {name: value for name, value in found.items() if not name.startswith("_")}
+
+
+async def asked(service: BundocService, caller: Caller, **query: Any) -> dict[str, Any]:
+    page: dict[str, Any] = msgspec.json.decode((await service.query(caller, C, Query(**query))).body)
+    return page
+
+
+async def listed(service: BundocService, caller: Caller) -> list[str]:
+    page = msgspec.json.decode((await service.list(caller, C, 100, None)).body)
+    return [item["_id"] for item in page["items"]]
+
+
+async def refusal(awaitable: Any) -> Problem:
+    with pytest.raises(Problem) as caught:
+        await awaitable
+    return caught.value
+
+
+OWNERS = Rules(
+    list="auth.uid == doc.owner",
+    get="auth.uid == doc.owner",
+    create="next.owner == auth.uid",
+    update="doc.owner == auth.uid && next.owner == doc.owner",
+    delete="doc.owner == auth.uid",
+)
+
+
+async def test_an_owner_reads_and_writes_only_own_documents(service: BundocService) -> None:
+    await ruled(service, OWNERS)
+
+    made = await service.create(ADA, C, b'{"_id":"a","owner":"ada","n":1}')
+    await service.patch(ADA, C, "a", b'{"$inc":{"n":1}}', Precondition(rev=made.rev))
+    replaced = await service.put(ADA, C, "a", b'{"owner":"ada","n":5}', NO_PRECONDITION)
+    done = await service.commit(ADA, b'{"writes":[{"op":"check","collection":"posts","id":"a","if_rev":3}]}')
+
+    assert await fields_of(service, "a", ADA) == {"owner": "ada", "n": 5}
+    assert (replaced.rev, done.results[0].rev) == (3, 3)
+    await service.delete(ADA, C, "a", Precondition(rev=3))
+    assert await listed(service, SERVER) == []
+
+
+async def test_a_denied_get_looks_like_a_missing_document(service: BundocService) -> None:
+    await ruled(service, OWNERS)
+    await put(service, "a", owner="ada")
+
+    denied = await refusal(service.get(EVE, C, "a"))
+    missing = await refusal(service.get(ADA, C, "gone"))
+    no_rule = await refusal(service.get(ADA, "without_rules", "a"))
+
+    assert type(denied) is type(missing) is type(no_rule) is DocumentNotFound
+    assert denied.detail == "There is no document a in posts."
+    assert missing.detail == denied.detail.replace(" a ", " gone ")
+    assert denied.extra == missing.extra == {}
+
+
+@pytest.mark.parametrize("dev", [True, False])
+async def test_a_publishable_key_does_not_learn_which_collections_exist(service: BundocService, dev: bool) -> None:
+    service.dev = dev
+    await service.put_collection(SERVER, "there", CollectionSpec(()))
+
+    for ask in (
+        lambda name: service.list(ADA, name, 10, None),
+        lambda name: service.query(ADA, name, Query()),
+        lambda name: service.aggregate(ADA, name, Aggregation(b'{"n":{"$count":true}}')),
+        lambda name: service.get(ADA, name, "a"),
+        lambda name: service.create(ADA, name, b"{}"),
+        lambda name: service.put(ADA, name, "a", b"{}", NO_PRECONDITION),
+        lambda name: service.patch(ADA, name, "a", b"{}", NO_PRECONDITION),
+        lambda name: service.delete(ADA, name, "a", NO_PRECONDITION),
+    ):
+        there, gone = await refusal(ask("there")), await refusal(ask("gone"))
+        assert there.code == gone.code in ("rule_denied", "document_not_found")
+        assert there.detail.replace("there", "gone") == gone.detail
+
+    assert [one.name for one in await service.collections(SERVER)] == ["there"]
+
+
+# the answers to denied writes: `see` may get the document, `blind` may not
+DENIED_WRITES = [
+    ("create", "new", RuleDenied, RuleDenied),
+    ("create", "there", RuleDenied, RuleDenied),
+    ("put", "new", RuleDenied, RuleDenied),
+    ("put", "there", RuleDenied, RuleDenied),
+    ("put_stale", "there", RuleDenied, RuleDenied),
+    ("patch", "new", DocumentNotFound, DocumentNotFound),
+    ("patch", "there", RuleDenied, DocumentNotFound),
+    ("patch_stale", "new", StaleRevision, StaleRevision),
+    ("patch_stale", "there", RuleDenied, StaleRevision),
+    ("impossible", "there", InvalidUpdate, DocumentNotFound),
+    ("delete", "new", DocumentNotFound, DocumentNotFound),
+    ("delete", "there", RuleDenied, DocumentNotFound),
+    ("delete_stale", "there", RuleDenied, StaleRevision),
+    ("check", "new", StaleRevision, StaleRevision),
+    ("check", "there", StaleRevision, StaleRevision),
+]
+
+
+def tried(service: BundocService, caller: Caller, op: str, id: str) -> Any:
+    stale = Precondition(rev=7)
+    match op:
+        case "create":
+            return service.create(caller, C, body({"_id": id}))
+        case "put" | "put_stale":
+            return service.put(caller, C, id, b"{}", stale if op == "put_stale" else NO_PRECONDITION)
+        case "patch" | "patch_stale":
+            return service.patch(caller, C, id, b'{"a":2}', stale if op == "patch_stale" else NO_PRECONDITION)
+        case "impossible":
+            return service.patch(caller, C, id, b'{"$inc":{"text":1}}', NO_PRECONDITION)
+        case "delete" | "delete_stale":
+            return service.delete(caller, C, id, stale if op == "delete_stale" else NO_PRECONDITION)
+        case _:
+            return service.commit(caller, body({"writes": [{"op": "check", "collection": C, "id": id, "if_rev": 7}]}))
+
+
+@pytest.mark.parametrize(("op", "id", "seeing", "blind"), DENIED_WRITES)
+async def test_a_hidden_document_is_answered_like_a_missing_one(
+    service: BundocService, op: str, id: str, seeing: type[Problem], blind: type[Problem]
+) -> None:
+    await ruled(service, Rules(get="auth.uid == 'ada'"))
+    await put(service, "there", text="secret")
+
+    assert type(await refusal(tried(service, ADA, op, id))) is seeing
+    to_blind = await refusal(tried(service, EVE, op, id))
+
+    assert type(to_blind) is blind
+    in_empty = await refusal(tried(service, EVE, op.replace("impossible", "patch"), "nothing_here"))
+    assert to_blind.detail.replace(id, "nothing_here") == in_empty.detail
+    assert to_blind.extra == in_empty.extra
+    assert await fields_of(service, "there") == {"text": "secret"}
+
+
+async def test_a_check_of_a_hidden_document_is_answered_like_one_of_a_missing_document(
+    service: BundocService,
+) -> None:
+    await ruled(service, OWNERS)
+    await put(service, "a", owner="ada")
+    writes = {"writes": [{"op": "check", "collection": C, "id": "a", "if_rev": 0}]}
+
+    done = await service.commit(EVE, body(writes))
+
+    assert done.results[0].rev == 0
+    assert await fields_of(service, "a", ADA) == {"owner": "ada"}
+
+
+async def test_a_writer_without_read_access_is_not_told_the_revision(service: BundocService) -> None:
+    await ruled(service, Rules(create="true", update="true", delete="true"))
+    await put(service, "a", secret=1)
+
+    for refused in (
+        service.patch(EVE, C, "a", b'{"b":1}', Precondition(rev=7)),
+        service.put(EVE, C, "a", b"{}", Precondition(rev=7)),
+        service.put(EVE, C, "a", b"{}", Precondition(absent=True)),
+        service.delete(EVE, C, "a", Precondition(rev=7)),
+    ):
+        problem = await refusal(refused)
+        assert isinstance(problem, StaleRevision)
+        assert "rev" not in problem.extra
+        assert "1" not in problem.detail
+    assert type(await refusal(service.create(EVE, C, b'{"_id":"a"}'))) is DocumentExists
+
+
+async def test_the_answer_to_a_write_holds_only_fields_that_the_writer_may_read(service: BundocService) -> None:
+    await ruled(service, Rules(create="true", update="true"))
+    made = await service.create(EVE, C, b'{"_id":"a","text":"mine"}')
+    changed = await service.patch(EVE, C, "a", b'{"more":1}', NO_PRECONDITION)
+    await ruled(service, Rules(get="true", update="true", hidden={"salary": "auth.role != 'admin'"}))
+    await put(service, "b", salary=9, open=1)
+
+    patched = await service.patch(EVE, C, "b", b'{"open":2}', NO_PRECONDITION)
+
+    for answer in (made, changed):
+        assert set(msgspec.json.decode(answer.body)) == {"_id", "_rev", "_created", "_updated"}
+    assert b"salary" not in patched.body
+    assert await fields_of(service, "b") == {"salary": 9, "open": 2}
+
+
+async def test_a_write_that_is_stored_is_not_answered_as_failed(
+    service: BundocService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Security 2: slow rules run in a thread, which may time out. The caller must not be led to write again."""
+
+    async def busy(*_args: Any) -> Any:
+        raise BundocBusy("Too many queries run at once.", retry_after_seconds=1)
+
+    await ruled(service, Rules(create="true", get="true"))
+    monkeypatch.setattr(service.engine, "snapshot", busy)
+
+    created = await service.create(ADA, C, body({"t": "x" * (100 << 10)}))
+
+    assert created.created
+    assert set(msgspec.json.decode(created.body)) == {"_id", "_rev", "_created", "_updated"}
+
+
+async def test_the_error_of_an_update_does_not_reveal_hidden_fields(service: BundocService) -> None:
+    await ruled(service, Rules(get="true", update="true", hidden={"salary": "auth.role != 'admin'"}))
+    await put(service, "a", salary="much")
+    update = b'{"$inc":{"salary":1}}'
+
+    assert type(await refusal(service.patch(EVE, C, "a", update, NO_PRECONDITION))) is RuleDenied
+    assert type(await refusal(service.patch(ADMIN, C, "a", update, NO_PRECONDITION))) is InvalidUpdate
+
+
+async def test_a_unique_index_does_not_name_another_document(service: BundocService) -> None:
+    await ruled(service, Rules(create="true"), IndexSpec(("email",), "email", unique=True))
+    await put(service, "secret_id", email="a@example.com")
+
+    single = await refusal(service.create(EVE, C, b'{"email":"a@example.com"}'))
+    writes = {"writes": [{"op": "create", "collection": C, "data": {"email": "a@example.com"}}]}
+    in_commit = await refusal(service.commit(EVE, body(writes)))
+
+    assert isinstance(single, UniqueViolation)
+    assert isinstance(in_commit, UniqueViolation)
+    assert in_commit.extra["write"] == 0
+    assert "secret_id" not in single.detail + in_commit.detail
+
+
+async def test_a_commit_is_atomic_and_its_rules_see_its_earlier_writes(service: BundocService) -> None:
+    await ruled(service, Rules(create="exists('teams', next.team)", get="true"))
+    await ruled(service, Rules(create="auth != null"), collection="teams")
+    team = {"op": "create", "collection": "teams", "id": "red", "data": {}}
+    post = {"op": "create", "collection": C, "id": "p", "data": {"team": "red"}}
+
+    refused = await refusal(service.commit(ADA, body({"writes": [post, team]})))
+    done = await service.commit(ADA, body({"writes": [team, post]}))
+
+    assert (type(refused), refused.extra) == (RuleDenied, {"write": 0})
+    assert [one.rev for one in done.results] == [1, 1]
+
+
+async def test_without_a_list_rule_lists_queries_and_aggregates_are_refused(service: BundocService) -> None:
+    await ruled(service, Rules(get="true"))
+
+    for refused in (
+        service.list(ADA, C, 10, None),
+        service.query(ADA, C, Query()),
+        service.aggregate(ADA, C, Aggregation(b'{"n":{"$count":true}}')),
+    ):
+        assert type(await refusal(refused)) is RuleDenied
+
+
+async def test_lists_counts_pages_and_aggregates_hold_only_documents_of_the_caller(service: BundocService) -> None:
+    await ruled(service, OWNERS)
+    for number in range(30):
+        await put(service, f"d{number:02}", owner="ada" if number % 3 else "eve", n=number)
+
+    first = await asked(service, EVE, sort=("-n",), limit=6, count=True)
+    rest = await asked(service, EVE, sort=("-n",), limit=6, cursor=first["next"])
+    grouped = await service.aggregate(EVE, C, Aggregation(b'{"n":{"$count":true}}', group=("owner",)))
+
+    assert first["count"] == 10
+    assert [item["n"] for item in first["items"] + rest["items"]] == list(range(27, -1, -3))
+    assert rest["next"] is None
+    assert msgspec.json.decode(grouped.body) == {"items": [{"owner": "eve", "n": 10}]}
+    assert await listed(service, EVE) == [f"d{number:02}" for number in range(0, 30, 3)]
+    assert await asked(service, NOBODY, count=True) == {"items": [], "next": None, "count": 0}
+    counted = await service.aggregate(NOBODY, C, Aggregation(b'{"n":{"$count":true}}'))
+    assert msgspec.json.decode(counted.body) == {"items": [{"n": 0}]}
+
+
+async def test_the_part_of_a_rule_that_sql_cannot_express_is_evaluated_for_each_document(
+    service: BundocService,
+) -> None:
+    rule = "size(doc.tags) > 1 && auth.uid in get('teams', doc.team).members"
+    await ruled(service, Rules(list=rule, get=rule))
+    await service.put(SERVER, "teams", "red", b'{"members":["ada"]}', NO_PRECONDITION)
+    await service.put(SERVER, "teams", "blue", b'{"members":["eve"]}', NO_PRECONDITION)
+    for number in range(12):
+        await put(service, f"d{number:02}", team="red" if number % 2 else "blue", tags=["x"] * (number % 3))
+
+    page = await asked(service, ADA, sort=("-_id",), limit=1, count=True)
+
+    assert ([item["_id"] for item in page["items"]], page["count"]) == (["d11"], 2)
+    assert await listed(service, ADA) == ["d05", "d11"]
+    assert await listed(service, EVE) == ["d02", "d08"]
+
+
+async def test_hidden_fields_are_in_no_answer(service: BundocService) -> None:
+    hidden = {"email": "doc.owner != auth.uid", "notes.private": "auth.role != 'admin'"}
+    await ruled(service, Rules(list="true", get="true", hidden=hidden))
+    await put(service, "a", owner="ada", email="a@x", notes={"private": 1, "open": 2})
+    await put(service, "b", owner="eve", email="e@x", notes={"private": 1, "open": 2})
+
+    page = await asked(service, ADA)
+    picked = await asked(service, ADA, select=("email", "notes.private"))
+
+    assert [(item.get("email"), item["notes"]) for item in page["items"]] == [("a@x", {"open": 2}), (None, {"open": 2})]
+    assert [set(item) for item in picked["items"]] == [{"_id", "email", "notes"}, {"_id", "notes"}]
+    assert b"private" not in (await service.list(ADA, C, 10, None)).body
+    assert b"private" not in (await service.get(ADA, C, "a")).body
+    assert (await fields_of(service, "a", ADMIN))["notes"] == {"private": 1, "open": 2}
+
+
+QUERIES_ON_HIDDEN: list[dict[str, Any]] = [
+    {"where": {"email": "a@x"}},
+    {"where": {"$or": [{"n": 1}, {"$nor": [{"email": {"$startsWith": "a"}}]}]}},
+    {"where": {"notes": {"$exists": True}}},
+    {"where": {"notes.private.deep": 1}},
+    {"where": {"notes": {"$elemMatch": {"private": 1}}}},
+    {"sort": ("-email",)},
+]
+
+
+@pytest.mark.parametrize("query", QUERIES_ON_HIDDEN)
+async def test_no_query_reveals_a_hidden_field_by_its_results(service: BundocService, query: dict[str, Any]) -> None:
+    hidden = {"email": "doc.owner != auth.uid", "notes.private": "auth.role != 'admin'"}
+    await ruled(service, Rules(list="true", hidden=hidden))
+    asking = Query(body(query["where"]) if "where" in query else None, query.get("sort", ()))
+
+    refused = await refusal(service.query(ADA, C, asking))
+
+    assert isinstance(refused, InvalidQuery)
+    assert await service.query(SERVER, C, asking)
+
+
+async def test_aggregates_refuse_fields_that_are_hidden_from_the_caller(service: BundocService) -> None:
+    await ruled(service, Rules(list="true", hidden={"salary": "auth.role != 'admin'"}))
+    await put(service, "a", salary=9, job="x")
+    total = b'{"total":{"$sum":"salary"}}'
+
+    assert isinstance(await refusal(service.aggregate(ADA, C, Aggregation(total))), InvalidQuery)
+    grouped = Aggregation(b'{"n":{"$count":true}}', group=("salary",))
+    assert isinstance(await refusal(service.aggregate(ADA, C, grouped)), InvalidQuery)
+    found = await service.aggregate(ADMIN, C, Aggregation(total))
+    assert msgspec.json.decode(found.body) == {"items": [{"total": 9}]}
+
+
+async def test_explain_is_refused_to_callers_bound_by_rules(service: BundocService) -> None:
+    await ruled(service, OWNERS)
+
+    assert isinstance(await refusal(service.query(ADA, C, Query(explain=True))), RuleDenied)
+
+
+async def test_rules_apply_as_soon_as_they_are_saved(service: BundocService) -> None:
+    await ruled(service, Rules(get="true", list="true"))
+    await put(service, "a")
+    assert await listed(service, NOBODY) == ["a"]
+
+    await service.put_collection(SERVER, C, CollectionSpec(rules=None))
+
+    assert isinstance(await refusal(service.get(NOBODY, C, "a")), DocumentNotFound)
+    assert isinstance(await refusal(service.list(NOBODY, C, 10, None)), RuleDenied)
+
+
+async def test_a_rule_that_would_run_too_long_denies_in_bounded_time(service: BundocService) -> None:
+    loops = "doc.many.all(a, doc.many.all(b, doc.many.all(c, a + b + c >= 0)))"
+    await ruled(service, Rules(get=loops, list=f"{loops} || true", update=loops))
+    await put(service, "a", many=list(range(300)))
+
+    assert isinstance(await refusal(service.get(ADA, C, "a")), DocumentNotFound)
+    assert isinstance(await refusal(service.patch(ADA, C, "a", b"{}", NO_PRECONDITION)), DocumentNotFound)
+
+
+async def test_the_rules_of_a_commit_share_one_budget(service: BundocService) -> None:
+    loops = "doc.many.all(a, doc.many.all(b, a + b >= 0))"
+    await ruled(service, Rules(get="true", update=loops))
+    await put(service, "a", many=list(range(100)))
+    write = {"op": "patch", "collection": C, "id": "a", "data": {}}
+
+    refused = await refusal(service.commit(ADA, body({"writes": [write] * 500})))
+
+    assert isinstance(refused, InvalidInput)
+    assert refused.extra["write"] > 1
+    assert (await service.get(ADA, C, "a")).rev == 1
+
+
+async def test_a_list_whose_rules_take_too_long_is_refused_and_never_cut_short(
+    service: BundocService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bunbase.bundoc.service.SCAN_STEPS", 100_000)
+    loops = "doc.many.all(a, doc.many.all(b, a + b >= 0))"
+    await ruled(service, Rules(list=loops))
+    for number in range(10):
+        await put(service, f"d{number}", many=list(range(100)))
+
+    assert isinstance(await refusal(service.query(ADA, C, Query(count=True))), DeadlineExceeded)
+
+
+async def test_the_reason_of_a_denial_is_shown_only_to_callers_who_may_know_it(service: BundocService) -> None:
+    await ruled(service, OWNERS)
+    await put(service, "a", owner="ada")
+    asking = msgspec.structs.replace(EVE, explain=True)
+
+    hidden = await refusal(service.get(asking, C, "a"))
+    patched = await refusal(service.patch(asking, C, "a", b"{}", NO_PRECONDITION))
+    created = await refusal(service.create(asking, C, b'{"owner":"ada"}'))
+    no_rule = await refusal(service.list(asking, "nothing", 10, None))
+
+    assert hidden.extra["rule"] == patched.extra["rule"] == "get"
+    assert hidden.extra["trace"][-1] == {
+        "expr": "auth.uid == doc.owner",
+        "value": False,
+        "line": 1,
+        "column": 1,
+    }
+    assert (created.extra["rule"], created.extra["trace"][-1]["value"]) == ("create", False)
+    assert no_rule.extra["trace"] == [{"expr": "list", "error": "there is no list rule, which denies"}]
+    assert (await refusal(service.get(EVE, C, "a"))).extra == {}

@@ -1,0 +1,155 @@
+"""POST /v1/rules/test: the decisions of rules, and their reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.bundoc.permissions.access import Budget
+from bunbase.bundoc.service import BundocService
+from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionNotFound, RuleDenied
+from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.collections import CollectionSpec, Rules
+from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem
+from bunbase.pkg.rules.refusal import InvalidRule
+from tests.rooms import member_caller, publishable_caller, secret_caller
+
+SERVER = secret_caller("prj_a")
+ADA = {"uid": "ada"}
+
+
+async def tried(service: BundocService, case: Any, caller: Caller = SERVER) -> Any:
+    return msgspec.json.decode((await service.test_rules(caller, msgspec.json.encode(case))).body)
+
+
+async def refusal(service: BundocService, case: Any, caller: Caller = SERVER) -> Problem:
+    with pytest.raises(Problem) as caught:
+        await tried(service, case, caller)
+    return caught.value
+
+
+async def test_saved_rules_are_tested_with_the_value_of_each_part(service: BundocService) -> None:
+    rules = Rules(get="auth != null &&\n  auth.uid == doc.owner", hidden={"email": "auth.role != 'admin'"})
+    await service.put_collection(SERVER, "posts", CollectionSpec(rules=rules))
+    case = {"collection": "posts", "op": "get", "doc": {"owner": "ada", "email": "e"}}
+
+    ada = await tried(service, {**case, "auth": ADA})
+    nobody = await tried(service, {**case, "auth": None})
+    admin = await tried(service, {**case, "auth": {"uid": "root", "role": "admin"}})
+
+    assert (ada["allowed"], ada["hidden"]) == (True, ["email"])
+    assert {"expr": "auth.uid", "value": "ada", "line": 2, "column": 3} in ada["trace"]
+    assert nobody["allowed"] is False
+    assert (admin["allowed"], admin["hidden"]) == (False, [])
+
+
+async def test_an_operation_without_a_rule_is_denied_and_says_so(service: BundocService) -> None:
+    case = {"collection": "posts", "op": "delete", "auth": ADA, "doc": {}, "rules": {}}
+
+    found = await tried(service, case)
+
+    assert found == {
+        "allowed": False,
+        "trace": [{"expr": "delete", "error": "there is no delete rule, which denies"}],
+        "hidden": [],
+    }
+
+
+async def test_lookups_read_stored_documents_or_those_that_were_sent(service: BundocService) -> None:
+    await service.put(SERVER, "teams", "red", b'{"members":["ada"]}', NO_PRECONDITION)
+    rules = {"create": "auth.uid in get('teams', next.team).members"}
+    case = {"collection": "posts", "op": "create", "auth": ADA, "next": {"team": "red"}, "rules": rules}
+
+    stored = await tried(service, case)
+    sent = await tried(service, {**case, "documents": {"teams": {"red": {"members": []}}}})
+    gone = await tried(service, {**case, "documents": {}})
+
+    assert [one["allowed"] for one in (stored, sent, gone)] == [True, False, False]
+    assert "there is no such document" in str(gone["trace"])
+
+
+async def test_a_case_may_set_the_time_and_the_id(service: BundocService) -> None:
+    rules = {"update": "now < timestamp(doc._created) + duration('24h') && request.id == 'd7' && next._rev == 3"}
+    case = {
+        "collection": "posts",
+        "op": "update",
+        "doc": {"_created": "2026-01-01T00:00:00.000Z", "_rev": 2},
+        "next": {"_rev": 3},
+        "id": "d7",
+        "rules": rules,
+    }
+
+    in_time = await tried(service, {**case, "now": "2026-01-01T12:00:00+01:00"})
+    late = await tried(service, {**case, "now": "2026-01-03T12:00:00Z"})
+
+    assert (in_time["allowed"], late["allowed"]) == (True, False)
+
+
+async def test_coverage_lists_conditions_that_no_case_tried(service: BundocService) -> None:
+    rules = {"posts": {"get": "doc.open == true || (auth != null && auth.uid == doc.owner)", "delete": "false"}}
+    case = {"collection": "posts", "op": "get", "auth": ADA}
+    cases = [{**case, "doc": {"owner": "ada", "open": False}}, {**case, "doc": {"open": True}}]
+
+    found = await tried(service, {"rules": rules, "cases": cases})
+
+    assert [one["allowed"] for one in found["items"]] == [True, True]
+    get, delete = found["coverage"]
+    assert (get["collection"], get["rule"], get["total"], get["covered"]) == ("posts", "get", 6, 4)
+    assert [(one["expr"], one["never"]) for one in get["missing"]] == [
+        ("auth != null", False),
+        ("auth.uid == doc.owner", False),
+    ]
+    assert (delete["total"], delete["missing"]) == (0, [])
+
+
+CASE: dict[str, Any] = {"collection": "posts", "op": "get", "doc": {}, "rules": {"get": "true"}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [
+        ({"op": "read"}, InvalidInput),
+        ({"doc": None}, InvalidInput),
+        ({"next": {}}, InvalidInput),
+        ({"surprise": 1}, InvalidInput),
+        ({"auth": {"name": "ada"}}, InvalidInput),
+        ({"collection": "No"}, InvalidInput),
+        ({"id": "a b"}, InvalidInput),
+        ({"doc": {"_id": '"'}}, InvalidInput),
+        ({"doc": {"_id": "a\n"}}, InvalidInput),
+        ({"doc": {"_rev": 0}}, InvalidInput),
+        ({"doc": {"_created": '","x":"'}}, InvalidInput),
+        ({"doc": {"_other": 1}}, InvalidInput),
+        ({"now": "2026-01-01T00:00:00"}, InvalidInput),
+        ({"now": "2026-01-01T00:00:00+0100"}, InvalidInput),  # Documents 9
+        ({"rules": {"get": "1 +"}}, InvalidRule),
+        ({"rules": None}, CollectionNotFound),
+        ({"cases": []}, InvalidInput),
+    ],
+)
+async def test_an_invalid_case_is_refused(service: BundocService, changed: Any, kind: type[Problem]) -> None:
+    assert type(await refusal(service, CASE | changed)) is kind
+
+
+async def test_invalid_json_is_refused(service: BundocService) -> None:
+    with pytest.raises(Malformed):
+        await service.test_rules(SERVER, b"{")
+
+
+async def test_only_the_secret_key_and_developers_may_test_rules(service: BundocService) -> None:
+    assert (await tried(service, CASE, member_caller("prj_a", Role.DEVELOPER)))["allowed"]
+    assert type(await refusal(service, CASE, member_caller("prj_a", Role.VIEWER))) is Forbidden
+    assert type(await refusal(service, CASE, publishable_caller("prj_a"))) is RuleDenied
+
+
+async def test_cases_that_take_too_long_are_refused(service: BundocService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bunbase.bundoc.permissions.rule_tests.Budget", lambda: Budget(10_000))
+    rule = "doc.many.all(a, doc.many.all(b, a + b >= 0))"
+    case = {"collection": "posts", "op": "get", "doc": {"many": list(range(20))}}
+
+    refused = await refusal(service, {"rules": {"posts": {"get": rule}}, "documents": {}, "cases": [case] * 100})
+
+    assert isinstance(refused, InvalidInput)
+    assert "too many steps" in refused.detail

@@ -1,0 +1,271 @@
+"""Update operators: tables of results and refusals, and agreement with mingo on generated documents."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from bunbase.bundoc.documents import MAX_LEVELS, fields_of, write
+from bunbase.bundoc.query.parse import parse_where
+from bunbase.bundoc.query.predicate import matches
+from bunbase.bundoc.update.apply import updated
+from bunbase.bundoc.update.order import form, same
+from bunbase.bundoc.update.parse import parse_update
+from bunbase.contracts.bundoc import InvalidUpdate
+from bunbase.pkg.bun import find_bun
+from tests.seeds import examples
+
+NOW = "2026-01-01T00:00:00.000Z"
+ORACLE = Path(__file__).with_name("mingo_oracle.cjs")
+
+
+def after(document: str, update: str) -> str:
+    return write(updated(fields_of(document.encode()), parse_update(fields_of(update.encode())), NOW)).decode()
+
+
+@pytest.mark.parametrize(
+    ("document", "update", "result"),
+    [
+        ('{"a":1.00}', '{"$set":{"b":2.50}}', '{"a":1.00,"b":2.50}'),
+        ("{}", '{"$set":{"a.b.c":null}}', '{"a":{"b":{"c":null}}}'),
+        ('{"a":[1,2.0]}', '{"$set":{"a.0":9}}', '{"a":[9,2.0]}'),
+        ('{"a":[1]}', '{"$set":{"a.3":4}}', '{"a":[1,null,null,4]}'),
+        ("{}", '{"$set":{"a.0":1}}', '{"a":{"0":1}}'),
+        ('{"a":[{"b":1}]}', '{"$set":{"a.0.b":2}}', '{"a":[{"b":2}]}'),
+        ('{"a":{"b":1,"c":2}}', '{"$unset":{"a.b":"","x.y":""}}', '{"a":{"c":2}}'),
+        ('{"a":[1,2],"s":1}', '{"$unset":{"a.0":"","a.7":"","s.x":""}}', '{"a":[null,2],"s":1}'),
+        ('{"n":9223372036854775806}', '{"$inc":{"n":1}}', '{"n":9223372036854775807}'),
+        ('{"n":1}', '{"$inc":{"n":0.5,"m":3}}', '{"n":1.5,"m":3}'),
+        ('{"n":3,"x":2.5}', '{"$mul":{"n":-2,"x":2,"no":5,"d":1.5}}', '{"n":-6,"x":5.0,"no":0,"d":0.0}'),
+        ('{"a":5,"b":"x"}', '{"$min":{"a":3,"b":9,"c":1}}', '{"a":3,"b":9,"c":1}'),
+        ('{"a":5,"b":1.0}', '{"$max":{"a":9,"b":1}}', '{"a":9,"b":1.0}'),
+        ('{"a":[1.0]}', '{"$push":{"a":[2],"b":1}}', '{"a":[1.0,[2]],"b":[1]}'),
+        ('{"a":[1,2]}', '{"$push":{"a":{"$each":[8,9],"$position":1}}}', '{"a":[1,8,9,2]}'),
+        ('{"a":[1,2]}', '{"$push":{"a":{"$each":[8],"$position":-1}}}', '{"a":[1,8,2]}'),
+        ('{"a":[1,2]}', '{"$push":{"a":{"$each":[3,4],"$slice":-3}}}', '{"a":[2,3,4]}'),
+        ('{"a":[1,2]}', '{"$push":{"a":{"$each":[],"$slice":0}}}', '{"a":[]}'),
+        ('{"a":[1]}', '{"$addToSet":{"a":{"$each":[1.0,true,2,2]}}}', '{"a":[1,true,2]}'),
+        ('{"a":[{"x":1,"y":2}]}', '{"$addToSet":{"a":{"y":2,"x":1}}}', '{"a":[{"x":1,"y":2}]}'),
+        ('{"a":[1,2.50,3]}', '{"$pull":{"a":{"$gte":3},"no":1}}', '{"a":[1,2.50]}'),
+        ('{"a":[{"x":1,"y":1},{"x":2}]}', '{"$pull":{"a":{"x":1}}}', '{"a":[{"x":2}]}'),
+        ("{}", '{"$now":{"at":true}}', f'{{"at":"{NOW}"}}'),
+        ("{}", '{"$set":{}}', "{}"),
+    ],
+)
+def test_each_operator_does_what_mongodb_does(document: str, update: str, result: str) -> None:
+    assert after(document, update) == result
+
+
+@pytest.mark.parametrize(
+    ("update", "path"),
+    [
+        ('{"$set":{"a":1},"title":2}', "/title"),
+        ('{"$rename":{"a":"b"}}', "/$rename"),
+        ('{"$set":1}', "/$set"),
+        ('{"$set":{"_id":"x"}}', "/$set/_id"),
+        ('{"$set":{"_rev.x":1}}', "/$set/_rev.x"),
+        ('{"$set":{"a..b":1}}', "/$set/a..b"),
+        ('{"$set":{"":1}}', "/$set/"),
+        ('{"$set":{"a.$.b":1}}', "/$set/a.$.b"),
+        ('{"$set":{"a":1},"$inc":{"a":1}}', "/$inc/a"),
+        ('{"$set":{"a.b":1},"$unset":{"a":1}}', "/$set/a.b"),
+        ('{"$inc":{"a":"1"}}', "/$inc/a"),
+        ('{"$inc":{"new":9223372036854775808}}', "/$inc/new"),
+        ('{"$inc":{"s":1}}', "/$inc/s"),
+        ('{"$inc":{"most":1}}', "/$inc/most"),
+        ('{"$mul":{"most":2}}', "/$mul/most"),
+        ('{"$mul":{"huge":1e300}}', "/$mul/huge"),
+        ('{"$push":{"s":1}}', "/$push/s"),
+        ('{"$push":{"a":{"$sort":1,"$each":[]}}}', "/$push/a/$sort"),
+        ('{"$push":{"a":{"$slice":1}}}', "/$push/a/$each"),
+        ('{"$push":{"a":{"$each":[],"$slice":1.5}}}', "/$push/a/$slice"),
+        ('{"$addToSet":{"a":{"$each":1}}}', "/$addToSet/a/$each"),
+        ('{"$pull":{"a":{"$where":1}}}', "/$pull/a/$where"),
+        ('{"$pull":{"a":{"$in":1}}}', "/$pull/a/$in"),
+        ('{"$pull":{"s":1}}', "/$pull/s"),
+        ('{"$set":{"s.x":1}}', "/$set/s.x"),
+        ('{"$set":{"null.x":1}}', "/$set/null.x"),
+        ('{"$set":{"list.x":1}}', "/$set/list.x"),
+        ('{"$set":{"list.99999999":1}}', "/$set/list.99999999"),
+        ('{"$now":{"a":false}}', "/$now/a"),
+    ],
+)
+def test_an_update_that_cannot_be_applied_is_refused_with_its_path(update: str, path: str) -> None:
+    document = '{"s":"text","most":9223372036854775807,"huge":1e300,"null":null,"list":[]}'
+
+    with pytest.raises(InvalidUpdate) as refused:
+        after(document, update)
+
+    assert refused.value.extra["errors"][0]["path"] == path
+
+
+def test_an_update_cannot_nest_a_document_too_deeply() -> None:
+    path = ".".join("a" * (MAX_LEVELS - 1))
+    assert after("{}", f'{{"$set":{{"{path}":{{}}}}}}').count("{") == MAX_LEVELS
+
+    with pytest.raises(InvalidUpdate):
+        after("{}", f'{{"$set":{{"{path}":[{{}}]}}}}')
+
+
+VALUES = st.recursive(
+    st.booleans() | st.integers(-5, 5) | st.sampled_from([0.5, 1.5]) | st.sampled_from(["", "x", "y"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=5,
+)
+DOCUMENTS = st.fixed_dictionaries(
+    {
+        "n": st.integers(-9, 9) | st.sampled_from([0.5, 2.5]),
+        "list": st.lists(st.integers(0, 4) | st.sampled_from(["x", "y"]), max_size=5),
+        "objects": st.lists(st.fixed_dictionaries({"k": st.integers(0, 3), "v": VALUES}), max_size=3),
+        "deep": st.fixed_dictionaries({"n": st.integers(-9, 9), "list": st.lists(st.integers(0, 4), max_size=4)}),
+    }
+)
+NUMBERS = st.integers(-9, 9) | st.sampled_from([0.5, -1.5])
+LISTS = st.sampled_from(["list", "deep.list"])
+COUNTS = st.sampled_from(["n", "deep.n", "new", "deep.new"])
+EACH = st.lists(st.integers(0, 4), max_size=3)
+
+
+def one(operator: str, paths: st.SearchStrategy[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.dictionaries(paths, values, min_size=1, max_size=1).map(lambda operands: {operator: operands})
+
+
+UPDATES = st.one_of(
+    one("$set", st.sampled_from(["n", "new", "deep.n", "deep.x.y", "deep.list"]), VALUES),
+    one("$unset", st.sampled_from(["n", "deep.n", "no", "deep.no"]), st.just("")),
+    one("$inc", COUNTS, NUMBERS),
+    one("$mul", COUNTS, NUMBERS),
+    one("$min", COUNTS, NUMBERS),
+    one("$max", COUNTS, NUMBERS),
+    one("$push", LISTS, st.integers(0, 4)),
+    one(
+        "$push",
+        LISTS,
+        st.fixed_dictionaries({"$each": EACH}, optional={"$position": st.integers(0, 4), "$slice": st.integers(-4, 4)}),
+    ),
+    one("$addToSet", LISTS, st.integers(0, 4)),
+    one("$addToSet", LISTS, st.fixed_dictionaries({"$each": EACH})),
+    one("$pull", LISTS, st.integers(0, 4)),
+    one("$pull", LISTS, st.fixed_dictionaries({"$in": EACH})),
+    one(
+        "$pull", LISTS, st.dictionaries(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), st.integers(0, 4), min_size=1)
+    ),
+    one("$pull", st.just("objects"), st.fixed_dictionaries({"k": st.integers(0, 3)})),
+)
+
+
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(DOCUMENTS, UPDATES), min_size=20, max_size=40))
+def test_updates_agree_with_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    expected = by_mingo(cases)
+
+    for (document, update), wanted in zip(cases, expected, strict=True):
+        if "$addToSet" in update and has_duplicates(document):
+            continue  # mingo takes them out; MongoDB's manual says that they stay, and ours stay
+        ours = msgspec.json.decode(after(write(document).decode(), write(update).decode()))
+        assert same(ours, wanted["document"]), (document, update)
+
+
+@given(NUMBERS, NUMBERS)
+def test_numbers_are_calculated_exactly(left: float, right: float) -> None:
+    document = msgspec.json.encode({"n": left}).decode()
+
+    for operator, result in (("$inc", left + right), ("$mul", left * right)):
+        found = msgspec.json.decode(after(document, msgspec.json.encode({operator: {"n": right}}).decode()))["n"]
+        assert type(found) is type(result)
+        assert math.isclose(found, result)
+
+
+def has_duplicates(document: dict[str, Any]) -> bool:
+    return any(len(set(array)) < len(array) for array in (document["list"], document["deep"]["list"]))
+
+
+def by_mingo(cases: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[dict[str, Any]]:
+    lines = b"\n".join(msgspec.json.encode({"document": document, "update": update}) for document, update in cases)
+    done = subprocess.run([find_bun(), ORACLE], input=lines, capture_output=True, timeout=30, check=True)
+    return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+
+
+ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.integers(1 << 52, 1 << 65)
+    | st.floats(allow_nan=False)
+    | st.text("ab", max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(left=ANY_VALUES, right=ANY_VALUES)
+def test_two_values_are_the_same_if_and_only_if_their_forms_are_equal(left: Any, right: Any) -> None:
+    """Security 1: $addToSet and $in use lookups instead of comparing all pairs."""
+    assert (form(left) == form(right)) == same(left, right)
+
+
+def test_many_conditions_on_many_elements_are_refused() -> None:
+    """Security 1: other writes wait meanwhile."""
+    nothing, conditions = ",".join(["{}"] * 2000), ",".join(f'"n{number}":null' for number in range(1000))
+    document, update = f'{{"a":[{nothing}]}}', f'{{"$pull":{{"a":{{{conditions}}}}}}}'
+
+    with pytest.raises(InvalidUpdate):
+        after(document, update)
+
+
+def test_add_to_set_does_not_compare_each_value_with_each_element() -> None:
+    """Security 1: 100,000 times 100,000 comparisons would take an hour."""
+    numbers = ",".join(map(str, range(100_000)))
+
+    document = f'{{"a":[{numbers}]}}'
+
+    added = after(document, f'{{"$addToSet":{{"a":{{"$each":[{numbers},-1]}}}}}}')
+    pulled = after(document, f'{{"$pull":{{"a":{{"$in":[{numbers}]}}}}}}')
+
+    assert added.endswith(",99999,-1]}")
+    assert pulled == '{"a":[]}'
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.5, "", "a", "b"])
+NESTED = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
+
+
+@pytest.mark.parametrize(
+    ("document", "update", "result"),
+    [
+        ('{"c":[[1,[""]]]}', '{"$pull":{"c":{"$lt":"b"}}}', '{"c":[[1,[""]]]}'),
+        ('{"c":[[1,""]]}', '{"$pull":{"c":{"$lt":"b"}}}', '{"c":[]}'),
+        ('{"c":[{"x":[[3]]}]}', '{"$pull":{"c":{"x":{"$gte":3}}}}', '{"c":[{"x":[[3]]}]}'),
+    ],
+)
+def test_pull_compares_elements_of_only_one_level_of_arrays(document: str, update: str, result: str) -> None:
+    """Outside suites F2: it deleted elements that no filter would have matched."""
+    assert after(document, update) == result
+
+
+@settings(max_examples=examples(200))
+@given(
+    elements=st.lists(NESTED, max_size=4),
+    operator=st.sampled_from(["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin"]),
+    operand=SCALARS,
+)
+def test_pull_removes_the_elements_that_a_filter_would_match(elements: list[Any], operator: str, operand: Any) -> None:
+    """Outside suites F2: every operator, on arrays inside arrays."""
+    assume(operand is not None or operator in ("$eq", "$ne", "$in", "$nin"))
+    condition = {operator: [operand] if operator in ("$in", "$nin") else operand}
+    found = parse_where(msgspec.json.encode({"c": condition}))
+
+    pulled = after(
+        msgspec.json.encode({"c": elements}).decode(), msgspec.json.encode({"$pull": {"c": condition}}).decode()
+    )
+
+    left = [element for element in elements if not matches(found, {"c": element})]
+    assert msgspec.json.decode(pulled) == {"c": left}

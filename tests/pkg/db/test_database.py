@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import msgspec
+import pytest
+
+from bunbase.pkg.db import database as database_module
+from bunbase.pkg.db.connecting import DatabaseBusy
+from bunbase.pkg.db.database import Database, ping
+from bunbase.pkg.errors import InvalidInput, Unreachable
+from bunbase.pkg.postgres.cluster import Cluster
+from tests.pkg.db.sample_schema import opened_database
+
+TABLE = "CREATE TABLE things (name text PRIMARY KEY, size int NOT NULL, extra jsonb)"
+ADD = "INSERT INTO things (name, size) VALUES ($1, $2)"
+NAMES = "SELECT coalesce(array_agg(name ORDER BY name), '{}') FROM things"
+
+
+class Thing(msgspec.Struct, frozen=True):
+    name: str
+    size: int
+
+
+class Extra(msgspec.Struct, frozen=True):
+    tags: list[str]
+
+
+class WithExtra(msgspec.Struct, frozen=True):
+    extra: Extra
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    async with opened_database(database_url, TABLE) as opened:
+        yield opened
+
+
+async def test_rows_come_out_as_structs(db: Database) -> None:
+    for thing in (("a", 1), ("b", 2)):
+        await db.execute(ADD, *thing)
+
+    assert await db.all(Thing, "SELECT name, size FROM things ORDER BY name") == [Thing("a", 1), Thing("b", 2)]
+    assert await db.one(Thing, "SELECT name, size FROM things WHERE name = $1", "b") == Thing("b", 2)
+    assert await db.one(Thing, "SELECT name, size FROM things WHERE name = $1", "c") is None
+    assert await db.value("SELECT size FROM things WHERE name = $1", "c") is None
+    assert await db.execute("UPDATE things SET size = 0") == 2
+
+
+async def test_json_goes_in_and_comes_out_as_values(db: Database) -> None:
+    await db.execute("INSERT INTO things VALUES ('a', 1, $1)", Extra(["x", "ü"]))
+
+    assert await db.one(WithExtra, "SELECT extra FROM things") == WithExtra(Extra(["x", "ü"]))
+
+
+async def test_a_transaction_commits_as_one(db: Database) -> None:
+    async with db.transaction():
+        await db.execute(ADD, "a", 1)
+        assert await asyncio.create_task(elsewhere(db)) == []
+        await db.execute(ADD, "b", 2)
+
+    assert await db.value(NAMES) == ["a", "b"]
+
+
+async def test_a_transaction_that_fails_leaves_nothing(db: Database) -> None:
+    async def fail() -> None:
+        async with db.transaction():
+            await db.execute(ADD, "a", 1)
+            raise InvalidInput("no")
+
+    with pytest.raises(InvalidInput):
+        await fail()
+
+    assert await db.value(NAMES) == []
+
+
+async def test_an_inner_transaction_is_part_of_the_outer(db: Database) -> None:
+    async def fail() -> None:
+        async with db.transaction():
+            async with db.transaction():
+                await db.execute(ADD, "a", 1)
+            raise InvalidInput("no")
+
+    with pytest.raises(InvalidInput):
+        await fail()
+
+    assert await db.value(NAMES) == []
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_gives_its_connection_back(db: Database) -> None:
+    inside = asyncio.Event()
+
+    async def never_done() -> None:
+        async with db.transaction():
+            await db.execute(ADD, "a", 1)
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(never_done())
+    await inside.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert await db.value(NAMES) == []
+    assert db.pool.get_idle_size() == db.pool.get_size()
+
+
+@pytest.mark.parametrize("cut_short", ["BEGIN;", "ROLLBACK;", "COMMIT;"])
+async def test_a_transaction_cancelled_at_its_edge_leaves_nothing_behind(
+    db: Database, monkeypatch: pytest.MonkeyPatch, cut_short: str
+) -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    execute, at_the_edge = asyncpg.Connection.execute, asyncio.Event()
+
+    async def held(connection: asyncpg.Connection, sql: str, *args: object, **options: object) -> str:
+        done: str = await execute(connection, sql, *args, **options)
+        if sql == cut_short:
+            at_the_edge.set()
+            await asyncio.Event().wait()
+        return done
+
+    async def one_transaction() -> None:
+        async with db.transaction():
+            await db.execute(ADD, "a", 1)
+            if cut_short == "ROLLBACK;":
+                raise InvalidInput("no")
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", held)
+    task = asyncio.create_task(one_transaction())
+    await at_the_edge.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    monkeypatch.undo()
+
+    assert complaints == []
+    assert await db.value(NAMES) == (["a"] if cut_short == "COMMIT;" else [])
+    assert db.pool.get_idle_size() == db.pool.get_size()
+
+
+async def test_what_goes_wrong_inside_a_transaction_is_not_blamed_on_postgres(db: Database) -> None:
+    with pytest.raises(TimeoutError):
+        async with db.transaction():
+            raise TimeoutError("some other service was slow")
+    with pytest.raises(ConnectionResetError):
+        async with db.transaction():
+            raise ConnectionResetError("some other service went away")
+
+
+async def test_a_violated_constraint_is_for_the_store_to_understand(db: Database) -> None:
+    await db.execute(ADD, "a", 1)
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await db.execute(ADD, "a", 2)
+
+
+async def test_a_wrong_argument_is_a_bug_and_no_outage(db: Database) -> None:
+    with pytest.raises(asyncpg.DataError):
+        await db.execute(ADD, "a", "not a number")
+    with pytest.raises(asyncpg.InterfaceError):
+        await db.execute(ADD, "a")
+
+
+async def test_a_pool_that_is_used_up_says_busy(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    full, done = asyncio.Barrier(database_module.POOL_SIZE + 1), asyncio.Event()
+
+    async def hold() -> None:
+        async with db.transaction():
+            await full.wait()
+            await done.wait()
+
+    holding = [asyncio.create_task(hold()) for _ in range(database_module.POOL_SIZE)]
+    async with asyncio.timeout(30):
+        await full.wait()
+    monkeypatch.setattr(database_module, "ACQUIRE_SECONDS", 0.05)
+
+    with pytest.raises(DatabaseBusy):
+        await db.value("SELECT 1")
+
+    done.set()
+    await asyncio.gather(*holding)
+    monkeypatch.undo()
+    assert await db.value("SELECT 1") == 1
+
+
+async def test_a_statement_that_takes_too_long_says_busy(db: Database) -> None:
+    db.pool._connect_kwargs["command_timeout"] = 0.05
+    await db.pool.expire_connections()
+
+    with pytest.raises(DatabaseBusy):
+        await db.execute("SELECT pg_sleep(60)")
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "53200", "40P01", "57014", "58030", "25006", "55P03"])
+async def test_what_will_pass_by_itself_says_busy(db: Database, sqlstate: str) -> None:
+    """A full disk, no memory, a deadlock, a cancelled statement, a broken disk, a standby, a lock: no bug of ours.
+
+    Usage that meets one of these waits for the next time; what PostgreSQL will never take is dropped (Billing A2).
+    """
+    with pytest.raises(DatabaseBusy):
+        await db.execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
+
+    assert await db.value("SELECT 1") == 1
+
+
+async def test_what_is_wrong_with_a_statement_stays_a_bug(db: Database) -> None:
+    with pytest.raises(asyncpg.NumericValueOutOfRangeError):
+        await db.execute("SELECT 9223372036854775807::bigint + 1")
+
+
+async def test_a_session_that_is_ended_from_outside_is_replaced(db: Database, database_url: str) -> None:
+    other = await asyncpg.connect(database_url)
+    asleep = asyncio.create_task(db.value("SELECT pg_sleep(60)"))
+    ended = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> $1"
+    )
+    async with asyncio.timeout(10):
+        while not await other.fetchval(ended, other.get_server_pid()):
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(Unreachable):
+        await asleep
+
+    assert await db.value("SELECT 1") == 1
+    await other.close()
+
+
+async def test_when_postgres_goes_every_call_says_unreachable(own_postgres: Cluster) -> None:
+    async with opened_database(own_postgres.url, TABLE) as db:
+        await ping(own_postgres.url)
+        own_postgres.stop()
+
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                await db.value("SELECT 1")
+        with pytest.raises(Unreachable):
+            async with db.transaction():
+                raise AssertionError("there is nothing to begin")
+        with pytest.raises(Unreachable):
+            await ping(own_postgres.url)
+
+
+async def test_when_postgres_goes_within_a_transaction_it_is_unreachable(own_postgres: Cluster) -> None:
+    async with opened_database(own_postgres.url, TABLE) as db:
+
+        async def is_interrupted() -> None:
+            async with db.transaction():
+                await db.execute(ADD, "a", 1)
+                own_postgres.stop()
+                await db.execute(ADD, "b", 2)
+
+        with pytest.raises(Unreachable):
+            await is_interrupted()
+
+
+async def elsewhere(db: Database) -> list[str]:
+    """Read on a connection outside the transaction at hand."""
+    names: list[str] = await db.pool.fetchval(NAMES)
+    return names

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.outbox import Outbox
+from tests.pkg.db.sample_schema import opened_database
+
+TABLE = """
+CREATE TABLE outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic text NOT NULL,
+    payload jsonb NOT NULL,
+    attempts int NOT NULL DEFAULT 0,
+    due_at timestamptz NOT NULL DEFAULT now()
+)"""
+MAKE_DUE = "UPDATE outbox SET due_at = now() - interval '1 second'"
+
+
+class Ears:
+    """Hears events; fails for those in `deaf_to`."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, Any]] = []
+        self.deaf_to: set[str] = set()
+
+    async def __call__(self, topic: str, payload: Any) -> None:
+        if topic in self.deaf_to:
+            raise ConnectionError("nobody home")
+        self.heard.append((topic, payload))
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    async with opened_database(database_url, TABLE) as opened:
+        yield opened
+
+
+async def test_events_are_delivered_once_each_in_order(db: Database) -> None:
+    outbox, ears = Outbox(db), Ears()
+    await outbox.post("created", {"id": 1})
+    await outbox.post("deleted", {"id": 1})
+
+    assert await outbox.relay(ears) == 2
+    assert await outbox.relay(ears) == 0
+
+    assert ears.heard == [("created", {"id": 1}), ("deleted", {"id": 1})]
+
+
+async def test_an_event_of_a_transaction_that_failed_was_never_there(db: Database) -> None:
+    outbox, ears = Outbox(db), Ears()
+
+    async def fail() -> None:
+        async with db.transaction():
+            await outbox.post("created", 1)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+
+    assert await outbox.relay(ears) == 0
+
+
+async def test_what_was_not_heard_is_told_again_ever_later(db: Database) -> None:
+    outbox, ears = Outbox(db), Ears()
+    ears.deaf_to.add("created")
+    await outbox.post("created", 1)
+    waits = []
+
+    for _ in range(10):
+        assert await outbox.relay(ears) == 0
+        waits.append(round(await db.value("SELECT extract(epoch FROM due_at - now())::float FROM outbox")))
+        await db.execute(MAKE_DUE)
+    ears.deaf_to.clear()
+
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
+    assert await outbox.relay(ears) == 1
+    assert ears.heard == [("created", 1)]
+
+
+async def test_one_that_waits_does_not_hold_up_the_others(db: Database) -> None:
+    outbox, ears = Outbox(db), Ears()
+    ears.deaf_to.add("created")
+    await outbox.post("created", 1)
+    await outbox.post("deleted", 1)
+
+    assert await outbox.relay(ears) == 1
+    assert ears.heard == [("deleted", 1)]
+
+
+async def test_an_event_delivered_just_before_the_end_is_delivered_again(db: Database) -> None:
+    outbox, ears = Outbox(db), Ears()
+    await outbox.post("created", 1)
+
+    async def delivered_and_then_killed(topic: str, payload: Any) -> None:
+        await ears(topic, payload)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await outbox.relay(delivered_and_then_killed)
+    await outbox.relay(ears)
+
+    assert ears.heard == [("created", 1), ("created", 1)]
+
+
+async def test_two_relays_never_tell_the_same_event_at_once(db: Database, database_url: str) -> None:
+    outbox, ears = Outbox(db), Ears()
+    await outbox.post("created", 1)
+    await outbox.post("created", 2)
+    async with opened_database(database_url, TABLE) as other_db:
+        other = Outbox(other_db)
+
+        async def meanwhile(topic: str, payload: Any) -> None:
+            await ears(topic, payload)
+            if payload == 1:
+                assert await other.relay(ears) == 1
+
+        await outbox.relay(meanwhile)
+
+    assert ears.heard == [("created", 1), ("created", 2)]

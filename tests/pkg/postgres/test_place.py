@@ -1,0 +1,78 @@
+"""The directory of the data when root's own directories are closed to the server's user."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bunbase.pkg.postgres.errors import PostgresUnavailable
+from bunbase.pkg.postgres.place import NOTE, place_for
+from tests.pkg.postgres.servers import as_root, sql, start
+
+
+@as_root
+def test_roots_closed_directories_stay_closed_and_the_data_lie_elsewhere(short: Path) -> None:
+    closed = short / "closed"
+    closed.mkdir(mode=0o700)
+    shared = short / "shared"
+
+    cluster = start(closed / "pg", shared=shared)
+    sql(cluster, "CREATE TABLE kept AS SELECT 7 AS n")
+    cluster.stop()
+    again = start(closed / "pg", shared=shared)
+
+    try:
+        assert sql(again, "SELECT n FROM kept") == 7
+        assert cluster.data_dir.parent == shared
+        assert str(cluster.data_dir) in (closed / "pg" / NOTE).read_text()
+        assert closed.stat().st_mode & 0o777 == 0o700
+    finally:
+        again.stop()
+
+
+@as_root
+def test_a_new_data_directory_at_an_old_path_does_not_find_the_old_data(short: Path) -> None:
+    closed = short / "closed"
+    closed.mkdir(mode=0o700)
+    first = place_for(closed / "pg", short / "shared")
+
+    shutil.rmtree(closed / "pg")
+    second = place_for(closed / "pg", short / "shared")
+
+    assert first.home != second.home
+
+
+@as_root
+def test_a_moved_data_directory_finds_its_data_and_a_copied_one_is_refused(short: Path) -> None:
+    closed = short / "closed"
+    closed.mkdir(mode=0o700)
+    home = place_for(closed / "pg", short / "shared").home
+
+    (closed / "pg").rename(closed / "moved")
+    moved = place_for(closed / "moved", short / "shared").home
+    shutil.copytree(closed / "moved", closed / "copied")
+
+    assert moved == home
+    with pytest.raises(PostgresUnavailable, match="is a copy of"):
+        place_for(closed / "copied", short / "shared")
+
+
+@as_root
+def test_a_copy_of_a_directory_that_was_renamed_in_use_ends_no_server_that_runs(short: Path) -> None:
+    """Newcomer F12: whoever holds the copy does not hold what its note leads to."""
+    closed, shared = short / "closed", short / "shared"
+    closed.mkdir(mode=0o700)
+    cluster = start(closed / "pg", shared=shared)
+    try:
+        shutil.copytree(closed / "pg", closed / "copied")
+        (closed / "pg").rename(closed / "renamed")
+
+        with pytest.raises(PostgresUnavailable, match="another BunBase"):
+            start(closed / "copied", shared=shared)
+
+        assert cluster.running
+    finally:
+        cluster.stop()
+    start(closed / "renamed", shared=shared).stop()

@@ -1,0 +1,294 @@
+"""A room called from afar behaves as it does here, and says so when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import msgspec
+import pytest
+
+from bunbase.pkg import context
+from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.errors import CODES, DeadlineExceeded, Forbidden, Internal, Unreachable
+from bunbase.pkg.passwords import SignInBusy
+from bunbase.pkg.rpc import wire
+from bunbase.pkg.rpc.client import CALL_SECONDS
+from bunbase.pkg.rpc.tokens import LIFETIME_SECONDS
+from bunbase.pkg.serve import listen
+from tests.pkg.rpc.library_contract import (
+    BORROWER,
+    READER,
+    SECRET,
+    TOKENS,
+    VISITOR,
+    Book,
+    Library,
+    Shelves,
+    calling,
+    serving_library,
+    tokens_of,
+)
+from tests.pkg.streams import hang_up
+from tests.pkg.waiting import eventually
+
+
+@pytest.fixture
+def shelves() -> Shelves:
+    return Shelves()
+
+
+@pytest.fixture(params=["local", "remote"])
+async def library(request: pytest.FixtureRequest, shelves: Shelves) -> AsyncIterator[Library]:
+    if request.param == "local":
+        yield shelves
+        return
+    async with serving_library(shelves) as address, calling(address) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+async def afar(shelves: Shelves) -> AsyncIterator[Library]:
+    async with serving_library(shelves) as address, calling(address) as stand_in:
+        yield stand_in
+
+
+async def test_values_arrive_as_they_left(library: Library) -> None:
+    book = Book("Émile", 500, b"\x00\xff", datetime(1762, 5, 1, 12, 0, 0, 1000, UTC))
+
+    await library.shelve(book)
+
+    assert await library.book("Émile") == book
+
+
+async def test_arguments_go_by_position_by_name_and_by_default(library: Library) -> None:
+    assert await library.lend("Emma") == "Emma for 14 days"
+    assert await library.lend("Emma", 3) == "Emma for 3 days"
+    assert await library.lend(days=3, title="Emma") == "Emma for 3 days"
+
+
+async def test_a_problem_is_the_same_with_all_it_carries(library: Library) -> None:
+    with pytest.raises(InvalidCursor) as raised:
+        await library.book("missing")
+
+    assert raised.value.detail == "There is no such book."
+    assert raised.value.extra == {"book": "missing", "tried": [1, {"deep": None}]}
+
+
+async def test_a_stream_gives_its_items_in_order(library: Library) -> None:
+    assert [line async for line in library.read("Emma", 3)] == ["Emma 0", "Emma 1", "Emma 2"]
+    assert [line async for line in library.read("Emma", 0)] == []
+
+
+async def test_a_stream_that_fails_before_its_first_item_raises_the_problem(library: Library) -> None:
+    with pytest.raises(SignInBusy) as raised:
+        [line async for line in library.read("", 3)]
+
+    assert raised.value.headers() == {"retry-after": "3"}
+
+
+async def test_a_stream_that_fails_midway_gives_what_came_before(library: Library) -> None:
+    reading = library.read("Emma", 10)
+
+    assert [await anext(reading) for _ in range(3)] == ["Emma 0", "Emma 1", "Emma 2"]
+    with pytest.raises(InvalidCursor) as raised:
+        await anext(reading)
+    assert raised.value.extra == {"page": 4}
+
+
+async def test_an_endless_stream_ends_when_the_caller_hangs_up(library: Library, shelves: Shelves) -> None:
+    ringing = library.ring()
+    assert [await anext(ringing) for _ in range(3)] == [0, 1, 2]
+    assert shelves.listeners == 1
+
+    await hang_up(ringing)
+
+    await eventually(lambda: shelves.listeners == 0)
+
+
+async def test_a_cancelled_reader_ends_an_endless_stream(library: Library, shelves: Shelves) -> None:
+    async def read() -> None:
+        async for _ in library.ring():
+            pass
+
+    reading = asyncio.create_task(read())
+    await eventually(lambda: shelves.listeners == 1)
+
+    reading.cancel()
+
+    await asyncio.gather(reading, return_exceptions=True)
+    await eventually(lambda: shelves.listeners == 0)
+
+
+async def test_a_request_keeps_its_id(library: Library) -> None:
+    token = context.request_id.set("req_7")
+    try:
+        assert await library.request_id() == "req_7"
+    finally:
+        context.request_id.reset(token)
+
+
+async def test_a_caller_that_leaves_ends_the_call(library: Library, shelves: Shelves) -> None:
+    calling = asyncio.create_task(library.wait_forever())
+    await eventually(shelves.waiting.is_set)
+
+    calling.cancel()
+
+    await eventually(shelves.left.is_set)
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+
+
+async def test_a_deadline_travels_along(library: Library) -> None:
+    with context.deadline_in(5):
+        assert 0 < await library.seconds_left() <= 5
+
+
+async def test_without_a_deadline_a_call_from_afar_has_one(afar: Library) -> None:
+    assert 32 < await afar.seconds_left() <= CALL_SECONDS  # 30 s of waiting for news, and time to answer
+
+
+async def test_when_the_deadline_passes_the_call_ends(afar: Library, shelves: Shelves) -> None:
+    with context.deadline_in(0.1), pytest.raises(DeadlineExceeded):
+        await afar.wait_forever()
+
+    assert shelves.waiting.is_set()
+
+
+async def test_without_time_left_nothing_is_sent(afar: Library, shelves: Shelves) -> None:
+    with context.deadline_in(0), pytest.raises(DeadlineExceeded, match="No time was left"):
+        await afar.wait_forever()
+
+    assert not shelves.waiting.is_set()
+
+
+async def test_a_bug_is_internal_and_tells_nothing(afar: Library) -> None:
+    with pytest.raises(Internal) as raised:
+        await afar.stumble()
+
+    assert "nobody outside" not in str(raised.value.body())
+
+
+async def test_a_dead_port_is_unreachable() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+    async with calling(f"http://127.0.0.1:{port}") as library:
+        with pytest.raises(Unreachable, match=r"library\.lend"):
+            await library.lend("Emma")
+        with pytest.raises(Unreachable, match=r"library\.ring"):
+            await anext(library.ring())
+
+
+async def test_something_else_on_the_port_is_unreachable() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"lend")
+        writer.write(b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\noops")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with calling(f"http://127.0.0.1:{port}") as library:
+            with pytest.raises(Unreachable, match="500"):
+                await library.lend("Emma")
+
+
+@pytest.mark.parametrize("last", [b"", b"0\r\n\r\n"], ids=["broken connection", "answer without an end"])
+async def test_a_stream_that_breaks_off_is_unreachable(last: bytes) -> None:
+    body = msgspec.msgpack.encode({"id": 1, "item": "one"})
+    frame = len(body).to_bytes(4, "big") + body
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {wire.STREAM_MSGPACK}\r\n".encode())
+        writer.write(b"transfer-encoding: chunked\r\n\r\n" + f"{len(frame):x}\r\n".encode() + frame + b"\r\n" + last)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with calling(f"http://127.0.0.1:{port}") as library:
+            reading = library.read("Emma", 3)
+
+            assert await anext(reading) == "one"
+            with pytest.raises(Unreachable, match="broke off"):
+                await anext(reading)
+
+
+async def test_a_call_whose_connection_breaks_is_unreachable() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with calling(f"http://127.0.0.1:{port}") as library:
+            with pytest.raises(Unreachable):
+                await library.lend("Emma")
+
+
+async def test_many_calls_at_once_get_each_its_own_answer(afar: Library) -> None:
+    answers = await asyncio.gather(*(afar.lend(f"book {number}", number) for number in range(200)))
+
+    assert answers == [f"book {number} for {number} days" for number in range(200)]
+
+
+async def test_a_caller_hears_of_a_refused_token_as_a_service_that_cannot_be_used(shelves: Shelves) -> None:
+    """Security 9: the fault is the installation's. A user who heard 401 would sign in again for nothing."""
+    foreign = tokens_of("the secret of another installation, not ours")
+
+    async with serving_library(shelves) as address, calling(address, foreign) as library:
+        with pytest.raises(Unreachable, match="refuses this one's service token"):
+            await library.lend("Emma")
+        with pytest.raises(Unreachable, match="refuses this one's service token"):
+            await anext(library.ring())
+
+
+async def test_a_room_that_the_table_does_not_name_may_call_nothing(shelves: Shelves) -> None:
+    """Security 9: unary calls and streams alike."""
+    async with serving_library(shelves) as address, calling(address, caller=VISITOR) as library:
+        with pytest.raises(Forbidden, match=r"visitor may not call library\.lend"):
+            await library.lend("Emma")
+        with pytest.raises(Forbidden, match=r"visitor may not call library\.ring"):
+            await anext(library.ring())
+
+    assert shelves.listeners == 0
+
+
+async def test_every_call_of_a_batch_is_asked_for_by_name(shelves: Shelves) -> None:
+    """Security 9: what a batch holds is admitted call by call."""
+    batch = [
+        {"jsonrpc": "2.0", "id": name, "method": f"library.{name}", "params": {"title": "Emma"}}
+        for name in ("lend", "book")
+    ]
+    headers = {"authorization": f"Bearer {TOKENS.mint(BORROWER, 'library')}"}
+
+    async with serving_library(shelves) as address, httpx.AsyncClient(trust_env=False) as client:
+        answers = (await client.post(f"{address}/rpc", json=batch, headers=headers)).json()
+
+    assert answers[0]["result"] == "Emma for 14 days"
+    assert answers[1]["error"]["data"]["code"] == "forbidden"
+
+
+async def test_an_expired_token_is_refused_even_if_it_was_good_before(shelves: Shelves) -> None:
+    now = [1_000_000.0]
+    tokens = tokens_of(SECRET, lambda: now[0])
+    call = {"jsonrpc": "2.0", "id": 1, "method": "library.lend", "params": ["Emma"]}
+    headers = {"authorization": f"Bearer {tokens.mint(READER, 'library')}"}
+
+    async with serving_library(shelves, tokens) as address, httpx.AsyncClient(trust_env=False) as client:
+        good = await client.post(f"{address}/rpc", json=call, headers=headers)
+        now[0] += LIFETIME_SECONDS
+        expired = await client.post(f"{address}/rpc", json=call, headers=headers)
+        async with calling(address, tokens) as library:
+            renewed = await library.lend("Emma")
+
+    assert (good.status_code, expired.status_code) == (200, 401)
+    assert renewed == "Emma for 14 days"
+
+
+def test_no_test_left_a_problem_behind() -> None:
+    assert all(kind.__module__.startswith("bunbase.") for kind in CODES.values())

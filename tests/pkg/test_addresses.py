@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bunbase.pkg.addresses import normal_email
+from bunbase.pkg.errors import InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        (" Ada@Example.COM ", "ada@example.com"),
+        ("a@localhost", "a@localhost"),
+        ("first.last+tag@sub.example.co.uk", "first.last+tag@sub.example.co.uk"),
+    ],
+)
+def test_an_address_is_stored_trimmed_and_in_lower_case(written: str, stored: str) -> None:
+    assert normal_email(written) == stored
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "ada", "@example.com", "ada@", "a b@example.com", "a@b@c", "a@.com", "a@com.", "a@b..c", "<a@b.c>", "a\n@b.c"],
+)
+def test_what_is_no_address_is_refused(written: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        normal_email(written)
+
+    assert refused.value.extra["errors"][0]["path"] == "/email"
+
+
+@pytest.mark.parametrize("written", ["a" * 65 + "@example.com", "a@" + "b" * 253])
+def test_an_address_beyond_the_standards_length_is_refused(written: str) -> None:
+    with pytest.raises(InvalidInput):
+        normal_email(written)
+
+
+@given(st.text(max_size=40))
+def test_a_normal_address_stays_as_it_is(text: str) -> None:
+    try:
+        normal = normal_email(text)
+    except InvalidInput:
+        return
+
+    assert normal_email(normal) == normal

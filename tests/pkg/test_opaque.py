@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+from cryptography.exceptions import InvalidTag
+
+from bunbase.pkg.opaque import fingerprint, hint, new_secret, open_with, seal_with
+
+
+def test_secrets_are_long_and_stored_only_as_a_hash() -> None:
+    secret = new_secret("sk")
+
+    assert secret.startswith("sk_")
+    assert secret[3:].isalnum()
+    assert len(secret) == 46
+    assert len(fingerprint(secret)) == 32
+    assert fingerprint(secret) != fingerprint(new_secret("sk"))
+    assert hint("sk_abcdefgh") == "sk_abcd…"
+
+
+def test_only_the_secret_opens_what_it_sealed() -> None:
+    sealed = seal_with("one", b"the pair")
+
+    assert open_with("one", sealed) == b"the pair"
+    assert seal_with("one", b"the pair") != sealed
+    with pytest.raises(InvalidTag):
+        open_with("another", sealed)
+    with pytest.raises(InvalidTag):
+        open_with("one", sealed[:-1] + bytes([sealed[-1] ^ 1]))

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bunbase.pkg.secret_files import create_secret_file, replace_secret_file
+
+
+def test_a_secret_file_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    old = os.umask(0)
+
+    try:
+        first, second = create_secret_file(path, "one"), create_secret_file(path, "two")
+    finally:
+        os.umask(old)
+
+    assert (first, second, path.read_text()) == (True, False, "one")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_secret_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    create_secret_file(path, "one")
+
+    replace_secret_file(path, "two")
+
+    assert path.read_text() == "two"
+    assert [one.name for one in tmp_path.iterdir()] == ["key"]

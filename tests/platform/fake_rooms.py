@@ -1,0 +1,39 @@
+"""The rooms that Platform tells of deleted projects, reduced to hearing it."""
+
+from __future__ import annotations
+
+from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions import Functions
+from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.pkg.errors import Unreachable
+from bunbase.pkg.modules import Rooms
+from tests.fakes import FakeKms
+
+
+class Hearing:
+    """`dropped`: the projects it was told to forget."""
+
+    def __init__(self) -> None:
+        self.reachable = True
+        self.dropped: list[str] = []
+
+    async def drop_project(self, project: str) -> None:
+        if not self.reachable:
+            raise Unreachable("This room is down.")
+        self.dropped.append(project)
+
+
+class FakeRooms:
+    def __init__(self) -> None:
+        self.kms = FakeKms(lazy=False)
+        self.tenant_auth, self.bundoc, self.functions = Hearing(), Hearing(), Hearing()
+
+    def rooms(self) -> Rooms:
+        return Rooms(
+            {Kms: self.kms, TenantAuth: self.tenant_auth, Bundoc: self.bundoc, Functions: self.functions},
+        )
+
+    def have_heard(self, project: str) -> bool:
+        hearing = (self.tenant_auth, self.bundoc, self.functions)
+        return project in self.kms.destroyed and all(project in room.dropped for room in hearing)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg.clock import ManualClock
+from bunbase.tenant_auth.jobs import upkeep_jobs
+from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.settings import TenantAuthSettings
+from tests.bunauth.feeds import feed_of
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, claims_of, signed_up
+
+DAY = 86400
+
+
+async def test_a_refresh_token_is_traded_once_and_a_retry_gets_the_same_pair(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    first = await signed_up(tenant_auth)
+
+    twins = await asyncio.gather(*(tenant_auth.refresh(AT_BAKERY, first.refresh_token) for _ in range(8)))
+    clock.advance(9)
+    retried = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+
+    assert len({(one.access_token, one.refresh_token) for one in (*twins, retried)}) == 1
+    assert retried.refresh_token != first.refresh_token
+    assert (twins[0].expires_in, retried.expires_in) == (900, 891)
+
+
+async def test_a_reused_refresh_token_ends_the_session(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
+    first = await signed_up(tenant_auth)
+    session = (await claims_of(tenant_auth, BAKERY, first.access_token, lambda: clock.now().timestamp()))["sid"]
+    second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+    assert await tenant_auth.session_alive(BAKERY, session, 0)
+    clock.advance(10)
+
+    with pytest.raises(TokenReused):
+        await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+
+    assert not await tenant_auth.session_alive(BAKERY, session, 0)
+    with pytest.raises(InvalidToken):
+        await tenant_auth.refresh(AT_BAKERY, second.refresh_token)
+
+
+async def test_refresh_tokens_expire_and_unknown_ones_are_invalid(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    first = await signed_up(tenant_auth)
+    clock.advance(30 * DAY)
+
+    with pytest.raises(TokenExpired):
+        await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+    with pytest.raises(InvalidToken):
+        await tenant_auth.refresh(AT_BAKERY, "urt_unknown")
+
+
+async def test_logout_ends_the_session_and_is_told_within_a_second(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    new = await signed_up(tenant_auth)
+    caller = await as_user(tenant_auth, AT_BAKERY, new.access_token, lambda: clock.now().timestamp())
+    assert caller.user is not None
+
+    async with feed_of(tenant_auth) as feed:
+        assert (await feed.next()).kind is RevokedKind.READY
+        await tenant_auth.logout(caller)
+        told = await feed.next()
+
+    assert told == Revocation(RevokedKind.SESSION, caller.user.session, clock.now().timestamp() + 960)
+    assert not await tenant_auth.session_alive(BAKERY, caller.user.session, 0)
+    with pytest.raises(InvalidToken):
+        await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
+
+
+async def test_what_is_long_over_is_deleted_and_what_lives_stays(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    over = await signed_up(tenant_auth)
+    await tenant_auth.logout(await as_user(tenant_auth, AT_BAKERY, over.access_token, lambda: clock.now().timestamp()))
+    clock.advance(2 * DAY)
+    living = await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
+    refreshed = await tenant_auth.refresh(AT_BAKERY, living.refresh_token)
+    clock.advance(10)
+
+    for job in upkeep_jobs(tenant_auth.stores, TenantAuthSettings(), clock):
+        await job.work()
+
+    db = tenant_auth.stores.db
+    assert await db.value("SELECT count(*) FROM sessions") == 1
+    assert await db.value("SELECT count(*) FROM refresh_tokens") == 2
+    assert await db.value("SELECT count(*) FROM refresh_tokens WHERE sealed_pair IS NOT NULL") == 0
+    assert await db.value("SELECT count(*) FROM revocations") == 0
+    assert (await tenant_auth.refresh(AT_BAKERY, refreshed.refresh_token)).user == living.user
+
+
+async def test_no_token_and_no_password_is_readable_in_the_database(tenant_auth: TenantAuthService) -> None:
+    first = await signed_up(tenant_auth)
+    second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+    db = tenant_auth.stores.db
+
+    stored = await db.value("SELECT string_agg(users::text, '') FROM users") + await db.value(
+        "SELECT string_agg(encode(hash || coalesce(sealed_pair, ''), 'escape'), '') FROM refresh_tokens"
+    )
+
+    for secret in (PASSWORD, first.refresh_token, second.refresh_token, second.access_token):
+        assert secret not in stored

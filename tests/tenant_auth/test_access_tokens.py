@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from bunbase.contracts.bunkms import PublicKey, Signature
+from bunbase.contracts.tenant_auth import User
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.jwt import Verifier
+from bunbase.tenant_auth.access_tokens import Subject, UserTokens
+from bunbase.tenant_auth.service import TenantAuthService
+from tests.fakes import FakeKms
+from tests.tenant_auth.people import BAKERY, claims_of, signed_up
+
+
+async def test_an_access_token_says_what_the_gateway_reads(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
+    new = await signed_up(tenant_auth)
+
+    claims = await claims_of(tenant_auth, BAKERY, new.access_token, lambda: clock.now().timestamp())
+
+    now = int(clock.now().timestamp())
+    assert claims == {
+        "iss": f"http://127.0.0.1:7070/v1/auth/{BAKERY}",
+        "sub": new.user.id,
+        "aud": BAKERY,
+        "iat": now,
+        "exp": now + 900,
+        "jti": claims["jti"],
+        "sid": claims["sid"],
+        "ver": 0,
+        "type": "user",
+        "role": "user",
+        "email": "eve@example.com",
+        "claims": {},
+    }
+
+
+class ReplacedKey(FakeKms):
+    """A BunKMS that signs with another key from its second signature on, while the list of the first is cached."""
+
+    signatures = 0
+
+    async def sign(self, owner: str, message: bytes) -> Signature:
+        self.signatures += 1
+        if self.signatures == 2:
+            self.signing.pop(owner)
+        signed = await super().sign(owner, message)
+        return Signature(self._kid(), signed.signature)
+
+    async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
+        return tuple(PublicKey(self._kid(), key.n, key.e) for key in await super().public_keys(owner))
+
+    def _kid(self) -> str:
+        return "first" if self.signatures < 2 else "second"
+
+
+async def test_a_replaced_signing_key_is_named_in_the_next_token() -> None:
+    now = ManualClock().now()
+    tokens = UserTokens(ReplacedKey(), "http://test", ttl_seconds=900)
+    user = User("usr_eve", "eve@example.com", False, "user", {}, {}, now)
+
+    for kid in ("first", "second"):
+        token, _ = await tokens.sign(BAKERY, Subject(user, 0, "ses_one"), now)
+
+        keys = (await tokens.jwks(BAKERY)).keys
+        assert [key["kid"] for key in keys] == [kid]
+        assert Verifier(keys, now.timestamp).claims(token)["sub"] == user.id
