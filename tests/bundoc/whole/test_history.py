@@ -29,7 +29,7 @@ from tests.bundoc.whole.real_time import in_real_time
 from tests.fakes import FakeKms
 
 WRITER = "tests.bundoc.whole.history_writer"
-SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "6"))
+SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "3"))
 MOST_ACKNOWLEDGED = 3000  # of one round
 
 Written = list[tuple[str, str, str]]

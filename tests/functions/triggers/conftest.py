@@ -16,6 +16,18 @@ from tests.functions.neighbours import neighbours
 from tests.rooms import opened
 
 
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for new triggers, due schedules and jobs every 50 ms: a hundred tests would wait a second for each."""
+    for name in (
+        "jobs.FOLLOW_SECONDS",
+        "jobs.TICK_SECONDS",
+        "triggers.feeds.PAUSE_SECONDS",
+        "triggers.runner.POLL_SECONDS",
+    ):
+        monkeypatch.setattr(f"bunbase.functions.{name}", 0.05)
+
+
 @pytest.fixture
 def settings() -> FunctionsSettings:
     return FunctionsSettings(retry_seconds=0.01)

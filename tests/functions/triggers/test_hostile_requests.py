@@ -94,6 +94,7 @@ async def test_an_impossible_version_is_not_found(http: httpx.AsyncClient, versi
         '{"function": "f", "run_at": "9999-12-31T23:59:59-14:00"}',
         '{"function": "f", "run_at": "0001-01-01T00:00:00+14:00"}',
     ],
+    ids=("deep", "name", "key", "surrogate", "delay", "too late", "too early"),
 )
 async def test_an_impossible_job_is_refused(http: httpx.AsyncClient, body: str) -> None:
     refused(await http.post("/v1/jobs", content=body, headers={"content-type": "application/json"}))
