@@ -108,9 +108,8 @@ async def test_a_job_that_is_put_off_uses_up_no_attempt(functions: FunctionsServ
     [run] = await runs_of(functions, "f", 1)
     assert (run.attempt, run.code) == (1, "http_500")
     await until(lambda: not functions.runner.tasks)
-    assert (
-        await functions.stores.jobs.db.value("SELECT put_off_since FROM jobs") is None
-    )  # it has begun, so the time starts again
+    # the job has begun, so the time for which it may be put off starts again
+    assert await functions.stores.jobs.db.value("SELECT put_off_since FROM jobs") is None
 
 
 async def test_changes_after_one_that_was_given_up_do_not_wait_the_whole_time_again(

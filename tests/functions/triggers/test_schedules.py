@@ -199,9 +199,8 @@ async def test_a_schedule_that_cannot_be_read_harms_no_other(functions: Function
         await functions.scheduler.tick()
     await functions.scheduler.tick()
 
-    assert RunOutcome.OK in outcomes(
-        await runs_of(functions, "good", 25)
-    )  # times that come while a run goes on are skipped
+    # not all 25 are OK: times that come while a run goes on are skipped
+    assert RunOutcome.OK in outcomes(await runs_of(functions, "good", 25))
     await until(lambda: not functions.runner.tasks)
     assert not [job for job in await jobs_of(functions) if job.function == "bad"]
     assert (await functions.runs(MEMBER, "bad", None, None, 20, None)).items == ()

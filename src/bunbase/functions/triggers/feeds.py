@@ -247,7 +247,7 @@ class Feeds:
             return set()
 
     async def _resync(self, project: str, known: Sequence[Subscription], gone: ResyncRequired) -> None:
-        """Let subscriptions whose next change is not in the log go on from the newest, and tell their functions."""
+        """Move subscriptions whose next change is not in the log to the newest, and warn in their functions' logs."""
         first, last = gone.extra["first"], gone.extra["last"]
         for one in known:
             if first <= one.cursor <= last:
