@@ -1,4 +1,4 @@
-"""BunBase as it comes, to be measured."""
+"""BunBase with default settings, as the benchmark measures it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NOTES_SET_UP = {"indexes": [{"name": "owner", "fields": ["owner"]}], "rules": RU
 
 @contextmanager
 def bunbase(home: Path, fast_lane: bool) -> Iterator[Served]:
-    """With the fast lane all work, without it only what shows what the lane is worth."""
+    """Return all work with the fast lane; without it only the work that shows how much the lane gains."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {
@@ -68,7 +68,7 @@ def _open_work(server: httpx.Client) -> dict[str, Requests]:
 
 
 def _user_work(server: httpx.Client, key: str) -> dict[str, Requests]:
-    """As much as this server answers to end users: rules join the routes one by one."""
+    """Return the work of end users that this server supports."""
     server.put("/v1/collections/notes", json=NOTES_SET_UP).raise_for_status()
     with client(str(server.base_url), {"x-bunbase-key": key}) as anybody:
         signed_in = posted(anybody, "/v1/auth/signup", ACCOUNT)

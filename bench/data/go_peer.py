@@ -1,4 +1,4 @@
-"""A small server of our own in Go, built where Go is installed."""
+"""A small server in Go for comparison. It is built if Go is installed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def go_peer(home: Path, binary: Path) -> Iterator[Served]:
 
 
 def built(directory: Path, *command: str) -> bool:
-    """Run a command of Go with `directory` as the place for programs; say whether that went well."""
+    """Run a command of Go that installs programs into `directory`. Return whether it succeeded."""
     if shutil.which("go") is None:
         return False
     environment = {**os.environ, "GOFLAGS": "-buildvcs=false", "GOBIN": str(directory)}

@@ -1,4 +1,4 @@
-"""`bench/run data [seconds a round] [rounds]`: every server in turn, so that all feel the same weather."""
+"""`bench/run data [seconds a round] [rounds]`: measure the servers in turn, so that noise affects all alike."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 def main(seconds: int = 3, rounds: int = 3) -> int:
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        home.chmod(0o755)  # PostgreSQL's own user must get through, or root's run leaves its data outside
+        home.chmod(0o755)  # the user of PostgreSQL needs access; otherwise a run by root would leave its data elsewhere
         servers = _started(home, stack)
         before = _counts(servers)
         done = _measured(servers, seconds, rounds)

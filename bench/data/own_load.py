@@ -1,4 +1,4 @@
-"""A load generator for machines without wrk: an order as JSON on stdin, what load.Measured holds on stdout."""
+"""A load generator for machines without wrk. It reads an order as JSON from stdin and prints a `load.Measured`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 class Connection(asyncio.Protocol):
-    """Sends the next request when an answer is whole; `waits` are the seconds that each took."""
+    """Sends the next request when an answer is complete. `waits`: the seconds that each answer took."""
 
     def __init__(self, requests: list[bytes], start: int) -> None:
         self.requests = itertools.islice(itertools.cycle(requests), start % len(requests), None)

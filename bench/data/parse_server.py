@@ -1,6 +1,7 @@
-"""Parse Server from npm, installed by name for this run alone, on a PostgreSQL of its own on the same core.
+"""Parse Server from npm, installed for this run alone, with a separate PostgreSQL on the same core.
 
-It has no rule that filters: what belongs to a user carries an access list, which is what a rule of `owner` becomes.
+Parse Server has no rules that filter lists. Each document carries an access list instead, which stands for the rule of
+the owner.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ parse.start().then(() => express().use('/parse', parse.app).listen(Number(port),
 
 
 def installed(directory: Path) -> bool:
-    """Install it into `directory`; say whether that went well."""
+    """Install it into `directory`. Return whether that succeeded."""
     if shutil.which("npm") is None:
         return False
     directory.mkdir()
@@ -115,7 +116,7 @@ def _fill(http: httpx.Client, name: str, example: dict[str, Any]) -> list[str]:
 
 
 async def _multiply(database: str, user: str) -> list[str]:
-    """Make of the one note all of them, in SQL: at its own speed Parse Server would take minutes."""
+    """Copy the one note to all others in SQL, because Parse Server itself would take minutes."""
     connection = await asyncpg.connect(database)
     try:
         await connection.execute(MULTIPLY, user)
@@ -128,7 +129,10 @@ async def _multiply(database: str, user: str) -> list[str]:
 
 @contextmanager
 def _postgres(home: Path) -> Iterator[tuple[str, str]]:
-    """Give the address of a new database and the version. On loopback, because Parse Server knows no sockets."""
+    """Return the address of a new database and the version.
+
+    It listens on loopback, because Parse Server cannot connect to a Unix socket.
+    """
     home.mkdir(parents=True)
     account, port = account_for(home), free_port()
     binaries = within_reach(find_binaries(), account, home.parent)

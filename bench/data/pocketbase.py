@@ -1,4 +1,4 @@
-"""PocketBase as it comes, with the same documents, the same index and the same rule."""
+"""PocketBase with default settings, the same documents, the same index and the same rule."""
 
 from __future__ import annotations
 

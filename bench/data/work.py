@@ -1,4 +1,4 @@
-"""What is measured, and the requests that one server gets for it."""
+"""The kinds of work that are measured, and the requests that each sends to one server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BATCH: Final = 500  # writes in one request while a server is filled
 DOCUMENT: Final = {"title": "A document of some 400 bytes", "views": 12345, "draft": False, "text": "lorem ipsum " * 24}
 COUNTER: Final = {"n": 0}
 ACCOUNT: Final = {"email": "bench@example.com", "password": "correct horse battery"}
-WRITER: Final = {**ACCOUNT, "email": "writer@example.com"}  # creates notes, so that the other's stay 1,000
+WRITER: Final = {**ACCOUNT, "email": "writer@example.com"}  # creates notes, so that the measured user keeps 1,000
 
 NAMES: Final = {
     "get": "get one document",
@@ -30,7 +30,7 @@ NAMES: Final = {
 
 @dataclass(frozen=True)
 class Requests:
-    """Every connection sends to the addresses in turn."""
+    """One kind of work. Every connection sends to the addresses in turn."""
 
     method: str
     addresses: list[str]
@@ -40,8 +40,10 @@ class Requests:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server. `work`: by the keys of NAMES, as much as it can do; `counted`: reads the one document that
-    all increment; `notes`: what the report says of it.
+    """A running server.
+
+    `work`: the kinds of work that it supports, by the keys of NAMES. `counted`: reads the document that all increment.
+    `notes`: remarks for the report.
     """
 
     name: str
@@ -52,5 +54,5 @@ class Served:
 
 
 def owner_of(number: int, user: str) -> str:
-    """Spread the notes over the owners; the first is the user who is measured."""
+    """Distribute the notes over the owners. The first owner is the user who is measured."""
     return user if number % OWNERS == 0 else f"owner{number % OWNERS}"

@@ -1,4 +1,4 @@
-"""What is measured: BunBase with a function that says hello, and the same words from bare Bun and from workerd."""
+"""The servers that are measured: BunBase with a function that says hello, bare Bun and workerd with the same text."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ const config :Workerd.Config = (
 
 @dataclass(frozen=True)
 class Served:
-    """`path`, `headers`: of the call that is measured."""
+    """A server. `path` and `headers` belong to the call that is measured."""
 
     name: str
     url: str
@@ -83,7 +83,7 @@ def bare_bun(home: Path) -> Iterator[Served]:
 
 @contextmanager
 def workerd(home: Path) -> Iterator[Served | None]:
-    """None where npm cannot install it."""
+    """Yield a running workerd, or None if npm cannot install it."""
     home.mkdir()
     if not _installed(home):
         yield None

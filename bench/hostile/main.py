@@ -1,7 +1,7 @@
-"""`bench/run hostile [seconds]`: a project under attack, and what another one feels of it.
+"""`bench/run hostile [seconds]`: how much one project notices while another one is under attack.
 
-Four clients send each attack again and again; a fifth reads a document of another project all the while. The server has
-one core, as everywhere here; the clients have the others.
+Four clients send each attack again and again, while a fifth reads a document of another project. The server runs on one
+core, as in all benchmarks here, and the clients on the others.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ JSON = {"content-type": "application/json"}
 
 
 class Felt(msgspec.Struct):
-    """Of one attack. `turn_ms`: the longest turn of the event loop, in its own processor time; `late_ms`: the longest
-    time between two turns, whoever worked meanwhile. `read_ms`: the other project's slowest read.
+    """The effect of one attack.
+
+    `turn_ms`: the longest turn of the event loop, in processor time of its thread. `late_ms`: the longest time between
+    two turns, including work of other threads and processes. `read_ms`: the slowest read of the other project.
     """
 
     name: str

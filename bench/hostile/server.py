@@ -1,7 +1,7 @@
-"""`bunbase dev` with a watch on its event loop: each beat that came late is a line `monotonic ms-of-CPU ms-of-wall`.
+"""`bunbase dev` with a watch on its event loop: each late beat is printed as `monotonic ms-of-CPU ms-of-wall`.
 
-A beat comes every millisecond. What the loop's own thread has worked between two of them is the turn that made it late;
-what passed beyond that, others did: another thread that held the interpreter, or another process that held the core.
+A beat is due every millisecond. The processor time of the loop's thread between two beats is the turn that made the
+second one late. The rest of the time went to another thread that held the interpreter, or to another process.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Many projects on one node: how fast they come to be, what the first read of a cold one costs, what they hold."""
+"""Many projects on one node: how fast they are created, how long the first read takes, how much memory they hold."""
