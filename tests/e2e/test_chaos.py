@@ -34,16 +34,16 @@ SPARE_MB: Final = 64
 MAX_WORKERS: Final = 8
 
 KILLED: Final = {"called: function_crashed", "streamed: function_crashed"}
-"""What a call may meet when its worker is killed; all else is a failure of ours."""
+"""Errors that a call may get when its worker is killed. Any other error is a fault."""
 BROKEN: Final = {"ConnectError", "ReadError", "RemoteProtocolError", "WriteError"}
-"""What a client sees of a server that is killed, or of an answer that is broken off."""
+"""Exceptions of a client whose server is killed, or whose answer is cut off."""
 
 END_LEASES: Final = "UPDATE functions.jobs SET look_at = now() WHERE state = 'running' AND started_at < $1"
 END_FEEDS: Final = "UPDATE functions.feeds SET held_until = now()"
 
 
 class Killer:
-    """Kills something every now and then; `kills` counts what. The server is started again at once."""
+    """Kills a process at random moments and starts a killed server again at once. `kills` counts them by kind."""
 
     def __init__(self, server: Instance) -> None:
         self.server = server
@@ -116,7 +116,7 @@ async def test_kill_9_of_anything_under_load_costs_only_what_was_under_way(serve
 
 
 async def everything_has_run(server: Instance, storm: Storm, last_death: datetime, database_url: str) -> None:
-    """Claim that each acknowledged job and change has run or is a dead letter, and that changes did so in order."""
+    """Assert that each acknowledged job and change has run or is a dead letter, and that changes ran in order."""
     database = await asyncpg.connect(database_url)
     await database.execute(END_FEEDS)
     async with httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as http:
@@ -130,7 +130,7 @@ async def everything_has_run(server: Instance, storm: Storm, last_death: datetim
 
 
 async def left(database: asyncpg.Connection[Any], last_death: datetime) -> str:
-    """Tell what waits. Jobs and feeds of a dead server would be its own for 30 s and 15 s: these leases end now."""
+    """Return how many jobs wait, or an empty text. End the leases of dead servers, which would last for 30 s."""
     await database.execute(END_LEASES, last_death)
     count = await database.fetchval("SELECT count(*) FROM functions.jobs WHERE state <> 'dead'")
     return f"{count} jobs are left" if count else ""
@@ -192,5 +192,5 @@ def held(server: Instance) -> dict[str, int]:
 
 
 def say(what: str) -> None:
-    """For those who run it for longer, with `pytest -s`."""
+    """Print a line for people who run this for longer, with `pytest -s`."""
     sys.stderr.write(f"{what}\n")
