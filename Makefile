@@ -28,7 +28,7 @@ explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, 25
 	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-25} $(BIN)/pytest -m "hypothesis or explore"
 
 soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documents, workers, the zygote, the server, everything
-	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/test_history.py
+	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/whole/test_history.py
 	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
 	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py

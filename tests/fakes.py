@@ -22,10 +22,10 @@ MAX_MACS = 1000
 
 
 class FakeKms:
-    """BunKMS without a database: real AES-GCM and RS256, keys derived from `secret` so that a new one with the same
-    secret opens what an old one wrapped.
+    """BunKMS without a database, with real AES-GCM and RS256.
 
-    `lazy`: owners come into being when first asked for. `reachable = False`: every call ends in Unreachable.
+    Keys are derived from `secret`, so that another FakeKms with the same secret opens what this one has wrapped.
+    `lazy`: an owner is created by its first call. `reachable = False`: every call raises Unreachable.
     `calls`: the names of the methods called so far.
     """
 

@@ -21,7 +21,7 @@ from bunbase.pkg.rpc.tokens import Passport, ServiceTokens
 from bunbase.pkg.serve import listen, serving
 
 SECRET = "a service secret for tests, and for tests only"
-TESTS = "tests"  # the room that calls
+TESTS = "tests"  # the name of the calling room
 TOKENS = ServiceTokens(derived_keys([SECRET], (TESTS, "gateway", *(module.name for module in MODULES)), ()))
 
 ANYONE = Caller(CallerKind.ANONYMOUS, ip="127.0.0.1", agent="tests")
@@ -45,7 +45,7 @@ def member_caller(project: str, role: Role = Role.OWNER, id: str = "usr_ada") ->
 
 
 def to_anyone(_by: Passport, _method: str, _arguments: Mapping[str, Any]) -> None:
-    """Admit every call: contract tests call everything, and `tests/house/test_callers.py` looks at who may."""
+    """Admit every call: contract tests call every method, and `tests/house/test_callers.py` checks who may call it."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Seeds for generated cases: the same ones in every run of the gate, fresh ones in `make explore`."""
+"""Seeds of generated cases: fixed in `make test`, fresh in `make explore`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EXPLORE: Final = "BUNBASE_EXPLORE"  # how many times as many cases to draw, all 
 
 
 def exploring() -> int:
-    """Return the factor of `make explore`, or 0 in the gate."""
+    """Return the factor of `make explore`, or 0 in `make test`."""
     return int(os.environ.get(EXPLORE, "0"))
 
 
@@ -31,9 +31,9 @@ def examples(count: int) -> int:
 
 
 def choose_profile() -> None:
-    """Make hypothesis draw the same examples in every run of the gate, and fresh ones in `make explore`.
+    """Make hypothesis draw the same examples in every `make test`, and fresh ones in `make explore`.
 
-    A slow draw is no fault: how long one takes says how busy the machine is.
+    A slow draw is not a failure, because its duration depends on how busy the machine is.
     """
     unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
     settings.register_profile("gate", unhurried, derandomize=True)

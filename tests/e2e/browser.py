@@ -1,4 +1,4 @@
-"""A real Chromium. Outside of CI a machine may lack it; then what needs it is skipped."""
+"""A real Chromium. Tests that need it are skipped on machines without it, except in CI."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUIET = [
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Return a browser without a profile; each of its contexts has cookies and storage of its own."""
+    """Yield a browser without a profile. Each of its contexts has separate cookies and storage."""
     if not CHROMIUM:
         missing = "Chromium is not installed here; on Debian: apt-get install chromium"
         if os.environ.get("CI"):

@@ -2,8 +2,8 @@
 
     python -m tests.e2e.comebacks <kind> <rounds>
 
-Run as a process of its own: it adopts what is orphaned below it (as the first process of a container does) and, for
-the kinds that say so, never asks for the end of anything, so the dead stay in the process table.
+It runs in a separate process, which adopts orphans below it as the first process of a container does. For some kinds it
+never waits for processes that have ended, so that they stay in the process table.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ BUSY: Final = (
 
 
 class Ground:
-    """An instance and the ways to end it. What is killed is kept in `dead`, so that nobody asks for its end."""
+    """An instance and the ways to end it. Killed processes are kept in `dead`, so that nothing waits for them."""
 
     def __init__(self, instance: Instance, reaps: bool) -> None:
         self.instance = instance
@@ -84,27 +84,27 @@ def together_while_busy(ground: Ground) -> None:
 
 
 def server_and_postmaster_while_busy(ground: Ground) -> None:
-    """PostgreSQL's children live on, one of them in a statement that takes minutes."""
+    """Kill servers and postmasters: PostgreSQL's children live on, one of them in a statement that takes minutes."""
     with busy(ground):
         roots = [process.pid for process in ground.instance.processes.values()]
         ground.kill([*roots, *ground.postmasters()])
 
 
 def server_while_busy(ground: Ground) -> None:
-    """PostgreSQL is told by the kernel, ends its sessions, and writes a checkpoint while the next start looks."""
+    """Kill the servers alone: PostgreSQL ends its sessions and writes a checkpoint while the next server starts."""
     with busy(ground):
         ground.kill([process.pid for process in ground.instance.processes.values()])
 
 
 def anything(ground: Ground) -> None:
-    """Half of all processes at random, the servers among them."""
+    """Kill the servers and half of all processes, chosen at random."""
     pids = ground.everything()
     roots = [process.pid for process in ground.instance.processes.values()]
     ground.kill([*random.sample(pids, len(pids) // 2), *roots])
 
 
 def while_starting(ground: Ground) -> None:
-    """Twice: a start that is itself killed, somewhere on its way."""
+    """Kill two starts as well, each at a random moment."""
     ground.kill(ground.everything())
     for _ in range(2):
         ground.instance.spawn_all()
@@ -113,7 +113,7 @@ def while_starting(ground: Ground) -> None:
 
 
 def first_start(ground: Ground) -> None:
-    """On a new data directory, killed while `initdb` works."""
+    """Kill the first start on a new data directory while `initdb` works."""
     ground.kill(ground.everything())
     data = ground.instance.home / "data"
     poll(lambda: not kill_below(data), 20)
@@ -124,7 +124,7 @@ def first_start(ground: Ground) -> None:
 
 
 def kill_below(path: Path) -> list[int]:
-    """Kill all that works in a directory; give what there was."""
+    """Kill every process whose working directory lies below `path`. Return the ids."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError):

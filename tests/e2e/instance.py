@@ -1,4 +1,4 @@
-"""A real BunBase in processes of its own: all rooms in one (`bunbase dev`), or several that serve each other."""
+"""A real BunBase: all rooms in one process (`bunbase dev`), or in several that call each other."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SEVERAL = {
 
 
 def poll(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
-    """Return the first true answer. Raises AssertionError when there is none in time."""
+    """Return the first true answer. Raises: AssertionError if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()
@@ -103,7 +103,7 @@ class Instance:
         return self
 
     def spawn_all(self) -> None:
-        for name in self.commands:  # in any order: who needs another room at once waits for it
+        for name in self.commands:  # in any order: a process that needs another room waits for it
             self._spawn(name)
 
     def serve(self) -> None:
@@ -116,14 +116,14 @@ class Instance:
         self.commands = {"serve": (["serve"], self.commands["dev"][1] | own)}
 
     def stop(self) -> None:
-        """Ask every process to stop, in reverse, and see that it does."""
+        """Ask every process to stop, the last one first, and check that it does."""
         for name in reversed(list(self.processes)):
             process = self.processes.pop(name)
             process.send_signal(signal.SIGTERM)
             assert process.wait(STOP_SECONDS) == 0, self.log(name)
 
     def kill(self) -> list[int]:
-        """End every process with kill -9; give the ids of all that they had started."""
+        """Kill every process with SIGKILL. Return the ids of all processes below them."""
         below = [pid for process in self.processes.values() for pid in descendants(process.pid)]
         for process in self.processes.values():
             process.kill()
@@ -154,7 +154,7 @@ class Instance:
         }
 
     def bunbase(self, *args: str, cwd: Path | None = None, code: int = 0) -> str:
-        """Run the `bunbase` command; give its standard output."""
+        """Run the `bunbase` command. Return its standard output."""
         done = subprocess.run(
             [BUNBASE, *args],
             cwd=cwd or self.home,
@@ -221,7 +221,10 @@ class Instance:
 
 
 def _trust(rooms: tuple[str, ...], strict: bool) -> dict[str, str]:
-    """Return a process one secret of the whole installation, or only what its own rooms need to prove themselves."""
+    """Return the settings by which rooms trust each other.
+
+    They are one secret for the whole installation, or if `strict` the secrets of this process's rooms alone.
+    """
     if not strict:
         return {"BUNBASE_HOUSE__SERVICE_SECRET": SECRET}
     secrets = {room: room_secret(SECRET, room) for room in CALLING_ROOMS}

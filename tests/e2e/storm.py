@@ -1,6 +1,6 @@
 """Mixed load on one project over HTTP: calls, streams, jobs, changes of documents, deployments, rollbacks, variables.
 
-It goes on while processes are killed around it and keeps what it was told: what was acknowledged, what went wrong.
+It continues while processes are killed, and records which writes were acknowledged and which requests failed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bunbase.pkg.ids import new_id
 ACCOUNT: Final = {"email": "ada@example.com", "password": "correct horse battery"}
 WAIT_SECONDS: Final = 4.0  # functions.wait_seconds of the server
 TIMEOUT_MS: Final = 4_000  # of each function
-PATIENCE_SECONDS: Final = 15.0  # waiting and running, and a machine with much to do: whatever takes longer hangs
+PATIENCE_SECONDS: Final = 15.0  # for waiting and running on a busy machine: a request that takes longer hangs
 WRITES_PER_DOCUMENT: Final = 5
 
 CALLED: Final = "async (req, ctx) => { await Bun.sleep(3); return [ctx.function.version, ctx.env.STORM ?? null] }"
@@ -36,8 +36,11 @@ SEEN: Final = """async (req, ctx) => {
 
 
 class Storm:
-    """`errors`: by code or by the exception's name. `jobs`: acknowledged, their ids by payload. `changes`: acknowledged
-    (document, revision). `hung`: what no answer came to in time; `odd`: answers that no server of ours may give.
+    """The load, and its record.
+
+    `errors`: how often each error occurred, by its code or the name of the exception. `jobs`: the ids of acknowledged
+    jobs by payload. `changes`: acknowledged writes as (document, revision). `hung`: requests that got no answer in
+    time. `odd`: answers that the server must never give.
     """
 
     def __init__(self, url: str) -> None:

@@ -1,4 +1,4 @@
-"""Backups, clones and files of documents, with the command, against real processes."""
+"""Backups, clones, exports and imports, made by the command against real processes."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def test_a_backup_is_made_verified_restored_and_deleted(instance: Instance, shop
     instance.bunbase("backup", "verify", made["id"], "--project", shop.project, code=1)
 
 
-def test_a_restore_is_not_begun_without_saying_that_it_is_meant(instance: Instance, shop: Shop) -> None:
+def test_a_restore_needs_a_confirmation(instance: Instance, shop: Shop) -> None:
     instance.bunbase("backup", "restore", "bkp_x", "--project", shop.project, code=2)
     instance.bunbase("backup", "restore", "bkp_x", "--yes", "--project", shop.project, code=1)
 
 
-def test_a_clone_holds_the_same_documents_in_a_project_of_its_own(instance: Instance, shop: Shop) -> None:
+def test_a_clone_is_a_separate_project_with_the_same_documents(instance: Instance, shop: Shop) -> None:
     before = len(instance.bunbase_json("backup", "list", "--project", shop.project)["items"])
 
     clone = instance.bunbase_json("backup", "clone", "Preview", "--project", shop.project)
@@ -99,7 +99,7 @@ def test_documents_go_to_a_file_and_into_another_project(instance: Instance, sho
     instance.bunbase("data", "export", str(plain), "--project", shop.project, code=2)  # it would be overwritten
 
 
-def test_an_export_that_broke_off_goes_on_where_it_ends(instance: Instance, shop: Shop, tmp_path: Path) -> None:
+def test_an_export_that_was_cut_off_can_be_resumed(instance: Instance, shop: Shop, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.ndjson", tmp_path / "broken.ndjson"
     instance.bunbase("data", "export", str(whole), "--project", shop.project)
     broken.write_bytes(whole.read_bytes()[:20_000])

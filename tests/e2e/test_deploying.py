@@ -1,4 +1,4 @@
-"""Deploying while others call: in one process, and with the front door and the functions in two."""
+"""Deploy while others call, with all rooms in one process and with the gateway and Functions in two."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CODE = "module.exports.default = async () => { await Bun.sleep(3); return new Re
 
 
 class Callers:
-    """Threads that call a function one time after another, and keep what was not as it should be."""
+    """Threads that call a function again and again and record unexpected answers."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url
@@ -69,7 +69,7 @@ def test_twenty_deploys_under_load_fail_no_request(instance: Instance) -> None:
     with Callers(instance.url, secret) as callers:
         for number in range(2, DEPLOYS + 2):
             deploy(number)
-            if number % 5 == 0:  # the others follow each other at once
+            if number % 5 == 0:  # the others follow without a pause
                 poll(partial(callers.seen.__contains__, f"version {number}"))
         poll(lambda: f"version {DEPLOYS + 1}" in callers.seen)
 

@@ -1,4 +1,4 @@
-"""A page that a hostile function answers, in Chromium, against what else lies on its host and on other projects'."""
+"""Pages of a hostile function in Chromium: they attack other pages of their host and pages of other projects."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ATTACKS = (PAGES / "attacks.js").read_text()
 HOSTILE = (PAGES / "hostile.cjs").read_bytes()
 PLAIN = b"module.exports.default = (r) => Response.json({ url: r.url, cookie: r.headers.get('cookie') })"
 
-# Pages and routes of BunBase's own. Whatever it serves besides (a console, consent, sign-in pages) joins here.
+# Pages and routes of BunBase itself. Add every new page here (a console, consent, sign-in).
 VICTIMS = ("/api/auth/me", "/api/health", "/api/openapi.json", "/v1/auth/me", "/v1/data/papers")
-# Routes that take a sign-in or an account; a form of a page must get nothing from these.
+# Routes that sign in or register; a form on a hostile page must get nothing from them.
 FORMS = ("/api/auth/login", "/api/auth/register", "/v1/auth/login", "/v1/auth/signup", "/rpc")
 TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
@@ -59,7 +59,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def town(browser: Browser) -> Iterator[Town]:
-    """Return an instance with two projects; the browser comes first, for where there is none nothing is started."""
+    """Yield an instance with two projects. It asks for the browser first: without one, no instance is started."""
     home = Path(tempfile.mkdtemp(prefix="bb-pages-", dir="/tmp"))
     home.chmod(0o755)
     instance = Instance("one", home)
@@ -89,7 +89,7 @@ def _project(instance: Instance, name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def context(browser: Browser, town: Town) -> Iterator[BrowserContext]:
-    """Return a browser whose owner is signed in to a console: a cookie and a storage on the shared host."""
+    """Yield a browser that is signed in to a console by a cookie and by storage on the shared host."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE_SECONDS * 1000)
     context.add_cookies(
@@ -125,9 +125,7 @@ def victims_of(town: Town) -> list[str]:
 
 
 @pytest.mark.parametrize("own_host", [False, True], ids=["shared host", "own host"])
-def test_a_hostile_page_gets_at_nothing_that_is_not_its_own(
-    context: BrowserContext, town: Town, own_host: bool
-) -> None:
+def test_a_hostile_page_reaches_nothing_of_others(context: BrowserContext, town: Town, own_host: bool) -> None:
     """Security 7: fetch with credentials, iframe, window.open, service worker, storage, cookie tossing."""
     at = town.own if own_host else town.shared
     page = context.new_page()
@@ -135,7 +133,7 @@ def test_a_hostile_page_gets_at_nothing_that_is_not_its_own(
 
     got = page.evaluate(ATTACKS, {"victims": victims_of(town), "worker": at("hostile/sw.js", town.hostile)})
 
-    # without credentials anybody may read these, from any website: what is public, and that somebody is not signed in
+    # any website may read these without credentials: public answers, and refusals of anonymous callers
     read = {name: text for name, text in got.items() if name.startswith("fetch ")}
     assert {name: text for name, text in got.items() if name not in read} == {}
     for name, text in read.items():
@@ -145,10 +143,10 @@ def test_a_hostile_page_gets_at_nothing_that_is_not_its_own(
 
 
 @pytest.mark.parametrize("own_host", [False, True], ids=["shared host", "own host"])
-def test_a_page_of_ours_that_opens_or_frames_it_is_out_of_its_reach(
+def test_a_page_of_bunbase_that_opens_or_frames_a_hostile_one_is_out_of_its_reach(
     context: BrowserContext, town: Town, own_host: bool
 ) -> None:
-    """Security 7: opener and top."""
+    """Security 7: `opener` and `top` lead nowhere."""
     address = (town.own if own_host else town.shared)("hostile", town.hostile)
     ours = context.new_page()
     ours.goto(f"{town.url}/api/health")
@@ -179,7 +177,7 @@ def test_a_page_of_ours_that_opens_or_frames_it_is_out_of_its_reach(
 
 
 @pytest.mark.parametrize("own_host", [False, True], ids=["shared host", "own host"])
-def test_a_form_of_it_signs_nobody_in(context: BrowserContext, town: Town, own_host: bool) -> None:
+def test_a_form_on_a_hostile_page_signs_nobody_in(context: BrowserContext, town: Town, own_host: bool) -> None:
     """Security 7: forms are sent across origins, with cookies if they are not SameSite."""
     page = context.new_page()
     page.goto((town.own if own_host else town.shared)("hostile", town.hostile))
@@ -196,7 +194,7 @@ def test_a_form_of_it_signs_nobody_in(context: BrowserContext, town: Town, own_h
     ours_is_untouched(context, town)
 
 
-# Sends each form, into a frame of its own; what it sends is JSON where plain text can be.
+# Sends each form into a separate frame; its text is JSON if the form is sent as plain text.
 SUBMIT = """([addresses, types]) => {
     for (const address of addresses) for (const type of types) {
         const frame = Object.assign(document.createElement("iframe"), { name: `${address} ${type}` });
@@ -213,8 +211,10 @@ SUBMIT = """([addresses, types]) => {
 
 
 @pytest.mark.parametrize("own_host", [False, True], ids=["shared host", "own host"])
-def test_what_it_is_told_and_what_it_says_stays_with_it(context: BrowserContext, town: Town, own_host: bool) -> None:
-    """Security 6 and 7: no cookie of ours arrives, none leaves, and no header reaches beyond the answer."""
+def test_cookies_and_headers_of_a_hostile_function_have_no_effect_elsewhere(
+    context: BrowserContext, town: Town, own_host: bool
+) -> None:
+    """Security 6 and 7: it sees and sets no cookie of BunBase, and its headers affect its own answer alone."""
     at = town.own if own_host else town.shared
     page = context.new_page()
     answer = page.goto(at("hostile", town.hostile))
@@ -240,8 +240,8 @@ def test_what_it_is_told_and_what_it_says_stays_with_it(context: BrowserContext,
     ours_is_untouched(context, town)
 
 
-def test_a_page_on_a_host_of_its_own_is_a_page_like_any_other(context: BrowserContext, town: Town) -> None:
-    """functions.host: storage, cookies and a service worker of the project's own origin work."""
+def test_a_page_on_a_host_of_its_project_works_like_any_other(context: BrowserContext, town: Town) -> None:
+    """With functions.host, storage, cookies and service workers of the project's own origin work."""
     page = context.new_page()
     page.goto(town.own("hostile", town.hostile))
 
@@ -256,7 +256,7 @@ def test_a_page_on_a_host_of_its_own_is_a_page_like_any_other(context: BrowserCo
 
 
 def test_on_a_shared_host_a_page_has_no_storage(context: BrowserContext, town: Town) -> None:
-    """The price of the sandbox, as docs/functions.md says."""
+    """The sandbox costs this; docs/functions.md describes it."""
     page = context.new_page()
     page.goto(town.shared("hostile", town.hostile))
 

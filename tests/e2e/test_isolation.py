@@ -1,4 +1,4 @@
-"""One project can never see, change or even name another's data, through any route there is."""
+"""A project can never see or change the data of another one, through any route."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Project:
 
 @dataclass(frozen=True)
 class Try:
-    """A request that must not reach the other project. `allowed`: statuses that show nothing and change nothing there.
+    """A request that must not reach the other project.
+
+    `allowed`: statuses of answers that show nothing of the other project and change nothing in it.
 
     `as_who`: "key" (the stranger's own project key), "developer" (the stranger's own account).
     """
@@ -66,7 +68,7 @@ def projects(instance: Instance) -> tuple[Project, Project]:
 
 
 def tries(owner: Project) -> list[Try]:
-    """Every route that serves a project, tried by somebody from another."""
+    """Return a request to each route that serves a project, made by somebody from another project."""
     found = []
     for ref in (owner.id, owner.slug):
         at = f"/api/projects/{ref}"
@@ -205,7 +207,7 @@ def tries(owner: Project) -> list[Try]:
 
 
 def managing_users(owner: Project) -> list[tuple[str, str, str, Any]]:
-    """What a server does with one user: method, route, path and body."""
+    """Return the requests by which a server manages one user, as method, route, path and body."""
     route, at = "/v1/auth/users/{user_id}", f"/v1/auth/users/{owner.user_id}"
     return [
         ("GET", route, at, None),
@@ -342,7 +344,7 @@ OWNED = {
 
 
 def _everything(instance: Instance, owner: Project) -> dict[str, Any]:
-    """Give what the owner sees of the project."""
+    """Return everything that the owner sees of the project."""
 
     def get(path: str, headers: dict[str, str]) -> httpx.Response:
         return instance.http.get(path, headers=headers).raise_for_status()
@@ -367,7 +369,7 @@ def _everything(instance: Instance, owner: Project) -> dict[str, Any]:
 
 
 def _project(instance: Instance, name: str) -> Project:
-    """Register a developer and fill a project; only the owner's holds markers."""
+    """Register a developer and fill a project. Only the owner's project holds the marker."""
     note = MARKER if name == "owner" else "nothing"
     http = instance.http
 

@@ -1,4 +1,4 @@
-"""Login → deploy → invoke, and all that a newcomer does on the first day, in both topologies."""
+"""The first day of a newcomer in both topologies: sign in, deploy, invoke and more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EMAIL = "ada@example.com"
 
 @pytest.fixture(scope="module")
 def app(instance: Instance) -> Path:
-    """Return the folder of an application that is registered, created and deployed."""
+    """Register, create a project and deploy a function. Return the folder of the application."""
     instance.bunbase("register", "--email", EMAIL)
     folder = instance.home / "shop"
     instance.bunbase("init", str(folder))
@@ -35,7 +35,7 @@ def keys(instance: Instance, app: Path) -> dict[str, str]:
 
 
 def begin_collection(instance: Instance, name: str, secret: dict[str, str]) -> None:
-    """In production a collection is there before its first document; in dev this does no harm."""
+    """Create the collection: production requires it before the first document, dev mode allows it."""
     instance.http.put(f"/v1/collections/{name}", json={"indexes": []}, headers=secret).raise_for_status()
 
 
@@ -89,7 +89,7 @@ def test_end_users_sign_up_and_in(instance: Instance, keys: dict[str, str]) -> N
     poll(lambda: instance.http.get("/v1/auth/me", headers=public | token).status_code == 401, 1.0)
 
 
-def test_what_a_server_changes_of_a_user_counts_within_a_second(instance: Instance, keys: dict[str, str]) -> None:
+def test_changes_of_a_user_by_a_server_take_effect_within_a_second(instance: Instance, keys: dict[str, str]) -> None:
     http, (secret, public) = instance.http, ({"X-Bunbase-Key": keys[kind]} for kind in ("secret", "publishable"))
     account = {"email": "bob@example.com", "password": "apples and pears"}
     user = http.post("/v1/auth/users", json=account, headers=secret).raise_for_status().json()
@@ -179,7 +179,7 @@ def test_documents_are_written_read_patched_listed_and_deleted(instance: Instanc
     assert instance.http.get(path, headers=secret).json()["code"] == "document_not_found"
 
 
-def test_queries_use_the_index_that_they_are_told_to_ask_for(instance: Instance, keys: dict[str, str]) -> None:
+def test_queries_use_the_index_that_was_made_for_them(instance: Instance, keys: dict[str, str]) -> None:
     secret = {"X-Bunbase-Key": keys["secret"]}
     begin_collection(instance, "orders", secret)
     for n in range(5):
@@ -198,7 +198,7 @@ def test_queries_use_the_index_that_they_are_told_to_ask_for(instance: Instance,
     assert {group["status"]: group["total"] for group in groups} == {"done": 6, "open": 4}
 
 
-def test_commits_are_all_or_nothing_and_changes_tell_of_them(instance: Instance, keys: dict[str, str]) -> None:
+def test_commits_are_all_or_nothing_and_stand_in_the_change_log(instance: Instance, keys: dict[str, str]) -> None:
     secret = {"X-Bunbase-Key": keys["secret"]}
     begin_collection(instance, "accounts", secret)
     both = [
@@ -236,7 +236,7 @@ def test_a_variable_is_seen_by_the_next_call(instance: Instance, app: Path) -> N
 
 
 def test_a_balancer_may_probe_readiness_as_often_as_it_likes(instance: Instance) -> None:
-    """Newcomer F1, security 13: in five processes, accounts and functions need each other."""
+    """Newcomer F1, security 13: of the five processes, accounts and functions need each other."""
     probe_like_a_balancer(instance)
 
 

@@ -1,7 +1,7 @@
-"""Installations that each version really wrote (`installations/write.py`) open in this one, and hold all they held.
+"""This version opens the data that each earlier version wrote (`installations/write.py`) and finds all of it.
 
-Each holds accounts, projects, keys, end users, sessions, documents with indexes, schema and rules, a backup, functions
-with versions, variables, a schedule, jobs, runs and logs: in PostgreSQL and in encrypted files.
+The data are accounts, projects, keys, end users, sessions, documents with indexes, schema and rules, a backup,
+functions with versions, variables, a schedule, jobs, runs and logs. They lie in PostgreSQL and in encrypted files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def kept(version: str) -> Kept:
 
 @pytest.fixture(scope="module")
 def opened(version: str, home: Path, postgres: str) -> Iterator[Instance]:
-    """Run this version on a copy of what the other one wrote."""
+    """Run this version on a copy of the kept data."""
     folder = home / version
     shutil.copytree(INSTALLATIONS / version / FOLDER, folder / "data", copy_function=_copy_secret)
     database_url = new_database(postgres)
@@ -54,7 +54,7 @@ def opened(version: str, home: Path, postgres: str) -> Iterator[Instance]:
 
 @pytest.fixture(scope="module")
 def first_answers(opened: Instance, kept: Kept) -> dict[str, Any]:
-    """Ask everything before any other test changes something."""
+    """Ask all questions before another test changes anything."""
     return answers(opened.http, kept.access)
 
 
@@ -158,7 +158,7 @@ def test_this_version_has_an_installation() -> None:
     assert __version__ in VERSIONS
 
 
-def test_every_route_that_reads_is_asked() -> None:
+def test_every_route_that_reads_is_in_the_questions() -> None:
     document = msgspec.json.decode(openapi_document())
     served = {path for path, methods in document["paths"].items() if "get" in methods}
 

@@ -15,13 +15,13 @@ from tests.e2e.instance import BUNBASE, Instance, alive, descendants, poll
 
 WRITERS = 64
 WRITES = 1000
-KILL_AFTER = 200  # acknowledged writes, so that the kill comes amid the storm
+KILL_AFTER = 200  # acknowledged writes, so that others are under way at the kill
 
 ENDLESS = "export default () => { for (;;) {} };\n"
 
 
 def a_project(dev: Instance) -> tuple[Path, dict[str, str]]:
-    """Register, make a project with a folder; give the folder and the headers of its secret key."""
+    """Register and create a project. Return its folder and the headers of its secret key."""
     dev.bunbase("register", "--email", "ada@example.com")
     folder = dev.home / "app"
     dev.bunbase("init", str(folder))
@@ -89,7 +89,7 @@ def test_kill_9_leaves_no_process_behind_not_even_an_endless_function(dev: Insta
     assert dev.http.get("/v1/data/none", headers=secret).json()["items"] == []
 
 
-def test_kill_9_amid_a_thousand_inserts_loses_nothing_that_was_answered(dev: Instance) -> None:
+def test_kill_9_during_a_thousand_inserts_loses_no_acknowledged_document(dev: Instance) -> None:
     dev.start()
     _, secret = a_project(dev)
 
@@ -176,7 +176,7 @@ def _run(dev: Instance, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 async def _storm(dev: Instance, secret: dict[str, str]) -> set[str]:
-    """Insert from many connections, kill the server amid it; give the ids whose insert was answered 201."""
+    """Insert from many connections and kill the server meanwhile. Return the ids that were answered with 201."""
     answered: set[str] = set()
     numbers = iter(range(WRITES))
 

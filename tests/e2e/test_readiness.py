@@ -1,4 +1,4 @@
-"""Two processes that need each other, as the guide to production has it."""
+"""Two processes that need each other, set up as docs/production.md describes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.e2e.probing import probe_like_a_balancer
 
 
 def test_two_processes_that_need_each_other_are_probed(home: Path, postgres: str) -> None:
-    """Newcomer F1: one GET /api/ready took both down, and only stopping them ended it."""
+    """Newcomer F1: one GET /api/ready overloaded both processes until they were stopped."""
     instance = Instance("two", home, new_database(postgres))
     try:
         instance.start()

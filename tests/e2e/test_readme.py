@@ -1,4 +1,4 @@
-"""The tour in the README is executed as it stands there."""
+"""The tour in README.md is executed word for word."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ from tests.e2e.instance import STOP_SECONDS, Instance, poll
 def test_bundoc_on_an_empty_directory_does_not_start(
     home: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was ready, answered 404 for documents that exist, and took writes from revision 1."""
+    """It used to be ready, answer 404 for existing documents, and accept writes from revision 1."""
     monkeypatch.setitem(instances.SEVERAL, "keys", {"data": ("bundoc",), "bunkms": ("bunkms",)})
     instance = Instance("keys", home, new_database(postgres))
     try:
-        instance.spawn_all()  # bundoc first: it waits for the room that knows its directory
+        instance.spawn_all()  # bundoc comes first and waits for the room that knows its directory
         poll(lambda: '"ready"' in instance.log("data"), STOP_SECONDS * 2, "bundoc is ready")
 
         args, environment = instance.commands["data"]

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from bunbase.functions.module import MODULE
+from bunbase.functions.sandbox import switch
+from bunbase.functions.sandbox.layers import ConfineWith, Layers, find_bubblewrap, layers_here
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
 from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
+
+
+@pytest.fixture(scope="session", autouse=True)
+def layers_tried_once() -> Iterator[None]:
+    """Let each opening of Functions know what confines it here: trying takes a process and a tenth of a second."""
+
+    @cache
+    def tried(runtime: Path, wanted: ConfineWith, _bubblewrap: str) -> Layers:
+        return layers_here(runtime, wanted)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(switch, "layers_here", lambda *asked: tried(*asked, find_bubblewrap(os.environ)))
+        yield
 
 
 @pytest.fixture
@@ -28,7 +45,7 @@ def here(tmp_path: Path, database_url: str) -> Site:
 
 @pytest.fixture
 def settings() -> FunctionsSettings:
-    """A test file that needs others overrides this."""
+    """The default settings. A test file that needs other settings overrides this fixture."""
     return FunctionsSettings()
 
 

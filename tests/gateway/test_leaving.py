@@ -29,7 +29,7 @@ SOON = 5.0  # a query that nobody stops would run for a minute
 async def test_a_client_that_hangs_up_ends_its_query(tmp_path: Path, fast_lane: bool, line: str, body: bytes) -> None:
     async with served(tmp_path, GatewaySettings(fast_lane=fast_lane)) as door:
         await door.warm()
-        file = await made_endless(door.service.engine, BAKERY, "posts")
+        file = await made_endless(door.service.documents.engine, BAKERY, "posts")
         async with door.connected() as connection:
             connection.send(request(line, KEY, "content-type: application/json", body=body))
             await eventually(lambda: file.users == 1)
@@ -45,6 +45,6 @@ async def test_a_client_that_hangs_up_does_not_keep_a_place_among_those_who_wait
         await door.warm()
         async with door.connected() as connection:
             connection.send(request("GET /v1/changes?since=1&wait_seconds=30", KEY))
-            await eventually(lambda: door.service.engine.waiters.count == 1)
+            await eventually(lambda: door.service.documents.engine.waiters.count == 1)
 
-        await eventually(lambda: door.service.engine.waiters.count == 0, SOON)
+        await eventually(lambda: door.service.documents.engine.waiters.count == 0, SOON)

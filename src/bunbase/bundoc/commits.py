@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.bundoc.documents import check_collection, check_id, document_at, fields_at, new_document
 from bunbase.bundoc.update.parse import has_operators, parse_update
-from bunbase.bundoc.writes import Check, Create, Delete, Patch, Put, Step, Update, Write
+from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Patch, Put, Update, Write
 from bunbase.contracts.bundoc import Precondition
 from bunbase.pkg import effort
 from bunbase.pkg.errors import InvalidInput, Malformed, Problem, TooLarge
@@ -38,7 +38,7 @@ class SentCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 read_commit: Final = msgspec.json.Decoder(SentCommit).decode
 
 
-def steps_of(sent: bytes) -> tuple[Step, ...]:
+def steps_of(sent: bytes) -> tuple[CommitStep, ...]:
     """Return the steps of a commit.
 
     Raises: Malformed, TooLarge, InvalidInput; the Problem of one write carries its number as `write`.
@@ -69,11 +69,11 @@ def _read(sent: bytes) -> SentCommit:
         raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
 
 
-def _steps(sent: list[SentWrite]) -> Iterator[Step]:
+def _steps(sent: list[SentWrite]) -> Iterator[CommitStep]:
     for number, one in enumerate(sent):
         try:
             check_collection(one.collection)
-            yield Step(one.collection, _write(one))
+            yield CommitStep(one.collection, _write(one))
         except Problem as problem:
             problem.extra["write"] = number
             raise

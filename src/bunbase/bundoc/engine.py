@@ -10,7 +10,7 @@ import msgspec
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.search import Found, Search
-from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.bundoc.writes import CommitStep, Committed, Guard, Write
 from bunbase.contracts.bundoc import Changes, KeyState
 from bunbase.contracts.collections import Collection, CollectionSpec
 
@@ -57,7 +57,7 @@ class Engine(Protocol):
         """
         ...
 
-    async def commit(self, project: str, steps: tuple[Step, ...], depth: int = 0) -> Committed:
+    async def commit(self, project: str, steps: tuple[CommitStep, ...], depth: int = 0) -> Committed:
         """Do all steps in their order, or none of them.
 
         Raises: as `write`; the Problem of a step carries the number of this step as `write`.

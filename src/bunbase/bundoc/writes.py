@@ -107,7 +107,7 @@ class Guard(Protocol):
         ...
 
 
-class Step(msgspec.Struct, frozen=True):
+class CommitStep(msgspec.Struct, frozen=True):
     """One write of a commit. `guard`: None allows everything."""
 
     collection: str

@@ -12,7 +12,7 @@ END_USER_PASSWORD: Final = "apples and pears"
 
 Who = Literal["developer", "secret", "user", "nobody"]
 
-# GET routes whose answers are not kept, and why
+# GET routes whose answers are not kept, each with the reason
 NOT_KEPT: Final = {
     "/api/health": "about the process",
     "/api/ready": "about the process",
@@ -20,16 +20,16 @@ NOT_KEPT: Final = {
     "/.well-known/openid-configuration": "made from settings",
     "/api/projects/{project}/backups/jobs/{job}": "kept in memory only",
 }
-# routes whose answers are numbers that grow with use and end with their days: they are asked, and not compared
+# routes with counts that grow with use and are deleted with time: their answers are not compared
 COUNTED: Final = ("/api/projects/{project}/functions/{name}/stats", "/api/projects/{project}/usage")
 # fields whose values change with time or with use, or that `running.STILL_AHEAD` changes
 PASSING: Final = {"last_used_at", "next_at", "due_at", "expires_at"}
 
 
 class Access(msgspec.Struct, frozen=True):
-    """Everything a person wrote down who used the installation.
+    """The credentials and ids that a user of the installation has written down.
 
-    `refresh_token`, `user_refresh_token`: of the sessions of the developer and of the end user that were open.
+    `refresh_token` belongs to an open session of the developer, `user_refresh_token` to one of the end user.
     """
 
     email: str
@@ -57,7 +57,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """The file `expected.json`: the credentials, and what each request was answered when the data was written."""
+    """The file `expected.json`: the credentials, and the answer to each request when the data was written."""
 
     access: Access
     answers: dict[str, Any]
@@ -129,7 +129,7 @@ def _searches(at: str) -> list[Question]:
 
 
 def answers(http: httpx.Client, access: Access) -> dict[str, Any]:
-    """Sign in and ask every question. Raises AssertionError if one is refused."""
+    """Sign in and send every question. Return the answers. Raises: AssertionError if one is refused."""
     who = signed_in(http, access)
     found: dict[str, Any] = {}
     for one in questions(access):
@@ -149,7 +149,7 @@ def _read(reply: httpx.Response) -> Any:
 
 
 def signed_in(http: httpx.Client, access: Access) -> dict[Who, dict[str, str]]:
-    """Sign in with passwords; return the headers of each kind of caller."""
+    """Sign in with passwords. Return the headers of each kind of caller."""
     public = {"X-Bunbase-Key": access.publishable_key}
     developer = {"email": access.email, "password": PASSWORD}
     user = {"email": access.user_email, "password": END_USER_PASSWORD}
@@ -164,7 +164,7 @@ def signed_in(http: httpx.Client, access: Access) -> dict[Who, dict[str, str]]:
 
 
 def missing(expected: Any, answer: Any, path: str = "") -> list[str]:
-    """Name each expected value that the answer does not hold. The answer may hold more: fields, and items of lists."""
+    """Return the paths of expected values that the answer lacks. It may have more fields, and more items in lists."""
     match expected:
         case dict():
             if not isinstance(answer, dict):

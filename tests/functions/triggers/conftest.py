@@ -1,4 +1,4 @@
-"""Functions with real documents beside them, and runs that are retried at once."""
+"""Functions with a real Bundoc, and jobs that are retried at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
 from tests.functions.neighbours import neighbours
 from tests.rooms import opened
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for new triggers, due schedules and jobs every 50 ms: a hundred tests would wait a second for each."""
+    for name in (
+        "jobs.FOLLOW_SECONDS",
+        "jobs.TICK_SECONDS",
+        "triggers.feeds.PAUSE_SECONDS",
+        "triggers.runner.POLL_SECONDS",
+    ):
+        monkeypatch.setattr(f"bunbase.functions.{name}", 0.05)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from bunbase.bundoc.sqlite_engine.slow_queries import watched
 from bunbase.bundoc.sqlite_engine.transaction import Task
 from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
 from bunbase.bundoc.sqlite_engine.writer import Writer
-from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.bundoc.writes import CommitStep, Committed, Guard, Write
 from bunbase.contracts.bundoc import BundocBusy, Changes, KeyState
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.collections import Collection, CollectionSpec
@@ -87,12 +87,12 @@ class SqliteEngine:
         self, project: str, collection: str, write: Write, guard: Guard | None = None, depth: int = 0
     ) -> StoredDocument | None:
         try:
-            return (await self.commit(project, (Step(collection, write, guard),), depth)).results[0]
+            return (await self.commit(project, (CommitStep(collection, write, guard),), depth)).results[0]
         except Problem as problem:
             problem.extra.pop("write", None)  # there is only one write
             raise
 
-    async def commit(self, project: str, steps: tuple[Step, ...], depth: int = 0) -> Committed:
+    async def commit(self, project: str, steps: tuple[CommitStep, ...], depth: int = 0) -> Committed:
         done: Committed = await self._submit(project, lambda writer: writer.commit(steps, depth))
         return done
 

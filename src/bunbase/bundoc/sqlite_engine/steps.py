@@ -9,7 +9,7 @@ from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.referring import PendingWrite, check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
-from bunbase.bundoc.writes import Committed, Met, Step
+from bunbase.bundoc.writes import CommitStep, Committed, Met
 from bunbase.contracts.bundoc import BundocBusy, InvalidDocument
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
@@ -17,7 +17,7 @@ from bunbase.pkg.logger import logger
 log = logger("bundoc")
 
 
-def do_steps(transaction: Transaction, steps: tuple[Step, ...], depth: int = 0) -> Committed:
+def do_steps(transaction: Transaction, steps: tuple[CommitStep, ...], depth: int = 0) -> Committed:
     """Do all steps of one commit.
 
     Raises: the error of the first step that fails; a Problem carries the number of that step as `write`.
@@ -53,7 +53,7 @@ def delete_expired(transaction: Transaction, collection: str, table: Table) -> b
     return bool(ended)
 
 
-def _do_step(transaction: Transaction, step: Step) -> StoredDocument | None:
+def _do_step(transaction: Transaction, step: CommitStep) -> StoredDocument | None:
     collection, write = step.collection, step.write
     table = transaction.table(collection)
     before = _living(transaction, collection, table, write.id) if table is not None else None
@@ -82,7 +82,7 @@ def _do_step(transaction: Transaction, step: Step) -> StoredDocument | None:
 
 
 def _check_fits(
-    transaction: Transaction, step: Step, table: Table, before: StoredDocument | None, after: StoredDocument
+    transaction: Transaction, step: CommitStep, table: Table, before: StoredDocument | None, after: StoredDocument
 ) -> None:
     """Check the document against its schema. Raises: InvalidDocument, or what the guard lets the caller know of it."""
     try:

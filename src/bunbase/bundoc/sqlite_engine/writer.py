@@ -34,7 +34,7 @@ from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.steps import do_steps
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction, Work
-from bunbase.bundoc.writes import Committed, Step
+from bunbase.bundoc.writes import CommitStep, Committed
 from bunbase.contracts.bundoc import BundocBusy
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
@@ -97,7 +97,7 @@ class Writer:
         self.draining = False
         self.lock = threading.Condition()
 
-    def commit(self, steps: tuple[Step, ...], depth: int = 0) -> asyncio.Future[Committed]:
+    def commit(self, steps: tuple[CommitStep, ...], depth: int = 0) -> asyncio.Future[Committed]:
         """Do all steps or none; the future is done when they are on disk.
 
         Raises: BundocBusy; the future raises the error of the first step that fails.

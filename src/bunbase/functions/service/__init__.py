@@ -65,7 +65,7 @@ class FunctionsService:
     triggers: Triggers
     deletion: Deletion
 
-    # what runs beneath and in the background
+    # the machinery beneath, and the background work
     stores: Stores
     starter: Starter
     pool: Pool
