@@ -42,8 +42,8 @@ def _given(house: HouseSettings, targets: Sequence[str]) -> RoomKeys:
     """Return the keys in the settings. No key is derived from a service secret, which could speak for other rooms."""
     if house.service_secret or house.second_service_secret:
         raise CannotStart(
-            f"set either {SECRET}, or {ROOM_SECRETS} and {ROOM_KEYS}: with the first this process can speak for every
-            room"
+            f"set either {SECRET}, or {ROOM_SECRETS} and {ROOM_KEYS}: "
+            "with the first, this process can speak for every room"
         )
     _check_names(house)
     for room in CALLING_ROOMS:
