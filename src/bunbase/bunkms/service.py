@@ -132,10 +132,8 @@ class KmsService:
             newest = await self._newest(owner)
             next = newest.version + 1
             if not await self.store.add_version(owner, self._wrapped_version(owner, next)):
-                await self._alive(
-                    owner
-                )  # raises if it was destroyed meanwhile; otherwise another process added the same version, which is
-                fine
+                # raises if it was destroyed meanwhile; otherwise another process has added the same version
+                await self._alive(owner)
             return next
 
     async def destroy(self, owner: str) -> None:
