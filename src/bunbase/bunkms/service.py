@@ -132,7 +132,7 @@ class KmsService:
             newest = await self._newest(owner)
             next = newest.version + 1
             if not await self.store.add_version(owner, self._wrapped_version(owner, next)):
-                # raises if the key was destroyed meanwhile; otherwise another process added the same version
+                # raises if it was destroyed meanwhile; otherwise another process has added the same version
                 await self._alive(owner)
             return next
 
