@@ -1,4 +1,4 @@
-# run · test · check · e2e · explore · soak · bench · gen · lock: each does its own set-up, on a fresh machine too.
+# run · test · check · e2e · explore · soak · bench · gen · lock: each installs what it needs first, on a fresh machine too.
 # Needs Python 3.11+, Node 20+, make and a C library; everything else is installed below this folder.
 
 PYTHON ?= python3
@@ -7,10 +7,10 @@ export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: run test check e2e explore soak bench gen lock clean
 
-run: .venv/.run node_modules/.ready  ## every room in one process, on port 7070
+run: .venv/.run node_modules/.ready  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
 
-test: check  ## everything that must hold: lint, types, import rules, unit, contract and end-to-end tests
+test: check  ## make check, then all tests: unit, contract and end-to-end
 	$(BIN)/pytest -n 2 --dist loadfile --durations 40
 
 check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated files up to date
@@ -21,32 +21,32 @@ check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated f
 	npm run --silent types
 	$(BIN)/python -m bunbase.house.generate --check
 
-e2e: .venv/.dev node_modules/.ready  ## only the journeys through real processes
+e2e: .venv/.dev node_modules/.ready  ## only the end-to-end tests, with real processes
 	$(BIN)/pytest -m e2e
 
-explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, 25 times as many; a failure becomes a fixed example
+explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, 25 times as many; add a failure to its test as a fixed example
 	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-25} $(BIN)/pytest -m "hypothesis or explore"
 
-soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: of writers of documents, workers, zygote, server, everything
-	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/test_history.py
+soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documents, workers, the zygote, the server, everything
+	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/whole/test_history.py
 	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
 	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
 
-bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server where Go and npm are installed
+bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
 	bench/run data
 
-gen: .venv/.dev  ## write what is generated from the code: OpenAPI, the page of error codes
+gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the page of error codes, the types of functions
 	$(BIN)/python -m bunbase.house.generate
 
-lock: .venv/.dev  ## pin every dependency anew, by hash and without naming a registry
+lock: .venv/.dev  ## pin every dependency again, by hash and without naming a registry
 	$(BIN)/uv lock
 	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra embedded \
 		--no-default-groups --group install -o requirements.lock
 	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra embedded \
 		--all-groups -o requirements-dev.lock
 
-clean:  ## forget all that was installed; data in .bunbase stays
+clean:  ## remove everything that was installed; data in .bunbase stays
 	rm -rf .venv node_modules
 
 .venv/pyvenv.cfg:

@@ -1,4 +1,4 @@
-"""BunBase with default settings, as the benchmark measures it."""
+"""BunBase with its default settings, as one of the measured servers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NOTES_SET_UP = {"indexes": [{"name": "owner", "fields": ["owner"]}], "rules": RU
 
 @contextmanager
 def bunbase(home: Path, fast_lane: bool) -> Iterator[Served]:
-    """Return all work with the fast lane; without it only the work that shows how much the lane gains."""
+    """Return all work with the fast lane; without it, only the work that shows the difference."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {
@@ -68,7 +68,7 @@ def _open_work(server: httpx.Client) -> dict[str, Requests]:
 
 
 def _user_work(server: httpx.Client, key: str) -> dict[str, Requests]:
-    """Return the work of end users that this server supports."""
+    """Return the work that this server answers to end users."""
     server.put("/v1/collections/notes", json=NOTES_SET_UP).raise_for_status()
     with client(str(server.base_url), {"x-bunbase-key": key}) as anybody:
         signed_in = posted(anybody, "/v1/auth/signup", ACCOUNT)

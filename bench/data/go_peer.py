@@ -1,4 +1,4 @@
-"""A small server in Go for comparison. It is built if Go is installed."""
+"""A small server written in Go, built if Go is installed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def go_peer(home: Path, binary: Path) -> Iterator[Served]:
 
 
 def built(directory: Path, *command: str) -> bool:
-    """Run a command of Go that installs programs into `directory`. Return whether it succeeded."""
+    """Run a Go command that installs programs in `directory`; True if it succeeded."""
     if shutil.which("go") is None:
         return False
     environment = {**os.environ, "GOFLAGS": "-buildvcs=false", "GOBIN": str(directory)}

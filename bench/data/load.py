@@ -1,4 +1,4 @@
-"""Load on one server from core LOAD_CORE, by wrk if it is installed, else by the slower `own_load`."""
+"""Load on one server from core LOAD_CORE: wrk if it is installed, else our own slower generator."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ WRK = shutil.which("wrk")
 
 
 class LoadFailed(Exception):
-    """The server answered with errors, or it did not answer."""
+    """The server answered with errors, or did not answer."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """`answered`: how many requests were answered. `rate`: answers a second. Latencies are in milliseconds."""
+    """The result of a round. `answered`: number of requests; `rate`: requests a second. Latencies in milliseconds."""
 
     answered: int
     rate: float
@@ -33,7 +33,7 @@ class Measured:
 
 
 def measured(served: Served, work: str, seconds: int) -> Measured:
-    """Measure one kind of work. Raises: LoadFailed if an answer was not 2xx."""
+    """Run one round. Raises: LoadFailed if an answer was not 2xx."""
     requests = served.work[work]
     done = _wrk(served.url, requests, seconds) if WRK else _own(served.url, requests, seconds)
     _, marked, said = done.stdout.rpartition("measured ")
@@ -53,7 +53,7 @@ def _wrk(url: str, requests: Requests, seconds: int) -> subprocess.CompletedProc
 
 
 def _script(requests: Requests) -> str:
-    """Return a script for wrk that builds every request once, so that wrk is not the bottleneck."""
+    """Return a script for wrk that builds every request once, so that the load generator is not the bottleneck."""
     headers = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in requests.headers.items())
     addresses = ",".join(f"[[{address}]]" for address in requests.addresses)
     body = f"[==[{requests.body}]==]" if requests.body else "nil"

@@ -1,4 +1,4 @@
-"""`bench/run data [seconds a round] [rounds]`: measure the servers in turn, so that noise affects all alike."""
+"""`bench/run data [seconds a round] [rounds]`: measure the servers in turn, round by round."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 def main(seconds: int = 3, rounds: int = 3) -> int:
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        home.chmod(0o755)  # the user of PostgreSQL needs access; otherwise a run by root would leave its data elsewhere
+        home.chmod(0o755)  # PostgreSQL's user must be able to enter; otherwise a run as root keeps its data elsewhere
         servers = _started(home, stack)
         before = _counts(servers)
         done = _measured(servers, seconds, rounds)

@@ -1,7 +1,6 @@
-"""Parse Server from npm, installed for this run alone, with a separate PostgreSQL on the same core.
+"""Parse Server from npm, installed by name for this run only, with its own PostgreSQL on the same core.
 
-Parse Server has no rules that filter lists. Each document carries an access list instead, which stands for the rule of
-the owner.
+It has no rules that filter. A user's documents carry an access list, which replaces the rule on `owner`.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ parse.start().then(() => express().use('/parse', parse.app).listen(Number(port),
 
 
 def installed(directory: Path) -> bool:
-    """Install it into `directory`. Return whether that succeeded."""
+    """Install it into `directory`; True if that succeeded."""
     if shutil.which("npm") is None:
         return False
     directory.mkdir()
@@ -116,7 +115,7 @@ def _fill(http: httpx.Client, name: str, example: dict[str, Any]) -> list[str]:
 
 
 async def _multiply(database: str, user: str) -> list[str]:
-    """Copy the one note to all others in SQL, because Parse Server itself would take minutes."""
+    """Copy the one note to all others in SQL: Parse Server itself would take minutes."""
     connection = await asyncpg.connect(database)
     try:
         await connection.execute(MULTIPLY, user)
@@ -129,10 +128,7 @@ async def _multiply(database: str, user: str) -> list[str]:
 
 @contextmanager
 def _postgres(home: Path) -> Iterator[tuple[str, str]]:
-    """Return the address of a new database and the version.
-
-    It listens on loopback, because Parse Server cannot connect to a Unix socket.
-    """
+    """Return the address of a new database, and PostgreSQL's version. It is on loopback: Parse Server needs TCP."""
     home.mkdir(parents=True)
     account, port = account_for(home), free_port()
     binaries = within_reach(find_binaries(), account, home.parent)

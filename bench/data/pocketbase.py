@@ -1,4 +1,4 @@
-"""PocketBase with default settings, the same documents, the same index and the same rule."""
+"""PocketBase with its default settings, and the same documents, index and rule."""
 
 from __future__ import annotations
 

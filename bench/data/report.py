@@ -1,4 +1,4 @@
-"""The dated report: medians, ratios, latencies, and the conditions of the measurement."""
+"""The dated result: medians, ratios, latencies, and the conditions of the run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from statistics import median
 from bench.data.load import CONNECTIONS, WRK, Measured
 from bench.data.work import DOCUMENTS, NAMES, Served
 
-Rounds = dict[tuple[str, str], list[Measured]]  # by server and work; the first round only warms up
+Rounds = dict[tuple[str, str], list[Measured]]  # by server and work; the first round is the warm-up
 Counts = dict[str, int]
 
 
 def report(
     servers: Sequence[Served], done: Rounds, counts: dict[str, tuple[int, int]], seconds: int, rounds: int
 ) -> str:
-    """Return the report as Markdown. `counts`: the shared counter before and after, by server."""
+    """`counts`: by server, the value of the one counter before and after."""
     names = [served.name for served in servers]
     lines = [
         f"# Documents over HTTP, {datetime.now(UTC):%Y-%m-%d}",
@@ -64,7 +64,7 @@ def _median(done: Rounds, name: str, work: str, what: str) -> float | None:
 
 
 def _counted(done: Rounds, name: str, before: int, after: int) -> str:
-    """Return a line about lost increments. One without an answer may have counted: it was under way at the end."""
+    """Requests that were running when a round ended may have counted without an answer."""
     together, apart = _median(done, name, "count one", "rate"), _median(done, name, "count", "rate")
     assert together is not None
     assert apart is not None

@@ -1,4 +1,4 @@
-"""Start a server on core SERVER_CORE and wait until it answers."""
+"""Start a measured server on core SERVER_CORE, and wait until it answers."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def client(url: str, headers: dict[str, str] | None = None) -> httpx.Client:
 
 
 def posted(http: httpx.Client, address: str, said: Any) -> Any:
-    """Return the answer. Raises: httpx.HTTPStatusError if it is not 2xx."""
+    """Send a request and return the answer. Raises: httpx.HTTPStatusError if it is not 2xx."""
     return http.post(address, json=said).raise_for_status().json()
 
 
 def read(http: httpx.Client, address: str) -> Any:
-    """Return the answer as `posted` does."""
+    """Do the same as `posted`."""
     return http.get(address).raise_for_status().json()
 
 

@@ -1,4 +1,4 @@
-"""The kinds of work that are measured, and the requests that each sends to one server."""
+"""The measured work, and the requests that one server gets for it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-DOCUMENTS: Final = 1000  # of the collection that everybody may read, and of counters
-NOTES: Final = 100_000  # of the collection with a rule; each of OWNERS has as many
+DOCUMENTS: Final = 1000  # in the collection that everybody may read, and in counters
+NOTES: Final = 100_000  # in the collection with a rule; each of OWNERS has the same number
 OWNERS: Final = 100
 BATCH: Final = 500  # writes in one request while a server is filled
 DOCUMENT: Final = {"title": "A document of some 400 bytes", "views": 12345, "draft": False, "text": "lorem ipsum " * 24}
 COUNTER: Final = {"n": 0}
 ACCOUNT: Final = {"email": "bench@example.com", "password": "correct horse battery"}
-WRITER: Final = {**ACCOUNT, "email": "writer@example.com"}  # creates notes, so that the measured user keeps 1,000
+WRITER: Final = {**ACCOUNT, "email": "writer@example.com"}  # creates notes, so that the other account keeps 1,000
 
 NAMES: Final = {
     "get": "get one document",
@@ -30,7 +30,7 @@ NAMES: Final = {
 
 @dataclass(frozen=True)
 class Requests:
-    """One kind of work. Every connection sends to the addresses in turn."""
+    """A request. Every connection sends it to the addresses in turn."""
 
     method: str
     addresses: list[str]
@@ -40,10 +40,8 @@ class Requests:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server.
-
-    `work`: the kinds of work that it supports, by the keys of NAMES. `counted`: reads the document that all increment.
-    `notes`: remarks for the report.
+    """A running server. `work`: the work that it supports, by the keys of NAMES; `counted`: reads the one document that
+    all increment; `notes`: its remarks in the report.
     """
 
     name: str
@@ -54,5 +52,5 @@ class Served:
 
 
 def owner_of(number: int, user: str) -> str:
-    """Distribute the notes over the owners. The first owner is the user who is measured."""
+    """Return the owner of a note. Notes are spread over the owners; the first is the measured user."""
     return user if number % OWNERS == 0 else f"owner{number % OWNERS}"

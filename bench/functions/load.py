@@ -1,4 +1,4 @@
-"""Load by wrk with a given number of calls in flight."""
+"""Load by wrk, with a fixed number of calls in flight."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ end"""
 
 @dataclass(frozen=True)
 class Measured:
-    """`rate`: answers a second. Latencies are in milliseconds."""
+    """The result of a round. `rate`: answers a second; latencies in milliseconds."""
 
     rate: float
     p50: float
@@ -29,7 +29,7 @@ class Measured:
 
 
 def measured(served: Served, in_flight: int, seconds: int) -> Measured:
-    """Measure one server. Raises: RuntimeError if an answer was not 2xx."""
+    """Run one round. Raises: RuntimeError if an answer was not 2xx."""
     headers = [part for name, value in served.headers.items() for part in ("-H", f"{name}: {value}")]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT)

@@ -1,4 +1,4 @@
-"""`bench/run functions [seconds a round] [rounds]`: measure the servers in turn, so that noise affects all alike."""
+"""`bench/run functions [seconds a round] [rounds]`: measure the servers in turn, round by round."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(seconds: int = 3, rounds: int = 3) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        home.chmod(0o755)  # the user of PostgreSQL needs access
+        home.chmod(0o755)  # PostgreSQL's user must be able to enter
         own = stack.enter_context(bunbase(home / "own"))
         own.deploy("hello", HELLO)
         peers = [stack.enter_context(bare_bun(home / "bun")), stack.enter_context(workerd(home / "workerd"))]
@@ -66,7 +66,7 @@ def warm_calls(servers: list[Served], seconds: int, rounds: int) -> Rounds:
 
 
 def first_calls(own: BunBase, name: str, size: int) -> list[float]:
-    """Return the milliseconds of the first call of FIRST_CALLS functions, each newly deployed."""
+    """Return the milliseconds of the first call of each of so many newly deployed functions."""
     took = []
     for number in range(FIRST_CALLS):
         function = f"first-{name.split()[0]}-{number}"
@@ -82,7 +82,7 @@ def first_calls(own: BunBase, name: str, size: int) -> list[float]:
 
 
 def _padded(size: int, number: int) -> str:
-    """Return a bundle of this size which, like real ones with libraries, has many functions that are never called."""
+    """Return a bundle of this size that resembles bundled libraries: many functions that are never called."""
     line = "function unused_%d(a, b) { return a.map((one) => one + b).filter(Boolean).join('-') + %d; }\n"
     lines = "".join(line % (index, number) for index in range(max(1, size // 95)))
     return f"{BUN_HEAD}{lines}{HELLO}}})\n"

@@ -1,4 +1,4 @@
-"""The servers that are measured: BunBase with a function that says hello, bare Bun and workerd with the same text."""
+"""The measured servers: BunBase with a function that answers hello, and bare Bun and workerd with the same answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ const config :Workerd.Config = (
 
 @dataclass(frozen=True)
 class Served:
-    """A server. `path` and `headers` belong to the call that is measured."""
+    """A running server. `path`, `headers`: those of the measured call."""
 
     name: str
     url: str
@@ -83,7 +83,7 @@ def bare_bun(home: Path) -> Iterator[Served]:
 
 @contextmanager
 def workerd(home: Path) -> Iterator[Served | None]:
-    """Yield a running workerd, or None if npm cannot install it."""
+    """Return workerd, or None if npm cannot install it."""
     home.mkdir()
     if not _installed(home):
         yield None

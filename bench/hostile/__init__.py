@@ -1,1 +1,1 @@
-"""How long a hostile caller makes others wait: the processor time of the longest turns of the event loop."""
+"""Measure how long one hostile caller makes all others wait: the processor time of the event loop's longest turns."""

@@ -1,4 +1,4 @@
-"""The requests of `bench/run hostile`: those with which an audit stopped the whole server, and variations."""
+"""The requests of `bench/run hostile`: those with which an audit stopped the whole server, and variations of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def query(collection: str, where: Any, **more: Any) -> Request:
 
 
 def attacks() -> Iterator[tuple[str, Request]]:
-    """Return requests that an end user with a publishable key may send. The project's own developer wrote the rules."""
+    """Return requests that an end user with a publishable key may send, under the rules of the project's developer."""
     yield "one pattern over 240 KiB", query("texts", {"t": {"$regex": SLOW}})
     yield "six patterns over 240 KiB", query("texts", {"$or": [{"t": {"$regex": SLOW + str(n)}} for n in range(6)]})
     yield "a short page with a pattern", query("texts", {"_id": "d1", "t": {"$regex": SLOW}}, limit=1)

@@ -1,7 +1,7 @@
-"""`bench/run hostile [seconds]`: how much one project notices while another one is under attack.
+"""`bench/run hostile [seconds]`: attack one project, and measure the delay of another one.
 
-Four clients send each attack again and again, while a fifth reads a document of another project. The server runs on one
-core, as in all benchmarks here, and the clients on the others.
+Four clients repeat each attack, while a fifth reads a document of another project. The server has one core, as in all
+benchmarks here; the clients have the others.
 """
 
 from __future__ import annotations
@@ -34,10 +34,8 @@ JSON = {"content-type": "application/json"}
 
 
 class Felt(msgspec.Struct):
-    """The effect of one attack.
-
-    `turn_ms`: the longest turn of the event loop, in processor time of its thread. `late_ms`: the longest time between
-    two turns, including work of other threads and processes. `read_ms`: the slowest read of the other project.
+    """One attack's result. `turn_ms`: the longest turn of the event loop, in its own processor time. `late_ms`: the
+    longest time between two turns, other threads included. `read_ms`: the other project's slowest read.
     """
 
     name: str

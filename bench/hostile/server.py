@@ -1,7 +1,7 @@
-"""`bunbase dev` with a watch on its event loop: each late beat is printed as `monotonic ms-of-CPU ms-of-wall`.
+"""`bunbase dev` with a watch on its event loop: it prints a line `monotonic ms-of-CPU ms-of-wall` for each late beat.
 
-A beat is due every millisecond. The processor time of the loop's thread between two beats is the turn that made the
-second one late. The rest of the time went to another thread that held the interpreter, or to another process.
+A beat comes every millisecond. The processor time of the loop's thread between two beats is the turn that delayed the
+beat. The rest of the delay has other causes: another thread held the interpreter lock, or another process the core.
 """
 
 from __future__ import annotations

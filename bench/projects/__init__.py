@@ -1,1 +1,1 @@
-"""Many projects on one node: how fast they are created, how long the first read takes, how much memory they hold."""
+"""Measure many projects on one node: the time to create them, the first read of a cold one, their memory."""

@@ -1,4 +1,4 @@
-"""Queries that end only when they are stopped."""
+"""Queries that run until they are stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open engines as tests need them: small, and with a clock of their own."""
+"""Open engines for tests, with small bounds and their own clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A home of its own for each test: no credentials, no project, and nothing of the developer's environment."""
+"""Run every test in an empty home: without credentials, without a project, without the developer's environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXECUTABLE = Path(sys.executable).with_name("bunbase")
 
 @dataclass(frozen=True)
 class Said:
-    """What a command did: its exit code, and what it wrote."""
+    """The result of a command: its exit code and its output."""
 
     code: int
     out: str
@@ -30,13 +30,13 @@ class Said:
 
     @property
     def document(self) -> Any:
-        """Give the one JSON document on stdout."""
+        """Return the one JSON document on stdout."""
         assert self.code == 0, self.err
         return msgspec.json.decode(self.out)
 
     @property
     def problem(self) -> Any:
-        """Give the JSON document on stderr."""
+        """Return the JSON document on stderr."""
         return msgspec.json.decode(self.err)
 
 
@@ -63,7 +63,7 @@ def server() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def api(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
-    """Give a server that knows nothing yet."""
+    """Return a server without accounts and projects."""
     server.api = FakeApi(server.api.url)
     monkeypatch.setenv("BUNBASE_URL", server.api.url)
     return server.api
@@ -102,5 +102,5 @@ def executable(*words: str, input: str = "") -> Said:
 
 
 def kept() -> Credentials:
-    """Give what the credentials file says."""
+    """Return the content of the credentials file."""
     return credentials_file().read()

@@ -1,4 +1,4 @@
-"""A small server that speaks as much of BunBase's API as the command needs, in memory, on a real port."""
+"""A small fake server in memory, on a real port: the part of BunBase's API that the command needs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ AnyRequest = Request[Any, Any, Any]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EMAIL, PASSWORD = "ada@example.com", "correct horse"
 REQUEST_ID = "req_test"
-LINES_A_CONNECTION = 2  # then the log stream breaks off, as it does when a server restarts
+LINES_A_CONNECTION = 2  # after so many lines the log stream breaks off, as when a server restarts
 
 
 class Upload(msgspec.Struct):
@@ -78,7 +78,7 @@ class Upload(msgspec.Struct):
 
 
 class FakeApi:
-    """What the server knows, for tests to look at and to change."""
+    """The state of the server, which tests read and change."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -88,14 +88,14 @@ class FakeApi:
         self.issued = 0
         self.refreshes = 0
         self.setup_complete = True
-        self.setup_token: str | None = None  # as the last registration sent it
+        self.setup_token: str | None = None  # from the last registration
         self.access_seconds = 900
         self.projects: dict[str, Project] = {}
         self.keys: dict[str, tuple[str, Key]] = {}
         self.uploads: dict[str, list[Upload]] = {}
         self.active: dict[str, int] = {}
         self.away = False
-        self.refuses = b"refuse me"  # a bundle with this in it
+        self.refuses = b"refuse me"  # bundles that contain this
         self.variables: dict[str, str] = {}
         self.rules: dict[str, Any] = {}
         self.exposed: dict[str, bool | None] = {}
@@ -193,7 +193,7 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
 
 
 def refreshed(api: FakeApi, token: str) -> SignedIn:
-    """Less patient than the real one: a token that is used twice ends the session at once."""
+    """Refresh a session. Stricter than the real server: a token that is used twice ends the session at once."""
     api.refreshes += 1
     if token in api.spent:
         api.access.clear()
@@ -343,7 +343,7 @@ async def rollback(api: Injected[FakeApi], request: AnyRequest, name: FromPath[s
 
 
 async def content(part: Any) -> bytes:
-    """Litestar gives a part without a file name as text, or as the JSON it looks like."""
+    """Return a part's bytes. Without a file name, Litestar returns it as text, or as JSON if it looks like JSON."""
     if isinstance(part, UploadFile):
         return await part.read()
     return part.encode() if isinstance(part, str) else msgspec.json.encode(part)
@@ -405,7 +405,7 @@ async def unset_env(api: Injected[FakeApi], request: AnyRequest, name: FromPath[
 
 @post("/v1/rules/test", status_code=200)
 async def try_rules(api: Injected[FakeApi], request: AnyRequest) -> Response[bytes]:
-    """As the real service does it, for what is sent along."""
+    """Evaluate the rules as the real service does, on the documents in the request."""
     api.signed_in(request)
     assert request.headers["x-bunbase-project"]
     batch, _ = read_batch(await request.body())
@@ -536,7 +536,7 @@ ROUTES = (
 
 
 class FakeServer:
-    """A server whose knowledge can be put in its place; starting one for every test would take a minute."""
+    """A server whose state tests can replace; starting one for every test would take a minute."""
 
     def __init__(self) -> None:
         self.api = FakeApi("")
@@ -551,7 +551,7 @@ class FakeServer:
 
 @contextmanager
 def running() -> Iterator[FakeServer]:
-    """Serve on a free port, in a thread, as long as the block lasts."""
+    """Serve on a free port, in a thread, while the block runs."""
     server, stop = FakeServer(), asyncio.Event()
     up: queue.Queue[asyncio.AbstractEventLoop] = queue.Queue()
 

@@ -20,7 +20,7 @@ def mode(path: Path) -> int:
 
 
 def forget_expiry(api: FakeApi) -> None:
-    """Let the command learn from a 401 that its token is dead, not from its clock."""
+    """Make the command learn from a 401, not from its clock, that its token has expired."""
     with credentials_file().changing() as credentials:
         credentials.server(api.url).expires_at = time.time() + 3600
 
@@ -71,7 +71,7 @@ def test_the_first_account_sends_the_setup_token_from_the_flag_or_the_environmen
     assert [*sent, api.setup_token] == [None, "setup_flag", "setup_environment"]
 
 
-def test_without_a_terminal_login_says_how_to_give_the_password(api: FakeApi) -> None:
+def test_without_a_terminal_login_names_the_ways_to_pass_the_password(api: FakeApi) -> None:
     said = executable("login", "--email", EMAIL)
 
     assert said.code == 2
@@ -97,7 +97,7 @@ def test_with_json_a_refusal_is_the_problem_document_on_stderr(api: FakeApi) -> 
     assert said.problem["request_id"] == REQUEST_ID
 
 
-def test_who_is_not_signed_in_gets_exit_code_3(api: FakeApi, bunbase: Bunbase) -> None:
+def test_a_command_without_a_sign_in_ends_with_exit_code_3(api: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("whoami", "--json")
 
     assert said.code == 3
@@ -139,7 +139,7 @@ def test_whoami_shows_account_server_and_project(in_project: FakeApi, bunbase: B
     assert EMAIL in bunbase("whoami").out
 
 
-def test_the_server_of_the_last_login_is_the_one_spoken_to(
+def test_commands_use_the_server_of_the_last_login(
     signed_in: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BUNBASE_URL")
@@ -153,7 +153,7 @@ def test_requests_name_the_command_and_its_version(signed_in: FakeApi, bunbase: 
     assert signed_in.agents == {f"bunbase-cli/{__version__}"}
 
 
-def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
+def test_no_proxy_is_used_for_a_server_on_this_machine(
     signed_in: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -161,7 +161,7 @@ def test_a_proxy_is_not_asked_for_what_is_on_this_machine(
     assert bunbase("whoami").code == 0
 
 
-def test_a_dead_access_token_is_renewed_and_the_command_goes_on(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_an_expired_access_token_is_renewed_and_the_command_goes_on(signed_in: FakeApi, bunbase: Bunbase) -> None:
     signed_in.expire()
     forget_expiry(signed_in)
 
@@ -172,7 +172,7 @@ def test_a_dead_access_token_is_renewed_and_the_command_goes_on(signed_in: FakeA
     assert kept().server(signed_in.url).refresh_token == "rt_2"
 
 
-def test_an_access_token_about_to_die_is_renewed_before_it_is_used(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_an_access_token_about_to_expire_is_renewed_before_it_is_used(signed_in: FakeApi, bunbase: Bunbase) -> None:
     with credentials_file().changing() as credentials:
         credentials.server(signed_in.url).expires_at = time.time() + 5
 
@@ -193,7 +193,7 @@ def test_commands_at_the_same_time_spend_the_refresh_token_once(signed_in: FakeA
     assert signed_in.refreshes == 1
 
 
-def test_when_the_session_is_over_the_dead_tokens_are_forgotten_and_the_keys_kept(
+def test_when_the_session_has_ended_its_tokens_are_deleted_and_the_keys_kept(
     in_project: FakeApi, bunbase: Bunbase
 ) -> None:
     in_project.expire()
@@ -235,7 +235,9 @@ def test_a_token_from_the_environment_needs_no_credentials_file(
     assert not credentials_file().path.exists()
 
 
-def test_logout_ends_the_session_and_forgets_everything_of_the_server(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_logout_ends_the_session_and_deletes_everything_kept_for_the_server(
+    in_project: FakeApi, bunbase: Bunbase
+) -> None:
     assert bunbase("logout", "--json").document == {"url": in_project.url, "signed_in": False}
 
     assert in_project.access == set()
@@ -243,7 +245,7 @@ def test_logout_ends_the_session_and_forgets_everything_of_the_server(in_project
     assert bunbase("whoami").code == 3
 
 
-def test_logout_of_a_server_that_is_gone_still_forgets_its_tokens(bunbase: Bunbase) -> None:
+def test_logout_deletes_the_tokens_even_if_the_server_is_unreachable(bunbase: Bunbase) -> None:
     url = "http://127.0.0.1:9"
     with credentials_file().changing() as credentials:
         credentials.server(url).sign_in(EMAIL, "at_1", "rt_1", time.time() + 3600)

@@ -34,14 +34,14 @@ def test_every_command_has_help(bunbase: Bunbase, words: str) -> None:
 @pytest.mark.parametrize(
     ("words", "command"), [("frobnicate", ""), ("functions nope", "functions"), ("keys create --kind x", "keys create")]
 )
-def test_who_is_not_understood_is_shown_the_help_of_that_command(bunbase: Bunbase, words: str, command: str) -> None:
+def test_a_usage_error_names_the_help_of_its_command(bunbase: Bunbase, words: str, command: str) -> None:
     said = bunbase(*words.split())
 
     assert said.code == 2
     assert said.err.rstrip().endswith(f"See: {' '.join(['bunbase', *command.split(), '--help'])}")
 
 
-def test_without_a_word_the_command_shows_what_it_can() -> None:
+def test_without_arguments_the_command_lists_its_subcommands() -> None:
     said = executable()
 
     assert said.code == 0
@@ -81,7 +81,7 @@ def test_help_imports_nothing_heavy() -> None:
         ["invoke", "hello", "--data", "@nowhere"],
     ],
 )
-def test_what_is_not_understood_is_exit_code_2(bunbase: Bunbase, words: list[str]) -> None:
+def test_a_usage_error_is_exit_code_2(bunbase: Bunbase, words: list[str]) -> None:
     said = bunbase(*words)
 
     assert said.code == 2
@@ -99,7 +99,7 @@ def test_version(bunbase: Bunbase) -> None:
     assert bunbase("version", "--json").document == {"version": __version__}
 
 
-def test_a_reader_that_has_seen_enough_is_told_nothing_more() -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message() -> None:
     process = subprocess.Popen([EXECUTABLE, "version"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None

@@ -19,7 +19,7 @@ def outcomes(document: Any) -> dict[str, str]:
     return {item["name"]: item["outcome"] for item in document["items"]}
 
 
-def test_only_what_has_changed_is_uploaded(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+def test_only_changed_functions_are_uploaded(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
     for name in ("code", "lines", "same", "settings"):
         write(home / f"functions/{name}.ts")
     assert set(outcomes(bunbase("deploy", "--json").document).values()) == {"deployed"}
@@ -32,7 +32,7 @@ def test_only_what_has_changed_is_uploaded(in_project: FakeApi, bunbase: Bunbase
     assert outcomes(deployed) == {
         "code": "deployed",
         "lines": "deployed",  # the code is the same, but stack traces are not
-        "same": "unchanged",  # what the default is anyway
+        "same": "unchanged",  # equal to the default
         "settings": "deployed",
     }
     assert [item["version"] for item in deployed["items"]] == [2, 2, 1, 2]
@@ -44,7 +44,7 @@ def test_only_what_has_changed_is_uploaded(in_project: FakeApi, bunbase: Bunbase
     }
 
 
-def test_force_uploads_what_has_not_changed(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+def test_force_uploads_unchanged_functions_too(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
     write(home / "functions/hello.ts")
     bunbase("deploy")
 
@@ -63,7 +63,7 @@ def test_a_dry_run_uploads_nothing(in_project: FakeApi, bunbase: Bunbase, home: 
     assert list(in_project.uploads) == ["old"]
 
 
-def test_one_that_is_refused_does_not_stop_the_others_and_fails_the_command(
+def test_a_refused_function_does_not_stop_the_others_and_fails_the_command(
     in_project: FakeApi, bunbase: Bunbase, home: Path
 ) -> None:
     write(home / "functions/bad.ts")
@@ -82,7 +82,7 @@ def test_one_that_is_refused_does_not_stop_the_others_and_fails_the_command(
     assert document["items"][0]["version"] == 1
 
 
-def test_all_that_cannot_be_bundled_are_named(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+def test_all_functions_that_cannot_be_bundled_are_named(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
     for name in ("one", "two"):
         write(home / f"functions/{name}.ts", "export default (")
 
@@ -93,7 +93,7 @@ def test_all_that_cannot_be_bundled_are_named(in_project: FakeApi, bunbase: Bunb
     assert "two.ts" in said.err
 
 
-def test_a_source_map_tells_paths_from_the_project_and_nothing_else_of_this_machine(home: Path) -> None:
+def test_a_source_map_has_paths_relative_to_the_project_and_no_other_path_of_this_machine(home: Path) -> None:
     write(home / "node_modules/pack/index.js", "export const pack = 'pack';")
     write(home.parent / "outside.ts", "export const outside = 'outside';")
     write(
@@ -163,7 +163,7 @@ def test_rolling_back_is_one_step(in_project: FakeApi, bunbase: Bunbase, home: P
     assert bunbase("functions", "rollback", "hello", "9", "--json").problem["code"] == "version_not_found"
 
 
-def test_a_function_is_deleted_only_when_it_is_meant(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+def test_a_function_is_deleted_only_after_a_confirmation(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
     write(home / "functions/hello.ts")
     bunbase("deploy")
 
@@ -175,7 +175,7 @@ def test_a_function_is_deleted_only_when_it_is_meant(in_project: FakeApi, bunbas
     assert bunbase("functions", "delete", "hello", "--confirm", "hello").code == 1
 
 
-def test_the_log_of_all_functions_says_whose_each_line_is(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_the_log_of_all_functions_names_the_function_of_each_line(in_project: FakeApi, bunbase: Bunbase) -> None:
     in_project.say("mine")
     in_project.say("another's", function="other")
 
@@ -187,7 +187,7 @@ def test_the_log_of_all_functions_says_whose_each_line_is(in_project: FakeApi, b
     ]
 
 
-def test_a_filter_is_asked_of_the_server(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_filters_are_sent_to_the_server(in_project: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase(
         *("logs", "hello", "--level", "warn", "--grep", "50% off", "--since", "2026-01-31T12:00:00+01:00"),
         *("--until", "2026-02-01T00:00:00Z", "--invocation", "inv_1", "--of-version", "3"),
@@ -218,5 +218,5 @@ def test_a_filter_is_asked_of_the_server(in_project: FakeApi, bunbase: Bunbase) 
         ("2026-05-10T14:00:00+02:00", "2026-05-10T12:00:00.000Z"),
     ],
 )
-def test_times_may_be_said_as_people_say_them(text: str, time: str) -> None:
+def test_times_may_be_given_as_ago_or_as_rfc_3339(text: str, time: str) -> None:
     assert time_of(text, datetime(2026, 5, 10, 12, tzinfo=UTC)) == time

@@ -21,7 +21,9 @@ def test_doctor_names_every_check_for_people_and_programs(bunbase: Bunbase) -> N
     assert document["ok"] == all(check["health"] != "bad" for check in document["checks"])
 
 
-def test_a_machine_that_cannot_confine_functions_is_ill(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_cannot_confine_functions_fails_the_command(
+    bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layers = Layers(0, {"landlock": "the kernel has no Landlock", "seccomp": "", "rlimits": ""})
     monkeypatch.setattr(doctor, "layers_here", lambda *_, **_wanted: layers)
 
@@ -34,9 +36,7 @@ def test_a_machine_that_cannot_confine_functions_is_ill(bunbase: Bunbase, monkey
     assert checks["sandbox: seccomp"]["health"] == "ok"
 
 
-def test_bubblewrap_in_landlocks_place_leaves_the_machine_well(
-    bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bubblewrap_may_replace_landlock(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"landlock": "the kernel has no Landlock", "bubblewrap": "", "seccomp": "", "rlimits": ""}
     monkeypatch.setattr(doctor, "layers_here", lambda *_, **_wanted: Layers(0, found, "/usr/bin/bwrap"))
 
@@ -46,7 +46,9 @@ def test_bubblewrap_in_landlocks_place_leaves_the_machine_well(
     assert checks["sandbox: bubblewrap"]["detail"] == "holds"
 
 
-def test_a_missing_fallback_is_a_note_where_landlock_holds(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_bubblewrap_is_only_a_note_if_landlock_holds(
+    bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = {"landlock": "", "bubblewrap": "bwrap is not installed", "seccomp": "", "rlimits": ""}
     monkeypatch.setattr(doctor, "layers_here", lambda *_, **_wanted: Layers(7, found))
 
@@ -56,7 +58,7 @@ def test_a_missing_fallback_is_a_note_where_landlock_holds(bunbase: Bunbase, mon
     assert "install bubblewrap" in checks["sandbox: bubblewrap"]["advice"]
 
 
-def test_what_only_root_can_have_is_a_note(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_layer_that_needs_root_is_only_a_note(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
     layers = Layers(7, {"landlock": "", "seccomp": "", "rlimits": "", "user": "only root", "namespaces": "only root"})
     monkeypatch.setattr(doctor, "layers_here", lambda *_, **_wanted: layers)
 

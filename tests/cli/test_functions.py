@@ -102,7 +102,7 @@ def test_a_function_that_cannot_be_bundled_stops_all_uploads(in_project: FakeApi
     assert in_project.uploads == {}
 
 
-def test_nothing_of_this_machines_environment_goes_into_a_bundle(
+def test_no_environment_variable_of_this_machine_goes_into_a_bundle(
     in_project: FakeApi, bunbase: Bunbase, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", "from the shell")
@@ -128,7 +128,7 @@ def test_nothing_of_this_machines_environment_goes_into_a_bundle(
         (["functions/hello.ts", "functions/hello/index.ts"], "remove one"),
     ],
 )
-def test_a_folder_that_is_not_clear_is_a_usage_error(
+def test_an_ambiguous_folder_is_a_usage_error(
     in_project: FakeApi, bunbase: Bunbase, home: Path, files: list[str], told: str
 ) -> None:
     for file in files:
@@ -169,7 +169,7 @@ def test_mistakes_in_bunbase_toml_are_named(
     assert "bunbase.toml" in said.err
 
 
-def test_the_servers_own_configuration_is_none_of_the_commands_business(home: Path) -> None:
+def test_the_servers_section_of_bunbase_toml_is_ignored(home: Path) -> None:
     write(home / "bunbase.toml", "[server.gateway]\nanything = 1\n")
 
     assert read_project_file().functions == {}
@@ -191,7 +191,7 @@ def test_invoke_sends_method_path_headers_and_body(in_project: FakeApi, bunbase:
     }
 
 
-def test_invoke_with_data_posts_it_as_what_it_is(in_project: FakeApi) -> None:
+def test_invoke_with_data_posts_it_with_its_content_type(in_project: FakeApi) -> None:
     said = executable("invoke", "echo", "--data", "@-", input="plain words")
 
     told = msgspec.json.decode(said.out)
@@ -231,7 +231,7 @@ def test_a_function_that_failed_is_a_refusal_with_request_id(in_project: FakeApi
     assert said.out == ""
 
 
-def test_invoke_without_a_kept_key_says_how_to_get_one(
+def test_invoke_without_a_kept_key_explains_how_to_get_one(
     in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = kept().server(in_project.url).keys[0].key
@@ -272,7 +272,7 @@ def test_logs_of_an_unknown_function_are_refused(in_project: FakeApi, bunbase: B
     assert bunbase("logs", "nobody", "-f").code == 1
 
 
-def test_following_goes_on_over_broken_connections_with_no_line_lost_or_twice(in_project: FakeApi) -> None:
+def test_following_continues_over_broken_connections_and_shows_each_line_once(in_project: FakeApi) -> None:
     in_project.say("0", "1", "2", "3", "4")
     in_project.busy = 1
     waits: list[float] = []

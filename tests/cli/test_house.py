@@ -42,7 +42,7 @@ def test_config_names_every_mistake(bunbase: Bunbase) -> None:
 
 
 def test_rooms_get_keys_that_a_process_starts_with(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Security 9: a process of functions is given what functions need, and nothing that speaks for another room."""
+    """A process of functions gets the secret of functions, and no secret of another room."""
     monkeypatch.setenv("BUNBASE_HOUSE__SERVICE_SECRET", "the secret of this installation alone")
 
     every = bunbase("service-secrets", "--json").document
@@ -69,7 +69,7 @@ def test_without_a_secret_every_run_makes_new_keys_for_all_rooms(bunbase: Bunbas
 
 
 def started_with(lines: list[str], *rooms: str) -> set[str]:
-    """Return the rooms that a process of `rooms` can speak for, if these lines are all of its environment."""
+    """Return the rooms whose tokens a process of `rooms` can sign, if these lines are its whole environment."""
     settings = dict(line.split("=", 1) for line in lines)
     read = {name: msgspec.json.decode(text.strip("'")) for name, text in settings.items()}
     secrets = read.get("BUNBASE_HOUSE__ROOM_SECRETS", {})
@@ -80,7 +80,7 @@ def started_with(lines: list[str], *rooms: str) -> set[str]:
 def test_a_process_of_several_rooms_gets_its_lines_ready_to_paste(
     bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a service secret the others' secrets follow, because no second run could print them."""
+    """Without a service secret, the secrets of the other rooms follow, because a second run would make new ones."""
     said = bunbase("service-secrets", "bundoc", "functions")
     keys, own, *others = said.out.splitlines()
     document = bunbase("service-secrets", "bundoc", "functions", "--json").document
@@ -100,7 +100,7 @@ def test_a_process_of_several_rooms_gets_its_lines_ready_to_paste(
     assert started_with(bunbase("service-secrets", "bunkms").out.splitlines(), "bunkms") == set()
 
 
-def test_serve_tells_a_program_why_it_does_not_start(bunbase: Bunbase) -> None:
+def test_serve_with_json_reports_why_it_does_not_start(bunbase: Bunbase) -> None:
     said = bunbase("serve", "attic", "--json")
 
     assert said.code == 1

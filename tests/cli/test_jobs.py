@@ -52,7 +52,9 @@ def test_a_job_is_added_and_shown(in_project: FakeApi, bunbase: Bunbase) -> None
         (("list", "--state", "gone"), 2, "gone"),
     ],
 )
-def test_mistakes_are_told(in_project: FakeApi, bunbase: Bunbase, words: tuple[str, ...], code: int, says: str) -> None:
+def test_mistakes_are_reported(
+    in_project: FakeApi, bunbase: Bunbase, words: tuple[str, ...], code: int, says: str
+) -> None:
     said = bunbase("jobs", *words)
 
     assert (said.code, says in said.err) == (code, True), said.err

@@ -26,7 +26,7 @@ def test_a_new_function_is_one_that_deploy_finds(bunbase: Bunbase, home: Path, t
     assert "bunbase logs my-fn" in text
 
 
-def test_many_functions_share_one_file_of_settings(bunbase: Bunbase, home: Path) -> None:
+def test_many_functions_share_one_bunbase_toml(bunbase: Bunbase, home: Path) -> None:
     write(home / "bunbase.toml", "")
 
     for number, template in enumerate(Template):
@@ -39,7 +39,7 @@ def test_many_functions_share_one_file_of_settings(bunbase: Bunbase, home: Path)
     ]
 
 
-def test_without_a_file_of_settings_a_function_is_all_there_is(bunbase: Bunbase, home: Path) -> None:
+def test_without_bunbase_toml_only_the_function_is_written(bunbase: Bunbase, home: Path) -> None:
     assert bunbase("functions", "new", "hello").code == 0
 
     assert not (home / "bunbase.toml").exists()
@@ -57,7 +57,7 @@ def test_a_new_function_overwrites_nothing(bunbase: Bunbase, home: Path, taken: 
     assert [path.read_text() for path in home.rglob("*") if path.is_file()] == ["mine"]
 
 
-def test_settings_that_are_there_are_kept(bunbase: Bunbase, home: Path) -> None:
+def test_existing_settings_are_kept(bunbase: Bunbase, home: Path) -> None:
     write(home / "bunbase.toml", '[functions.hello]\naccess = "user"\n')
 
     assert bunbase("functions", "new", "hello").code == 0

@@ -108,14 +108,14 @@ def test_the_project_is_chosen_by_flag_then_environment_then_file_then_last_use(
     assert keys_of("--project", "one") == "key_1"
 
 
-def test_without_a_project_the_command_says_how_to_choose_one(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_without_a_project_the_command_explains_how_to_choose_one(signed_in: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("env", "list", "--json")
 
     assert said.code == 2
     assert said.problem["code"] == "no_project"
 
 
-def test_delete_needs_the_slug_and_forgets_the_key(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_delete_needs_the_slug_and_deletes_the_kept_key(in_project: FakeApi, bunbase: Bunbase) -> None:
     assert executable("projects", "delete", "guestbook").code == 2
     assert bunbase("projects", "delete", "guestbook", "--confirm", "other").code == 1
     assert "prj_1" in in_project.projects
@@ -183,7 +183,7 @@ def test_a_variable_is_set_from_the_command_line_or_stdin(
     assert in_project.variables == {"GREETING": value}
 
 
-def test_a_variable_is_hidden_only_when_it_is_said(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_a_variable_is_hidden_only_with_the_flag(in_project: FakeApi, bunbase: Bunbase) -> None:
     bunbase("env", "set", "A=1")
     bunbase("env", "set", "B=1", "--hidden")
     bunbase("env", "set", "C=1", "--exposed")
@@ -191,7 +191,7 @@ def test_a_variable_is_hidden_only_when_it_is_said(in_project: FakeApi, bunbase:
     assert in_project.exposed == {"A": None, "B": False, "C": True}
 
 
-def test_a_list_of_variables_says_which_are_hidden(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_a_list_of_variables_shows_which_are_hidden(in_project: FakeApi, bunbase: Bunbase) -> None:
     bunbase("env", "set", "A=1")
     bunbase("env", "set", "B=1", "--hidden")
 

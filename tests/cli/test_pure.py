@@ -29,12 +29,12 @@ def test_an_address_has_one_form(given: str, normal: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["example.com", "ftp://x", "http://", "http://x:99999", "http://a:b@x", "http://x?y"])
-def test_what_is_no_address_is_refused(given: str) -> None:
+def test_invalid_addresses_are_refused(given: str) -> None:
     with pytest.raises(Usage):
         normal_url(given)
 
 
-def test_the_flag_goes_before_the_environment_before_the_last_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_flag_overrides_the_environment_which_overrides_the_last_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert server_url("", "") == "http://127.0.0.1:7070"
     monkeypatch.setenv("BUNBASE_PORT", "7190")
     assert server_url("", "") == "http://127.0.0.1:7190"
@@ -50,7 +50,7 @@ def test_loopback_is_this_machine_only() -> None:
 
 
 @given(st.lists(st.integers(1, len(STREAM) - 1)))
-def test_events_come_out_the_same_however_the_stream_is_cut(cuts: list[int]) -> None:
+def test_events_are_the_same_however_the_stream_is_split(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(STREAM)]
     parts = [STREAM[start:end] for start, end in itertools.pairwise(edges)]
 
@@ -85,7 +85,7 @@ def test_bun_is_the_named_one_then_on_path_then_in_node_modules_above(tmp_path: 
     assert find_bun({"PATH": ""}, folder) == installed
 
 
-def test_a_script_in_buns_place_is_passed_over(tmp_path: Path) -> None:
+def test_a_script_named_bun_is_skipped(tmp_path: Path) -> None:
     script = bun_at(tmp_path / "path/bun", b"#!/bin/sh\n")
     bun_at(tmp_path / "project/node_modules/bun/bin/bun.exe", b"Error: not installed")
     real = bun_at(tmp_path / "project/node_modules/@oven/bun-linux-x64/bin/bun")
@@ -93,6 +93,6 @@ def test_a_script_in_buns_place_is_passed_over(tmp_path: Path) -> None:
     assert find_bun({"PATH": str(script.parent)}, tmp_path / "project") == real
 
 
-def test_a_named_bun_that_is_none_is_an_error(tmp_path: Path) -> None:
+def test_a_named_file_that_is_not_bun_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BunMissing, match="BUNBASE_BUN"):
         find_bun({"BUNBASE_BUN": str(tmp_path)})

@@ -67,7 +67,7 @@ def files(home: Path) -> Path:
     return home
 
 
-def test_cases_that_come_as_expected_pass(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
+def test_cases_with_the_expected_decision_pass(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
     said = bunbase("rules", "test", "--json")
 
     assert [(one["name"], one["ok"]) for one in said.document["items"]] == [
@@ -80,7 +80,7 @@ def test_cases_that_come_as_expected_pass(in_project: FakeApi, bunbase: Bunbase,
     assert in_project.rules == {}
 
 
-def test_a_case_that_does_not_says_why_and_fails(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
+def test_a_case_with_another_decision_fails_with_a_trace(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
     (files / "wrong.test.toml").write_text(WRONG)
 
     said = bunbase("rules", "test", "wrong.test.toml")
@@ -91,7 +91,7 @@ def test_a_case_that_does_not_says_why_and_fails(in_project: FakeApi, bunbase: B
     assert "0 of 1 cases passed" in said.out
 
 
-def test_what_no_file_tries_is_shown_and_files_count_together(
+def test_uncovered_conditions_are_shown_and_files_count_together(
     in_project: FakeApi, bunbase: Bunbase, files: Path
 ) -> None:
     alone = bunbase("rules", "test")
@@ -124,7 +124,7 @@ def test_too_little_coverage_fails(in_project: FakeApi, bunbase: Bunbase, files:
         ("rules.test.toml", WRONG.replace("allow", "perhaps"), "perhaps"),
     ],
 )
-def test_files_that_are_not_understood_are_named(
+def test_invalid_files_are_named(
     in_project: FakeApi, bunbase: Bunbase, files: Path, name: str, content: str, why: str
 ) -> None:
     (files / name).write_text(content)
@@ -135,7 +135,7 @@ def test_files_that_are_not_understood_are_named(
     assert why in said.err
 
 
-def test_a_rule_that_cannot_work_is_refused_before_anything_is_saved(
+def test_an_invalid_rule_is_refused_before_anything_is_saved(
     in_project: FakeApi, bunbase: Bunbase, files: Path
 ) -> None:
     (files / "rules.toml").write_text(f"{RULES}\n[zebras]\nget = '1 +'\n")

@@ -22,7 +22,7 @@ DEADLINE_SECONDS = 30.0
 
 
 class Watching:
-    """A `bunbase watch --json` in a process of its own."""
+    """A `bunbase watch --json` in a separate process."""
 
     def __init__(self, *words: str) -> None:
         command = [sys.executable, "-m", "bunbase.cli", "watch", "--json", *words]
@@ -37,7 +37,7 @@ class Watching:
             thread.start()
 
     def next(self) -> Any:
-        """Give the next document."""
+        """Return the next document."""
         return msgspec.json.decode(self.said.get(timeout=DEADLINE_SECONDS))
 
     def result(self) -> tuple[str, str, int | None]:
@@ -45,7 +45,7 @@ class Watching:
         return document["name"], document["outcome"], document.get("version")
 
     def warning(self, text: str) -> str:
-        """Give the first warning with the text in it."""
+        """Return the first warning that contains the text."""
         while text not in (line := self.warned.get(timeout=DEADLINE_SECONDS)):
             pass
         return line
@@ -78,7 +78,7 @@ def watch() -> Iterator[Callable[..., Watching]]:
         one.stop()
 
 
-def test_what_is_saved_is_deployed(in_project: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
+def test_saved_functions_are_deployed(in_project: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
     write(home / "functions/hello.ts", "import { text } from '../lib/text'; export default () => new Response(text);")
     write(home / "lib/text.ts", "export const text = 'one';")
     write(home / "functions/other.ts")
@@ -98,7 +98,7 @@ def test_what_is_saved_is_deployed(in_project: FakeApi, home: Path, watch: Calla
     assert in_project.uploads["other"][-1].config == {"timeout_ms": 500}
 
 
-def test_what_cannot_be_built_or_is_refused_leaves_the_version_before(
+def test_a_function_that_cannot_be_built_or_is_refused_keeps_its_active_version(
     in_project: FakeApi, home: Path, watch: Callable[..., Watching]
 ) -> None:
     write(home / "functions/hello.ts")
@@ -116,7 +116,7 @@ def test_what_cannot_be_built_or_is_refused_leaves_the_version_before(
     assert watching.result() == ("hello", "deployed", 2)
 
 
-def test_a_mistake_in_bunbase_toml_is_told_and_waited_out(
+def test_a_mistake_in_bunbase_toml_is_reported_until_it_is_corrected(
     in_project: FakeApi, home: Path, watch: Callable[..., Watching]
 ) -> None:
     write(home / "functions/hello.ts")
@@ -129,7 +129,7 @@ def test_a_mistake_in_bunbase_toml_is_told_and_waited_out(
     assert watching.result() == ("hello", "deployed", 1)
 
 
-def test_a_project_is_made_where_none_is_chosen(
+def test_a_project_is_made_if_none_is_chosen(
     signed_in: FakeApi, bunbase: Bunbase, home: Path, watch: Callable[..., Watching]
 ) -> None:
     write(home / "functions/hello.ts")
@@ -142,7 +142,7 @@ def test_a_project_is_made_where_none_is_chosen(
     assert bunbase("invoke", "hello").code == 0  # its key is kept
 
 
-def test_a_project_that_is_gone_is_told(signed_in: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
+def test_a_deleted_project_is_reported(signed_in: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
     write(home / "functions/hello.ts")
     write(home / "bunbase.toml", '[project]\nid = "prj_gone"\n')
 
@@ -181,7 +181,7 @@ def test_it_ends_with_the_server_that_it_runs_beside(in_project: FakeApi, home: 
     assert not in_project.uploads
 
 
-def test_what_functions_print_is_shown(in_project: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
+def test_output_of_functions_is_shown(in_project: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
     write(home / "functions/hello.ts")
     in_project.say("before")
     watching = watch()
@@ -192,7 +192,7 @@ def test_what_functions_print_is_shown(in_project: FakeApi, home: Path, watch: C
     assert watching.next()["text"] == "while watching"
 
 
-def test_a_server_that_is_away_for_a_while_gets_what_was_saved_meanwhile(
+def test_functions_saved_while_the_server_is_away_are_deployed_later(
     in_project: FakeApi, home: Path, watch: Callable[..., Watching]
 ) -> None:
     write(home / "functions/hello.ts")
@@ -208,7 +208,7 @@ def test_a_server_that_is_away_for_a_while_gets_what_was_saved_meanwhile(
     assert [watching.result(), watching.result()] == [("hello", "deployed", 2), ("other", "deployed", 1)]
 
 
-def test_a_look_sees_what_was_written_made_and_removed(home: Path) -> None:
+def test_a_look_finds_written_new_and_removed_files(home: Path) -> None:
     write(home / "functions/a.ts", "a")
     write(home / "functions/b.ts", "b")
     write(home / "functions/node_modules/x.ts", "x")
@@ -230,7 +230,7 @@ def test_a_look_sees_what_was_written_made_and_removed(home: Path) -> None:
     assert files.changed() == set()
 
 
-def test_a_file_elsewhere_is_looked_at_once_it_is_known(home: Path) -> None:
+def test_a_file_in_another_folder_is_watched_once_it_is_known(home: Path) -> None:
     write(home / "lib/a.ts", "a")
     files = SavedFiles([Path("functions")], [])
     files.watch([Path("lib/a.ts"), Path("node_modules/x.ts")])

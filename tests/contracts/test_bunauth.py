@@ -120,7 +120,7 @@ async def test_a_named_program_buys_a_token_that_only_verifies(
 @pytest.mark.parametrize(
     ("secrets", "why"),
     [
-        ({}, "on for nobody"),
+        ({}, "no program may use it"),
         ({"billing": "x"}, r"service_client_secrets\.billing has 1 bytes"),
         ({"": BILLING}, "1 to 64 characters"),
     ],

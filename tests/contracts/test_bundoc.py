@@ -50,7 +50,7 @@ from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem
 from bunbase.pkg.metrics import metrics_text
 from bunbase.pkg.modules import Rooms
 from bunbase.pkg.rules.refusal import InvalidRule
-from tests.bundoc.backed_up import ended
+from tests.bundoc.backups.backed_up import ended
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, member_caller, opened, publishable_caller, secret_caller, site
 

@@ -1,4 +1,4 @@
-"""Deploying and calling in as few words as a test should need."""
+"""Short functions to deploy, to call, and to read logs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Answer:
 
 
 def bundle(body: str, **config: Any) -> Bundle:
-    """Give a bundle whose handler is `(req, ctx) => …`."""
+    """Return a bundle with the handler `body`, such as `(req, ctx) => …`."""
     return Bundle(f"module.exports.default = {body}".encode(), None, msgspec.convert(config, FunctionConfig))
 
 
@@ -52,7 +52,7 @@ def request(path: str = "/", method: str = "GET", body: bytes = b"", **headers: 
 def invoke(
     functions: Functions, name: str, what: Invocation | None = None, caller: Caller = SERVER
 ) -> AsyncGenerator[Receiving | Head | Chunk, None]:
-    """Give the parts; a generator, so that a test can close it as a client does who leaves."""
+    """Return the parts of the answer as a generator. A test can close it, as a client that leaves does."""
     return cast("AsyncGenerator[Receiving | Head | Chunk, None]", functions.invoke(caller, name, what or request()))
 
 
@@ -68,7 +68,7 @@ async def call(functions: Functions, name: str, what: Invocation | None = None, 
 
 
 async def log_of(functions: Functions, name: str, invocation: str | None = None) -> list[LogLine]:
-    """Give the lines, oldest first."""
+    """Return the lines, oldest first."""
     page = await functions.logs(MEMBER, name, 500, None, LogFilter(invocation=invocation))
     return list(reversed(page.items))
 

@@ -45,7 +45,7 @@ def here(tmp_path: Path, database_url: str) -> Site:
 
 @pytest.fixture
 def settings() -> FunctionsSettings:
-    """A test file that needs others overrides this."""
+    """The default settings. A test file that needs other settings overrides this fixture."""
     return FunctionsSettings()
 
 

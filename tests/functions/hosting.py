@@ -1,6 +1,6 @@
 """A process that hosts Functions, for tests that kill it: `python -m tests.functions.hosting <database> <directory>`.
 
-Once a function is in an endless loop it prints the pids of the zygote and of every worker.
+It prints the pids of the zygote and of all workers as soon as a function runs in an endless loop.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 async def killed_host(
     database_url: str, directory: Path, number: signal.Signals = signal.SIGKILL
 ) -> AsyncIterator[tuple[int, list[int]]]:
-    """Give the pids of a host and of its zygote and workers; end the host, by the signal, behind the block."""
+    """Start a host; yield its pid, and the pids of its zygote and workers. After the block, end it with the signal."""
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.functions.hosting", database_url, str(directory),
         cwd=ROOT, env={**os.environ, "PYTHONPATH": f"src{os.pathsep}."}, stdout=asyncio.subprocess.PIPE,
@@ -37,7 +37,7 @@ async def killed_host(
     try:
         assert server.stdout is not None
         pids: list[int] = []
-        while not pids:  # its log goes to the same place
+        while not pids:  # its log goes to the same stream
             line = await asyncio.wait_for(server.stdout.readline(), 30)
             assert line
             pids = [int(word) for word in line.split()] if line.split()[0].isdigit() else []

@@ -1,4 +1,4 @@
-"""The rooms that Functions needs, for tests: BunKMS as a fake, the others only where a test is about them."""
+"""The rooms that Functions needs, for tests: BunKMS is a fake; the others are absent unless a test adds them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fakes import FakeKms
 
 
 class Absent:
-    """A room that does not answer."""
+    """A room that cannot be reached."""
 
     def __getattr__(self, name: str) -> Any:
         async def call(*_: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The routes of Functions behind a real server on loopback; Callers are given by the test."""
+"""The routes of Functions on a real server on loopback. The test chooses the Callers."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Reply:
         return dict(self.headers).get(name, "")
 
     def settled(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Give it without what no two answers share."""
+        """Return it without the parts that differ in every answer."""
         said = [
             (name, NEW_ID.sub(b"ID", value.encode()).decode())
             for name, value in self.headers
@@ -91,7 +91,7 @@ class Connection:
         return await self.reply()
 
     async def ended(self) -> bytes:
-        """Give what still comes until the server hangs up."""
+        """Return the bytes that come until the server hangs up."""
         async with asyncio.timeout(ANSWER_SECONDS):
             return await self.reader.read()
 

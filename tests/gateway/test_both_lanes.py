@@ -26,7 +26,7 @@ CHANGING = (b"date:", b"x-request-id:", b"server-timing:")
 
 Headers = tuple[str, ...]
 
-# what the fast lane takes: request line, headers, body
+# requests that the fast lane takes: request line, headers, body
 HOT: list[tuple[str, Headers, bytes]] = [
     (f"GET {D1}", (KEY,), b""),
     (f"GET {D1}?", (KEY,), b""),
@@ -122,7 +122,7 @@ HOT: list[tuple[str, Headers, bytes]] = [
     ("GET /v1/functions/missing", (KEY,), b""),
 ]
 
-# what goes the ordinary way, and is answered there as if there were no other
+# requests that go the ordinary way, and are answered there as if it were the only one
 ORDINARY: list[tuple[str, Headers, bytes]] = [
     (f"GET {D1}", (), b""),
     (f"GET {D1}", ("x-bunbase-key:",), b""),
@@ -221,7 +221,7 @@ async def test_both_lanes_give_the_same_answer(
             assert (b"request_id" not in reply.body) or reply.header("x-request-id").encode() in reply.body
 
 
-async def test_what_a_function_streams_arrives_alike(lanes: tuple[Served, Served]) -> None:
+async def test_a_streamed_answer_of_a_function_is_the_same_in_both_lanes(lanes: tuple[Served, Served]) -> None:
     heads, bodies = [], []
     for lane in lanes:
         async with lane.connected() as connection:

@@ -11,11 +11,11 @@ async def _ready(value: int) -> int:
     return value
 
 
-async def test_what_needs_no_wait_is_over_at_once() -> None:
+async def test_a_coroutine_without_a_wait_ends_at_once() -> None:
     assert begin(_ready(3)) == 3
 
 
-async def test_what_waits_goes_on_in_a_task() -> None:
+async def test_a_coroutine_that_waits_continues_in_a_task() -> None:
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def twice() -> int:

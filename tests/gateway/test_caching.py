@@ -115,7 +115,7 @@ async def test_tokens_are_stored_nowhere(path: str, body: dict[str, Any]) -> Non
     assert answer.headers.get_list("cache-control") == [NO_STORE]
 
 
-async def test_what_a_function_says_itself_counts() -> None:
+async def test_a_function_may_set_its_own_cache_control() -> None:
     async with door_of() as door:
         silent = await door.http.get("/v1/functions/echo", headers={"x-bunbase-key": SECRET})
         saying = await door.http.get("/v1/functions/cached", headers={"x-bunbase-key": SECRET})

@@ -1,4 +1,4 @@
-"""Who is let in where, through the real routes."""
+"""Access to the real routes, for each kind of caller."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_an_end_users_token_is_added_to_it(door: Door) -> None:
         ({"x-bunbase-key": "sk_unknown"}, f"/v1/functions/hello?project={BAKERY}", 401, "invalid_key"),
     ],
 )
-async def test_who_sends_the_wrong_thing_is_told_so(
+async def test_a_wrong_credential_is_named_in_the_refusal(
     door: Door, headers: dict[str, str], path: str, status: int, code: str
 ) -> None:
     answer = await door.http.get(path, headers=headers)

@@ -127,7 +127,9 @@ async def test_in_dev_origins_can_be_added_or_all_be_let_in() -> None:
 )
 @pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login", "/v1/auth/signup?key=pk_bakery", "/rpc"])
 @pytest.mark.parametrize("mode", ["dev", "production"])
-async def test_what_a_page_can_send_without_asking_is_refused(path: str, kind: str, content: str, mode: str) -> None:
+async def test_a_request_that_a_page_can_send_without_preflight_is_refused(
+    path: str, kind: str, content: str, mode: str
+) -> None:
     """Security 17: a simple request (Fetch §2.2.2) has no type that a route reads, or none at all."""
     headers = {"origin": "http://localhost:3000" if mode == "dev" else SITE} | ({"content-type": kind} if kind else {})
     async with door_of(mode=mode) as door:

@@ -27,7 +27,7 @@ def test_without_a_header_there_is_no_token() -> None:
 
 
 @pytest.mark.parametrize("header", ["Basic abc", "Bearer", "Bearer ", "abc", "Bearer " + "x" * (MAX_LENGTH + 1)])
-def test_what_is_no_bearer_token_is_refused_rather_than_ignored(header: str) -> None:
+def test_an_authorization_without_a_bearer_token_is_refused_rather_than_ignored(header: str) -> None:
     with pytest.raises(InvalidToken):
         bearer_token({"authorization": header})
 
@@ -93,6 +93,6 @@ def test_a_network_of_proxies_is_named_at_once(trusted: str, peer: str, believed
 
 
 @pytest.mark.parametrize("trusted", ["proxy.example.com", "10.0.0.0/33", "", "*"])
-def test_what_is_no_address_and_no_network_is_refused_at_the_start(trusted: str) -> None:
+def test_a_trusted_proxy_that_is_no_address_or_network_is_refused_at_the_start(trusted: str) -> None:
     with pytest.raises(CannotStart, match="trusted_proxies"):
         Proxies((trusted,))

@@ -288,7 +288,7 @@ async def sent_then_read(program: str, lane: Served, path: str, size: int, *extr
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
-async def test_what_is_too_large_is_answered_so_that_a_client_reads_it(lanes: tuple[Served, Served]) -> None:
+async def test_the_refusal_of_a_large_body_can_be_read_by_the_client(lanes: tuple[Served, Served]) -> None:
     """A client that sends 2 to 20 MB too many and only then reads gets its answer, not a reset."""
     answers = {"/v1/data/posts": ("413", 4 * MIB), "/api/projects": ("401", 22 * MIB), "/nowhere": ("404", 22 * MIB)}
     ways = ((), ("-H", "connection: close"), ("--http1.0",))

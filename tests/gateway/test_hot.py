@@ -1,4 +1,4 @@
-"""What the fast lane takes, whatever is sent: never more than it can answer as the ordinary lane would."""
+"""The fast lane takes only requests that it can answer as the ordinary lane would, whatever is sent."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ async def test_a_key_and_a_membership_are_asked_for_once(asking: Asking) -> None
     assert asking.platform.calls == {"key_holder": 1, "membership": 1}
 
 
-async def test_what_is_unknown_is_not_remembered(asking: Asking) -> None:
+async def test_unknown_credentials_are_not_cached(asking: Asking) -> None:
     with pytest.raises(InvalidKey):
         await asking.identity.key_holder("sk_new")
     with pytest.raises(ProjectNotFound):
@@ -132,7 +132,7 @@ async def test_an_ended_session_of_a_user_is_refused_once_it_is_told(asking: Ask
     assert await asking.refused_user(token)
 
 
-async def test_what_is_no_longer_true_of_a_user_is_refused_in_every_session_and_the_next_version_passes(
+async def test_an_outdated_version_of_a_user_is_refused_in_every_session_and_the_next_version_passes(
     asking: Asking,
 ) -> None:
     before = [asking.tenant_auth.token(session="ses_a"), asking.tenant_auth.token(session="ses_b", ver=0)]
@@ -258,7 +258,7 @@ async def test_while_a_feed_is_broken_the_room_itself_is_asked(asking: Asking) -
     assert await asking.refused_key(SECRET)
 
 
-async def test_what_was_revoked_while_a_feed_was_broken_is_refused_afterwards(asking: Asking) -> None:
+async def test_a_revocation_during_a_broken_feed_is_enforced_afterwards(asking: Asking) -> None:
     token = asking.bunauth.token()
     await asking.identity.developer(token)
     await asking.identity.key_holder(SECRET)

@@ -97,7 +97,7 @@ async def test_a_client_that_leaves_ends_the_call(tmp_path: Path, line: str) -> 
     await play(tmp_path, scenario)
 
 
-async def test_what_breaks_off_is_not_made_to_look_whole(tmp_path: Path) -> None:
+async def test_a_broken_stream_does_not_look_complete(tmp_path: Path) -> None:
     async def scenario(connection: Connection, functions: Streaming) -> None:
         connection.send(request("GET /v1/functions/f", KEY))
         functions.parts.put_nowait(b"half")

@@ -1,4 +1,4 @@
-"""What a connection can do to the fast lane: out of turn, too slow, too much, too old, gone."""
+"""Misbehaving connections and the fast lane: out of turn, too slow, too much, too old, gone."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ async def test_a_request_may_come_byte_by_byte(lane: Served) -> None:
         assert (reply.status, reply.body[-14:]) == (200, b'"a":"slowly"}'[-14:].rjust(14, b","))
 
 
-async def test_who_leaves_before_the_answer_stops_a_read_but_not_a_write(slow: Served) -> None:
+async def test_a_client_that_leaves_before_the_answer_stops_a_read_but_not_a_write(slow: Served) -> None:
     for line, body in ((f"GET {D1[:-2]}slow-read", b""), (f"PUT {D1[:-2]}slow-write", b"{}")):
         async with slow.connected() as connection:
             connection.send(request(line, KEY, body=body))
@@ -161,7 +161,7 @@ async def test_a_body_that_is_too_large_is_refused(lane: Served) -> None:
         ("a header without a colon",),
     ],
 )
-async def test_what_is_no_request_is_refused_and_ends_the_connection(lane: Served, headers: tuple[str, ...]) -> None:
+async def test_an_invalid_request_is_refused_and_ends_the_connection(lane: Served, headers: tuple[str, ...]) -> None:
     async with lane.connected() as connection:
         connection.send(request(f"PUT {D1}", KEY, *headers) + b"{}")
         reply = await connection.reply()
@@ -194,7 +194,7 @@ async def test_a_client_that_wants_to_close_gets_its_answer_and_the_end(lane: Se
     assert lane.hot.taken == taken
 
 
-async def test_who_asks_to_go_on_is_told_to(lane: Served) -> None:
+async def test_a_client_that_expects_100_continue_gets_it(lane: Served) -> None:
     async with lane.connected() as connection:
         connection.send(request(f"PUT {D1}", KEY, "expect: 100-continue", "content-length: 7"))
         assert (await connection.reply()).status == 100
@@ -248,7 +248,7 @@ async def test_an_answer_under_way_outlives_the_keep_alive_time(tmp_path: Path) 
         assert (await connection.reply()).status == 200
 
 
-async def test_who_does_not_read_is_not_written_to_for_ever(slow: Served) -> None:
+async def test_a_client_that_does_not_read_is_disconnected_in_the_end(slow: Served) -> None:
     async with slow.connected() as connection:
         connection.send(request("GET /v1/data/posts", KEY) * 20)  # 4 MiB each
         first = await connection.reply()
@@ -304,7 +304,7 @@ async def test_a_revoked_key_stops_in_this_lane(lane: Served) -> None:
         assert (await connection.ask(f"GET {D1}", KEY)).status == 401
 
 
-async def test_whose_key_is_sent_counts_with_every_request_of_a_connection(lane: Served) -> None:
+async def test_the_key_of_each_request_of_a_connection_counts(lane: Served) -> None:
     async with lane.connected() as connection:
         allowed = await connection.ask(f"GET {D1}", KEY)
         refused = await connection.ask(f"GET {D1}", f"x-bunbase-key: {PUBLISHABLE}")

@@ -65,7 +65,7 @@ async def test_a_body_that_cannot_be_read_or_does_not_fit(door: Door, path: str,
     assert problem(answer) == (status, {400: "malformed_request", 422: "invalid_input"}[status])
 
 
-async def test_what_does_not_fit_is_named(door: Door) -> None:
+async def test_a_problem_names_the_value_that_is_invalid(door: Door) -> None:
     wrong = await door.http.post(LOGIN, content=b'{"email": 1, "password": "x"}', headers=JSON)
     nothing = await door.http.post(LOGIN, headers=JSON)
     unknown = await door.http.post(LOGIN, content=GOOD[:-1] + b', "admin": true}', headers=JSON)

@@ -152,7 +152,7 @@ async def test_a_deleted_projects_host_is_gone(door: Served) -> None:
 
 
 @pytest.mark.parametrize("wildcard", ["fn.example.com", "*", "*.", "*.fn.example.com:8443", "*.*.com", "https://*.a.b"])
-def test_what_is_no_wildcard_is_refused_at_start(wildcard: str) -> None:
+def test_a_functions_host_without_a_wildcard_is_refused_at_the_start(wildcard: str) -> None:
     with pytest.raises(CannotStart, match="is no wildcard"):
         project_hosts(wildcard, "https://api.example.com")
 

@@ -59,7 +59,7 @@ def test_many_times_of_few_names_are_bounded_too() -> None:
     assert recent.size <= 3000
 
 
-def test_what_is_over_is_forgotten_by_and_by() -> None:
+def test_old_names_are_forgotten_gradually() -> None:
     clock = Clock()
     recent = Recent(limit=2, seconds=60, clock=clock)
     for number in range(100):

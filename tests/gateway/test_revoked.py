@@ -89,7 +89,7 @@ async def test_after_a_break_it_follows_again_and_is_relied_on_once_ready(
     assert revoked.live()
 
 
-async def test_what_is_dead_by_itself_is_forgotten(revoked: Revoked, script: Script) -> None:
+async def test_a_revocation_of_an_expired_credential_is_forgotten(revoked: Revoked, script: Script) -> None:
     await script.heard(Revocation(RevokedKind.KEY, "soon", 1001.0), Revocation(RevokedKind.KEY, "later", 9999.0), READY)
     assert "soon" in revoked
 

@@ -93,7 +93,7 @@ async def test_a_lone_notification_has_no_answer(door: Door) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"nonsense"])
-async def test_what_is_no_json_is_a_parse_error(door: Door, body: bytes) -> None:
+async def test_invalid_json_is_a_parse_error(door: Door, body: bytes) -> None:
     answer = await door.http.post("/rpc", content=body, headers={"content-type": "application/json"})
 
     assert answer.status_code == 200
@@ -121,7 +121,7 @@ async def test_what_is_no_json_is_a_parse_error(door: Door, body: bytes) -> None
         (call("auth.verify", "x"), -32602),
     ],
 )
-async def test_what_is_no_good_call_has_its_code(door: Door, body: Any, code: int) -> None:
+async def test_an_invalid_call_has_its_error_code(door: Door, body: Any, code: int) -> None:
     assert (await rpc(door, body))["error"]["code"] == code
 
 

@@ -113,7 +113,7 @@ async def test_a_denial_is_explained_to_who_asks_in_dev_mode(tmp_path: Path) -> 
         assert lane.hot.taken == taken
 
 
-async def test_who_sees_less_of_a_document_has_another_tag(tmp_path: Path) -> None:
+async def test_a_reader_who_sees_less_of_a_document_gets_another_etag(tmp_path: Path) -> None:
     """Documents, arguable 6 and Security 11: a cache that revalidates does not serve one reader's view to another."""
     bearer = f"authorization: Bearer {FakeTenantAuth().token()}"
     for fast in (True, False):

@@ -136,7 +136,7 @@ async def test_the_first_byte_of_an_upload_is_answered_before_the_last_is_sent(
     assert (await connection.reader.readuntil(b"\r\n0\r\n\r\n")).endswith(b"9437184\r\n0\r\n\r\n")
 
 
-async def test_what_is_sent_comes_back_while_more_is_sent(place: Place, connection: Connection) -> None:
+async def test_the_beginning_of_a_body_comes_back_while_the_rest_is_sent(place: Place, connection: Connection) -> None:
     await place.deploy("(req) => new Response(req.body)")
 
     connection.send(request("POST /v1/functions/f", KEY, CHUNKED))
@@ -383,7 +383,7 @@ async def test_framing_without_end_is_hung_up_on(
     await place.will_say("in")
     connection.send(before + filler * (MIB // len(filler)))
 
-    with suppress(ConnectionResetError):  # what it had not read is lost, and the client told so
+    with suppress(ConnectionResetError):  # the unread rest is lost, and the client hears of it
         assert await connection.ended() == b""
     await place.will_say("aborted")
 
@@ -396,7 +396,7 @@ async def test_an_upload_in_tiny_chunks_is_no_endless_framing(place: Place, conn
     assert await body_of(connection) == b"100000"
 
 
-async def test_what_came_with_an_upgrade_is_never_read_from_its_middle(place: Place, connection: Connection) -> None:
+async def test_bytes_after_an_upgrade_are_never_read_from_their_middle(place: Place, connection: Connection) -> None:
     await place.deploy("(req) => { console.log(new URL(req.url).pathname); return 1 }")
     upgrade = request("GET /v1/functions/f/first", KEY, "connection: upgrade", "upgrade: h2c")
     smuggled = request("GET /v1/functions/f/smuggled", KEY)
@@ -419,7 +419,7 @@ async def test_a_request_right_behind_an_upload_waits_its_turn(place: Place, con
 
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=64 * MIB)])
-async def test_who_sends_too_much_of_what_nobody_reads_is_hung_up_on(place: Place, connection: Connection) -> None:
+async def test_a_client_that_sends_too_much_unread_data_is_disconnected(place: Place, connection: Connection) -> None:
     await place.deploy("() => 'unread'")
 
     connection.send(request("POST /v1/functions/f", KEY, f"content-length: {64 * MIB}") + bytes(MIB))
@@ -432,7 +432,7 @@ async def test_who_sends_too_much_of_what_nobody_reads_is_hung_up_on(place: Plac
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=64 * MIB)])
 @pytest.mark.parametrize(("path", "status"), [("f", 200), ("none", 404)])
-async def test_who_wants_the_connection_closed_gets_the_answer_to_what_nobody_reads(
+async def test_a_client_that_closes_the_connection_gets_its_answer_although_its_body_is_unread(
     place: Place, path: str, status: int
 ) -> None:
     await place.deploy("() => 'unread'")

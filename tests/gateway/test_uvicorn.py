@@ -35,7 +35,7 @@ def test_the_versions_are_those_that_were_read() -> None:
     assert (version("uvicorn"), version("httptools")) == ("0.53.0", "0.8.0"), RECHECK
 
 
-def test_what_the_lane_relies_on_is_there() -> None:
+def test_uvicorn_has_all_members_that_the_lane_uses() -> None:
     source = inspect.getsource(HttpToolsProtocol)
 
     assert [name for name in RELIED_ON if name not in source] == [], RECHECK

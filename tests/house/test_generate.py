@@ -34,9 +34,7 @@ def test_check_fails_on_what_is_missing_or_stale_and_writes_nothing(
     capsys.readouterr()
 
     assert run(monkeypatch, "--check") == 1
-    assert capsys.readouterr().err == (
-        f"{reference / 'errors.md'} is not what the code says: run `make gen` and commit it\n"
-    )
+    assert capsys.readouterr().err == (f"{reference / 'errors.md'} is out of date: run `make gen` and commit it\n")
     assert (reference / "errors.md").read_text() == "stale"
 
 

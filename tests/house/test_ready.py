@@ -39,7 +39,7 @@ class Confined:
     ("functions", "detail"),
     [
         (Confined("landlock", "seccomp"), "confined by landlock, seccomp"),
-        (Confined(), "not confined: only functions.sandbox = off runs functions"),
+        (Confined(), "not confined: functions run only with functions.sandbox = off"),
     ],
 )
 async def test_readiness_says_what_confines_functions(functions: Confined, detail: str) -> None:

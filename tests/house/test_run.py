@@ -63,7 +63,7 @@ def test_a_taken_port_is_refused_and_the_data_directory_free_again(capsys: pytes
 
 def test_rooms_in_several_processes_need_one_postgresql_and_one_secret(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_serve(["bunkms"], ANY_PORT) == 1
-    assert "by one secret: set BUNBASE_HOUSE__SERVICE_SECRET, or keys" in capsys.readouterr().err
+    assert "need a common secret: set BUNBASE_HOUSE__SERVICE_SECRET, or keys" in capsys.readouterr().err
 
     assert run_serve(["bunkms"], ANY_PORT | {"house.service_secret": SECRET}) == 1
     assert capsys.readouterr().err.endswith("share one PostgreSQL: set DATABASE_URL\n")

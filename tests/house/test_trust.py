@@ -77,9 +77,9 @@ def test_a_room_that_calls_no_other_needs_no_secret() -> None:
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"room_secrets": SECRETS}, "names no key of"),
-        ({"room_keys": {**PUBLIC, "bundoc": ()}, "room_secrets": SECRETS}, "names no key of bundoc"),
-        ({"room_keys": PUBLIC}, "functions runs here and proves itself by a secret of its own"),
+        ({"room_secrets": SECRETS}, "has no key of"),
+        ({"room_keys": {**PUBLIC, "bundoc": ()}, "room_secrets": SECRETS}, "has no key of bundoc"),
+        ({"room_keys": PUBLIC}, "functions runs here and needs its own secret"),
         ({"room_keys": PUBLIC, "room_secrets": {"functions": SECRETS["bundoc"]}}, "belongs to none of its keys"),
         ({"room_keys": PUBLIC, "room_secrets": {"functions": "short"}}, "32 bytes in base64url"),
         ({"room_keys": {**PUBLIC, "bundoc": ("short",)}, "room_secrets": SECRETS}, "32 bytes in base64url"),

@@ -1,4 +1,4 @@
-"""Access tokens of developers: what they say, and whether one can be believed."""
+"""Access tokens of developers: sign them and check them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REMEMBERED: Final = 1000
 
 class AccessTokens:
     def __init__(self, keys: list[SigningKey], issuer: str, ttl_seconds: int, clock: Clock) -> None:
-        """`keys`: newest first; that one signs, all of them are believed."""
+        """`keys`: newest first. The newest key signs; tokens of all keys are accepted."""
         self.newest = keys[0]
         self.issuer = issuer
         self.ttl_seconds = ttl_seconds
@@ -25,7 +25,7 @@ class AccessTokens:
         self.verifier = Verifier(self.jwks.keys, lambda: clock.now().timestamp(), REMEMBERED)
 
     def sign(self, account: Account, session: str, now: datetime) -> tuple[str, int]:
-        """Give an access token and the Unix second in which it expires."""
+        """Return an access token and the Unix second in which it expires."""
         issued_at = int(now.timestamp())
         claims = {
             "iss": self.issuer,
@@ -42,5 +42,5 @@ class AccessTokens:
         return self.newest.sign(claims), issued_at + self.ttl_seconds
 
     def claims(self, token: str) -> dict[str, Any]:
-        """Raises: BadToken. Whether the session still stands is another question."""
+        """Return the claims of a valid token, whose session may have ended. Raises: BadToken."""
         return self.verifier.claims(token, iss=self.issuer, aud=AUDIENCE, type=TYPE)

@@ -1,4 +1,4 @@
-"""How BunAuth opens."""
+"""Open BunAuth, and declare it as a module."""
 
 from __future__ import annotations
 

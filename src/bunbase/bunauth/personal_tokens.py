@@ -1,4 +1,4 @@
-"""Personal access tokens: what may be asked for, and what they claim."""
+"""Personal access tokens: their scopes and their claims."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from bunbase.pkg.errors import InvalidInput
 
 PREFIX: Final = "bpt"
 TYPE: Final = "personal"
-SCOPES: Final = ("read", "write", "secrets")  # the gateway lets a token without "write" only read
+SCOPES: Final = ("read", "write", "secrets")  # the gateway allows a token without "write" only to read
 MAX_TOKENS: Final = 100
 
 
 def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    """Give scopes in their usual order, each once. Raises: InvalidInput."""
+    """Return the scopes in the order of SCOPES, each once. Raises: InvalidInput."""
     if not scopes or not set(scopes) <= set(SCOPES):
         raise InvalidInput.at("/scopes", f"Name at least one of the scopes: {', '.join(SCOPES)}.")
     return tuple(scope for scope in SCOPES if scope in scopes)
 
 
 def personal_claims(holder: TokenHolder, issuer: str) -> dict[str, Any]:
-    """Say of a personal access token what an access token says of itself, in the same names."""
+    """Return the claims of a personal access token, under the same names as those of an access token."""
     claims: dict[str, Any] = {
         "iss": issuer,
         "sub": holder.user_id,

@@ -22,7 +22,7 @@ Lifetime = Annotated[int, msgspec.Meta(ge=60, le=10 * 366 * 86400)]
 
 
 class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`setup_token`: for the first account, in production."""
+    """`setup_token`: needed for the first account, in production."""
 
     email: str
     password: str
@@ -53,18 +53,19 @@ class Me(msgspec.Struct, frozen=True):
 
 @post("/api/auth/register", summary="Open a developer's account", tags=TAGS, cache_control=NO_STORE)
 async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Register) -> SignedIn:
-    """The first account becomes the installation's administrator: in production it sends `setup_token`, which
-    `bunbase serve` prints at its first start. Afterwards the setting `signups` decides.
+    """The first account becomes the installation's administrator. In production its request must contain
+    `setup_token`, which `bunbase serve` prints at its first start. After that, the setting `signups` decides who may
+    register.
 
-    An email that is taken answers 409: who may register can find out who has, as with any sign-up form that does not
-    wait for a mail.
+    The answer is 409 if the email is taken. So a caller who may register can find out which emails have an account, as
+    with any sign-up form that does not send a confirmation mail first.
     """
     return await bunauth.register(anyone, data.email, data.password, data.name, data.setup_token)
 
 
 @post("/api/auth/login", summary="Sign a developer in", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Login) -> SignedIn:
-    """A wrong password and an unknown email answer alike, in like time."""
+    """A wrong password and an unknown email get the same answer, after the same time."""
     return await bunauth.login(anyone, data.email, data.password)
 
 
@@ -76,17 +77,17 @@ async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Logi
     cache_control=NO_STORE,
 )
 async def refresh(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Refresh) -> SignedIn:
-    """Each refresh token works once; a retry within ten seconds gets the same pair, later reuse ends the session."""
+    """Each refresh token works once. A retry within ten seconds gets the same pair; a later reuse ends the session."""
     return await bunauth.refresh(anyone, data.refresh_token)
 
 
 @post("/api/auth/logout", summary="End the session", tags=TAGS, status_code=204)
 async def logout(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
-    """Its access token stops working within a second, everywhere."""
+    """The session's access token stops working everywhere within a second."""
     await bunauth.logout(developer)
 
 
-@get("/api/auth/me", summary="Who am I", tags=TAGS)
+@get("/api/auth/me", summary="Get your account", tags=TAGS)
 async def me(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Me:
     return Me(await bunauth.me(developer))
 
@@ -98,26 +99,26 @@ async def list_tokens(developer: Injected[Caller], bunauth: Injected[BunAuth]) -
 
 @post("/api/auth/tokens", summary="Make a personal access token", tags=TAGS, cache_control=NO_STORE)
 async def create_token(developer: Injected[Caller], bunauth: Injected[BunAuth], data: CreateToken) -> PersonalToken:
-    """The token itself is in this answer and nowhere else. Without the scope `write` it may only read;
-    with `secrets` it may also read the values of variables, where its owner may."""
+    """The token is shown only in this answer. A token without the scope `write` may only read. With the scope
+    `secrets` it may also read the values of variables, if its owner may."""
     return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds)
 
 
 @delete("/api/auth/tokens/{token_id:str}", summary="Delete a personal access token", tags=TAGS)
 async def delete_token(developer: Injected[Caller], bunauth: Injected[BunAuth], token_id: TokenId) -> None:
-    """It stops working within a second, everywhere."""
+    """The token stops working everywhere within a second."""
     await bunauth.delete_token(developer, token_id)
 
 
 @get("/.well-known/jwks.json", summary="Public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def jwks(bunauth: Injected[BunAuth]) -> Jwks:
-    """The RS256 keys to check developers' access tokens with (RFC 7517)."""
+    """The RS256 keys with which anyone can check developers' access tokens (RFC 7517)."""
     return await bunauth.jwks()
 
 
 @get("/.well-known/openid-configuration", summary="Discovery", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def discovery(bunauth: Injected[BunAuth]) -> Discovery:
-    """Issuer and keys, as libraries that check tokens look them up."""
+    """Issuer and address of the keys, for libraries that check tokens."""
     return await bunauth.discovery()
 
 

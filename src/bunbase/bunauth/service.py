@@ -1,4 +1,4 @@
-"""The rules of BunAuth: who gets an account, who gets in, and when a session ends."""
+"""The rules of BunAuth: accounts, sign-in, sessions and personal access tokens."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ from bunbase.pkg.sessions import (
 )
 
 ROOM: Final = "bunauth"
-POOL: Final = "developers"  # as metrics call it
+POOL: Final = "developers"  # label of the metric of sign-ins
 REFRESH_PREFIX: Final = "brt"
 MAX_NAME_LENGTH: Final = 100
-TOUCH_EVERY: Final = timedelta(minutes=1)  # a busy token must not cost a write with every request
-REMEMBER_SECONDS: Final = 3600  # longer than any cache of personal access tokens lives
+TOUCH_EVERY: Final = timedelta(minutes=1)  # a token in constant use must not cause a write with every request
+REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of personal access tokens
 
 
 class BunAuthService:
@@ -76,7 +76,7 @@ class BunAuthService:
     async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
         email, name = normal_email(email), _name(name)
         first = not await self.store.has_accounts()
-        if first:  # both before the costly hash
+        if first:  # checked before the hash, which is expensive
             await check_setup(self.store, caller, setup_token, self.site.dev)
         else:
             self._check_signups()
@@ -84,7 +84,7 @@ class BunAuthService:
         new = Credentials(new_id("usr"), email, name, "admin" if first else "user", self.clock.now(), hash)
         if first and await self.store.add_first_account(new):
             return await self._open_session(caller, new.account())
-        self._check_signups()  # somebody else was first meanwhile
+        self._check_signups()  # another request has made the first account meanwhile
         new = Credentials(new.id, email, name, "user", new.created_at, hash)
         if not await self.store.add_account(new):
             raise EmailTaken("Sign in instead, or use another address.")
@@ -111,7 +111,7 @@ class BunAuthService:
                     pair = self._new_pair(account, token.session, token.session_expires_at, now)
                     if await self.store.rotate(hash, now, pair, refresh_token):
                         return self._signed_in(account, pair)
-                    # else a twin of this request was faster: look again, and give what it was given
+                    # else a twin of this request was faster: look again, and return the same pair as it got
                 case Standing.RETRY:
                     account = await self._account(token.user_id)
                     return self._signed_in(account, token.traded_for(refresh_token))
@@ -126,7 +126,7 @@ class BunAuthService:
                     assert_never(other)
 
     async def logout(self, caller: Caller) -> None:
-        await self._end_session(_with_session(caller, "it has none to end; delete the token instead").session)
+        await self._end_session(_with_session(caller, "it has no session to end; delete the token instead").session)
 
     async def me(self, caller: Caller) -> Account:
         return await self._account(caller.signed_in().id)
@@ -151,15 +151,17 @@ class BunAuthService:
     async def create_token(
         self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
     ) -> PersonalToken:
-        developer = _with_session(caller, "it cannot make others: sign in with your password")
+        developer = _with_session(caller, "it cannot make other tokens: sign in with your password")
         name, scopes, now = _name(name), personal_tokens.checked_scopes(scopes), self.clock.now()
         if not name:
-            raise _invalid_name("Give the token a name that says where it is used.")
+            raise _invalid_name("Enter a name that tells where the token is used.")
         expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
         secret = new_secret(personal_tokens.PREFIX)
         token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret)
         if not await self.store.add_token(developer.id, token, fingerprint(secret), personal_tokens.MAX_TOKENS):
-            raise InvalidInput(f"You have {personal_tokens.MAX_TOKENS} tokens, the most an account can; delete one.")
+            raise InvalidInput(
+                f"You have {personal_tokens.MAX_TOKENS} tokens, the most an account can have; delete one."
+            )
         return token
 
     async def tokens(self, caller: Caller) -> PersonalTokens:
@@ -172,7 +174,9 @@ class BunAuthService:
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
         if not self.settings.service_exchange:
-            raise ServiceExchangeOff("Set bunauth.service_exchange = true, and name the programs that may use it.")
+            raise ServiceExchangeOff(
+                "Set bunauth.service_exchange = true, and list the programs in bunauth.service_client_secrets."
+            )
         if not self.service_clients.is_client(client_id, client_secret):
             raise InvalidCredentials("Send the name and the secret of a program in bunauth.service_client_secrets.")
         return ServiceToken(self.site.service_tokens.mint(ROOM, ROOM, client=client_id), LIFETIME_SECONDS)
@@ -195,7 +199,7 @@ class BunAuthService:
     async def _account(self, id: str) -> Account:
         found = await self.store.account(id)
         if found is None:
-            raise Unauthenticated("This account is no more.")
+            raise Unauthenticated("This account was deleted.")
         return found
 
     async def _open_session(self, caller: Caller, account: Account) -> SignedIn:

@@ -1,4 +1,4 @@
-"""Programs outside the installation that may ask a room of it: each has a name and a secret of its own."""
+"""Programs outside the installation that may call one of its rooms. Each has its own name and secret."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.secret_text import check_secret
 
-MAX_NAME_LENGTH: Final = 64  # it stands in every token of the program
+MAX_NAME_LENGTH: Final = 64  # every token of the program contains it
 NOBODY: Final = fingerprint("")
 
 
 class ServiceClients:
-    """Compares fingerprints, and one for an unknown name too: the time taken tells nothing about names or secrets."""
+    """Checks secrets. It compares fingerprints, also for an unknown name, so that the time tells nothing."""
 
     def __init__(self, settings: BunAuthSettings) -> None:
         """Raises: CannotStart."""
         secrets = settings.service_client_secrets
         if settings.service_exchange and not secrets:
-            raise CannotStart("bunauth.service_exchange is on for nobody: set bunauth.service_client_secrets")
+            raise CannotStart(
+                "bunauth.service_exchange is on, but no program may use it: set bunauth.service_client_secrets"
+            )
         for name, secret in secrets.items():
             if not 1 <= len(name) <= MAX_NAME_LENGTH:
                 raise CannotStart(f"a name in bunauth.service_client_secrets has 1 to {MAX_NAME_LENGTH} characters")
@@ -29,6 +31,6 @@ class ServiceClients:
         self._fingerprints = {name: fingerprint(secret) for name, secret in secrets.items()}
 
     def is_client(self, name: str, secret: str) -> bool:
-        known = self._fingerprints.get(name)
-        same = hmac.compare_digest(fingerprint(secret), known or NOBODY)
-        return same and known is not None
+        expected = self._fingerprints.get(name)
+        same = hmac.compare_digest(fingerprint(secret), expected or NOBODY)
+        return same and expected is not None

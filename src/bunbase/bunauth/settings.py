@@ -16,19 +16,20 @@ class Signups(StrEnum):
     CLOSED = "closed"
 
     def on(self, dev: bool) -> Signups:
-        """Give what it comes to on this installation: never AUTO."""
+        """Return the policy of this installation. It is never AUTO."""
         if self is Signups.AUTO:
             return Signups.OPEN if dev else Signups.INVITE
         return self
 
 
 class BunAuthSettings(SessionSettings, frozen=True):
-    """`signups`: who may open an account once there is an administrator. `issuer`: empty for the public URL.
+    """Settings of accounts and tokens.
 
-    `setup_token`: what the first account must send, at least 16 characters; empty: in production one is made at the
-    first start and printed.
+    `signups`: who may register after the first account. `issuer`: `iss` of tokens; if empty, the public URL.
+    `setup_token`: the token that the first account must send, at least 16 characters. If empty, production makes one at
+    the first start and prints it.
     `service_exchange`: whether programs outside may trade a secret for a service token (`service.exchange` of `/rpc`).
-    `service_client_secrets`: those programs by name, each with a secret of at least 32 bytes.
+    `service_client_secrets`: these programs, by name, each with a secret of at least 32 bytes.
     """
 
     signups: Signups = Signups.AUTO

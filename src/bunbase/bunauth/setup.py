@@ -1,8 +1,8 @@
-"""The first account administers the installation: in production only a holder of the setup token may open it.
+"""The setup token: in production, only its holder may open the first account, which administers the installation.
 
-Otherwise a server that has just started belongs to the stranger who finds it first. The token is made at the first
-start and told once, or it is what the setting says; several processes agree on the one whose hash PostgreSQL keeps.
-In dev mode a caller on this machine may open it without.
+Without it, a new server would belong to the first stranger who finds it. The token is set in the settings, or made and
+printed at the first start. Its hash is stored in PostgreSQL, so several processes use the same token. In dev mode, a
+caller on the same machine needs no token.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ PREFIX: Final = "setup"
 MIN_LENGTH: Final = 16
 ANOTHER: Final = (
     "`bunbase serve` printed it at its first start. If it is lost, start with BUNBASE_BUNAUTH__SETUP_TOKEN=<16 or more "
-    "random characters> and send that."
+    "random characters> and send these."
 )
 
 
 async def prepare_setup(store: BunAuthStore, chosen: str, dev: bool, tell: Callable[[str], None]) -> None:
-    """Keep the chosen token, or in production make one and tell it, unless there is an account or a token already.
+    """Store the chosen token; or, in production, make and tell one, unless an account or a token exists already.
 
-    Raises: CannotStart for a token that is too short.
+    Raises: CannotStart, if the chosen token is too short.
     """
     if chosen and len(chosen) < MIN_LENGTH:
         raise CannotStart(f"bunauth.setup_token: choose at least {MIN_LENGTH} random characters")
@@ -44,7 +44,7 @@ async def prepare_setup(store: BunAuthStore, chosen: str, dev: bool, tell: Calla
 
 
 async def check_setup(store: BunAuthStore, caller: Caller, token: str, dev: bool) -> None:
-    """Raises: SetupTokenRequired."""
+    """Check that a caller may open the first account. Raises: SetupTokenRequired."""
     if dev and _is_here(caller.ip):
         return
     expected = await store.setup_token()
@@ -52,8 +52,8 @@ async def check_setup(store: BunAuthStore, caller: Caller, token: str, dev: bool
         return
     if dev:
         raise SetupTokenRequired(
-            "In dev mode the first account is opened on the machine that BunBase runs on. From elsewhere, start with "
-            "BUNBASE_BUNAUTH__SETUP_TOKEN=<16 or more random characters> and send it as `setup_token`."
+            "In dev mode, open the first account on the machine that runs BunBase. To open it from elsewhere, "
+            "start with BUNBASE_BUNAUTH__SETUP_TOKEN=<16 or more random characters> and send these as `setup_token`."
         )
     why = "is wrong" if token else "is missing"
     raise SetupTokenRequired(f"`setup_token` {why}: the first account becomes the administrator. {ANOTHER}")

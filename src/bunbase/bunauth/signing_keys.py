@@ -1,4 +1,4 @@
-"""BunAuth's own signing keys: made once for the installation, stored sealed by BunKMS, held in memory."""
+"""BunAuth's own signing keys: made once per installation, sealed by BunKMS for storage, and held in memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bunbase.contracts.bunkms import INSTANCE, Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.jwt import SigningKey, new_private_key
 
-CONTEXT: Final = "bunauth:signing-key"  # what the seal is bound to, beside the instance
+CONTEXT: Final = "bunauth:signing-key"  # the context of the seal; its owner is the instance
 
 
 async def load_signing_keys(store: BunAuthStore, kms: Kms, clock: Clock) -> list[SigningKey]:
-    """Give the keys, newest first; the first process that asks makes the first one."""
+    """Return the keys, newest first. The first process that calls this makes the first key."""
     await kms.create_keys(INSTANCE)
     if not await store.signing_keys():
         private = await asyncio.to_thread(new_private_key)

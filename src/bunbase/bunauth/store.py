@@ -1,4 +1,7 @@
-"""Accounts, sessions, tokens and signing keys at rest: of secrets only hashes, of private keys only what is sealed."""
+"""Accounts, sessions, tokens and keys in PostgreSQL.
+
+Secrets are stored only as hashes, and private keys only sealed.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ ADD_KEY = "INSERT INTO signing_keys (kid, sealed, created_at) VALUES ($1, $2, $3
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """An account with what proves it."""
+    """An account with the hash of its password."""
 
     id: str
     email: str
@@ -92,7 +95,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 class TokenHolder(msgspec.Struct, frozen=True):
-    """A personal access token and whose it is."""
+    """A personal access token and the account that it belongs to."""
 
     id: str
     user_id: str
@@ -122,7 +125,10 @@ class BunAuthStore:
         return bool(await self.db.value(HAS_ADMIN))
 
     async def add_first_account(self, new: Credentials) -> bool:
-        """Add an account if there is none yet, and forget the setup token; of many who try at once, one is first."""
+        """Add the first account and delete the setup token.
+
+        Return False if there is an account. Only one caller succeeds.
+        """
         async with self.db.transaction():
             await self.db.execute(LOCK, FIRST_ACCOUNT)
             await self.db.execute(DELETE_SETUP_TOKEN)
@@ -134,14 +140,14 @@ class BunAuthStore:
         return found
 
     async def add_setup_token(self, hash: bytes) -> bool:
-        """Keep the hash if there is none; processes that start together agree on one."""
+        """Store the hash. Return False if there is one already, from another process that started at the same time."""
         return bool(await self.db.execute(ADD_SETUP_TOKEN, hash))
 
     async def replace_setup_token(self, hash: bytes) -> None:
         await self.db.execute(REPLACE_SETUP_TOKEN, hash)
 
     async def add_account(self, new: Credentials) -> bool:
-        """Add an account; False if the email is taken."""
+        """Add an account. Return False if the email is taken."""
         args = (new.id, new.email, new.name, new.password_hash, new.role, new.created_at)
         return bool(await self.db.execute(ADD_ACCOUNT, *args))
 
@@ -159,11 +165,11 @@ class BunAuthStore:
         return bool(await self.db.value(SESSION_ALIVE, id, now))
 
     async def addresses(self, email: str, limit: int) -> list[str]:
-        """Return from where the account's latest sessions were opened."""
+        """Return the IP addresses from which the account's latest sessions were opened."""
         return await self.db.value(ADDRESSES, email, limit) or []
 
     async def end_session(self, id: str, now: datetime, until: float) -> None:
-        """End a session and tell every process, both or neither; an ended one stays as it is."""
+        """End a session and tell all processes, in one transaction. A session that has ended is not changed."""
         async with self.db.transaction():
             if await self.db.execute(END_SESSION, id, now):
                 await self.feed.publish(RevokedKind.SESSION, id, until)
@@ -172,9 +178,9 @@ class BunAuthStore:
         return await self.db.one(RefreshToken, REFRESH_TOKEN, hash)
 
     async def rotate(self, hash: bytes, now: datetime, next: Pair, old_token: str) -> bool:
-        """Use up a refresh token and put the next in its place; False if it was used or its session has ended.
+        """Mark a refresh token as used and add the next one. Return False if it was used or its session has ended.
 
-        Of two at once the second waits for the first one's row, and then finds it used.
+        If two requests do this at once, the second waits for the lock of the row and then finds the token used.
         """
         new = next.stored()
         return bool(await self.db.execute(ROTATE, hash, now, next.sealed_with(old_token), new.hash, new.expires_at))
@@ -183,12 +189,12 @@ class BunAuthStore:
         return await self.db.execute(FORGET_PAIRS, used_before)
 
     async def delete_over(self, before: datetime) -> None:
-        """Delete, batch by batch, sessions and tokens that ended or expired before a time."""
+        """Delete the sessions and tokens that ended or expired before a time."""
         for statement in (DELETE_SESSIONS, DELETE_REFRESH_TOKENS, DELETE_EXPIRED_TOKENS):
             await self.db.delete_in_batches(statement, before)
 
     async def add_token(self, user: str, new: PersonalToken, hash: bytes, limit: int) -> bool:
-        """Add a personal access token; False if the account has `limit` of them."""
+        """Add a personal access token. Return False if the account has `limit` tokens."""
         args = (new.id, user, new.name, list(new.scopes), hash, new.created_at, new.expires_at, limit)
         return bool(await self.db.execute(ADD_TOKEN, *args))
 
@@ -209,11 +215,11 @@ class BunAuthStore:
             return True
 
     async def signing_keys(self) -> list[SealedKey]:
-        """Give every signing key, newest first."""
+        """Return all signing keys, newest first."""
         return await self.db.all(SealedKey, KEYS)
 
     async def add_first_key(self, new: SealedKey) -> None:
-        """Add a signing key if there is none: processes that start together agree on one."""
+        """Add a signing key, unless another process that started at the same time has added one."""
         async with self.db.transaction():
             await self.db.execute(LOCK, FIRST_KEY)
             if not await self.signing_keys():

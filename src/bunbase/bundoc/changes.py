@@ -1,4 +1,4 @@
-"""Who waits for news of a project, in this process."""
+"""The calls of this process that wait for the next change of a project."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.contracts.bundoc import BundocBusy
 
 
 class Waiters:
-    """Bounded in number: each is a request that is held open."""
+    """`most` calls may wait at once, because each of them is a request that is held open."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -17,7 +17,10 @@ class Waiters:
         self.count = 0
 
     def enter(self, project: str) -> asyncio.Future[None]:
-        """Give what is done with the project's next change; leave with it afterwards. Raises: BundocBusy."""
+        """Return a future that is done at the project's next change.
+
+        Pass it to `leave` afterwards. Raises: BundocBusy.
+        """
         if self.count >= self.most:
             raise BundocBusy("Too many calls wait for changes; ask without waiting.", retry_after_seconds=1)
         news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -32,8 +35,8 @@ class Waiters:
         if not waiting:
             del self.waiting[project]
 
-    def changed(self, project: str) -> None:
-        """Wake all who wait for this project."""
+    def wake(self, project: str) -> None:
+        """Wake all calls that wait for this project."""
         for news in self.waiting.get(project, ()):
             if not news.done():
                 news.set_result(None)

@@ -1,4 +1,4 @@
-"""Reading the body of a commit: every write checked as it would be at an address of its own."""
+"""Read the body of a commit. Every write is checked as it would be at its own address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.bundoc.documents import check_collection, check_id, document_at, fields_at, new_document
 from bunbase.bundoc.update.parse import has_operators, parse_update
-from bunbase.bundoc.writes import Check, Create, Delete, Patch, Put, Step, Update, Write
+from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Patch, Put, Update, Write
 from bunbase.contracts.bundoc import Precondition
 from bunbase.pkg import effort
 from bunbase.pkg.errors import InvalidInput, Malformed, Problem, TooLarge
@@ -22,7 +22,7 @@ Revision = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class SentWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`if_rev`: only if this revision is stored; 0: only if there is no document."""
+    """`if_rev`: write only if this revision is stored now; 0: only if there is no document."""
 
     op: Literal["create", "put", "patch", "delete", "check"]
     collection: str
@@ -38,16 +38,19 @@ class SentCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 read_commit: Final = msgspec.json.Decoder(SentCommit).decode
 
 
-def steps_of(sent: bytes) -> tuple[Step, ...]:
-    """Raises: Malformed, TooLarge, InvalidInput, and what is wrong with a document, its number as `write`."""
+def steps_of(sent: bytes) -> tuple[CommitStep, ...]:
+    """Return the steps of a commit.
+
+    Raises: Malformed, TooLarge, InvalidInput; the Problem of one write carries its number as `write`.
+    """
     commit = _read(sent)
     if not 1 <= len(commit.writes) <= MAX_WRITES:
-        _refuse("writes", f"A commit holds 1 to {MAX_WRITES} writes; this has {len(commit.writes)}.")
+        _refuse("writes", f"A commit holds 1 to {MAX_WRITES} writes; this one has {len(commit.writes)}.")
     return tuple(_steps(commit.writes))
 
 
 def patch_of(id: str, sent: bytes, when: Precondition) -> Patch | Update:
-    """Read a merge patch, or update operators when its names begin with `$`. Raises: as `fields_at`, InvalidUpdate."""
+    """Read a merge patch, or update operators if the names begin with `$`. Raises: as `fields_at`, InvalidUpdate."""
     changes = fields_at(id, sent)
     if has_operators(changes):
         return Update(id, parse_update(changes), when, len(sent))
@@ -56,21 +59,21 @@ def patch_of(id: str, sent: bytes, when: Precondition) -> Patch | Update:
 
 def _read(sent: bytes) -> SentCommit:
     if len(sent) > MAX_COMMIT_BYTES:
-        raise TooLarge(f"A commit is at most {MAX_COMMIT_BYTES} bytes; send it in parts.")
+        raise TooLarge(f"A commit has at most {MAX_COMMIT_BYTES} bytes; send it in parts.")
     effort.note(len(sent))
     try:
         return read_commit(sent)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"This is not a commit: {error}.", errors=[{"path": "", "message": str(error)}]) from None
+        raise InvalidInput.at("", str(error), f"This is not a commit: {error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
 
 
-def _steps(sent: list[SentWrite]) -> Iterator[Step]:
+def _steps(sent: list[SentWrite]) -> Iterator[CommitStep]:
     for number, one in enumerate(sent):
         try:
             check_collection(one.collection)
-            yield Step(one.collection, _write(one))
+            yield CommitStep(one.collection, _write(one))
         except Problem as problem:
             problem.extra["write"] = number
             raise
@@ -99,7 +102,7 @@ def _write(sent: SentWrite) -> Write:
 
 def _create(sent: SentWrite) -> Create:
     if sent.if_rev not in (None, 0):
-        _refuse("if_rev", "What is created has no revision yet: leave if_rev out.")
+        _refuse("if_rev", "A new document has no revision yet: leave if_rev out.")
     if sent.id is None:
         claimed, body = new_document(_data(sent))
         return Create(claimed or new_id(), body)
@@ -119,4 +122,4 @@ def _no_data(sent: SentWrite) -> None:
 
 
 def _refuse(name: str, message: str) -> NoReturn:
-    raise InvalidInput(message, errors=[{"path": f"/{name}", "message": message}])
+    raise InvalidInput.at(f"/{name}", message)

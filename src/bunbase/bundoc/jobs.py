@@ -1,4 +1,4 @@
-"""Background work of Bundoc."""
+"""The background jobs of Bundoc: regular upkeep, and scheduled backups."""
 
 from __future__ import annotations
 

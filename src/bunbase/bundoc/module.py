@@ -4,37 +4,40 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+from bunbase.bundoc.backups.archive import DirectoryArchive
 from bunbase.bundoc.backups.proofs import Proofs
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
-from bunbase.bundoc.backups.store import BackupDirectory
 from bunbase.bundoc.jobs import back_up_job, tend_job
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.routes.fast import FAST_ROUTES
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
-from bunbase.bundoc.sqlite_engine.directory_id import check_directory
 from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
 from bunbase.bundoc.transfer.routes import ROUTES as TRANSFER_ROUTES
 from bunbase.contracts.bundoc import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.sealed_sqlite.directory_id import check_directory
 
 BACKUPS = "backups"
+REPLACES = "BUNBASE_BUNDOC__REPLACES_DIRECTORY"
 
 
 @asynccontextmanager
 async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> AsyncIterator[BundocRoom]:
     documents = site.data_dir / "bundoc"
     async with open_sqlite_engine(documents, rooms[Kms], site.clock, settings) as engine:
-        await check_directory(documents, rooms[Kms], settings.replaces_directory)
+        bind = partial(rooms[Kms].bind_directory, "bundoc")
+        await check_directory(documents, bind, settings.replaces_directory, contents="documents", setting=REPLACES)
         copies = SqliteCopies(engine.files, engine.waiters)
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
-        store = BackupDirectory(directory, Proofs(rooms[Kms]))
-        room = BundocRoom(engine, copies, store, site.clock, settings, site.dev)
+        archive = DirectoryArchive(directory, Proofs(rooms[Kms]))
+        room = BundocRoom(engine, copies, archive, site.clock, settings, site.dev)
         try:
             async with running(tend_job(room.documents), back_up_job(room.backup_service)):
                 yield room

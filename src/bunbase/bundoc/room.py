@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from bunbase.bundoc.backups.archive import BackupArchive
 from bunbase.bundoc.backups.engine import Copies
 from bunbase.bundoc.backups.service import BackupsService
-from bunbase.bundoc.backups.store import BackupStore
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
@@ -32,10 +32,10 @@ class BundocRoom:
     """The services of Bundoc behind its contract; the methods of the contract are described there."""
 
     def __init__(
-        self, engine: Engine, copies: Copies, store: BackupStore, clock: Clock, settings: BundocSettings, dev: bool
+        self, engine: Engine, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings, dev: bool
     ) -> None:
         self.documents = BundocService(engine, dev=dev, max_scan=settings.max_scan, clock=clock)
-        self.backup_service = BackupsService(copies, store, clock, settings)
+        self.backup_service = BackupsService(copies, archive, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 
     async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:

@@ -35,7 +35,7 @@ from bunbase.bundoc.reading.misfits import misfits_of
 from bunbase.bundoc.reading.querying import aggregated_page, queried
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.bundoc.writes import Check, Create, Delete, Put, Step, Write
+from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Put, Write
 from bunbase.contracts.bundoc import (
     Aggregation,
     Changes,
@@ -346,7 +346,7 @@ class BundocService:
         guard = _guard(caller)
         with _discreet(guard):
             try:
-                done = await self.engine.commit(caller.project, (Step(collection, write, guard),), caller.depth)
+                done = await self.engine.commit(caller.project, (CommitStep(collection, write, guard),), caller.depth)
             except Problem as problem:
                 problem.extra.pop("write", None)  # the index of the write; there is only one
                 raise

@@ -1,4 +1,4 @@
-"""What a write makes of a document, on whichever engine: a pure function from before to after."""
+"""The effect of a write on a document, the same on every engine: a pure function from before to after."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ from bunbase.contracts.bundoc import DocumentExists, DocumentNotFound, InvalidDo
 
 
 class Create(msgspec.Struct, frozen=True):
+    """Store a document under an id that is free."""
+
     id: str
     body: bytes
 
 
 class Put(msgspec.Struct, frozen=True):
+    """Store a document, in place of the one with this id if there is one."""
+
     id: str
     body: bytes
     when: Precondition
 
 
 class Patch(msgspec.Struct, frozen=True):
+    """A JSON merge patch (RFC 7396). `size`: the bytes that were sent."""
+
     id: str
     changes: Fields
     when: Precondition
@@ -33,7 +39,7 @@ class Patch(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """A patch of update operators."""
+    """A patch that consists of update operators. `size`: the bytes that were sent."""
 
     id: str
     changes: tuple[Change, ...]
@@ -42,12 +48,14 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class Delete(msgspec.Struct, frozen=True):
+    """Delete a document."""
+
     id: str
     when: Precondition
 
 
 class Check(msgspec.Struct, frozen=True):
-    """Changes nothing: what was read is still so."""
+    """Change nothing; fail if the document is not as it was read."""
 
     id: str
     when: Precondition
@@ -57,8 +65,10 @@ Write = Create | Put | Patch | Update | Delete | Check
 
 
 class Met(msgspec.Struct, frozen=True):
-    """The state that a write meets: the document before it, if there is one, and the time. `last`: no revision of this
-    id is above it but that of `before`; the next one is above both.
+    """The state that a write meets.
+
+    `before`: the document, None if there is none. `now`: the time of the write. `last`: the greatest revision that an
+    earlier document of this id may have had; the next revision is greater than this and than that of `before`.
     """
 
     before: StoredDocument | None
@@ -67,14 +77,17 @@ class Met(msgspec.Struct, frozen=True):
 
 
 class Guard(Protocol):
-    """Stands between a caller and a write; asked in the transaction that does it, so that nothing changes meanwhile."""
+    """Decides for a caller that rules bind whether a write is allowed.
+
+    The engine asks it inside the transaction of the write, so that nothing changes between the question and the write.
+    """
 
     def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> StoredDocument | None:
-        """Return `outcome(write, met)` if the caller may do this. Raises: RuleDenied, and what that raises."""
+        """Return `outcome(write, met)` if the caller may do this. Raises: RuleDenied, and the errors of `outcome`."""
         ...
 
     def sees(self, collection: str, terms: Terms, document: StoredDocument, now: str, lookup: Lookup) -> bool:
-        """Return whether the caller may `get` this document."""
+        """True if the caller may `get` this document."""
         ...
 
     def refused(
@@ -87,12 +100,15 @@ class Guard(Protocol):
         now: str,
         lookup: Lookup,
     ) -> NoReturn:
-        """Tell whoever may do this why the schema refuses it, as far as they may know. Raises: a Problem."""
+        """Raise a Problem for a write that the schema refuses.
+
+        The caller learns the reason as far as it concerns fields that it may see; otherwise only that it is denied.
+        """
         ...
 
 
-class Step(msgspec.Struct, frozen=True):
-    """One write of a commit. `guard`: None lets all through."""
+class CommitStep(msgspec.Struct, frozen=True):
+    """One write of a commit. `guard`: None allows everything."""
 
     collection: str
     write: Write
@@ -100,8 +116,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """`seq`: of the last change in the log when the commit was done. `results`: a document for each step, or None.
-    `created`: for each step whether it created its document.
+    """The result of a commit.
+
+    `seq`: the number of the newest change when the commit was done. `results`: for each step its document, None after
+    a deletion. `created`: for each step, whether it created its document.
     """
 
     seq: int
@@ -110,7 +128,7 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 def outcome(write: Write, met: Met) -> StoredDocument | None:
-    """Return the document after the write, None if it is gone.
+    """Return the document after the write, None if there is none any more.
 
     Raises: DocumentExists, DocumentNotFound, StaleRevision, InvalidUpdate, DocumentTooLarge.
     """
@@ -118,7 +136,7 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
     match write:
         case Create():
             if before is not None:
-                raise DocumentExists(f"There is a document {write.id}; PUT replaces it, PATCH changes it.")
+                raise DocumentExists(f"There is a document {write.id} already; PUT replaces it, PATCH changes it.")
             return begun(write, met)
         case Put():
             _check(write.when, before)
@@ -140,7 +158,7 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
 
 
 def size(write: Write) -> int:
-    """Give about how many bytes a waiting write holds in memory."""
+    """Return about how many bytes a waiting write occupies in memory."""
     match write:
         case Create() | Put():
             return len(write.body)
@@ -153,7 +171,7 @@ def size(write: Write) -> int:
 
 
 def begun(write: Create | Put, met: Met) -> StoredDocument:
-    """Return the new document, whether or not one stands in its way."""
+    """Return the new document; whether the id is free is for the caller to check."""
     return StoredDocument(write.id, next_rev(met), met.now, met.now, write.body)
 
 

@@ -1,5 +1,5 @@
-"""BunKMS: the room that holds keys, so that no other has to.
+"""BunKMS: the room that holds keys, so that no other room has to.
 
-A master key wraps each owner's key-encryption keys; those wrap data keys and seal small secrets. Every owner also
-has a signing key that never leaves. Destroying an owner's keys makes all that they protected unreadable for good.
+A master key wraps the key-encryption keys of each owner. These wrap data keys and seal small secrets. Every owner also
+has a signing key that never leaves the room. Once an owner's keys are destroyed, nobody can read the data they protect.
 """

@@ -1,4 +1,8 @@
-"""AES-256-GCM envelopes: who may open one is bound into it, and what it is can be read from its first characters."""
+"""AES-256-GCM envelopes.
+
+The owner and the purpose of an envelope are authenticated with it, so it cannot be opened for another owner or purpose.
+Its text begins with `bunkms:v` and the version of the key.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bunbase.contracts.bunkms import DecryptionFailed
 
 KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12  # random: with 2^32 messages a key, a repeat has probability 2^-33 (NIST SP 800-38D §8.3)
+NONCE_BYTES: Final = (
+    12  # random: after 2^32 messages with one key, a repeat has probability 2^-33 (NIST SP 800-38D §8.3)
+)
 SEALED: Final = re.compile(r"bunkms:v([1-9][0-9]{0,8}):([A-Za-z0-9+/]+={0,2})")
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """A ciphertext and the version of the key-encryption key that made it."""
+    """A ciphertext, and the version of the key-encryption key that encrypted it."""
 
     version: int
     ciphertext: bytes
@@ -34,24 +40,24 @@ def new_key() -> bytes:
 
 
 def parse_sealed(text: str) -> Sealed:
-    """Raises: DecryptionFailed for anything that `Sealed.text` did not write."""
+    """Read the result of `Sealed.text`. Raises: DecryptionFailed for any other text."""
     match = SEALED.fullmatch(text)
     try:
         if match is not None:
             return Sealed(int(match[1]), base64.b64decode(match[2], validate=True))
     except binascii.Error:
         pass
-    raise DecryptionFailed("A sealed value reads bunkms:v<version>:<base64>.")
+    raise DecryptionFailed("A sealed value has the form bunkms:v<version>:<base64>.")
 
 
 def encrypt(key: bytes, plaintext: bytes, *bound_to: str) -> bytes:
-    """Give nonce and ciphertext. `bound_to` must be the same words, in order, to decrypt."""
+    """Return nonce and ciphertext. `bound_to`: words that must be the same, in the same order, to decrypt."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, plaintext, joined(bound_to))
 
 
 def decrypt(key: bytes, ciphertext: bytes, *bound_to: str) -> bytes:
-    """Raises: DecryptionFailed when the key, the words or a single bit differ."""
+    """Return the plaintext. Raises: DecryptionFailed, if the key, a word or a single bit is different."""
     try:
         return AESGCM(key).decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], joined(bound_to))
     except (InvalidTag, ValueError):
@@ -59,6 +65,6 @@ def decrypt(key: bytes, ciphertext: bytes, *bound_to: str) -> bytes:
 
 
 def joined(words: tuple[str, ...]) -> bytes:
-    """Join words so that no two lists give the same bytes: each is led by its length."""
+    """Join words, each after its length, so that two different lists never have the same bytes."""
     encoded = [word.encode() for word in words]
     return b"".join(len(word).to_bytes(4, "big") + word for word in encoded)

@@ -1,4 +1,4 @@
-"""Where the master key comes from: the environment, a file, or (in dev mode) a file made on the first start."""
+"""Load the master key from the environment or a file. In dev mode, the file is made at the first start."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ HOW_TO_MAKE_ONE = 'make one with: python3 -c "import os,base64; print(base64.b64
 
 
 class MasterKeyMissing(CannotStart):
-    """BunKMS cannot open: there is no master key, or it is not one."""
+    """BunKMS cannot open, because the master key is missing or not valid."""
 
 
 def load_master_key(settings: KmsSettings, data_dir: Path, dev: bool) -> bytes:
-    """Give the 32 bytes. Raises: MasterKeyMissing saying what to do."""
+    """Return the 32 bytes. Raises: MasterKeyMissing, which tells what to do."""
     if settings.master_key:
         return _decoded(settings.master_key, "BUNBASE_MASTER_KEY")
     if settings.master_key_file:
@@ -47,7 +47,7 @@ def _from_file(path: Path) -> bytes:
 def _decoded(text: str, where: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
-    except ValueError:  # letters beyond ASCII, too
+    except ValueError:  # raised also for characters outside ASCII
         key = b""
     if len(key) != KEY_BYTES:
         raise MasterKeyMissing(f"{where} is not 32 bytes in base64; {HOW_TO_MAKE_ONE}")

@@ -12,6 +12,9 @@ PURPOSE: Final = b"bunkms message authentication v1"
 
 
 def message_code(key: bytes, owner: str, version: int, context: str, message: bytes) -> bytes:
-    """Return 32 bytes. `key`: the owner's key-encryption key of that version; the code's own key is derived from it."""
+    """Return 32 bytes.
+
+    `key`: the owner's key-encryption key of that version. A separate HMAC key is derived from it.
+    """
     own = hmac.digest(key, PURPOSE, hashlib.sha256)
     return hmac.digest(own, joined((owner, str(version), context)) + message, hashlib.sha256)

@@ -1,4 +1,4 @@
-"""How BunKMS opens."""
+"""Open BunKMS, and declare it as a module."""
 
 from __future__ import annotations
 

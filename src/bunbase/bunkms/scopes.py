@@ -1,7 +1,8 @@
-"""Another process may ask BunKMS only for what its own room made, and only for the owner it was made for.
+"""The owners and contexts for which a room in another process may call BunKMS.
 
-`house/callers.py` says which methods a room may call at all. Here stands for which owners and contexts: the functions
-room seals and opens variables of projects, and cannot open what BunAuth sealed for the instance.
+`house/callers.py` lists the methods that a room may call at all. This module restricts their arguments. For example,
+the functions room may seal and unseal variables of projects, but not unseal the keys that BunAuth sealed for the
+instance.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from bunbase.pkg.errors import Forbidden
 
 
 class KeyScope(msgspec.Struct, frozen=True):
-    """`instance`: keys of the instance, or else those of projects. `context`: how every context of the room begins."""
+    """`instance`: the room uses keys of the instance, not of projects. `context`: the beginning of all its contexts."""
 
     instance: bool = False
     context: str = ""
@@ -32,7 +33,7 @@ SCOPES: Final = {
 
 
 def check_scope(caller: str, method: str, arguments: Mapping[str, Any]) -> None:
-    """Raises: Forbidden."""
+    """Check the arguments of a call. Raises: Forbidden."""
     if method == "bind_directory":
         _check_room(caller, arguments["room"])
         return
@@ -45,7 +46,7 @@ def check_scope(caller: str, method: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _check_room(caller: str, room: str) -> None:
-    """A room that was taken over must not take another's directory away from it."""
+    """Refuse a room that binds another room's directory, which an attacker could take away in this way."""
     if caller != room or caller not in SCOPES:
         raise Forbidden(f"{caller} may not bind the directory of another room.")
 

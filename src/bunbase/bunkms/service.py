@@ -1,4 +1,4 @@
-"""The rules of BunKMS: which key opens what, and that nothing opens once it is destroyed."""
+"""The rules of BunKMS: which key opens which envelope. After an owner's keys are destroyed, nothing of it opens."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ counted = partial(metrics.counted, metrics.kms_ops)
 MAX_SECRET_BYTES: Final = 64 << 10
 MAX_MACS: Final = 1000
 
-# what an envelope is bound to besides its owner, so that one kind can never be passed off as another
+# the purposes of envelopes; each is authenticated with the envelope, so that none passes for another
 KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data-key", "secret"
 
 
 class WrongMasterKey(CannotStart):
-    """BunKMS cannot open with this master key."""
+    """The master key does not open the stored keys, or could be guessed."""
 
 
 class KmsService:
-    """Keeps no key in memory but the master key: whoever calls may cache, for 15 minutes at most."""
+    """Implements the contract. It keeps only the master key in memory; callers may cache other keys for 15 minutes."""
 
     def __init__(self, store: KeyStore, master_key: bytes) -> None:
         self.store = store
         self.master_key = master_key
 
     async def prove_master_key(self) -> None:
-        """Refuse a master key that does not open the instance's own keys, or could be guessed before there are any.
+        """Refuse a master key that does not open the instance's keys or, before these exist, that could be guessed.
 
         Raises: WrongMasterKey.
         """
@@ -60,14 +60,14 @@ class KmsService:
         try:
             if newest is not None:
                 self._unwrapped(INSTANCE, newest)
-                if weak:  # what it protects must stay readable
-                    log.error("the master key repeats a few bytes and could be guessed: move to another installation")
+                if weak:  # only a warning, because the stored data must stay readable
+                    log.error(
+                        "the master key repeats a few bytes and could be guessed: move the data to a new installation"
+                    )
             elif weak:
                 raise WrongMasterKey(f"the master key repeats a few bytes and could be guessed; {HOW_TO_MAKE_ONE}")
         except DecryptionFailed:
-            raise WrongMasterKey(
-                "The stored keys were wrapped under another master key. Start with that one."
-            ) from None
+            raise WrongMasterKey("The stored keys were wrapped with another master key. Start with that one.") from None
 
     async def create_keys(self, owner: str) -> None:
         with counted("create_keys"):
@@ -112,7 +112,7 @@ class KmsService:
         with counted("check_macs"):
             if len(macs) > MAX_MACS:
                 raise InvalidInput(f"At most {MAX_MACS} codes are checked at once.")
-            await self._newest(owner)  # a destroyed owner is told apart from a wrong code
+            await self._newest(owner)  # raises for a destroyed owner, which is not the same as a wrong code
             keys: dict[int, bytes | None] = {}
             return tuple([await self._is_mac(owner, one, keys) for one in macs])
 
@@ -132,7 +132,8 @@ class KmsService:
             newest = await self._newest(owner)
             next = newest.version + 1
             if not await self.store.add_version(owner, self._wrapped_version(owner, next)):
-                await self._alive(owner)  # destroyed meanwhile, or another process added the same version: fine
+                # raises if it was destroyed meanwhile; otherwise another process has added the same version
+                await self._alive(owner)
             return next
 
     async def destroy(self, owner: str) -> None:
@@ -142,7 +143,9 @@ class KmsService:
     async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
         with counted("bind_directory"):
             if not all(re.fullmatch(ID, id) for id in (room, directory)):
-                raise InvalidInput("A room and a directory are named by small letters, digits and _, at most 64.")
+                raise InvalidInput(
+                    "The names of a room and a directory have at most 64 characters: small letters, digits and _."
+                )
             return await self.store.bind_directory(room, directory, replaces)
 
     async def _seal(self, owner: str, kind: str, context: str, plaintext: bytes) -> str:
@@ -161,7 +164,10 @@ class KmsService:
         return envelope.decrypt(key, sealed.ciphertext, kind, owner, str(sealed.version), context)
 
     async def _is_mac(self, owner: str, claimed: Mac, keys: dict[int, bytes | None]) -> bool:
-        """`keys`: of the versions that were needed so far, None where there is no such version."""
+        """Return whether a code is right.
+
+        `keys`: the keys by version that were loaded so far; None for a missing version.
+        """
         try:
             sealed = envelope.parse_sealed(claimed.mac)
         except DecryptionFailed:
@@ -184,7 +190,7 @@ class KmsService:
         return newest
 
     async def _signing_key(self, owner: str) -> SigningKey:
-        """Give the owner's signing key; the first who asks has it made."""
+        """Return the owner's signing key. The first call makes it."""
         key = await self.store.signing_key(owner)
         if key is not None:
             return key
@@ -192,7 +198,9 @@ class KmsService:
         new = await asyncio.to_thread(signing.new_signing_key)
         wrapped = envelope.encrypt(self.master_key, new.private, SIGNING_KEY, owner, new.kid)
         await self.store.add_signing_key(owner, SigningKey(new.kid, new.n, new.e, wrapped))
-        key = await self.store.signing_key(owner)  # another process may have been first: one key wins
+        key = await self.store.signing_key(
+            owner
+        )  # another process may have added its key first: all use the stored one
         if key is None:
             raise KeyDestroyed(f"The keys of {owner} were destroyed.")
         return key

@@ -6,9 +6,9 @@ import msgspec
 
 
 class KmsSettings(msgspec.Struct, frozen=True):
-    """`master_key`: 32 bytes as base64; `master_key_file`: a file that holds the same, with mode 0600.
+    """The master key. `master_key`: 32 bytes in base64; `master_key_file`: a file with mode 0600 that holds the same.
 
-    In dev mode, without either, a key is made once and kept in the data directory.
+    If neither is set, dev mode makes a key at the first start and stores it in the data directory.
     """
 
     master_key: str = ""

@@ -1,4 +1,4 @@
-"""RS256 keys: making them, writing them as JWKs, signing with them."""
+"""RS256 keys: make them, write them as JWKs, and sign with them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXPONENT: Final = 65537
 
 
 class NewSigningKey(msgspec.Struct, frozen=True):
-    """`private`: PKCS #8; `n` and `e`: as in a JWK; `kid`: the JWK's thumbprint (RFC 7638)."""
+    """A new key. `private`: PKCS #8 in DER; `n` and `e`: as in a JWK; `kid`: the JWK's thumbprint (RFC 7638)."""
 
     kid: str
     n: str
@@ -30,7 +30,7 @@ class NewSigningKey(msgspec.Struct, frozen=True):
 
 
 def new_signing_key() -> NewSigningKey:
-    """Make a key: 50 to 300 ms of work, so call it in a thread."""
+    """Return a new key. This takes 50 to 300 ms, so call it in a thread."""
     key = rsa.generate_private_key(EXPONENT, KEY_BITS)
     numbers = key.public_key().public_numbers()
     n, e = _base64_number(numbers.n), _base64_number(numbers.e)
@@ -40,7 +40,7 @@ def new_signing_key() -> NewSigningKey:
 
 
 def sign(private: bytes, message: bytes) -> bytes:
-    # skipping the check of the primes saves 15 ms a call; GCM has already proved that the bytes are ours
+    # To skip the check of the primes saves 15 ms per call. AES-GCM has already proved that nobody changed the key.
     key = load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("a signing key is an RSA key")

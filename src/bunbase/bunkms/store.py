@@ -1,4 +1,4 @@
-"""Keys at rest: every one of them wrapped under the master key."""
+"""Keys in PostgreSQL. Each is wrapped, directly or indirectly, with the master key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ON CONFLICT (room) DO UPDATE SET directory = excluded.directory, bound_at = now(
 DIRECTORY = "SELECT directory FROM directories WHERE room = $1"
 
 
-class Owner(msgspec.Struct, frozen=True):
+class OwnerRow(msgspec.Struct, frozen=True):
     owner: str
     destroyed_at: datetime | None
 
@@ -50,11 +50,11 @@ class KeyStore:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    async def owner(self, owner: str) -> Owner | None:
-        return await self.db.one(Owner, OWNER, owner)
+    async def owner(self, owner: str) -> OwnerRow | None:
+        return await self.db.one(OwnerRow, OWNER, owner)
 
     async def add_owner(self, owner: str, first: KeyVersion) -> bool:
-        """Give an owner its first key version; False if it had one, or once had."""
+        """Add an owner and its first key version. Return False if the owner exists or was destroyed."""
         async with self.db.transaction():
             if not await self.db.execute(ADD_OWNER, owner):
                 return False
@@ -68,9 +68,12 @@ class KeyStore:
         return await self.db.one(KeyVersion, VERSION, owner, version)
 
     async def add_version(self, owner: str, next: KeyVersion) -> bool:
-        """Add a version unless another process just added the same; False then."""
+        """Add a version.
+
+        Return False if another process has just added the same version, or if the owner is destroyed.
+        """
         async with self.db.transaction():
-            held = await self.db.one(Owner, LOCK_OWNER, owner)
+            held = await self.db.one(OwnerRow, LOCK_OWNER, owner)
             newest = await self.newest(owner)
             if held is None or newest is None or newest.version != next.version - 1:
                 return False
@@ -81,14 +84,17 @@ class KeyStore:
         return await self.db.one(SigningKey, SIGNING, owner)
 
     async def add_signing_key(self, owner: str, key: SigningKey) -> None:
-        """Add the owner's signing key unless there is one, or the owner is destroyed."""
+        """Add the owner's signing key, unless it has one already or is destroyed."""
         async with self.db.transaction():
-            held = await self.db.one(Owner, LOCK_OWNER, owner)
+            held = await self.db.one(OwnerRow, LOCK_OWNER, owner)
             if held is not None and held.destroyed_at is None:
                 await self.db.execute(ADD_SIGNING, owner, key.kid, key.n, key.e, key.wrapped)
 
     async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
-        """Bind the directory if none is bound, or `replaces` is; return the one that is bound then."""
+        """Bind the directory if none is bound, or if `replaces` is bound.
+
+        Return the directory that is bound afterwards.
+        """
         async with self.db.transaction():
             await self.db.execute(BIND_DIRECTORY, room, directory, replaces)
             bound: str = await self.db.value(DIRECTORY, room)

@@ -117,7 +117,7 @@ def decode(reply: httpx.Response, kind: type[T]) -> T:
 
 
 def refuse(reply: httpx.Response) -> None:
-    """Raise the failure that the answer stands for, if any: Refused; Failure if the answer is not one of BunBase."""
+    """Raise a failure unless the answer is a success: Refused; Failure if the answer is not one of BunBase."""
     if reply.is_success:
         return
     problem = problem_in(reply)

@@ -52,7 +52,7 @@ def create(
         Parameter(
             validator=Number(gte=1, lte=3660),
             show_default=False,
-            help="Days until the key expires. Default: it does not.",
+            help="Days until the key expires. Default: never.",
         ),
     ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,

@@ -74,7 +74,7 @@ class Output:
 
     @contextmanager
     def working(self, text: str) -> Iterator[Callable[[str], None]]:
-        """Show a spinner as `busy` does; yield a function that shows the progress it is called with."""
+        """Show a spinner as `busy` does; yield a function that takes a text and shows it as the progress."""
         if self.json or not self.asides.is_terminal:
             yield lambda _far: None
             return

@@ -26,7 +26,7 @@ from bunbase.cli.watched_project import project_to_watch
 from bunbase.contracts.function_logs import LogPage
 
 LOOK_SECONDS: Final = 0.05  # between two looks at the disk; a look at a hundred files takes a millisecond
-REST: Final = 20  # a pause is so many times as long as a look: many files then take a twentieth of a processor
+REST: Final = 20  # a pause is 20 times as long as a look, so that watching takes a twentieth of a processor at most
 SETTLE_SECONDS: Final = 0.01
 MAX_SETTLING: Final = 100  # a file that never stops changing is then built as it is
 WAIT_SECONDS: Final = 1.0  # between two attempts, until somebody signs in or the server is back

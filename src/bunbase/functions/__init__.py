@@ -1,6 +1,5 @@
-"""Functions: users' TypeScript, run on Bun.
+"""Functions: deploys and runs TypeScript on Bun.
 
-It keeps the versions of each function, the environment they see and what they log, and runs the active version in
-worker processes that serve one version of one function each. Whoever may call is let through to a warm worker
-without a trip to the database.
+It stores the versions of each function, the variables they see and the lines they log. Worker processes run the active
+version; each worker serves one version of one function. A call of a warm worker needs no query to the database.
 """

@@ -14,7 +14,7 @@ THIN_OUT_SECONDS = 600.0
 RUN_AGAIN_SECONDS = 0.5  # after an error; without one, running never ends
 TICK_SECONDS = 0.5  # a schedule is late by this much at most
 EXTEND_SECONDS = 8.0  # three times within a lease
-FOLLOW_SECONDS = 1.0  # the first change for a new trigger is late by this much at most
+FOLLOW_SECONDS = 1.0  # a new trigger sees its first change this much later at most
 
 
 def jobs_of(service: FunctionsService) -> tuple[Job, ...]:

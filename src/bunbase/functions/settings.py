@@ -1,4 +1,4 @@
-"""Settings of Functions."""
+"""The settings of Functions."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.05, le=86_400)]
 
 
 class FunctionsSettings(msgspec.Struct, frozen=True):
-    """How much may run at once, what confines it, and what is kept.
+    """How much may run at once, how functions are confined, and how long data is kept.
 
-    `host`: a wildcard such as `*.fn.example.com`; each project's functions then answer at `<slug>.fn.example.com`, an
-    origin of their own. Empty: projects share the host of `gateway.public_url`, and every answer is sandboxed.
-    `sandbox`: "off" runs functions unconfined, for trusted code only.
-    `confine_with`: what confines files, "landlock" or "bubblewrap"; "auto" takes the second where there is no Landlock.
-    `max_cpus_per_worker`: how much processor a worker has at most, 0.5 for half of one; needs the layer cgroups.
-    `prewarmed`: workers that wait for a bundle, on top of `max_workers`; by default 2 in dev mode, else 8.
-    `max_waiting`: calls of one function that may wait for a worker, each `wait_seconds` at most;
-    `max_waiting_per_project`, `max_waiting_bytes`: of a project, and the bodies of all.
-    `idle_seconds`, `max_worker_seconds`, `max_worker_calls`: then a worker ends, after its calls.
+    `host`: a wildcard such as `*.fn.example.com`. Each project's functions then answer at `<slug>.fn.example.com`, an
+    origin of their own. If empty, projects share the host of `gateway.public_url`, and a header sandboxes every answer.
+    `sandbox`: "off" runs functions unconfined; only for trusted code.
+    `confine_with`: the layer that confines files, "landlock" or "bubblewrap"; "auto" is Landlock if the kernel has it.
+    `max_cpus_per_worker`: processors that a worker may use; 0.5 means half of one. Needs the layer cgroups.
+    `prewarmed`: workers that wait for a bundle, in addition to `max_workers`; by default 2 in dev mode, otherwise 8.
+    `max_waiting`: how many calls of one function may wait for a worker, each for `wait_seconds` at most.
+    `max_waiting_per_project`: how many calls of one project may wait. `max_waiting_bytes`: bodies of all waiting calls.
+    `idle_seconds`, `max_worker_seconds`, `max_worker_calls`: a worker that reaches one of them ends after its calls.
     `drain_seconds`: how long calls may go on when the server stops.
-    `request_silence_seconds`: how long the client of an upload may send nothing while the function would take more.
+    `request_silence_seconds`: how long the client of an upload may send nothing while the function could take more.
     `load_seconds`: how long the top level of a bundle may run.
-    `max_fetches`: requests of functions to the network under way at once, `max_fetches_per_project` of them for one.
-    `allow_private_networks`: networks that functions may reach though they are not public (`10.1.0.0/16`).
-    `ca_file`: authorities (PEM) that functions trust besides the public ones.
-    `max_triggered_runs`: runs of schedules, jobs and changes under way in one process, so many of them for one project.
-    `max_put_off_seconds`: a job that cannot begin for so long (overload, data out of reach) is given up.
-    `max_jobs_per_project`: that wait; `retry_seconds`: before the second attempt, twice as long before the next.
-    `max_followed_projects`: whose changes one process waits for at once; of more it asks in turns.
-    `run_retention_days`: runs and dead letters are kept so long.
+    `max_fetches`: requests of all functions under way at once. `max_fetches_per_project`: those of one project.
+    `allow_private_networks`: networks that functions may reach although they are not public, such as `10.1.0.0/16`.
+    `ca_file`: certificate authorities (PEM) that functions trust in addition to the public ones.
+    `max_triggered_runs`: runs of schedules, jobs and changes under way in one process.
+    `max_triggered_runs_per_project`: those of one project.
+    `max_put_off_seconds`: a job that cannot begin for so long (overload, data out of reach) becomes a dead letter.
+    `max_jobs_per_project`: how many jobs may wait.
+    `retry_seconds`: the wait before the second attempt of a job; it doubles with each attempt.
+    `max_followed_projects`: projects whose changes one process waits for at once. If there are more, they take turns.
+    `run_retention_days`: how long runs and dead letters are kept.
     """
 
     host: str = ""

@@ -18,7 +18,7 @@ class Waiting(Exception):
 
 
 def begin(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Give what the coroutine returns, or raise what it raises. Raises: Waiting when it is not over yet.
+    """Return the coroutine's result, or raise its exception. Raises: Waiting when it is not over yet.
 
     Until its first wait the coroutine runs outside of any task, so it must not ask for the current one.
     """

@@ -1,4 +1,4 @@
-"""Who may call what, as names of parameters: a handler that takes `member` is answered to members only.
+"""Access to handlers by the names of their parameters: a handler with the parameter `member` serves members only.
 
 anyone      no credentials needed, and none read: a stale token must not keep anybody from signing in
 developer   a developer's token
@@ -133,7 +133,7 @@ class Callers:
         return caller
 
     async def _explains(self, request: AnyRequest, project: str) -> bool:
-        """Say whether denials may be explained: to anybody in dev mode, else to a developer who is a member.
+        """True if denials may be explained: to everybody in dev mode, otherwise to a developer who is a member.
 
         Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, Unreachable.
         """
@@ -149,7 +149,7 @@ class Callers:
         return True
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
-        """Give the Caller, and let the log line of this request say who it was."""
+        """Return the Caller, and add the caller to the log line of this request."""
         ip, agent = client_ip(request, self.trusted_proxies), request.headers.get("user-agent", "")[:MAX_AGENT]
         caller = Caller(kind, **known, ip=ip, agent=agent)
         request.scope["state"][CALLER] = caller
@@ -173,7 +173,7 @@ class Callers:
 
 
 def _found() -> Callable[[AnyRequest], Any]:
-    """Give a dependency of its own for each name: Litestar takes none twice."""
+    """Return a separate dependency for each name, because Litestar accepts none twice."""
 
     def give(request: AnyRequest) -> Any:
         return request.scope["state"][CALLER]

@@ -1,4 +1,4 @@
-"""What a request brings along to say who it is from."""
+"""The credentials of a request: token, key, address."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_LENGTH: Final = 8192  # no token of ours is longer; more would only fill cac
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:
-    """Give the Bearer token, or "" when there is none. Raises: InvalidToken for another scheme."""
+    """Return the Bearer token, or "" if there is none. Raises: InvalidToken for another scheme."""
     header = headers.get("authorization", "")
     if not header:
         return ""
@@ -36,7 +36,7 @@ def bearer_token(headers: Mapping[str, str]) -> str:
 
 
 def project_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
-    """Give the project key, or "" when there is none. Raises: InvalidKey for a secret key in an address."""
+    """Return the project key, or "" if there is none. Raises: InvalidKey for a secret key in an address."""
     key = headers.get(KEY_HEADER, "")
     if not key:
         key = str(query.get(KEY_PARAMETER, ""))

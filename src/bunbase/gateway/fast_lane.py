@@ -83,7 +83,7 @@ class FastLane(Http1Protocol):
     ) -> None:
         super().__init__(door, config, server_state, app_state, _loop)
         self.lane = lane
-        self.turn: Turn | None = None  # whose body is being read
+        self.turn: Turn | None = None  # the request whose body is being read
         self.turn_ends = 0.0  # of the loop, for the data that is being parsed
         self.own = contextvars.copy_context()  # for one turn after the other; a task keeps it, and there is a new one
         self.known = Known(lane)
@@ -101,7 +101,7 @@ class FastLane(Http1Protocol):
         self.turn_ends = self.loop.time() + TURN_SECONDS
         super()._parse(data)
 
-    # what the parser tells
+    # called by the parser
 
     def on_headers_complete(self) -> None:
         request = self._hot_request()
@@ -133,7 +133,7 @@ class FastLane(Http1Protocol):
             self._take(turn)
 
     def _hot_request(self) -> HotRequest | None:
-        """Give the request if the lane takes it: nothing is under way before it, and nothing about it is unusual."""
+        """Return the request if the lane takes it: no earlier one is in progress, and nothing about it is unusual."""
         parser = self.parser
         idle = self.cycle is None or self.cycle.response_complete
         if not idle or self.flow.write_paused or not parser.should_keep_alive() or parser.should_upgrade():

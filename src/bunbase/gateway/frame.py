@@ -1,4 +1,4 @@
-"""What surrounds every request: an id, one line in the log, two metrics, and headers that browsers respect."""
+"""The frame around every request: an id, one line in the log, two metrics, and headers for browsers."""
 
 from __future__ import annotations
 

@@ -79,12 +79,12 @@ class Identity:
         return not token.startswith(PERSONAL_PREFIX) or self.developers.get(fingerprint(token)) is not None
 
     def known_holder(self, key: str) -> KeyHolder | None:
-        """Give whose key this is if that can be said without asking anybody."""
+        """Return the project and kind of a key if they are cached."""
         holder = self.holders.get(fingerprint(key)) if self.changed_projects.live() else None
         return None if holder is None or (holder.expires_at and holder.expires_at <= time.time()) else holder
 
     def known_user(self, project: str, token: str) -> EndUser | None:
-        """Give the end user if that can be said without asking anybody; no doubtful token passes here."""
+        """Return the end user of a token if the token is cached and certainly valid."""
         claims = self.users.get((project, fingerprint(token))) if self.ended_user_sessions.live() else None
         if claims is None or _expired(claims) or self._ended(claims):
             return None
@@ -125,7 +125,7 @@ class Identity:
         return await self._cached(self.slugs, slug, lambda: self.platform.project_of(slug))
 
     def _ended(self, claims: dict[str, Any]) -> bool:
-        """Say whether the session of a user's token is known to have ended, or what the token says to be outdated."""
+        """True if the session of a user's token is known to have ended, or the contents of the token to be outdated."""
         ended = self.ended_user_sessions
         return claims["sid"] in ended or user_version(claims["sub"], _version(claims)) in ended
 

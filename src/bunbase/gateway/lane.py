@@ -1,4 +1,4 @@
-"""What the fast lane does with a request once it has been read: who is calling, the answer, its bytes.
+"""The fast lane after a request has been read: the caller, the answer, its bytes.
 
 One meaning: the same function answers here and behind the web framework, the same Problems come out, the same headers
 go around them. Only the way there is shorter.
@@ -43,7 +43,7 @@ class Lane:
         self.cors = Cors(cors)
 
     def known_caller(self, request: HotRequest, peer: str) -> Caller | None:
-        """Give the Caller if that takes no asking. None: ask, or refuse."""
+        """Return the Caller if it is cached. None: ask, or refuse."""
         headers = request.headers
         holder = self.identity.known_holder(_key(headers))
         if holder is None:
@@ -68,7 +68,7 @@ class Lane:
         return Caller(holder.kind, holder.project, user=user, ip=ip, agent=_agent(headers))
 
     def still_known(self, signed_in: bool) -> bool:
-        """Say whether news of revocations still reach us; `signed_in`: also of users' sessions."""
+        """True if new revocations still reach this process; `signed_in`: also those of users' sessions."""
         identity = self.identity
         return identity.changed_projects.live() and (not signed_in or identity.ended_user_sessions.live())
 
@@ -90,7 +90,7 @@ class Known:
         self.last: Caller | None = None
 
     def caller(self, request: HotRequest, peer: str) -> Caller | None:
-        """Give the Caller if that takes no asking. None: ask, or refuse."""
+        """Return the Caller if it is cached. None: ask, or refuse."""
         headers, lane, last = request.headers, self.lane, self.last
         sent, now = tuple([headers.get(name) for name in IDENTIFYING]), time.monotonic()
         same = sent == self.sent and self.epoch == lane.identity.epoch and now < self.until
@@ -110,7 +110,7 @@ def answering(request: HotRequest, caller: Caller, body: bytes) -> Coroutine[Any
 
 
 def problem_answer(error: Exception, request: HotRequest, request_id: str) -> Answer:
-    """Say what went wrong as the ordinary lane does (`problems.HANDLERS`)."""
+    """Answer an error as the ordinary lane does (`problems.HANDLERS`)."""
     match error:
         case Problem():
             problem = for_the_public(error)

@@ -33,7 +33,7 @@ from bunbase.pkg.rpc.client import Remote
 async def open_gateway(
     settings: GatewaySettings, rooms: Rooms, site: Site, modules: Sequence[Module], readiness: Readiness
 ) -> AsyncIterator[Frame]:
-    """Give the ASGI app that answers for all `modules`, each under its name in `rooms`."""
+    """Return the ASGI app that serves all `modules`, each by its name in `rooms`."""
     bunauth = rooms[BunAuth]
     identity = Identity(bunauth, rooms[Platform], rooms[TenantAuth], settings.cached_credentials)
     limits = LoginLimits(settings)

@@ -23,13 +23,13 @@ PROBLEM: Final = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "code": {"type": "string", "description": "Stable: decide by it."},
-        "detail": {"type": "string", "description": "What to do next."},
+        "detail": {"type": "string", "description": "The next step for the caller."},
         "request_id": {"type": "string"},
     },
     "additionalProperties": True,
 }
 FAILURE: Final = {
-    "description": "What can go wrong; all codes are in docs/reference/errors.md.",
+    "description": "The errors of the API; all codes are in docs/reference/errors.md.",
     "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
@@ -52,14 +52,14 @@ OPENAPI: Final = OpenAPIConfig(
 
 
 def openapi() -> OpenAPIConfig:
-    """Give the configuration for one app: its router cannot be shared."""
+    """Return the configuration for one app; its router cannot be shared."""
     config = copy(OPENAPI)
     config.openapi_router = DocumentOnly("/api", route_handlers=[], include_in_schema=False)
     return config
 
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """Say of each operation that it fails with a Problem, in place of the 400 that Litestar would answer by itself."""
+    """Describe the failure of each operation as a Problem, in place of Litestar's own 400."""
     for methods in document["paths"].values():
         for operation in methods.values():
             answers = operation["responses"]

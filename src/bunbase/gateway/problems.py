@@ -134,7 +134,7 @@ def _invalid(refusal: ValidationException) -> Problem:
 
 
 def _pointer(error: dict[str, Any]) -> str:
-    """Give a JSON Pointer for what stands in the body, and words such as `query limit` for what stands elsewhere."""
+    """Return a JSON Pointer for a part of the body, and words such as `query limit` for other parts of a request."""
     key, source = str(error.get("key", "")), error.get("source")
     if isinstance(source, ParamType):
         return f"{source.value} {key}"

@@ -1,4 +1,4 @@
-"""What stays of a request: two metrics and one line in the log, the same from both lanes."""
+"""The record of a request: two metrics and one line in the log, the same for both lanes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _line(method: str, route: str, status: int, who: Who) -> Line:
 
 
 def _who(caller: Caller | None) -> Who:
-    """Give what the log says of the caller: ids, never an address or an email."""
+    """Return the caller as the log shows it: ids, never an address or an email."""
     if caller is None:
         return ()
     id = caller.developer.id if caller.developer else caller.user.uid if caller.user else ""

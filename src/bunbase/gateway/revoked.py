@@ -1,4 +1,4 @@
-"""What this process knows of revocations, and whether it can trust that to be all."""
+"""The revocations that this process knows, and whether the list can be trusted to be complete."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ async def health() -> Health:
 
 @get("/api/ready", summary="Can it serve?", tags=TAGS, cache_control=NO_STORE)
 async def ready(readiness: Injected[Readiness]) -> Response[dict[str, Any]]:
-    """Says of each dependency whether it can be used; 503 when one cannot. Each is asked once a second at most.
+    """Shows for each dependency whether it can be used; the status is 503 if one cannot. Each is asked once a second at
+    most.
 
     The internal port of a process also says what is wrong.
     """

@@ -52,7 +52,7 @@ def header_lines(pairs: Pairs) -> bytes:
 
 
 class Cors:
-    """What Litestar's CORS middleware adds to an answer to a request with an Origin."""
+    """The headers that Litestar's CORS middleware adds to the answer to a request with an Origin."""
 
     def __init__(self, config: CORSConfig) -> None:
         self.config = config

@@ -1,4 +1,4 @@
-"""Open rooms: the targeted ones here, a stand-in for each that is needed but runs elsewhere."""
+"""Open the rooms of this process, and make a proxy for each needed room that runs in another process."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ log = logger("house")
 
 OPENING_SECONDS: Final = 60.0
 PAUSE_SECONDS: Final = 0.2  # doubled each time
-MAX_PAUSE_SECONDS: Final = 2.0  # more would only make a start longer
-SAY_SECONDS: Final = 5.0
+MAX_PAUSE_SECONDS: Final = 2.0  # a longer pause would only delay the start
+LOG_AGAIN_SECONDS: Final = 5.0  # the same reason for waiting is logged again after this time
 
 
 @dataclass
 class House:
-    """The rooms as the gateway calls them, the methods this process answers for others, the peers it depends on.
+    """The rooms of an installation as one process sees them.
 
-    `here`: the names of the rooms in this process. `callers`: which of these call a room that runs elsewhere.
+    `rooms`: every room that the gateway calls. `methods`, `scopes`: what this process answers other processes.
+    `lines`: connections to the rooms in other processes, by room. `here`: the names of the rooms in this process.
+    `callers`: for each room in another process, the rooms here that call it.
     """
 
     rooms: Rooms = field(default_factory=Rooms)
@@ -46,7 +48,7 @@ class House:
         return Dispatcher(self.methods, admission(table, self.scopes))
 
     def rooms_of(self, module: Module, modules: Sequence[Module]) -> Rooms:
-        """Return what a room here may call: what it needs, and in its own name where that runs elsewhere."""
+        """Return the rooms that a room here needs. A room in another process is called in the name of `module`."""
         return Rooms(
             {
                 other.provides: remote(other.name, other.provides, self.lines[other.name], module.name)
@@ -66,9 +68,9 @@ async def open_rooms(
     peers: dict[str, str],
     modules: Sequence[Module] = MODULES,
 ) -> AsyncIterator[House]:
-    """Open the rooms named in `targets`, each after those it needs; close them in reverse.
+    """Open the rooms in `targets`, each after the rooms it needs; close them in reverse.
 
-    Raises: CannotStart naming a room that is needed, not targeted, and without an address in `peers`.
+    Raises: CannotStart, if a needed room is not in `targets` and has no address in `peers`.
     """
     house = House(here=frozenset(targets))
     needed = needed_by(targets, modules)
@@ -93,9 +95,9 @@ async def open_rooms(
 
 
 async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack: AsyncExitStack) -> Any:
-    """Rooms in several processes start in any order: one that needs another at once waits for it.
+    """Open a room. If it cannot reach another room or PostgreSQL, try again for up to a minute.
 
-    Raises: Unreachable, after a minute.
+    So the processes of an installation may be started in any order. Raises: Unreachable.
     """
     until = time.monotonic() + OPENING_SECONDS
     said = Said()
@@ -112,7 +114,7 @@ async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack
 
 
 class Said:
-    """Reasons for waiting that were logged: another reason is logged at once, the same one every few seconds."""
+    """Logs why a room waits: a new reason at once, the same reason only every few seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
@@ -120,7 +122,7 @@ class Said:
 
     def waits(self, room: str, absent: Unreachable) -> None:
         reason, at = self.last
-        if absent.detail == reason and self.now() - at < SAY_SECONDS:
+        if absent.detail == reason and self.now() - at < LOG_AGAIN_SECONDS:
             return
         self.last = (absent.detail, self.now())
         missing = "PostgreSQL" if absent.detail.startswith("PostgreSQL ") else "another room"
@@ -128,7 +130,7 @@ class Said:
 
 
 def needed_by(targets: Sequence[str], modules: Sequence[Module] = MODULES) -> set[type]:
-    """Give the contracts that the targeted rooms call."""
+    """Return the contracts that the rooms in `targets` call."""
     if GATEWAY in targets:
         return {module.provides for module in modules}
     return {need for module in modules if module.name in targets for need in module.needs}
@@ -145,5 +147,5 @@ def _address(room: str, peers: dict[str, str]) -> str:
     except KeyError:
         example = msgspec.json.encode({room: "http://127.0.0.1:7071"}).decode()
         raise CannotStart(
-            f"{room} is needed here but runs elsewhere: name its internal address, BUNBASE_HOUSE__PEERS='{example}'"
+            f"{room} is needed here but runs elsewhere: set its internal address, BUNBASE_HOUSE__PEERS='{example}'"
         ) from None

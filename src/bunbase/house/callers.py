@@ -1,7 +1,7 @@
-"""Which room may call which methods of another process, on one page. What is not here is refused.
+"""The methods that each room may call in another process, on one page. A call that is not listed is refused.
 
-A room that was taken over reaches no further than its line here; `bunkms/scopes.py` also looks at what is asked for.
-The gateway speaks for developers and end users, whom the rooms check by the `Caller` of each call.
+An attacker who takes over a process can call no more than this page allows its rooms; `bunkms/scopes.py` restricts the
+arguments too. The gateway calls for developers and end users: the rooms check them by the `Caller` of each call.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Final
 from bunbase.house.modules import GATEWAY
 from bunbase.pkg.rpc.admission import CLIENTS, Table
 
-NOBODY: Final = ""  # methods that no process asks another for
+NOBODY: Final = ""  # for methods that no other process may call
 
-# room that is called → room that calls → methods
+# called room → calling room → methods
 MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",

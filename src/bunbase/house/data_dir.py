@@ -1,4 +1,4 @@
-"""The data directory: made for its owner only, kept out of git, and held by one process at a time."""
+"""The data directory: only its owner can read it, git ignores it, and one process at a time holds it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from bunbase.pkg.file_lock import Held, hold_file
 from bunbase.pkg.secret_files import create_secret_file
 
 CLOSED: Final = 0o700
-THROUGH: Final = 0o711  # root's: PostgreSQL's own user must get through to its files; nobody can look around
+THROUGH: Final = (
+    0o711  # for root: PostgreSQL's user must pass through to its files, but nobody else can list the directory
+)
 LOCK: Final = "lock"
 IGNORED: Final = ".gitignore"
 SERVICE_SECRET: Final = "service.secret"
@@ -28,15 +30,15 @@ class DataDirectory:
         self._lock = -1
 
     def hold(self) -> None:
-        """Make the directory if need be and lock it until `release` or the end of the process.
+        """Make the directory if it does not exist, and lock it until `release` or the end of the process.
 
-        Wait for an earlier holder that was killed and is not yet gone. Raises: DataDirectoryTaken, CannotStart.
+        Wait for an earlier holder that was killed but has not ended yet. Raises: DataDirectoryTaken, CannotStart.
         """
         try:
             new = not self.path.exists()
             self.path.mkdir(mode=THROUGH if os.geteuid() == 0 else CLOSED, parents=True, exist_ok=True)
             self._lock = hold_file(self.path / LOCK)
-            if new:  # it holds keys, and with `bunbase dev` lies amid an app's sources
+            if new:  # it holds keys, and `bunbase dev` makes it among the sources of an app
                 create_secret_file(self.path / IGNORED, "*\n")
         except Held as held:
             raise DataDirectoryTaken(
@@ -52,7 +54,10 @@ class DataDirectory:
             self._lock = -1
 
     def service_secret(self) -> str:
-        """Give the secret that proves this installation's processes to each other; made on first use."""
+        """Return the secret by which the processes of this installation recognise each other.
+
+        It is made at first use.
+        """
         path = self.path / SERVICE_SECRET
         create_secret_file(path, secrets.token_urlsafe(32))
         return path.read_text("ascii").strip()

@@ -1,4 +1,7 @@
-"""What this machine offers BunBase: each thing tried, not guessed from a version. Starts nothing and leaves nothing."""
+"""Check whether this machine can run BunBase. Each check tries the thing itself and does not trust a version number.
+
+The checks start no server and leave nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +46,12 @@ PING_SECONDS: Final = 5.0
 
 class Health(StrEnum):
     OK = "ok"
-    NOTE = "note"  # it works without
-    BAD = "bad"  # something that BunBase exists for does not work
+    NOTE = "note"  # BunBase works without it
+    BAD = "bad"  # an essential part of BunBase does not work
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """`detail`: what was found; `advice`: how to get what is missing, empty where nothing is."""
+    """The result of one check. `detail`: what was found; `advice`: what to do about it, empty if all is well."""
 
     name: str
     health: Health
@@ -73,7 +76,7 @@ def examine(config: Config) -> list[Finding]:
 def _bun() -> Finding:
     try:
         bun = find_bun()
-        said = subprocess.run(  # noqa: S603 - the very file that functions run on
+        said = subprocess.run(  # noqa: S603 - the same file that runs functions
             [str(bun), "--version"], capture_output=True, text=True, timeout=BUN_SECONDS, check=True, env={}
         )
     except BunMissing as missing:
@@ -84,7 +87,7 @@ def _bun() -> Finding:
 
 
 def _sandbox(confine_with: ConfineWith) -> Iterator[Finding]:
-    """Each layer of the sandbox: applied in a child, then attacked there."""
+    """Apply each layer of the sandbox in a child process, and let the child attack it."""
     found = layers_here(RUNTIME, confine_with, fallback_too=True)
     for name in (*(name for name in FILES if name in found.layers), *REQUIRED, *FOR_ROOT, *WHERE_DELEGATED):
         reason = found.layers.get(name, "it was not tried")
@@ -102,7 +105,7 @@ def _data_directory(path: Path) -> Finding:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        advice = f"Give user {os.geteuid()} this folder, or set BUNBASE_DATA_DIR."
+        advice = f"Make user {os.geteuid()} the owner of this folder, or set BUNBASE_DATA_DIR."
         return Finding("data directory", Health.BAD, f"{path}: {error.strerror}", advice)
     return Finding("data directory", Health.OK, str(path) if there == path else f"{path}, made at the first start")
 
@@ -118,7 +121,7 @@ def _port(host: str, port: int) -> Finding:
 def _postgres(house: HouseSettings) -> Finding:
     try:
         if not house.database_url:
-            account_for(house.data_path() / "postgres")  # refuses what initdb would refuse
+            account_for(house.data_path() / "postgres")  # raises in the cases in which initdb would fail
             return Finding("postgresql", Health.OK, f"{find_binaries().version}, run by BunBase itself")
         asyncio.run(asyncio.wait_for(ping(house.database_url), PING_SECONDS))
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""The internal port of a process: calls between rooms, and what operators' tools read."""
+"""The internal port of a process: calls between rooms, and health and metrics for operators."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def internal_limits(settings: HouseSettings) -> Limits:
 
 
 def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, table: Table = CALLERS) -> RpcApp:
-    """Answer other processes as `table` allows."""
+    """Return the app of the internal port. It answers the calls that `table` allows."""
 
     async def health() -> Told:
         return 200, JSON, msgspec.json.encode({"status": "ok", "version": __version__})
@@ -38,9 +38,12 @@ def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, tabl
         return _told(*await readiness.report())
 
     async def own_ready(by: Passport | None) -> Told:
-        """A peer is told whether its calls are answered; a balancer, which has no token, only what is used here."""
+        """Report the checks of this process only.
+
+        A peer, which sends a token, also learns if its calls are accepted.
+        """
         if by is not None and by.audience not in house.here:
-            raise Forbidden(f"{by.audience[:64]} does not run here: see the address of it in BUNBASE_HOUSE__PEERS.")
+            raise Forbidden(f"{by.audience[:64]} does not run here: check its address in BUNBASE_HOUSE__PEERS.")
         return _told(*await readiness.own_report())
 
     async def metrics() -> Told:

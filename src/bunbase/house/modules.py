@@ -1,4 +1,4 @@
-"""Every room of the house, on one page. Order does not matter here: each opens after the ones it needs."""
+"""Every room of the house, on one page. Their order here does not matter: each opens after those it needs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from bunbase.tenant_auth.module import MODULE as tenant_auth
 
 MODULES: Final = (bunkms, bunauth, tenant_auth, bundoc, functions, platform)
 
-GATEWAY: Final = "gateway"  # the front door: needs every room, is needed by none
+GATEWAY: Final = "gateway"  # the front door: it needs every room, and no room needs it
 
 ROOMS: Final = (*(module.name for module in MODULES), GATEWAY)

@@ -1,4 +1,4 @@
-"""What a process depends on, and how to ask it."""
+"""The checks that tell whether a process is ready."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from bunbase.house.build import House
 from bunbase.pkg.db.database import ping
 from bunbase.pkg.ready import OTHERS_SECONDS, Check, Readiness
 
-OWN_READY: Final = "/api/ready/own"  # on internal ports: what a process uses itself
+OWN_READY: Final = "/api/ready/own"  # on internal ports: the checks of one process only
 
 
 def readiness(house: House, database_url: str) -> Readiness:
-    """Check PostgreSQL where a room here uses it, every room that runs elsewhere; say what confines functions here."""
+    """Return the checks of this process: PostgreSQL if a room here uses it, and every room in another process.
+
+    If functions run here, a check also reports the layers of their sandbox.
+    """
     own: dict[str, Check] = {}
     if database_url:
         own["postgres"] = lambda: ping(database_url)
@@ -24,7 +27,7 @@ def readiness(house: House, database_url: str) -> Readiness:
 
 
 def _asking(room: str, house: House) -> Check:
-    """Ask in the name of each room here that calls the other: one that is refused there cannot work."""
+    """Return a check that asks another process in the name of each room here that calls it; each may be refused."""
     line, callers = house.lines[room], house.callers[room]
 
     async def ask() -> None:
@@ -35,4 +38,8 @@ def _asking(room: str, house: House) -> Check:
 
 async def _confined(functions: Functions) -> str:
     layers = await functions.sandbox_layers()
-    return f"confined by {', '.join(layers)}" if layers else "not confined: only functions.sandbox = off runs functions"
+    return (
+        f"confined by {', '.join(layers)}"
+        if layers
+        else "not confined: functions run only with functions.sandbox = off"
+    )

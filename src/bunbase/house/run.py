@@ -1,4 +1,4 @@
-"""Run BunBase: `bunbase dev` (everything, here, now) and `bunbase serve` (production: all rooms, or the named ones)."""
+"""Run BunBase: `bunbase dev` for development, and `bunbase serve` for production, with all rooms or with named ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ log = logger("house")
 DEV, PRODUCTION = "dev", "production"
 FAILED: Final = 1
 WATCH_SECONDS: Final = 1.0
-GARBAGE_AFTER: Final = 20_000  # new objects; Python's own 700 spent a tenth of a busy process's time on looking
+GARBAGE_AFTER: Final = 20_000  # new objects; Python's default of 700 cost a tenth of a busy process's time
 
 Beside = Callable[[str], AbstractContextManager[None]]
 
@@ -53,7 +53,7 @@ def _nothing(_url: str) -> AbstractContextManager[None]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What this process is to do."""
+    """The mode, the rooms and the settings of this process. `beside`: see `run_dev`."""
 
     mode: str
     targets: tuple[str, ...]
@@ -81,15 +81,15 @@ class Plan:
 
 
 def run_dev(flags: dict[str, str] | None = None, json: bool = False, beside: Beside = _nothing) -> int:
-    """Run every room in this process until Ctrl-C; give the exit code. `json`: speak to a program.
+    """Run all rooms in this process until Ctrl-C, and return the exit code. `json`: write JSON lines for a program.
 
-    `beside(url)`: what runs as long as the server answers at `url`.
+    `beside(url)`: a context that lasts as long as the server answers at `url`.
     """
     return _run(DEV, ROOMS, flags or {}, Terminal(json), beside)
 
 
 def run_serve(rooms: Sequence[str] = (), flags: dict[str, str] | None = None, json: bool = False) -> int:
-    """Run all rooms, or the named ones, for production; give the exit code."""
+    """Run all rooms, or the named ones, for production, and return the exit code."""
     return _run(PRODUCTION, tuple(rooms) or ROOMS, flags or {}, Terminal(json))
 
 
@@ -122,7 +122,7 @@ def _check_rooms(targets: Sequence[str]) -> None:
 
 
 def _prepare(plan: Plan, stack: ExitStack) -> None:
-    """Do what must be done before there is a thread or an event loop, then serve."""
+    """Do everything that must happen before the first thread and the event loop exist, then serve."""
     raise_descriptors()
     directory = DataDirectory(plan.house.data_path())
     directory.hold()
@@ -144,7 +144,7 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
 
 
 def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluster | None]:
-    """Give the address of PostgreSQL, and the server itself where it is ours to run."""
+    """Return the URL of PostgreSQL, and the server itself if BunBase runs it."""
     if not plan.needs_database:
         return "", None
     if plan.house.database_url:
@@ -171,8 +171,9 @@ async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Clu
 
 
 def _spare_what_stays() -> None:
-    """Leave the hundred thousand objects of the program itself out of garbage collection: walking over them takes
-    over 30 ms, and every request waits for it.
+    """Exclude the objects of the program itself from garbage collection.
+
+    There are about a hundred thousand. To visit them takes more than 30 ms, for which every request would wait.
     """
     gc.collect()
     gc.freeze()
@@ -180,16 +181,19 @@ def _spare_what_stays() -> None:
 
 
 def _local_url(listeners: dict[str, Any]) -> str:
-    """Give where a process of this machine finds the front door; the public address may lead around the world."""
+    """Return the gateway's URL for a process on this machine. The public URL may lead through other servers."""
     if GATEWAY not in listeners:
         return ""
     host, port = listeners[GATEWAY].getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not listened on
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  this compares the address and does not listen on it
     return base_url(host, port)
 
 
 async def _told_to_stop(stop: asyncio.Event, cluster: Cluster | None) -> None:
-    """Raises: CannotStart when our PostgreSQL is gone: a fresh start recovers, and finds all that was answered."""
+    """Wait until the process is told to stop.
+
+    Raises: CannotStart, if our PostgreSQL has ended; a new start recovers.
+    """
     while not stop.is_set():
         with suppress(TimeoutError):
             async with asyncio.timeout(WATCH_SECONDS):
@@ -200,7 +204,7 @@ async def _told_to_stop(stop: asyncio.Event, cluster: Cluster | None) -> None:
 
 @asynccontextmanager
 async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIterator[House]:
-    """Open the rooms, then the ports; close the ports first, then the rooms."""
+    """Open the rooms and then the ports; at the end close the ports and then the rooms."""
     async with AsyncExitStack() as stack:
         opening = open_rooms(plan.targets, plan.config.sections.__getitem__, site, plan.house.peers)
         house = await stack.enter_async_context(opening)
@@ -216,7 +220,7 @@ async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIte
 
 
 def _stop_signal() -> asyncio.Event:
-    """Set at the first Ctrl-C or SIGTERM; a second ends the process on the spot."""
+    """Return an event that the first Ctrl-C or SIGTERM sets. The second one ends the process at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def on_signal(number: signal.Signals) -> None:

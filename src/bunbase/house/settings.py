@@ -14,7 +14,7 @@ from bunbase.pkg.config.load import Config, load_config
 HOUSE: Final = "house"
 FILE: Final = "bunbase.toml"
 
-# short names that people type, for settings that people set
+# short names for settings that people set often
 ALIASES: Final = {
     "BUNBASE_PORT": "BUNBASE_GATEWAY__PORT",
     "BUNBASE_DATA_DIR": "BUNBASE_HOUSE__DATA_DIR",
@@ -24,14 +24,16 @@ ALIASES: Final = {
 
 
 class HouseSettings(msgspec.Struct, frozen=True):
-    """`database_url`: PostgreSQL 15 or newer; empty: one is run for you, in the data directory.
+    """Settings of the process itself.
 
-    `peers`: the internal address of each room that runs in another process, `{"bunkms": "http://10.0.0.2:7071"}`.
-    `internal_max_connections`: open at once at the internal port, from one address half of them.
-    `service_secret`: the same in every process of the installation, at least 32 bytes; one process makes its own.
-    `second_service_secret`: accepted too, while the secret is changed; nothing is signed under it.
-    `room_secrets`, `room_keys`: instead of it, the secret of each room that runs here and the public keys of all
-    rooms: a process that is taken over can then speak for its own rooms alone. `bunbase service-secrets` prints them.
+    `database_url`: PostgreSQL 15 or newer. If empty, BunBase runs its own in the data directory.
+    `peers`: the internal address of each room in another process, such as `{"bunkms": "http://10.0.0.2:7071"}`.
+    `internal_max_connections`: the most open connections at the internal port; one address may have half of them.
+    `service_secret`: at least 32 bytes, the same in every process. A process that runs all rooms makes its own.
+    `second_service_secret`: also accepted while the secret is changed; no token is signed with it.
+    `room_secrets`, `room_keys`: used in place of the service secret. They are the secrets of the rooms in this process
+    and the public keys of all rooms. An attacker who takes over a process can then speak only for its own rooms.
+    `bunbase service-secrets` prints both.
     """
 
     data_dir: str = ".bunbase"
@@ -51,7 +53,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
 
 
 def load_settings(flags: dict[str, str] | None = None, file: Path | None = None) -> Config:
-    """Read every room's settings: defaults < bunbase.toml in this directory < environment < flags.
+    """Return all settings, from flags, the environment, bunbase.toml in this directory, and defaults; the first wins.
 
     Raises: ConfigError.
     """

@@ -1,6 +1,6 @@
-"""What is said in the terminal: progress, then the address, where the data lies, what to type next.
+"""Messages in the terminal: progress, then the address, the data directory, and the next command to type.
 
-For people as text; for programs (`--json`) as one JSON object a line, on standard output too.
+People get text, and programs (`--json`) get one JSON object per line. Both go to standard output.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ class Terminal:
     def __init__(self, json: bool) -> None:
         self.json = json
         self.started = time.monotonic()
-        self.told_setup = False  # the setup line is the next step then, and `register` without its token would fail
+        self.told_setup = (
+            False  # if True, the setup line already shows the next command: `register` would fail without its token
+        )
 
     @property
     def seconds(self) -> float:
@@ -31,7 +33,7 @@ class Terminal:
         self._say(f"· {what}", event="step", what=what)
 
     def setup_token(self, token: str, url: str) -> None:
-        """Tell the token that the first account needs. It is stored nowhere, so this is the only time."""
+        """Show the token that the first account needs. It is stored nowhere, so it can be shown only once."""
         self.told_setup = True
         self._say(
             f"\n  The first account becomes the administrator and needs this token, which is shown only now:\n"
@@ -42,7 +44,7 @@ class Terminal:
         )
 
     def ready(self, mode: str, site: Site, database: Path | None) -> None:
-        """`database`: where our own PostgreSQL keeps its files."""
+        """Show that BunBase is ready. `database`: the directory of our own PostgreSQL, or None."""
         elsewhere = database is not None and site.data_dir not in database.parents
         following = "" if self.told_setup else f"  next      {_command()} register --url {site.public_url}\n"
         also = f"            and {database}\n" if elsewhere else ""
@@ -62,7 +64,7 @@ class Terminal:
         )
 
     def refuse(self, reason: str) -> None:
-        """Say why BunBase does not start, on standard error."""
+        """Write to standard error why BunBase does not start."""
         text = (
             msgspec.json.encode({"event": "refused", "detail": reason}).decode() if self.json else f"bunbase: {reason}"
         )
@@ -74,7 +76,7 @@ class Terminal:
 
 
 def _command() -> str:
-    """Give what a person here must type for `bunbase`."""
+    """Return the command that starts `bunbase` in this directory."""
     if shutil.which("bunbase"):
         return "bunbase"
     path = Path(sys.argv[0]).absolute()

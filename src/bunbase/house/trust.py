@@ -1,4 +1,4 @@
-"""By which keys the rooms of this process prove themselves, and which rooms of other processes it believes."""
+"""The keys by which the rooms of this process prove their identity, and the keys of the rooms that they believe."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.rpc.room_keys import BadKey, RoomKeys, derived_keys, given_keys
 from bunbase.pkg.secret_text import check_secret
 
-CALLING_ROOMS: Final = (*(module.name for module in MODULES if module.needs), GATEWAY)  # the others answer only
+CALLING_ROOMS: Final = (*(module.name for module in MODULES if module.needs), GATEWAY)  # the other rooms call no room
 
 SECRET, SECOND = "BUNBASE_HOUSE__SERVICE_SECRET", "BUNBASE_HOUSE__SECOND_SERVICE_SECRET"
 ROOM_SECRETS, ROOM_KEYS = "BUNBASE_HOUSE__ROOM_SECRETS", "BUNBASE_HOUSE__ROOM_KEYS"
 
 
 def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], str]) -> RoomKeys:
-    """Return the keys for a process that runs `targets`. `made`: the secret of one process that runs all rooms.
+    """Return the keys for a process that runs `targets`. `made`: makes the secret of a process that runs all rooms.
 
     Raises: CannotStart for secrets that could be guessed, that are missing, or that do not fit together.
     """
@@ -29,7 +29,7 @@ def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], s
             check_secret(name, secret)
     if not house.service_secret and set(targets) != set(ROOMS):
         raise CannotStart(
-            f"rooms in several processes prove themselves by one secret: set {SECRET}, or keys for each room "
+            f"rooms in several processes need a common secret: set {SECRET}, or keys for each room "
             "(`bunbase service-secrets` makes them)"
         )
     secret = house.service_secret or made()
@@ -39,24 +39,27 @@ def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], s
 
 
 def _given(house: HouseSettings, targets: Sequence[str]) -> RoomKeys:
-    """Take exactly what this process is given: nothing is derived from a secret that could speak for other rooms."""
+    """Return the keys in the settings. No key is derived from a service secret, which could speak for other rooms."""
     if house.service_secret or house.second_service_secret:
         raise CannotStart(
-            f"set either {SECRET}, or {ROOM_SECRETS} and {ROOM_KEYS}: with the first it can speak for every room"
+            f"set either {SECRET}, or {ROOM_SECRETS} and {ROOM_KEYS}: "
+            "with the first, this process can speak for every room"
         )
     _check_names(house)
     for room in CALLING_ROOMS:
         if not house.room_keys.get(room):
-            raise CannotStart(f"{ROOM_KEYS} names no key of {room}; `bunbase service-secrets` prints all of them")
+            raise CannotStart(
+                f"{ROOM_KEYS} has no key of {room}; `bunbase service-secrets` prints the keys of all rooms"
+            )
     for room in targets:
         if room in CALLING_ROOMS and room not in house.room_secrets:
-            raise CannotStart(f"{room} runs here and proves itself by a secret of its own: name it in {ROOM_SECRETS}")
+            raise CannotStart(f"{room} runs here and needs its own secret: add it to {ROOM_SECRETS}")
     keys = _fitting(house)
     strangers = [room for room in house.room_secrets if room not in targets]
-    if strangers:  # whoever takes this process over would speak for them too
+    if strangers:  # an attacker who takes over this process could speak for them too
         raise CannotStart(
             f"{ROOM_SECRETS} holds secrets of rooms that do not run in this process: {', '.join(strangers)}. "
-            "Take them out: each process is given the secrets of its own rooms, and no others"
+            "Remove them: a process may have only the secrets of its own rooms"
         )
     return keys
 

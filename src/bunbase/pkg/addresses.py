@@ -1,4 +1,4 @@
-"""Email addresses as accounts use them."""
+"""Email addresses of accounts, in the one form in which they are stored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ADDRESS: Final = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@[^\s@<>\"(),:;\\.]+(\.[^\s
 
 
 def normal_email(email: str) -> str:
-    """Give the form under which an account is stored and found: trimmed, composed, lower case. Raises: InvalidInput."""
+    """Return the form in which an address is stored: trimmed, in NFC and in lower case. Raises: InvalidInput."""
     normal = email_or_none(email)
     if normal is None:
         raise InvalidInput.at("/email", "Send an email address such as ada@example.com.")
@@ -21,6 +21,9 @@ def normal_email(email: str) -> str:
 
 
 def email_or_none(email: str) -> str | None:
-    """Give the same form, or None for what no account can have: sign-in answers both alike."""
+    """Return the same form, or None for a text that is not an address.
+
+    Sign-in uses this function: it must answer in the same way for a malformed address and for an unknown one.
+    """
     normal = unicodedata.normalize("NFC", email.strip().lower())
     return normal if len(normal) <= MAX_LENGTH and normal.isprintable() and ADDRESS.fullmatch(normal) else None

@@ -1,4 +1,4 @@
-"""JSON as API answers write it: times in RFC 3339, UTC, always with milliseconds."""
+"""JSON for API answers: times are written in RFC 3339, in UTC, always with milliseconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bunbase.pkg.clock import rfc3339
 
 
 def api_json(value: Any) -> bytes:
-    """Encode Structs and builtins. Documents do not pass here: they are bytes already."""
+    """Encode Structs and builtin values. Documents do not pass through here, because they are bytes already."""
     return msgspec.json.encode(_with_times(msgspec.to_builtins(value, builtin_types=(datetime,))))
 
 

@@ -1,4 +1,4 @@
-"""Where Bun is: BUNBASE_BUN, else on PATH, else in a node_modules above this folder or above this package."""
+"""Find Bun: at BUNBASE_BUN, else on PATH, else in a node_modules folder above this folder or above this package."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ NATIVE: Final = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")  # Linux,
 
 
 class BunMissing(Exception):
-    """There is no Bun here; the message says what to do."""
+    """No Bun was found; the message tells what to do."""
 
 
 def find_bun(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Path:
-    """Give Bun's real executable, never a script that starts it: it must also run with an empty environment.
+    """Return the path of Bun's real executable.
 
-    `environment` and `folder` are those of this process unless given. Raises: BunMissing.
+    A script that starts Bun is never returned, because workers run with an empty environment, where such a script
+    fails. `environment` and `folder` default to those of this process. Raises: BunMissing.
     """
     environment = os.environ if environment is None else environment
     if named := environment.get(VARIABLE, ""):
@@ -33,7 +34,7 @@ def find_bun(environment: Mapping[str, str] | None = None, folder: Path | None =
 
 def _named(path: Path) -> Path:
     if not (path.is_file() and os.access(path, os.X_OK)):
-        raise BunMissing(f"{VARIABLE} is {path}, which is no executable file: correct or unset it.")
+        raise BunMissing(f"{VARIABLE} is {path}, which is not an executable file: correct or unset it.")
     return path.resolve()
 
 
@@ -47,7 +48,11 @@ def _candidates(environment: Mapping[str, str], folder: Path) -> Iterator[Path]:
 
 
 def _is_bun(path: Path) -> bool:
-    """The npm package holds a text in Bun's place until its install script has run; version managers have shims."""
+    """Return whether the file is Bun itself.
+
+    The npm package has a text file in the place of Bun until its install script has run, and version managers put
+    small scripts in that place.
+    """
     try:
         real = path.resolve(strict=True)
         with real.open("rb") as file:

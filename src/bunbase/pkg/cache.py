@@ -1,4 +1,4 @@
-"""A cache with a bound and a lifetime: least recently used out first, nothing served after its time."""
+"""A cache with a maximum size and a lifetime. A full cache drops the entry that was used least recently."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Cache(Generic[K, V]):
         return entry[1]
 
     def put(self, key: K, value: V, ttl_seconds: float | None = None) -> None:
-        """Keep `value` for `ttl_seconds`, at most (and by default) the cache's own lifetime."""
+        """Keep `value` for `ttl_seconds`; the cache's own lifetime is the maximum and the default."""
         lifetime = self.ttl_seconds if ttl_seconds is None else min(ttl_seconds, self.ttl_seconds)
         self.entries[key] = (self.clock() + lifetime, value)
         self.entries.move_to_end(key)
@@ -43,7 +43,7 @@ class Cache(Generic[K, V]):
         self.entries.pop(key, None)
 
     def drop_where(self, unwanted: Callable[[V], bool]) -> None:
-        """Drop every entry whose value is unwanted; walks the whole cache, so for rare events only."""
+        """Drop every entry whose value is unwanted. It looks at all entries, so use it for rare events only."""
         for key in [key for key, (_, value) in self.entries.items() if unwanted(value)]:
             del self.entries[key]
 

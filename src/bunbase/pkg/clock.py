@@ -1,4 +1,4 @@
-"""The clock is a parameter: rooms are given one, tests move it by hand."""
+"""Clocks. Every room gets its clock as a parameter, so that tests can move it by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """Give the time in UTC, cut to milliseconds."""
+        """Return the time in UTC, cut to milliseconds."""
         ...
 
 
@@ -19,7 +19,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that stands still until told to move."""
+    """A clock that moves only when a test calls `advance`."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self.time = start or datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,5 +32,5 @@ class ManualClock:
 
 
 def rfc3339(time: datetime) -> str:
-    """Write a UTC time as every API answer does: `2026-01-01T00:00:00.000Z`."""
+    """Return a UTC time in the form of all API answers: `2026-01-01T00:00:00.000Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"

@@ -1,4 +1,4 @@
-"""Work that is of use only while the client listens: it ends when the client hangs up."""
+"""Run work that is only useful while the client waits for it, and cancel it when the client hangs up."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from bunbase.pkg.errors import ClientGone
 
 T = TypeVar("T")
 
-Receive = Callable[[], Awaitable[Any]]  # of ASGI, once the body was read: what comes next is the end
+Receive = Callable[[], Awaitable[Any]]  # ASGI's `receive`, after the body was read: the next message is the disconnect
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of the work. Raises: ClientGone when the client hung up first; the work is cancelled then. What
-    `receive` raises of a body that does not come ends it too.
+    """Return the result of the work.
+
+    If the client hangs up first, the work is cancelled and ClientGone is raised. If `receive` raises, because the rest
+    of a body does not come, the work is cancelled too and that exception is raised.
     """
     working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(_hung_up(receive))
     try:

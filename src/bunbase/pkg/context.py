@@ -1,4 +1,4 @@
-"""What travels with a request through every room and every remote hop: its id and its deadline."""
+"""The id and the deadline of the current request. Both are passed on with every call to another room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def deadline_in(seconds: float) -> Iterator[None]:
-    """Let everything inside know when its answer is no longer of use; an earlier deadline stays in force."""
+    """Set the deadline for all code inside the block. An outer deadline that is earlier stays in force."""
     until = time.monotonic() + seconds
     current = _deadline.get()
     token = _deadline.set(until if current is None else min(until, current))
@@ -24,7 +24,7 @@ def deadline_in(seconds: float) -> Iterator[None]:
 
 
 def seconds_left(default: float) -> float:
-    """Give the seconds until the deadline in force, at most `default`; never negative."""
+    """Return the seconds until the deadline in force: at most `default`, and never less than zero."""
     until = _deadline.get()
     if until is None:
         return default

@@ -1,4 +1,4 @@
-"""Pages of a list by keyset cursor: opaque text, valid only for the query that returned it."""
+"""Pages of a list by keyset cursor. A cursor is opaque text and valid only for the query that returned it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class InvalidCursor(Problem):
 
 
 def encode_cursor(query: str, position: Any) -> str:
-    """Return the cursor after `position`; `query` names everything that must be equal for the cursor to be valid."""
+    """Return the cursor after `position`. `query`: a text that must be the same when the cursor is sent back."""
     return base64.urlsafe_b64encode(msgspec.json.encode((query, position))).rstrip(b"=").decode()
 
 
@@ -47,9 +47,9 @@ def page_start(query: str, cursor: str | None, position: type[T], first: T) -> T
 def cut_page(
     rows: Sequence[Row], limit: int, query: str, position: Callable[[Row], Any]
 ) -> tuple[Sequence[Row], str | None]:
-    """Return the first `limit` rows and the cursor of the next page; None if this page is the last.
+    """Return the first `limit` rows and the cursor of the next page, or None if this page is the last.
 
-    A store is asked for `limit + 1` rows: one row more than a page means that another page follows.
+    Ask the store for `limit + 1` rows: if it returns one row more than a page holds, another page follows.
     """
     page = rows[:limit]
     return page, encode_cursor(query, position(page[-1])) if len(rows) > limit else None

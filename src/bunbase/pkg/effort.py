@@ -1,8 +1,8 @@
-"""Counts the work of one turn of the event loop for tests. A running server does not count.
+"""The work of one turn of the event loop, in bytes. Only tests count it; a running server does not.
 
-The unit is the work of reading one byte of JSON into Python: 15 to 50 ns. Code whose time grows with the size of
-requests or stored data notes its work here in this unit. A test adds up the work that the thread of the event loop
-notes in one turn. Measured seconds would depend on the machine and on other programs that run there.
+The unit is one byte of JSON that is read into Python, which takes 15 to 50 ns. Code whose time grows with what a caller
+sends or stores notes its work here in this unit, and a test adds up what the thread of the event loop notes in one
+turn. A test in seconds would depend on the machine, and on what else runs there.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-# other work, in the same unit
-AT_EVERY_LEVEL: Final = 4  # reading and writing a document at every level takes at most 65 µs per KiB
-FOR_A_CHARACTER_OF_RULES: Final = 250  # compiling a rule takes 10 µs per character
+# the work for one byte or character, in bytes of that unit
+AT_EVERY_LEVEL: Final = 4  # a document that is read and written again at every level of nesting: at most 65 µs a KiB
+FOR_A_CHARACTER_OF_RULES: Final = 250  # 10 µs until it is compiled to a closure
 FOR_A_CHARACTER_OF_SCHEMAS: Final = 50
 
 counting: Callable[[int], None] | None = None

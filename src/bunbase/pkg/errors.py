@@ -32,7 +32,7 @@ from typing import Any, ClassVar, Self
 
 
 class CannotStart(Exception):
-    """BunBase cannot start as it was told to; the message is one line that says what to do."""
+    """BunBase cannot start with these settings; the message is one line that tells what to do."""
 
 
 CODES: dict[str, type[Problem]] = {}
@@ -43,7 +43,7 @@ RESERVED = frozenset({"type", "title", "status", "code", "detail", "request_id"}
 class Problem(Exception):
     """An expected failure with a stable code, safe to show to the caller.
 
-    `detail` says what to do next; `extra` are members of the JSON body beside the standard ones.
+    `detail`: tells the caller what to do next; `extra`: members of the JSON body in addition to the standard ones.
     """
 
     status: ClassVar[int]
@@ -174,7 +174,7 @@ class VersionNotSupported(Problem):
 
 
 def problem_from_body(body: dict[str, Any]) -> Problem:
-    """Give back the Problem that `body()` described; an unknown code becomes Internal with its detail kept."""
+    """Return the Problem that `body()` described. An unknown code becomes Internal, with the same detail."""
     kind = CODES.get(body.get("code", ""), Internal)
     extra = {name: value for name, value in body.items() if name not in RESERVED}
     return kind(body.get("detail", ""), **extra)

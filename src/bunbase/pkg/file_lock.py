@@ -1,8 +1,10 @@
-"""A file that one process holds at a time; the kernel lets go of it when that process dies.
+"""A lock file that one process holds at a time; the kernel releases the lock when that process dies.
 
-The lock is flock's, on an open file. It is free once the holder has closed its files: a zombie holds nothing, but a
-process that was killed a moment ago still does. A start right after kill -9 therefore waits for such a holder, and
-refuses only one that lives.
+Symptom: a start right after `kill -9` of the server before is refused, although nothing is running any more.
+Cause: flock belongs to the open file, and a killed process still has its files open until the kernel has taken it
+down. So a process can be dead and still hold the lock. (A zombie holds nothing: its files are closed already.)
+Decision: the file holds the holder's process id. If that process is ending, the next start waits up to DYING_SECONDS;
+if it is alive, the next start is refused after LIVING_SECONDS. See docs/decisions/0038-it-always-comes-back.md.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from typing import Final
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.processes import MAX_PID, is_ending
 
-DYING_SECONDS: Final = 30.0  # to give back gigabytes of memory, or to finish a write to a slow disk
-LIVING_SECONDS: Final = 0.3  # between kill -9 and what /proc says of it; before a new holder has written its id
+# a killed process may have to give back gigabytes of memory, or to finish a write to a slow disk
+DYING_SECONDS: Final = 30.0
+# /proc shows a kill -9 a moment late, and a new holder writes its id a moment after it has locked the file
+LIVING_SECONDS: Final = 0.3
 POLL_SECONDS: Final = 0.01
 
 
 class Held(Exception):
-    """A process that lives holds the file. `holder`: its id, or `unknown`."""
+    """Another living process holds the file. `holder`: the id of that process, or `unknown`."""
 
     def __init__(self, holder: str) -> None:
         super().__init__(holder)
@@ -30,9 +34,9 @@ class Held(Exception):
 
 
 def hold_file(path: Path) -> int:
-    """Lock a file, made if need be, and write our process id into it; closing the descriptor lets go.
+    """Lock a file, creating it if necessary, and write our process id into it. Return its descriptor.
 
-    Blocks while a holder is dying. Raises: Held, OSError.
+    Closing the descriptor releases the lock. Blocks while a previous holder is dying. Raises: Held, OSError.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -46,7 +50,7 @@ def hold_file(path: Path) -> int:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file; False if somebody else holds it."""
+    """Lock an open file; return False if another process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,9 +1,17 @@
-"""The order in which passwords are hashed when more are waiting than threads can hash.
+"""The order in which passwords are hashed when more requests wait than threads can hash.
 
-The life of one request: a sign-in and a sign-up wait in different lines (`TurnQueue`), and each pool of accounts (the
-developers, or the users of one project) has its own place in them. Pools take turns, so a pool with two hundred waiting
-delays another pool by one hash. Sign-ins go first; every fourth turn belongs to a sign-up that waits. Each pool may
-have so many waiting and no more. When a line is full, the pool with the most waiting makes room for the others.
+A hash takes 19 ms of processor time by design. In one common queue, a flood of sign-ins at one project would delay the
+users of every other project by seconds, and a flood of sign-ups would delay all sign-ins.
+
+The life of one request:
+
+    1. If a thread is free, nobody waits, and the request hashes at once.
+    2. Otherwise it waits in one of two queues: one for sign-ins and one for sign-ups. Each pool of accounts (the
+       developers, or the users of one project) has its own place in a queue.
+    3. Pools take turns. A pool with two hundred waiting requests delays another pool by one hash.
+    4. Sign-ins go first, but every fourth turn belongs to a waiting sign-up, so that neither can stop the other.
+    5. A pool has a maximum of waiting requests, and so has a queue. If the queue is full, the last request of the
+       pool with the most waiting requests is refused, so that a pool with few finds room.
 """
 
 from __future__ import annotations
@@ -13,24 +21,27 @@ from collections import OrderedDict, deque
 from enum import Enum
 from typing import Final
 
-TURNS_PER_SIGN_UP: Final = 4  # of so many turns one is a sign-up's: a flood of sign-ins must not end all sign-ups
+TURNS_PER_SIGN_UP: Final = 4  # every fourth turn is a sign-up's: a flood of sign-ins must not stop all sign-ups
 
-Waiter = asyncio.Future[bool]  # True: it is your turn; False: somebody else needed your place
+Waiter = asyncio.Future[bool]  # True: your turn has come; False: you are refused, because another pool needed the place
 
 
 class Purpose(Enum):
-    """`SIGN_UP`: whatever sets a password, such as a change of it by the project's server."""
+    """The reason for a hash. `SIGN_UP`: everything that sets a password, also a change by the project's server."""
 
     SIGN_IN = "sign-in"
     SIGN_UP = "sign-up"
 
 
 class NoRoom(Exception):
-    """Too many of this pool wait already, or too many of all pools."""
+    """Too many requests of this pool wait already, or too many of all pools together."""
 
 
 class TurnQueue:
-    """Waiters of one purpose, by pool. `of_pool`, `of_all`: how many may wait."""
+    """Waiting requests of one purpose, by pool.
+
+    `of_pool`: the most that may wait for one pool; `of_all`: the most for all pools together.
+    """
 
     def __init__(self, of_pool: int, of_all: int) -> None:
         self.of_pool = of_pool
@@ -53,18 +64,18 @@ class TurnQueue:
             self._shorter(pool)
 
     def next(self) -> Waiter | None:
-        """Return the first waiter of the pool whose turn it is; that pool goes to the end."""
+        """Return the first waiter of the pool whose turn it is, and move that pool to the end."""
         while self.pools:
             pool, waiting = next(iter(self.pools.items()))
             self.pools.move_to_end(pool)
             waiter = waiting.popleft()
             self._shorter(pool)
-            if not waiter.done():  # cancelled, and its task has not heard of that yet
+            if not waiter.done():  # else it was cancelled, but its task has not run since and could not leave
                 return waiter
         return None
 
     def _made_room(self, mine: int) -> bool:
-        """Send the last one of the longest pool away, unless the newcomer's own pool would then be the longest."""
+        """Refuse the last waiter of the longest pool, unless the newcomer's own pool would then be as long."""
         longest = max(self.pools, key=lambda pool: len(self.pools[pool]))
         if len(self.pools[longest]) <= mine + 1:
             return False
@@ -81,8 +92,10 @@ class TurnQueue:
 
 
 class HashTurns:
-    """`threads`: how many hash at once. A line for sign-ins and one for sign-ups, with bounds of their own: sign-ups
-    never take the places of sign-ins."""
+    """Turns at hashing. `threads`: how many may hash at the same time.
+
+    Sign-ins and sign-ups have separate queues with separate bounds, so sign-ups never take the places of sign-ins.
+    """
 
     def __init__(self, threads: int, sign_ins: TurnQueue, sign_ups: TurnQueue) -> None:
         self.free = threads
@@ -90,8 +103,8 @@ class HashTurns:
         self.given = 0
 
     async def take(self, pool: str, purpose: Purpose) -> None:
-        """Wait for a turn; `give_back` ends it. Raises: NoRoom."""
-        if self.free > 0:  # then nobody waits
+        """Wait for a turn. Every turn must be ended by `give_back`. Raises: NoRoom."""
+        if self.free > 0:  # a thread is free only if nobody waits
             self.free -= 1
             return
         waiter: Waiter = asyncio.get_running_loop().create_future()
@@ -102,7 +115,7 @@ class HashTurns:
         except asyncio.CancelledError:
             line.leave(pool, waiter)
             if waiter.done() and not waiter.cancelled() and waiter.result():
-                self.give_back()
+                self.give_back()  # the turn came in the same moment as the cancellation
             raise
         if not its_turn:
             raise NoRoom

@@ -1,4 +1,4 @@
-"""What every room's routes share."""
+"""Types and constants that the routes of all rooms share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from bunbase.pkg.cursors import MAX_LIMIT
 
 T = TypeVar("T")
 
-HOST_SLUG: Final = "host_slug"  # in a scope's state: the slug of the project whose own host the request came to
+# key in a scope's state: the slug of the project, if the request came to a project's own host
+HOST_SLUG: Final = "host_slug"
 
-# A parameter that the front door fills in by its name: a Caller, or a room's contract. Not checked against its type
-# with every request: contracts are Protocols, and looking through all their methods would cost more than the call.
+# A parameter that the gateway fills in by its name: a Caller, or a room's contract. Its type is not checked with every
+# request, because contracts are Protocols: to check one means to look up all its methods, which costs more than the
+# call.
 Injected = SkipValidation[NamedDependency[T]]
 
-# for answers that hold secrets, or are of this moment; all others are `private, no-cache` (gateway/caching.py)
+# for answers that hold secrets or change every moment; all others are `private, no-cache` (gateway/caching.py)
 NO_STORE: Final = CacheControlHeader(no_store=True)
 
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many items to give at most.")]
-Cursor = Annotated[str | None, QueryParameter(max_length=2048, description="`next` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="The most items that a page may have.")]
+Cursor = Annotated[str | None, QueryParameter(max_length=2048, description="`next` of the previous page.")]

@@ -1,4 +1,4 @@
-"""Ids: a prefix and a UUIDv7 in lower-case base 32, so that ids sort by creation."""
+"""Ids: a prefix and a UUIDv7 in lower-case base 32. Ids sort by the time of their creation."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from typing import Final
 import uuid_utils
 
 CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-ID: Final = "^[a-z0-9_]{1,64}$"  # what any id looks like; PostgreSQL would choke on a NUL
+ID: Final = "^[a-z0-9_]{1,64}$"  # the pattern of all ids; it also keeps out NUL, which PostgreSQL cannot store
 LENGTH: Final = 26  # 128 bits in groups of five
 PAIRS: Final = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
 
 
 def new_id(prefix: str = "") -> str:
-    """Give a new id such as `prj_06a1…`; within one process each sorts after the one before (RFC 9562 §5.7)."""
+    """Return a new id such as `prj_06a1…`. Within one process, each id sorts after the one before (RFC 9562 §5.7)."""
     number = uuid_utils.uuid7().int
     body = "".join([PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
     return f"{prefix}_{body}" if prefix else body
 
 
 def id_made_at(id: str) -> datetime:
-    """Return when an id was made, from its first 48 bits (RFC 9562 §5.7); the latest time there is for one made up."""
+    """Return the time at which an id was made, read from its first 48 bits (RFC 9562 §5.7).
+
+    Return the latest possible time if the bits hold no time, as in an id that somebody invented.
+    """
     number = 0
     for character in id.rpartition("_")[2]:
         number = number << 5 | max(CROCKFORD.find(character), 0)

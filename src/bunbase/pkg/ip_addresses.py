@@ -1,4 +1,4 @@
-"""Addresses of the network as limits, sessions and logs name them: one spelling for one address."""
+"""IP addresses for limits, sessions and logs: each address has exactly one spelling."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-MAX_LENGTH: Final = 64  # no address with brackets, a zone and a port is longer
-IPV6_PREFIX_BITS: Final = 64  # one household or one virtual machine owns at least that much (RFC 6177)
+MAX_LENGTH: Final = 64  # an address with brackets, a zone and a port is never longer
+IPV6_PREFIX_BITS: Final = 64  # a household or a virtual machine owns at least a /64 (RFC 6177)
 
 
 def canonical_address(text: str) -> str | None:
@@ -24,7 +24,10 @@ def canonical_address(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def neighbourhood(address: str) -> str:
-    """Return the name under which limits count `address`: IPv4 by itself, IPv6 by its /64; other texts unchanged."""
+    """Return the name under which limits count `address`: an IPv4 address itself, or the /64 of an IPv6 address.
+
+    Any other text is returned unchanged.
+    """
     parsed = _parsed(address)
     if not isinstance(parsed, IPv6Address):
         return address if parsed is None else str(parsed)
@@ -33,7 +36,7 @@ def neighbourhood(address: str) -> str:
 
 
 def network_around(address: str) -> str:
-    """Return the name of the network that one operator hands out in one piece: IPv4 by /24, IPv6 by /48."""
+    """Return the network around an address, as one customer usually gets it: the /24 of IPv4, the /48 of IPv6."""
     parsed = _parsed(address)
     if parsed is None:
         return address

@@ -1,4 +1,4 @@
-"""Background work: a loop that does one thing again and again, survives its failures and stops when told."""
+"""Background jobs: each repeats one piece of work, survives failures of it, and stops with the process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from bunbase.pkg.logger import logger
 log = logger("jobs")
 
 MAX_WAIT_SECONDS = 60.0
-MAX_DOUBLINGS = 16  # enough to reach that from a millisecond; many more would not fit into a float
+MAX_DOUBLINGS = 16  # from a millisecond to MAX_WAIT_SECONDS; a much larger power would not fit into a float
 
 
 class Job:
-    """`work` runs every `every_seconds`, and at once after `nudge()`; a failure is logged and waited out."""
+    """`work` runs every `every_seconds`, and also at once after `nudge()`.
+
+    A failure is logged, and after several failures in a row the job waits longer.
+    """
 
     def __init__(self, name: str, work: Callable[[], Awaitable[object]], every_seconds: float) -> None:
         self.name = name
@@ -44,14 +47,17 @@ class Job:
 
 
 def wait_seconds(every_seconds: float, failures: int) -> float:
-    """Give how long to wait after so many failures in a row: twice as long each time, at most a minute or the usual."""
+    """Return how long to wait after a number of failures in a row.
+
+    The time doubles with each failure, up to MAX_WAIT_SECONDS, or up to `every_seconds` if that is longer.
+    """
     doubled: float = every_seconds * 2 ** min(failures, MAX_DOUBLINGS)
     return min(doubled, max(every_seconds, MAX_WAIT_SECONDS))
 
 
 @asynccontextmanager
 async def running(*jobs: Job) -> AsyncIterator[None]:
-    """Run jobs while the block lasts."""
+    """Run jobs until the end of the block."""
     tasks = [asyncio.create_task(job.run(), name=job.name) for job in jobs]
     try:
         yield

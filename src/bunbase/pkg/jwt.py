@@ -1,10 +1,10 @@
-"""RS256 JSON Web Tokens (RFC 7519): signing them and checking them. No other algorithm is ever accepted.
+"""RS256 JSON Web Tokens (RFC 7519): sign and check them. No other algorithm is ever accepted.
 
-What can be wrong with one:
+The exceptions:
 
-    BadToken          not a token of ours, or not as we signed it
-    ├── UnknownKey    it names a key that is not in the set: fetch the set again
-    └── ExpiredToken  it was good once
+    BadToken          the text is not a token that we signed, or was changed since
+    ├── UnknownKey    the token names a key that is not in the set: fetch the set again
+    └── ExpiredToken  the signature is right, but the token has expired
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bunbase.pkg.cache import Cache
 
 ALGORITHM: Final = "RS256"
 KEY_BITS: Final = 2048
-MAX_LENGTH: Final = 8192  # characters; no token of ours is longer
+MAX_LENGTH: Final = 8192  # characters; BunBase signs no longer token
 REMEMBER_SECONDS: Final = 3600.0
 
 
@@ -37,15 +37,15 @@ class ExpiredToken(BadToken): ...
 
 
 class SigningKey:
-    """A private key in memory; `kid` is its thumbprint (RFC 7638), so the same key has the same id everywhere."""
+    """A private key in memory. `kid` is its thumbprint (RFC 7638), so a key has the same id in every process."""
 
     def __init__(self, private: bytes) -> None:
-        """`private`: PKCS #8 DER, as `new_private_key` gives it."""
+        """`private`: PKCS #8 DER, as `new_private_key` returns it."""
         self._key = RSAKey.import_key(private)
         self.kid = self._key.thumbprint()
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """Give the compact token; 360 µs of work."""
+        """Return the compact form of a new token. This takes 360 µs."""
         header = {"alg": ALGORITHM, "kid": self.kid}
         return jwt.encode(header, dict(claims), self._key, algorithms=[ALGORITHM])
 
@@ -57,25 +57,25 @@ class SigningKey:
 
 
 def new_private_key() -> bytes:
-    """Make a key: 50 to 300 ms of work, so call it in a thread."""
+    """Return a new key. This takes 50 to 300 ms, so call it in a thread."""
     return RSAKey.generate_key(KEY_BITS).as_der(private=True)
 
 
 def signing_input(kid: str, claims: Mapping[str, Any], typ: str = "JWT") -> bytes:
-    """Give the bytes to sign where the key lives elsewhere (RFC 7515 §5.1)."""
+    """Return the bytes to sign, for a key that another process holds (RFC 7515 §5.1)."""
     header = {"typ": typ, "alg": ALGORITHM, "kid": kid}
     return b".".join(_base64(msgspec.json.encode(part)) for part in (header, claims))
 
 
 def compact(signed: bytes, signature: bytes) -> str:
-    """Put a token together from its signing input and the signature over it."""
+    """Return the compact form of a token, made of its signing input and the signature over that."""
     return (signed + b"." + _base64(signature)).decode("ascii")
 
 
 class Verifier:
     """Checks tokens against a set of public keys (RFC 7517), each named by its `kid`.
 
-    `remember`: how many good tokens are kept, to be spared the 45 µs of a signature when they come again.
+    `remember`: how many valid tokens are kept. A kept token does not need the 45 µs of a check when it comes again.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Verifier:
         self._known: Cache[str, dict[str, Any]] = Cache(remember, REMEMBER_SECONDS)
 
     def claims(self, token: str, **expected: str) -> dict[str, Any]:
-        """Check signature and expiry, without leeway, and that the claims `expected` are just so.
+        """Return the claims of a token after checking its signature, its expiry (without leeway) and `expected` claims.
 
         Raises: UnknownKey, ExpiredToken, BadToken.
         """
@@ -103,18 +103,18 @@ class Verifier:
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
         if len(token) > MAX_LENGTH:
-            raise BadToken("no token of ours is that long")
+            raise BadToken("the token is too long")
         try:
             checked = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
         except InvalidKeyIdError as error:
             raise UnknownKey(str(error)) from None
-        except (JoseError, ValueError, TypeError, RecursionError) as error:  # TypeError: `crit` is no list of names
+        except (JoseError, ValueError, TypeError, RecursionError) as error:  # TypeError: `crit` is not a list of names
             raise BadToken(str(error)) from None
         claims: Any = checked.claims
         if "kid" not in checked.header or not isinstance(claims, dict):
-            raise BadToken("a token names its key and holds an object of claims")
+            raise BadToken("the token does not name its key, or its claims are not an object")
         if isinstance(claims.get("exp"), bool) or not isinstance(claims.get("exp"), int | float):
-            raise BadToken("a token says when it expires")
+            raise BadToken("the token has no expiry")
         return claims
 
 

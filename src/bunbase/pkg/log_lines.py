@@ -1,8 +1,8 @@
-"""Log lines for what happens thousands of times a second: as pkg/logger.py writes them, for a small part of the time.
+"""Log lines for events that happen thousands of times a second: like those of pkg/logger.py, but much cheaper.
 
-structlog takes 60 µs for a line, a document is read in 20. So what lines of a kind have in common is laid out once,
-and many lines leave with one write, at most FLUSH_SECONDS late. A terminal, and a program that has not configured its
-logs, get the ordinary way. Fields are written as they are: nothing secret may be among them.
+structlog needs 60 µs for a line, while a document is read in 20 µs. So the part that all lines of one kind share is
+formatted once, and many lines are written together, at most FLUSH_SECONDS late. If stderr is a terminal, or logging is
+not configured, lines are written by structlog. Fields are not redacted: they must not hold secrets.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from bunbase.pkg import logger as ordinary
 from bunbase.pkg.logger import Form
 
 FLUSH_SECONDS: Final = 0.02
-MOST_LINES: Final = 2000  # beyond this they do not wait for the time to come
-EVENT_WIDTH: Final = 30  # as structlog's ConsoleRenderer pads
+MOST_LINES: Final = 2000  # with so many lines waiting, they are written at once
+EVENT_WIDTH: Final = 30  # structlog's ConsoleRenderer pads to this width
 PLAIN: Final = re.compile(r"[!#-&(-<>-~]*").fullmatch
 
 Fields = Mapping[str, Any]
 
-GAP: Final = "\0"  # in a layout: what each line of the kind has of its own
+GAP: Final = "\0"  # in a layout: the place of a value that differs from line to line
 
 encode: Final = msgspec.json.Encoder().encode
 
 
 class Line:
-    """One kind of line, laid out once; written with how long it took and for which request.
+    """One kind of line, formatted once. Each line of the kind adds a duration and the id of its request.
 
-    `request_id` holds no character that has to be escaped.
+    `request_id` must not hold a character that JSON has to escape.
     """
 
     def __init__(self, room: str, event: str, fields: Fields) -> None:
@@ -84,12 +84,12 @@ class _Out:
     def _flush_soon(self) -> None:
         try:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        except RuntimeError:  # no loop: nobody to do it later
+        except RuntimeError:  # without a running loop nothing would flush later
             self.flush()
 
 
 class _Clock:
-    """The current second, laid out once."""
+    """Formats a time, and keeps the text until the second ends."""
 
     def __init__(self, layout: str, utc: bool) -> None:
         self.layout = layout
@@ -128,7 +128,7 @@ def _for_machines(event: str, fields: Fields) -> list[str]:
 
 
 def _readable(value: Any) -> Any:
-    """A line break in a value must not begin a line that looks like one of ours."""
+    """Return a value in a form without line breaks, so that no value can forge another log line."""
     return value if type(value) is not str or PLAIN(value) else repr(value)
 
 

@@ -1,4 +1,7 @@
-"""Structured logs: for people in dev, one JSON object a line in production; secrets never, by the name of the key."""
+"""Structured logs: readable text in dev, one JSON object per line in production.
+
+Values are redacted if the name of their key sounds like a secret.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,15 @@ SECRET_NAME = re.compile(
 )
 REDACTED = "[redacted]"
 Form = Literal["people", "machines"]
-QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.access", "uvicorn.error")  # their news is ours already
+# these libraries log events that BunBase logs itself
+QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.access", "uvicorn.error")
 
 
 _root = logging.getLogger()
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Give the logger of a part of the program; `name` is the room or library."""
+    """Return the logger of a part of the program. `name`: the room or library."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(room=name)
     return bound
 
@@ -34,13 +38,13 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def plain_form() -> Form | None:
-    """Say how lines are laid out; None: not by a rule as simple as that."""
+    """Return the format of log lines, or None if only structlog can write them: with colours, or not configured."""
     handlers = _root.handlers
     return handlers[0].form if handlers and isinstance(handlers[0], _Handler) else None
 
 
 def configure_logging(human: bool, level: str = "info") -> None:
-    """Send all logs, those of libraries included, to stderr."""
+    """Send all logs to stderr, including those of libraries. `human`: readable text instead of JSON."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -72,13 +76,13 @@ def _for_people() -> list[Any]:
     return [
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,  # no local variables
+            exception_formatter=structlog.dev.plain_traceback,  # shows no local variables
         )
     ]
 
 
 def _for_machines() -> list[Any]:
-    traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # they hold passwords
+    traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # local variables may hold passwords
     return [structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer()]
 
 

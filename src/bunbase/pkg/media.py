@@ -1,7 +1,8 @@
-"""The types of bodies: one rule for every route that reads JSON, in both lanes of the gateway.
+"""The Content-Type of request bodies: one rule for every route that reads JSON, in both lanes of the gateway.
 
-A page must name the type: a browser sends a body without one anywhere, without asking first (Fetch §3.2.5 asks only for
-types that a form cannot have). Programs that are no browser may leave it out.
+A web page must send the type. A browser sends a body without a type to any site without a preflight request (Fetch
+§3.2.5 requires one only for types that a form cannot send), so a foreign page could make a user's browser write here.
+Programs other than browsers may leave the type out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ UTF_8: Final = ("", "charset=utf-8", 'charset="utf-8"')
 
 
 def check_json(sent: str, from_page: bool, accepted: tuple[str, ...] = (JSON,)) -> None:
-    """Check the Content-Type of a body that is JSON. `from_page`: the request has an Origin.
+    """Check the Content-Type of a JSON body. `from_page`: the request has an Origin header.
 
     Raises: UnsupportedMedia.
     """

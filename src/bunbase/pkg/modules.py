@@ -1,4 +1,4 @@
-"""Rooms as modules: what each provides and needs, in which order they open, and what a process gives them."""
+"""Rooms as modules: the contract a room provides, the contracts it needs, and the order in which rooms open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Rooms:
-    """The rooms a process can call, by contract: opened here, or a stand-in for one that runs elsewhere."""
+    """The rooms that a process can call, by contract: the service itself, or a proxy if it runs in another process."""
 
     def __init__(self, services: Mapping[type, Any] | None = None) -> None:
         self.services = dict(services or {})
@@ -35,15 +35,16 @@ class Rooms:
 
 
 def _untold(_token: str) -> None:
-    """Nobody watches this process."""
+    """Show the setup token to nobody: the default."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """Things that a process hands to each of its rooms. `database_url` is empty where no room needs PostgreSQL.
+    """Things that a process passes to each of its rooms.
 
-    `tell_setup_token`: shows the token that the first account needs to whoever started the process. `functions_host`:
-    the wildcard of the projects' own hosts, or empty.
+    `database_url`: empty if no room of the process needs PostgreSQL.
+    `tell_setup_token`: shows the person who started the process the token that the first account needs.
+    `functions_host`: the wildcard of the projects' own hosts, or empty.
     """
 
     mode: str  # "dev" or "production"
@@ -67,10 +68,10 @@ Open = Callable[[Any, Rooms, Site], AbstractAsyncContextManager[Any]]
 class Module:
     """A room: its contract, the contracts it calls, its settings, how it opens, and its public HTTP routes.
 
-    `open(settings, rooms, site)` yields the service while it is open. `routes` are the handlers to mount at the
-    front door: they reach the service through the contract alone, so they work wherever the room runs. `fast_routes`:
-    those of them that the gateway may answer without the web framework (`contracts/fast_routes.py`). `scope`: looks at
-    the arguments of calls from other processes, where the name of the method is not enough.
+    `open(settings, rooms, site)`: a context that yields the service.
+    `routes`: the handlers that the gateway mounts. They use only the contract, so they work wherever the room runs.
+    `fast_routes`: the routes that the gateway may answer without the web framework (`contracts/fast_routes.py`).
+    `scope`: checks the arguments of calls from other processes, if the name of the method alone does not decide.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Module:
 
 
 def opening_order(modules: Iterable[Module]) -> list[Module]:
-    """Sort modules so that each comes after the ones it needs. Raises ValueError naming a cycle."""
+    """Return the modules sorted: each comes after those it needs. Raises: ValueError, which names a cycle."""
     by_contract = {module.provides: module for module in modules}
     order: list[Module] = []
     path: list[str] = []

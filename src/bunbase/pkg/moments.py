@@ -1,7 +1,7 @@
-"""Reading times as RFC 3339 §5.6 writes them: the one reader of every time that a caller sends.
+"""Read times in RFC 3339 (§5.6). Every time that a caller sends is read by this module.
 
-Others read more than that: a time without an offset, `+0100`, a blank for the T, digits of other scripts. Such a text
-names no moment, and what would follow from guessing one (a document that ends at once) cannot be undone.
+Other parsers accept more: a time without an offset, `+0100`, a blank in place of the T, digits of other scripts. Such a
+text does not name one exact moment. A wrong guess, such as a document that expires at once, could not be undone.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ EXAMPLE: Final = "2026-01-31T12:00:00Z"
 
 
 def read_moment(text: str) -> datetime:
-    """Return the moment in UTC, to the microsecond. A leap second is the beginning of the second after it.
+    """Return the moment in UTC, to the microsecond. A leap second is read as the start of the second after it.
 
-    Raises: ValueError for what is no RFC 3339, and for a moment outside of the years 1 to 9999.
+    Raises: ValueError for a text that is not RFC 3339, and for a moment outside the years 1 to 9999.
     """
     match = RFC3339.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
     if match is None:
-        raise ValueError("no RFC 3339")
+        raise ValueError("not RFC 3339")
     *date, fraction, sign, hours, minutes = match.groups()
     year, month, day, hour, minute, second = map(int, date)
     microsecond = int((fraction or "").ljust(6, "0")[:6])
@@ -49,12 +49,12 @@ def is_moment(text: str) -> bool:
 
 
 def milliseconds(time: datetime) -> int:
-    """Return the milliseconds since 1970."""
+    """Return the milliseconds since 1970-01-01 in UTC."""
     return (time - EPOCH) // MILLISECOND
 
 
 def _leap(time: datetime) -> datetime:
-    """Leap seconds stand at the end of a day in UTC, and nowhere else. Raises: ValueError."""
+    """Return the second after a leap second. Raises: ValueError, if it is not at the end of a day in UTC."""
     if (time.hour, time.minute) != (23, 59):
-        raise ValueError("no leap second")
+        raise ValueError("not a leap second")
     return time.replace(microsecond=0) + timedelta(seconds=1)

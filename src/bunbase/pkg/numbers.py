@@ -1,13 +1,14 @@
-"""Numbers in texts that callers send: read by one function, which refuses what Python's `int` would choke on.
+"""Read whole numbers in texts that callers send.
 
-`int` refuses more than 4300 digits with an exception, takes `٣`, `1_000` and ` +5 `, and `str.isdigit` takes `²`.
+Python's own functions accept too much or fail: `int` accepts `٣`, `1_000` and ` +5 ` and raises for more than 4300
+digits, and `str.isdigit` accepts `²`.
 """
 
 from __future__ import annotations
 
 
 def whole_number(text: str, most: int) -> int | None:
-    """Return the number that ASCII digits write, or None for anything else and for more than `most`."""
+    """Return the number that ASCII digits write; None for any other text and for a number above `most`."""
     if not (text.isascii() and text.isdigit()):
         return None
     digits = text.lstrip("0")

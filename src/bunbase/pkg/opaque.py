@@ -1,4 +1,4 @@
-"""Opaque secrets: keys, refresh tokens, personal tokens. 256 random bits each, stored only as SHA-256."""
+"""Opaque secrets: keys, refresh tokens and personal tokens. Each has 256 random bits and is stored only as SHA-256."""
 
 from __future__ import annotations
 
@@ -17,29 +17,32 @@ NONCE_BYTES: Final = 12
 
 
 def new_secret(prefix: str) -> str:
-    """Give a new secret such as `sk_4Fq…`, letters and digits only so that a double click selects it whole."""
+    """Return a new secret such as `sk_4Fq…`.
+
+    It has only letters and digits, so that a double click selects all of it.
+    """
     return f"{prefix}_" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
 
 def fingerprint(secret: str) -> bytes:
-    """Give what is stored in place of a secret. A plain hash is enough: there is nothing to guess in 256 bits."""
+    """Return the hash that is stored in place of a secret. A fast hash is enough: 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def hint(secret: str) -> str:
-    """Give the beginning of a secret, enough for its owner to tell it from others."""
+    """Return the beginning of a secret, which is enough for its owner to recognise it."""
     prefix, _, rest = secret.partition("_")
     return f"{prefix}_{rest[:HINT_LENGTH]}…"
 
 
 def seal_with(secret: str, plaintext: bytes) -> bytes:
-    """Encrypt so that only a holder of `secret`, which is not stored, can open it again."""
+    """Encrypt `plaintext` with a key derived from `secret`. Only a holder of the secret can decrypt it."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(_key(secret)).encrypt(nonce, plaintext, None)
 
 
 def open_with(secret: str, sealed: bytes) -> bytes:
-    """Raises cryptography.exceptions.InvalidTag if `secret` is not the one."""
+    """Return the plaintext. Raises: cryptography.exceptions.InvalidTag, if `secret` is wrong."""
     return AESGCM(_key(secret)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
 
 

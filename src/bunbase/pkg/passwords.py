@@ -1,6 +1,7 @@
-"""Passwords: argon2id in a bounded pool of threads, so that a storm of sign-ins cannot starve anything else.
+"""Passwords: argon2id in two threads, so that a storm of sign-ins cannot starve the rest of the process.
 
-Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`): other pools do not feel a storm in one.
+Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`). So a storm in one pool does not delay
+the others.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.hash_turns import HashTurns, NoRoom, Purpose, TurnQueue
 
 MIN_LENGTH = 8
-MAX_LENGTH = 256  # characters; a longer one is only a way to make us hash more
+MAX_LENGTH = 256  # characters; a longer password would only cost time to hash
 POOL_THREADS = 2
-# at 19 ms each and two threads, the last of a pool waits half a second for a sign-in if it is alone, and two seconds if
-# every line is full; sign-ups wait up to three times as long as sign-ins, never in front of them
+# A hash takes 19 ms, and two threads hash. So the last sign-in of a pool waits half a second if no other pool has any,
+# and two seconds if all places are taken. A sign-up waits up to three times as long as a sign-in.
 SIGN_INS_OF_POOL = 50
 SIGN_INS = 200
 SIGN_UPS_OF_POOL = 25
@@ -31,7 +32,8 @@ SIGN_UPS = 100
 
 _T = TypeVar("_T")
 
-HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's first choice; 19 ms
+# the parameters that OWASP recommends; 19 ms per hash
+HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 
 
 class SignInBusy(Problem):
@@ -39,11 +41,11 @@ class SignInBusy(Problem):
 
 
 class Passwords:
-    """Hashes and checks passwords. `pool`: whose accounts they open; each pool may have so many waiting, all pools
-    together so many more, and the next is refused.
+    """Hashes and checks passwords.
 
-    Passwords are composed first (NFKC, as NIST SP 800-63B §3.1.1.2 asks), so that keyboards that write é in two ways
-    agree.
+    `pool`: the group of accounts that a password belongs to. The number of waiting requests is bounded for each pool
+    and for all pools together; one more is refused with SignInBusy.
+    Passwords are normalised first (NFKC, as NIST SP 800-63B §3.1.1.2 asks): keyboards encode é in two ways.
     """
 
     def __init__(self) -> None:
@@ -59,9 +61,10 @@ class Passwords:
         return await self._run(pool, Purpose.SIGN_UP, functools.partial(HASHER.hash, password))
 
     async def matches(self, pool: str, password: str, hash: str | None) -> bool:
-        """Compare in the same time whether or not there is an account: without a hash, with a decoy.
+        """Return whether `password` has this hash; False if `hash` is None.
 
-        Raises: SignInBusy.
+        Both take the same time: without a hash the password is compared with a decoy, so that the time does not tell
+        whether the account exists. Raises: SignInBusy.
         """
         password = _composed(password)
         if len(password) > MAX_LENGTH:
@@ -70,7 +73,7 @@ class Passwords:
         return await self._run(pool, Purpose.SIGN_IN, matching) and hash is not None
 
     async def make_decoy(self) -> None:
-        """Do it before the first sign-in, or that one would take twice the time."""
+        """Hash the decoy before the first sign-in, which would otherwise take twice as long."""
         await self._run("", Purpose.SIGN_IN, functools.partial(decoy))
 
     def close(self) -> None:
@@ -86,13 +89,13 @@ class Passwords:
         except BaseException:
             self.turns.give_back()
             raise
-        hashing.add_done_callback(lambda _: self.turns.give_back())  # a caller who leaves does not free the thread
+        hashing.add_done_callback(lambda _: self.turns.give_back())  # not when the caller leaves: the thread goes on
         return await asyncio.shield(hashing)
 
 
 @asynccontextmanager
 async def open_passwords() -> AsyncIterator[Passwords]:
-    """Yield a pool of threads that lasts as long as the block."""
+    """Yield Passwords whose threads end with the block."""
     passwords = Passwords()
     try:
         await passwords.make_decoy()
@@ -113,7 +116,7 @@ def decoy() -> str:
 
 
 def _composed(password: str) -> str:
-    if len(password) > MAX_LENGTH * 4:  # composing a huge text would block everything else
+    if len(password) > MAX_LENGTH * 4:  # normalising a huge text would block the event loop; the text is refused later
         return password
     return unicodedata.normalize("NFKC", password)
 

@@ -1,7 +1,7 @@
-"""Processes of this machine as /proc shows them: which still run, and which are dead or dying.
+"""Processes of this machine as /proc shows them: running, ending, or ended.
 
-A process that was killed stays in the process table until its parent asks for its end. In a container whose first
-process never asks, that is for ever. Such a zombie holds no file, no lock and no port.
+A killed process stays in the process table until its parent waits for it. In a container whose first process never
+waits, it stays for ever. Such a zombie holds no file, no lock and no port.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ MAX_PID: Final = 1 << 22  # include/linux/threads.h: PID_MAX_LIMIT
 
 
 class Process(NamedTuple):
-    """One look at a process. `started`: in clock ticks since boot, so that pid and start name it for good."""
+    """The state of a process.
+
+    `started`: in clock ticks since boot. A pid may be reused, a pid with this start is not.
+    """
 
     pid: int
     name: str
@@ -32,29 +35,29 @@ class Process(NamedTuple):
 
     @property
     def ending(self) -> bool:
-        """True if it has ended, is being taken down by the kernel, or has kill -9 waiting for it."""
+        """True if it has ended, if the kernel is taking it down, or if SIGKILL is pending for it."""
         return self.ended or bool(self.flags & PF_EXITING) or bool(self.pending & SIGKILL_PENDING)
 
 
 def process(pid: int, proc: Path = Path("/proc")) -> Process | None:
-    """Look at a process; None if there is none with this id."""
+    """Return the state of a process, or None if no process has this id."""
     try:
         text = (proc / str(pid) / "stat").read_text("utf-8", "replace")
     except OSError:
         return None
-    before, _, behind = text.rpartition(")")  # the name may hold anything, brackets too
+    before, _, behind = text.rpartition(")")  # the name may contain any character, also brackets
     fields = behind.split()
     name = before.partition("(")[2]
     return Process(pid, name, fields[0], started=int(fields[19]), flags=int(fields[6]), pending=int(fields[28]))
 
 
 def is_running(pid: int) -> bool:
-    """True unless the process is gone or is a zombie."""
+    """Return whether the process exists and is not a zombie."""
     found = process(pid)
     return found is not None and not found.ended
 
 
 def is_ending(pid: int) -> bool:
-    """True if the process is gone, or will be in a moment whatever it does."""
+    """Return whether the process has ended or is about to end, which nothing can prevent."""
     found = process(pid)
     return found is None or found.ending

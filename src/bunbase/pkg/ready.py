@@ -1,4 +1,4 @@
-"""Readiness: each dependency, by name, asked at most once a second whether it can be used."""
+"""Readiness: checks of everything that a process depends on, by name, each run at most once a second."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 from bunbase.pkg.errors import Problem
 
 OWN_SECONDS = 2.0
-OTHERS_SECONDS = 3.0  # another process answers within OWN_SECONDS, also when its PostgreSQL does not
-SHARED_SECONDS = 1.0  # how long an answer is good for
+OTHERS_SECONDS = 3.0  # longer than OWN_SECONDS, so that another process can answer even if its PostgreSQL does not
+SHARED_SECONDS = 1.0  # for so long an answer is reused
 
 Check = Callable[[], Awaitable[Any]]
 Answer = dict[str, str]
 
 
 class Readiness:
-    """A check raises where something cannot be used; it may return a text that says how it can.
+    """The checks of a process. A check raises if a dependency cannot be used; it may return a text with details.
 
-    `own`: what this process uses itself. `others`: processes that it calls, each asked for its own checks alone. If
-    they passed the question on, it would go round without an end between two processes that need each other.
+    `own`: checks of this process. `others`: for each process that this one calls, a check that asks it for its own
+    checks only. If a process passed the question on, two processes that call each other would ask for ever.
     """
 
     def __init__(
@@ -34,20 +34,20 @@ class Readiness:
     async def report(self, details: bool = True) -> tuple[dict[str, Any], bool]:
         """Return `{"status", "checks": {name: {"status", "detail"?}}}` and whether all is well.
 
-        `details`: say what is wrong, with hosts and addresses; not for strangers.
+        `details`: include the reasons of failures. They name hosts and addresses, so they are not for strangers.
         """
         own, others = await asyncio.gather(self.own.answers(), self.others.answers())
         return _report({**own, **others}, details)
 
     async def own_report(self) -> tuple[dict[str, Any], bool]:
-        """Return the same of this process alone."""
+        """Return the same report with the checks of this process only, and with details."""
         return _report(await self.own.answers(), details=True)
 
 
 class SharedChecks:
-    """Checks that run at most once a second, however many ask.
+    """Checks that run at most once a second, however many callers ask.
 
-    Everyone who asks meanwhile waits for the same answers: a crowd of probes costs PostgreSQL one connection.
+    All callers that ask meanwhile share the answers, so a crowd of probes costs PostgreSQL only one connection.
     """
 
     def __init__(self, checks: Mapping[str, Check], seconds: float, now: Callable[[], float]) -> None:
@@ -60,7 +60,8 @@ class SharedChecks:
     async def answers(self) -> dict[str, Answer]:
         asking = self._asking
         if asking is None or (asking.done() and self.now() - self._answered_at >= SHARED_SECONDS):
-            # in a context of its own, and not ended with the request that began it: others wait for the same answers
+            # an own context and a shield: the request that started the checks may end, while others wait for the
+            # answers
             asking = self._asking = asyncio.create_task(self._ask_all(), context=Context())
         return await asyncio.shield(asking)
 

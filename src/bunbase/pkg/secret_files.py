@@ -1,4 +1,4 @@
-"""Files that hold a secret: made once, whole or not at all, for their owner's eyes only."""
+"""Files that hold a secret: written completely or not at all, and readable only by their owner."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ OWNER_ONLY = 0o600
 
 
 def create_secret_file(path: Path, text: str) -> bool:
-    """Write a new file that survives a crash; False if there is one already, which then stays as it is."""
+    """Write a new file that survives a crash. Return False if the file exists already; it is not changed then."""
     if path.exists():
         return False
     draft = path.with_name(f".{path.name}.{new_id()}")
     write_synced(draft, text)
     try:
-        os.link(draft, path)  # unlike a rename, this never replaces a file made meanwhile
+        os.link(draft, path)  # a rename would replace a file that was made meanwhile; a link does not
     except FileExistsError:
         return False
     finally:
@@ -27,7 +27,7 @@ def create_secret_file(path: Path, text: str) -> bool:
 
 
 def replace_secret_file(path: Path, text: str) -> None:
-    """Put new content in place of the old; a crash leaves one or the other."""
+    """Replace the content of a file. After a crash the file has either the old content or the new."""
     draft = path.with_name(f".{path.name}.{new_id()}")
     write_synced(draft, text)
     draft.rename(path)
@@ -43,7 +43,7 @@ def write_synced(path: Path, text: str) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory survive a crash."""
+    """Write the names in a directory to disk, so that they survive a crash."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

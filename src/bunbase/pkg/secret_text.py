@@ -1,4 +1,4 @@
-"""Secrets that people set: long enough, or the process does not start."""
+"""Check secrets that people choose. If a secret is too short, the process does not start."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ HOW_TO_MAKE_ONE: Final = 'make one with: python3 -c "import secrets; print(secre
 
 
 def check_secret(name: str, secret: str) -> None:
-    """Refuse a secret that could be guessed; `name`: the setting, for the message.
+    """Refuse a secret that could be guessed. `name`: the setting, for the message.
 
-    The bytes of the text are counted in UTF-8, without white space around it: no decoding is assumed.
-    Raises: CannotStart.
+    The length is that of the text in UTF-8, without white space around it. The text is never decoded, for example as
+    hexadecimal digits. Raises: CannotStart.
     """
     size = len(secret.strip().encode())
     if size < MIN_BYTES:

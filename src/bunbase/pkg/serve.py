@@ -1,4 +1,4 @@
-"""Serve an ASGI app on an address for as long as a block lasts; many in one process, signals left to the caller."""
+"""Serve ASGI apps. One process may serve many, each until the end of a block; signals are the caller's business."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from bunbase.pkg.http1.protocol import Http1Protocol
 BACKLOG = 2048
 TAKEN_SECONDS = 0.5
 POLL_SECONDS = 0.01
-DRAIN_SECONDS = 10  # what is under way may finish; then connections are closed
+DRAIN_SECONDS = 10  # requests under way may finish within this time; then their connections are closed
 
 
 class PortTaken(CannotStart):
-    """Something else listens on this address already."""
+    """Another program listens on this address already."""
 
 
 class Server(uvicorn.Server):
@@ -43,7 +43,7 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket; port 0 takes any that is free.
+    """Open a listening socket. Port 0 stands for any free port.
 
     Blocks for up to TAKEN_SECONDS: a server that was killed a moment ago may be closing the port. Raises: PortTaken.
     """
@@ -65,7 +65,8 @@ def base_url(host: str, port: int) -> str:
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio sets no TCP_NODELAY
+    # the protocol is named, because asyncio sets TCP_NODELAY only then
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
@@ -83,20 +84,20 @@ async def serving(
     limits: Limits | None = None,
     protocol: Callable[..., Http1Protocol] = Http1Protocol,
 ) -> AsyncIterator[str]:
-    """Answer requests on `listener`; give the base URL. At the end, what is under way gets DRAIN_SECONDS.
+    """Answer requests on `listener`, and yield the base URL. At the end, requests under way have DRAIN_SECONDS left.
 
-    `protocol`: makes what speaks HTTP on a connection, within `limits`.
+    `protocol`: makes the object that speaks HTTP on a connection, within `limits`.
     """
     connections = Connections((limits or Limits()).fitting(descriptors()))
     config = uvicorn.Config(
         app,
-        http=partial(protocol, connections),  # type: ignore[arg-type]  # any callable will do that gives a protocol
+        http=partial(protocol, connections),  # type: ignore[arg-type]  # uvicorn accepts any callable that returns a protocol
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="off",
         ws="none",
-        proxy_headers=False,  # whom to believe about addresses is the app's decision
+        proxy_headers=False,  # the app decides which proxies it believes
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = Server(config)

@@ -1,7 +1,15 @@
-"""Sessions that live by rotating refresh tokens: the rules alone; each room's store keeps the rows.
+"""The rules of sessions with rotating refresh tokens. They know no database: each room's store keeps the rows.
 
-Every refresh token works once. Who sends one again within the grace gets the pair it was traded for, because the
-answer may have been lost on the way; later, somebody else must hold a copy, and the session ends (RFC 9700 §4.14.2).
+Every refresh token works once (RFC 9700 §4.14.2).
+
+    Concern: the answer with the new pair can be lost on its way. The client then sends the old token again, which looks
+        exactly like a thief who uses a stolen copy. Without a grace, a bad network would sign users out.
+    Decision: for ten seconds (`reuse_grace_seconds`) the old token returns the very pair it was traded for. After
+        that, a used token ends the session, because two parties hold it and nobody can tell which one is the user.
+    Alternative: to return yet another pair within the grace. Thief and user would then each hold a valid pair.
+
+The pair has to be stored for the grace. It is sealed with the old token, which is stored only as a hash, so nobody who
+reads the database can use it; and it is deleted after the grace (`pkg/upkeep.py`).
 """
 
 from __future__ import annotations
@@ -19,17 +27,18 @@ from bunbase.pkg.ip_addresses import neighbourhood
 from bunbase.pkg.opaque import fingerprint, new_secret, open_with, seal_with
 
 DAY_SECONDS: Final = 86400
-LATEST_SESSIONS: Final = 500  # of one user are looked through for an address that is known
-SKEW_SECONDS: Final = 60  # a token may be signed while its session ends, by a process whose clock is a little ahead
+LATEST_SESSIONS: Final = 500  # so many of an account's latest sessions are searched for a known address
+SKEW_SECONDS: Final = 60  # a process whose clock is ahead may sign a token while another ends its session
 
 Addresses = Callable[[str, int], Awaitable[list[str]]]
 Lifetime = Annotated[int, msgspec.Meta(ge=3600, le=366 * DAY_SECONDS)]
 
 
 class SessionSettings(msgspec.Struct, frozen=True):
-    """`session_ttl_seconds`: after this a session ends, however often it was refreshed.
+    """How long tokens and sessions live.
 
-    `reuse_grace_seconds`: how long a used refresh token still gives the pair it was traded for.
+    `session_ttl_seconds`: a session ends after this time, however often it was refreshed.
+    `reuse_grace_seconds`: for so long a used refresh token still returns the pair it was traded for.
     """
 
     access_ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=DAY_SECONDS)] = 900
@@ -48,7 +57,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class RefreshToken(msgspec.Struct, frozen=True):
-    """A refresh token as stored, with what matters of its session. `sealed_pair`: what it was traded for."""
+    """A stored refresh token with fields of its session. `sealed_pair`: the pair it was traded for, encrypted."""
 
     session: str
     user_id: str
@@ -59,21 +68,27 @@ class RefreshToken(msgspec.Struct, frozen=True):
     session_ended_at: datetime | None
 
     def traded_for(self, token: str) -> Pair:
-        """Return the pair that this token was traded for; only for a token in the standing RETRY."""
+        """Return the pair that this token was traded for.
+
+        `token`: its text. Only for a token whose standing is RETRY.
+        """
         assert self.sealed_pair is not None, "without a sealed pair the standing is REUSED"
         return msgspec.msgpack.decode(open_with(token, self.sealed_pair), type=Pair)
 
 
 class NewRefreshToken(msgspec.Struct, frozen=True):
-    """`hash`: SHA-256 of the token, which itself is stored nowhere."""
+    """A refresh token to store. `hash`: SHA-256 of the token; the token itself is stored nowhere."""
 
     hash: bytes
     expires_at: datetime
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """`access_expires_at`: Unix seconds. `version`: of the user as the access token speaks of them, where users have
-    one."""
+    """An access token and a refresh token.
+
+    `access_expires_at`: Unix seconds. `version`: the version of the user that the access token names, if users of the
+    room have versions.
+    """
 
     access_token: str
     access_expires_at: int
@@ -88,20 +103,22 @@ class Pair(msgspec.Struct, frozen=True):
         return max(0, self.access_expires_at - int(now.timestamp()))
 
     def sealed_with(self, old_token: str) -> bytes:
-        """Give the pair as only a holder of the token it replaces can read it: not even the server alone."""
+        """Return the pair encrypted with the token that it replaces. The server alone cannot decrypt it."""
         return seal_with(old_token, msgspec.msgpack.encode(self))
 
 
 class Standing(Enum):
-    FRESH = "fresh"
-    RETRY = "retry"
-    REUSED = "reused"
+    """The state of a refresh token that a client has sent."""
+
+    FRESH = "fresh"  # never used: trade it for a new pair
+    RETRY = "retry"  # used within the grace: return the same pair
+    REUSED = "reused"  # used before that: end the session
     EXPIRED = "expired"
-    ENDED = "ended"
+    ENDED = "ended"  # the session has ended
 
 
 def standing(token: RefreshToken, now: datetime, settings: SessionSettings) -> Standing:
-    """Say what a refresh token is worth. Reuse weighs most: it is told even of a session that is over."""
+    """Return the standing of a refresh token. REUSED goes before the others, even if the session is over."""
     grace = timedelta(seconds=settings.reuse_grace_seconds)
     if token.used_at is not None and (token.sealed_pair is None or now >= token.used_at + grace):
         return Standing.REUSED
@@ -119,7 +136,7 @@ def new_session(user_id: str, ip: str, agent: str, now: datetime, settings: Sess
 def new_pair(
     prefix: str, access: tuple[str, int], session_expires_at: datetime, now: datetime, settings: SessionSettings
 ) -> Pair:
-    """Join an access token and its expiry with a new refresh token, which never outlives the session."""
+    """Return a pair of `access` (token and expiry) and a new refresh token, which never outlives the session."""
     expires_at = min(now + timedelta(seconds=settings.refresh_ttl_seconds), session_expires_at)
     return Pair(*access, new_secret(prefix), expires_at)
 
@@ -136,5 +153,5 @@ async def knows_address(email: str, ip: str, addresses: Addresses) -> bool:
 
 
 def revoked_until(now: datetime, settings: SessionSettings) -> float:
-    """Give the Unix time by which every access token of a session that ends now is dead by itself."""
+    """Return the Unix time by which every access token of a session that ends now has expired."""
     return now.timestamp() + settings.access_ttl_seconds + SKEW_SECONDS

@@ -1,5 +1,5 @@
 """Platform: the control plane.
 
-It knows the projects of the installation, the keys that open them and the developers who work on them. Making a
-project gives it an encryption key of its own; deleting it destroys that key and tells every other room to forget.
+It knows the projects of the installation, their keys, and the developers who work on them. A new project gets its own
+encryption key. When a project is deleted, that key is destroyed, and every other room is told to delete its data.
 """

@@ -1,4 +1,4 @@
-"""What Platform does in the background: tell other rooms of deleted projects, forget what has passed."""
+"""Background work of Platform: tell the other rooms about deleted projects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RELAY_SECONDS = 5.0
 def relay_job(store: PlatformStore, rooms: Rooms) -> Job:
     async def deliver(topic: str, payload: Any) -> None:
         if topic != PROJECT_DELETED:
-            raise ValueError(f"nobody knows what to do with {topic}")
+            raise ValueError(f"unknown topic {topic}")
         project = payload["project"]
         told = (
             rooms[Kms].destroy(project),
@@ -27,7 +27,7 @@ def relay_job(store: PlatformStore, rooms: Rooms) -> Job:
             rooms[Functions].drop_project(project),
             rooms[Bundoc].drop_project(project),
         )
-        # one that is down must not keep the others from hearing; all of them hear it again then
+        # a room that is down must not stop the calls to the others; after a failure, all are called again
         failures = [heard for heard in await asyncio.gather(*told, return_exceptions=True) if heard is not None]
         if failures:
             raise failures[0]

@@ -1,4 +1,4 @@
-"""How Platform opens."""
+"""Open Platform, and declare it as a module."""
 
 from __future__ import annotations
 

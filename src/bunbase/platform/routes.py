@@ -30,7 +30,7 @@ class RenameProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeleteProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`confirm`: the project's slug."""
+    """`confirm`: the project's slug, to prevent mistakes."""
 
     confirm: str = ""
 
@@ -47,7 +47,7 @@ class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post("/api/projects", summary="Create a project", tags=TAGS, cache_control=NO_STORE)
 async def create_project(developer: Injected[Caller], platform: Injected[Platform], data: CreateProject) -> NewProject:
-    """Make a project owned by the caller. Its first two keys are in the answer: the secret one is shown only now."""
+    """Create a project that the caller owns. The answer holds its first two keys; the secret key is shown only here."""
     return await platform.create_project(developer, data.name)
 
 
@@ -66,13 +66,13 @@ async def get_project(member: Injected[Caller], platform: Injected[Platform]) ->
 
 @patch("/api/projects/{project:str}", summary="Rename a project", tags=TAGS)
 async def rename_project(member: Injected[Caller], platform: Injected[Platform], data: RenameProject) -> Project:
-    """The slug stays: addresses that were given out keep working."""
+    """The slug does not change, so existing addresses continue to work."""
     return await platform.rename_project(member, data.name)
 
 
 @delete("/api/projects/{project:str}", summary="Delete a project for good", tags=TAGS)
 async def delete_project(member: Injected[Caller], platform: Injected[Platform], data: DeleteProject) -> None:
-    """Destroys the project's encryption key: its data is unreadable from then on, in backups too."""
+    """Destroys the project's encryption key, so that nobody can read its data any more, not even in backups."""
     await platform.delete_project(member, data.confirm)
 
 
@@ -83,13 +83,13 @@ async def list_keys(member: Injected[Caller], platform: Injected[Platform]) -> K
 
 @post("/api/projects/{project:str}/keys", summary="Create a key", tags=TAGS, cache_control=NO_STORE)
 async def create_key(member: Injected[Caller], platform: Injected[Platform], data: CreateKey) -> Key:
-    """The key itself is in this answer and nowhere else."""
+    """The key is shown only in this answer."""
     return await platform.create_key(member, CallerKind(data.kind), data.name, data.expires_in_seconds)
 
 
 @delete("/api/projects/{project:str}/keys/{key_id:str}", summary="Revoke a key", tags=TAGS)
 async def revoke_key(member: Injected[Caller], platform: Injected[Platform], key_id: KeyId) -> None:
-    """It stops working within a second, everywhere."""
+    """The key stops working everywhere within a second."""
     await platform.revoke_key(member, key_id)
 
 
@@ -97,7 +97,7 @@ async def revoke_key(member: Injected[Caller], platform: Injected[Platform], key
 async def rotate_key(
     member: Injected[Caller], platform: Injected[Platform], key_id: KeyId, data: RotateKey | None = None
 ) -> Key:
-    """Gives a new key; the old one keeps working for `grace_seconds`."""
+    """Creates a new key. The old key continues to work for `grace_seconds`."""
     return await platform.rotate_key(member, key_id, (data or RotateKey()).grace_seconds)
 
 

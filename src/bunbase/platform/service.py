@@ -1,4 +1,4 @@
-"""The rules of Platform: who may have which project, and what its keys are worth."""
+"""The rules of Platform: who may use which project, and which keys are valid."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ log = logger("platform")
 PREFIX: Final = {CallerKind.PUBLISHABLE: "pk", CallerKind.SECRET: "sk"}
 MAX_NAME_LENGTH: Final = 100
 SLUG_ATTEMPTS: Final = 5
-REMEMBER_SECONDS: Final = 3600  # longer than any cache of keys and memberships lives
+REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of keys and memberships
 
 
 class PlatformService:
@@ -49,7 +49,7 @@ class PlatformService:
         settings: PlatformSettings,
         tell_others: Callable[[], None] = lambda: None,
     ) -> None:
-        """`tell_others` wakes the job that relays the outbox."""
+        """`tell_others`: wakes the job that relays the outbox."""
         self.store = store
         self.kms = kms
         self.clock = clock
@@ -60,9 +60,9 @@ class PlatformService:
         developer = caller.signed_in()
         name = _name(name, "A project's name")
         limit = self.settings.max_projects_per_developer
-        await self.store.check_room(developer.id, limit)  # before a key is made; add_project has the last word
+        await self.store.check_room(developer.id, limit)  # to avoid making keys in vain; add_project checks again
         id, now = new_id("prj"), self.clock.now()
-        await self.kms.create_keys(id)  # first: a project without a key must never be seen
+        await self.kms.create_keys(id)  # first, so that no project ever exists without a key
         rows, keys = zip(*(self._new_key(kind, "default", None, now) for kind in PREFIX), strict=True)
         slug = slug_of(name)
         for _ in range(SLUG_ATTEMPTS):
@@ -99,7 +99,9 @@ class PlatformService:
         self.tell_others()
         try:
             await self.kms.destroy(project.id)
-        except Problem as problem:  # the project is gone all the same, and the outbox destroys the key until it is
+        except (
+            Problem
+        ) as problem:  # the project is deleted anyway, and the outbox tries to destroy the key until it succeeds
             log.warning("a deleted project's key is not destroyed yet", project=project.id, reason=problem.detail)
 
     async def keys(self, caller: Caller) -> Keys:
@@ -135,7 +137,7 @@ class PlatformService:
         return key
 
     async def project_of(self, slug: str) -> str:
-        found = await self.store.project_of(slug) if "\0" not in slug else None  # PostgreSQL knows no NUL
+        found = await self.store.project_of(slug) if "\0" not in slug else None  # PostgreSQL cannot store NUL
         if found is None:
             raise ProjectNotFound("There is no project at this host.")
         return found

@@ -1,4 +1,4 @@
-"""Slugs: the names of projects as they stand in addresses."""
+"""Slugs: the names of projects in addresses."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import unicodedata
 from typing import Final
 
 MAX_LENGTH: Final = 40
-SUFFIX_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that reads like something else
+SUFFIX_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # no characters that look like others: no l, o, 0, 1
 SUFFIX_LENGTH: Final = 5
 
 
 def slug_of(name: str) -> str:
-    """Give the slug a name asks for: `Ada's Café` → `adas-cafe`; `project` where nothing is left."""
+    """Return the slug for a name: `adas-cafe` for `Ada's Café`, and `project` for a name without letters and digits."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower().replace("'", "")
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if not slug or slug.startswith("prj-"):  # an id begins with prj_: nobody shall take one for the other
+    if not slug or slug.startswith("prj-"):  # ids begin with prj_, and a slug must not look like an id
         slug = f"project-{slug}"
     return slug[:MAX_LENGTH].rstrip("-")
 
 
 def with_suffix(slug: str) -> str:
-    """Give another slug for the same name, for when the first is taken."""
+    """Return another slug for the same name, to use if the first is taken."""
     return f"{slug}-" + "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(SUFFIX_LENGTH))

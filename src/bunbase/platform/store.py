@@ -1,4 +1,4 @@
-"""Projects, members and keys at rest."""
+"""Projects, members and keys in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class KeyRow(msgspec.Struct, frozen=True):
 
 
 class NewKey(msgspec.Struct, frozen=True):
-    """`hash`: SHA-256 of the key."""
+    """A key to store. `hash`: SHA-256 of the key."""
 
     id: str
     kind: CallerKind
@@ -79,7 +79,7 @@ class PlatformStore:
         self.feed = Feed(db, Revocation, clock)
 
     async def add_project(self, project: Project, developer: str, keys: list[NewKey], limit: int) -> bool:
-        """Add a project with its first member and keys; False if the slug is taken.
+        """Add a project with its first member and keys. Return False if the slug is taken.
 
         Raises: InvalidInput when the developer has `limit` projects.
         """
@@ -100,7 +100,7 @@ class PlatformStore:
             raise InvalidInput(f"You have {limit} projects, the most an account can have here; delete one first.")
 
     async def project(self, ref: str, developer: str) -> Project | None:
-        """Give a project, named by id or slug, of which the developer is a member."""
+        """Return the project with this id or slug, if the developer is a member of it."""
         return await self.db.one(Project, PROJECT, ref, developer)
 
     async def project_of(self, slug: str) -> str | None:
@@ -114,7 +114,7 @@ class PlatformStore:
         await self.db.execute(RENAME, project, name)
 
     async def delete_project(self, project: str, forget_at: float) -> None:
-        """End a project for everyone and write down, in the same transaction, that the other rooms must hear."""
+        """Mark a project as deleted and, in the same transaction, post the event for the other rooms."""
         async with self.db.transaction():
             if await self.db.execute(MARK_DELETED, project, self.clock.now()):
                 await self.db.execute(DELETE_KEYS, project)
@@ -126,7 +126,7 @@ class PlatformStore:
         return None if found is None else Membership(found.id, found.slug, Role(found.role))
 
     async def add_key(self, project: str, key: NewKey) -> bool:
-        """Add a key; False if the project has as many as it may, or is deleted."""
+        """Add a key. Return False if the project has the most keys it may have, or is deleted."""
         async with self.db.transaction():
             if not await self._has_room(project):
                 return False
@@ -137,7 +137,7 @@ class PlatformStore:
         return await self.db.all(Key, KEYS, project, self.clock.now(), self.max_keys)
 
     async def key(self, project: str, id: str) -> Key | None:
-        """Give a key that works."""
+        """Return a key that has not expired."""
         return await self.db.one(Key, KEY, project, id, self.clock.now())
 
     async def key_by_hash(self, hash: bytes) -> KeyRow | None:
@@ -153,7 +153,7 @@ class PlatformStore:
     async def replace_key(
         self, project: str, old: str, new: NewKey, old_expires_at: datetime, forget_at: float
     ) -> bool:
-        """Add a key and let an old one end; False if the project has as many as it may, or is deleted."""
+        """Add a key and let an old one expire. Return False if the project has the most keys, or is deleted."""
         async with self.db.transaction():
             if not await self._has_room(project):
                 return False
@@ -166,7 +166,7 @@ class PlatformStore:
         await self.db.delete_in_batches(DELETE_EXPIRED, before)
 
     async def _has_room(self, project: str) -> bool:
-        """Say whether one more key may be added; until the transaction ends, nobody else can add one."""
+        """Return whether one more key may be added. Until the transaction ends, nobody else can add one."""
         alive = await self.db.value(LOCK_PROJECT, project)
         count: int = await self.db.value(COUNT_KEYS, project, self.clock.now())
         return bool(alive) and count < self.max_keys

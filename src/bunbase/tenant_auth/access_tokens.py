@@ -1,7 +1,7 @@
-"""Tokens of end users: signed by BunKMS with the project's own key, which never comes here.
+"""Tokens of end users. BunKMS signs them with the project's own key, which never leaves BunKMS.
 
-Access tokens are read by the gateway; custom tokens, which sign a user in, only here. Neither passes for the other:
-they differ in `typ`, in `type` and in `aud`.
+The gateway reads access tokens. Only this room reads custom tokens, which sign a user in. One kind cannot be used as
+the other, because they differ in `typ`, in `type` and in `aud`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
 CUSTOM_TTL_SECONDS: Final = 300
 KEYS_TTL_SECONDS: Final = 60.0
 KEYS_CACHED: Final = 10_000  # projects
-REFETCH_SECONDS: Final = 5.0  # tokens with invented key ids must not make us ask BunKMS more often than this
-ATTEMPTS: Final = 2  # a key that is replaced between two calls is not replaced again at once
+REFETCH_SECONDS: Final = 5.0  # tokens with invented key ids must not make us call BunKMS more often than this
+ATTEMPTS: Final = 2  # the key may be replaced between two calls, but not twice in a row
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """Of whom an access token speaks. `claims`: of the session; the user's own count more where both have a name."""
+    """The content of an access token.
+
+    `claims`: of the session; if the user has a claim of the same name, that one wins.
+    """
 
     user: User
     version: int
@@ -38,7 +41,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Voucher(msgspec.Struct, frozen=True):
-    """What a custom token says: who may sign in, until when, and which claims the session gets."""
+    """The content of a custom token. `uid`: the user that it signs in; `claims`: of the new session."""
 
     id: str
     uid: str
@@ -55,7 +58,7 @@ class UserTokens:
         self.refetched: Cache[str, bool] = Cache(KEYS_CACHED, REFETCH_SECONDS)
 
     async def sign(self, project: str, subject: Subject, now: datetime) -> tuple[str, int]:
-        """Give an access token and the Unix second in which it expires. Raises: KeyNotFound, KeyDestroyed."""
+        """Return an access token and the Unix second in which it expires. Raises: KeyNotFound, KeyDestroyed."""
         user, expires_at = subject.user, int(now.timestamp()) + self.ttl_seconds
         claims = self._standard(project, user.id, now, self.ttl_seconds) | {
             "aud": project,
@@ -69,7 +72,7 @@ class UserTokens:
         return await self._signed(project, claims), expires_at
 
     async def sign_custom(self, project: str, uid: str, claims: dict[str, Any], now: datetime) -> CustomToken:
-        """Raises: KeyNotFound, KeyDestroyed."""
+        """Return a custom token. Raises: KeyNotFound, KeyDestroyed."""
         said = self._standard(project, uid, now, CUSTOM_TTL_SECONDS) | {
             "aud": _custom_audience(project),
             "type": CUSTOM_TYPE,
@@ -78,22 +81,22 @@ class UserTokens:
         return CustomToken(await self._signed(project, said, CUSTOM_HEADER), CUSTOM_TTL_SECONDS)
 
     async def read_custom(self, project: str, token: str, now: datetime) -> Voucher:
-        """Raises: InvalidToken, TokenExpired, KeyNotFound, KeyDestroyed."""
+        """Return the content of a custom token. Raises: InvalidToken, TokenExpired, KeyNotFound, KeyDestroyed."""
         try:
             claims = await self._checked(project, token, now)
         except ExpiredToken:
-            raise TokenExpired("A custom token is good for five minutes: ask your server for a new one.") from None
+            raise TokenExpired("A custom token is valid for five minutes: ask your server for a new one.") from None
         except BadToken:
-            raise InvalidToken("This is no custom token of this project: ask your server for one.") from None
+            raise InvalidToken("This is not a custom token of this project: ask your server for one.") from None
         return Voucher(claims["jti"], claims["sub"], claims["claims"], datetime.fromtimestamp(claims["exp"], UTC))
 
     async def jwks(self, project: str) -> Jwks:
-        """Raises: KeyNotFound, KeyDestroyed."""
+        """Return the project's public keys. Raises: KeyNotFound, KeyDestroyed."""
         keys = await self._public_keys(project)
         return Jwks(tuple(_jwk(key) for key in keys))
 
     async def check_key(self, project: str) -> None:
-        """Ask BunKMS whether the project still has a key. Raises: KeyNotFound, KeyDestroyed."""
+        """Check with BunKMS that the project still has a key. Raises: KeyNotFound, KeyDestroyed."""
         await self.kms.public_keys(project)
 
     def forget_keys(self, project: str) -> None:
@@ -110,7 +113,7 @@ class UserTokens:
         }
 
     async def _signed(self, project: str, claims: dict[str, Any], typ: str = "JWT") -> str:
-        """Name the key in the header, then have BunKMS sign; again if that used another one."""
+        """Return a signed token. The header names the key before BunKMS signs: if it used another key, try again."""
         for _ in range(ATTEMPTS):
             kid = (await self._public_keys(project))[0].kid
             unsigned = signing_input(kid, claims, typ)
@@ -121,11 +124,11 @@ class UserTokens:
         raise RuntimeError(f"BunKMS signs for {project} with a key that it does not list first")
 
     async def _checked(self, project: str, token: str, now: datetime) -> dict[str, Any]:
-        """Give the claims of a custom token. Raises: BadToken, ExpiredToken."""
+        """Return the claims of a custom token. Raises: BadToken, ExpiredToken."""
         expected = {"type": CUSTOM_TYPE, "aud": _custom_audience(project)}
         try:
             return (await self._verifier(project, now)).claims(token, **expected)
-        except UnknownKey:  # signed by a process that knows a newer one
+        except UnknownKey:  # perhaps another process signed it with a newer key
             if self.refetched.get(project):
                 raise
             self.refetched.put(project, True)

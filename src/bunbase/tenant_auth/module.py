@@ -1,4 +1,4 @@
-"""How tenant-auth opens."""
+"""Open tenant-auth, and declare it as a module."""
 
 from __future__ import annotations
 

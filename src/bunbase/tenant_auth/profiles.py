@@ -1,4 +1,4 @@
-"""What may be kept about users: by themselves (`data`), and by the project's servers (`role`, `claims`)."""
+"""Checks of the fields of users: `data`, which users write themselves, and `role` and `claims`, which servers write."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import msgspec
 from bunbase.pkg.errors import InvalidInput
 
 MAX_DATA_BYTES: Final = 16 << 10
-MAX_CLAIMS_BYTES: Final = 1 << 10  # they travel with every request; twice that and an address still make a good token
+MAX_CLAIMS_BYTES: Final = 1 << 10  # every request carries them; twice as much and an address still fit into a token
 MAX_CLAIMS: Final = 32
-MAX_LEVELS: Final = 32  # as deep as a document
+MAX_LEVELS: Final = 32  # the same as for a document
 ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 RESERVED: Final = frozenset(
     ("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "ver", "type", "role", "email", "claims")
@@ -20,12 +20,12 @@ RESERVED: Final = frozenset(
 
 
 def check_data(data: dict[str, Any]) -> None:
-    """Raises: InvalidInput when `data` is too deep, too long as JSON, or has numbers that are too large."""
+    """Raises: InvalidInput, if `data` is nested too deeply, too long as JSON, or has numbers that are too large."""
     _check_size("data", data, MAX_DATA_BYTES, "keep more in a collection")
 
 
 def check_claims(claims: dict[str, Any]) -> None:
-    """Raises: InvalidInput when there are too many, they are too long, or one is called like what tokens say anyway."""
+    """Raises: InvalidInput, if there are too many claims, they are too long, or a name is one that tokens use."""
     if len(claims) > MAX_CLAIMS:
         raise _invalid("claims", f"There are at most {MAX_CLAIMS} claims.")
     if taken := sorted(RESERVED & claims.keys()):
@@ -34,7 +34,7 @@ def check_claims(claims: dict[str, Any]) -> None:
 
 
 def check_role(role: str) -> None:
-    """Raises: InvalidInput."""
+    """Raises: InvalidInput, if the role is not a valid name."""
     if ROLE.fullmatch(role) is None:
         raise _invalid("role", "A role is a letter and at most 63 more letters, digits, - and _, such as editor.")
 
@@ -56,7 +56,7 @@ def _deeper_than(levels: int, value: Any) -> bool:
 
 
 def _cannot_travel(value: dict[str, Any]) -> bool:
-    """Rooms in other processes hear of users in MessagePack, which has no larger numbers."""
+    """Return whether MessagePack cannot hold a number in the value. Other processes get users in MessagePack."""
     try:
         msgspec.msgpack.encode(value)
     except OverflowError:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.query.condition import MATCHES_FUNCTION
-from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.searching import prepare
 from bunbase.pkg.patterns import InvalidPattern, literal_beginning, pattern
+from bunbase.pkg.sealed_sqlite.scanners import Scan
 from tests.seeds import examples
 
 
@@ -60,5 +60,5 @@ def test_a_pattern_in_long_texts_keeps_within_the_time_of_a_search() -> None:
     sql = f"SELECT {MATCHES_FUNCTION}('a', CAST(value AS BLOB)) FROM json_each('[1, 2, 3]')"
 
     with pytest.raises(apsw.InterruptError):
-        Scan(until=0.0).run(lambda: connection.execute(sql).fetchall())
+        Scan(until=0.0).do(lambda: connection.execute(sql).fetchall())
     connection.close()

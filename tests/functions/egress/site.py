@@ -1,4 +1,4 @@
-"""A site on loopback for functions to fetch from, over TLS by an authority that exists for one test run."""
+"""A site on loopback that functions fetch from. Its TLS certificate is issued by an authority made for the test run."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Site:
                 _head(writer, 200, [("transfer-encoding", "chunked")])
                 writer.write(b"5\r\nfirst\r\n")
                 await writer.drain()
-                await reader.readexactly(1)  # until the client goes
+                await reader.readexactly(1)  # until the client leaves
             case "/silence":
                 await reader.readexactly(1)
             case "/garbage":
@@ -94,7 +94,7 @@ class Site:
 
 @asynccontextmanager
 async def site_on_loopback(certificate: ssl.SSLContext) -> AsyncIterator[Site]:
-    """Serve over TLS on `port` and plainly on `plain_port`."""
+    """Serve https on `port` and http on `plain_port`."""
     site = Site()
     connections: set[asyncio.Task[None]] = set()
 
@@ -122,7 +122,7 @@ async def site_on_loopback(certificate: ssl.SSLContext) -> AsyncIterator[Site]:
 
 
 def make_authority(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    """Give the file of a new authority, and a server's side of TLS with a certificate from it for NAMES."""
+    """Return the file of a new authority, and a server context with its certificate for NAMES."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority for tests")])
 

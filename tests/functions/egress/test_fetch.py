@@ -1,4 +1,4 @@
-"""fetch from a real Bun through the host to a real TLS server."""
+"""`fetch` in a real Bun, through the host, to a real TLS server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def redirect(net: Site, to: str, status: int = 302) -> str:
     return at(net, f"/redirect?status={status}&to={quote(to, safe='')}")
 
 
-async def test_a_request_arrives_as_it_was_made(functions: FunctionsService, net: Site) -> None:
+async def test_a_request_arrives_as_the_function_made_it(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/a%20b?c=d"), method="PUT", body="hello", headers={"x-one": "1"})
@@ -62,7 +62,7 @@ async def test_a_request_arrives_as_it_was_made(functions: FunctionsService, net
     assert not {"authorization", "cookie", "transfer-encoding"} & seen.headers.keys()
 
 
-async def test_a_host_that_is_not_named_is_refused_and_never_looked_up(
+async def test_a_host_that_is_not_allowed_is_refused_and_never_looked_up(
     functions: FunctionsService, net: Site, resolver: FixedResolver
 ) -> None:
     await deploy_fetch(functions, net)
@@ -76,7 +76,7 @@ async def test_a_host_that_is_not_named_is_refused_and_never_looked_up(
     assert net.connections == 0
 
 
-async def test_plain_http_works_where_it_is_named(functions: FunctionsService, net: Site) -> None:
+async def test_plain_http_works_if_it_is_allowed(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     assert (await fetch(functions, f"http://api.test:{net.plain_port}/"))["status"] == 200
@@ -91,14 +91,14 @@ async def test_a_name_that_leads_into_a_private_network_is_refused(functions: Fu
     assert net.connections == 0
 
 
-async def test_a_name_is_looked_up_once_and_the_connection_goes_to_what_was_checked(
+async def test_a_name_is_looked_up_once_and_the_connection_goes_to_the_checked_address(
     functions: FunctionsService, net: Site, resolver: FixedResolver
 ) -> None:
     await deploy_fetch(functions, net)
 
     first = await fetch(functions, at(net, "/", "rebinding.test"))
     asked = list(resolver.asked)
-    await functions.host_calls.fetcher.pools["prj_one"].aclose()  # so that the next needs a connection of its own
+    await functions.host_calls.fetcher.pools["prj_one"].aclose()  # so that the next request needs a new connection
     second = await fetch(functions, at(net, "/", "rebinding.test"))
 
     assert (first["status"], asked) == (200, ["rebinding.test"])
@@ -162,7 +162,7 @@ async def test_every_redirect_is_checked_again(functions: FunctionsService, net:
     assert len(net.seen) == 1
 
 
-async def test_redirects_end(functions: FunctionsService, net: Site) -> None:
+async def test_the_number_of_redirects_is_bounded(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     looped = await fetch(functions, at(net, "/loop"))
@@ -180,7 +180,7 @@ async def test_redirects_end(functions: FunctionsService, net: Site) -> None:
     ("status", "method", "arrives"),
     [(301, "POST", "GET"), (302, "POST", "GET"), (303, "PUT", "GET"), (302, "PUT", "PUT"), (308, "POST", "POST")],
 )
-async def test_methods_and_bodies_survive_redirects_as_the_standard_says(
+async def test_methods_and_bodies_follow_redirects_as_the_fetch_standard_says(
     functions: FunctionsService, net: Site, status: int, method: str, arrives: str
 ) -> None:
     await deploy_fetch(functions, net)
@@ -192,7 +192,7 @@ async def test_methods_and_bodies_survive_redirects_as_the_standard_says(
     assert ("content-type" in seen.headers) == (arrives == method)
 
 
-async def test_a_packed_answer_is_unpacked(functions: FunctionsService, net: Site) -> None:
+async def test_a_compressed_answer_is_decompressed(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/gzip"))
@@ -201,7 +201,7 @@ async def test_a_packed_answer_is_unpacked(functions: FunctionsService, net: Sit
     assert not {"content-encoding", "content-length"} & dict(got["headers"]).keys()
 
 
-async def test_headers_of_one_connection_stay_behind(functions: FunctionsService, net: Site) -> None:
+async def test_hop_by_hop_headers_are_not_passed_on(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/headers"))
@@ -259,7 +259,7 @@ async def test_a_body_that_is_too_large_is_not_sent(functions: FunctionsService,
     assert net.seen == []
 
 
-async def test_an_aborted_fetch_lets_go_of_the_connection(functions: FunctionsService, net: Site) -> None:
+async def test_an_aborted_fetch_closes_its_connection(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(
         functions,
         net,
@@ -356,7 +356,7 @@ async def test_local_addresses_need_no_network(functions: FunctionsService, net:
         assert (await fetch(functions, url)).get("code") == "invalid_fetch", url
 
 
-async def test_many_requests_at_once_all_come_back(functions: FunctionsService, net: Site) -> None:
+async def test_many_requests_at_once_are_all_answered(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(
         functions,
         net,
@@ -399,7 +399,7 @@ WAYS = {
 
 
 async def test_the_type_of_a_body_arrives_however_it_is_sent(functions: FunctionsService, net: Site) -> None:
-    """Auth F1: Bun makes the headers of a body when they are asked for, and no longer once it was read."""
+    """Auth F1: Bun adds the headers of a body only when they are read, and no more after the body was read."""
     bodies = ", ".join(f"{name!r}: () => {code}" for name, (code, _) in BODIES.items())
     ways = ", ".join(f"{name!r}: (url, body) => {code}" for name, code in WAYS.items())
     await deploy_fetch(
@@ -432,7 +432,7 @@ async def test_the_type_of_a_body_arrives_however_it_is_sent(functions: Function
 
 
 async def test_the_type_of_an_answers_body_arrives(functions: FunctionsService, net: Site) -> None:
-    """Auth F1, its sibling: the head of an answer is read before its body."""
+    """Auth F1, for answers: the head of an answer is read before its body."""
     bodies = ", ".join(f"() => {code}" for code, _ in BODIES.values())
     await deploy_fetch(functions, net, f"(req) => new Response([{bodies}][new URL(req.url).pathname.slice(1)]())")
 

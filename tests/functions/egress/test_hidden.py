@@ -1,4 +1,4 @@
-"""Attacks on variables that functions must not see: what a request may say about them."""
+"""Attacks on hidden variables through requests and their errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.functions.egress.site import Site
 from tests.functions.egress.test_fetch import at, deploy_fetch, fetch
 
 
-async def test_an_error_about_a_header_never_tells_what_was_filled_in(functions: FunctionsService, net: Site) -> None:
+async def test_an_error_about_a_header_never_shows_the_filled_in_value(functions: FunctionsService, net: Site) -> None:
     await functions.set_variable(MEMBER, "API_KEY", "sk_hidden", exposed=False)
     await functions.set_variable(MEMBER, "EMPTY", "")
     await functions.set_variable(MEMBER, "FORM_FEED", "a\x0cb", exposed=False)
@@ -23,7 +23,7 @@ async def test_an_error_about_a_header_never_tells_what_was_filled_in(functions:
 
 
 @pytest.mark.parametrize("value", ["{{KEY}} {{EMPTY}}", "{{EMPTY}}\t{{KEY}}", " {{KEY}} "])
-def test_a_header_ends_where_its_filled_in_value_does(value: str) -> None:
+def test_blanks_around_a_filled_in_value_are_removed(value: str) -> None:
     assert fill_in(value, {"KEY": "sk", "EMPTY": ""}) == "sk"
 
 

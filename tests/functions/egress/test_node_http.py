@@ -1,4 +1,4 @@
-"""A client library written against node:https, as npm has many, works in a function."""
+"""A client library that uses node:https, as many on npm do, works in a function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's own addresses are out of reach, however they are written; real interfaces of this machine."""
+"""The server's own addresses are out of reach in every notation. The tests use real interfaces of this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PUBLIC = "93.184.215.14"
 
 
 def interfaces() -> Iterator[Address]:
-    """Return an address of this machine by family, where it has a route to the outside; nothing is sent."""
+    """Return this machine's address for each family that has a route to the outside. Nothing is sent."""
     for family, outside in ((socket.AF_INET, "8.8.8.8"), (socket.AF_INET6, "2606:4700::1111")):
         with closing(socket.socket(family, socket.SOCK_DGRAM)) as probe:
             try:
@@ -48,7 +48,7 @@ def test_the_kernel_knows_what_is_here() -> None:
     assert not any(is_local(one) for one in others)
 
 
-def test_the_kernel_is_asked_otherwise_where_netlink_is_kept_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_netlink_the_kernel_is_asked_by_binding_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     """Security 18."""
     monkeypatch.setattr(own_addresses, "NETLINK_ROUTE", 9999)
 
@@ -57,8 +57,8 @@ def test_the_kernel_is_asked_otherwise_where_netlink_is_kept_away(monkeypatch: p
 
 
 @pytest.mark.skipif(not OWN, reason="this machine has no address besides loopback")
-async def test_an_address_of_an_interface_is_out_of_reach_unless_it_is_named_alone() -> None:
-    """Security 18: also where a wide network that holds it is allowed."""
+async def test_an_address_of_an_interface_is_out_of_reach_unless_exactly_it_is_allowed() -> None:
+    """Security 18: it stays out of reach even if a wider network that contains it is allowed."""
     for own in OWN:
         wide = "0.0.0.0/0" if own.version == 4 else "::/0"
         written = [str(own)] + ([f"::ffff:{own}", f"64:ff9b::{own}"] if own.version == 4 else [])
@@ -70,8 +70,8 @@ async def test_an_address_of_an_interface_is_out_of_reach_unless_it_is_named_alo
 
 
 @pytest.mark.parametrize("text", [PUBLIC, f"::ffff:{PUBLIC}", f"64:ff9b::{PUBLIC}", "2002:5db8:d70e::1"])
-async def test_what_the_installations_names_stand_for_is_out_of_reach(text: str) -> None:
-    """Security 18: behind a NAT the public address is on no interface."""
+async def test_addresses_of_the_installations_names_are_out_of_reach(text: str) -> None:
+    """Security 18: behind a NAT no interface has the public address."""
     for own in ({"public_url": "https://Api.example.com:8443"}, {"host": "*.fn.example.com"}):
         names = {"api.example.com": [[PUBLIC]], "bunbase.fn.example.com": [[PUBLIC]]}
 
@@ -82,7 +82,7 @@ async def test_what_the_installations_names_stand_for_is_out_of_reach(text: str)
         assert await passed(network(FixedResolver(names), f"{PUBLIC}/32", **own), text) == [text]
 
 
-async def test_the_names_are_looked_up_again_and_a_silence_forgets_nothing() -> None:
+async def test_names_are_looked_up_again_and_a_failed_look_up_forgets_nothing() -> None:
     """Security 18: the addresses are refreshed."""
     resolver = FixedResolver({"api.example.com": [["93.184.215.1"], [PUBLIC]]})
     checked = network(resolver, public_url="https://api.example.com")
@@ -110,5 +110,5 @@ async def test_the_names_are_looked_up_again_and_a_silence_forgets_nothing() -> 
         ("", "", ()),
     ],
 )
-def test_which_names_are_ours(public_url: str, host: str, names: tuple[str, ...]) -> None:
+def test_own_names_come_from_the_settings(public_url: str, host: str, names: tuple[str, ...]) -> None:
     assert own_names(public_url, host) == names

@@ -1,4 +1,4 @@
-"""Connections of many projects, and what one project may do to another's."""
+"""Pools of connections of many projects do not disturb each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fetcher(monkeypatch: pytest.MonkeyPatch) -> Fetcher:
     return open_fetcher(FunctionsSettings(), FixedResolver({}))
 
 
-async def test_projects_that_come_together_when_there_are_too_many_pools_do_not_close_each_others(
+async def test_too_many_projects_at_once_do_not_close_each_others_pools(
     fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[httpcore.AsyncConnectionPool] = []

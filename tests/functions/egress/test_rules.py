@@ -1,4 +1,4 @@
-"""What may be reached, decided without a network."""
+"""The rules for hosts, addresses and redirects. These tests need no network."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_public_addresses_are_in_reach(address: str) -> None:
 
 
 @given(st.ip_addresses(v=4))
-def test_an_ipv4_address_is_judged_alike_however_it_is_written(address: IPv4Address) -> None:
+def test_an_ipv4_address_is_judged_the_same_in_every_notation(address: IPv4Address) -> None:
     number = int(address)
 
     for written in (
@@ -84,7 +84,7 @@ def test_an_ipv4_address_is_judged_alike_however_it_is_written(address: IPv4Addr
         assert reachable(written) == reachable(str(address)), written
 
 
-def test_named_networks_are_in_reach_and_nothing_beside_them() -> None:
+def test_allowed_networks_are_in_reach_and_no_others() -> None:
     also = networks(("10.1.0.0/16", "fd00::/64"))
 
     assert reachable("10.1.2.3", also)
@@ -139,7 +139,7 @@ def test_an_entry_covers_its_host_scheme_and_port(entry: str, url: str, covered:
         "x" * 300,
     ],
 )
-def test_what_is_no_host_is_refused_with_its_place(entry: str) -> None:
+def test_an_entry_that_is_no_host_is_refused_with_its_place(entry: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         check_allow_net(("fine.example.com", entry))
 
@@ -195,7 +195,7 @@ def test_relative_locations_are_followed() -> None:
     assert follow_location(base, "/sücht".encode()).url == "https://a.test:8443/s%C3%BCcht"
 
 
-def test_placeholders_are_filled_in_and_never_told() -> None:
+def test_placeholders_are_filled_in_and_errors_never_show_the_value() -> None:
     variables = {"KEY": "sk_1\n", "BROKEN": "a\nb"}
 
     assert fill_in("Bearer {{KEY}} {{ KEY }} {{key}} {{", variables) == "Bearer sk_1 sk_1 {{key}} {{"
@@ -206,7 +206,7 @@ def test_placeholders_are_filled_in_and_never_told() -> None:
     assert "a\nb" not in str(refused.value)
 
 
-def test_settings_that_cannot_be_are_told_at_the_start() -> None:
+def test_impossible_settings_are_reported_at_the_start() -> None:
     with pytest.raises(CannotStart, match="allow_private_networks"):
         open_fetcher(FunctionsSettings(allow_private_networks=("10.0.0.1/8",)))
     with pytest.raises(CannotStart, match="ca_file"):

@@ -1,4 +1,4 @@
-"""A connection whose handshake is broken off is closed."""
+"""A connection is closed if its TLS handshake is cancelled."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from tests.functions.sandbox.test_resources import (
     assert_all_is_well,
     handler,
 )
-from tests.functions.test_processes import alive
+from tests.functions.workers.test_processes import alive
 
 pytestmark = NEEDS_BUBBLEWRAP
 

@@ -14,7 +14,7 @@ from bunbase.functions.sandbox.limits import most_threads
 from bunbase.pkg.errors import Problem
 from tests.functions.calls import until
 from tests.functions.sandbox.ground import USERS, As, Ground, ask, ground
-from tests.functions.test_processes import alive
+from tests.functions.workers.test_processes import alive
 
 LIMIT_MB = 128
 KEEP = "globalThis.kept ??= []; const keep = (x) => { kept.push(x) };"

@@ -1,4 +1,4 @@
-"""Functions with real documents beside them, and runs that are retried at once."""
+"""Functions with a real Bundoc, and jobs that are retried at once."""
 
 from __future__ import annotations
 

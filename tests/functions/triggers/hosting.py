@@ -1,6 +1,6 @@
-"""A process that runs a job without an end: `python -m tests.functions.triggers.hosting <database> <directory>`.
+"""A process that runs a job that never ends: `python -m tests.functions.triggers.hosting <database> <directory>`.
 
-Once the job runs it prints `running`.
+It prints `running` as soon as the job runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Looking at what triggers did, in as few words as a test should need."""
+"""Short functions that read what triggers did."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SAY = "async (req, ctx) => { console.log(JSON.stringify({ body: await req.json()
 
 
 async def said(functions: Functions, name: str, count: int) -> list[Any]:
-    """Give what the function printed to its console, once there are so many lines, as JSON.
+    """Wait until the function has printed `count` lines, and return them, parsed as JSON.
 
-    Each line may take as long as the deadline: how fast many come is the machine's affair.
+    The deadline starts again with each line, since slow machines take long for many lines.
     """
     deadline, known = time.monotonic() + DEADLINE_SECONDS, 0
     while len(lines := [line for line in await log_of(functions, name) if line.level is LogLevel.INFO]) < count:
@@ -31,7 +31,7 @@ async def said(functions: Functions, name: str, count: int) -> list[Any]:
 
 
 async def runs_of(functions: Functions, name: str, count: int) -> list[Run]:
-    """Give the runs, oldest first, once there are so many."""
+    """Wait until there are so many runs, and return them, oldest first."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while len(runs := (await functions.runs(MEMBER, name, None, None, 500, None)).items) < count:
         assert time.monotonic() < deadline, f"{name} has run only {runs}"
@@ -48,7 +48,7 @@ async def enqueue(functions: Functions, name: str, payload: Any = None, **option
 
 
 async def jobs_of(functions: Functions, state: JobStatus | None = None) -> list[Job]:
-    """Oldest first."""
+    """Return the jobs, oldest first."""
     return list(reversed((await functions.jobs(MEMBER, state, None, 500, None)).items))
 
 

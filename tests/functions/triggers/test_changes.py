@@ -39,7 +39,7 @@ async def write(bundoc: Bundoc, id: str, collection: str = "posts", **fields: An
     await bundoc.put(SERVER, collection, id, msgspec.json.encode(fields), NO_PRECONDITION)
 
 
-async def test_a_function_sees_what_happens_to_documents(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_function_runs_for_each_change_of_a_document(functions: FunctionsService, bundoc: Bundoc) -> None:
     await write(bundoc, "before", n=0)
     await deploy(functions, "f", SAY, on=POSTS)
 
@@ -92,7 +92,7 @@ async def test_changes_of_a_document_come_in_order_and_hold_up_no_other(
             console.log(JSON.stringify(id + rev));
         }""",
         on=POSTS,
-        timeout_ms=300_000,  # what waits in it may wait long on a busy machine, and must stay in its worker
+        timeout_ms=300_000,  # on a busy machine the call waits long, and it must not time out
     )
     for n in range(3):
         await write(bundoc, "stuck", n=n)
@@ -112,7 +112,7 @@ async def until_blocked(functions: FunctionsService, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_what_never_succeeds_is_a_dead_letter_and_lets_the_next_pass(
+async def test_a_change_that_never_succeeds_becomes_a_dead_letter_and_lets_the_next_run(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     fails_first = """async (req) => {
@@ -214,7 +214,7 @@ async def test_a_new_version_goes_on_where_the_last_one_was(functions: Functions
         ({"collection": "posts", "ops": ["create"], "where": {"a": {"$nope": 1}}}, "nope"),
     ],
 )
-async def test_a_trigger_that_cannot_work_is_not_deployed(
+async def test_a_version_with_an_impossible_trigger_is_not_deployed(
     functions: FunctionsService, bundoc: Bundoc, trigger: dict[str, Any], why: str
 ) -> None:
     await write(bundoc, "a", n=1)
@@ -225,7 +225,9 @@ async def test_a_trigger_that_cannot_work_is_not_deployed(
     assert refused.value.extra["errors"][0]["path"].startswith("/config/on/0/")
 
 
-async def test_without_documents_no_trigger_on_them_is_deployed(without_documents: Rooms, here: Site) -> None:
+async def test_a_data_trigger_is_not_deployed_while_bundoc_is_out_of_reach(
+    without_documents: Rooms, here: Site
+) -> None:
     async with opened(MODULE, without_documents, here) as functions:
         with pytest.raises(Unreachable):
             await deploy(functions, "f", SAY, on=POSTS)

@@ -1,4 +1,4 @@
-"""Functions that cause their own next run by what they write: a chain has an end."""
+"""Functions whose writes cause their own next run. Such a chain ends."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_two_functions_that_answer_each_other_are_one_chain(functions: Fun
     assert await counted(bundoc) == MAX_DEPTH // 2
 
 
-async def test_what_is_written_for_a_user_counts_too(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_writes_with_a_users_rights_count_too(functions: FunctionsService, bundoc: Bundoc) -> None:
     spec = CollectionSpec(rules=RulesOf(get="true", update="true"))
     await bundoc.put_collection(SERVER, "posts", spec)
     await deploy(functions, "f", f"(req, ctx) => {COUNT.replace('ctx.data', 'ctx.as(null).data')}", on=ON)
@@ -143,7 +143,7 @@ async def test_a_chain_is_remembered_while_no_server_runs(rooms: Rooms, here: Si
         assert (await functions.job(MEMBER, dead.id)).payload["id"] == f"d{MAX_DEPTH + 1}"
 
 
-async def test_whoever_replays_a_change_begins_a_new_chain(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_replayed_change_begins_a_new_chain(functions: FunctionsService, bundoc: Bundoc) -> None:
     await deploy(functions, "f", "async (req, ctx) => { console.log((await ctx.enqueue('g')).attempt) }", on=ON)
     await deploy(functions, "g", SAY)
     await bundoc.put(msgspec.structs.replace(SERVER, depth=MAX_DEPTH + 1), "posts", "a", b"{}", NO_PRECONDITION)

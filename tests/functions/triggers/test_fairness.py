@@ -1,4 +1,4 @@
-"""One project's backlog is not another's: with thousands of jobs waiting, who has one is served soon."""
+"""A backlog of one project does not hold up others: a project with one job is served soon among thousands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings() -> FunctionsSettings:
     return FunctionsSettings(max_triggered_runs=4, max_triggered_runs_per_project=2)
 
 
-async def test_a_small_project_is_served_though_others_have_waited_longer(functions: FunctionsService) -> None:
+async def test_a_small_project_is_served_although_others_have_waited_longer(functions: FunctionsService) -> None:
     for project in (*BUSY, "prj_small"):
         await functions.deploy(member_caller(project), "f", bundle("() => {}"))
     for project in BUSY:
@@ -65,7 +65,7 @@ async def test_the_longest_due_of_those_that_may_run_is_claimed_however_many_sta
 
 
 async def due(functions: FunctionsService, project: str, count: int, at: datetime) -> list[str]:
-    """Add jobs that this server does not run yet."""
+    """Add due jobs without waking this server's runner."""
     entries = [JobRow(new_id("job"), "f", TriggerKind.JOB, b"null", None, 0, at, 5) for _ in range(count)]
     for entry in entries:
         await functions.stores.jobs.add(project, entry, functions.runner.clock.now())

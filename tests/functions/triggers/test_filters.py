@@ -1,4 +1,4 @@
-"""What `where` of a trigger lets pass, with documents and filters as large as they may be."""
+"""The filter `where` of data triggers, with the largest documents and filters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.functions.triggers.runs import runs_of, said
 SAY_ID = "async (req, ctx) => { console.log(JSON.stringify((await req.json()).id)) }"
 MIB = 1 << 20
 ASKED: tuple[tuple[dict[str, Any], list[str]], ...] = (
-    ({"secret": "yes"}, ["a"]),  # hidden from everybody but the project itself
+    ({"secret": "yes"}, ["a"]),  # readable only with the project's own power
     ({"_id": {"$gte": "b"}}, ["b"]),
     ({"$or": [{"secret": "yes"}, {"_rev": 1}]}, ["a", "b"]),
     ({"secret": {"$exists": False}}, ["b"]),
@@ -82,14 +82,12 @@ async def test_a_filter_may_ask_for_anything(functions: FunctionsService, bundoc
     await write(bundoc, "a", secret="yes")
     await write(bundoc, "b")
 
-    await runs_of(functions, f"f{len(ASKED) - 1}", 2)  # the last of them saw both
+    await runs_of(functions, f"f{len(ASKED) - 1}", 2)  # the last run saw both
     for number, (_, seen) in enumerate(ASKED):
         assert sorted(await said(functions, f"f{number}", len(seen))) == seen
 
 
-async def test_changes_of_a_collection_that_was_dropped_are_no_trouble(
-    functions: FunctionsService, bundoc: Bundoc
-) -> None:
+async def test_changes_of_a_dropped_collection_are_passed_over(functions: FunctionsService, bundoc: Bundoc) -> None:
     await deploy(functions, "f", SAY_ID, on=on({"n": 1}))
     await deploy(functions, "gone", SAY_ID, on=[{"collection": "posts", "ops": ["delete"]}])
     for number in range(3):

@@ -1,4 +1,4 @@
-"""What no route of ours lets through, asked by a function: a Problem each time, never a fault of the host."""
+"""Arguments that no route accepts, sent by a function. Each gets a Problem and never causes an internal error."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_no_argument_of_a_function_is_a_fault_of_the_host(functions: Funct
     assert len(codes) > 50
 
 
-async def test_what_cannot_be_asked_keeps_no_place(functions: FunctionsService) -> None:
+async def test_asks_that_cannot_be_sent_do_not_use_up_the_limit(functions: FunctionsService) -> None:
     body = """async (req, ctx) => {
         const wrong = [10n, { toJSON() { throw new Error() } }, "x".repeat(400_000)];
         for (let i = 0; i < 100; i++) await ctx.data.get("posts", wrong[i % 3]).catch(() => {});

@@ -93,7 +93,7 @@ async def test_a_version_that_vanishes_before_its_job_begins_costs_no_attempt(
     await until_done(functions)
 
 
-async def test_what_fails_is_tried_again_and_then_is_a_dead_letter(functions: FunctionsService) -> None:
+async def test_a_job_that_fails_is_tried_again_and_then_becomes_a_dead_letter(functions: FunctionsService) -> None:
     await deploy(functions, "f", FAILING)
 
     job = await enqueue(functions, "f", {"a": 1}, attempts=3)
@@ -225,7 +225,7 @@ async def test_a_job_may_enqueue_itself_for_later(functions: FunctionsService) -
     assert job.due_at > datetime.now(UTC) + timedelta(seconds=30)
 
 
-async def test_what_cannot_be_a_job_is_refused(functions: FunctionsService) -> None:
+async def test_a_request_that_is_no_valid_job_is_refused(functions: FunctionsService) -> None:
     await deploy(functions, "f", SAY)
 
     for options, problem in (
@@ -246,7 +246,7 @@ async def test_what_cannot_be_a_job_is_refused(functions: FunctionsService) -> N
     assert await jobs_of(functions) == []
 
 
-async def test_who_may_do_what(functions: FunctionsService) -> None:
+async def test_roles_decide_who_may_manage_jobs(functions: FunctionsService) -> None:
     await deploy(functions, "f", SAY)
     job = await enqueue(functions, "f", delay_seconds=60)
     viewer, stranger = member_caller(PROJECT, Role.VIEWER), member_caller("prj_other")
@@ -267,7 +267,7 @@ async def test_who_may_do_what(functions: FunctionsService) -> None:
     assert (await functions.jobs(stranger, None, None, 20, None)).items == ()
 
 
-async def test_a_full_queue_says_so(rooms: Rooms, here: Site) -> None:
+async def test_a_full_queue_refuses_jobs(rooms: Rooms, here: Site) -> None:
     async with opened(MODULE, rooms, here, settings=MODULE_SETTINGS) as functions:
         await deploy(functions, "f", SAY)
         for _ in range(3):
@@ -310,7 +310,7 @@ async def test_jobs_and_runs_go_with_their_function(functions: FunctionsService)
         await functions.runs(MEMBER, "f", None, None, 20, None)
 
 
-async def test_nobody_outside_can_pose_as_a_trigger(functions: FunctionsService) -> None:
+async def test_a_request_cannot_pose_as_a_trigger(functions: FunctionsService) -> None:
     await deploy(functions, "f", "(req, ctx) => [req.headers.get('x-bunbase-trigger'), ctx.trigger]")
 
     answer = await call(functions, "f", request(x_bunbase_trigger="cron", x_bunbase_job="job_1"))

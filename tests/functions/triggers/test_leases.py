@@ -1,4 +1,4 @@
-"""Servers that die or share the work: two services on one PostgreSQL, and a real process that is killed."""
+"""Servers that die, or that share the work: two services on one PostgreSQL, and a real process that is killed."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ async def test_a_job_of_a_dead_server_is_run_again_when_its_lease_ends(
 
 
 @pytest.mark.parametrize("committed", [True, False], ids=["only the answer was lost", "nothing was written"])
-async def test_a_run_that_succeeded_is_not_run_again_when_recording_it_failed_for_a_moment(
+async def test_a_job_that_succeeded_is_not_run_again_if_recording_its_run_failed_for_a_moment(
     functions: FunctionsService, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    """The kind of billing's finding 2: what was done and could not be written down is done twice."""
+    """As in billing, finding 2: a job whose run could not be recorded was run twice."""
     await deploy(functions, "f", SAY)
     runs, failures = functions.stores.runs, [True]
     transaction = runs.transaction
@@ -126,14 +126,14 @@ async def test_a_job_that_runs_long_stays_where_it_is(
     assert (await functions.runs(MEMBER, "f", None, None, 20, None)).items == ()
 
 
-async def test_a_server_that_stops_gives_back_what_it_ran(rooms: Rooms, here: Site) -> None:
+async def test_a_server_that_stops_releases_its_jobs(rooms: Rooms, here: Site) -> None:
     async with opened(MODULE, rooms, here) as stopping:
         await deploy(stopping, "f", WAITS)
         await enqueue(stopping, "f")
         await until(lambda: bool(stopping.runner.tasks))
 
     async with opened(MODULE, rooms, here) as functions:
-        await until(lambda: bool(functions.runner.tasks))  # no lease had to end
+        await until(lambda: bool(functions.runner.tasks))  # before its lease ended
         [job] = await jobs_of(functions)
         assert (job.state, job.attempt) == (JobStatus.RUNNING, 1)
         assert (await functions.runs(MEMBER, "f", None, None, 20, None)).items == ()
@@ -190,7 +190,7 @@ async def test_a_project_without_triggers_is_let_go_and_forgotten(
     assert await subscriptions.db.value("SELECT count(*) FROM feeds") == 0
 
 
-async def test_a_killed_server_s_job_is_run_by_the_next(database_url: str, tmp_path: Path) -> None:
+async def test_the_job_of_a_killed_server_is_run_by_another(database_url: str, tmp_path: Path) -> None:
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.functions.triggers.hosting", database_url, str(tmp_path),
         cwd=ROOT, env={**os.environ, "PYTHONPATH": f"src{os.pathsep}."}, stdout=asyncio.subprocess.PIPE,

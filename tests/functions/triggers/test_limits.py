@@ -1,4 +1,4 @@
-"""Payloads, lists and names at their limits."""
+"""Payloads and lists at their limits, and projects with equal names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that cannot begin: put off without an attempt, but not for ever."""
+"""Jobs that cannot begin are put off. This uses up no attempt, but it ends some day."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def settings() -> FunctionsSettings:
 
 
 async def until_taken(functions: FunctionsService) -> None:
-    """Call `f`, which never answers; again and again while no worker takes the call in time."""
+    """Call `f`, which never answers. Repeat the call while no worker takes it in time."""
     while True:
         with suppress(FunctionOverloaded):
             await call(functions, "f")
@@ -93,7 +93,7 @@ async def test_a_job_of_a_function_that_is_always_overloaded_is_a_dead_letter_in
     assert (run.outcome, run.code, run.version, run.invocation) == (RunOutcome.ERROR, "function_overloaded", 0, "")
 
 
-async def test_until_then_it_costs_no_attempt(functions: FunctionsService, clock: ManualClock) -> None:
+async def test_a_job_that_is_put_off_uses_up_no_attempt(functions: FunctionsService, clock: ManualClock) -> None:
     await deploy(functions, "f", BUSY_UNLESS_TRIGGERED, concurrency=1)
     async with overloaded(functions):
         await enqueue(functions, "f")
@@ -108,10 +108,11 @@ async def test_until_then_it_costs_no_attempt(functions: FunctionsService, clock
     [run] = await runs_of(functions, "f", 1)
     assert (run.attempt, run.code) == (1, "http_500")
     await until(lambda: not functions.runner.tasks)
-    assert await functions.stores.jobs.db.value("SELECT put_off_since FROM jobs") is None  # it has begun: from anew
+    # the job has begun, so the time for which it may be put off starts again
+    assert await functions.stores.jobs.db.value("SELECT put_off_since FROM jobs") is None
 
 
-async def test_changes_behind_one_that_was_given_up_do_not_wait_as_long_once_more(
+async def test_changes_after_one_that_was_given_up_do_not_wait_the_whole_time_again(
     functions: FunctionsService, rooms: Rooms, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", BUSY_UNLESS_TRIGGERED, concurrency=1, on=[{"collection": "posts"}])

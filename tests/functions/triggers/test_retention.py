@@ -54,7 +54,7 @@ async def test_a_project_keeps_no_more_runs_and_dead_letters_than_it_may(functio
     await deploy(functions, "f", "() => new Response('no', { status: 500 })")
     for count in range(1, 105):
         await enqueue(functions, "f", attempts=1)
-        if count % 4 == 0:  # five may wait
+        if count % 4 == 0:  # the limit is five
             await dead_letters(functions, count)
     newest = [job.id for job in (await jobs_of(functions))[-5:]]
 
@@ -64,7 +64,7 @@ async def test_a_project_keeps_no_more_runs_and_dead_letters_than_it_may(functio
     assert len((await functions.runs(MEMBER, "f", None, None, 500, None)).items) == 100
 
 
-async def test_of_very_many_dead_letters_no_more_are_left_than_may_be(functions: FunctionsService) -> None:
+async def test_very_many_dead_letters_are_reduced_to_the_limit(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => {}")
     await functions.stores.jobs.db.execute(
         """

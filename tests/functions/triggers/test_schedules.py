@@ -1,4 +1,4 @@
-"""Schedules under a clock that the test moves: `tick` is what the server calls twice a second."""
+"""Schedules with a clock that the test moves. A server calls `tick` twice a second."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_a_schedule_runs_its_function_when_it_is_due(functions: FunctionsS
     assert await due_at(functions) == datetime(2026, 5, 4, 12, 10, tzinfo=UTC)
 
 
-async def test_what_was_missed_is_run_once(functions: FunctionsService, clock: ManualClock) -> None:
+async def test_missed_times_are_made_up_for_by_one_run(functions: FunctionsService, clock: ManualClock) -> None:
     await deploy(functions, "f", SAY, schedule={"cron": "*/5 * * * *", "overlap": True})
     await due_at(functions)
 
@@ -85,7 +85,7 @@ async def test_what_was_missed_is_run_once(functions: FunctionsService, clock: M
     assert len(await runs_of(functions, "f", 1)) == 1
 
 
-async def test_of_several_servers_one_runs_what_is_due(
+async def test_a_due_time_is_run_by_one_of_several_servers(
     functions: FunctionsService, other: FunctionsService, clock: ManualClock
 ) -> None:
     for number in range(5):
@@ -117,7 +117,7 @@ async def test_a_run_that_goes_on_is_not_overlapped(functions: FunctionsService,
     assert outcomes(await runs_of(functions, "f", 2)) == [RunOutcome.SKIPPED, RunOutcome.OK]
 
 
-async def test_a_run_that_may_overlap_does(functions: FunctionsService, clock: ManualClock) -> None:
+async def test_a_run_overlaps_if_the_schedule_allows_it(functions: FunctionsService, clock: ManualClock) -> None:
     await deploy(functions, "f", WAITS, schedule={"cron": "* * * * *", "overlap": True})
     await due_at(functions)
     for _ in range(2):
@@ -146,7 +146,7 @@ async def test_deploying_again_skips_no_run_and_leaving_the_schedule_out_ends_it
 ) -> None:
     await deploy(functions, "f", SAY, schedule="0 * * * *")
     due = await due_at(functions)
-    clock.advance(3600)  # it is due, and nobody has looked
+    clock.advance(3600)  # it is due, but no server has handled it yet
 
     await deploy(functions, "f", SAY, schedule="0 * * * *", timeout_ms=1000)
 
@@ -158,7 +158,7 @@ async def test_deploying_again_skips_no_run_and_leaving_the_schedule_out_ends_it
     assert [one.cron for one in (await functions.schedules(MEMBER, 20, None)).items] == ["0 * * * *"]
 
 
-async def test_a_clock_that_was_wrong_for_a_moment_costs_no_day(
+async def test_a_clock_that_was_far_ahead_for_a_moment_stops_no_schedule(
     functions: FunctionsService, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", SAY, schedule="*/5 * * * *")
@@ -172,7 +172,7 @@ async def test_a_clock_that_was_wrong_for_a_moment_costs_no_day(
     assert await due_at(functions) == datetime(2026, 5, 4, 12, 5, tzinfo=UTC)
 
 
-async def test_a_clock_that_is_put_right_by_a_second_runs_nothing_twice(
+async def test_a_clock_that_is_corrected_by_a_second_runs_nothing_twice(
     functions: FunctionsService, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", SAY, schedule="*/5 * * * *")
@@ -185,7 +185,7 @@ async def test_a_clock_that_is_put_right_by_a_second_runs_nothing_twice(
     assert await due_at(functions) == next_at == datetime(2026, 5, 4, 12, 10, tzinfo=UTC)
 
 
-async def test_a_schedule_that_is_none_is_not_deployed(functions: FunctionsService) -> None:
+async def test_an_invalid_schedule_is_not_deployed(functions: FunctionsService) -> None:
     with pytest.raises(InvalidInput, match="bad minute"):
         await deploy(functions, "f", SAY, schedule="61 * * * *")
 
@@ -205,7 +205,8 @@ async def test_a_schedule_that_cannot_be_read_harms_no_other(functions: Function
         await functions.scheduler.tick()
     await functions.scheduler.tick()
 
-    assert RunOutcome.OK in outcomes(await runs_of(functions, "good", 25))  # what runs still is skipped meanwhile
+    # not all 25 are OK: times that come while a run goes on are skipped
+    assert RunOutcome.OK in outcomes(await runs_of(functions, "good", 25))
     await until(lambda: not functions.runner.tasks)
     assert not [job for job in await jobs_of(functions) if job.function == "bad"]
     assert (await functions.runs(MEMBER, "bad", None, None, 20, None)).items == ()

@@ -1,4 +1,4 @@
-"""What is owed to triggers while backups are restored, keys change, and functions and collections come and go."""
+"""Triggers while backups are restored, data keys change, and functions and collections are created and deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bunbase.contracts.functions import FunctionNotFound
 from bunbase.contracts.triggers import JobNotFound, RunOutcome
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.modules import Rooms
-from tests.bundoc.backed_up import backed_up, restored
+from tests.bundoc.backups.backed_up import backed_up, restored
 from tests.functions.calls import MEMBER, PROJECT, SERVER, bundle, deploy, log_of, until
 from tests.functions.triggers.runs import SAY, dead_letters, enqueue, jobs_of, outcomes, runs_of, said
 from tests.rooms import member_caller, secret_caller
@@ -36,9 +36,7 @@ async def ids_said(functions: FunctionsService, count: int) -> list[str]:
     return [one["body"]["id"] for one in await said(functions, "f", count)]
 
 
-async def test_a_restore_is_recorded_and_what_comes_after_it_is_seen(
-    functions: FunctionsService, bundoc: Bundoc
-) -> None:
+async def test_a_restore_is_recorded_and_later_changes_are_seen(functions: FunctionsService, bundoc: Bundoc) -> None:
     await deploy(functions, "f", SAY, on=ON)
     await write(bundoc, "before")
     backup = await backed_up(bundoc, MEMBER)
@@ -91,7 +89,7 @@ async def test_no_change_is_lost_or_doubled_while_the_data_key_changes(
     assert len(await runs_of(functions, "f", 60)) == 60
 
 
-async def test_a_subscription_ahead_of_the_log_goes_on_from_its_newest_beside_one_that_is_not(
+async def test_only_a_subscription_ahead_of_the_log_goes_on_from_the_newest_change(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     await deploy(functions, "f", SAY, on=ON)
@@ -112,7 +110,7 @@ async def test_a_subscription_ahead_of_the_log_goes_on_from_its_newest_beside_on
     assert (await ids_said(functions, 2))[-1] in ("c", "d")
 
 
-async def test_a_version_without_the_trigger_still_gets_what_was_owed(
+async def test_a_version_without_the_trigger_still_runs_jobs_added_before(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     await deploy(functions, "f", SAY)
@@ -131,7 +129,7 @@ async def test_a_version_without_the_trigger_still_gets_what_was_owed(
     assert (await functions.job(MEMBER, asked.id)).payload["id"] == "asked"
 
 
-async def test_a_function_that_was_deleted_and_made_again_owes_nothing(
+async def test_a_function_that_was_deleted_and_created_again_has_no_old_jobs(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     await deploy(functions, "f", "() => { throw new Error('no') }", on=ON)

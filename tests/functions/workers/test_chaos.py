@@ -92,7 +92,7 @@ async def test_killed_workers_cost_only_the_calls_that_they_had(functions: Funct
 
     async with Load(functions) as load:
         for _ in range(KILLS):
-            victim = random.choice([*functions.starter.alive, *functions.starter.shelf.waiting])
+            victim = random.choice([*functions.starter.alive, *functions.starter.prewarmed.waiting])
             with suppress(ProcessLookupError):
                 os.kill(victim.pid, signal.SIGKILL)
             await load.goes_on()

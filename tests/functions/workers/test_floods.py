@@ -14,10 +14,11 @@ import pytest
 
 from bunbase.contracts.functions import FunctionConfig, FunctionCrashed
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.workers.connection import MAX_FRAMES_A_TURN
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.frame_budget import BURST, PER_CALL
 from bunbase.functions.workers.frames import LENGTH, Frame, encode_frame, join_payload
-from bunbase.functions.workers.worker import MAX_FRAMES_A_TURN, Worker
+from bunbase.functions.workers.worker import Worker
 from bunbase.functions.workers.zygote import Spawned
 from tests.functions.calls import call, deploy, log_of, until
 
@@ -66,13 +67,13 @@ def worker_amid_a_call() -> Iterator[tuple[Worker, list[int]]]:
     with subprocess.Popen(["/bin/sleep", "600"]) as process:
         worker = Counting(Spawned(process.pid, os.pidfd_open(process.pid), None), 1 << 30, lambda _: None)  # type: ignore[arg-type]  # the channel is not used
         try:
-            worker.connection_made(Deaf())
+            worker.connection.connection_made(Deaf())
             worker.deployment = worker._asks.deployment = DEPLOYMENT
             worker._asks.host = Slow()
-            worker.data_received(encode_frame(Frame.READY, 0) + encode_frame(Frame.LOADED, 0))
+            worker.connection.data_received(encode_frame(Frame.READY, 0) + encode_frame(Frame.LOADED, 0))
             worker.begin(Request("inv_1", "POST", "/", (), None, b"x" * 1000, more=True))
             opening = join_payload({"call": 1, "method": "x", "more": True}, b"y")
-            worker.data_received(encode_frame(Frame.ASK, 1, opening))
+            worker.connection.data_received(encode_frame(Frame.ASK, 1, opening))
             assert not worker.dead
             heard.clear()
             yield worker, heard
@@ -87,7 +88,7 @@ async def test_a_flood_of_any_frame_ends_the_worker(type: Frame) -> None:
     for payload in PAYLOADS.values():
         for before in (b"", encode_frame(Frame.HEAD, 1, msgspec.json.encode({"status": 200, "headers": []}))):
             with worker_amid_a_call() as (worker, heard):
-                worker.data_received(before + encode_frame(type, 1, payload) * FLOOD)
+                worker.connection.data_received(before + encode_frame(type, 1, payload) * FLOOD)
 
                 await until(lambda: bool(worker.dead))
 
@@ -99,7 +100,7 @@ async def test_a_flood_of_any_frame_ends_the_worker(type: Frame) -> None:
 async def test_a_start_is_told_once(type: Frame) -> None:
     """Security 12: a second READY breaks the protocol."""
     with worker_amid_a_call() as (worker, _):
-        worker.data_received(encode_frame(type, 0))
+        worker.connection.data_received(encode_frame(type, 0))
 
         assert worker.dead == f"it broke the protocol: a frame of type {type} after its start"
 
@@ -117,10 +118,10 @@ async def test_a_start_is_told_once(type: Frame) -> None:
 async def test_what_is_said_once_breaks_the_protocol_when_it_is_said_again(twice: tuple[Frame, bytes]) -> None:
     """Security 12: repeated ASK_CANCEL and its kin."""
     with worker_amid_a_call() as (worker, _):
-        worker.data_received(encode_frame(twice[0], 1, twice[1]))
+        worker.connection.data_received(encode_frame(twice[0], 1, twice[1]))
         assert not worker.dead
 
-        worker.data_received(encode_frame(twice[0], 1, twice[1]))
+        worker.connection.data_received(encode_frame(twice[0], 1, twice[1]))
 
         assert worker.dead
 
@@ -132,7 +133,7 @@ async def test_what_is_said_once_breaks_the_protocol_when_it_is_said_again(twice
 async def test_a_frame_that_says_nothing_true_breaks_the_protocol(type: Frame, payload: bytes) -> None:
     """Security 12: an empty piece of a body, and credit for what was never sent."""
     with worker_amid_a_call() as (worker, _):
-        worker.data_received(encode_frame(type, 1, payload))
+        worker.connection.data_received(encode_frame(type, 1, payload))
 
         assert worker.dead.startswith("it broke the protocol")
 

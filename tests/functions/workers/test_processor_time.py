@@ -119,7 +119,7 @@ async def test_a_worker_that_burns_between_calls_is_replaced_and_what_it_burnt_i
 
     [line] = await log_of(functions, "f")
     assert (line.level, line.invocation) == ("warn", "")
-    assert line.text.startswith("The worker used 1000 ms of processor time while no call was under way")
+    assert line.text.startswith("The worker used 1000 ms of processor time while no call was running")
     assert (await functions.stats(MEMBER, "f", 1)).cpu_ms > 1000
     assert (await call(functions, "f")).head.cold
 

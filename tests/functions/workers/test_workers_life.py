@@ -17,7 +17,7 @@ from bunbase.contracts.functions import FunctionCrashed, FunctionsUnavailable
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
-from bunbase.functions.workers.shelf import USUAL_MB
+from bunbase.functions.workers.prewarmed import USUAL_MB
 from bunbase.pkg.modules import Rooms, Site
 from tests.functions.calls import MEMBER, call, deploy, invoke, log_of, request, until
 from tests.rooms import opened
@@ -33,13 +33,13 @@ def settings() -> FunctionsSettings:
 
 async def ready(functions: FunctionsService) -> int:
     """Wait until a worker waits for a bundle; give its pid."""
-    await until(lambda: len(functions.starter.shelf.waiting) == 1)
-    return functions.starter.shelf.waiting[0].pid
+    await until(lambda: len(functions.starter.prewarmed.waiting) == 1)
+    return functions.starter.prewarmed.waiting[0].pid
 
 
 async def waiting_of(functions: FunctionsService, memory_mb: int) -> int:
     """Wait until exactly one worker waits for functions of this size; give its pid."""
-    shelf = functions.starter.shelf
+    shelf = functions.starter.prewarmed
 
     def pids() -> list[int]:
         return [worker.pid for worker in shelf.waiting if shelf.memory_mb[worker] == memory_mb]
@@ -77,7 +77,7 @@ async def test_a_size_in_use_has_a_worker_waiting_too_on_one_of_the_places(
         other = await waiting_of(functions, memory_mb)
         usual = await waiting_of(functions, USUAL_MB)
 
-        assert len(functions.starter.shelf.waiting) == 2
+        assert len(functions.starter.prewarmed.waiting) == 2
         assert (await call(functions, "f")).json == other
         assert await waiting_of(functions, memory_mb) != other
         assert await waiting_of(functions, USUAL_MB) == usual
@@ -88,7 +88,7 @@ async def test_a_size_in_use_has_a_worker_waiting_too_on_one_of_the_places(
 async def test_a_waiting_worker_that_died_is_replaced(functions: FunctionsService) -> None:
     pid = await ready(functions)
 
-    functions.starter.shelf.waiting[0].kill("a test ends it")
+    functions.starter.prewarmed.waiting[0].kill("a test ends it")
 
     assert await ready(functions) != pid
 
@@ -96,11 +96,11 @@ async def test_a_waiting_worker_that_died_is_replaced(functions: FunctionsServic
 async def test_a_worker_that_dies_as_it_is_needed_fails_no_call(functions: FunctionsService) -> None:
     await deploy(functions, "f", PID)
     pid = await ready(functions)
-    [worker] = functions.starter.shelf.waiting
+    [worker] = functions.starter.prewarmed.waiting
 
     worker.kill("a test ends it")
-    functions.starter.shelf.waiting.insert(0, worker)  # it died, and nobody has heard of it
-    functions.starter.shelf.memory_mb[worker] = USUAL_MB
+    functions.starter.prewarmed.waiting.insert(0, worker)  # it died, and nobody has heard of it
+    functions.starter.prewarmed.memory_mb[worker] = USUAL_MB
     answer = await call(functions, "f")
 
     assert answer.json != pid
@@ -122,7 +122,7 @@ async def test_without_bun_the_shelf_stays_empty_and_calls_say_why(functions: Fu
 @pytest.mark.parametrize(("mode", "expected"), [("dev", 2), ("production", 8)])
 async def test_a_server_prewarms_more_than_a_laptop(rooms: Rooms, here: Site, mode: str, expected: int) -> None:
     async with opened(MODULE, rooms, replace(here, mode=mode)) as functions:
-        assert functions.starter.shelf.size == expected
+        assert functions.starter.prewarmed.size == expected
 
 
 @pytest.mark.parametrize("limit", [{"max_worker_calls": 3}, {"max_worker_seconds": 0.05}])

@@ -124,7 +124,7 @@ async def test_a_body_that_stalls_while_the_server_stops_gets_a_proper_end(path:
     assert b"connection: close" in answer
 
 
-async def test_what_takes_too_long_while_the_server_stops_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_takes_too_long_while_the_server_stops_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
     """Auth F9: the end of a server is no failure of what it was asked."""
     monkeypatch.setattr("bunbase.pkg.serve.DRAIN_SECONDS", 0.2)
     async with port() as open_port:
@@ -165,7 +165,7 @@ async def endlessly(client: Client) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_what_is_dropped_has_an_end() -> None:
+async def test_unread_bodies_are_dropped_up_to_a_limit() -> None:
     for limits in ({"unread_bytes": MIB}, {"linger_seconds": 0.1}):
         async with port(**limits) as open_port, open_port.connected() as client:
             client.send("POST /early", f"content-length: {64 * MIB}", body=b"x")

@@ -199,7 +199,7 @@ async def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
         assert got == LARGE
 
 
-async def test_what_comes_behind_the_last_request_is_not_run() -> None:
+async def test_bytes_after_the_last_request_are_not_run() -> None:
     async with port() as open_port, open_port.connected() as client:
         client.send("POST /read", "connection: close", "content-length: 0")
         client.send("POST /read", "content-length: 6", body=b"canary")

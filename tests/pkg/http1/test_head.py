@@ -135,7 +135,7 @@ def test_a_body_is_chunked_or_has_a_length(version: str, lines: list[str], refus
 
 
 @given(st.binary(max_size=12), st.binary(max_size=12))
-def test_what_passes_is_read_by_everybody_alike(target: bytes, host: bytes) -> None:
+def test_an_accepted_head_is_read_the_same_by_all_parsers(target: bytes, host: bytes) -> None:
     """`request.url` is `http://`, Host, target: nothing in one may reach into the other."""
     try:
         head: Head = checked_head(b"GET", b"/" + target, "1.1", [(b"host", host)])

@@ -54,7 +54,7 @@ async def test_bodies_in_one_piece_with_other_requests_are_whole() -> None:
     assert open_port.app.bodies == [body, b"xyz"] * 5
 
 
-async def test_what_is_not_parsed_when_the_connection_ends_is_read_over() -> None:
+async def test_unparsed_bytes_are_dropped_when_the_connection_ends() -> None:
     """The answer that ends it can be read, however much stands behind the request."""
     async with port() as open_port, open_port.connected() as client:
         client.writer.write(SMALLEST + b"GET /a HTTP/1.1\r\n\r\n" + SMALLEST * MANY)

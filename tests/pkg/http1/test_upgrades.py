@@ -26,7 +26,7 @@ async def test_the_body_of_a_request_that_asks_for_http_2_is_read(framing: str, 
     assert open_port.app.bodies == [b"abcde", b"xyz"]
 
 
-async def test_what_is_pipelined_behind_such_a_body_is_read_from_its_beginning() -> None:
+async def test_a_request_pipelined_after_such_a_body_is_read_from_its_beginning() -> None:
     async with port() as open_port, open_port.connected() as client:
         for _ in range(300):
             client.send("POST /read", *H2C, LENGTH[0], body=LENGTH[1])

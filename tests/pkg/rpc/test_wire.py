@@ -224,7 +224,7 @@ def test_a_contract_must_be_awaitable_or_stream() -> None:
     class Blocking(Protocol):
         def answer(self) -> int: ...
 
-    with pytest.raises(TypeError, match="must be async or give an AsyncIterator"):
+    with pytest.raises(TypeError, match="must be async or return an AsyncIterator"):
         wire.calls_of(Blocking)
 
 

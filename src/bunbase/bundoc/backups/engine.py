@@ -1,4 +1,4 @@
-"""What backups ask of the engine. A copy is a folder of files that only this project's key opens."""
+"""The part of the engine that backups need. A copy is a folder of files that only this project's key opens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """What a copy holds. `seq`: of the newest change in it."""
+    """The contents of a copy.
+
+    `key_version`: of the project's key in BunKMS that wraps the copy's data key. `seq`: the number of the newest
+    change. `source_changed_at`: when the project's files were last written before the copy, in nanoseconds since 1970.
+    """
 
     format: int
     key_version: int
@@ -28,7 +32,7 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 class Progress:
-    """How far a piece of work is, told by a thread; and the means to stop it from outside, at its next step."""
+    """The progress of one piece of work in a thread, and the means to stop it from outside at its next step."""
 
     def __init__(self) -> None:
         self.done_bytes = 0
@@ -38,20 +42,20 @@ class Progress:
         self.given_up: Callable[[], bool] = lambda: False
 
     def unless(self, given_up: Callable[[], bool]) -> None:
-        """Stop also when this says so."""
+        """Stop the work also when `given_up` returns True."""
         self.given_up = given_up
 
     def tell(self, done_bytes: int, total_bytes: int) -> None:
-        """Raises: BackupFailed, DeadlineExceeded when the work is to stop."""
+        """Note the progress. Raises: BackupFailed or DeadlineExceeded when the work must stop."""
         self.done_bytes, self.total_bytes = done_bytes, total_bytes
         self.go_on()
 
     def go_on(self) -> None:
-        """Raises: as `tell`."""
+        """Raises: BackupFailed or DeadlineExceeded when the work must stop."""
         if self.too_late:
             raise DeadlineExceeded("This took longer than bundoc.backup_seconds allows and was stopped.")
         if self.stopped.is_set() or self.given_up():
-            raise BackupFailed("It was stopped: the project was closed or deleted, or the server is going down.")
+            raise BackupFailed("The work was stopped: the project was closed or deleted, or the server shuts down.")
 
     def stop(self, too_late: bool = False) -> None:
         self.too_late = too_late
@@ -59,9 +63,10 @@ class Progress:
 
 
 class Safety(msgspec.Struct, frozen=True):
-    """Where what is replaced is copied to, and what is called with its contents before it is replaced.
+    """The safety copy of a restore.
 
-    It is not called when there was nothing, or nothing that can be read.
+    `folder`: where the project's present file is copied to. `keep`: called with the contents of this copy before the
+    file is replaced; not called if there is no file, or none that can be read.
     """
 
     folder: Path
@@ -69,24 +74,26 @@ class Safety(msgspec.Struct, frozen=True):
 
 
 class Copies(Protocol):
-    """Every call may raise DataUnreadable, DiskFull, BundocBusy, DeadlineExceeded, BackupFailed, and what BunKMS says
-    of the project's key.
+    """Make, examine and restore copies of projects.
+
+    Every method may raise DataUnreadable, DiskFull, BundocBusy, DeadlineExceeded, BackupFailed, and the errors of
+    BunKMS.
     """
 
     async def projects(self) -> list[str]:
-        """Give all projects that have anything stored."""
+        """Return all projects that have anything stored."""
         ...
 
     async def size(self, project: str) -> int:
-        """Give about how many bytes a copy takes."""
+        """Return about how many bytes a copy takes."""
         ...
 
     async def changed_at(self, project: str) -> int | None:
-        """Give when the project's files were last written to, ns since 1970; None if there is nothing."""
+        """Return when the project's files were last written, in nanoseconds since 1970; None if there are none."""
         ...
 
     async def born_at(self, project: str) -> float:
-        """Give when the project was first stored, seconds since 1970."""
+        """Return when the project was first stored, in seconds since 1970."""
         ...
 
     async def copy(self, project: str, folder: Path, progress: Progress) -> Contents:
@@ -94,20 +101,23 @@ class Copies(Protocol):
         ...
 
     async def examine(self, project: str, folder: Path, progress: Progress) -> Contents:
-        """Read all of a copy and give what it holds; `source_changed_at` is 0. Raises: BackupDamaged, BackupTooNew."""
+        """Read every page of a copy and return its contents, with 0 for `source_changed_at`.
+
+        Raises: BackupDamaged, BackupTooNew.
+        """
         ...
 
     async def replace(self, project: str, source: str, folder: Path, safety: Safety, progress: Progress) -> Contents:
-        """Put a copy of `source` in place of what the project has, under the project's own key, whole or not at all.
+        """Replace everything that the project has by a copy of `source`, under the project's own key, or do nothing.
 
-        Calls meanwhile are told ProjectRestoring. Numbers of changes go on behind all that were given out before.
-        Raises: as `examine`.
+        `folder`: of the copy. Other calls fail with ProjectRestoring meanwhile. The numbers of changes continue above
+        all numbers that were issued before. Raises: as `examine`.
         """
         ...
 
 
 def disk_problem(error: OSError) -> Exception:
-    """Give the Problem to raise for what a disk refused."""
+    """Return the Problem to raise for an error of the disk."""
     if error.errno in NO_ROOM:
         return DiskFull("There is no room for the backup: free some space, then try again.")
     return BackupFailed(f"The disk refused: {error.strerror or type(error).__name__}. The server's log says more.")

@@ -1,4 +1,4 @@
-"""What is under way: one piece of work at a time in this process, the others queue. A restart forgets them all."""
+"""The backup jobs of this process: one runs at a time, and the others wait. A restart forgets them all."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ MAX_WAITING: Final = 20
 MAX_REMEMBERED: Final = 200
 RETRY_SECONDS: Final = 10
 
-Work = Callable[["Running"], Awaitable[None]]
+Work = Callable[["RunningJob"], Awaitable[None]]
 
 
-class Running:
-    """A job and how far it is. `reads`: backups that must not be deleted meanwhile, as (project, id)."""
+class RunningJob:
+    """A job with its progress.
+
+    `reads`: the backups that it reads, as (project, id); they must not be deleted meanwhile.
+    """
 
     def __init__(self, job: BackupJob, reads: frozenset[tuple[str, str]]) -> None:
         self.job = job
@@ -35,32 +38,35 @@ class Running:
         self.progress = Progress()
         self.task: asyncio.Task[None] | None = None
 
-    def seen(self) -> BackupJob:
+    def current(self) -> BackupJob:
+        """Return the job as it is now."""
         progress = self.progress
         return msgspec.structs.replace(self.job, done_bytes=progress.done_bytes, total_bytes=progress.total_bytes)
 
-    def now(self, **changes: object) -> None:
-        self.job = msgspec.structs.replace(self.job, **changes)
+    def set(self, **values: object) -> None:
+        self.job = msgspec.structs.replace(self.job, **values)
 
     def live(self) -> bool:
         return self.job.state in (JobState.QUEUED, JobState.RUNNING)
 
 
 class Jobs:
+    """All jobs of this process. `seconds`: a job that runs longer is stopped."""
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.jobs: OrderedDict[str, Running] = OrderedDict()
+        self.jobs: OrderedDict[str, RunningJob] = OrderedDict()
         self.turn = asyncio.Lock()
 
-    def begin(self, job: BackupJob, work: Work, reads: frozenset[tuple[str, str]] = frozenset()) -> Running:
-        """Start a job, or queue it. Raises: BackupBusy."""
+    def begin(self, job: BackupJob, work: Work, reads: frozenset[tuple[str, str]] = frozenset()) -> RunningJob:
+        """Start a job, or queue it. Raises: BackupBusy, if the project has a job already or too many jobs wait."""
         live = [one for one in self.jobs.values() if one.live()]
         if any(one.job.project == job.project for one in live):
             raise BackupBusy("This project has backup work under way; wait for it.", retry_after_seconds=RETRY_SECONDS)
         if len(live) > MAX_WAITING:
             raise BackupBusy("Too much backup work is waiting; try again later.", retry_after_seconds=RETRY_SECONDS)
-        running = self.jobs[job.id] = Running(job, reads)
-        # in a context of its own: the deadline of the call that began it is not the job's
+        running = self.jobs[job.id] = RunningJob(job, reads)
+        # a new context: the job must not inherit the deadline of the request that began it
         running.task = asyncio.create_task(self._run(running, work), context=Context())
         while len(self.jobs) > MAX_REMEMBERED:
             self.jobs.popitem(last=False)
@@ -71,18 +77,19 @@ class Jobs:
         running = self.jobs.get(id)
         if running is None or running.job.project != project:
             raise BackupJobNotFound("There is no such job; a restart of the server ends and forgets them.")
-        return running.seen()
+        return running.current()
 
     def check_free(self, project: str, id: str) -> None:
-        """Raises: BackupBusy when a backup is being read."""
+        """Raises: BackupBusy while a job reads this backup."""
         if self.reads(project, id):
             raise BackupBusy("This backup is being read; wait for it.", retry_after_seconds=RETRY_SECONDS)
 
     def reads(self, project: str, id: str) -> bool:
+        """True while a job reads this backup."""
         return any((project, id) in one.reads for one in self.jobs.values() if one.live())
 
     async def end(self, project: str) -> None:
-        """Stop what is under way for a project, or reads its backups."""
+        """Stop every job of a project, and every job that reads its backups."""
         await self._stop(
             [one for one in self.jobs.values() if project in (one.job.project, *(of for of, _ in one.reads))]
         )
@@ -90,32 +97,32 @@ class Jobs:
     async def close(self) -> None:
         await self._stop(list(self.jobs.values()))
 
-    async def _stop(self, jobs: list[Running]) -> None:
+    async def _stop(self, jobs: list[RunningJob]) -> None:
         live = [one for one in jobs if one.live()]
         for one in live:
             one.progress.stop()
         await asyncio.gather(*(one.task for one in live if one.task is not None), return_exceptions=True)
 
-    async def _run(self, running: Running, work: Work) -> None:
+    async def _run(self, running: RunningJob, work: Work) -> None:
         context.request_id.set(running.job.id)
         try:
             async with self.turn:
                 running.progress.go_on()
-                running.now(state=JobState.RUNNING)
-                bell = asyncio.get_running_loop().call_later(self.seconds, running.progress.stop, True)
+                running.set(state=JobState.RUNNING)
+                timer = asyncio.get_running_loop().call_later(self.seconds, running.progress.stop, True)
                 try:
                     with counted(f"{running.job.kind.value}_job"):
                         await work(running)
                 finally:
-                    bell.cancel()
-            running.now(state=JobState.DONE)
+                    timer.cancel()
+            running.set(state=JobState.DONE)
         except Problem as problem:
-            self._failed(running, problem)
+            self._fail(running, problem)
         except Exception:
             log.exception("a backup job failed unexpectedly", project=running.job.project, job=running.job.id)
-            self._failed(running, BackupFailed("The server's log says why."))
+            self._fail(running, BackupFailed("The server's log says why."))
 
-    def _failed(self, running: Running, problem: Problem) -> None:
+    def _fail(self, running: RunningJob, problem: Problem) -> None:
         job = running.job
-        running.now(state=JobState.FAILED, problem=problem.body())
+        running.set(state=JobState.FAILED, problem=problem.body())
         log.warning("a backup job failed", project=job.project, kind=job.kind.value, job=job.id, reason=problem.detail)

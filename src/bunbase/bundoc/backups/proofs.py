@@ -1,7 +1,8 @@
 """Proof that a backup is what BunBase wrote: a code over its manifest, made by BunKMS under the project's key.
 
-The manifest holds id, project, time and the SHA-256 of every file. Whoever writes to the backup disk but not to BunKMS
-cannot change one, give an older backup a new id or date, move one between projects, or mix pages of two.
+The manifest holds the id, the project, the time and the SHA-256 of every file. An attacker who can write to the backup
+disk, but not to BunKMS, cannot change a backup, give an older backup a new id or date, move a backup to another
+project, or mix the pages of two backups (docs/decisions/0041).
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ from bunbase.contracts.bunkms import Kms, Mac
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import id_made_at
 
-AT_ONCE: Final = 500  # more than a project may have; somebody may have copied folders into the directory
+AT_ONCE: Final = 500  # a project may have fewer backups, but somebody may have copied folders into the directory
 
 
-class WrittenManifest(msgspec.Struct, frozen=True):
-    """A manifest as it is stored. `id`: of its backup; `text`: its bytes; `mac`: "" if there is none."""
+class StoredManifest(msgspec.Struct, frozen=True):
+    """A manifest as it is stored.
+
+    `id`: the name of its folder. `text`: its bytes. `mac`: its code, "" if there is none.
+    """
 
     id: str
     text: bytes
@@ -37,28 +41,27 @@ class WrittenManifest(msgspec.Struct, frozen=True):
 
 
 class Proofs:
+    """Makes and checks the codes of manifests."""
+
     def __init__(self, kms: Kms) -> None:
         self.kms = kms
 
-    async def made(self, project: str, id: str, text: bytes) -> str:
-        """Return the code for a manifest. Raises: what BunKMS says of the project's key."""
+    async def make(self, project: str, id: str, text: bytes) -> str:
+        """Return the code for a manifest. Raises: the errors of BunKMS."""
         return await self.kms.make_mac(project, _context(id), _digest(text))
 
-    async def checked(self, project: str, written: Sequence[WrittenManifest]) -> list[Backup]:
-        """Return the backups, each with what its code proves.
-
-        Raises: what BunKMS says of the project's key.
-        """
-        macs = [Mac(_context(one.id), _digest(one.text), one.mac) for one in written if one.mac]
+    async def check(self, project: str, stored: Sequence[StoredManifest]) -> list[Backup]:
+        """Return the backups with their authenticity, as their codes prove it. Raises: the errors of BunKMS."""
+        macs = [Mac(_context(one.id), _digest(one.text), one.mac) for one in stored if one.mac]
         answers: list[bool] = []
         for first in range(0, len(macs), AT_ONCE):
             answers += await self.kms.check_macs(project, tuple(macs[first : first + AT_ONCE]))
         proved = iter(answers)
-        return [_backup(one, project, next(proved) if one.mac else None) for one in written]
+        return [_backup(one, project, next(proved) if one.mac else None) for one in stored]
 
 
 def need_proof(backup: Backup, unauthenticated: bool) -> None:
-    """Refuse a backup that was altered, and one without a code unless `unauthenticated` says that it is meant.
+    """Refuse a backup that was altered. Refuse one without a code too, unless `unauthenticated` allows it.
 
     Raises: BackupAltered, BackupUnauthenticated.
     """
@@ -77,7 +80,7 @@ def need_proof(backup: Backup, unauthenticated: bool) -> None:
 
 
 def unreadable(project: str, id: str) -> Backup:
-    """Return what is known of a backup whose manifest cannot be read: it must be seen, and can be deleted."""
+    """Return a backup whose manifest cannot be read, so that it is listed and can be deleted."""
     return Backup(
         id=id,
         project=project,
@@ -94,14 +97,14 @@ def unreadable(project: str, id: str) -> Backup:
     )
 
 
-def _backup(written: WrittenManifest, project: str, proved: bool | None) -> Backup:
-    manifest = written.manifest
-    if proved is False or (manifest.id, manifest.project) != (written.id, project):
+def _backup(stored: StoredManifest, project: str, proved: bool | None) -> Backup:
+    manifest = stored.manifest
+    if proved is False or (manifest.id, manifest.project) != (stored.id, project):
         authenticity = Authenticity.ALTERED
     else:
         authenticity = Authenticity.PROVED if proved else Authenticity.UNAUTHENTICATED
-    # shown as what lies there, whatever it claims to be: it must be possible to look at it and to delete it
-    place = {"id": written.id, "project": project}
+    # The id and the project of its folder count, whatever the manifest claims: they are the address for a deletion.
+    place = {"id": stored.id, "project": project}
     return Backup(**{**msgspec.structs.asdict(manifest), **place}, authenticity=authenticity)
 
 

@@ -23,9 +23,10 @@ Id = Annotated[str, PathParameter(pattern=ID)]
 
 
 class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`from_project`: id or slug of the project whose backup it is, "" for this one.
+    """The backup to restore.
 
-    `unauthenticated`: restore it although nothing proves who wrote it.
+    `from_project`: id or slug of the project that the backup belongs to, "" for this project.
+    `unauthenticated`: true restores the backup although nothing proves who wrote it.
     """
 
     backup: str
@@ -37,7 +38,7 @@ class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def create_backup(member: Injected[Caller], bundoc: Injected[Bundoc]) -> Response[BackupJob]:
     """Begins to copy the project's documents as they are now, encrypted, while reads and writes go on.
 
-    Look at the job until its `state` is `done` or `failed`; then the backup is listed.
+    Read the job until its `state` is `done` or `failed`. Once it is done, the backup is listed.
     """
     return _begun(await bundoc.create_backup(member))
 
@@ -46,7 +47,7 @@ async def create_backup(member: Injected[Caller], bundoc: Injected[Bundoc]) -> R
 async def list_backups(
     member: Injected[Caller], bundoc: Injected[Bundoc], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> BackupPage:
-    """Newest first."""
+    """Lists the project's backups, newest first."""
     return await bundoc.backups(member, limit, cursor)
 
 
@@ -57,16 +58,16 @@ async def get_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup:
 
 @delete(f"{BACKUPS}/{{backup:str}}", summary="Delete a backup", tags=TAGS, status_code=204)
 async def delete_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> None:
-    """Needs the role admin."""
+    """Deletes the backup for good. Needs the role admin."""
     await bundoc.delete_backup(member, backup)
 
 
 @post(f"{BACKUPS}/{{backup:str}}/verify", summary="Verify a backup", tags=TAGS, status_code=202)
 async def verify_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> Response[BackupJob]:
-    """Begins to check proof, sums, pages and counts.
+    """Begins to check the proof, the checksums, the pages and the counts of the backup.
 
-    The job fails with `backup_damaged`, which says what is wrong, with `backup_altered` if somebody changed the backup
-    on its disk, or with `backup_unauthenticated` if only the proof is missing.
+    The job fails with `backup_damaged`, whose detail names the damage; with `backup_altered` if somebody changed the
+    backup on its disk; or with `backup_unauthenticated` if only the proof is missing.
     """
     return _begun(await bundoc.verify_backup(member, backup))
 
@@ -75,19 +76,19 @@ async def verify_backup(member: Injected[Caller], bundoc: Injected[Bundoc], back
 async def restore_backup(
     member: Injected[Caller], bundoc: Injected[Bundoc], platform: Injected[Platform], data: RestoreBackup
 ) -> Response[BackupJob]:
-    """Begins to put the documents of a backup in place of all that this project has, under this project's own key.
+    """Begins to replace all documents of this project by those of a backup, under this project's own key.
 
-    Needs the role admin, also in `from_project`. The backup is verified first, and what is replaced is backed up
-    first: the job names it as `safety_backup`. A backup that somebody changed on its disk is refused with
-    `backup_altered`; one of an older BunBase with `backup_unauthenticated`, unless the request says `unauthenticated`.
-    For the moment of the change, requests are answered with 503 `project_restoring`. Readers of `/v1/changes` are then
-    told `resync_required`.
+    Needs the role admin, also in `from_project`. First the backup is verified and the present documents are backed up;
+    the job names this new backup as `safety_backup`. A backup that somebody changed on its disk is refused with
+    `backup_altered`. A backup by an older BunBase is refused with `backup_unauthenticated` unless `unauthenticated` is
+    true. During the replacement itself, requests are answered with 503 `project_restoring`. Afterwards, readers of
+    `/v1/changes` get `resync_required`.
     """
     source = await _source(member, platform, data.from_project)
     return _begun(await bundoc.restore_backup(member, source, data.backup, data.unauthenticated))
 
 
-@get(f"{BACKUPS}/jobs/{{job:str}}", summary="Look at backup work", tags=TAGS)
+@get(f"{BACKUPS}/jobs/{{job:str}}", summary="Get a backup job", tags=TAGS)
 async def get_backup_job(member: Injected[Caller], bundoc: Injected[Bundoc], job: Id) -> BackupJob:
     return await bundoc.backup_job(member, job)
 
@@ -97,17 +98,20 @@ async def get_backup_schedule(member: Injected[Caller], bundoc: Injected[Bundoc]
     return await bundoc.backup_schedule(member)
 
 
-@put(f"{BACKUPS}/schedule", summary="Schedule backups of this project", tags=TAGS)
+@put(f"{BACKUPS}/schedule", summary="Set the schedule of backups", tags=TAGS)
 async def set_backup_schedule(
     member: Injected[Caller], bundoc: Injected[Bundoc], data: BackupSchedule
 ) -> BackupScheduleState:
-    """`every_hours`: 0 for never. `kept`: how many scheduled backups are kept. Needs the role admin."""
+    """Sets how often the project is backed up (`every_hours`, 0 for never) and how many of these backups are `kept`.
+
+    Needs the role admin.
+    """
     return await bundoc.set_backup_schedule(member, data)
 
 
-@delete(f"{BACKUPS}/schedule", summary="Use the instance's schedule again", tags=TAGS, status_code=200)
+@delete(f"{BACKUPS}/schedule", summary="Delete the schedule of backups", tags=TAGS, status_code=200)
 async def reset_backup_schedule(member: Injected[Caller], bundoc: Injected[Bundoc]) -> BackupScheduleState:
-    """Needs the role admin."""
+    """Deletes the project's own schedule, so that the schedule of the instance applies again. Needs the role admin."""
     return await bundoc.set_backup_schedule(member, None)
 
 
@@ -117,7 +121,7 @@ def _begun(job: BackupJob) -> Response[BackupJob]:
 
 
 async def _source(member: Caller, platform: Platform, project: str) -> Caller:
-    """Give the same developer as a member of another project. Raises: ProjectNotFound."""
+    """Return the same developer as a member of another project. Raises: ProjectNotFound."""
     if not project:
         return member
     found = await platform.membership(member.signed_in().id, project)

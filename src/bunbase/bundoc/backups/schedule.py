@@ -1,7 +1,8 @@
-"""Scheduled backups: which projects are due, and which old backups go.
+"""Scheduled backups: which projects are due, and which old backups are deleted.
 
-Time is cut into periods of `every_hours`, shifted for each project by an amount that its id decides: projects are
-spread over the period, and after a downtime each is backed up once. A project that nobody wrote to since is left alone.
+Time is divided into periods of `every_hours`. The periods of each project are shifted by an amount that depends on its
+id, so that the backups of many projects spread over the period, and each project is backed up once after a downtime.
+A project without writes since its last backup is not backed up.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from bunbase.bundoc.backups.archive import BackupArchive
 from bunbase.bundoc.backups.engine import Copies
-from bunbase.bundoc.backups.store import BackupStore
 from bunbase.contracts.backups import Authenticity, Backup, BackupBusy, BackupReason, BackupSchedule
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -22,27 +23,29 @@ from bunbase.pkg.logger import logger
 log = logger("bundoc")
 
 HOUR_SECONDS: Final = 3600
-AGAIN_SECONDS: Final = HOUR_SECONDS  # after a scheduled backup has failed
+AGAIN_SECONDS: Final = HOUR_SECONDS  # until the next attempt after a scheduled backup has failed
 BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # nobody asked for these by hand
 
-BackUp = Callable[[str], Awaitable[None]]  # raises a Problem when it could not
+BackUp = Callable[[str], Awaitable[None]]  # backs up one project; raises a Problem if that fails
 
 
 class Scheduler:
-    """`in_use`: whether a backup of a project is being read. `looks`: when to look at each project next, which spares
-    looking into every folder of backups every minute.
+    """Makes the scheduled backups.
+
+    `default`: the schedule of the instance. `in_use`: returns True while a job reads this backup of this project.
+    `looks`: when to look at each project next, so that not every folder of backups is read every minute.
     """
 
     def __init__(
         self,
         copies: Copies,
-        store: BackupStore,
+        archive: BackupArchive,
         clock: Clock,
         default: BackupSchedule,
         in_use: Callable[[str, str], bool],
     ) -> None:
         self.copies = copies
-        self.store = store
+        self.archive = archive
         self.clock = clock
         self.default = default
         self.in_use = in_use
@@ -50,10 +53,10 @@ class Scheduler:
         self.turn = asyncio.Lock()
 
     def look_again(self, project: str) -> None:
-        """Its schedule was changed."""
+        """Look at the project in the next run, because its schedule has changed."""
         self.looks.pop(project, None)
 
-    async def run(self, back_up: BackUp) -> None:
+    async def back_up_due(self, back_up: BackUp) -> None:
         """Back up every project that is due, one after the other."""
         async with self.turn:
             now = self.clock.now().timestamp()
@@ -65,19 +68,19 @@ class Scheduler:
 
     async def _look(self, project: str, now: float, back_up: BackUp) -> None:
         try:
-            self.looks[project] = await self._tended(project, now, back_up)
+            self.looks[project] = await self._tend(project, now, back_up)
         except BackupBusy:
-            pass  # somebody asked for backup work by hand; the next run looks again
+            pass  # a job that somebody began by hand is under way; the next run looks again
         except Problem as problem:
             self.looks[project] = now + AGAIN_SECONDS
             log.warning("a scheduled backup was not made", project=project, reason=problem.detail)
 
-    async def _tended(self, project: str, now: float, back_up: BackUp) -> float:
-        """Back the project up if it is due; give when to look again."""
-        schedule = await self.store.schedule(project) or self.default
+    async def _tend(self, project: str, now: float, back_up: BackUp) -> float:
+        """Back the project up if it is due, and delete outdated backups. Return when to look again."""
+        schedule = await self.archive.schedule(project) or self.default
         if not schedule.every_hours:
             return now + AGAIN_SECONDS
-        backups = await self.store.all(project)
+        backups = await self.archive.all(project)
         due = next_period(project, schedule, await self._last(project, backups))
         if now < due:
             return due
@@ -85,13 +88,13 @@ class Scheduler:
         newest = next((one for one in backups if one.authenticity is Authenticity.PROVED), None)
         if changed_at is not None and (newest is None or changed_at > newest.source_changed_at):
             await back_up(project)
-            for old in outdated(await self.store.all(project), schedule.kept):
+            for old in outdated(await self.archive.all(project), schedule.kept):
                 if not self.in_use(project, old.id):
-                    await self.store.remove(project, old.id)
+                    await self.archive.remove(project, old.id)
         return next_period(project, schedule, now)
 
     async def _last(self, project: str, backups: Sequence[Backup]) -> float:
-        """Give when the last scheduled backup was made; a project without one counts from its beginning."""
+        """Return when the last scheduled backup was made; without one, when the project was first stored."""
         now = self.clock.now().timestamp()
         for one in backups:
             if one.reason is BackupReason.SCHEDULED and one.authenticity is not Authenticity.ALTERED:
@@ -102,16 +105,16 @@ class Scheduler:
 
 
 def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
-    """Give when the project's next period begins; both in seconds since 1970."""
+    """Return when the project's next period after this time begins. Both are seconds since 1970."""
     period = schedule.every_hours * HOUR_SECONDS
     shift = zlib.crc32(project.encode()) % period
     return float(((after - shift) // period + 1) * period + shift)
 
 
 def outdated(backups: Sequence[Backup], kept: int) -> list[Backup]:
-    """Give what retention deletes: of those made without being asked for, per reason, all but the newest `kept`.
+    """Return the backups that retention deletes: for each reason in `BY_ITSELF`, all but the newest `kept`.
 
-    Altered backups neither count nor are deleted. `backups`: newest first.
+    Altered backups do not count and are not deleted. `backups`: newest first.
     """
     ours = [one for one in backups if one.authenticity is not Authenticity.ALTERED]
     return [one for reason in BY_ITSELF for one in [one for one in ours if one.reason is reason][kept:]]

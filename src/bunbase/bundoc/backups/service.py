@@ -1,4 +1,4 @@
-"""Who may do what with backups; begins the jobs that do it."""
+"""Backups as callers ask for them: check the caller's role, then read the archive or begin a job."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from bunbase.bundoc.backups.archive import BackupArchive
 from bunbase.bundoc.backups.engine import Copies
-from bunbase.bundoc.backups.jobs import Jobs, Running
+from bunbase.bundoc.backups.jobs import Jobs, RunningJob
 from bunbase.bundoc.backups.proofs import need_proof
 from bunbase.bundoc.backups.schedule import Scheduler
-from bunbase.bundoc.backups.store import BackupStore
 from bunbase.bundoc.backups.work import BackupWork
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.settings import BundocSettings
@@ -29,74 +29,75 @@ from bunbase.contracts.backups import (
 )
 from bunbase.contracts.caller import Caller, Role
 from bunbase.pkg.clock import Clock, rfc3339
-from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
+from bunbase.pkg.cursors import MAX_LIMIT, cut_page, decode_cursor
 from bunbase.pkg.errors import InvalidInput, problem_from_body
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-MAX_BACKUPS: Final = 200  # of one project: more would only hide that nobody looks after them
+MAX_BACKUPS: Final = 200  # of one project; a project with more has nobody who looks after its backups
 QUERY: Final = "backups"
 
 
 class BackupsService:
-    def __init__(self, copies: Copies, store: BackupStore, clock: Clock, settings: BundocSettings) -> None:
+    """The backups of all projects, as `contracts.backups` names them."""
+
+    def __init__(self, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings) -> None:
         self.copies = copies
-        self.store = store
+        self.archive = archive
         self.clock = clock
         self.default = BackupSchedule(settings.backup_every_hours, settings.backups_kept)
         self.jobs = Jobs(settings.backup_seconds)
-        self.scheduler = Scheduler(copies, store, clock, self.default, self.jobs.reads)
-        self.work = BackupWork(copies, store, clock)
+        self.scheduler = Scheduler(copies, archive, clock, self.default, self.jobs.reads)
+        self.work = BackupWork(copies, archive, clock)
 
     async def create_backup(self, caller: Caller) -> BackupJob:
         with counted("create_backup"):
             caller.need(Role.DEVELOPER)
-            return (await self._create(caller.project, BackupReason.MANUAL)).seen()
+            return (await self._create(caller.project, BackupReason.MANUAL)).current()
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
         with counted("backups"):
             caller.need(Role.DEVELOPER)
             if not 1 <= limit <= MAX_LIMIT:
-                message = f"limit is 1 to {MAX_LIMIT}."
-                raise InvalidInput(message, errors=[{"path": "/limit", "message": message}])
+                raise InvalidInput.at("/limit", f"limit is 1 to {MAX_LIMIT}.")
             before = decode_cursor(QUERY, cursor, str) if cursor is not None else None
-            found = await self.store.all(caller.project)
+            found = await self.archive.all(caller.project)
             left = [one for one in found if before is None or one.id < before]
-            items = tuple(left[:limit])
-            return BackupPage(items, encode_cursor(QUERY, items[-1].id) if len(left) > limit else None)
+            items, next = cut_page(left, limit, QUERY, lambda one: one.id)
+            return BackupPage(tuple(items), next)
 
     async def backup(self, caller: Caller, id: str) -> Backup:
         with counted("backup"):
             caller.need(Role.DEVELOPER)
-            return await self.store.one(caller.project, id)
+            return await self.archive.one(caller.project, id)
 
     async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
         with counted("verify_backup"):
             caller.need(Role.DEVELOPER)
-            await self.store.one(caller.project, id)
-            return self._begin(JobKind.VERIFY, caller.project, id, self.work.verify, reads=caller.project).seen()
+            await self.archive.one(caller.project, id)
+            return self._begin(JobKind.VERIFY, caller.project, id, self.work.verify, reads=caller.project).current()
 
     async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
         with counted("restore_backup"):
             caller.need(Role.ADMIN)
             source.need(Role.ADMIN)
-            need_proof(await self.store.one(source.project, id), unauthenticated)
+            need_proof(await self.archive.one(source.project, id), unauthenticated)
             await self._check_count(caller.project)
             work = partial(self.work.restore, unauthenticated=unauthenticated)
             running = self._begin(JobKind.RESTORE, caller.project, id, work, reads=source.project)
             who = caller.signed_in().id
             log.info("a restore begins", project=caller.project, backup=id, of=source.project, developer=who)
-            return running.seen()
+            return running.current()
 
     async def delete_backup(self, caller: Caller, id: str) -> None:
         with counted("delete_backup"):
             caller.need(Role.ADMIN)
-            with suppress(BackupDamaged):  # nothing can be done with it but this
-                await self.store.one(caller.project, id)
+            with suppress(BackupDamaged):  # a damaged backup can still be deleted
+                await self.archive.one(caller.project, id)
             self.jobs.check_free(caller.project, id)
-            await self.store.remove(caller.project, id)
+            await self.archive.remove(caller.project, id)
             log.info("a backup was deleted", project=caller.project, backup=id, developer=caller.signed_in().id)
 
     async def backup_job(self, caller: Caller, id: str) -> BackupJob:
@@ -107,48 +108,48 @@ class BackupsService:
     async def backup_schedule(self, caller: Caller) -> BackupScheduleState:
         with counted("backup_schedule"):
             caller.need(Role.DEVELOPER)
-            own = await self.store.schedule(caller.project)
+            own = await self.archive.schedule(caller.project)
             return _state(own or self.default, own is not None)
 
     async def set_backup_schedule(self, caller: Caller, schedule: BackupSchedule | None) -> BackupScheduleState:
         with counted("set_backup_schedule"):
             caller.need(Role.ADMIN)
-            await self.store.set_schedule(caller.project, schedule)
+            await self.archive.set_schedule(caller.project, schedule)
             self.scheduler.look_again(caller.project)
             return _state(schedule or self.default, schedule is not None)
 
     async def back_up_due(self) -> None:
         """Make the scheduled backups that are due, one after the other."""
-        await self.scheduler.run(self._scheduled)
+        await self.scheduler.back_up_due(self._back_up)
 
     async def end_backups(self, project: str) -> None:
-        """Stop backup work of a destroyed project and delete its backups, which nobody can read any more."""
+        """Stop the jobs of a destroyed project and delete its backups, which nobody can read any more."""
         await self.jobs.end(project)
-        await self.store.remove_all(project)
+        await self.archive.remove_all(project)
 
     async def close_backups(self) -> None:
         await self.jobs.close()
-        self.store.close()
+        self.archive.close()
 
-    async def _create(self, project: str, reason: BackupReason) -> Running:
+    async def _create(self, project: str, reason: BackupReason) -> RunningJob:
         await self._check_count(project)
         return self._begin(
             JobKind.CREATE, project, new_id("bkp"), lambda running: self.work.create(running, reason), reads=project
         )
 
     def _begin(
-        self, kind: JobKind, project: str, backup: str, work: Callable[[Running], Awaitable[None]], reads: str
-    ) -> Running:
+        self, kind: JobKind, project: str, backup: str, work: Callable[[RunningJob], Awaitable[None]], reads: str
+    ) -> RunningJob:
         now = rfc3339(self.clock.now())
         job = BackupJob(new_id("job"), project, kind, JobState.QUEUED, backup, now, from_project=reads)
         return self.jobs.begin(job, work, frozenset({(reads, backup)}))
 
     async def _check_count(self, project: str) -> None:
-        if len(await self.store.all(project)) >= MAX_BACKUPS:
-            raise TooManyBackups(f"A project has at most {MAX_BACKUPS} backups: delete some.")
+        if len(await self.archive.all(project)) >= MAX_BACKUPS:
+            raise TooManyBackups(f"A project has at most {MAX_BACKUPS} backups: delete some first.")
 
-    async def _scheduled(self, project: str) -> None:
-        """Raises: what went wrong, as a Problem."""
+    async def _back_up(self, project: str) -> None:
+        """Make a scheduled backup and wait for it. Raises: the Problem that ended the job."""
         running = await self._create(project, BackupReason.SCHEDULED)
         assert running.task is not None
         await running.task

@@ -80,8 +80,8 @@ def entries(order: Order, document: Any, unique: bool = False, lenient: bool = F
     """Return the entries of the document in an index. An array has one entry for each of its elements.
 
     Only unique indexes have entries for elements that are objects or arrays, because no filter finds these by an
-    index. A key that contains a null is not unique: two documents may both lack the field, or have null or an empty
-    array there.
+    index. A key that contains a null need not be unique: two documents may both lack the field, or have null or an
+    empty array there.
     `lenient`: if there are too many entries, leave out those of such elements. Files of format 6 and earlier did not
     have them.
     Raises: InvalidDocument if there are too many entries.

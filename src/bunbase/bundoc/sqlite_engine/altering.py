@@ -1,7 +1,7 @@
-"""Create, alter, measure and drop collections: tasks that take their turn among the writes, each one short.
+"""Create, alter, measure and drop collections: short tasks that take their turn among the writes.
 
-A new index is declared first, and kept by every write from then on; what was stored before is brought in by one
-batch after the other. Queries use it when it is complete. After a crash in between, it goes on when the file is opened.
+A new index is declared first, and every write keeps it from then on. The documents stored before are added in batches,
+and queries use the index once it is complete. After a crash, the build continues when the file is opened.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from bunbase.bundoc.sqlite_engine.expiry import CREATE_INDEX
 from bunbase.bundoc.sqlite_engine.index_tables import built_until, create_index, drop_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.referring import check_unreferenced
-from bunbase.bundoc.sqlite_engine.steps import expire
+from bunbase.bundoc.sqlite_engine.steps import delete_expired
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.contracts.bundoc import InvalidDocument, UniqueViolation
 from bunbase.contracts.collections import Collection, CollectionSpec, IndexSpec
 from bunbase.pkg.errors import InvalidInput
 
-BATCH: Final = 200  # documents brought into an index at a time: about 5 ms that writes wait, 30 ms for much text
-BATCH_BYTES: Final = 2 << 20  # large documents go in fewer at a time
+BATCH: Final = 200  # documents added to an index at a time; writes wait about 5 ms, 30 ms for much text
+BATCH_BYTES: Final = 2 << 20  # of large documents, fewer are added at a time
 
-MAX_DEFINED_BYTES: Final = 8 << 20  # of all collections of a project: they are listed in one answer
+MAX_DEFINED_BYTES: Final = 8 << 20  # of all collections of a project together: one answer lists them
 
 BATCH_AFTER: Final = (
     "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -44,8 +44,10 @@ SIZE: Final = "SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM docs_N
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """`building`: numbers of indexes; `referring`: those of them that the schema needs. `retiming`: every document is
-    to be asked anew when it ends.
+    """The work that is left after a declaration.
+
+    `building`: the numbers of indexes to build; `referring`: those of them that the schema needs. `retiming`: the
+    expiry time of every document must be read again.
     """
 
     building: list[int]
@@ -54,39 +56,42 @@ class Declared(msgspec.Struct, frozen=True):
 
 
 class Declare:
-    """Makes the collection what `spec` says, but for what takes long."""
+    """Change the collection to `spec`, except for the work that takes long: that is returned."""
 
     def __init__(self, collection: str, spec: CollectionSpec) -> None:
         self.collection = collection
         self.spec = spec
 
-    def run(self, transaction: Transaction) -> Declared:
+    def perform(self, transaction: Transaction) -> Declared:
         connection = transaction.connection
         defined: int = connection.execute(DEFINED).get
-        table = transaction.table(self.collection) or transaction.begin(self.collection)
+        table = transaction.table(self.collection) or transaction.begin_collection(self.collection)
         before = table.terms.definition
         definition = altered(before, self.spec)
-        asked = _asked(table) if self.spec.indexes is UNSET else self.spec.indexes
-        _declare_indexes(connection, table, asked + _for_references(definition))
+        declared = _declared_indexes(table) if self.spec.indexes is UNSET else self.spec.indexes
+        _declare_indexes(connection, table, declared + _for_references(definition))
         if definition != before:
             connection.execute(DEFINE, (written_definition(definition), table.number))
         _check_defined(connection, defined)
         if definition.expires:
             connection.execute(CREATE_INDEX.replace("docs_N", table.name).replace("expires_N", f"ends_{table.number}"))
-        now = _shown(transaction, self.collection, table.number)
+        now = _show_table(transaction, self.collection, table.number)
         building = [index for index in now.indexes if not index.ready]
         referring = [index.number for index in building if index.system]
         return Declared([index.number for index in building], referring, definition.retiming)
 
 
 class Retime:
-    """Asks a batch of documents when they end; gives where the next batch begins, None at the end."""
+    """Read the expiry time of a batch of documents.
+
+    Return the number after which the next batch begins, None at the end.
+    """
 
     def __init__(self, collection: str, after: int) -> None:
         self.collection = collection
         self.after = after
 
-    def run(self, transaction: Transaction) -> int | None:
+    def perform(self, transaction: Transaction) -> int | None:
         connection, table = transaction.connection, transaction.table(self.collection)
         if table is None:
             return None
@@ -97,51 +102,51 @@ class Retime:
             return int(rows[-1][0])
         done = msgspec.structs.replace(table.terms.definition, retiming=False)
         connection.execute(DEFINE, (written_definition(done), table.number))
-        _shown(transaction, self.collection, table.number)
+        _show_table(transaction, self.collection, table.number)
         return None
 
 
 class Expire:
-    """Deletes a batch of documents whose time has passed; says whether there were any."""
+    """Delete a batch of expired documents. Return True if there were any."""
 
     def __init__(self, collection: str) -> None:
         self.collection = collection
 
-    def run(self, transaction: Transaction) -> bool:
+    def perform(self, transaction: Transaction) -> bool:
         table = transaction.table(self.collection)
-        return table is not None and expire(transaction, self.collection, table)
+        return table is not None and delete_expired(transaction, self.collection, table)
 
 
 class Build:
-    """Brings the next batch of documents into an index; says whether there are more.
+    """Add the next batch of documents to an index. Return True if there are more.
 
-    If a document does not fit, the index is dropped and the reason is the result: raising would undo the dropping.
+    If a document does not fit, the index is dropped and the Problem is returned: raised, it would undo the dropping.
     """
 
     def __init__(self, collection: str, number: int) -> None:
         self.collection = collection
         self.number = number
 
-    def run(self, transaction: Transaction) -> bool | Exception:
+    def perform(self, transaction: Transaction) -> bool | Exception:
         connection, table = transaction.connection, transaction.table(self.collection)
         index = next((one for one in table.indexes if one.number == self.number), None) if table else None
         if table is None or index is None or index.ready:
-            return False  # dropped meanwhile, or built by another
+            return False  # the index was dropped or completed meanwhile
         try:
-            last = self._brought_in(connection, table, index)
+            last = self._bring_in(connection, table, index)
         except (UniqueViolation, InvalidDocument) as problem:
             drop_index(connection, index)
-            _shown(transaction, self.collection, table.number)
+            _show_table(transaction, self.collection, table.number)
             return problem
         if last is None:
             finish_index(connection, self.number)
         else:
             built_until(connection, self.number, last)
-        _shown(transaction, self.collection, table.number)
+        _show_table(transaction, self.collection, table.number)
         return last is not None
 
-    def _brought_in(self, connection: apsw.Connection, table: Table, index: KeptIndex) -> int | None:
-        """Give the last document of the batch, None if it was the last of all."""
+    def _bring_in(self, connection: apsw.Connection, table: Table, index: KeptIndex) -> int | None:
+        """Add a batch. Return the number of its last document, None if no documents are left."""
         rows = connection.execute(BATCH_AFTER.replace("docs_N", table.name), (index.built, BATCH))
         documents = size = 0
         last: int | None = None
@@ -154,20 +159,20 @@ class Build:
                 if size >= BATCH_BYTES:
                     return last
         finally:
-            rows.close()  # an index that is being read from cannot be dropped
+            rows.close()  # an index cannot be dropped while a cursor is open
         return last if documents == BATCH else None
 
 
 class Drop:
-    """Deletes a batch of documents, each with its entry in the change log, and at last the collection.
+    """Delete a batch of documents, each with its entry in the change log; after the last one, the collection itself.
 
-    Gives whether documents are left, None if there is no such collection. Raises: CollectionReferenced.
+    Return True if documents are left, None if there is no such collection. Raises: CollectionReferenced.
     """
 
     def __init__(self, collection: str) -> None:
         self.collection = collection
 
-    def run(self, transaction: Transaction) -> bool | None:
+    def perform(self, transaction: Transaction) -> bool | None:
         connection, table = transaction.connection, transaction.table(self.collection)
         if table is None:
             return None
@@ -178,7 +183,7 @@ class Drop:
             stored = StoredDocument(*document)
             highest = max(highest, stored.rev)
             table.delete(connection, stored.id)
-            transaction.log(self.collection, stored, None)
+            transaction.record(self.collection, stored, None)
         transaction.revisions.raise_floor(connection, self.collection, highest)
         if more:
             return True
@@ -187,12 +192,12 @@ class Drop:
             drop_index(connection, index)
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute("DELETE FROM collections WHERE id = ?", (table.number,))
-        transaction.changed[self.collection] = None
+        transaction.altered[self.collection] = None
         return False
 
 
-def _exactly(definition: IndexSpec) -> bytes:
-    """Tell apart what == does not: a filter on 1 from one on true."""
+def _encoded(definition: IndexSpec) -> bytes:
+    """Return a form in which two definitions are equal only if they are the same: 1 == True would confuse filters."""
     return msgspec.json.encode(definition)
 
 
@@ -201,7 +206,7 @@ def all_collections(connection: apsw.Connection) -> tuple[Collection, ...]:
     return tuple(_collection(connection, *row) for row in rows)
 
 
-def measured(connection: apsw.Connection, name: str) -> Collection | None:
+def measured_collection(connection: apsw.Connection, name: str) -> Collection | None:
     row: Any = connection.execute(ONE, (name,)).get
     if row is None:
         return None
@@ -221,7 +226,7 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
 
 
 def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[tuple[Any, ...]], bool]:
-    """Give the next documents behind a number, their numbers in front, and whether there may be more."""
+    """Return the rows of the next documents after a number, and True if there may be more."""
     found: list[tuple[Any, ...]] = []
     size = 0
     rows = connection.execute(BATCH_AFTER.replace("docs_N", table.name), (after, BATCH))
@@ -237,35 +242,35 @@ def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[
 
 
 def _check_defined(connection: apsw.Connection, before: int) -> None:
-    """Raises: InvalidInput. What makes it less is done in any case."""
+    """Raises: InvalidInput if the definitions are too large and this change made them larger."""
     if before < connection.execute(DEFINED).get > MAX_DEFINED_BYTES:
-        message = f"Schemas, rules and indexes of a project take at most {MAX_DEFINED_BYTES >> 20} MiB together."
-        raise InvalidInput(message, errors=[{"path": "", "message": message}])
+        limit = f"at most {MAX_DEFINED_BYTES >> 20} MiB together"
+        raise InvalidInput.at("", f"Schemas, rules and indexes of a project take {limit}.")
 
 
-def _asked(table: Table) -> tuple[IndexSpec, ...]:
+def _declared_indexes(table: Table) -> tuple[IndexSpec, ...]:
     return tuple(index.definition for index in table.indexes if not index.system)
 
 
 def _for_references(definition: Definition) -> tuple[IndexSpec, ...]:
-    """Give the indexes by which a deletion finds whoever refers."""
+    """Return the indexes by which a deletion finds the documents that refer to the deleted one."""
     return tuple(IndexSpec((one.field,), one.index_name) for one in Terms(definition).references)
 
 
 def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[IndexSpec, ...]) -> None:
-    wanted = [_exactly(definition) for definition in indexes]
+    wanted = [_encoded(definition) for definition in indexes]
     kept = []
     for index in table.indexes:
-        if _exactly(index.definition) in wanted:
-            kept.append(_exactly(index.definition))
+        if _encoded(index.definition) in wanted:
+            kept.append(_encoded(index.definition))
         else:
             drop_index(connection, index)
     for definition in indexes:
-        if _exactly(definition) not in kept:
+        if _encoded(definition) not in kept:
             create_index(connection, table.number, definition)
 
 
-def _shown(transaction: Transaction, collection: str, number: int) -> Table:
-    """Let later writes, and after the commit the readers, know the collection with its indexes as they are now."""
-    table = transaction.changed[collection] = table_of(transaction.connection, number)
+def _show_table(transaction: Transaction, collection: str, number: int) -> Table:
+    """Show the collection with its present indexes to later writes, and after the commit to readers."""
+    table = transaction.altered[collection] = table_of(transaction.connection, number)
     return table

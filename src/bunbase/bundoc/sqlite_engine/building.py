@@ -1,4 +1,4 @@
-"""Indexes being built: each by one task, batch by batch, whoever waits for it or not."""
+"""Build indexes: each in one task, batch by batch, whether a caller waits for it or not."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ log = logger("bundoc")
 
 
 class Builds:
-    """`run`: does a batch in the project's turn of writes, and says whether there are more."""
+    """All builds of this process.
 
-    def __init__(self, run: Callable[[str, Build], Awaitable[Any]]) -> None:
-        self.run = run
+    `do_batch`: does one batch between the writes of a project, and returns True if there are more.
+    """
+
+    def __init__(self, do_batch: Callable[[str, Build], Awaitable[Any]]) -> None:
+        self.do_batch = do_batch
         self.tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     def begin(self, project: str, collection: str, number: int) -> asyncio.Task[None]:
-        """Give the task that builds the index; there is never more than one."""
+        """Return the task that builds the index. An index never has more than one."""
         task = self.tasks.get((project, number))
         if task is None:
             task = asyncio.create_task(self._build(project, collection, number))
@@ -31,18 +34,18 @@ class Builds:
         return task
 
     def resume(self, project: str, tables: dict[str, Table]) -> None:
-        """Go on with what a crash, or too many writes at once, has left unfinished."""
+        """Go on with builds that a crash, or too many writes at once, interrupted."""
         for collection, table in list(tables.items()):
             for index in table.indexes:
                 if not index.ready:
                     self.begin(project, collection, index.number)
 
     async def stop(self, project: str | None = None) -> None:
-        """What is half built stays so until it is resumed."""
-        await _cancelled(task for (of, _), task in list(self.tasks.items()) if project in (None, of))
+        """Stop the builds of a project, or of all projects. A half-built index stays as it is until `resume`."""
+        await _cancel(task for (of, _), task in list(self.tasks.items()) if project in (None, of))
 
     async def _build(self, project: str, collection: str, number: int) -> None:
-        while await self.run(project, Build(collection, number)):
+        while await self.do_batch(project, Build(collection, number)):
             pass
 
     def _done(self, project: str, collection: str, number: int, task: asyncio.Task[None]) -> None:
@@ -53,7 +56,7 @@ class Builds:
             log.warning("an index was not built", project=project, collection=collection, reason=reason)
 
 
-async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     stopped = [task for task in tasks if task.cancel()]
     if stopped:
         await asyncio.wait(stopped)

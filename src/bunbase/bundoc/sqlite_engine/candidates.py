@@ -1,8 +1,9 @@
-"""The statements that read and count what a plan's ranges hold.
+"""The SQL that reads and counts the documents in the ranges of a plan.
 
-The guard (the rule, and the time that a document names) is asked first, and the filter only about documents that pass
-it: SQLite evaluates of a CASE what it needs (sqlite.org/lang_expr.html#the_case_expression), and the columns of a row
-only when WHERE has let it through. Joined by AND, SQLite might ask the cheaper side first.
+The guard (the rule, and the expiry time) is evaluated first, and the filter only for documents that pass it. CASE
+guarantees this order, because SQLite evaluates only the branch that it needs
+(sqlite.org/lang_expr.html#the_case_expression); and it evaluates the result columns only of rows that WHERE lets
+through. With AND, SQLite could evaluate the cheaper side first, and time or errors would reveal hidden values.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ WHOLE: Final = "d.id, d.rev, d.created, d.updated, CAST(d.body AS BLOB)"
 
 
 class Candidates:
-    """`keys`: the table of the plan's index, "" for the order of ids. Besides standing there, a document must pass
-    `guard`, and only then is it asked whether it fulfils `test`; None where there is nothing to ask.
+    """The documents in the ranges of a plan.
+
+    `keys`: the table of the plan's index, "" for the order of ids. `guard`: the condition that a document must pass
+    before `test`, the filter, is evaluated for it; None if there is none.
     """
 
     def __init__(
@@ -41,22 +44,22 @@ class Candidates:
 
     @property
     def countable(self) -> bool:
-        """Say whether none is counted twice: with arrays, a document may stand in several ranges."""
+        """True if SQL counts no document twice. With arrays, a document may stand in several ranges."""
         return not self.many or len(self.plan.ranges) == 1
 
     def ids(self, range: Range, after: bytes | None) -> Statement:
-        """Each id with DENIED, ADMITTED or FULFILS, in the plan's order."""
+        """Select each id with DENIED, ADMITTED or FULFILS, in the plan's order."""
         if self.keys and self.guard is None and self.test is None:
             where, params, direction = self._between(range, after)
             return f"SELECT id, {FULFILS} FROM {self.keys} {where} ORDER BY k {direction}", params
         return self._joined(f"d.id, {self.verdict.sql}", self.verdict.params, range, after)
 
     def documents(self, range: Range, after: bytes | None) -> Statement:
-        """Whole documents in the plan's order, whether or not they pass."""
+        """Select whole documents in the plan's order, without guard and test."""
         return self._joined(WHOLE, (), range, after)
 
     def number(self, range: Range, most: int) -> Statement:
-        """How many documents stand there, counted up to `most`."""
+        """Count the documents in a range, up to `most`."""
         if not self.keys:
             where, params = self._at(range)
             return f"SELECT count(*) FROM (SELECT 1 FROM {self.table.name} AS d{where} LIMIT ?)", (*params, most)
@@ -64,9 +67,9 @@ class Candidates:
         return f"SELECT count(*) FROM ({places})", (range.low, range.high, most)
 
     def passing(self, range: Range, most: int) -> Statement:
-        """How many documents there pass the guard, counted up to `most`, and how many of those fulfil the test.
+        """Count the documents in a range that pass the guard, up to `most`, and how many of those fulfil the test.
 
-        All are counted where it would tell something how soon there are enough.
+        With `plan.by_id` all are counted: the place where a count ends would reveal the order of hidden documents.
         """
         guard, test = self.guard or TRUE, self.test or TRUE
         if self.keys:
@@ -90,7 +93,7 @@ class Candidates:
         where, bounds, direction = self._between(range, after)
         order = "d.id" if self.plan.by_id else f"k {direction}"
         return (
-            f"SELECT {wanted} FROM (SELECT k, id AS of FROM {self.keys}) AS i "  # `id` is the document's alone
+            f"SELECT {wanted} FROM (SELECT k, id AS of FROM {self.keys}) AS i "  # `id` is the document's
             f"CROSS JOIN {self.table.name} AS d ON d.id = i.of {where} ORDER BY {order}",
             (*params, *bounds),
         )
@@ -103,7 +106,7 @@ class Candidates:
         return f"SELECT {wanted} FROM {self.table.name} AS d{where} ORDER BY d.id {direction}", (*params, *bounds)
 
     def _at(self, range: Range) -> Statement:
-        """In the order of ids a range is one id, or all."""
+        """Return the WHERE of a range in the order of ids: the range is one id, or everything."""
         return ("", ()) if range == Range() else (" WHERE d.id = ?", (range.low[:-1].decode(),))
 
     def _between(self, range: Range, after: bytes | None) -> tuple[str, tuple[bytes, bytes], str]:

@@ -1,7 +1,7 @@
-"""The change log of a project: what was done to which document, numbered without gaps in the order of the commits.
+"""The change log of a project: each change of a document, numbered without gaps in the order of the commits.
 
-It is written in the transaction of the change itself. `seq` is the row's own key; `log.floor` is the last number that
-is not kept any more, so that numbers go on after everything was pruned.
+A row is written in the transaction of its change. `seq` is the number of the change, and the key of the row.
+`log.floor` is the greatest number that is no longer kept, so that the numbers go on after everything was pruned.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from bunbase.contracts.bundoc import ChangeEntry, Changes, ResyncRequired
 
 Row = tuple[int, str, str, str, int, str, int]  # seq, op, collection, id, rev, at, depth
 
-PRUNED_AT_ONCE: Final = 1000  # some milliseconds of the writer
+PRUNED_AT_ONCE: Final = 1000  # takes the writer some milliseconds
 
-# as the second format had it: files that are brought up pass through here
+# as the second format had it: older files pass through it when they are brought up to date
 CREATE_LOG: Final = """
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY,
@@ -40,36 +40,36 @@ RAISE_FLOOR: Final = "UPDATE log SET floor = ?"
 
 
 def ends(connection: apsw.Connection) -> tuple[int, int]:
-    """Give the last number that is not kept any more, and the newest there is."""
+    """Return the greatest number that is no longer kept, and the number of the newest change."""
     floor, last = connection.execute(ENDS).get
     return floor, last
 
 
 def append(connection: apsw.Connection, rows: list[Row]) -> None:
-    """All of a batch at once: half the cost of a statement with each write."""
+    """Append the rows of a whole batch, which costs half as much as one statement for each write."""
     connection.executemany(APPEND, rows)
 
 
 def changes_since(connection: apsw.Connection, since: int, limit: int) -> Changes:
-    """Raises: ResyncRequired."""
-    with connection:  # one snapshot for both: pruning in between must not look like a gap
+    """Return at most `limit` changes after the number `since`. Raises: ResyncRequired."""
+    with connection:  # one snapshot for both statements: pruning between them must not look like a gap
         floor, last = ends(connection)
         if not floor <= since <= last:
             raise _resync(since, floor, last)
-        rows: list[Any] = connection.execute(SINCE, (since, limit)).fetchall()  # or an error would leave them open
+        rows: list[Any] = connection.execute(SINCE, (since, limit)).fetchall()  # an error in a loop would leave it open
         items = tuple([ChangeEntry(*row) for row in rows])
     return Changes(items, items[-1].seq if items else since)
 
 
 def is_due(connection: apsw.Connection, most: int, not_before: str) -> bool:
-    """Say whether there are changes that are too many or too old."""
+    """True if the log holds more than `most` changes, or one from before `not_before`."""
     floor, last = ends(connection)
     oldest = connection.execute(OLDEST).get
     return oldest is not None and (last - floor > most or oldest < not_before)
 
 
 def prune(connection: apsw.Connection, most: int, not_before: str) -> int:
-    """Delete some of the oldest changes that are too many or too old; give how many."""
+    """Delete a batch of the oldest changes, as far as they are too many or too old. Return how many."""
     floor, last = ends(connection)
     until = min(last, floor + PRUNED_AT_ONCE)
     young = connection.execute(YOUNG, (until, not_before)).get
@@ -83,5 +83,5 @@ def prune(connection: apsw.Connection, most: int, not_before: str) -> int:
 
 
 def _resync(since: int, floor: int, last: int) -> ResyncRequired:
-    why = f"Changes up to {floor} are not kept any more" if since < floor else f"The newest change is {last}"
+    why = f"Changes up to {floor} are no longer kept" if since < floor else f"The newest change is {last}"
     return ResyncRequired(f"{why}; read your collections again, then go on from {last}.", first=floor, last=last)

@@ -1,4 +1,4 @@
-"""What backups ask of the engine, on encrypted SQLite files."""
+"""Copies of encrypted SQLite files, as backups ask for them: copy a project, examine a copy, put one in place."""
 
 from __future__ import annotations
 
@@ -16,22 +16,17 @@ import msgspec
 from bunbase.bundoc.backups.engine import Contents, Progress, Safety, disk_problem
 from bunbase.bundoc.changes import Waiters
 from bunbase.bundoc.sqlite_engine.change_log import ends
-from bunbase.bundoc.sqlite_engine.connection import DATABASE, connect
-from bunbase.bundoc.sqlite_engine.copying import (
-    Given,
+from bunbase.bundoc.sqlite_engine.copy_contents import (
+    IssuedNumbers,
     contents,
-    copy_closed,
-    copy_snapshot,
-    examined,
-    measured_copy,
+    examine_copy,
+    measure_copy,
     recreate,
     renumber,
 )
 from bunbase.bundoc.sqlite_engine.data_keys import data_key_context
-from bunbase.bundoc.sqlite_engine.faults import is_lasting, problem_of
+from bunbase.bundoc.sqlite_engine.faults import problem_of
 from bunbase.bundoc.sqlite_engine.formats import bring_up
-from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
-from bunbase.bundoc.sqlite_engine.key_file import KeyFile, complete_key_file, read_key_file
 from bunbase.bundoc.sqlite_engine.open_files import PROJECT, OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.revisions import KEEPS_REVISIONS, spent
@@ -40,20 +35,24 @@ from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DecryptionFailed
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
+from bunbase.pkg.sealed_sqlite.connection import DATABASE, connect
+from bunbase.pkg.sealed_sqlite.copying import copy_closed, copy_snapshot
+from bunbase.pkg.sealed_sqlite.faults import FileUnreadable, is_lasting
+from bunbase.pkg.sealed_sqlite.files import LOG, SHARED_INDEX, modified_at, size_of
+from bunbase.pkg.sealed_sqlite.key_file import NAME as KEY_FILE
+from bunbase.pkg.sealed_sqlite.key_file import KeyFile, complete_key_file, read_key_file
 from bunbase.pkg.secret_files import sync_directory
 
 log = logger("bundoc")
 
 T = TypeVar("T")
 
-REPLACED: Final = 3  # times that a copy is begun anew because the file was replaced under it
-DRAFTS: Final = ".drafts"  # no project's name
-LOG: Final = f"{DATABASE}-wal"
-SHARED: Final = f"{DATABASE}-shm"
+REPLACED: Final = 3  # how often a copy is begun again because the file was replaced under it
+DRAFTS: Final = ".drafts"  # cannot be a project's name
 
 
-class Own(msgspec.Struct, frozen=True):
-    """The key that a project's file is to be under. `settled`: the key file says so already."""
+class TargetKey(msgspec.Struct, frozen=True):
+    """The key that the restored file gets. `settled`: the project's key file holds this key already."""
 
     key: bytes
     wrapped: str
@@ -61,7 +60,7 @@ class Own(msgspec.Struct, frozen=True):
 
 
 class SqliteCopies:
-    """Works in a thread of its own, one piece at a time. What a crash left half made is thrown away here."""
+    """Works in a thread of its own, one piece of work at a time. Drafts that a crash left behind are deleted here."""
 
     def __init__(self, files: OpenFiles, waiters: Waiters) -> None:
         self.files = files
@@ -74,10 +73,10 @@ class SqliteCopies:
         return await self._in_thread(_projects_in, self.files.directory)
 
     async def size(self, project: str) -> int:
-        return await self._in_thread(_size_of, self.files.directory / project)
+        return await self._in_thread(size_of, self.files.directory / project)
 
     async def changed_at(self, project: str) -> int | None:
-        return await self._in_thread(_changed_at, self.files.directory / project)
+        return await self._in_thread(modified_at, self.files.directory / project)
 
     async def born_at(self, project: str) -> float:
         path = self.files.directory / project / KEY_FILE
@@ -87,20 +86,20 @@ class SqliteCopies:
         for _ in range(REPLACED):
             async with self.files.using(project) as file:
                 try:
-                    return await self._copied(project, file, folder, progress)
+                    return await self._copy(project, file, folder, progress)
                 except BackupFailed:
                     if not file.closing or progress.stopped.is_set():
                         raise
-            await self._in_thread(_empty, folder)  # a file under a new data key has taken its place
+            await self._in_thread(_empty, folder)  # a rotation put a file under a new key in its place: begin again
         raise BackupFailed("The project's file was closed again and again while it was copied; try again later.")
 
     async def examine(self, project: str, folder: Path, progress: Progress) -> Contents:
         key, wrapped = await self._key_in(project, folder)
-        return contents(await self._in_thread(examined, folder / DATABASE, key, progress), wrapped, 0)
+        return contents(await self._in_thread(examine_copy, folder / DATABASE, key, progress), wrapped, 0)
 
     async def replace(self, project: str, source: str, folder: Path, safety: Safety, progress: Progress) -> Contents:
         source_key, _ = await self._key_in(source, folder)
-        own = await self._own_key(project)
+        own = await self._target_key(project)
         draft = self.drafts / new_id()
         await self._in_thread(_make_folder, draft)
         try:
@@ -111,66 +110,72 @@ class SqliteCopies:
             async with self.files.holding(project) as directory:
                 if own.settled and (await self.files.held_key(project))[1] != own.key:
                     raise BundocBusy("The project has a new data key since; try again.", retry_after_seconds=1)
-                given = await self._keep_what_is_there(directory, own, safety, progress)
+                issued = await self._keep_what_is_there(directory, own, safety, progress)
                 progress.go_on()
-                await self._in_thread(renumber, path, own.key, given, itself)
+                await self._in_thread(renumber, path, own.key, issued, itself)
                 await self._in_thread(_swap, directory, path, own)
         finally:
             await self._in_thread(shutil.rmtree, draft)
-        self.waiters.changed(project)
+        self.waiters.wake(project)
         return contents(found, own.wrapped, 0)
 
     def close(self) -> None:
         self.pool.shutdown()
 
-    async def _copied(self, project: str, file: ProjectFile, folder: Path, progress: Progress) -> Contents:
-        changed_at = await self.changed_at(project) or 0  # before the snapshot: what comes after counts as newer
-        progress.unless(lambda: file.closing)  # its key may not be used any more, or the file not be trusted
+    async def _copy(self, project: str, file: ProjectFile, folder: Path, progress: Progress) -> Contents:
+        changed_at = await self.changed_at(project) or 0  # before the snapshot: a later write counts as newer
+        progress.unless(lambda: file.closing)  # a file that is being closed may have a revoked key, or be damaged
         path = folder / DATABASE
-        await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress)
-        return await self._finished(folder, file.key, file.wrapped_key, changed_at, progress)
+        await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress.tell)
+        return await self._finish(folder, file.key, file.wrapped_key, changed_at, progress)
 
-    async def _keep_what_is_there(self, directory: Path, own: Own, safety: Safety, progress: Progress) -> Given | None:
-        """Copy what is to be replaced; return what it has given out, None if nobody can say."""
+    async def _keep_what_is_there(
+        self, directory: Path, own: TargetKey, safety: Safety, progress: Progress
+    ) -> IssuedNumbers | None:
+        """Copy the file that is about to be replaced. Return the numbers that it issued, None if it is unreadable."""
         if not own.settled and not (directory / DATABASE).exists():
-            return Given()
+            return IssuedNumbers()
         try:
-            given: Given = await self._in_thread(_settle, directory / DATABASE, own.key)
+            issued: IssuedNumbers = await self._in_thread(_settle_log, directory / DATABASE, own.key)
         except DataUnreadable as unreadable:
             await self._in_thread(_put_aside, directory)
-            log.warning("a restore replaces what cannot be read", project=directory.name, reason=unreadable.detail)
+            log.warning(
+                "a restore replaces a file that cannot be read", project=directory.name, reason=unreadable.detail
+            )
             return None
-        if not given.empty:
-            changed_at = _changed_at(directory) or 0
+        if not issued.empty:
+            changed_at = modified_at(directory) or 0
             path = safety.folder / DATABASE
-            await self._in_thread(copy_closed, directory / DATABASE, path, progress)
-            await safety.keep(await self._finished(safety.folder, own.key, own.wrapped, changed_at, progress))
-        return given
+            await self._in_thread(copy_closed, directory / DATABASE, path, progress.tell)
+            await safety.keep(await self._finish(safety.folder, own.key, own.wrapped, changed_at, progress))
+        return issued
 
-    async def _finished(self, folder: Path, key: bytes, wrapped: str, changed_at: int, progress: Progress) -> Contents:
-        """Put the wrapped key beside a copy, and say what the copy holds."""
+    async def _finish(self, folder: Path, key: bytes, wrapped: str, changed_at: int, progress: Progress) -> Contents:
+        """Put the wrapped key beside a copy; return what the copy holds."""
         await self._in_thread(complete_key_file, folder, wrapped)
-        found = await self._in_thread(measured_copy, folder / DATABASE, key, progress)
+        found = await self._in_thread(measure_copy, folder / DATABASE, key, progress)
         return contents(found, wrapped, changed_at)
 
-    async def _own_key(self, project: str) -> Own:
-        """A project that lost its key, or has a new one, gets another: what was under it cannot be read any more."""
+    async def _target_key(self, project: str) -> TargetKey:
+        """Return the project's key, or a new one if the project has lost its key.
+
+        A file under a lost key cannot be read any more, so nothing is lost with the new key.
+        """
         try:
             key_file, key = await self.files.key_of(project)
         except DataUnreadable:
             new = await self.files.kms.generate_data_key(project, data_key_context(project))
-            return Own(new.plaintext, new.wrapped, settled=False)
-        return Own(key, key_file.wrapped, key_file.complete)
+            return TargetKey(new.plaintext, new.wrapped, settled=False)
+        return TargetKey(key, key_file.wrapped, key_file.complete)
 
     async def _key_in(self, project: str, folder: Path) -> tuple[bytes, str]:
-        """Give the key of a copy, plain and wrapped. Raises: BackupDamaged."""
+        """Return the key of a copy, plain and wrapped. Raises: BackupDamaged."""
         try:
             key_file: KeyFile | None = await self._in_thread(read_key_file, folder)
             if key_file is None:
                 raise DataUnreadable("There is no key file.")
-            return await self.files.kms.unwrap_data_key(project, data_key_context(project), key_file.wrapped), (
-                key_file.wrapped
-            )
+            context = data_key_context(project)
+            return await self.files.kms.unwrap_data_key(project, context, key_file.wrapped), key_file.wrapped
         except (DataUnreadable, DecryptionFailed) as error:
             raise BackupDamaged(
                 f"{KEY_FILE} of this backup is damaged: {error.detail} Use another backup.", file=KEY_FILE
@@ -179,6 +184,8 @@ class SqliteCopies:
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
+        except FileUnreadable as unreadable:
+            raise DataUnreadable(str(unreadable)) from unreadable
         except apsw.Error as error:
             raise problem_of(error) from error
         except OSError as error:
@@ -187,22 +194,6 @@ class SqliteCopies:
 
 def _projects_in(directory: Path) -> list[str]:
     return sorted(entry.name for entry in os.scandir(directory) if PROJECT.fullmatch(entry.name))
-
-
-def _changed_at(directory: Path) -> int | None:
-    try:
-        latest = (directory / DATABASE).stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
-    try:
-        written = (directory / LOG).stat()
-    except FileNotFoundError:
-        return latest
-    return max(latest, written.st_mtime_ns) if written.st_size else latest
-
-
-def _size_of(directory: Path) -> int:
-    return sum((directory / name).stat().st_size for name in (DATABASE, LOG) if (directory / name).exists())
 
 
 def _make_folder(path: Path) -> None:
@@ -214,31 +205,31 @@ def _empty(folder: Path) -> None:
         path.unlink()
 
 
-def _settle(path: Path, key: bytes) -> Given:
-    """Bring what a crash left in the log into the closed file; return what it has given out.
+def _settle_log(path: Path, key: bytes) -> IssuedNumbers:
+    """Bring the log that a crash left behind into the closed file. Return the numbers that the file has issued.
 
-    Raises: DataUnreadable, BundocBusy when somebody has it open.
+    Raises: DataUnreadable, and BundocBusy when somebody still has the file open.
     """
     if not path.exists():
         raise DataUnreadable("The project's file is missing.")
     try:
         connection = connect(path, key)
         try:
-            bring_up(connection)  # nobody may have opened it since a newer BunBase came
+            bring_up(connection)  # this may be the first time that a newer BunBase opens it
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             empty = not connection.execute("SELECT count(*) FROM collections").get
-            given = Given(ends(connection)[1], spent(connection), empty)
+            issued = IssuedNumbers(ends(connection)[1], spent(connection), empty)
         finally:
             connection.close()
     except apsw.Error as error:
         raise (DataUnreadable(repr(error)) if is_lasting(error) else problem_of(error)) from error
     if path.with_name(LOG).exists():
         raise BundocBusy("The project's last writes are still under way; try again.", retry_after_seconds=5)
-    return given
+    return issued
 
 
 def _put_aside(directory: Path) -> None:
-    """Keep a damaged file beside the new one, for those who want to look at it."""
+    """Keep a damaged file beside the new one, for an operator who wants to look at it."""
     at = new_id()
     for name in (DATABASE, LOG):
         if (directory / name).exists():
@@ -246,12 +237,13 @@ def _put_aside(directory: Path) -> None:
     (directory / LOG).unlink(missing_ok=True)
 
 
-def _swap(directory: Path, draft: Path, own: Own) -> None:
-    """A single rename decides: before it there is the old state, behind it the new one.
+def _swap(directory: Path, draft: Path, own: TargetKey) -> None:
+    """Put the draft in place of the project's file. A single rename decides: a crash leaves the old or the new state.
 
-    Only for a project whose key was lost the key file follows: until then it is as unreadable as before.
+    Only a project that had lost its key gets a new key file after the rename. A crash in between leaves it as
+    unreadable as it was before.
     """
-    (directory / SHARED).unlink(missing_ok=True)
+    (directory / SHARED_INDEX).unlink(missing_ok=True)
     draft.rename(directory / DATABASE)
     sync_directory(directory)
     if not own.settled:

@@ -1,70 +1,77 @@
-"""The data key of each project: asked of BunKMS, kept wrapped beside the project's file."""
+"""The data key of each project: generated and unwrapped by BunKMS, kept wrapped beside the project's file."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bunbase.bundoc.counted import fetched
-from bunbase.bundoc.sqlite_engine.connection import DATABASE
-from bunbase.bundoc.sqlite_engine.key_file import KeyFile, begin_key_file, change_key_file, read_key_file
-from bunbase.bundoc.sqlite_engine.rekeying import DRAFT, opens
 from bunbase.contracts.bundoc import DataUnreadable
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, Kms
+from bunbase.pkg.sealed_sqlite.data_key import find_key
+from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
+from bunbase.pkg.sealed_sqlite.key_file import KeyFile
 
 
 class DataKeys:
-    """`in_thread`: does work on files. Whoever calls this holds the project's lock."""
+    """Call every method under the project's lock. `in_thread` runs work on files."""
 
     def __init__(self, kms: Kms, in_thread: Callable[..., Awaitable[Any]]) -> None:
         self.kms = kms
         self.in_thread = in_thread
 
-    async def of(self, project: str, directory: Path) -> tuple[KeyFile, bytes]:
-        """Give the project's data key; for a new project, a new one that is safely stored before it is used.
+    async def find(self, project: str, directory: Path) -> tuple[KeyFile, bytes]:
+        """Return the project's data key; a new project gets a new one.
 
-        Raises: DataUnreadable, apsw.Error, and what BunKMS says.
+        Raises: DataUnreadable, apsw.Error, and the errors of BunKMS.
         """
-        key_file: KeyFile | None = await self.in_thread(read_key_file, directory)
-        if key_file is None:
-            new = await self.new(project)
-            return await self.in_thread(begin_key_file, directory, new.wrapped), new.plaintext
-        key = await self.unwrapped(project, key_file.wrapped)
-        return await self._settled(project, directory, key_file, key) if key_file.next else (key_file, key)
+        try:
+            return await find_key(directory, _ProjectKeys(self, project), self.in_thread)
+        except FileUnreadable as unreadable:
+            raise DataUnreadable(str(unreadable)) from unreadable
 
-    async def new(self, project: str) -> DataKey:
+    async def generate(self, project: str) -> DataKey:
         with fetched():
             return await self.kms.generate_data_key(project, data_key_context(project))
 
-    async def unwrapped(self, project: str, wrapped: str) -> bytes:
-        """Raises: DataUnreadable, and what BunKMS says."""
+    async def unwrap(self, project: str, wrapped: str) -> bytes:
+        """Raises: DataUnreadable, and the errors of BunKMS."""
         try:
             with fetched():
                 return await self.kms.unwrap_data_key(project, data_key_context(project), wrapped)
         except DecryptionFailed as error:
             raise DataUnreadable("The project's data key was wrapped for another project, or is damaged.") from error
 
-    async def rewrapped(self, project: str, wrapped: str) -> str:
-        """Give the same key under the newest version of the project's key in BunKMS."""
+    async def rewrap(self, project: str, wrapped: str) -> str:
+        """Return the same data key, wrapped under the newest version of the project's key in BunKMS."""
         with fetched():
             return await self.kms.rewrap_data_key(project, data_key_context(project), wrapped)
 
-    async def _settled(self, project: str, directory: Path, both: KeyFile, key: bytes) -> tuple[KeyFile, bytes]:
-        """A crash came while the key was rotated: keep that one of the two keys which opens the file."""
-        path = directory / DATABASE
-        if await self.in_thread(opens, path, key):
-            await self.in_thread((directory / DRAFT).unlink, True)
-            kept = await self.in_thread(partial(change_key_file, directory, next=""))
-            return kept or both, key
-        key = await self.unwrapped(project, both.next)
-        if not await self.in_thread(opens, path, key):
-            raise DataUnreadable("The project's file opens under neither of its two keys: restore it from a backup.")
-        kept = await self.in_thread(partial(change_key_file, directory, wrapped=both.next, next=""))
-        return kept or both, key
+
+class _ProjectKeys:
+    """The keys of one project, as `find_key` asks for them."""
+
+    def __init__(self, keys: DataKeys, project: str) -> None:
+        self.keys = keys
+        self.project = project
+
+    async def generate(self) -> DataKey:
+        return await self.keys.generate(self.project)
+
+    async def unwrap(self, wrapped: str) -> bytes:
+        return await self.keys.unwrap(self.project, wrapped)
 
 
 def data_key_context(project: str) -> str:
-    """Give what BunKMS binds the project's data key to."""
+    """Return the context that BunKMS binds the project's data key to."""
     return f"bundoc/{project}"
+
+
+def key_version(wrapped: str) -> int | None:
+    """Return N of `bunkms:vN:…`: the version of the project's key in BunKMS that wraps this data key.
+
+    None if the text is no wrapped key.
+    """
+    version = wrapped.split(":")[1:2]
+    return int(version[0][1:]) if version and version[0][1:].isdecimal() else None

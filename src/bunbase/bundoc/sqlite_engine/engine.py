@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,25 +20,26 @@ from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime, all_collections, measured
+from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime, all_collections, measured_collection
 from bunbase.bundoc.sqlite_engine.building import Builds
-from bunbase.bundoc.sqlite_engine.directory_lock import directory_lock
 from bunbase.bundoc.sqlite_engine.expiry import is_any_expired
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.rotation import Rotations
 from bunbase.bundoc.sqlite_engine.scan_turns import ScanTurns
-from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.bundoc.sqlite_engine.slow_queries import watched
+from bunbase.bundoc.sqlite_engine.transaction import Task
 from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
-from bunbase.bundoc.sqlite_engine.writer import Task, Writer
-from bunbase.bundoc.writes import Committed, Guard, Step, Write
+from bunbase.bundoc.sqlite_engine.writer import Writer
+from bunbase.bundoc.writes import CommitStep, Committed, Guard, Write
 from bunbase.contracts.bundoc import BundocBusy, Changes, KeyState
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.collections import Collection, CollectionSpec
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
+from bunbase.pkg.sealed_sqlite.directory_lock import directory_lock
+from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 log = logger("bundoc")
 
@@ -49,6 +51,8 @@ OTHER_DESCRIPTORS: Final = 1024
 
 
 class SqliteEngine:
+    """Implements `bundoc.engine.Engine`. Comments there say what each method does."""
+
     def __init__(self, files: OpenFiles, writers: ThreadPoolExecutor, clock: Clock) -> None:
         self.files = files
         self.writers = writers
@@ -61,35 +65,35 @@ class SqliteEngine:
         files.on_open = lambda project, file: self.builds.resume(project, file.tables)
 
     async def get(self, project: str, collection: str, id: str) -> StoredDocument | None:
-        """Reads in the event loop; when the file is open this never waits."""
-        file = self.files.ready(project) or await self.files.opened(project)
+        """Read in the event loop. This never waits while the file is open."""
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             return file.get(collection, id)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
     async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
-        """Reads in the event loop, as `get`."""
-        file = self.files.ready(project) or await self.files.opened(project)
+        """Look up documents in the event loop, as `get` does."""
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             return work(file.get)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
     async def snapshot(self, project: str, work: Callable[[Lookup], T]) -> T:
-        return await self._scanned(project, lambda file: file.snapshot(work))
+        return await self._scan(project, lambda file: file.snapshot(work))
 
     async def write(
         self, project: str, collection: str, write: Write, guard: Guard | None = None, depth: int = 0
     ) -> StoredDocument | None:
         try:
-            return (await self.commit(project, (Step(collection, write, guard),), depth)).results[0]
+            return (await self.commit(project, (CommitStep(collection, write, guard),), depth)).results[0]
         except Problem as problem:
-            problem.extra.pop("write", None)  # there was but one
+            problem.extra.pop("write", None)  # there is only one write
             raise
 
-    async def commit(self, project: str, steps: tuple[Step, ...], depth: int = 0) -> Committed:
-        done: Committed = await self._done(project, lambda writer: writer.commit(steps, depth))
+    async def commit(self, project: str, steps: tuple[CommitStep, ...], depth: int = 0) -> Committed:
+        done: Committed = await self._submit(project, lambda writer: writer.commit(steps, depth))
         return done
 
     async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:
@@ -98,7 +102,7 @@ class SqliteEngine:
             return found
         news = self.waiters.enter(project)
         try:
-            found = await self._changes(project, since, limit)  # what came before this call had entered
+            found = await self._changes(project, since, limit)  # a change may have come before `enter`
             if not found.items:
                 async with asyncio.timeout(wait_seconds):
                     await news
@@ -109,19 +113,19 @@ class SqliteEngine:
         return found if found.items else await self._changes(project, since, limit)
 
     async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             chunk = file.page_inline(collection, after, limit)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
         if chunk is not None:
             return chunk
-        return await self._scanned(project, lambda file: file.page(collection, after, limit))
+        return await self._scan(project, lambda file: file.page(collection, after, limit))
 
     async def search(self, project: str, collection: str, search: Search) -> Found:
         if search.nothing:
             return nothing_found(search)
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             inline = file.search_inline(collection, search)
         except apsw.Error as error:
@@ -129,7 +133,7 @@ class SqliteEngine:
         if inline is not None:
             return inline
         with self._watched(project, collection, search) as scan:
-            found = await self._scanned(project, lambda file: file.search(collection, search), scan)
+            found = await self._scan(project, lambda file: file.search(collection, search), scan)
             scan.examined = found.examined
             return found
 
@@ -139,45 +143,46 @@ class SqliteEngine:
         if search.nothing:
             return fold(iter(()))
         with self._watched(project, collection, search) as scan:
-            return await self._scanned(project, lambda file: file.fold(collection, search, fold), scan)
+            return await self._scan(project, lambda file: file.fold(collection, search, fold), scan)
 
     async def terms(self, project: str, collection: str) -> Terms | None:
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         table = file.tables.get(collection)
         return None if table is None else table.terms
 
     async def collections(self, project: str) -> tuple[Collection, ...]:
-        return await self._scanned(project, lambda file: file.scanned(all_collections))
+        return await self._scan(project, lambda file: file.scanned(all_collections))
 
     async def collection(self, project: str, collection: str) -> Collection | None:
-        return await self._scanned(project, lambda file: file.scanned(lambda scanner: measured(scanner, collection)))
+        measure = partial(measured_collection, name=collection)
+        return await self._scan(project, lambda file: file.scanned(measure))
 
     async def alter(self, project: str, collection: str, spec: CollectionSpec, wait: bool = True) -> None:
         before = await self.terms(project, collection)
         declared = await self._task(project, Declare(collection, spec))
         building = {number: self.builds.begin(project, collection, number) for number in declared.building}
         for number, task in building.items():
-            if number in declared.referring:  # its schema cannot hold without it
+            if number in declared.referring:  # the schema needs it, so the call waits in any case
                 try:
-                    await self._built(task)
+                    await self._wait_for_build(task)
                 except Problem:
                     await self._restore(project, collection, schema_of(before))
                     raise
             elif wait:
-                await self._built(task)
+                await self._wait_for_build(task)
         if declared.retiming:
             await self._retime(collection, lambda task: self._task(project, task))
 
-    async def _built(self, task: asyncio.Task[None]) -> None:
-        await asyncio.wait([task])  # whoever asked may leave, the index is still wanted
+    async def _wait_for_build(self, task: asyncio.Task[None]) -> None:
+        await asyncio.wait([task])  # not `await task`: a caller that leaves must not cancel the build
         if task.cancelled():
-            raise BundocBusy("The building was stopped; it goes on when the project is next used.")
+            raise BundocBusy("The building of the index was stopped; it continues when the project is next used.")
         task.result()
 
     async def _restore(self, project: str, collection: str, spec: CollectionSpec) -> None:
         restored = await self._task(project, Declare(collection, spec))
         for number in restored.referring:
-            await self._built(self.builds.begin(project, collection, number))
+            await self._wait_for_build(self.builds.begin(project, collection, number))
 
     async def drop_collection(self, project: str, collection: str) -> bool:
         left = await self._task(project, Drop(collection))
@@ -200,51 +205,52 @@ class SqliteEngine:
         await self.upkeep.tend()
 
     async def _changes(self, project: str, since: int, limit: int) -> Changes:
-        file = self.files.ready(project) or await self.files.opened(project)
+        file = self.files.ready(project) or await self.files.open(project)
         try:
             return file.changes(since, limit)
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
 
-    async def _retime(self, collection: str, done: Callable[[Task], Awaitable[Any]]) -> None:
+    async def _retime(self, collection: str, perform: Callable[[Task], Awaitable[Any]]) -> None:
         after: int | None = 0
         while after is not None:
-            after = await done(Retime(collection, after))
+            after = await perform(Retime(collection, after))
 
     async def _tend(self, project: str, file: ProjectFile) -> None:
-        """Delete documents whose time has passed; go on with what a crash has left unfinished.
+        """Delete expired documents, and continue work that a crash interrupted.
 
-        Where nothing is due it only looks, which does not keep an idle project open. It works on the file it was given:
-        one that is being closed waits for this, and to ask for it anew would wait for the closing.
+        If nothing is due, it only reads, and an idle project may be closed all the same. It works on `file` and never
+        asks for the project's file again. A file that is being closed waits for its users, so for this call; to ask
+        for the file would wait for the closing, and the two would wait for each other.
         """
 
-        async def done(task: Task) -> Any:
+        async def perform(task: Task) -> Any:
             if file.closing:
-                raise BundocBusy("The project was closed meanwhile; it is tended again.", retry_after_seconds=1)
-            return await self._writer(project, file).submit(task.run, 0)
+                raise BundocBusy("The project was closed meanwhile; upkeep comes back to it.", retry_after_seconds=1)
+            return await self._writer(project, file).submit(task.perform, 0)
 
         try:
             for collection, table in [(name, table) for name, table in file.tables.items() if table.expires]:
                 if table.terms.definition.retiming:
-                    await self._retime(collection, done)
+                    await self._retime(collection, perform)
                 file.reader_time.start()
                 if not is_any_expired(file.reader, table.name):
                     continue
-                while await done(Expire(collection)):
+                while await perform(Expire(collection)):
                     pass
         except apsw.Error as error:
             raise self.files.fault(project, file, error) from error
         self.builds.resume(project, file.tables)
 
     def _writer(self, project: str, file: ProjectFile) -> Writer:
-        return file.write_with(self.writers, self.clock, lambda: self.waiters.changed(project))
+        return file.write_with(self.writers, self.clock, lambda: self.waiters.wake(project))
 
     async def _task(self, project: str, task: Task) -> Any:
-        return await self._done(project, lambda writer: writer.submit(task.run, 0))
+        return await self._submit(project, lambda writer: writer.submit(task.perform, 0))
 
-    async def _done(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
-        file = self.files.ready(project) or await self.files.opened(project)
-        file.enter()  # by hand: as `files.using` it costs every write 3 µs
+    async def _submit(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
+        file = self.files.ready(project) or await self.files.open(project)
+        file.enter()  # not `files.using`, which would cost every write 3 µs
         try:
             return await work(file.writer or self._writer(project, file))
         except apsw.Error as error:
@@ -255,10 +261,10 @@ class SqliteEngine:
     def _watched(self, project: str, collection: str, search: Search) -> AbstractContextManager[Scan]:
         return watched(self.turns.new_scan(), self.files.settings.slow_query_seconds, project, collection, search)
 
-    async def _scanned(self, project: str, work: Callable[[ProjectFile], T], scan: Scan | None = None) -> T:
+    async def _scan(self, project: str, work: Callable[[ProjectFile], T], scan: Scan | None = None) -> T:
         async with self.files.using(project) as file:
             try:
-                return await self.turns.run(file, scan or self.turns.new_scan(), work)
+                return await self.turns.scan(file, scan or self.turns.new_scan(), work)
             except apsw.Error as error:
                 raise self.files.fault(project, file, error) from error
 
@@ -267,8 +273,8 @@ class SqliteEngine:
 async def open_sqlite_engine(
     directory: Path, kms: Kms, clock: Clock, settings: BundocSettings, now: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[SqliteEngine]:
-    """Open the engine on a directory of its own. Raises: DirectoryTaken."""
-    with directory_lock(directory):
+    """Open the engine on a directory that nothing else uses. Raises: DirectoryTaken."""
+    with directory_lock(directory, "Bundoc"):
         files = OpenFiles(directory, kms, settings, now, _most_open(settings))
         writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="bundoc-writer")
         engine = SqliteEngine(files, writers, clock)
@@ -283,7 +289,7 @@ async def open_sqlite_engine(
 
 
 def _most_open(settings: BundocSettings) -> int:
-    """Give how many projects may be open with the descriptors that this process may have, raised as far as needed."""
+    """Raise this process's limit of descriptors as far as needed; return how many projects may be open at once."""
     other = settings.scans * DESCRIPTORS_PER_SCAN + OTHER_DESCRIPTORS
     wanted = settings.max_open_projects * DESCRIPTORS_PER_FILE + other
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""What SQLite's errors mean: to the caller, and to the trust that a file still deserves."""
+"""The Problem that an error of SQLite or of the operating system means to the caller."""
 
 from __future__ import annotations
 
@@ -10,29 +10,17 @@ import apsw
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, DiskFull, InvalidQuery
 from bunbase.pkg.errors import DeadlineExceeded
 
-DAMAGE: Final = (apsw.NotADBError, apsw.CorruptError)  # wrong key, or pages that are not what was written
-DISTRUST: Final = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.ProtocolError)
+# SQLite's limits on a statement; a filter that reaches one of them came from a caller
+TOO_MUCH: Final = ("maximum depth", "parser stack overflow", "too many SQL variables")
 
-TOO_MUCH: Final = ("maximum depth", "parser stack overflow", "too many SQL variables")  # limits of its statements
+NO_ROOM_TO_OPEN: Final = apsw.SQLITE_IOERR_SHMSIZE  # the shared index is the first thing that needs room on the disk
 
-NO_ROOM_TO_OPEN: Final = apsw.SQLITE_IOERR_SHMSIZE  # the shared index is the first thing that a file needs room for
-
-# a reader looks up the collection first and reads then: between the two, its table may go
+# a reader looks up the collection before it reads; in between, the collection's table may be dropped
 DROPPED: Final = "no such table: docs_"
 
 
-def is_damage(error: apsw.Error) -> bool:
-    """It will be the same after opening the file again."""
-    return isinstance(error, DAMAGE)
-
-
-def is_lasting(error: apsw.Error) -> bool:
-    """The open file cannot be worked with any more."""
-    return isinstance(error, (*DAMAGE, *DISTRUST))
-
-
 def problem_of_system(error: OSError) -> Exception:
-    """Give the Problem that an error of the operating system means, or the error itself if it is a bug of ours."""
+    """Return the Problem that an error of the operating system means, or the error itself if it is a bug of ours."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return DiskFull("Free some space, then try again.")
@@ -45,7 +33,7 @@ def problem_of_system(error: OSError) -> Exception:
 
 
 def problem_of(error: apsw.Error) -> Exception:
-    """Give the Problem to raise, or the error itself if it is a bug of ours."""
+    """Return the Problem that an error of SQLite means, or the error itself if it is a bug of ours."""
     match error:
         case apsw.NotADBError() | apsw.CorruptError():
             return DataUnreadable("The project's file is damaged or was written under another key.")

@@ -1,4 +1,4 @@
-"""Bringing the file of an older BunBase up to today's format: a step for each, in one transaction with its number."""
+"""Bring the file of an older BunBase up to today's format: one step for each format, all in one transaction."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST
 from bunbase.bundoc.sqlite_engine.mending import mend
 from bunbase.bundoc.sqlite_engine.tables import CREATE_COLLECTIONS, FORMAT, format_of
 
-OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # one begins with its first document
+OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # a collection begins with its first document
 
 
 def bring_up(connection: apsw.Connection) -> None:
-    """Do the steps that are missing. A file of a newer or unknown format stays as it is."""
+    """Do the steps that the file lacks. A file of a newer or unknown format stays as it is."""
     with connection:
         while (found := format_of(connection)) in STEPS:
             STEPS[found](connection)
@@ -28,7 +28,11 @@ def is_older(connection: apsw.Connection) -> bool:
 
 
 def _begin_change_log(connection: apsw.Connection) -> None:
-    """What is there already was never logged: whoever asks from the beginning must read the collections first."""
+    """Begin the change log.
+
+    The documents in the file were never logged. So a client that asks for all changes from the beginning must read the
+    collections first: the floor says so.
+    """
     for _ in connection.execute(CREATE_LOG):
         pass
     if connection.execute(OF_ANY_DOCUMENT).get:
@@ -49,12 +53,12 @@ def _begin_definitions(connection: apsw.Connection) -> None:
 
 
 def _begin_builds(connection: apsw.Connection) -> None:
-    """From here on it is known how far an index is built; one that is half built begins again."""
+    """Begin to remember how far each index is built. An index that is half built begins again."""
     connection.execute(CREATE_BUILDS)
 
 
 def _begin_depths(connection: apsw.Connection) -> None:
-    """What was logged before counts as the beginning of a chain."""
+    """Add the depth of each change. Older changes count as the beginning of a chain."""
     connection.execute(ADD_DEPTH)
 
 

@@ -1,6 +1,6 @@
-"""An index is a table of its own: keys in order, and the id of the document that each belongs to.
+"""An index is a table of keys in order, each with the id of its document.
 
-Keys come from `query.order`, not from SQLite's collations: one order for sorting, cursors and every engine.
+Keys come from `query.order`, not from SQLite's collations: sorting, cursors and every engine share one order.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ CREATE TABLE IF NOT EXISTS indexes (
     UNIQUE (collection, name)
 );"""
 
-# bits of `many`. An index from before `WATCHED` was known counts as if it had met an array on a path of its filter.
-MANY: Final = 1  # some document has met an array on a field
-WATCHED: Final = 2  # every document was looked at for the next one
-MET_IN_WHERE: Final = 4  # some document has met an array on a path of the index's filter
+# The bits of `many`. An index without WATCHED is older than that bit: it may have met an array on a path of its filter.
+MANY: Final = 1  # some document has an array on the path of a field
+WATCHED: Final = 2  # every document was checked for the next bit
+MET_IN_WHERE: Final = 4  # some document has an array on a path of the index's filter
 
 CREATE_BUILDS: Final = "CREATE TABLE builds (id INTEGER PRIMARY KEY, document INTEGER NOT NULL)"  # by index
 
@@ -74,7 +74,7 @@ class IndexTable(KeptIndex):
         self._insert(connection, id, value, found)
 
     def put_again(self, connection: apsw.Connection, id: str, value: Any) -> None:
-        """Put what was in an index of an older format, also beside what has the same values by today's reading."""
+        """Add a document of an older format, even if today's reading finds the same values in another document."""
         self._insert(connection, id, value, entries(self.index.order, value, self.index.unique, lenient=True))
 
     def take(self, connection: apsw.Connection, id: str, value: Any) -> None:
@@ -84,7 +84,7 @@ class IndexTable(KeptIndex):
             connection.execute(delete, (key + ending,))
 
     def holding(self, connection: apsw.Connection, value: str, most: int) -> list[str]:
-        """Give the ids of documents that hold the value in the first field of the index."""
+        """Return the ids of documents that hold this value in the first field of the index."""
         key = short_key(value)
         rows: list[Any] = connection.execute(
             HOLDING.replace("keys_N", self.name), (key, key + ALL_ABOVE, most)
@@ -92,7 +92,7 @@ class IndexTable(KeptIndex):
         return [id for (id,) in rows]
 
     def in_the_way(self, connection: apsw.Connection, document: StoredDocument) -> list[str]:
-        """Give the ids of those that have what only one may have."""
+        """Return the ids of other documents that hold the same values, which the unique index allows only once."""
         value = value_of(seen(document))
         if not self.index.unique or not self._knows(value):
             return []
@@ -116,7 +116,7 @@ class IndexTable(KeptIndex):
         taken = TAKEN.replace("keys_N", self.name)
         for key in keys:
             rows: list[Any] = connection.execute(taken, (key, key + ALL_ABOVE, id)).fetchall()
-            for (other,) in rows:  # files of format 6 and less may hold several
+            for (other,) in rows:  # a file that had format 6 or less may hold several
                 yield other
 
 
@@ -140,7 +140,7 @@ def drop_index(connection: apsw.Connection, table: KeptIndex) -> None:
 
 
 def built_until(connection: apsw.Connection, number: int, document: int) -> None:
-    """Remember how far the building has come: after a crash it goes on from there."""
+    """Remember how far the build has come: after a crash it continues from there."""
     connection.execute("INSERT OR REPLACE INTO builds (id, document) VALUES (?, ?)", (number, document))
 
 

@@ -1,4 +1,4 @@
-"""What all indexes of a collection have in common, whatever they keep."""
+"""The base class of all indexes of a collection."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ value_of: Final = msgspec.json.Decoder().decode
 
 @lru_cache(FILTERS_KEPT)
 def _filter(text: bytes) -> Filter:
-    """Each search looks up its indexes anew; their filters are read once."""
+    """Parse the filter of an index. Each search reads its indexes again, so the parsed filters are cached."""
     return parse_where(text, kept=True)
 
 
 class KeptIndex(ABC):
-    """One index. `definition` is what it was asked for as; `built`: the last document that a build has brought in.
+    """One index.
 
-    `where`: the filter that a document must fulfil to be in it. `system`: the schema made it, for a field that refers.
+    `definition`: as the caller declared it. `built`: the number of the last document that a build has added. `where`:
+    the filter that a document must fulfil to be in the index. `system`: the index exists for a reference in the schema.
     """
 
     def __init__(self, number: int, definition: IndexSpec, ready: bool, built: int) -> None:
@@ -45,26 +46,26 @@ class KeptIndex(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The table's."""
+        """The name of its table."""
 
     @property
     @abstractmethod
     def create_sql(self) -> str: ...
 
     def add(self, connection: apsw.Connection, document: StoredDocument) -> None:
-        """Again is harmless. Raises: UniqueViolation, InvalidDocument."""
+        """Add a document. Idempotent. Raises: UniqueViolation, InvalidDocument."""
         value = value_of(seen(document))
         if self._knows(value):
             self.put(connection, document.id, value)
 
     def add_again(self, connection: apsw.Connection, document: StoredDocument) -> None:
-        """Add a document that the index knew before it was made anew: nothing is refused."""
+        """Add a document that was in the index before the index was made anew. Nothing is refused."""
         value = value_of(seen(document))
         if self._knows(value):
             self.put_again(connection, document.id, value)
 
     def remove(self, connection: apsw.Connection, document: StoredDocument) -> None:
-        """Take the document out; if it is not in, that is harmless."""
+        """Remove a document. Idempotent."""
         value = value_of(seen(document))
         if self._knows(value):
             self.take(connection, document.id, value)
@@ -79,7 +80,7 @@ class KeptIndex(ABC):
     def take(self, connection: apsw.Connection, id: str, value: Any) -> None: ...
 
     def state(self, last: int) -> IndexState:
-        """`last`: the newest document's number."""
+        """Return the state of the index. `last`: the number of the newest document."""
         progress = None if self.ready else round(min(1.0, self.built / max(1, last)), 3)
         return IndexState(
             ready=self.ready, progress=progress, system=self.system, **msgspec.structs.asdict(self.definition)

@@ -1,14 +1,22 @@
-"""Files of format 6 and less may hold values that are refused or read otherwise today; opening one mends it.
+"""Mend the documents of a file of format 6 or less, which may hold values that today are refused or read differently.
 
-Revisions: a document that was deleted and stored again had begun at 1 anew. What the change log still knows is kept;
-  where it knows less than all, every revision is given above the log's own floor.
-Names with control characters: SQLite's JSON functions end a name at U+0000, and then take it for another one. Each such
-  character becomes its picture (U+0000 the sign ␀, U+2400); nothing is lost, and the document has a new revision.
-Unique indexes: elements of arrays that are objects or arrays get keys. What is alike by these stays, and is refused
-  when it is next written.
-Times: when a document ends is read anew, by RFC 3339 alone.
+All of this happens in the transaction that brings the file up to format 7. There are four faults:
 
-All of it happens in the transaction that brings the file up to format 7.
+Revisions (docs/decisions/0033). The revisions of a document that was deleted and stored again began at 1 once more, so
+a client with an old copy could overwrite the new document. The deletions in the change log say which revisions were
+given. If the log was pruned, they do not say everything; then every later revision begins above the log's floor, since
+each revision that was given took a number of the log. Above the stored revisions too: the earliest files had no log.
+
+Names with control characters (docs/decisions/0040). SQLite's JSON functions end a name at U+0000, so that they find one
+field under the name of another: a document whose `owner` was Bob stood in Ann's list, because it also had the field
+`owner` + U+0000 with the value Ann. Each control character becomes its picture (for U+0000 the sign ␀, U+2400). No
+value is lost, and the document gets a new revision. The alternative, a function of ours that reads names in SQL, would
+slow down every query for names that nobody uses.
+
+Unique indexes. Elements of arrays that are objects or arrays get keys now. Documents that hold equal ones stay, and are
+refused when they are next written.
+
+Times. The time at which a document expires is read again, by RFC 3339 only.
 """
 
 from __future__ import annotations
@@ -28,10 +36,10 @@ from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS, raise_above
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.pkg.control_characters import holds_control
 
-AT_ONCE: Final = 200
-AT_ONCE_BYTES: Final = 2 << 20  # large documents are read in fewer at a time
+AT_ONCE: Final = 200  # documents read at a time
+AT_ONCE_BYTES: Final = 2 << 20  # of large documents, fewer are read at a time
 PICTURES: Final = {**{code: 0x2400 + code for code in range(0x20)}, 0x7F: 0x2421}
-TAKEN: Final = "\u2400"  # behind a name until no other field has it
+TAKEN: Final = "\u2400"  # appended to a name until no other field has that name
 
 COLLECTIONS: Final = "SELECT id, name, definition FROM collections"
 ROWS: Final = "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -54,21 +62,22 @@ STORED_AGAIN: Final = "SELECT d.id, e.rev FROM ended AS e JOIN docs_N AS d ON d.
 
 
 def mend(connection: apsw.Connection) -> None:
+    """Do the step from format 6 to format 7."""
     for _ in connection.execute(CREATE_REVISIONS):
         pass
     collections: list[Any] = connection.execute(COLLECTIONS).fetchall()
     mending = _Mending(connection)
-    mending.know_revisions([number for number, _, _ in collections])
+    mending.remember_revisions([number for number, _, _ in collections])
     for number, name, definition in collections:
         renamed = _renamed_definition(read_definition(definition).definition)
         if renamed is not None:
             connection.execute("UPDATE collections SET definition = ? WHERE id = ?", (renamed, number))
-        mending.collection(name, table_of(connection, number))
-    mending.log()
+        mending.mend_collection(name, table_of(connection, number))
+    mending.append_log()
 
 
 def rekey(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Make an index anew from the documents that it knows, as far as it is built."""
+    """Build an index again from the documents that it holds, as far as it was built."""
     empty = EMPTY if isinstance(index, IndexTable) else EMPTY_TEXT
     connection.execute(empty.replace("index_N", index.name))
     for n, document in _rows(connection, ROWS, table):
@@ -77,47 +86,52 @@ def rekey(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
 
 
 class _Mending:
-    """`rows`: what the change log gets."""
+    """`rows`: the entries that the change log gets at the end."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
         self.seq = change_log.ends(connection)[1]
         self.rows: list[change_log.Row] = []
 
-    def know_revisions(self, numbers: list[int]) -> None:
+    def remember_revisions(self, numbers: list[int]) -> None:
+        """Fill the tables of `revisions.py`. `numbers`: of all collections."""
         connection = self.connection
         floor, _ = change_log.ends(connection)
-        if floor:  # what was logged before is gone: no revision can be above the number it was logged under,
+        if floor:  # entries are gone; a revision is at most the number of its entry, unless it is older than the log
             highest = (connection.execute(HIGHEST.replace("docs_N", f"docs_{number}")).get for number in numbers)
-            raise_above(connection, max(floor, *highest, 0))  # but before there was a log
+            raise_above(connection, max(floor, *highest, 0))
         connection.execute(ENDED)
         connection.execute(DROPPED)
 
-    def collection(self, name: str, table: Table) -> None:
-        changed = self._give_above(name, table)
-        changed |= self._rename(name, table)
+    def mend_collection(self, name: str, table: Table) -> None:
+        mended = self._raise_revisions(name, table)
+        mended |= self._rename_fields(name, table)
         for index in table.indexes:
-            if changed or (isinstance(index, IndexTable) and index.index.unique and index.index.many):
+            if mended or (isinstance(index, IndexTable) and index.index.unique and index.index.many):
                 rekey(self.connection, table, index)
         if table.expires:
             for _, document in _rows(self.connection, ROWS, table):
                 table.end(self.connection, document)
 
-    def log(self) -> None:
+    def append_log(self) -> None:
         change_log.append(self.connection, self.rows)
 
-    def _give_above(self, name: str, table: Table) -> bool:
-        """Set a revision that no earlier document had on those that were stored again under their id."""
+    def _raise_revisions(self, name: str, table: Table) -> bool:
+        """Raise the revision of each document whose id belonged to a deleted one before.
+
+        Return True if there are any.
+        """
         sql = STORED_AGAIN.replace("docs_N", table.name)
         again: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
         for id, rev in again:
-            stored = table.stored(self.connection, id)  # one by one: all together they may be all there is
+            stored = table.stored(self.connection, id)  # one at a time: together they may be the whole collection
             assert stored is not None  # it was joined a moment ago
             self._change(name, table, msgspec.structs.replace(stored, rev=rev), stored.body)
             self.connection.execute("DELETE FROM ended WHERE collection = ? AND id = ?", (table.number, id))
         return bool(again)
 
-    def _rename(self, name: str, table: Table) -> bool:
+    def _rename_fields(self, name: str, table: Table) -> bool:
+        """Replace control characters in the names of fields. Return True if there are any."""
         any_renamed = False
         for _, document in _rows(self.connection, SUSPECTS, table):
             if (body := renamed_body(document.body)) is not None:
@@ -133,7 +147,7 @@ class _Mending:
 
 
 def renamed_body(body: bytes) -> bytes | None:
-    """Return the document with pictures for control characters in names, None if there are none."""
+    """Return the document with pictures in place of control characters in names; None if no name has one."""
     return write(_renamed(read_fields(body))) if names_control(read_all(body)) else None
 
 
@@ -156,7 +170,7 @@ def _renamed_value(value: bytes) -> bytes:
 
 
 def _renamed_definition(known: Definition) -> str | None:
-    """Let hidden fields and the time of ending follow their fields."""
+    """Return the definition with the new names of hidden fields and the expiry field, None if none is renamed."""
     hidden = known.rules.hidden if known.rules else {}
     if not any(holds_control(path) for path in (*hidden, known.expires or "")):
         return None
@@ -168,7 +182,7 @@ def _renamed_definition(known: Definition) -> str | None:
 
 
 def _rows(connection: apsw.Connection, sql: str, table: Table) -> Iterator[tuple[int, StoredDocument]]:
-    """Each document with its number, read before the next one is changed."""
+    """Yield each document with its number. Rows are read in batches, so that the caller may change them."""
     after, sql = 0, sql.replace("docs_N", table.name)
     while rows := _batch(connection, sql, after):
         for after, *fields in rows:
@@ -186,5 +200,5 @@ def _batch(connection: apsw.Connection, sql: str, after: int) -> list[Any]:
             if size >= AT_ONCE_BYTES:
                 break
     finally:
-        rows.close()  # what is being read from cannot be changed
+        rows.close()  # a table with an open cursor cannot be changed
     return found

@@ -1,6 +1,20 @@
-"""Which projects' files are open: opened when first needed, the least recently used closed, no key kept too long.
+"""Which projects' files are open: a file is opened when it is first needed, and the least recently used one is closed.
 
-All of this runs in the event loop; a lock per project makes opening, proving the key, closing and deleting take turns.
+The life of an open file:
+
+1. `ready` returns the file at once while its key was proven less than `key_seconds` ago. This is the path of nearly
+   every request, and it never awaits.
+2. Otherwise `open` opens the file in a task of its own, under the project's lock: it asks BunKMS for the key, creates
+   the file of a new project, and closes another idle file if too many are open.
+3. A caller that awaits while it uses the file wraps this in `using`, which counts users. A caller that does not await
+   needs no count: nothing else runs in the event loop meanwhile.
+4. `tend` asks BunKMS again for each key well before it gets too old. If BunKMS refuses, the file is closed at once: a
+   destroyed key opens nothing after at most `key_seconds`.
+5. To close a file, `closing` is set, so that `ready` no longer returns it; then the last user is waited for.
+
+Everything here runs in the event loop, and only work on files runs in threads. A lock for each project lets opening,
+proving the key, closing, replacing and deleting take turns. Without it a file could be opened under a key that a
+rotation or a restore replaces at the same moment.
 """
 
 from __future__ import annotations
@@ -20,27 +34,20 @@ from weakref import WeakValueDictionary
 import apsw
 
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.connection import cache_share
 from bunbase.bundoc.sqlite_engine.data_keys import DataKeys
-from bunbase.bundoc.sqlite_engine.faults import is_damage, is_lasting, problem_of, problem_of_system
-from bunbase.bundoc.sqlite_engine.key_file import (
-    KeyFile,
-    change_key_file,
-    complete_key_file,
-    read_key_file,
-)
-from bunbase.bundoc.sqlite_engine.project_file import (
-    ProjectFile,
-    create_project_file,
-    delete_project,
-    open_project_file,
-)
+from bunbase.bundoc.sqlite_engine.faults import problem_of, problem_of_system
+from bunbase.bundoc.sqlite_engine.project_file import ProjectFile, open_project_file
+from bunbase.bundoc.sqlite_engine.tables import create_format
 from bunbase.contracts.backups import ProjectRestoring
 from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
+from bunbase.pkg.sealed_sqlite.connection import cache_share
+from bunbase.pkg.sealed_sqlite.faults import FileUnreadable, is_damage, is_lasting
+from bunbase.pkg.sealed_sqlite.files import create_database, delete_directory
+from bunbase.pkg.sealed_sqlite.key_file import KeyFile, change_key_file, complete_key_file, read_key_file
 
 log = logger("bundoc")
 
@@ -48,13 +55,17 @@ T = TypeVar("T")
 
 PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # it becomes the name of a directory
 SCANNER_IDLE_SECONDS: Final = 60.0
-HELD_SECONDS: Final = 2  # after which to try again while a project is being restored
-REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # BunKMS has answered, and will not answer otherwise
+HELD_SECONDS: Final = 2  # a caller tries again after this while a project is being restored
+REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # final answers of BunKMS: asking again changes nothing
 
 
 class OpenFiles:
-    """`now`: seconds on a clock that never goes back. `most_open`: projects at once. `on_open`: called with each file
-    that was opened.
+    """The open files of all projects.
+
+    `now`: returns seconds on a clock that never goes back. `most_open`: the number of files that may be open at once.
+    `on_open`: called with each file that was opened. `damaged`: projects whose file must not be opened again before a
+    restore. `held`: projects that are being restored. `reserved`: files that are being opened and are not in `files`
+    yet.
     """
 
     def __init__(
@@ -77,7 +88,10 @@ class OpenFiles:
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def ready(self, project: str) -> ProjectFile | None:
-        """Give the file if it is open under a key that may still be used; good until the caller next awaits."""
+        """Return the file if it is open under a key that may still be used, else None.
+
+        The caller may use the file until it next awaits.
+        """
         file = self.files.get(project)
         if file is None or file.closing:
             return None
@@ -88,22 +102,22 @@ class OpenFiles:
         self.files.move_to_end(project)
         return file
 
-    async def opened(self, project: str) -> ProjectFile:
-        """Give the file, opened if need be; good until the caller next awaits.
+    async def open(self, project: str) -> ProjectFile:
+        """Return the file, and open it first if it is not open. The caller may use it until it next awaits.
 
-        Raises: DataUnreadable, BundocBusy, and what BunKMS says of the key.
+        Raises: DataUnreadable, BundocBusy, and the errors of BunKMS.
         """
         while (file := self.ready(project)) is None:
             if project in self.held:
                 raise ProjectRestoring("Try again in a moment.", retry_after_seconds=HELD_SECONDS)
-            # a task of its own: whoever asked first may leave, the others still want it
+            # a task of its own: if the caller that asked first is cancelled, the others still need the file
             await asyncio.shield(self._spawn(self._open(project)))
         return file
 
     @asynccontextmanager
     async def using(self, project: str) -> AsyncIterator[ProjectFile]:
-        """Keep the file open while the block lasts, across awaits."""
-        file = self.ready(project) or await self.opened(project)
+        """Keep the file open while the block lasts, also while the block awaits."""
+        file = self.ready(project) or await self.open(project)
         file.enter()
         try:
             yield file
@@ -112,7 +126,7 @@ class OpenFiles:
 
     @asynccontextmanager
     async def visited(self, project: str) -> AsyncIterator[ProjectFile]:
-        """As `using`, for the house's own work: it keeps no idle file open, and closes one that it opened itself."""
+        """As `using`, for upkeep: a visit does not count as use, and a file that was opened for it is closed again."""
         before = self.files.get(project)
         used_at = None if before is None else before.used_at
         async with self.using(project) as file:
@@ -129,9 +143,10 @@ class OpenFiles:
     async def replace(
         self, project: str, file: ProjectFile, finish: Callable[[], Awaitable[None]], take_place: Callable[[], None]
     ) -> None:
-        """When nobody uses the file, `finish`, close it, and let `take_place` put another in its place, in a thread.
+        """Wait until nobody uses the file, call `finish`, close the file, and call `take_place` in a thread.
 
-        Whoever asks for the project meanwhile waits. Raises: BundocBusy when the file was closed before.
+        `take_place` puts another file in its place. Callers that ask for the project meanwhile wait.
+        Raises: BundocBusy when the file was closed before this.
         """
         async with self._lock(project):
             if self.files.get(project) is not file or file.closing:
@@ -145,15 +160,15 @@ class OpenFiles:
             await self._in_thread(take_place)
 
     async def key_file(self, project: str) -> KeyFile:
-        """Give what stands beside the project's file. Raises: DataUnreadable."""
-        await self.opened(project)
+        """Return the content of the project's key file. Raises: DataUnreadable."""
+        await self.open(project)
         found = await self._in_thread(read_key_file, self._directory_of(project))
         if found is None:
             raise DataUnreadable("The project's key file is missing: restore it from a backup.")
         return found
 
     async def projects(self) -> list[str]:
-        """Give all projects that have files, open or not."""
+        """Return all projects that have a directory, whether their file is open or not."""
 
         def found() -> list[str]:
             return [entry.name for entry in os.scandir(self.directory) if PROJECT.fullmatch(entry.name)]
@@ -161,9 +176,12 @@ class OpenFiles:
         return await self._in_thread(found)
 
     async def begin_rotation(self, project: str) -> DataKey:
-        """Give a new data key that stands beside the one in use: before anything is written under it."""
+        """Return a new data key, stored in the key file beside the one in use.
+
+        It is on disk before anything is written under it, so a crash at any moment leaves a key for every file.
+        """
         async with self._lock(project):
-            new = await self.keys.new(project)
+            new = await self.keys.generate(project)
             await self._in_thread(partial(change_key_file, self._directory_of(project), next=new.wrapped))
         return new
 
@@ -172,7 +190,7 @@ class OpenFiles:
             await self._in_thread(partial(change_key_file, self._directory_of(project), next=""))
 
     def fault(self, project: str, file: ProjectFile, error: apsw.Error) -> Exception:
-        """Say what an error of SQLite means to the caller; a file that cannot be trusted is closed."""
+        """Return the error to raise for an error of SQLite; close the file if it must not be used any more."""
         if is_lasting(error):
             self._condemn(project, error)
             file.closing = True
@@ -181,9 +199,9 @@ class OpenFiles:
 
     @asynccontextmanager
     async def holding(self, project: str) -> AsyncIterator[Path]:
-        """Close the project's file and turn everybody away while the block lasts, in which it may be replaced.
+        """Close the project's file and refuse all callers while the block lasts; yield the project's directory.
 
-        Give its directory. If the block succeeds, a file that was damaged before is trusted again.
+        The block may replace the file. If it succeeds, a file that was damaged before is trusted again.
         """
         directory = self._directory_of(project)
         async with self._lock(project):
@@ -196,26 +214,26 @@ class OpenFiles:
                 self.held.discard(project)
 
     async def key_of(self, project: str) -> tuple[KeyFile, bytes]:
-        """Give a project's data key; a new project begins with it. Raises: as `opened`.
+        """Return the project's data key; a new project gets one. Raises: as `open`.
 
-        A rotation under way is given up: which key is the file's must not change any more.
+        A rotation that is under way fails after this, so that the key does not change any more.
         """
         async with self._lock(project):
             return await self.held_key(project)
 
     async def held_key(self, project: str) -> tuple[KeyFile, bytes]:
-        """As `key_of`, for whoever holds the project."""
-        return await self.keys.of(project, self._directory_of(project))
+        """As `key_of`, for a caller that holds the project already."""
+        return await self.keys.find(project, self._directory_of(project))
 
     async def drop(self, project: str) -> None:
         directory = self._directory_of(project)
         async with self._lock(project):
             await self._close_now(project, self.files.get(project))
-            await self._in_thread(delete_project, directory)
+            await self._in_thread(delete_directory, directory)
             self.damaged.discard(project)
 
     async def tend(self) -> None:
-        """Close what nobody uses; prove each key again well before it gets too old."""
+        """Close every file that nobody uses, and prove each key again well before it gets too old."""
         for project, file in list(self.files.items()):
             if file.scanners.kept:
                 await self._in_thread(file.scanners.close, SCANNER_IDLE_SECONDS)
@@ -226,7 +244,7 @@ class OpenFiles:
                 await self._renew(project, file)
 
     async def close(self) -> None:
-        """Finish every write, close every file."""
+        """Finish every write and close every file."""
         if self.tasks:
             await asyncio.wait(self.tasks)
         await asyncio.gather(*(self._close(project, file) for project, file in list(self.files.items())))
@@ -238,14 +256,14 @@ class OpenFiles:
             if self.ready(project) is not None:
                 return
             stale = self.files.get(project)
-            if stale is not None and not stale.closing:
+            if stale is not None and not stale.closing:  # open, but its key was not proven for too long
                 await self._prove_or_close(project, stale)
                 return
             await self._close_now(project, stale)
             if project in self.damaged:
                 raise DataUnreadable("This project's file is damaged: restore it from a backup.")
             await self._make_room()
-            self.reserved += 1
+            self.reserved += 1  # opening awaits: without it two openings at once would share the last free place
             try:
                 self.files[project] = await self._open_file(project, directory)
             except DataUnreadable as unreadable:
@@ -258,11 +276,11 @@ class OpenFiles:
             self._share_cache(self.files[project])
 
     async def _open_file(self, project: str, directory: Path) -> ProjectFile:
-        asked_at = self.now()
+        asked_at = self.now()  # the proof is as old as the question
         try:
-            key_file, key = await self.keys.of(project, directory)
+            key_file, key = await self.keys.find(project, directory)
             if not key_file.complete:
-                await self._in_thread(create_project_file, directory, key)
+                await self._in_thread(create_database, directory, key, create_format)
                 await self._in_thread(complete_key_file, directory, key_file.wrapped)
             file = await self._in_thread(open_project_file, directory, key, self.settings)
         except apsw.Error as error:
@@ -285,10 +303,15 @@ class OpenFiles:
                 log.warning("a project's key was not confirmed", project=project, reason=problem.detail)
 
     async def _prove_or_close(self, project: str, file: ProjectFile) -> None:
-        """Ask BunKMS whether the key may still be used. If it says no, or says nothing in time, the file is closed."""
+        """Ask BunKMS whether the key may still be used. Close the file if BunKMS refuses, or if its key is too old.
+
+        An error that is no refusal (BunKMS is down, for example) does not close the file before `key_seconds` are over:
+        an outage that short is not noticed. The proof counts from the moment of the question, not of the answer: the
+        key may have been destroyed while the answer was on its way.
+        """
         asked_at = self.now()
         try:
-            if await self.keys.unwrapped(project, file.wrapped_key) != file.key:
+            if await self.keys.unwrap(project, file.wrapped_key) != file.key:
                 raise DataUnreadable("The key file was changed while the project was open.")
         except Problem as problem:
             too_old = self.now() - file.key_proven_at >= self.settings.key_seconds
@@ -298,8 +321,8 @@ class OpenFiles:
         file.key_proven_at = asked_at
 
     async def _rewrap(self, project: str, file: ProjectFile) -> None:
-        """Once the project's key in BunKMS has a newer version, wrap the data key under that."""
-        wrapped = await self.keys.rewrapped(project, file.wrapped_key)
+        """Wrap the data key under the newest version of the project's key in BunKMS, if it is under an older one."""
+        wrapped = await self.keys.rewrap(project, file.wrapped_key)
         if wrapped != file.wrapped_key:
             await self._in_thread(partial(change_key_file, file.path.parent, wrapped=wrapped))
             file.wrapped_key = wrapped
@@ -317,7 +340,7 @@ class OpenFiles:
                 await self._close_now(project, file)
 
     async def _close_now(self, project: str, file: ProjectFile | None) -> None:
-        """Close under the project's lock: from here on nobody gets the file, and those who have it may finish."""
+        """Close the file once its users have finished. No new caller gets it; this caller holds the project's lock."""
         if file is None:
             return
         file.closing = True
@@ -336,7 +359,10 @@ class OpenFiles:
         log.error("a project's data cannot be read", project=project, reason=repr(error))
 
     def _share_cache(self, new: ProjectFile | None = None) -> None:
-        """Give all the same; it changes at powers of two, so opening one of thousands does not touch the others."""
+        """Set the page cache of every file to the same share.
+
+        The share changes only at powers of two, so the opening of one file among thousands rarely resizes the others.
+        """
         metrics.bundoc_open.set(len(self.files))
         share = cache_share(self.settings.cache_mib, self.settings.project_cache_mib, len(self.files))
         resized = self.files.values() if share != self.share else [new] if new is not None else []
@@ -347,7 +373,7 @@ class OpenFiles:
 
     def _directory_of(self, project: str) -> Path:
         if not PROJECT.fullmatch(project):
-            raise InvalidInput("This is not a project's id.")
+            raise InvalidInput("This is not the id of a project.")
         return self.directory / project
 
     def _lock(self, project: str) -> asyncio.Lock:
@@ -362,11 +388,13 @@ class OpenFiles:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self.tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # told to whoever waited, if anybody still did
+            task.exception()  # callers that still wait get it; without this line asyncio logs it if there are none
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
-        """Raises: what the work raises, and for a full disk or too many open files their Problem."""
+        """Raises: the errors of the work; those of files and of the operating system as Problems."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
+        except FileUnreadable as unreadable:
+            raise DataUnreadable(str(unreadable)) from unreadable
         except OSError as error:
             raise problem_of_system(error) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,34 +16,24 @@ from bunbase.bundoc.query.plan import PRIMARY
 from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.change_log import changes_since
-from bunbase.bundoc.sqlite_engine.connection import DATABASE, TimeBound, connect, holds_nothing, set_cache
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
-from bunbase.bundoc.sqlite_engine.key_file import NAME as KEY_FILE
 from bunbase.bundoc.sqlite_engine.light import is_light
-from bunbase.bundoc.sqlite_engine.scanners import Scanners, note
 from bunbase.bundoc.sqlite_engine.searching import IN_A_SCAN, Limits, Searching, prepare
-from bunbase.bundoc.sqlite_engine.tables import (
-    FORMAT,
-    Table,
-    create_format,
-    format_of,
-    tables_of,
-)
+from bunbase.bundoc.sqlite_engine.tables import FORMAT, Table, format_of, tables_of
 from bunbase.bundoc.sqlite_engine.watch import LOOP_DOCUMENTS, LoopWatch, Watch, learn_room
 from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.contracts.bundoc import Changes, DataUnreadable, QueryNeedsIndex
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.logger import logger
-from bunbase.pkg.secret_files import sync_directory
+from bunbase.pkg.sealed_sqlite.connection import DATABASE, TimeBound, connect, holds_nothing, set_cache
+from bunbase.pkg.sealed_sqlite.files import is_missing
+from bunbase.pkg.sealed_sqlite.scanners import Scanners, note_scan
 
 log = logger("bundoc")
 
 T = TypeVar("T")
 
-FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
-SMALLEST_BYTES: Final = 4096  # one page
-
-# what the event loop reads itself; a longer list would be felt by every other request, so a thread reads it
+# The event loop reads at most this much itself. A longer list would delay every other request, so a thread reads it.
 INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
 INLINE_LIMITS: Final = Limits(
@@ -56,9 +45,11 @@ INLINE_SECONDS: Final = 0.003
 
 
 class ProjectFile:
-    """Made in a thread by `open_project_file`, used in the event loop, closed in a thread.
+    """The connections to one project's file, and what is known of the file while it is open.
 
-    `users`: calls in progress, `unused` set while there are none; `closing`: no new ones may begin.
+    `open_project_file` makes it in a thread; it is used in the event loop and closed in a thread.
+    `users`: calls in progress; `unused` is set while there are none. `closing`: no new call may begin.
+    `key_proven_at`: when BunKMS last allowed the key, on the clock of `OpenFiles`.
     """
 
     def __init__(self, path: Path, key: bytes, settings: BundocSettings) -> None:
@@ -96,7 +87,7 @@ class ProjectFile:
             self.unused.set()
 
     def get(self, collection: str, id: str) -> StoredDocument | None:
-        """Read in the event loop: handing a point read to a thread would halve its speed."""
+        """Read one document in the event loop: a thread would halve the speed of a read this short."""
         table = self.tables.get(collection)
         if table is None:
             return None
@@ -104,12 +95,12 @@ class ProjectFile:
         return table.get(self.reader, id)
 
     def changes(self, since: int, limit: int) -> Changes:
-        """Read in the event loop: a change takes a microsecond. Raises: ResyncRequired."""
+        """Read changes in the event loop: each takes a microsecond. Raises: ResyncRequired."""
         self.reader_time.start()
         return changes_since(self.reader, since, limit)
 
     def page_inline(self, collection: str, after: str, limit: int) -> Chunk | None:
-        """Give the page if it is small enough to be read in the event loop, else None."""
+        """Return the page if it is small enough to be read in the event loop, else None."""
         table = self.tables.get(collection)
         if table is None:
             return Chunk((), more=False)
@@ -120,7 +111,7 @@ class ProjectFile:
         return None if chunk.more and len(chunk.items) < limit else chunk
 
     def search_inline(self, collection: str, search: Search) -> Found | None:
-        """Give the page if an index or the order of ids leads to it in few steps, else None."""
+        """Return the page if an index or the order of ids leads to it in few steps, else None."""
         if search.limit > INLINE_ITEMS or search.residual or search.shown or not is_light(search):
             return None
         self.reader_watch.start(INLINE_SECONDS)
@@ -139,11 +130,11 @@ class ProjectFile:
         finally:
             self.reader_time.start()
             if self.reader.in_transaction:
-                self.reader.execute("ROLLBACK")  # it only read
+                self.reader.execute("ROLLBACK")  # nothing is lost: the transaction only read
             self._prove_reader()
 
     def _prove_reader(self) -> None:
-        """Open the reader again if it holds a snapshot, which all that the loop reads of this project would be of."""
+        """Open the reader again if it holds a snapshot: every later read in the loop would see that old state."""
         if holds_nothing(self.reader):
             return
         log.error("an inline search left something open: the reader is opened again")
@@ -154,14 +145,14 @@ class ProjectFile:
             set_cache(self.reader, self.cache_mib)
 
     def page(self, collection: str, after: str, limit: int) -> Chunk:
-        """Read in a thread."""
+        """Read a page of a list in a thread."""
         table = self.tables.get(collection)
-        if table is None:  # dropped while this waited for its turn
+        if table is None:  # the collection was dropped while this call waited for its turn
             return Chunk((), more=False)
         return self.scanned(lambda scanner: table.page(scanner, after, limit))
 
     def snapshot(self, work: Callable[[Lookup], T]) -> T:
-        """Look up documents in a thread."""
+        """Call `work` in a thread with a function that looks up documents, all of one moment."""
 
         def at_one_moment(scanner: apsw.Connection) -> T:
             def lookup(collection: str, id: str) -> StoredDocument | None:
@@ -179,7 +170,7 @@ class ProjectFile:
         )
 
     def fold(self, collection: str, search: Search, fold: Callable[[Iterator[StoredDocument]], T]) -> T:
-        """Give every document that fulfils the filter to `fold`, in a thread. Raises: QueryNeedsIndex."""
+        """Call `fold` in a thread with every document that fulfils the filter. Raises: QueryNeedsIndex."""
         return self.scanned(
             lambda scanner: self._searching(
                 scanner, collection, search, lambda one: fold(one.all()), lambda: fold(iter(()))
@@ -188,7 +179,7 @@ class ProjectFile:
 
     def scanned(self, work: Callable[[apsw.Connection], T]) -> T:
         """Do `work` in one read transaction of the current scan, in a thread."""
-        return self.scanners.run(work)
+        return self.scanners.read(work)
 
     def _searching(
         self,
@@ -199,7 +190,7 @@ class ProjectFile:
         nothing: Callable[[], T],
         watch: Watch = IN_A_SCAN,
     ) -> T:
-        tables = dict(self.tables)  # of this moment, as the transaction is that the first read begins
+        tables = dict(self.tables)  # a copy, so that all of the search sees the collections of one moment
         table = tables.get(collection)
         if table is None:
             return nothing()
@@ -213,22 +204,22 @@ class ProjectFile:
             return work(searching)
         finally:
             searching.close()
-            note(searching.plan.index.name if searching.plan.index else PRIMARY, searching.budget.examined)
+            note_scan(searching.plan.index.name if searching.plan.index else PRIMARY, searching.budget.examined)
 
-    def write_with(self, pool: ThreadPoolExecutor, clock: Clock, changed: Callable[[], None]) -> Writer:
-        """Give the writer; call it in the event loop. `changed`: called there after each commit."""
+    def write_with(self, pool: ThreadPoolExecutor, clock: Clock, on_commit: Callable[[], None]) -> Writer:
+        """Return the writer; call this in the event loop. `on_commit` is called there after each commit."""
         if self.writer is None:
-            self.writer = Writer(self._connect, self.tables, pool, self.settings, clock, changed)
+            self.writer = Writer(self._connect, self.tables, pool, self.settings, clock, on_commit)
         return self.writer
 
     def resize_cache(self, mib: int) -> None:
-        """Give the reader, which serves nearly all, its share; the others follow when they are opened."""
+        """Set the page cache of the reader, which serves nearly all reads."""
         if mib != self.cache_mib:
             self.cache_mib = mib
             set_cache(self.reader, mib)
 
     def close(self) -> None:
-        """Finish the queue, bring the log into the file, forget the key."""
+        """Finish the writes in the queue, bring the log into the file, forget the key."""
         try:
             if self.writer is not None:
                 self.writer.close()
@@ -243,14 +234,17 @@ class ProjectFile:
         return connection
 
     def _connect(self) -> apsw.Connection:
-        """Writer and scanners keep SQLite's own 2 MB of cache: nearly all reads are the reader's."""
+        """Open a connection for the writer or a scanner. It keeps SQLite's default of 2 MB of page cache."""
         return connect(self.path, self.key)
 
 
 def open_project_file(directory: Path, key: bytes, settings: BundocSettings) -> ProjectFile:
-    """Raises: DataUnreadable when the file is missing, cut short or of a newer format; apsw.Error otherwise."""
+    """Open a complete file, and bring an older one up to today's format.
+
+    Raises: DataUnreadable when the file is missing, empty or of a newer format; apsw.Error for every other fault.
+    """
     path = directory / DATABASE
-    if not path.exists() or path.stat().st_size < SMALLEST_BYTES:
+    if is_missing(path):
         raise DataUnreadable("The project's file is missing or empty.")
     file = ProjectFile(path, key, settings)
     try:
@@ -264,34 +258,3 @@ def open_project_file(directory: Path, key: bytes, settings: BundocSettings) -> 
         file.close()
         raise
     return file
-
-
-def create_project_file(directory: Path, key: bytes) -> None:
-    """Make an empty file, on disk when this returns. What an unfinished attempt left behind is thrown away."""
-    delete_database(directory)
-    path = directory / DATABASE
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))  # SQLite gives its log the same mode
-    connection = connect(path, key, create=True)
-    try:
-        create_format(connection)
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    finally:
-        connection.close()
-    sync_directory(directory)
-
-
-def delete_database(directory: Path) -> None:
-    for name in FILES:
-        (directory / name).unlink(missing_ok=True)
-
-
-def delete_project(directory: Path) -> None:
-    """Delete everything; the key file last, so that after a crash in between BunKMS is still asked, and refuses."""
-    if not directory.exists():
-        return
-    delete_database(directory)
-    (directory / KEY_FILE).unlink(missing_ok=True)
-    for left_over in directory.iterdir():
-        left_over.unlink()
-    directory.rmdir()
-    sync_directory(directory.parent)

@@ -1,6 +1,6 @@
-"""What a schema asks of a write inside its transaction, and what a deletion does to documents that refer.
+"""The demands of a schema on a write, and the effects of a deletion on documents that refer to the deleted one.
 
-All of it happens in the transaction of the write itself: nobody ever sees half of a cascade.
+All of it happens in the transaction of the write, so no reader ever sees half of a cascade.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.writes import Guard, Met, next_rev
 from bunbase.contracts.bundoc import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
 
-MAX_CHANGED: Final = 1000  # documents that one deletion may delete or change: some 50 ms of the writer
-SHOWN: Final = 64  # of an id that may be any string
+MAX_CHANGED: Final = 1000  # documents that one deletion may delete or change; takes the writer some 50 ms
+SHOWN: Final = 64  # characters of an id that is shown in an error; it may be any string
 
 Key = tuple[str, str]  # collection, id
 
 
-class Written(msgspec.Struct, frozen=True):
-    """A document as it was and as it would be. `guard`: of a caller that rules bind."""
+class PendingWrite(msgspec.Struct, frozen=True):
+    """A document before and after a write that is not stored yet. `guard`: of a caller that rules bind."""
 
     collection: str
     table: Table
@@ -37,36 +37,37 @@ class Written(msgspec.Struct, frozen=True):
     guard: Guard | None
 
 
-def check_fits(transaction: Transaction, written: Written) -> None:
-    """Raises: InvalidDocument."""
-    if (schema := written.table.terms.schema) is not None:
-        schema.check(written.after.body)
-    if written.table.references and (errors := _astray(transaction, written)):
+def check_fits(transaction: Transaction, write: PendingWrite) -> None:
+    """Check the document against the schema, and its references. Raises: InvalidDocument."""
+    if (schema := write.table.terms.schema) is not None:
+        schema.check(write.after.body)
+    if write.table.references and (errors := _dangling(transaction, write)):
         raise misfit(errors)
 
 
 def check_unreferenced(transaction: Transaction, collection: str) -> None:
-    """Raises: CollectionReferenced."""
+    """Raises: CollectionReferenced if the schema of another collection refers to this one."""
     for name, _, reference in _referring(transaction, collection):
         if name != collection:
             raise CollectionReferenced(
-                f"{name} refers to {collection} in {reference.field}: take that out of its schema, or drop it first.",
+                f"{name} refers to {collection} in {reference.field}: change its schema, or drop {name} first.",
                 collection=name,
             )
 
 
 def delete(transaction: Transaction, collection: str, document: StoredDocument, always: bool = False) -> None:
-    """Delete the document, and do to those that refer to it what their schemas say.
+    """Delete the document, and delete or change the documents that refer to it, as their schemas demand.
 
-    `always`: restrict does not stop it, and the reference leads nowhere then. Raises: DocumentReferenced, BundocBusy.
+    `always`: `restrict` does not stop the deletion; the reference then leads nowhere.
+    Raises: DocumentReferenced, BundocBusy.
     """
     deletion = _Deletion(transaction, always)
     deletion.follow(collection, document)
-    deletion.run()
+    deletion.apply()
 
 
 class _Deletion:
-    """First what is to be done, then all of it."""
+    """A deletion in two passes: `follow` collects everything that is to be done, `apply` does it."""
 
     def __init__(self, transaction: Transaction, always: bool) -> None:
         self.transaction = transaction
@@ -76,7 +77,7 @@ class _Deletion:
         self.restricting: dict[Key, Reference] = {}
 
     def follow(self, collection: str, document: StoredDocument) -> None:
-        """Note the document and, as far as they reach, all that follow from it. Raises: DocumentReferenced."""
+        """Collect the document and every document that is deleted or changed with it. Raises: DocumentReferenced."""
         self.deleted[collection, document.id] = document
         waiting = [(collection, document.id)]
         while waiting:
@@ -84,7 +85,7 @@ class _Deletion:
             for name, table, reference in _referring(self.transaction, target):
                 for found in self._holders(table, reference, id):
                     place = (name, found.id)
-                    if place not in self.deleted and self._noted(place, found, reference, id):
+                    if place not in self.deleted and self._note(place, found, reference, id):
                         waiting.append(place)
                 self._check_bound()
         stopping = [place for place in self.restricting if place not in self.deleted]
@@ -96,8 +97,8 @@ class _Deletion:
                 field=reference.field,
             )
 
-    def run(self) -> None:
-        """Raises: DocumentReferenced; what was done by then is for the caller to roll back."""
+    def apply(self) -> None:
+        """Do everything that was collected. Raises: DocumentReferenced; the caller then rolls back the savepoint."""
         cleared = [self._without(place) for place in self.cleared if place not in self.deleted]
         for collection, table, before, after in cleared:
             try:
@@ -105,17 +106,17 @@ class _Deletion:
             except UniqueViolation as violation:
                 field = next(iter(self.cleared[collection, after.id])).field
                 raise DocumentReferenced(
-                    f"Documents in {collection} refer to this in {field}: without it they would be alike, which the "
-                    f"unique index {violation.extra['index']} forbids.",
+                    f"Documents in {collection} refer to this in {field}: without the reference they would have equal "
+                    f"values, which the unique index {violation.extra['index']} forbids.",
                     collection=collection,
                     field=field,
                 ) from None
-            self.transaction.log(collection, before, after)
+            self.transaction.record(collection, before, after)
         for (collection, _), document in reversed(self.deleted.items()):
             self.transaction.remove(collection, _known(self.transaction, collection), document)
 
     def _holders(self, table: Table, reference: Reference, id: str) -> Iterator[StoredDocument]:
-        """Give the documents that hold the id; those whose time has passed go by themselves."""
+        """Yield the documents that hold the id. Expired ones are left out: they are deleted on their own."""
         index = next((one for one in table.indexes if one.definition.name == reference.index_name), None)
         if not isinstance(index, IndexTable) or not index.ready:
             raise BundocBusy("An index that deletions need is being built; try again soon.", retry_after_seconds=1)
@@ -124,8 +125,8 @@ class _Deletion:
             if (found := table.get(connection, holder)) is not None:
                 yield found
 
-    def _noted(self, place: Key, found: StoredDocument, reference: Reference, id: str) -> bool:
-        """Note what becomes of one that refers; say whether it is to be deleted as well."""
+    def _note(self, place: Key, found: StoredDocument, reference: Reference, id: str) -> bool:
+        """Note the effect on a document that refers. Return True if it is deleted as well."""
         match reference.on_delete:
             case "cascade":
                 self.deleted[place] = found
@@ -147,7 +148,7 @@ class _Deletion:
     def _without(self, place: Key) -> tuple[str, Table, StoredDocument, StoredDocument]:
         collection, id = place
         table = _known(self.transaction, collection)
-        before = table.stored(self.transaction.connection, id)  # its time may have passed since it was found
+        before = table.stored(self.transaction.connection, id)  # `stored`: it may have expired since it was found
         assert before is not None  # it was read in this transaction
         body = before.body
         for reference, ids in self.cleared[place].items():
@@ -166,19 +167,19 @@ class _Deletion:
         return collection, table, before, after
 
 
-def _astray(transaction: Transaction, written: Written) -> list[Violation]:
-    """Name references that lead nowhere; those that were there before are not asked again."""
-    before, itself = written.before, (written.collection, written.after.id)
-    document, earlier = read_all(written.after.body), read_all(before.body) if before else {}
+def _dangling(transaction: Transaction, write: PendingWrite) -> list[Violation]:
+    """Return the references that lead nowhere. References that the document held before are not checked again."""
+    before, itself = write.before, (write.collection, write.after.id)
+    document, earlier = read_all(write.after.body), read_all(before.body) if before else {}
     errors: list[Violation] = []
-    for reference in written.table.references:
+    for reference in write.table.references:
         known = {id for _, id in named(earlier, reference.path)}
         added = [(place, id) for place, id in named(document, reference.path) if id not in known]
         if len(added) > MAX_ENTRIES:
             message = f"A field refers to at most {MAX_ENTRIES} documents."
             return [{"path": pointer(reference.path), "message": message, "keyword": "x-ref"}]
         for place, id in added:
-            if (reference.collection, id) != itself and not _is_there(transaction, reference, id, written.guard):
+            if (reference.collection, id) != itself and not _is_there(transaction, reference, id, write.guard):
                 message = f"There is no document {id[:SHOWN]} in {reference.collection}."
                 errors.append({"path": pointer(place), "message": message, "keyword": "x-ref"})
             if len(errors) == MAX_ERRORS:
@@ -187,8 +188,9 @@ def _astray(transaction: Transaction, written: Written) -> list[Violation]:
 
 
 def _is_there(transaction: Transaction, reference: Reference, id: str, guard: Guard | None) -> bool:
-    """Return whether the reference leads to a document. One that the caller may not `get` looks missing: else a
-    reference would tell which documents exist.
+    """True if the reference leads to a document.
+
+    A document that the caller may not `get` counts as missing: otherwise references would reveal which documents exist.
     """
     found = transaction.lookup(reference.collection, id)
     if found is None or guard is None:
@@ -198,7 +200,7 @@ def _is_there(transaction: Transaction, reference: Reference, id: str, guard: Gu
 
 
 def _referring(transaction: Transaction, target: str) -> Iterator[tuple[str, Table, Reference]]:
-    for name in (*transaction.tables, *(transaction.changed.keys() - transaction.tables.keys())):
+    for name in (*transaction.tables, *(transaction.altered.keys() - transaction.tables.keys())):
         table = transaction.table(name)
         if table is not None and table.references:
             for reference in table.references:

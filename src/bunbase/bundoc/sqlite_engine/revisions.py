@@ -1,12 +1,12 @@
-"""Which revisions were given: none is given twice for an id of a collection, whatever became of its documents.
+"""The revisions that a project has given: none is given twice for an id of a collection (docs/decisions/0033).
 
-A stored document carries its own last revision. Of a deleted one `ended` keeps it, for the last MOST_ENDED deletions
-of the project; what is older is folded into a floor of its collection: a new document there begins above it. A dropped
-collection leaves its floor behind. `revisions.floor` holds for every document of the project, also for those that are
-stored: a restore raises it above all that the file it replaced had given.
+A stored document carries its own last revision. For the last MOST_ENDED deletions of the project, the table `ended`
+keeps the last revision of the deleted document. Older rows of it are folded into the floor of their collection: a new
+document there begins above the floor. A dropped collection leaves its floor behind. `revisions.floor` holds for every
+document of the project, stored ones too: a restore raises it above all revisions that the replaced file had given.
 
-No revision is greater than that floor and the newest number of the change log together, since each one that is given
-takes a number: `spent` is what a restore needs to know of a file.
+Each revision that is given takes a number of the change log. So no revision is greater than the sum of
+`revisions.floor` and the newest number of the log. `spent` returns this sum; a restore needs it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from bunbase.bundoc.sqlite_engine.change_log import ends
 
 KEEPS_REVISIONS: Final = 7  # the first format that gives no revision twice
 MOST_ENDED: Final = 100_000  # about 10 MB
-MOST_FLOORS: Final = 10_000  # names of collections; beyond, those that were dropped share the project's floor
-FOLDED_AT_ONCE: Final = 1000  # some milliseconds of the writer; twice as many as were added, if that is more
+MOST_FLOORS: Final = 10_000  # names of collections; if there are more, dropped ones share the project's floor
+FOLDED_AT_ONCE: Final = 1000  # takes the writer some milliseconds; or twice as many as were added, if that is more
 
 CREATE_REVISIONS: Final = """
 CREATE TABLE revisions (floor INTEGER NOT NULL);
@@ -52,13 +52,15 @@ HIGHEST_ENDED: Final = "SELECT coalesce(max(rev), 0) FROM ended WHERE collection
 REACH: Final = "SELECT (SELECT min(n) FROM ended), (SELECT max(n) FROM ended)"
 OLDEST: Final = """
 SELECT c.name, max(e.rev) FROM (SELECT collection, rev FROM ended WHERE n <= ?) AS e
-JOIN collections AS c ON c.id = e.collection GROUP BY c.name"""  # of a dropped one the floor is raised already
+JOIN collections AS c ON c.id = e.collection GROUP BY c.name"""  # a dropped collection has its floor already
 FOLD: Final = "DELETE FROM ended WHERE n <= ?"
 
 
 class Revisions:
-    """The writer's memory of these tables. After a rollback it may believe that more was given than was: then a
-    revision is left out. It never believes less, and what it writes never depends on what it believes.
+    """The writer's copy of these tables in memory.
+
+    After a rollback, the copy may hold greater revisions than the tables: then a revision is skipped. It never holds
+    smaller ones. The tables are never written from the copy.
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -66,15 +68,15 @@ class Revisions:
         self.floors = _floors(connection)
         numbers: list[Any] = connection.execute(WITH_ENDED).fetchall()
         self.with_ended: set[int] = {number for (number,) in numbers}
-        self.grown = 0  # rows that the transaction has added
+        self.grown = 0  # rows of `ended` that the present transaction has added
 
     def last(self, connection: apsw.Connection, collection: str, number: int | None, id: str) -> int:
         """Return the last revision that a missing document may have had, 0 if there never was one.
 
-        `number`: of the collection, None if there is none of this name.
+        `number`: of the collection, None if no collection has this name.
         """
         last = max(self.floor, self.floors.get(collection, 0))
-        if number in self.with_ended:  # elsewhere nothing is looked up: that is nearly every creation
+        if number in self.with_ended:  # without it, nothing is looked up: that is nearly every creation
             last = max(last, connection.execute(LAST, (number, id)).get or 0)
         return last
 
@@ -85,12 +87,12 @@ class Revisions:
         self.grown += 1
 
     def revive(self, connection: apsw.Connection, number: int, id: str) -> None:
-        """The document is stored again, and carries its revision itself."""
+        """Forget the revision of a deleted document: it is stored again, and carries its revision itself."""
         if number in self.with_ended:
             connection.execute(REVIVE, (number, id))
 
     def raise_floor(self, connection: apsw.Connection, collection: str, rev: int) -> None:
-        """Let new documents of the collection, or of a later one of its name, begin above `rev`."""
+        """Let new documents of the collection, or of a later collection of this name, begin above `rev`."""
         if not rev:
             return
         self.floors[collection] = connection.execute(RAISE_ONE, (collection, rev)).get
@@ -98,11 +100,11 @@ class Revisions:
             self._share_floors(connection)
 
     def drop(self, connection: apsw.Connection, collection: str, number: int) -> None:
-        """The collection goes; what is left of it in `ended` is folded like all else."""
+        """Keep the floor of a collection that is dropped. Its rows in `ended` are folded later, as all others."""
         self.raise_floor(connection, collection, connection.execute(HIGHEST_ENDED, (number,)).get)
 
     def fold(self, connection: apsw.Connection) -> None:
-        """Keep `ended` within its bound; to be called at the end of each transaction."""
+        """Keep `ended` within its bound. Call it at the end of each transaction."""
         grown, self.grown = self.grown, 0
         if not grown:
             return
@@ -128,10 +130,10 @@ def _floors(connection: apsw.Connection) -> dict[str, int]:
 
 
 def spent(connection: apsw.Connection) -> int:
-    """Return a number that no revision given in this file is greater than."""
+    """Return a number that is at least as great as every revision given in this file."""
     return int(connection.execute(FLOOR).get) + ends(connection)[1]
 
 
 def raise_above(connection: apsw.Connection, rev: int) -> None:
-    """Let every revision that is given from now on be greater than `rev`."""
+    """Let every later revision be greater than `rev`."""
     connection.execute(RAISE, (rev,))

@@ -1,4 +1,4 @@
-"""Who may scan now: a bounded number over all projects, and of them a bounded number for one project."""
+"""Which scans may run now: a bounded number over all projects, and a smaller number for each project."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from typing import Final, TypeVar
 
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
-from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.contracts.bundoc import BundocBusy
 from bunbase.pkg.context import seconds_left
+from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 T = TypeVar("T")
 
-WAITING_SHARE: Final = 0.5  # of a scan's time may pass before its turn: with less than that left it would fail anyway
+WAITING_SHARE: Final = 0.5  # of its time a scan may wait for its turn; with less than half left it would fail anyway
 
 
 class ScanTurns:
+    """Runs scans in threads. `waiting`: the scans that wait for their turn."""
+
     def __init__(self, settings: BundocSettings) -> None:
         self.settings = settings
         self.pool = ThreadPoolExecutor(settings.scans, thread_name_prefix="bundoc-scan")
         self.all = asyncio.Semaphore(settings.scans)
         self.waiting = 0
 
-    async def run(self, file: ProjectFile, scan: Scan, work: Callable[[ProjectFile], T]) -> T:
-        """Do `work` in a thread when its turn has come. If the caller is cancelled, the scan stops at once.
+    async def scan(self, file: ProjectFile, scan: Scan, work: Callable[[ProjectFile], T]) -> T:
+        """Wait for a turn, then do `work` in a thread. If the caller is cancelled, the scan stops at once.
 
-        Raises: BundocBusy, apsw.InterruptError when it takes too long.
+        Raises: BundocBusy, and apsw.InterruptError when the scan takes too long.
         """
         async with self._turn(file, scan):
-            scanning = asyncio.get_running_loop().run_in_executor(self.pool, scan.run, work, file)
+            scanning = asyncio.get_running_loop().run_in_executor(self.pool, scan.do, work, file)
             try:
                 return await asyncio.shield(scanning)
             except asyncio.CancelledError:
                 scan.unwanted = True
-                await _over(scanning)  # some milliseconds: the thread and the connection are free when this leaves
+                await _wait_for(scanning)  # some milliseconds; then thread and connection are free again
                 raise
 
     def new_scan(self) -> Scan:
@@ -53,7 +55,7 @@ class ScanTurns:
             await self._wait(file, scan)
         else:
             await file.scan_turns.acquire()
-            await self.all.acquire()  # neither waits: nothing else runs in between
+            await self.all.acquire()  # both were free a moment ago, and nothing else ran in between: neither waits
         try:
             yield
         finally:
@@ -65,7 +67,7 @@ class ScanTurns:
             raise _busy()
         self.waiting += 1
         try:
-            await asyncio.sleep(0)  # a coroutine begun by hand is in a task from here on, as a timeout wants it
+            await asyncio.sleep(0)  # asyncio.timeout needs a task, and the fast lane begins this coroutine without one
             async with asyncio.timeout((scan.until - time.monotonic()) * WAITING_SHARE):
                 await file.scan_turns.acquire()
                 try:
@@ -79,16 +81,16 @@ class ScanTurns:
             self.waiting -= 1
 
 
-async def _over(scanning: asyncio.Future[T]) -> None:
+async def _wait_for(scanning: asyncio.Future[T]) -> None:
     while not scanning.done():
         try:
             await asyncio.wait((scanning,))
         except asyncio.CancelledError:
-            continue  # told twice: it is stopping already
-    scanning.exception()  # nobody is left to hear of it
+            continue  # cancelled a second time: the scan is stopping already
+    scanning.exception()  # reads the error, so that asyncio does not log it: nobody waits for it
 
 
 def _busy() -> BundocBusy:
     return BundocBusy(
-        "Too many queries run at once; try again, or add an index that makes them short.", retry_after_seconds=1
+        "Too many queries run at once; try again, or add an index that makes them faster.", retry_after_seconds=1
     )

@@ -1,8 +1,8 @@
-"""Run a search over one collection's table: read candidates in the plan's order, and count each.
+"""Run a search over one collection's table: read the candidates in the plan's order, and count each of them.
 
-A document that a rule denies is never asked about anything else: neither whether it fulfils the filter, nor where it
-stands in the order, how well it fits, or to which group it belongs. The rule is asked in SQL as far as it can be
-(`guard`), the rest of it in Python (`residual`), and then the filter; only what passed the rule is counted.
+For a document that a rule denies, nothing else is evaluated: not the filter, not its place in the order, not its score,
+not its group (docs/decisions/0032). The part of the rule that SQL can express comes first (`guard`), then the rest of
+it in Python (`residual`), then the filter. Only documents that pass the rule are counted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bunbase.bundoc.sqlite_engine.watch import ScanWatch, Ticks, Watch, found_wi
 from bunbase.contracts.bundoc import QueryNeedsIndex
 from bunbase.pkg.patterns import pattern
 
-NOT_FULFILLED: Final = -1  # instead of a score; none of those is below 0
+NOT_FULFILLED: Final = -1  # in place of a score; no score is below 0
 
 decode: Final = msgspec.json.Decoder().decode
 
@@ -44,7 +44,7 @@ IN_A_SCAN: Final = ScanWatch()
 
 
 def prepare(connection: apsw.Connection, watch: Watch = IN_A_SCAN) -> None:
-    """Teach a connection what searches need; every function looks at the clock of whoever runs it."""
+    """Register the functions that searches need on a connection. Each of them asks the watch for the time left."""
 
     def matches(*args: Any) -> int:
         text, of = args
@@ -61,7 +61,7 @@ def prepare(connection: apsw.Connection, watch: Watch = IN_A_SCAN) -> None:
 
 
 def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
-    """Give the text index to search in. Raises: QueryNeedsIndex."""
+    """Return the text index to search in. Raises: QueryNeedsIndex."""
     sought = search.text
     assert sought is not None
     fitting = [
@@ -80,15 +80,17 @@ def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
     fields = list(sought.fields) or ["title"]
     named = f" named {sought.index}" if sought.index else ""
     raise QueryNeedsIndex(
-        f"$search needs a text index{named} that holds what it asks for: add one on the fields to be searched, "
-        f"such as [{', '.join(fields)}], to the collection.",
+        f"$search needs a text index{named} on the fields that it searches: add one to the collection, "
+        f"for example on [{', '.join(fields)}].",
         index={"fields": fields, "type": "text"},
     )
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """`counted`, `examined`: documents for the count and for the page, if less than the search allows; of those for
-    the page, also such as the rule denies.
+    """Bounds of a search that are lower than its own; None for no lower bound.
+
+    `counted`: documents that are examined for the count. `examined`: documents that are examined for the page, those
+    that a rule denies too. `page_bytes`: after these, a page ends.
     """
 
     counted: int | None = None
@@ -100,10 +102,10 @@ NO_LIMITS: Final = Limits()
 
 
 class Searching:
-    """One search; the connection is in a transaction, so that all of it sees one state.
+    """One search. The connection is in a transaction, so that the whole search sees one state.
 
-    `watch`: of whoever runs it. Close it when its work is done, however that ended: a refusal may hold the generator of
-    the rows that it was raised among.
+    `watch`: of the thread or the loop that runs it. Close it after its work, also after an error: the traceback of an
+    exception may keep a generator alive, and with it an open cursor.
     """
 
     def __init__(
@@ -132,17 +134,17 @@ class Searching:
         self.guard = None if self.covered else self._guard()
         self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
-        at_once = None if search.residual else self.test  # the filter must wait for what is asked in Python
+        at_once = None if search.residual else self.test  # the filter waits for the part of the rule in Python
         self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once)
 
     def close(self) -> None:
-        """Close what is still being read from: an open cursor would hold its snapshot, and with it the log."""
+        """Close every open cursor: it would keep its snapshot, and the log could not be cut."""
         for rows in self.open:
             rows.close()
         self.open.clear()
 
     def found(self, limits: Limits = NO_LIMITS) -> Found:
-        """Raises: QueryNeedsIndex."""
+        """Return the page, and the count if the search asks for it. Raises: QueryNeedsIndex."""
         self.counted = limits.counted
         self.budget = ScanBudget(self.search, self.plan, limits.counted)
         count = self._count() if self.search.count else None
@@ -164,8 +166,9 @@ class Searching:
         )
 
     def found_inline(self, limits: Limits) -> Found | None:
-        """Give what was found if the plan's order is the result's, the page is small, and keys alone are counted.
+        """Return the result if few steps lead to it, else None.
 
+        That needs a plan whose order is that of the result, a small page, and a count of keys alone.
         Raises: QueryNeedsIndex beyond the limits.
         """
         if (self.search.limit and not self.plan.ordered) or (self.search.count and not self.covered):
@@ -174,18 +177,18 @@ class Searching:
         return None if found.more and len(found.items) < self.search.limit else found
 
     def all(self) -> Iterator[StoredDocument]:
-        """Give every document that fulfils the filter, in no order. Raises: QueryNeedsIndex."""
+        """Yield every document that fulfils the filter, in no order. Raises: QueryNeedsIndex."""
         yield from self._documents(None)
 
     def _is_covered(self) -> bool:
-        """Say whether all that stands where the plan looks is to be found, so that no document need be asked."""
+        """True if every document in the plan's ranges belongs to the result, so that none has to be tested."""
         if self.text is not None or self.search.residual is not None or self.table.alive:
             return False
         bound = self.search.bound
         return (bound is None or admits(self.plan, bound)) and covered(self.plan, self.search.where)
 
     def _guard(self) -> Condition | None:
-        """Return the condition that comes first: the document lives, and passes the rule as far as SQL can say."""
+        """Return the condition that comes first: not expired, and allowed by the rule as far as SQL can express it."""
         alive = Condition(self.table.alive) if self.table.alive else None
         guard = both(alive, self.search.also) if alive and self.search.also else alive or self.search.also
         return None if guard is None else self.watch.around(guard)
@@ -193,14 +196,14 @@ class Searching:
     def _count(self) -> int:
         unruled = self.search.also is None and self.search.residual is None
         everything = self.search.where == EVERYTHING and unruled and self.text is None
-        if everything and not self.table.alive and self.search.limit:  # an aggregate has its budget here too
-            return self._everything()
+        if everything and not self.table.alive and self.search.limit:  # limit 0: an aggregate, with a budget
+            return self._count_all()
         if self.text is not None or self.search.residual is not None or not self.candidates.countable:
             return sum(1 for _ in self._ids(None))
-        return sum(self._counted(range) for range in self.plan.ranges)
+        return sum(self._count_range(range) for range in self.plan.ranges)
 
-    def _everything(self) -> int:
-        """Count all documents; where counting is bounded, only a few: SQLite counts without looking at the clock."""
+    def _count_all(self) -> int:
+        """Count all documents. With a bound, stop just above it, because SQLite counts without a look at the clock."""
         if self.counted is not None:
             few = f"SELECT count(*) FROM (SELECT 1 FROM {self.table.name} LIMIT ?)"
             number = int(self.connection.execute(few, (self.counted + 1,)).get)
@@ -209,8 +212,11 @@ class Searching:
             return number
         return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
 
-    def _counted(self, range: Range) -> int:
-        """Count without a row for each document; where no rule is asked, keys alone first, against the budget."""
+    def _count_range(self, range: Range) -> int:
+        """Count the documents in a range in one statement.
+
+        Without a guard, count the keys first, and charge the budget.
+        """
         if self.guard is None:
             examined = int(self.connection.execute(*self.candidates.number(range, self.budget.left + 1)).get)
             self.budget.spend(examined)
@@ -224,12 +230,12 @@ class Searching:
     def _page(self, ordered: bool, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
         if not self.search.limit:
             return [], False, b""
-        return self._walked(max_bytes) if ordered else self._sorted()
+        return self._walk(max_bytes) if ordered else self._sort()
 
-    def _walked(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
-        """The plan's order is the result's: stop when the page is full."""
+    def _walk(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
+        """Read the page in the plan's order, which is that of the result, and stop when it is full."""
         if self.covered and len(self.plan.ranges) == 1:
-            return self._read(max_bytes)
+            return self._read_covered(max_bytes)
         items: list[StoredDocument] = []
         size, more = 0, False
         for document in self._documents(self.search.after):
@@ -240,8 +246,8 @@ class Searching:
             size += len(document.body)
         return items, more, self._position(items[-1]) if more else b""
 
-    def _read(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
-        """As `_walked`, without a look between two documents: these are those to be found."""
+    def _read_covered(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
+        """Read the page as `_walk` does, without a test between two documents: all of them belong to the result."""
         sql, params = self.candidates.documents(self.plan.ranges[0], self.search.after)
         items: list[StoredDocument] = []
         size, more = 0, False
@@ -254,8 +260,8 @@ class Searching:
         self.budget.spend(len(items) + more)
         return items, more, self._position(items[-1]) if more else b""
 
-    def _sorted(self) -> tuple[list[StoredDocument], bool, bytes]:
-        """Look at all candidates, keep the positions of the first ones."""
+    def _sort(self) -> tuple[list[StoredDocument], bool, bytes]:
+        """Examine all candidates, and keep the positions of the first ones."""
         positions = ((self._place(id), id) for id in self._ids(None))
         after = self.search.after
         rest = (one for one in positions if after is None or one[0] > after)
@@ -276,7 +282,7 @@ class Searching:
         return self._position(self._document(id))
 
     def _permitted(self, id: str) -> bool:
-        """Ask what the condition could not say of the rule."""
+        """True if the document passes the part of the rule that SQL cannot express."""
         return self.search.residual is None or self.search.residual(self._document(id), self.lookup)
 
     def _shown(self, items: list[StoredDocument]) -> tuple[StoredDocument, ...]:
@@ -288,12 +294,12 @@ class Searching:
         return position(self.search.order, decode(seen(document)))
 
     def _document(self, id: str) -> StoredDocument:
-        stored = self.table.stored(self.connection, id)  # what passed the test a moment ago is still shown
+        stored = self.table.stored(self.connection, id)  # `stored`: it may have expired since it passed the test
         assert stored is not None  # both were read in one transaction
         return stored
 
     def _documents(self, after: bytes | None) -> Iterator[StoredDocument]:
-        """As `_ids`, with all of each document."""
+        """Yield the documents of `_ids`, whole."""
         if not self.covered:
             for id in self._ids(after):
                 yield self._document(id)
@@ -305,7 +311,7 @@ class Searching:
                 yield StoredDocument(*row)
 
     def _ids(self, after: bytes | None) -> Iterator[str]:
-        """Give the ids of the documents that fulfil the filter, in the plan's order, each once."""
+        """Yield the ids of the documents that fulfil the filter, in the plan's order, each id once."""
         if self.text is not None:
             yield from self._found_by_text(self.text)
             return
@@ -332,37 +338,37 @@ class Searching:
             rows.close()
 
     def _look(self) -> None:
-        """Go on to the next document. Raises: apsw.InterruptError, QueryNeedsIndex."""
+        """Charge the next document to the budget. Raises: apsw.InterruptError, QueryNeedsIndex."""
         self.budget.look()
         if self.watch.over():
             raise apsw.InterruptError("between two documents")
 
     def _fulfils(self, id: str) -> bool:
-        """Ask for the filter, where it had to wait for what the condition could not say of the rule."""
+        """Evaluate the filter, if it had to wait for the part of the rule in Python."""
         if self.search.residual is None or self.test is None:
             return True
         sql = f"SELECT {self.test.sql} FROM {self.table.name} AS d WHERE d.id = ?"
         return bool(self.connection.execute(sql, (*self.test.params, id)).get)
 
     def _found_by_text(self, text: TextTable) -> Iterator[str]:
-        """Yield ids in no order; their scores are known from then on. A denied document gets none."""
+        """Yield ids in no order, and keep their scores. A denied document gets no score."""
         assert self.search.text is not None
         if not self.search.text.all:
             return
-        for id, number, scored in self._rows(self._sought(text, self.search.text)):
+        for id, number, scored in self._rows(self._matching_sql(text, self.search.text)):
             self._look()
             if scored is None or not self._permitted(id):
                 continue
             self.budget.spend()
             if self.search.residual is not None:
-                scored = self._scored(text, self.search.text, number)
+                scored = self._score_document(text, self.search.text, number)
             if scored != NOT_FULFILLED:
                 self.scores[id] = scored
                 yield id
 
-    def _sought(self, text: TextTable, sought: TextSearch) -> Statement:
-        """Each document that holds the words: NULL if it is denied; else how well it fits, if that may be asked yet."""
-        found = Condition("0") if self.search.residual is not None else self._score(text)
+    def _matching_sql(self, text: TextTable, sought: TextSearch) -> Statement:
+        """Select each document that holds the words, with its score: NULL if it is denied, 0 if the score must wait."""
+        found = Condition("0") if self.search.residual is not None else self._score_sql(text)
         guard = self.guard or TRUE
         sql = (
             f"SELECT d.id, d.n, CASE WHEN {guard.sql} THEN {found.sql} END FROM {text.name} "
@@ -370,15 +376,15 @@ class Searching:
         )
         return sql, (*guard.params, *found.params, text.match(sought))
 
-    def _scored(self, text: TextTable, sought: TextSearch, number: int) -> Any:
-        found = self._score(text)
+    def _score_document(self, text: TextTable, sought: TextSearch, number: int) -> Any:
+        found = self._score_sql(text)
         sql = (
             f"SELECT {found.sql} FROM {text.name} CROSS JOIN {self.table.name} AS d ON d.n = {text.name}.rowid "
             f"WHERE {text.name} MATCH ? AND {text.name}.rowid = ?"
         )
         return self.connection.execute(sql, (*found.params, text.match(sought), number)).get
 
-    def _score(self, text: TextTable) -> Condition:
+    def _score_sql(self, text: TextTable) -> Condition:
         sees_all = self.search.bound is None and self.search.shown is None
         score = text.score(local=None if sees_all else self.search.text)
         if self.test is None:

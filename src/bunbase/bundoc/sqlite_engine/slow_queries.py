@@ -1,4 +1,4 @@
-"""What stays of a query: how much it examined, how long it took, and a line in the log when that was long."""
+"""Metrics of each query (documents examined, seconds), and a line in the log for a slow one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.shape import shape
-from bunbase.bundoc.sqlite_engine.scanners import Scan
 from bunbase.pkg import metrics
 from bunbase.pkg.logger import logger
+from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 log = logger("bundoc")
 
 
 @contextmanager
 def watched(scan: Scan, slow_seconds: float, project: str, collection: str, search: Search) -> Iterator[Scan]:
-    """Give the scan to run the query as; also one that fails or is stopped is counted and named."""
+    """Yield the scan to run the query in. A query that fails or is stopped is measured as well."""
     started = time.monotonic()
     try:
         yield scan

@@ -1,4 +1,4 @@
-"""The steps of a commit inside its transaction, and the end of documents whose time has passed."""
+"""One commit inside the writer's transaction: its steps in order, each with everything that follows from it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from bunbase.bundoc import writes
 from bunbase.bundoc.definition import NO_TERMS
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
-from bunbase.bundoc.sqlite_engine.referring import Written, check_fits, delete
+from bunbase.bundoc.sqlite_engine.referring import PendingWrite, check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
-from bunbase.bundoc.writes import Committed, Met, Step
+from bunbase.bundoc.writes import CommitStep, Committed, Met
 from bunbase.contracts.bundoc import BundocBusy, InvalidDocument
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
@@ -17,10 +17,10 @@ from bunbase.pkg.logger import logger
 log = logger("bundoc")
 
 
-def do_steps(transaction: Transaction, steps: tuple[Step, ...], depth: int = 0) -> Committed:
-    """Do all steps; `depth`: of the run of a function that writes, 0 outside of triggers.
+def do_steps(transaction: Transaction, steps: tuple[CommitStep, ...], depth: int = 0) -> Committed:
+    """Do all steps of one commit.
 
-    Raises: the Problem of the first step that fails, with the number of that step as `write`.
+    Raises: the error of the first step that fails; a Problem carries the number of that step as `write`.
     """
     results: list[StoredDocument | None] = []
     created: list[bool] = []
@@ -28,7 +28,7 @@ def do_steps(transaction: Transaction, steps: tuple[Step, ...], depth: int = 0) 
     try:
         for step in steps:
             known = len(transaction.entries)
-            results.append(_do(transaction, step))
+            results.append(_do_step(transaction, step))
             created.append(len(transaction.entries) > known and transaction.entries[-1][1] == "create")
     except Problem as problem:
         problem.extra["write"] = len(results)
@@ -38,22 +38,26 @@ def do_steps(transaction: Transaction, steps: tuple[Step, ...], depth: int = 0) 
     return Committed(transaction.seq, tuple(results), tuple(created))
 
 
-def expire(transaction: Transaction, collection: str, table: Table) -> bool:
-    """Delete some documents whose time has passed. True if any could be deleted."""
+def delete_expired(transaction: Transaction, collection: str, table: Table) -> bool:
+    """Delete a batch of documents whose time has passed.
+
+    Return True if there were any, so that the caller asks again. False also while an index that deletions need is
+    being built: the next round of upkeep tries again.
+    """
     ended = table.expired(transaction.connection)
     try:
         for document in ended:
-            _end(transaction, collection, table, document)
+            _end_document(transaction, collection, table, document)
     except BundocBusy:
-        return False  # the next round is soon
+        return False
     return bool(ended)
 
 
-def _do(transaction: Transaction, step: Step) -> StoredDocument | None:
+def _do_step(transaction: Transaction, step: CommitStep) -> StoredDocument | None:
     collection, write = step.collection, step.write
     table = transaction.table(collection)
     before = _living(transaction, collection, table, write.id) if table is not None else None
-    met = Met(before, transaction.now, transaction.last_revision(collection, table, before, write.id))
+    met = Met(before, transaction.now, _last_revision(transaction, collection, table, before, write.id))
     if step.guard is None:
         after = writes.outcome(write, met)
     else:
@@ -63,59 +67,83 @@ def _do(transaction: Transaction, step: Step) -> StoredDocument | None:
         return after
     if after is not None and table is not None:
         if table.expires and _clear_way(transaction, collection, table, after):
-            return _do(transaction, step)  # a deletion above may have deleted or changed this document as well
-        try:
-            if table.terms.schema is not None or table.references:  # few have one: the other collections save 0.3 µs
-                check_fits(transaction, Written(collection, table, before, after, step.guard))
-        except InvalidDocument as problem:
-            if step.guard is None:
-                raise
-            step.guard.refused(problem, collection, table.terms, write, before, transaction.now, transaction.lookup)
+            return _do_step(transaction, step)  # the deletions may have changed or deleted this document as well
+        if table.terms.schema is not None or table.references:  # few have one: the others are spared 0.3 µs a write
+            _check_fits(transaction, step, table, before, after)
     if table is None:
-        table = transaction.begin(collection)
+        table = transaction.begin_collection(collection)
     if after is None:
-        assert before is not None  # only an existing document is deleted
+        assert before is not None  # otherwise there was nothing to delete
         delete(transaction, collection, before)
         return None
-    if before is None:
-        table.insert(transaction.connection, after)
-        if after.rev > 1:
-            transaction.revisions.revive(transaction.connection, table.number, after.id)
-    else:
-        table.update(transaction.connection, after)
-    transaction.log(collection, before, after)
+    _store(transaction, table, before, after)
+    transaction.record(collection, before, after)
     return after
 
 
+def _check_fits(
+    transaction: Transaction, step: CommitStep, table: Table, before: StoredDocument | None, after: StoredDocument
+) -> None:
+    """Check the document against its schema. Raises: InvalidDocument, or what the guard lets the caller know of it."""
+    try:
+        check_fits(transaction, PendingWrite(step.collection, table, before, after, step.guard))
+    except InvalidDocument as problem:
+        if step.guard is None:
+            raise
+        step.guard.refused(
+            problem, step.collection, table.terms, step.write, before, transaction.now, transaction.lookup
+        )
+
+
+def _store(transaction: Transaction, table: Table, before: StoredDocument | None, after: StoredDocument) -> None:
+    if before is not None:
+        table.update(transaction.connection, after)
+        return
+    table.insert(transaction.connection, after)
+    if after.rev > 1:
+        transaction.revisions.revive(transaction.connection, table.number, after.id)
+
+
 def _living(transaction: Transaction, collection: str, table: Table, id: str) -> StoredDocument | None:
-    """Return the document. An expired document with this id is deleted first, so that the id is free."""
+    """Return the document, None if there is none. An expired document that still holds the id is deleted."""
     found = table.get(transaction.connection, id)
     if found is None and table.expires and (ended := table.stored(transaction.connection, id)) is not None:
-        _end(transaction, collection, table, ended)
+        _end_document(transaction, collection, table, ended)
     return found
 
 
+def _last_revision(
+    transaction: Transaction, collection: str, table: Table | None, before: StoredDocument | None, id: str
+) -> int:
+    """Return a number that the next revision of this id must exceed, besides the revision of the document itself."""
+    if before is not None:
+        return transaction.revisions.floor
+    number = table.number if table else None
+    return transaction.revisions.last(transaction.connection, collection, number, id)
+
+
 def _clear_way(transaction: Transaction, collection: str, table: Table, after: StoredDocument) -> bool:
-    """Delete expired documents that hold a value of `after` in a unique index. True if there were any."""
+    """Delete expired documents that still hold a unique value of this one. Return True if there were any."""
     unique = [index for index in table.indexes if isinstance(index, IndexTable) and index.definition.unique]
     holders = {id for index in unique for id in index.in_the_way(transaction.connection, after)}
     ended = [
         table.stored(transaction.connection, id) for id in holders if table.get(transaction.connection, id) is None
     ]
     for document in ended:
-        assert document is not None  # the index names it
-        _end(transaction, collection, table, document)
+        assert document is not None  # an index knows the id
+        _end_document(transaction, collection, table, document)
     return bool(ended)
 
 
-def _end(transaction: Transaction, collection: str, table: Table, document: StoredDocument) -> None:
-    """Delete an expired document with all that depends on it; if those forbid it, delete the document alone.
+def _end_document(transaction: Transaction, collection: str, table: Table, document: StoredDocument) -> None:
+    """Delete an expired document, with everything that follows from the deletion.
 
-    Raises: BundocBusy while an index that finds the dependent documents is being built.
+    If a document that refers to it stands in the way, only this document is deleted, because its time has passed in
+    any case. Raises: BundocBusy while an index that deletions need is being built.
     """
-    result = transaction.attempt(lambda transaction: delete(transaction, collection, document, always=True))
+    result = transaction.attempt(lambda inner: delete(inner, collection, document, always=True))
     if isinstance(result, Problem) and not isinstance(result, BundocBusy):
-        log.warning("documents that refer to an expired one were left", collection=collection, reason=result.detail)
+        log.warning("documents that refer to an ended one were left", collection=collection, reason=result.detail)
         transaction.remove(collection, table, document)
     elif isinstance(result, Exception):
         raise result

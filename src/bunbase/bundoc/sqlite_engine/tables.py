@@ -1,6 +1,6 @@
-"""All SQL on documents: a table for each collection, so that each can have indexes of its own.
+"""The SQL on documents: a table for each collection, so that each collection can have its own indexes.
 
-Collections are numbered, and their tables named by number: no name of a client ever becomes part of a statement.
+Collections are numbered, and a table is named by this number: no name from a client becomes part of a statement.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS
 
 FORMAT: Final = 7  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
 
-# numbers are never given twice: a reader that still holds a dropped collection must not meet another's documents
+# A number is never used twice: a reader that still knows a dropped collection must not read another one's documents.
 CREATE_COLLECTIONS: Final = """
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -42,7 +42,7 @@ COLLECTIONS: Final = "SELECT name, id, definition FROM collections"
 DEFINITION: Final = "SELECT definition FROM collections WHERE id = ?"
 ADD_COLLECTION: Final = "INSERT INTO collections (name, created) VALUES (?, ?) RETURNING id"
 
-# `n` is what indexes and full-text search point to. Measured against WITHOUT ROWID: reads, lists and inserts as fast.
+# Indexes and text indexes point to `n`. A table WITHOUT ROWID was measured: reads, lists and inserts are equally fast.
 CREATE_TABLE: Final = """
 CREATE TABLE docs_N (
     n INTEGER PRIMARY KEY,
@@ -54,7 +54,7 @@ CREATE TABLE docs_N (
     expires INTEGER
 )"""
 
-# the body is JSON text to SQLite, and bytes to us: the casts only change the label
+# SQLite needs the body as text for its JSON functions, and we need bytes: the casts copy nothing, they change the type.
 GET: Final = "SELECT id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE id = ?"
 PAGE: Final = "SELECT id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE id > ? ORDER BY id LIMIT ?"
 INSERT: Final = "INSERT INTO docs_N (id, rev, created, updated, body) VALUES (?, ?, ?, ?, CAST(? AS TEXT))"
@@ -63,9 +63,9 @@ DELETE: Final = "DELETE FROM docs_N WHERE id = ?"
 
 
 class Table:
-    """One collection. Every method takes the connection to work on. Writes keep `indexes` in step.
+    """One collection. Every method takes the connection to work on; writes keep the indexes up to date.
 
-    `alive`: what holds for documents whose time has not passed; "" where they have none.
+    `alive`: an SQL condition that holds for documents that have not expired; "" if documents do not expire.
     """
 
     def __init__(self, number: int, indexes: tuple[KeptIndex, ...] = (), terms: Terms = NO_TERMS) -> None:
@@ -89,7 +89,7 @@ class Table:
         return None if row is None else StoredDocument(*row)
 
     def stored(self, connection: apsw.Connection, id: str) -> StoredDocument | None:
-        """Give the document even if its time has passed."""
+        """Return the document even if it has expired."""
         row = connection.execute(self.stored_sql, (id,)).get
         return None if row is None else StoredDocument(*row)
 
@@ -97,13 +97,13 @@ class Table:
         return expired(connection, self.name) if self.expires else []
 
     def end(self, connection: apsw.Connection, document: StoredDocument) -> None:
-        """Note when the document ends."""
+        """Store when the document expires, if documents of this collection do."""
         if self.expires:
             at = ends_at(document.body, self.expires)
             connection.execute(SET.replace("docs_N", self.name), (at, document.id))
 
     def page(self, connection: apsw.Connection, after: str, limit: int, max_bytes: int = MAX_PAGE_BYTES) -> Chunk:
-        """Give at most `limit` documents, and none after the one that reaches `max_bytes`."""
+        """Return at most `limit` documents, and none after the one that reaches `max_bytes`."""
         items: list[StoredDocument] = []
         size = 0
         rows = connection.execute(self.page_sql, (after, limit + 1))
@@ -114,7 +114,7 @@ class Table:
                 items.append(StoredDocument(*row))
                 size += len(row[4])
         finally:
-            rows.close()  # an open cursor would hold its snapshot, and with it the log
+            rows.close()  # an open cursor keeps its snapshot, and the log cannot be cut
         return Chunk(tuple(items), more=False)
 
     def insert(self, connection: apsw.Connection, new: StoredDocument) -> None:
@@ -124,18 +124,18 @@ class Table:
             index.add(connection, new)
 
     def update(self, connection: apsw.Connection, new: StoredDocument) -> None:
-        self._forget(connection, new.id)
+        self._unindex(connection, new.id)
         connection.execute(self.update_sql, (new.rev, new.updated, new.body, new.id))
         self.end(connection, new)
         for index in self.indexes:
             index.add(connection, new)
 
     def delete(self, connection: apsw.Connection, id: str) -> None:
-        self._forget(connection, id)
+        self._unindex(connection, id)
         connection.execute(self.delete_sql, (id,))
 
-    def _forget(self, connection: apsw.Connection, id: str) -> None:
-        """Take the document as it was out of the indexes."""
+    def _unindex(self, connection: apsw.Connection, id: str) -> None:
+        """Remove the stored document from the indexes."""
         if self.indexes and (before := self.stored(connection, id)) is not None:
             for index in self.indexes:
                 index.remove(connection, before)

@@ -1,7 +1,7 @@
-"""A text index is a table of SQLite's FTS5 that keeps words and where they stand, and no text.
+"""A text index is a table of SQLite's FTS5 that keeps words and their positions, but not the text.
 
-It lies in the project's encrypted file like all else. FTS5's own syntax never meets a caller's text: what is sought
-comes as a tree, and each word or phrase of it becomes a quoted string.
+It is in the project's encrypted file, as everything else. FTS5 never parses a caller's text: a text search is a tree,
+and each of its words or phrases becomes a quoted string.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from bunbase.contracts.collections import IndexSpec
 
 LOCAL_SCORE: Final = "bundoc_local_score"
 
-# Of bm25; `LENGTH` stands for the mean number of words, which is a matter of all documents
+# Parameters of bm25. LENGTH is a constant instead of the mean number of words, which depends on all documents.
 SATURATION: Final = 1.2
 LENGTH_WEIGHT: Final = 0.75
 LENGTH: Final = 100
 
 
 class TextTable(KeptIndex):
+    """An index of words."""
+
     def __init__(self, number: int, collection: int, definition: IndexSpec, ready: bool, built: int) -> None:
         super().__init__(number, definition, ready, built)
         self.paths = tuple(parse_path(field, "/fields") for field in definition.fields)
@@ -59,9 +61,11 @@ class TextTable(KeptIndex):
         connection.execute(self.delete_sql, (id,))
 
     def score(self, local: TextSearch | None) -> str:
-        """Give SQL for how well a row fits, the better the greater. A `local` score is an affair of the row and of the
-        fields that are searched: the common one tells something of all documents that hold a word, those that a rule
-        hides among them, and of how long the row's other fields are, which may be hidden.
+        """Return the SQL of a row's score; a greater score is a better match.
+
+        A `local` score depends only on this row and on the fields that are searched. The common score (bm25) would
+        reveal something about documents and fields that rules hide from the caller: how many documents hold a word,
+        and how long the row's other fields are.
         """
         if local is None:
             return f"-bm25({self.name}, {', '.join(map(repr, self.weights))})"
@@ -72,7 +76,7 @@ class TextTable(KeptIndex):
         return f"{LOCAL_SCORE}({self.name}, {', '.join(map(repr, asked))})"
 
     def match(self, sought: TextSearch) -> str:
-        """Give the search in FTS5's words."""
+        """Return the search as an FTS5 expression."""
         columns = " ".join(
             f"c{number}"
             for number, field in enumerate(self.definition.fields)
@@ -84,12 +88,12 @@ class TextTable(KeptIndex):
 
 
 def prepare_scores(connection: apsw.Connection, left: Callable[[], float]) -> None:
-    """`left`: the seconds that whoever runs a search may still take."""
+    """Register the local score on a connection. `left`: returns the seconds that the present search may still take."""
     connection.register_fts5_function(LOCAL_SCORE, partial(_local_score, left))
 
 
 def _local_score(left: Callable[[], float], api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
-    """bm25 as if every word were equally rare. A column whose weight is 0 is not searched."""
+    """Return bm25 as if every word were equally rare. A column with the weight 0 is not searched."""
     words = sum([api.column_size(column) for column, weight in enumerate(weights) if weight])
     length = 1 - LENGTH_WEIGHT + LENGTH_WEIGHT * words / LENGTH
     score = 0.0

@@ -1,13 +1,17 @@
-"""The transaction that holds one batch of writes.
+"""The transaction of one batch of writes.
 
-It finds, removes and logs single documents. The modules above it decide more: `referring` what a deletion does to other
-documents, `steps` what a write does.
+A write of documents passes through four modules, and each imports only those before it in this list:
+
+transaction  the state that all writes of a batch share: collections, revisions, entries of the change log
+referring    what a schema demands of one write, and what a deletion does to documents that refer
+steps        one commit, write by write
+writer       the queue of a project, drained into one transaction at a time
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import apsw
 
@@ -17,7 +21,7 @@ from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.pkg.errors import InvalidInput
 
-# errors of the file, not of one write: no part of the batch may count as done
+# The file itself is at fault, not one write of the batch: no write of it may count as done.
 FATAL: Final = (
     apsw.FullError,
     apsw.IOError,
@@ -31,15 +35,22 @@ FATAL: Final = (
     MemoryError,
 )
 
-Work = Callable[["Transaction"], Any]  # one piece of work: done in a savepoint, so that its errors undo it alone
+Work = Callable[["Transaction"], Any]  # runs in one savepoint; its result is the answer of the caller
+
+
+class Task(Protocol):
+    """Work on collections and indexes. It takes its turn among the writes, in a savepoint as they do."""
+
+    def perform(self, transaction: Transaction) -> Any: ...
 
 
 class Transaction:
-    """The work of one batch; each piece of work has a savepoint.
+    """The work of one batch; each piece runs in its own savepoint.
 
-    `changed`: collections that are new or whose indexes changed, with their table; None for a dropped one. `seq`: the
-    number of the newest change. `entries`: rows that the change log receives at the end. `depth`: how many triggered
-    runs led to the write in progress, and so to every deletion that it causes.
+    `altered`: collections that are new or have other terms or indexes now; None for those that were dropped.
+    `seq`: the number of the newest change. `entries`: the rows that the change log gets at the end of the batch.
+    `depth`: of the commit that is being done, and of everything that follows from it, for example the deletion of an
+    expired document that holds a unique value.
     """
 
     def __init__(
@@ -55,17 +66,18 @@ class Transaction:
         self.revisions = revisions
         self.max_tables = max_tables
         self.now = now
-        self.changed: dict[str, Table | None] = {}
+        self.altered: dict[str, Table | None] = {}
         self.seq = change_log.ends(connection)[1]
         self.depth = 0
         self.entries: list[change_log.Row] = []
 
     def attempt(self, work: Work) -> Any:
-        """Do one piece of work and return its result, or the exception that undid this piece alone.
+        """Do one piece of work and return its result.
 
-        Raises: an error of FATAL, which concerns the whole batch.
+        An error of this work alone is returned as the result, and the savepoint takes back everything that it did.
+        Raises: FATAL.
         """
-        known, seq = dict(self.changed), self.seq
+        known, seq = dict(self.altered), self.seq
         self.connection.execute("SAVEPOINT one")
         try:
             result = work(self)
@@ -75,41 +87,36 @@ class Transaction:
             self.connection.execute("ROLLBACK TO one")
             self.connection.execute("RELEASE one")
             del self.entries[len(self.entries) - (self.seq - seq) :]
-            self.seq, self.changed = seq, known
+            self.seq, self.altered = seq, known
             return error
         self.connection.execute("RELEASE one")
         return result
+
+    def table(self, collection: str) -> Table | None:
+        return self.altered[collection] if collection in self.altered else self.tables.get(collection)
+
+    def begin_collection(self, collection: str) -> Table:
+        """Create a collection. Raises: InvalidInput when the project has as many as it may have."""
+        if len(self.tables.keys() | self.altered.keys()) >= self.max_tables:
+            message = f"This project has {self.max_tables} collections, the most there may be."
+            raise InvalidInput.at("/collection", message)
+        table = self.altered[collection] = add_table(self.connection, collection, self.now)
+        return table
 
     def lookup(self, collection: str, id: str) -> StoredDocument | None:
         table = self.table(collection)
         return None if table is None else table.get(self.connection, id)
 
     def remove(self, collection: str, table: Table, document: StoredDocument) -> None:
-        """Delete the document and keep its last revision, so that no revision is used twice (decision 0033)."""
+        """Delete the document, and remember which revision it had."""
         table.delete(self.connection, document.id)
         self.revisions.end(self.connection, table.number, document.id, document.rev)
-        self.log(collection, document, None)
+        self.record(collection, document, None)
 
-    def last_revision(self, collection: str, table: Table | None, before: StoredDocument | None, id: str) -> int:
-        """Return the revision that the next one of this id must exceed, beside that of the document itself."""
-        if before is not None:
-            return self.revisions.floor
-        return self.revisions.last(self.connection, collection, table.number if table else None, id)
-
-    def log(self, collection: str, before: StoredDocument | None, after: StoredDocument | None) -> None:
+    def record(self, collection: str, before: StoredDocument | None, after: StoredDocument | None) -> None:
+        """Add an entry for this change to the change log."""
         self.seq += 1
         op = "delete" if after is None else "create" if before is None else "update"
-        left = after or before
-        assert left is not None
-        self.entries.append((self.seq, op, collection, left.id, left.rev, self.now, self.depth))
-
-    def table(self, collection: str) -> Table | None:
-        return self.changed[collection] if collection in self.changed else self.tables.get(collection)
-
-    def begin(self, collection: str) -> Table:
-        if len(self.tables.keys() | self.changed.keys()) >= self.max_tables:
-            raise InvalidInput.at(
-                "/collection", f"This project has {self.max_tables} collections, the most there may be."
-            )
-        table = self.changed[collection] = add_table(self.connection, collection, self.now)
-        return table
+        document = after or before
+        assert document is not None
+        self.entries.append((self.seq, op, collection, document.id, document.rev, self.now, self.depth))

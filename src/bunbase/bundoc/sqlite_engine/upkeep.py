@@ -1,7 +1,7 @@
-"""Deletes what is kept no longer, changes and documents, also of projects that nobody asks for.
+"""Delete old changes and expired documents, also of projects that nobody uses.
 
-Open projects are looked at every time. The others are opened in a slow round, each once a day: how old their oldest
-change is stands in the file alone.
+Open projects are looked at every time. The others are opened one after the other, each once a day, because only the
+file itself tells how old its oldest change is.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from bunbase.pkg.logger import logger
 log = logger("bundoc")
 
 ROUND_SECONDS: Final = 86_400.0
-MOST_AT_ONCE: Final = 20  # projects opened one after the other in a single turn: about 0.1 s
-BATCHES_AT_ONCE: Final = 100  # of a thousand changes: a project that is far behind goes on at the next turn
+MOST_AT_ONCE: Final = 20  # closed projects visited in one call of `tend`: about 0.1 s
+BATCHES_AT_ONCE: Final = 100  # of a thousand changes each; the next call of `tend` continues
 
 
 class Upkeep:
-    """`round`: the projects that are still to be visited in this round. `also`: what else a visit is for."""
+    """Visits projects. `round`: those that this day's round has not visited yet. `also`: called at each visit."""
 
     def __init__(
         self,
@@ -49,16 +49,16 @@ class Upkeep:
 
     async def tend(self) -> None:
         for project in [*self.files.files, *await self._next_of_round()]:
-            await asyncio.sleep(0)  # thousands may be open: others get their turn in between
+            await asyncio.sleep(0)  # thousands may be open: other tasks get their turn in between
             try:
                 async with self.files.visited(project) as file:
-                    await self._pruned(project, file)
+                    await self._prune(project, file)
                     await self.also(project, file)
             except Problem as problem:
                 log.warning("a project was not tended", project=project, reason=problem.detail)
 
     async def _next_of_round(self) -> list[str]:
-        """Give as many as must be visited now for the round to end in time."""
+        """Return as many projects as must be visited now so that the round ends within a day."""
         now = self.files.now()
         if not self.round and now - self.began_at >= ROUND_SECONDS:
             self.round = sorted(await self.files.projects(), reverse=True)
@@ -68,8 +68,8 @@ class Upkeep:
         count = min(len(self.round), MOST_AT_ONCE, max(1, math.ceil(share)))
         return [self.round.pop() for _ in range(count)]
 
-    async def _pruned(self, project: str, file: ProjectFile) -> None:
-        """In batches, other writes between them."""
+    async def _prune(self, project: str, file: ProjectFile) -> None:
+        """Delete changes that are no longer kept, in batches, so that other writes come between."""
         settings = self.files.settings
         try:
             if not change_log.is_due(file.reader, settings.changes, kept_from(settings, self.clock)):

@@ -1,8 +1,8 @@
-"""The bounds of a search, by where it runs: few steps and bytes in the event loop, seconds in a thread.
+"""The bounds of a search: few steps and bytes in the event loop, some seconds in a thread.
 
-SQLite looks at the clock between its own steps, never inside one: not in a function of ours, and not while it reads the
-JSON of a large document. So each function of ours asks here, and in the loop the bytes of every document that is
-tested are counted before it is tested.
+SQLite looks at the clock between two steps of a statement, never inside one: not inside a function of ours, and not
+while it reads the JSON of a large document. So each function of ours asks the watch, and in the event loop the bytes of
+every document are counted before the document is tested (docs/decisions/0031).
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from typing import Any, Final, Protocol
 import apsw
 
 from bunbase.bundoc.query.condition import Condition
-from bunbase.bundoc.sqlite_engine.connection import TimeBound
-from bunbase.bundoc.sqlite_engine.scanners import scan_is_over, scan_seconds_left
 from bunbase.pkg import effort
 from bunbase.pkg.patterns import Pattern
+from bunbase.pkg.sealed_sqlite.connection import TimeBound
+from bunbase.pkg.sealed_sqlite.scanners import scan_is_over, scan_seconds_left
 
-ROOM_FUNCTION: Final = "bundoc_room"  # bytes of a document, how often its JSON is read → 1, or the end of the search
-LOOP_DOCUMENTS: Final = 200  # that a search examines in the loop: so many small ones together fit in any case
-LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads about 1 MiB a millisecond, once for every JSON function of a test
-VALUES_BETWEEN_LOOKS: Final = 1000  # a key is made of about 2 values a microsecond
+ROOM_FUNCTION: Final = "bundoc_room"  # (bytes of a document, how often its JSON is read) → 1, or ends the search
+LOOP_DOCUMENTS: Final = 200  # examined by one search in the loop; this many small ones always fit
+LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads 1 MiB in about 1 ms, and once for every JSON function of a test
+VALUES_BETWEEN_LOOKS: Final = 1000  # the making of a key takes about 0.5 µs for each value
 
 
 class Watch(Protocol):
     def over(self) -> bool:
-        """True if the search should stop. Asked between two documents, where SQLite does not look at the clock."""
+        """True if the search must stop.
+
+        The search asks between two documents, where SQLite does not look at the clock.
+        """
         ...
 
     def left(self) -> float:
@@ -33,12 +36,12 @@ class Watch(Protocol):
         ...
 
     def around(self, test: Condition) -> Condition:
-        """Return the test of a document as it may be run here."""
+        """Return the test of a document in the form in which it may run here."""
         ...
 
 
 class ScanWatch:
-    """A thread: only the time of the scan that it does counts."""
+    """The watch of a search in a thread: only the time of its scan is bounded."""
 
     def over(self) -> bool:
         return scan_is_over()
@@ -51,9 +54,9 @@ class ScanWatch:
 
 
 class LoopWatch:
-    """The event loop, which belongs to everybody: no patterns, no keys, and little JSON.
+    """The watch of a search in the event loop, which all requests share: no patterns, no keys, and little JSON.
 
-    `start` before each search.
+    Call `start` before each search.
     """
 
     def __init__(self, time: TimeBound) -> None:
@@ -79,7 +82,10 @@ class LoopWatch:
         return Condition(f"(CASE WHEN {fits} THEN {test.sql} ELSE 0 END)", test.params)
 
     def take(self, *document: Any) -> int:
-        """`document`: its size, and how often it is read. Raises: apsw.InterruptError before one that is too much."""
+        """Count a document before it is tested. `document`: its size, and how often the test reads it.
+
+        Raises: apsw.InterruptError when the document is too much for the loop.
+        """
         size, reads = document
         self.room -= size * reads
         if self.room < 0:
@@ -89,12 +95,15 @@ class LoopWatch:
 
 
 def learn_room(connection: apsw.Connection, watch: LoopWatch) -> None:
-    """Teach the event loop's connection to count. Not deterministic: every document is counted."""
+    """Register the function that counts documents on the connection of the event loop.
+
+    It must not be declared deterministic: SQLite would then call it only once for equal arguments.
+    """
     connection.create_scalar_function(ROOM_FUNCTION, watch.take, 2)
 
 
 def found_within(watch: Watch, sought: Pattern, text: bytes) -> bool:
-    """Look for a pattern, if that is certain to end in time: once begun, nothing can stop it.
+    """Look for a pattern, but only if that is certain to end in time: a match cannot be stopped once it has begun.
 
     Raises: apsw.InterruptError.
     """
@@ -104,7 +113,7 @@ def found_within(watch: Watch, sought: Pattern, text: bytes) -> bool:
 
 
 class Ticks:
-    """Looks at the clock now and then, while many values are gone through."""
+    """Looks at the clock after every thousand values."""
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch

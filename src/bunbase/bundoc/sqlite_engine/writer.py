@@ -1,7 +1,18 @@
-"""Group commit: one writer per project drains its queue, one transaction and one fsync a drain, answers after that.
+"""Group commit: one writer per project. Writes wait in its queue; one transaction and one fsync serve a whole batch.
 
-A drain runs in a thread of a pool that all projects share, and goes to the back of the pool's queue when there is
-more to do: a busy project cannot keep the others from the disk.
+The life of a write:
+
+1. `commit` puts it into the queue, in the event loop, and returns a future. A full queue refuses it (BundocBusy).
+2. The first write in an idle queue submits `_drain` to a pool of threads that all projects share.
+3. `_drain` takes up to `batch_writes` pieces of work, runs each in its own savepoint (`transaction.py`, `steps.py`),
+   appends their entries to the change log, and commits: this is the only fsync.
+4. Only then the tables that readers use are replaced, and the event loop sets the results of the futures: an answer
+   means that the write survives a power cut.
+5. If more work waits, `_drain` submits itself again, behind the drains of other projects: a busy project cannot keep
+   the others from the disk.
+
+A write that fails takes back only its own savepoint. If the file itself is at fault (`FATAL`) or the commit fails, the
+whole batch is rolled back and every write in it fails with that error.
 """
 
 from __future__ import annotations
@@ -12,7 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import apsw
 
@@ -23,7 +34,7 @@ from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.steps import do_steps
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction, Work
-from bunbase.bundoc.writes import Committed, Step
+from bunbase.bundoc.writes import CommitStep, Committed
 from bunbase.contracts.bundoc import BundocBusy
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
@@ -31,7 +42,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-CHECKPOINT_PAGES: Final = 1000  # 4 MB of log: a checkpoint of that takes about 20 ms
+CHECKPOINT_PAGES: Final = 1000  # 4 MB of log; a checkpoint of that takes about 20 ms
 DRAIN_SECONDS: Final = 30.0
 RETRY_AFTER_SECONDS: Final = 1
 
@@ -39,18 +50,12 @@ T = TypeVar("T")
 
 
 def kept_from(settings: BundocSettings, clock: Clock) -> str:
-    """Changes before this are not kept."""
+    """Return the time before which changes are no longer kept."""
     return rfc3339(clock.now() - timedelta(days=settings.change_days))
 
 
-class Task(Protocol):
-    """Work on collections and indexes that takes its turn among the writes, in a savepoint as they do."""
-
-    def run(self, transaction: Transaction) -> Any: ...
-
-
 class Waiting:
-    """A piece of work in the queue, and who waits for it."""
+    """A piece of work in the queue, and the future of the caller that waits for it."""
 
     __slots__ = ("answer", "size", "work")
 
@@ -61,7 +66,11 @@ class Waiting:
 
 
 class Writer:
-    """`tables` is shared with the readers: a collection appears there once it is on disk."""
+    """The writer of one project.
+
+    `tables` is shared with the readers: a collection appears there once it is on disk. `on_commit` is called in the
+    event loop after each batch.
+    """
 
     def __init__(
         self,
@@ -70,14 +79,14 @@ class Writer:
         pool: ThreadPoolExecutor,
         settings: BundocSettings,
         clock: Clock,
-        changed: Callable[[], None],
+        on_commit: Callable[[], None],
     ) -> None:
         self.connect = connect
         self.tables = tables
         self.pool = pool
         self.settings = settings
         self.clock = clock
-        self.changed = changed
+        self.on_commit = on_commit
         self.loop = asyncio.get_running_loop()
         self.connection: apsw.Connection | None = None
         self.revisions: Revisions | None = None
@@ -88,18 +97,21 @@ class Writer:
         self.draining = False
         self.lock = threading.Condition()
 
-    def commit(self, steps: tuple[Step, ...], depth: int = 0) -> asyncio.Future[Committed]:
-        """Do all steps or none; done when they are on disk. Raises: BundocBusy, and what is wrong with a step."""
+    def commit(self, steps: tuple[CommitStep, ...], depth: int = 0) -> asyncio.Future[Committed]:
+        """Do all steps or none; the future is done when they are on disk.
+
+        Raises: BundocBusy; the future raises the error of the first step that fails.
+        """
         size = sum([writes.size(step.write) for step in steps])
         return self.submit(lambda transaction: do_steps(transaction, steps, depth), size)
 
     async def prune(self) -> int:
-        """Delete some changes that are kept no longer; give how many. Raises: BundocBusy."""
+        """Delete a batch of changes that are no longer kept; return how many. Raises: BundocBusy."""
         most, not_before = self.settings.changes, kept_from(self.settings, self.clock)
         return cast(int, await self.submit(lambda work: change_log.prune(work.connection, most, not_before), 0))
 
     def submit(self, work: Work, size: int) -> asyncio.Future[Any]:
-        """Queue a piece of work; its future is done when it is on disk. Raises: BundocBusy."""
+        """Queue a piece of work of `size` bytes; its future is done when it is on disk. Raises: BundocBusy."""
         waiting = Waiting(work, size, self.loop.create_future())
         with self.lock:
             full = self.queued_bytes + waiting.size > self.settings.queued_mib << 20
@@ -111,7 +123,11 @@ class Writer:
         return waiting.answer
 
     def aside(self, work: Callable[[apsw.Connection], T]) -> asyncio.Future[T]:
-        """Do `work` on this connection between two batches, outside of any transaction."""
+        """Do `work` on the writer's connection between two batches, outside of any transaction.
+
+        The rotation of a key needs this connection: SQLite's backup copies a page again when the connection that runs
+        it changes the page, but begins anew when another connection does.
+        """
         answer: asyncio.Future[T] = self.loop.create_future()
         with self.lock:
             self.asides.append((work, answer))
@@ -119,7 +135,10 @@ class Writer:
         return answer
 
     def close(self) -> None:
-        """Finish what is queued, bring the log into the file, close. Call it in a thread outside the pool."""
+        """Finish the queue, bring SQLite's log into the file, close the connection.
+
+        Call it in a thread that does not belong to the pool: it waits for a thread of the pool.
+        """
         with self.lock:
             if not self.lock.wait_for(lambda: not self.draining, DRAIN_SECONDS):
                 log.error("a project's writes did not finish in time", seconds=DRAIN_SECONDS)
@@ -135,8 +154,8 @@ class Writer:
 
     def _drain(self) -> None:
         try:
-            if batch := self._take():
-                results = self._committed(batch)
+            if batch := self._take_batch():
+                results = self._commit_batch(batch)
                 self.loop.call_soon_threadsafe(self._answer, list(zip(batch, results, strict=True)))
             self._do_aside()
             if self.log_pages >= CHECKPOINT_PAGES:
@@ -152,9 +171,9 @@ class Writer:
         try:
             result = work(self._connected())
         except Exception as error:
-            self.loop.call_soon_threadsafe(_fail, answer, error)
+            self.loop.call_soon_threadsafe(_set_exception, answer, error)
         else:
-            self.loop.call_soon_threadsafe(_give, answer, result)
+            self.loop.call_soon_threadsafe(_set_result, answer, result)
 
     def _go_on(self) -> None:
         with self.lock:
@@ -164,18 +183,21 @@ class Writer:
                 self.draining = False
                 self.lock.notify_all()
 
-    def _take(self) -> list[Waiting]:
+    def _take_batch(self) -> list[Waiting]:
         with self.lock:
             batch = [self.queue.popleft() for _ in range(min(len(self.queue), self.settings.batch_writes))]
             self.queued_bytes -= sum(waiting.size for waiting in batch)
         return [waiting for waiting in batch if not waiting.answer.cancelled()]
 
-    def _committed(self, batch: list[Waiting]) -> list[Any]:
-        """Do the batch in one transaction. If that fails, it fails for all: none of it is on disk."""
+    def _commit_batch(self, batch: list[Waiting]) -> list[Any]:
+        """Do the batch in one transaction; return a result or an error for each piece of work.
+
+        If the transaction fails, every piece gets its error, because nothing of the batch is on disk.
+        """
         try:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
-            assert self.revisions is not None  # as is the connection
+            assert self.revisions is not None  # it is made together with the connection
             now, most = rfc3339(self.clock.now()), self.settings.max_collections
             transaction = Transaction(connection, self.tables, self.revisions, most, now)
             results = [transaction.attempt(waiting.work) for waiting in batch]
@@ -192,8 +214,11 @@ class Writer:
         return results
 
     def _show(self, transaction: Transaction) -> None:
-        """Let readers see what is on disk now."""
-        for collection, table in transaction.changed.items():
+        """Let readers see the collections that are on disk now.
+
+        After the commit, never before it: a reader would look into a table that may yet be rolled back.
+        """
+        for collection, table in transaction.altered.items():
             if table is None:
                 self.tables.pop(collection, None)
             else:
@@ -203,10 +228,15 @@ class Writer:
         if self.connection is None:
             self.connection = self.connect()
             self.revisions = Revisions(self.connection)
-            self.connection.set_wal_hook(self._committed_pages)
+            self.connection.set_wal_hook(self._on_log_grown)
         return self.connection
 
-    def _committed_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+    def _on_log_grown(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        """Remember how long the log is.
+
+        SQLite's own automatic checkpoint would run inside the commit, and every write of the batch would wait for it.
+        This hook takes its place (an own hook switches it off), and `_drain` makes the checkpoint after the answers.
+        """
         self.log_pages = pages
         return apsw.SQLITE_OK
 
@@ -221,25 +251,23 @@ class Writer:
         assert self.connection is not None
         try:
             self.connection.wal_checkpoint(mode=mode)
-        except apsw.Error as error:  # the log keeps what is not yet in the file
+        except apsw.Error as error:  # nothing is lost: the log keeps every page that is not yet in the file
             log.warning("a checkpoint failed", error=repr(error))
 
     def _answer(self, results: list[tuple[Waiting, Any]]) -> None:
         for waiting, result in results:
-            if waiting.answer.done():
-                continue
             if isinstance(result, Exception):
-                waiting.answer.set_exception(result)
+                _set_exception(waiting.answer, result)
             else:
-                waiting.answer.set_result(result)
-        self.changed()
+                _set_result(waiting.answer, result)
+        self.on_commit()
 
 
-def _give(answer: asyncio.Future[T], result: T) -> None:
+def _set_result(answer: asyncio.Future[T], result: T) -> None:
     if not answer.done():
         answer.set_result(result)
 
 
-def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+def _set_exception(answer: asyncio.Future[Any], error: Exception) -> None:
     if not answer.done():
         answer.set_exception(error)

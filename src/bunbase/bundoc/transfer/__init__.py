@@ -1,7 +1,8 @@
 """Documents as lines of NDJSON: export and import, streamed.
 
-lines     cutting a stream of bytes into numbered lines, each bounded
-reading   what one line of an import says
-service   export in pages, import in batches
-routes    public HTTP
+lines        cut a stream of bytes into numbered lines of bounded length
+import_line  read one line of an import
+batches      collect the lines of an import into batches, and add up their results
+service      export in pages, import a batch
+routes       public HTTP
 """

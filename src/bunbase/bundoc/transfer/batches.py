@@ -1,4 +1,4 @@
-"""From the body of an import to its batches: as much as one call holds, and no more in memory."""
+"""Collect the body of an import into batches: no more is held in memory than one call of the service takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Send = Callable[[tuple[ImportLine, ...]], Awaitable[Imported]]
 
 
 class Importing:
-    """`done`: the sum of all batches so far. Lines before `from_line` are passed over."""
+    """One import. `done`: the results of all batches so far. Lines before `from_line` are skipped."""
 
     def __init__(self, send: Send, from_line: int = 1) -> None:
         self.send = send
@@ -51,11 +51,11 @@ class Importing:
             self._refuse(batch[-1].number)
 
     def _refuse(self, until: int) -> None:
-        """Count the lines that were too long, up to this one: those behind are not dealt with yet."""
+        """Count the lines that are too long, up to this line. The lines after it belong to a later batch."""
         too_long = [number for number in self.lines.too_long if self.from_line <= number <= until]
         self.lines.too_long = [number for number in self.lines.too_long if number > until]
         if too_long:
-            detail = f"A line is at most {MAX_LINE_BYTES} bytes, a document at most 1 MiB."
+            detail = f"A line has at most {MAX_LINE_BYTES} bytes, and a document at most 1 MiB."
             errors = tuple(RefusedLine(number, DocumentTooLarge.code, detail) for number in too_long[:MAX_ERRORS])
             self._add(Imported(failed=len(too_long), last_line=too_long[-1], errors=errors))
 

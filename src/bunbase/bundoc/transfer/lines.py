@@ -1,4 +1,7 @@
-"""Cut a stream of bytes into numbered lines. What is too long is dropped as it comes, and only its number kept."""
+"""Cut a stream of bytes into numbered lines.
+
+A line that is too long is dropped while it arrives; its number is kept.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ from typing import Final
 
 from bunbase.contracts.backups import ImportLine
 
-MAX_LINE_BYTES: Final = (2 << 20) + 1024  # what may be sent for one document, and its envelope
+MAX_LINE_BYTES: Final = (2 << 20) + 1024  # the largest body of one document, and the envelope around it
 
 
 class Lines:
-    """Empty lines count, but are not given."""
+    """Numbers the lines from 1. An empty line has a number, but is not returned.
+
+    `too_long`: the numbers of the lines that were dropped.
+    """
 
     def __init__(self, max_bytes: int = MAX_LINE_BYTES) -> None:
         self.max_bytes = max_bytes
@@ -21,7 +27,7 @@ class Lines:
         self.too_long: list[int] = []
 
     def feed(self, piece: bytes) -> list[ImportLine]:
-        """Give the lines that end in this piece. The numbers of those too long gather in `too_long`."""
+        """Return the lines that end in this piece."""
         *ended, rest = (self.rest + piece).split(b"\n")
         lines = [line for text in ended if (line := self._line(text)) is not None]
         if len(rest) > self.max_bytes:
@@ -30,7 +36,7 @@ class Lines:
         return lines
 
     def end(self) -> list[ImportLine]:
-        """Give the last line, if it has no newline of its own."""
+        """Return the last line, if no newline ends it."""
         return self.feed(b"\n") if self.rest or self.dropping else []
 
     def _line(self, text: bytes) -> ImportLine | None:
@@ -39,5 +45,5 @@ class Lines:
             self.dropping = False
             self.too_long.append(self.number)
             return None
-        text = (text.removeprefix(BOM_UTF8) if self.number == 1 else text).strip()  # as some editors begin a file
+        text = (text.removeprefix(BOM_UTF8) if self.number == 1 else text).strip()  # some editors begin a file with it
         return ImportLine(self.number, text) if text else None

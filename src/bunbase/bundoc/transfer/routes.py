@@ -1,4 +1,4 @@
-"""Public HTTP of export and import: `/v1/export` and `/v1/import` for servers, below the project for its developers."""
+"""Public HTTP of export and import: below `/v1` for servers, below the project for its developers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NDJSON: Final = "application/x-ndjson"
 SILENCE_SECONDS: Final = 60.0
 
 AnyRequest = Request[Any, Any, Any]
-Collection = Annotated[str | None, QueryParameter(description="The collection; else all, each line naming its own.")]
-After = Annotated[str, QueryParameter(max_length=200, description="Go on behind this id, or `collection/id`.")]
-Mode = Annotated[ImportMode, QueryParameter(description="What to do with a document that exists already.")]
-FromLine = Annotated[int, QueryParameter(ge=1, le=1 << 53, description="Leave out the lines before this one.")]
+Collection = Annotated[str | None, QueryParameter(description="The collection. Without it, each line names its own.")]
+After = Annotated[str, QueryParameter(max_length=200, description="Continue after this id, or after `collection/id`.")]
+Mode = Annotated[ImportMode, QueryParameter(description="How to treat a document that exists already.")]
+FromLine = Annotated[int, QueryParameter(ge=1, le=1 << 53, description="Skip the lines before this number.")]
 
-EXPORTED: Final = {200: lines_response("A JSON document a line."), **problems(400, 403, 404, 422)}
+EXPORTED: Final = {200: lines_response("One JSON document in each line."), **problems(400, 403, 404, 422)}
 IMPORTED: Final = {200: ResponseSpec(Imported, generate_examples=False), **problems(400, 403, 422)}
 
 
@@ -42,14 +42,14 @@ async def export_documents(
     collection: Collection = None,
     after: After = "",
 ) -> Stream:
-    """Streams documents as NDJSON, by id, system fields first; without `collection` every line is
-    `{"collection":…,"document":{…}}`. Needs the secret key.
+    """Streams documents as NDJSON in the order of their ids, with the system fields first.
 
-    Each document is as it was when its page was read; for all of them at one moment take a backup. A stream that breaks
-    off can be gone on with: send the id of the last whole line as `after`.
+    Without `collection`, every line is `{"collection":…,"document":{…}}`. Needs the secret key. Each document is as it
+    was when its page was read; for a copy of all documents at one moment, make a backup. To continue a stream that
+    broke off, send the id of its last complete line as `after`.
     """
     check_query(request, ("collection", "after"))
-    return await _exported(bundoc, client, collection, after)
+    return await _export(bundoc, client, collection, after)
 
 
 @get("/api/projects/{project:str}/export", summary="Export documents as a developer", tags=TAGS, responses=EXPORTED)
@@ -60,9 +60,9 @@ async def export_project(
     collection: Collection = None,
     after: After = "",
 ) -> Stream:
-    """As `/v1/export`, for members with the role developer."""
+    """Streams documents as `/v1/export` does, for members with the role developer."""
     check_query(request, ("collection", "after"))
-    return await _exported(bundoc, member, collection, after)
+    return await _export(bundoc, member, collection, after)
 
 
 @post(
@@ -82,14 +82,15 @@ async def import_documents(
     mode: Mode = ImportMode.CREATE,
     from_line: FromLine = 1,
 ) -> Imported:
-    """Takes NDJSON as an export gives it, of any length, and writes each line as any write is made.
+    """Takes NDJSON of any length, as an export sends it, and writes each line like any other write.
 
-    Needs the secret key. `_id` is kept; `_rev`, `_created` and `_updated` are those of the new write. What is wrong
-    with a line counts as `failed`, is told by its number (the first 100), and stops no other. When the import itself
-    cannot go on, the problem carries `last_line`: send the rest with `from_line` one more.
+    Needs the secret key. `_id` is kept; `_rev`, `_created` and `_updated` are those of the new write. A line with an
+    error counts as `failed` and does not stop the others; the first 100 errors are listed with their line numbers.
+    When the import itself cannot go on, the problem carries `last_line`: send the rest with `from_line` = `last_line`
+    + 1.
     """
     check_query(request, ("collection", "mode", "from_line"))
-    return await _imported(bundoc, client, request, collection, mode, from_line)
+    return await _import(bundoc, client, request, collection, mode, from_line)
 
 
 @post(
@@ -109,31 +110,32 @@ async def import_project(
     mode: Mode = ImportMode.CREATE,
     from_line: FromLine = 1,
 ) -> Imported:
-    """As `/v1/import`, for members with the role developer."""
+    """Imports documents as `/v1/import` does, for members with the role developer."""
     check_query(request, ("collection", "mode", "from_line"))
-    return await _imported(bundoc, member, request, collection, mode, from_line)
+    return await _import(bundoc, member, request, collection, mode, from_line)
 
 
-async def _exported(bundoc: Bundoc, caller: Caller, collection: str | None, after: str) -> Stream:
+async def _export(bundoc: Bundoc, caller: Caller, collection: str | None, after: str) -> Stream:
     parts = bundoc.export_documents(caller, collection, after)
-    first = await anext(parts, None)  # what is wrong with the request shows here, while it can be answered properly
+    first = await anext(parts, None)  # an error of the request shows here, while a status can still be sent
     return Stream(_lines(first, parts), media_type=NDJSON, headers={"cache-control": "no-store"})
 
 
 async def _lines(first: ExportPart | None, parts: AsyncIterator[ExportPart]) -> AsyncIterator[bytes]:
-    """Raises what ends the export early: the connection is broken off then, and the client sees that."""
+    """Yield the lines. An error here breaks the connection off, so that the client notices an incomplete export."""
     if first is not None:
         yield first.lines
         async for part in parts:
             yield part.lines
 
 
-async def _imported(
+async def _import(
     bundoc: Bundoc, caller: Caller, request: AnyRequest, collection: str | None, mode: ImportMode, from_line: int
 ) -> Imported:
-    await bundoc.import_documents(caller, collection, mode, ())  # whoever may not, need not send it all first
+    # an empty import: a caller without permission is refused before it sends the body
+    await bundoc.import_documents(caller, collection, mode, ())
     importing = Importing(lambda lines: bundoc.import_documents(caller, collection, mode, lines), from_line)
-    silent = DeadlineExceeded(f"Nothing came for {SILENCE_SECONDS:g} seconds; send the rest with from_line.")
+    silent = DeadlineExceeded(f"No data arrived for {SILENCE_SECONDS:g} seconds; send the rest with from_line.")
     incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
     try:
         async for piece in request.stream():

@@ -1,4 +1,4 @@
-"""Export in pages by id, import in batches of ordinary writes."""
+"""Export documents in pages by id; import them in batches of ordinary writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bunbase.bundoc.counted import counted
 from bunbase.bundoc.documents import check_collection, check_id, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.service import BundocService
-from bunbase.bundoc.transfer.reading import Sent, sent_document
+from bunbase.bundoc.transfer.import_line import ReadLine, read_line
 from bunbase.contracts.backups import ExportPart, Imported, ImportLine, ImportMode, RefusedLine
 from bunbase.contracts.bundoc import (
     NO_PRECONDITION,
@@ -28,19 +28,21 @@ from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.ids import new_id
 
-PAGE: Final = 200  # documents read at a time: a thread of the pool is held for some milliseconds
+PAGE: Final = 200  # documents read at a time; each page occupies a thread of the pool for some milliseconds
 PART_BYTES: Final = 256 << 10
 MAX_ERRORS: Final = 100
 MAX_LINES: Final = 500
 MAX_IN_FLIGHT_BYTES: Final = 4 << 20
 BUSY_TRIES: Final = 6
-BUSY_SECONDS: Final = 0.25  # doubled with each try: 16 s in all
+BUSY_SECONDS: Final = 0.25  # doubles with each try; 16 s in all
 
-# what is wrong with the project or the server, not with a line: going on would only fail again
+# errors of the project or the server, not of a line: every further line would fail as well
 ENDS: Final = (BundocBusy, DiskFull, DataUnreadable, RuleDenied, KeyDestroyed, KeyNotFound, Unreachable)
 
 
 class TransferService:
+    """Export and import, as `contracts.backups` names them."""
+
     def __init__(self, engine: Engine, documents: BundocService) -> None:
         self.transfer_engine = engine
         self.documents = documents
@@ -74,8 +76,7 @@ class TransferService:
             if collection is not None:
                 check_collection(collection)
             if len(lines) > MAX_LINES:
-                message = f"At most {MAX_LINES} lines are imported at once."
-                raise InvalidInput(message, errors=[{"path": "/lines", "message": message}])
+                raise InvalidInput.at("/lines", f"At most {MAX_LINES} lines are imported at once.")
             counts = {"imported": 0, "skipped": 0, "failed": 0}
             errors: list[RefusedLine] = []
             for group in _groups(await asyncio.to_thread(_read, lines, collection, mode)):
@@ -86,7 +87,7 @@ class TransferService:
             return Imported(**counts, last_line=lines[-1].number if lines else 0, errors=tuple(errors))
 
     async def _documents(self, project: str, collection: str, after: str, named: str = "") -> AsyncIterator[ExportPart]:
-        """`named`: the collection that every line is to say."""
+        """Yield the documents of one collection. `named`: the collection's name if every line must hold it."""
         head, tail = (f'{{"collection":"{named}","document":'.encode(), b"}\n") if named else (b"", b"\n")
         more = True
         while more:
@@ -106,13 +107,13 @@ class TransferService:
                 after = chunk.items[-1].id
 
     async def _import_group(
-        self, server: Caller, mode: ImportMode, group: list[Sent]
+        self, server: Caller, mode: ImportMode, group: list[ReadLine]
     ) -> list[tuple[int, str | Problem]]:
-        """All at once: they share the disk's fsyncs. Raises: ENDS."""
+        """Write all documents of the group at once, so that they share the fsyncs of the disk. Raises: ENDS."""
         done = await asyncio.gather(*(self._write(server, mode, sent) for sent in group))
         return [(sent.line, outcome) for sent, outcome in zip(group, done, strict=True)]
 
-    async def _write(self, server: Caller, mode: ImportMode, sent: Sent) -> str | Problem:
+    async def _write(self, server: Caller, mode: ImportMode, sent: ReadLine) -> str | Problem:
         if sent.problem is not None:
             return sent.problem
         for tried in range(BUSY_TRIES + 1):
@@ -136,7 +137,7 @@ class TransferService:
 
 
 def _as_server(caller: Caller) -> Caller:
-    """Give the caller as the project's server: a secret key, or a member who may work with its data.
+    """Return the caller with the rights of the project's server, for a secret key and for a developer of the project.
 
     Raises: RuleDenied, Forbidden.
     """
@@ -147,20 +148,20 @@ def _as_server(caller: Caller) -> Caller:
             caller.need(Role.DEVELOPER)
             return msgspec.structs.replace(caller, kind=CallerKind.SECRET)
         case _:
-            raise RuleDenied("Whole collections are moved with the project's secret key, or by its developers.")
+            raise RuleDenied("Exports and imports need the project's secret key, or the role developer.")
 
 
-def _read(lines: tuple[ImportLine, ...], collection: str | None, mode: ImportMode) -> list[Sent]:
-    """Read a batch whole, in a thread: its writes then begin all in one turn of the event loop."""
-    return [sent_document(line, collection, at_address=mode is ImportMode.REPLACE) for line in lines]
+def _read(lines: tuple[ImportLine, ...], collection: str | None, mode: ImportMode) -> list[ReadLine]:
+    """Read a whole batch in a thread, so that all its writes begin in one turn of the event loop."""
+    return [read_line(line, collection, at_address=mode is ImportMode.REPLACE) for line in lines]
 
 
-def _groups(sent: list[Sent]) -> list[list[Sent]]:
-    """Cut what may be written at once: no document twice in a group, and none too large."""
-    groups: list[list[Sent]] = [[]]
+def _groups(lines: list[ReadLine]) -> list[list[ReadLine]]:
+    """Cut a batch into groups that may be written at once: no group holds a document twice, and none is too large."""
+    groups: list[list[ReadLine]] = [[]]
     known: set[Any] = set()
     size = 0
-    for one in sent:
+    for one in lines:
         name = (one.collection, one.id)
         if (one.id is not None and name in known) or (groups[-1] and size + len(one.body) > MAX_IN_FLIGHT_BYTES):
             groups.append([])

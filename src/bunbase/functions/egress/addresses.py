@@ -34,7 +34,8 @@ NOT_PUBLIC_4: Final = tuple(
         "240.0.0.0/4",
     )
 )
-UNICAST_6: Final = IPv6Network("2000::/3")  # all that was ever given out; the rest is local, multicast or reserved
+# all public addresses that IANA assigns; the others are local, multicast or reserved
+UNICAST_6: Final = IPv6Network("2000::/3")
 NOT_PUBLIC_6: Final = tuple(IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20"))
 NAT64: Final = IPv6Network("64:ff9b::/96")
 

@@ -1,4 +1,23 @@
-"""Makes a function's request: every hop is checked, every size and every wait has an end."""
+"""Makes the requests of `fetch` for functions: every hop is checked, every size is bounded, every wait ends.
+
+The life of one request:
+
+1. The worker sends an ask `fetch` with a FetchRequest, and perhaps a body. Nothing in it is trusted (`check_asked`).
+2. For each hop, the first and every redirect, `check_allowed` compares the target with `allow_net` of the version. So a
+   redirect cannot lead to a host that the version does not name.
+3. `_sent` fills variables into the headers, takes a connection from the project's pool or makes one (`network.py` looks
+   the name up once and connects to an address that it has checked), and sends the request.
+4. After a redirect, `next_hop` drops the headers that were meant for another origin. A body is sent again only if it is
+   still there in one piece.
+5. `_pass_on` sends the answer to the worker as it comes. The worker grants credit for each part, so a slow function
+   slows the server down and no part waits in memory here.
+
+There is no timeout for the whole request: an ask is cancelled when its call ends, and each call has a timeout.
+
+The alternatives: httpx would add cookies, proxies from the environment and redirects of its own. Sockets in the worker
+would need an address filter in the kernel, and would bring secrets into the worker
+(docs/decisions/0019-functions-ask-the-host.md).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +42,7 @@ from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.numbers import whole_number
 
 MAX_REDIRECTS: Final = 5
-MAX_POOLS: Final = 256  # a project's idle connections are kept apart from every other's
+MAX_POOLS: Final = 256  # beyond this, pools of projects without a request under way are closed
 KEEP_ALIVE_SECONDS: Final = 15.0
 MAX_IDLE_CONNECTIONS: Final = 8
 NO_BODY: Final = (204, 304)
@@ -46,7 +65,7 @@ class Fetcher:
         self.under_way: Counter[str] = Counter()
 
     async def answer(self, ask: Ask, asked: FetchRequest, secrets: Mapping[str, str]) -> None:
-        """Send the request, then stream the answer. Raises: the Problems of contracts/host_calls.py."""
+        """Send the request, follow redirects, stream the answer. Raises: the Problems of contracts/host_calls.py."""
         check_asked(asked)
         with self._counted(ask.deployment.project):
             hop = first_hop(asked, read_target(asked.url), ask.has_body)
@@ -61,7 +80,7 @@ class Fetcher:
                     hop = next_hop(hop, response.status, follow_location(hop.target, location))
                     if hop.with_body and ask.whole is None:
                         raise FetchFailed(
-                            "The answer asks for the body once more at another address, and it was streamed.",
+                            "The redirect needs the body again, but it was streamed and is no longer there.",
                             reason="redirect",
                         )
             raise FetchFailed(f"There were more than {MAX_REDIRECTS} redirects.", reason="redirect")
@@ -87,13 +106,13 @@ class Fetcher:
             _url_of(hop.target),
             headers=headers,
             content=self._body(ask) if hop.with_body else b"",
-            extensions={"timeout": {"connect": seconds, "pool": seconds}},  # the rest ends with the call
+            extensions={"timeout": {"connect": seconds, "pool": seconds}},  # reading and writing end with the call
         )
         with _failures_of(hop.target):
             response = await (await self._pool(ask.deployment.project)).handle_async_request(request)
             try:
                 if response.status < 200:
-                    raise FetchFailed(f"{hop.target.host} answered with a protocol that fetch does not speak.")
+                    raise FetchFailed(f"{hop.target.host} switched to a protocol that fetch does not support.")
                 yield response
             finally:
                 await response.aclose()
@@ -110,7 +129,8 @@ class Fetcher:
         limit = self.limits.max_answer_bytes
         headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
         lengths = tuple(header for header in headers if header[0] == "content-length")
-        bodiless = hop.method == "HEAD" or response.status in NO_BODY  # then it is the length of what is not sent
+        # without a body, `content-length` is the length that the body would have, and may exceed the limit
+        bodiless = hop.method == "HEAD" or response.status in NO_BODY
         if not bodiless and any(whole_number(value, limit) is None for _, value in lengths):
             raise _too_large("answer", limit)
         ask.begin(
@@ -130,7 +150,11 @@ class Fetcher:
         ask.end()
 
     async def _pool(self, project: str) -> httpcore.AsyncConnectionPool:
-        """One per project: what one project did to a connection must not be met by another."""
+        """Return the project's pool.
+
+        Each project has its own pool, so that no project ever gets a connection that another has used, in whatever
+        state that left it.
+        """
         pool = self.pools.get(project)
         if pool is None:
             idle = self._take_idle_pools()
@@ -145,7 +169,11 @@ class Fetcher:
         return pool
 
     def _take_idle_pools(self) -> list[httpcore.AsyncConnectionPool]:
-        """Take them all out before the first is closed: closing waits, and meanwhile a project may want its own."""
+        """Remove the idle pools from `pools` and return them, to be closed, if there are too many.
+
+        All are removed before the first is closed. Symptom otherwise: closing waits, meanwhile a project took its pool
+        out of `pools`, and the pool was closed under its request.
+        """
         if len(self.pools) < MAX_POOLS:
             return []
         return [self.pools.pop(project) for project in list(self.pools) if project not in self.under_way]
@@ -153,10 +181,10 @@ class Fetcher:
     @contextmanager
     def _counted(self, project: str) -> Iterator[None]:
         if self.under_way.total() >= self.limits.max_at_once:
-            raise FetchOverloaded("Functions have too many requests under way here; try again soon.")
+            raise FetchOverloaded("Too many requests of functions are under way on this server; try again soon.")
         if self.under_way[project] >= self.limits.max_per_project:
             raise FetchOverloaded(
-                f"The project has {self.limits.max_per_project} requests under way; await some first."
+                f"The project has {self.limits.max_per_project} requests under way, its limit; await some first."
             )
         self.under_way[project] += 1
         try:
@@ -191,7 +219,7 @@ def _too_large(what: str, limit: int) -> FetchTooLarge:
 
 @contextmanager
 def _failures_of(target: Target) -> Iterator[None]:
-    """Turn what goes wrong on the wire into FetchFailed."""
+    """Turn errors of the connection into FetchFailed."""
     try:
         yield
     except httpcore.TimeoutException as error:
@@ -201,12 +229,10 @@ def _failures_of(target: Target) -> Iterator[None]:
         raise FetchFailed(f"{target.host} could not be reached: {error}.", reason=reason) from error
     except httpcore.NetworkError as error:
         raise FetchFailed(f"The connection to {target.host} broke.", reason="connection") from error
-    except httpcore.LocalProtocolError:  # its text quotes the header, secrets and all: neither shown nor chained
-        raise FetchFailed("The request is none that HTTP can carry.", reason="protocol") from None
+    except httpcore.LocalProtocolError:  # its text quotes headers, secrets included, so it is not shown or chained
+        raise FetchFailed("HTTP cannot carry this request.", reason="protocol") from None
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
-        raise FetchFailed(
-            f"{target.host} and BunBase did not understand each other: {error}.", reason="protocol"
-        ) from error
+        raise FetchFailed(f"{target.host} did not follow the protocol: {error}.", reason="protocol") from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

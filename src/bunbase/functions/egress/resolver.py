@@ -49,9 +49,8 @@ class SystemResolver:
 
         def on_done(look_up: asyncio.Future[list[str]]) -> None:
             turns.release()
-            _ = (
-                look_up.cancelled() or look_up.exception()
-            )  # retrieve the exception, so that asyncio does not report it if the caller left
+            # Retrieve the exception, or asyncio reports it as never retrieved if the caller left before.
+            _ = look_up.cancelled() or look_up.exception()
 
         look_up = asyncio.get_running_loop().run_in_executor(self.threads, _look_up, host, port)
         look_up.add_done_callback(on_done)

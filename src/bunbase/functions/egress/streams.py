@@ -1,6 +1,6 @@
-"""A connection that is closed if its TLS handshake fails or is cancelled.
+"""A connection that is closed if its TLS handshake is cancelled.
 
-httpcore does not close it in that case. Symptom: calls that ended during a handshake left open sockets behind.
+httpcore closes it if the handshake fails, but leaves it open if the task is cancelled, as at the end of a call.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""What a running function may ask of the host: documents (`data.*`), users (`auth.*`), jobs (`enqueue`), the
-network (`fetch`).
+"""Host calls: a running function asks for documents (`data.*`), users (`auth.*`), jobs (`enqueue`) or `fetch`.
 
-A worker is nobody in particular: project, version and signed-in user come from the host's own record of the call.
+A worker has no credentials. The host takes project, version and signed-in user from its own record of the call.
 """

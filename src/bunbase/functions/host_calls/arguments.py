@@ -1,4 +1,4 @@
-"""Reading what a worker sends along."""
+"""Parses the arguments of a host call."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def read(text: bytes | msgspec.Raw, kind: type[T]) -> T:
-    """Raises: InvalidInput."""
+    """Return the arguments as a Struct. Raises: InvalidInput."""
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"These arguments are not understood: {error}.") from None
+        raise InvalidInput(f"These arguments cannot be read: {error}.") from None

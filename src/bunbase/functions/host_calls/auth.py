@@ -1,4 +1,4 @@
-"""`ctx.auth`: the call's own signed-in user, as TenantAuth knows it now; and the project's users, with its power."""
+"""`ctx.auth`: the signed-in user of the call, read anew from TenantAuth; and all users, with the project's power."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def get_by_email(users: TenantAuth, ask: Ask) -> bytes:
 async def list_page(users: TenantAuth, ask: Ask) -> bytes:
     asked = await _sent(ask, UserListOptions)
     if not 1 <= asked.limit <= MAX_LIMIT:
-        raise InvalidInput(f"`limit` is from 1 to {MAX_LIMIT}.")
+        raise InvalidInput(f"`limit` is a number from 1 to {MAX_LIMIT}.")
     only = UserFilter(asked.email, asked.q, asked.role, asked.banned)
     return api_json(await users.users(caller_of(ask, "project"), only, asked.limit, asked.cursor))
 

@@ -1,4 +1,4 @@
-"""`ctx.data`: documents, by the same contract as the data routes."""
+"""`ctx.data`: documents, through the same contract as the data routes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bunbase.functions.host_calls.power import Power, caller_of
 from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 
-MAX_BODY_BYTES: Final = 10 << 20  # of a commit; Bundoc bounds what is in it
+MAX_BODY_BYTES: Final = 10 << 20  # for a commit; Bundoc limits each document in it
 
 
 class DocumentAddress(msgspec.Struct, frozen=True):
-    """`power`: on whose behalf. `if_rev`, `if_absent`: the write's precondition."""
+    """Arguments of a call. `power`: the rights it uses. `if_rev`, `if_absent`: the precondition of a write."""
 
     power: Power = msgspec.field(default="project", name="as")
     collection: str = ""

@@ -1,4 +1,4 @@
-"""On whose behalf a function asks."""
+"""The rights with which a function makes a host call."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ Power = Literal["project", "caller", "visitor"]
 
 
 def caller_of(ask: Ask, power: Power) -> Caller:
-    """`project`: all that the secret key may; `caller`: what this call's signed-in user may; `visitor`: nobody's.
+    """Return the Caller for one of the three powers.
 
-    There is no way to name another user: a function that needs more than its caller has the project's power anyway,
-    and an identity of its own making (role, claims) would make every rule that reads them a lie.
+    `project`: everything that the secret key may do. `caller`: what the signed-in user of this call may do.
+    `visitor`: what a client may do without a signed-in user.
+
+    A function cannot act as another user. If it needs more than its caller may do, it has the project's power. A user
+    with a role or claims that the function made up would make rules true that are not.
     """
     project, depth = ask.deployment.project, ask.request.depth
     match power:

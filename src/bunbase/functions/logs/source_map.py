@@ -137,8 +137,6 @@ def _numbers(segment: str) -> list[int]:
 def _shown(source: str, root: str) -> str:
     """Return a file's name for the log: without control characters, and only the end of a very long name."""
     whole = root + source
-    end = whole[
-        -MAX_SHOWN_CHARACTERS:
-    ]  # cut first, since checking every character of 20,000 long names would take seconds
+    end = whole[-MAX_SHOWN_CHARACTERS:]  # cut first: checking all characters of 20,000 long names would take seconds
     name = "".join(character for character in end if character.isprintable())
     return name if len(whole) <= MAX_SHOWN_CHARACTERS else f"…{name[1:]}"

@@ -22,7 +22,7 @@ log = logger("functions")
 
 KEPT_MAPS: Final = 8
 KEPT_SECONDS: Final = 600.0
-MAX_DECODED: Final = 2  # for one batch: meanwhile the lines of all projects wait
+MAX_DECODED: Final = 2  # in one batch, since the lines of all projects wait meanwhile
 MAX_FRAMES: Final = 64  # in one line; the other frames of a deep recursion are the same
 FRAME: Final = re.compile(r"(?<![\w.-])/?function\.js:(\d{1,9}):(\d{1,9})(?!\d)")
 

@@ -1,5 +1,6 @@
-"""A function's answer, streamed to the client as it comes, while the rest of the request streams the other way; a
-client that leaves ends the call.
+"""Streams a function's answer to the client, while the rest of the request still streams to the function.
+
+If the client leaves, the call ends.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ WITHOUT_BODY: Final = (204, 304)
 OURS: Final = frozenset({"x-bunbase-function-version", "x-bunbase-invocation", "server-timing"})
 
 
-class Answer(Response[None]):
-    """`parts` as `Functions.invoke` gives them."""
+class FunctionAnswer(Response[None]):
+    """`parts`: the result of `Functions.invoke`."""
 
     def __init__(self, parts: AsyncIterator[Receiving | Head | Chunk], body: RequestBody) -> None:
         super().__init__(None)
@@ -34,9 +35,9 @@ class Answer(Response[None]):
         return self.send_all
 
     async def send_all(self, _scope: Any, _receive: Any, send: Any) -> None:
-        """Raises the Problem that came instead of a Head; a later one breaks the connection off."""
+        """Send the whole answer. Raises the Problem that came in place of a Head; a later one closes the connection."""
         sending = asyncio.ensure_future(self._send(send))
-        leaving = asyncio.ensure_future(self.body.until_left())
+        leaving = asyncio.ensure_future(self.body.forward_until_client_leaves())
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -52,7 +53,7 @@ class Answer(Response[None]):
         try:
             head = await anext(parts)
             if isinstance(head, Receiving):
-                self.body.wanted(head)
+                self.body.on_receiving(head)
                 head = await anext(parts)
             headers = [(name.encode(), value.encode("latin-1")) for name, value in headers_of(head, began)]
             await send({"type": "http.response.start", "status": head.status, "headers": headers})
@@ -63,14 +64,14 @@ class Answer(Response[None]):
                     await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
             except Problem as problem:
                 log.warning("an answer was broken off", invocation=head.invocation, code=problem.code)
-                return  # without the last message: the server closes the connection, and the client sees that
+                return  # without the last message the server closes the connection, so the client notices the failure
             await send({"type": "http.response.body", "body": b""})
         finally:
             await parts.aclose()
 
 
 def headers_of(head: Head, began: float) -> list[tuple[str, str]]:
-    """Give the function's headers and ours. `began`: when it was asked for, by perf_counter."""
+    """Return the function's headers and BunBase's own. `began`: the time of the request, by perf_counter."""
     run_ms = max(0.0, (time.perf_counter() - began) * 1000 - head.queued_ms)
     start = ';desc="cold"' if head.cold else ""
     headers = [(name, value) for name, value in head.headers if name not in OURS]

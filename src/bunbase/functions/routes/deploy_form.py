@@ -24,13 +24,13 @@ FORM: Final = {
 
 
 async def bundle_of(form: Mapping[str, Any]) -> Bundle:
-    """Read the parts, each sent as a file or as a plain field. Raises: InvalidInput."""
+    """Return the bundle of a form, whose parts are files or plain fields. Raises: InvalidInput."""
     for name in form:
         if name not in PARTS:
-            raise _invalid(name, f"There is no part {name}; send {', '.join(PARTS)}.")
+            raise InvalidInput.at(f"/{name}", f"There is no part {name}; the parts are {', '.join(PARTS)}.")
     code = await _part(form, "bundle")
     if code is None:
-        raise _invalid("bundle", "Send the bundled function as the part `bundle`.")
+        raise InvalidInput.at("/bundle", "Send the bundled function as the part `bundle`.")
     config = await _part(form, "config")
     return Bundle(code, await _part(form, "source_map"), _config(config or b"{}"))
 
@@ -43,15 +43,11 @@ async def _part(form: Mapping[str, Any], name: str) -> bytes | None:
         return await part.read()
     if isinstance(part, str):
         return part.encode()
-    raise _invalid(name, f"Send the part `{name}` once.")
+    raise InvalidInput.at(f"/{name}", f"Send the part `{name}` once.")
 
 
 def _config(text: bytes) -> FunctionConfig:
     try:
         return msgspec.json.decode(text, type=FunctionConfig)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _invalid("config", f"The part `config` is not what it should be: {error}.") from None
-
-
-def _invalid(name: str, message: str) -> InvalidInput:
-    return InvalidInput(message, errors=[{"path": f"/{name}", "message": message}])
+        raise InvalidInput.at("/config", f"The part `config` is not a valid FunctionConfig: {error}.") from None

@@ -14,8 +14,8 @@ TAGS = ["Environment"]
 
 
 class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`exposed`: false keeps the value from functions: they name it in a header of `fetch` as `{{NAME}}`. Left out, it
-    stays as it is; a new variable is exposed."""
+    """`exposed`: if false, functions cannot read the value. They can only use it in a header of `fetch`, as `{{NAME}}`.
+    If left out, the variable stays exposed or hidden as it is; a new variable is exposed."""
 
     value: str
     exposed: bool | None = None
@@ -25,8 +25,8 @@ class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_variables(
     member: Injected[Caller], functions: Injected[Functions], reveal: FromQuery[bool] = False
 ) -> Variables:
-    """Names only. `?reveal=true` adds the values, for owners and admins: with a session, or with a personal token that
-    has the scope `secrets`."""
+    """The list holds names only. `?reveal=true` adds the values. Only owners and admins may reveal values, with a
+    session or with a personal token that has the scope `secrets`."""
     return await functions.variables(member, reveal)
 
 
@@ -34,7 +34,7 @@ async def list_variables(
 async def set_variable(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: SetVariable
 ) -> Variable:
-    """Functions see it with their next call, without a new deployment."""
+    """Functions see the value from their next call on, without a new deployment."""
     return await functions.set_variable(member, name, data.value, data.exposed)
 
 

@@ -1,4 +1,4 @@
-"""Calls of functions in the fast lane."""
+"""The gateway's fast lane for calls of functions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from bunbase.contracts.functions import MAX_BEGINNING_BYTES, Chunk, Functions, I
 from bunbase.functions.routes.answer import WITHOUT_BODY, headers_of
 
 PATHS: Final = ("/v1/functions/{name}", "/v1/functions/{name}/{path}")
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")  # HEAD and OPTIONS know rules of their own
+# HEAD and OPTIONS follow other rules, so they take the ordinary way
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 async def call(method: str, functions: Functions, caller: Caller, asked: Asked) -> Answer:
-    """Give the answer whole if it came at once, else as it comes."""
+    """Return the whole answer if all of it is there at once; otherwise its head, and the rest as a stream."""
     began = time.perf_counter()
     name, *below = asked.names
     path = "/" + "".join(below) + (f"?{asked.search}" if asked.search else "")

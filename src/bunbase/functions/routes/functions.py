@@ -1,4 +1,4 @@
-"""`/api/projects/{project}/functions`: deploying and versions."""
+"""`/api/projects/{project}/functions`: deployments and versions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bunbase.pkg.http import Cursor, Injected, Limit
 
 TAGS = ["Functions"]
 
-MAX_DEPLOY_BYTES: Final = 31 << 20  # bundle, source map, config and the seams between them
+MAX_DEPLOY_BYTES: Final = 31 << 20  # bundle, source map, config and the multipart boundaries
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`version`: by default the one before the active."""
+    """`version`: by default the newest one that is older than the active version."""
 
     version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
 
@@ -31,7 +31,7 @@ class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_functions(
     member: Injected[Caller], functions: Injected[Functions], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Versions:
-    """Gives the active version of each."""
+    """The list holds the active version of each function."""
     return await functions.functions(member, limit, cursor)
 
 
@@ -48,8 +48,8 @@ async def deploy(
     name: FromPath[str],
     data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART, schema_extra=FORM)],
 ) -> Version:
-    """Parts: `bundle` (one CommonJS file, as `bun build --target=bun --format=cjs` writes it), `config` (JSON) and
-    `source_map`; only `bundle` is required. The new version is loaded once before it becomes the active one."""
+    """The parts are `bundle` (one CommonJS file, as `bun build --target=bun --format=cjs` writes it), `config` (JSON)
+    and `source_map`; only `bundle` is required. The new version is loaded once before it becomes the active one."""
     return await functions.deploy(member, name, await bundle_of(data))
 
 
@@ -60,7 +60,7 @@ async def get_function(member: Injected[Caller], functions: Injected[Functions],
 
 @delete("/api/projects/{project:str}/functions/{name:str}", summary="Delete a function", tags=TAGS)
 async def delete_function(member: Injected[Caller], functions: Injected[Functions], name: FromPath[str]) -> None:
-    """With all its versions and logs; calls under way come to their end."""
+    """All versions and logs of the function are deleted too. Calls under way are completed."""
     await functions.delete_function(member, name)
 
 
@@ -85,7 +85,7 @@ async def list_versions(
 async def get_bundle(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], version: FromPath[int]
 ) -> Response[bytes]:
-    """The file as it was deployed. For developers: it may hold what is not for everybody who may look at a project."""
+    """Return the file as it was deployed. Needs the role developer: code may hold things that viewers must not see."""
     bundle = await functions.bundle(member, name, version)
     headers = {
         "content-disposition": f'attachment; filename="{name}.v{version}.js"',
@@ -98,7 +98,7 @@ async def get_bundle(
 async def rollback(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: Rollback | None = None
 ) -> Version:
-    """New calls run the older version at once; nothing is deleted."""
+    """New calls run the older version at once. Nothing is deleted."""
     return await functions.rollback(member, name, (data or Rollback()).version)
 
 

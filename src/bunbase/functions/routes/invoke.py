@@ -1,4 +1,4 @@
-"""`/v1/functions/{name}[/{path}]`: calls."""
+"""`/v1/functions/{name}[/{path}]`: calls of functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions import Functions, Invocation, UpgradeNotSupported
-from bunbase.functions.routes.answer import Answer
+from bunbase.functions.routes.answer import FunctionAnswer
 from bunbase.functions.routes.request_body import RequestBody
 from bunbase.pkg.http import HOST_SLUG, Injected
 
@@ -36,8 +36,8 @@ METHODS: Final = [
 )
 async def invoke(
     visitor: Injected[Caller], functions: Injected[Functions], request: Request[Any, Any, Any], name: FromPath[str]
-) -> Answer:
-    """Runs the active version. What comes back is the function's own answer."""
+) -> FunctionAnswer:
+    """Run the active version and return the function's own answer."""
     headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.scope["headers"])
     _refuse_upgrade(headers)
     body = RequestBody(request, partial(functions.feed, visitor))
@@ -51,17 +51,20 @@ async def invoke(
         body.length,
         own_host=HOST_SLUG in request.scope["state"],
     )
-    return Answer(functions.invoke(visitor, name, invocation), body)
+    return FunctionAnswer(functions.invoke(visitor, name, invocation), body)
 
 
 def _refuse_upgrade(headers: tuple[tuple[str, str], ...]) -> None:
-    """A client that asked for a WebSocket waits for 101: an ordinary answer would only confuse it."""
+    """Refuse a WebSocket: its client waits for status 101 and cannot use an ordinary answer.
+
+    Raises: UpgradeNotSupported.
+    """
     if any(name == "upgrade" and "websocket" in value.lower() for name, value in headers):
         raise UpgradeNotSupported("Stream from the function with server-sent events (text/event-stream) instead.")
 
 
 def _path_below(scope: Any) -> str:
-    """Give what stands behind the function's name as it was sent, escapes kept, with the query."""
+    """Return the path after the function's name and the query, with escapes as they were sent."""
     sent: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     path = sent.decode("latin-1").partition("?")[0].removeprefix(ROOT)
     below = path.partition("/")[1:]

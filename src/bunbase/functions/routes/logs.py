@@ -1,4 +1,4 @@
-"""`/api/projects/{project}/logs` and `…/functions/{name}/logs`: a page of lines, or lines as they come."""
+"""`/api/projects/{project}/logs` and `…/functions/{name}/logs`: pages of lines, or a stream of new lines."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ LAST_EVENT_ID: Final = "last-event-id"
 MAX_SEQ: Final = 2**63 - 1
 
 
-Level = Annotated[LogLevel | None, QueryParameter(description="Lines of this level and worse ones.")]
-Text = Annotated[str, QueryParameter(max_length=256, description="Lines with this text in them, capitals or not.")]
-Since = Annotated[str | None, QueryParameter(description="Lines from this time on, RFC 3339.")]
-Until = Annotated[str | None, QueryParameter(description="Lines before this time, RFC 3339.")]
+Level = Annotated[LogLevel | None, QueryParameter(description="Only lines of this level or a worse one.")]
+Text = Annotated[
+    str, QueryParameter(max_length=256, description="Only lines that contain this text, upper or lower case.")
+]
+Since = Annotated[str | None, QueryParameter(description="Only lines from this time on, in RFC 3339.")]
+Until = Annotated[str | None, QueryParameter(description="Only lines before this time, in RFC 3339.")]
 InvocationId = Annotated[str | None, QueryParameter(max_length=64)]
 VersionNumber = Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1)]
 After = Annotated[int | None, QueryParameter(ge=0, le=MAX_SEQ)]
@@ -56,8 +58,8 @@ async def read_logs(
     follow: FromQuery[bool] = False,
     after: After = None,
 ) -> Response[LogPage] | Stream:
-    """Newest first. `?follow=true` streams lines as server-sent events: those behind `after` or Last-Event-ID, else
-    from now on; each event's id is the line's `seq`."""
+    """Lines come newest first. With `?follow=true` they are streamed as server-sent events, oldest first: all lines
+    after `after` or Last-Event-ID, or lines from now on. The id of an event is the line's `seq`."""
     which = LogFilter(level, q, _time("since", since), _time("until", until), invocation, version)
     if not follow:
         return Response(await functions.logs(member, name, limit, cursor, which))
@@ -79,7 +81,7 @@ async def read_all_logs(
     follow: FromQuery[bool] = False,
     after: After = None,
 ) -> Response[LogPage] | Stream:
-    """As of one function, but of all the project's; each line names its function."""
+    """Works like the log of one function. Each line names its function."""
     which = LogFilter(level, q, _time("since", since), _time("until", until), invocation)
     if not follow:
         return Response(await functions.logs(member, None, limit, cursor, which))
@@ -87,23 +89,25 @@ async def read_all_logs(
 
 
 def _time(name: str, sent: str | None) -> datetime | None:
-    """Raises: InvalidInput."""
+    """Return a time of the query. Raises: InvalidInput."""
     if sent is None:
         return None
     try:
         return read_moment(sent)
     except ValueError:
-        message = f"A time is RFC 3339 with its zone: {EXAMPLE}."
-        raise InvalidInput(message, errors=[{"path": f"/{name}", "message": message}]) from None
+        raise InvalidInput.at(f"/{name}", f"A time is RFC 3339 with its zone: {EXAMPLE}.") from None
 
 
 async def _followed(lines: AsyncIterator[LogLine | None]) -> Stream:
-    first = await anext(lines)  # what is wrong with the request shows here, while it can be answered properly
+    first = await anext(lines)  # an error in the request is raised here, where it can still be answered with its status
     return Stream(_events(first, lines), media_type=SSE, headers={"cache-control": "no-store"})
 
 
 def _behind(request: Request[Any, Any, Any], after: int | None) -> int | None:
-    """The newer of the two: an EventSource that comes back repeats `after` as it was, and adds what it has seen."""
+    """Return the line after which to begin: the newer of `after` and Last-Event-ID.
+
+    An EventSource that reconnects repeats the URL with its first `after`, and sends the id of the last event.
+    """
     seen = _last_event_id(request)
     return seen if after is None else max(after, seen or 0)
 
@@ -114,7 +118,7 @@ def _last_event_id(request: Request[Any, Any, Any]) -> int | None:
         return None
     seq = whole_number(sent, MAX_SEQ)
     if seq is None:
-        raise InvalidInput("Last-Event-ID is the id of the last event that was received.")
+        raise InvalidInput("Last-Event-ID must be the id of the last event received, a whole number.")
     return seq
 
 
@@ -124,7 +128,7 @@ async def _events(first: LogLine | None, lines: AsyncIterator[LogLine | None]) -
         async for line in lines:
             yield _event(line)
     except Problem:
-        return  # the client comes back with Last-Event-ID, and is told then
+        return  # the client reconnects with Last-Event-ID, and gets the problem as an answer
 
 
 def _event(line: LogLine | None) -> bytes:

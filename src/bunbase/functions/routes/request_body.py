@@ -1,4 +1,4 @@
-"""A request's body on its way to a function: whole where it is small, else as the function has room for it."""
+"""Passes a request's body to a function: a small one at once, a larger one in parts, as the function has room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bunbase.pkg.errors import ClientGone, Problem
 from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.numbers import whole_number
 
-MAX_LENGTH: Final = 2**63 - 1  # more is not sent in a lifetime
+MAX_LENGTH: Final = 2**63 - 1
 WITHOUT_BODY: Final = ("GET", "HEAD")
 
 Message = dict[str, Any]
@@ -21,9 +21,10 @@ Feed = Callable[[str, bytes, bool], Awaitable[int | None]]
 
 
 class RequestBody:
-    """`beginning`: all of it, unless there is `more`. `length`: as announced. `feed` as `Functions.feed`.
+    """`beginning`: the whole body, unless there is `more`. `length`: the length that the client announced.
 
-    It is read one message ahead of the function, so that a client's leaving is noticed although nobody reads.
+    The body is read one message ahead of the function. So it is noticed when the client leaves, even while the function
+    reads nothing.
     """
 
     def __init__(self, request: Request[Any, Any, Any], feed: Feed) -> None:
@@ -32,14 +33,18 @@ class RequestBody:
         self.length = _length(request.headers.get("content-length", ""))
         self._feed = feed
         self._receive: Callable[[], Awaitable[Any]] = request.receive
-        self._hesitant = "expect" in request.headers  # to receive tells the client to go on: only if the function runs
-        self._held: Message | None = None  # what came with the beginning and is too much for it
+        # Reading makes a client with `Expect: 100-continue` send its body, so do not read until the function runs.
+        self._expects_continue = "expect" in request.headers
+        self._held: Message | None = None  # the part of the first message that did not fit into `beginning`
         self._next: asyncio.Future[Message] | None = None
         self._room = 0
         self._receiving: asyncio.Future[Receiving] = asyncio.get_running_loop().create_future()
 
     async def begin(self, request: Request[Any, Any, Any]) -> None:
-        """Read what is there already, or all that is small. Raises: RequestStalled, ClientGone."""
+        """Read all of a small body, or the beginning of a large one if it is there already.
+
+        Raises: RequestStalled, ClientGone.
+        """
         announced = self.length is not None or "transfer-encoding" in request.headers
         if request.method in WITHOUT_BODY or not announced:
             return
@@ -47,21 +52,21 @@ class RequestBody:
             await self._collect()
         else:
             self.more = True
-            incoming(request.scope).keeps_own_time()  # `Functions.feed` says when it has been silent for too long
-            if not self._hesitant:
+            incoming(request.scope).keeps_own_time()  # `Functions.feed` limits how long the client may be silent
+            if not self._expects_continue:
                 await self._look()
 
-    def wanted(self, receiving: Receiving) -> None:
-        """Hear that a worker has the call, and room for the rest."""
+    def on_receiving(self, receiving: Receiving) -> None:
+        """Note that a worker has the call, and how much room it has for the rest of the body."""
         self._room = receiving.room
         self._receiving.set_result(receiving)
 
-    async def until_left(self) -> None:
-        """Pass the rest on as there is room, and return when the client has gone."""
+    async def forward_until_client_leaves(self) -> None:
+        """Pass the rest of the body on as there is room. Return when the client has left."""
         try:
             if self._held is not None:
                 await self._pass_on(self._held)
-            if self.more and self._hesitant:
+            if self.more and self._expects_continue:
                 await self._receiving
             while (message := await self._coming())["type"] != "http.disconnect":
                 self._next = None
@@ -79,6 +84,7 @@ class RequestBody:
             more = message["more_body"]
 
     async def _look(self) -> None:
+        """Take the first message as the beginning, if it has already arrived."""
         coming = self._coming()
         await asyncio.sleep(0)
         if not coming.done():
@@ -91,7 +97,7 @@ class RequestBody:
             self._held = {**message, "body": rest}
 
     async def _pass_on(self, message: Message) -> None:
-        """Leave off when the next message says that the client has gone."""
+        """Feed one message to the function. Stop if the next message says that the client has left."""
         feeding = asyncio.ensure_future(self._feed_all(message["body"], not message["more_body"]))
         coming = self._coming()
         try:
@@ -102,7 +108,10 @@ class RequestBody:
             feeding.cancel()
 
     async def _feed_all(self, data: bytes, ended: bool) -> None:
-        """Once nothing more is wanted, the rest is dropped; `Functions.invoke` says why, if there is a reason."""
+        """Feed data in parts, as there is room. Once the function wants no more, the rest is dropped.
+
+        A problem is not raised here: `Functions.invoke` raises it too.
+        """
         receiving = await self._receiving
         while self.more and (data or ended):
             part, data = data[: self._room], data[self._room :]

@@ -19,19 +19,20 @@ Hours = Annotated[int, QueryParameter(ge=1, le=MAX_HOURS)]
 
 @get(
     "/api/projects/{project:str}/functions/{name:str}/stats",
-    summary="How a function did",
+    summary="Get a function's statistics",
     tags=["Functions"],
 )
 async def function_stats(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], hours: Hours = 24
 ) -> FunctionStats:
-    """Of the last `hours`, the running one included, newest first; hours without calls are left out."""
+    """The last `hours` are covered, including the current one, newest first. Hours without calls are left out."""
     return await functions.stats(member, name, hours)
 
 
-@get("/api/projects/{project:str}/usage", summary="What a project used", tags=["Projects"])
+@get("/api/projects/{project:str}/usage", summary="Get a project's usage", tags=["Projects"])
 async def project_usage(member: Injected[Caller], functions: Injected[Functions], hours: Hours = 24) -> Usage:
-    """Calls of functions and their gigabyte-seconds, by the hour, newest first; hours without any are left out."""
+    """Calls of functions, their gigabyte-seconds and processor time are added up by the hour, newest first. Hours
+    without calls are left out."""
     return await functions.usage(member, hours)
 
 

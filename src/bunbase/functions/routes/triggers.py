@@ -30,7 +30,7 @@ async def list_runs(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Runs:
-    """Newest first: each attempt of each job, with how it ended."""
+    """Each attempt of each job is a run, with its outcome. Newest first."""
     return await functions.runs(member, name, kind, outcome, limit, cursor)
 
 
@@ -38,7 +38,7 @@ async def list_runs(
 async def list_schedules(
     member: Injected[Caller], functions: Injected[Functions], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Schedules:
-    """By function, with the time of the next run."""
+    """Sorted by function, each with the time of its next run."""
     return await functions.schedules(member, limit, cursor)
 
 
@@ -51,13 +51,13 @@ async def list_jobs(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Jobs:
-    """Newest first, without payloads. `?state=dead` lists the dead letters; a job that has succeeded is gone."""
+    """Newest first, without payloads. `?state=dead` lists the dead letters. Jobs that succeeded are deleted."""
     return await functions.jobs(member, in_state, function, limit, cursor)
 
 
 @post("/api/projects/{project:str}/jobs", summary="Enqueue a job", tags=TAGS, status_code=201)
 async def add_job(member: Injected[Caller], functions: Injected[Functions], data: NewJob) -> Job:
-    """With a `key` that is taken: the job that has it."""
+    """If a job with this `key` waits or runs already, that job is returned and none is added."""
     return await functions.enqueue(member, data)
 
 
@@ -70,19 +70,19 @@ async def get_job(member: Injected[Caller], functions: Injected[Functions], job_
     "/api/projects/{project:str}/jobs/{job_id:str}/replay", summary="Replay a dead letter", tags=TAGS, status_code=200
 )
 async def replay_job(member: Injected[Caller], functions: Injected[Functions], job_id: FromPath[str]) -> Job:
-    """Runs it again, with all its attempts, behind what has come since."""
+    """The job runs again with all its attempts, after the jobs that have been added since."""
     return await functions.replay_job(member, job_id)
 
 
 @delete("/api/projects/{project:str}/jobs/{job_id:str}", summary="Delete a job", tags=TAGS)
 async def delete_job(member: Injected[Caller], functions: Injected[Functions], job_id: FromPath[str]) -> None:
-    """A dead letter, or one that has not begun to run."""
+    """Only a job that is not running can be deleted."""
     await functions.delete_job(member, job_id)
 
 
 @post("/v1/jobs", summary="Enqueue a job with the secret key", tags=TAGS, status_code=201)
 async def enqueue(keyed: Injected[Caller], functions: Injected[Functions], data: NewJob) -> Job:
-    """Runs a function later: `{"function": "mail", "payload": {}, "delay_seconds": 60}`."""
+    """Run a function later, as in `{"function": "mail", "payload": {}, "delay_seconds": 60}`."""
     return await functions.enqueue(keyed, data)
 
 

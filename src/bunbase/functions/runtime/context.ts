@@ -1,4 +1,4 @@
-/** What a function sees: its types, and the console that knows which call is speaking. */
+/** The types that a function sees. `make gen` copies them to packages/functions/index.d.ts, where users read them. */
 
 export type Level = "debug" | "info" | "warn" | "error";
 
@@ -12,7 +12,7 @@ export type Caller = Readonly<{
   claims: Readonly<Record<string, unknown>>;
 }>;
 
-/** Of an end user, as the project's sign-in knows it now. `data` is the user's own to write. */
+/** An end user of the project, with current values. Users may write their own `data`. */
 export type User = Readonly<{
   id: string;
   email: string | null;
@@ -23,16 +23,16 @@ export type User = Readonly<{
   created_at: string;
 }>;
 
-/** A document, or what is to become one; JSON. */
+/** A document, stored or new: a JSON object. */
 export type AnyDocument = Readonly<Record<string, unknown>>;
 
-/** What every stored document carries. Times are RFC 3339. */
+/** The fields that BunBase adds to every stored document. Times are RFC 3339. */
 export type System = Readonly<{ _id: string; _rev: number; _created: string; _updated: string }>;
 
-/** `next`: the cursor of the next page, null at the end. `count` only where it was asked for. */
+/** One page of results. `next`: the cursor of the next page, or null after the last one. `count`: only if requested. */
 export type Page<T> = Readonly<{ items: (T & System)[]; next: string | null; count?: number }>;
 
-/** `where`: a filter in MongoDB's words. `sort`: paths, `-` in front where they descend. */
+/** `where`: a filter with MongoDB's operators. `sort`: paths; a leading `-` sorts in descending order. */
 export type Query = Readonly<{
   where?: Readonly<Record<string, unknown>>;
   sort?: readonly string[];
@@ -49,7 +49,7 @@ export type AggregateOptions = Readonly<{
   group?: readonly string[];
 }>;
 
-/** Only if this revision is stored (0: nothing is), or only if there is no document yet. */
+/** Conditions of a write. `ifRev`: the stored revision must be this one (0: no document is stored). `ifAbsent`: no document may be stored. */
 export type WriteOptions = Readonly<{ ifRev?: number; ifAbsent?: boolean }>;
 
 export type Write = Readonly<{
@@ -62,7 +62,7 @@ export type Write = Readonly<{
 
 export type Committed = Readonly<{ seq: number; results: readonly Readonly<{ id: string; rev: number }>[] }>;
 
-/** Documents. Each method throws a Problem (`code`, `status`, `detail`) where the HTTP API answers with one. */
+/** Documents. Where the HTTP API would answer with an error, a method throws it as a Problem (`code`, `status`, `detail`). */
 export type Data = Readonly<{
   get<T = AnyDocument>(collection: string, id: string): Promise<T & System>;
   list<T = AnyDocument>(
@@ -81,7 +81,7 @@ export type Data = Readonly<{
     document: AnyDocument,
     options?: WriteOptions,
   ): Promise<T & System>;
-  /** A merge patch, or update operators (`$inc`, `$push`, …). */
+  /** Changes a document by a merge patch or by update operators (`$inc`, `$push`, …). */
   patch<T = AnyDocument>(
     collection: string,
     id: string,
@@ -89,14 +89,14 @@ export type Data = Readonly<{
     options?: WriteOptions,
   ): Promise<T & System>;
   delete(collection: string, id: string, options?: WriteOptions): Promise<void>;
-  /** All or nothing. */
+  /** Performs all writes, or none of them. */
   commit(writes: readonly Write[]): Promise<Committed>;
 }>;
 
-/** A user as administration sees it. */
+/** A user, with the fields that only administration sees. */
 export type ManagedUser = User & Readonly<{ banned: boolean; has_password: boolean }>;
 
-/** `role` and `claims` are what rules read as `auth.role` and `auth.claims`; claims have at most 1 KiB of JSON. */
+/** Rules read `role` and `claims` as `auth.role` and `auth.claims`. `claims`: at most 1 KiB of JSON. */
 export type UserFields = Readonly<{
   email_verified?: boolean;
   password?: string;
@@ -105,7 +105,7 @@ export type UserFields = Readonly<{
   data?: Readonly<Record<string, unknown>>;
 }>;
 
-/** `email`: the whole address; `q`: how it begins. */
+/** `email`: the whole address. `q`: the beginning of the address. */
 export type UserQuery = Readonly<{
   email?: string;
   q?: string;
@@ -115,33 +115,33 @@ export type UserQuery = Readonly<{
   cursor?: string | null;
 }>;
 
-/** The project's users, with all the project may. Throws a Problem such as `user_not_found` or `email_taken`. */
+/** The project's users, with the full rights of the project. Methods throw a Problem such as `user_not_found` or `email_taken`. */
 export type Users = Readonly<{
   get(id: string): Promise<ManagedUser>;
   getByEmail(email: string): Promise<ManagedUser>;
   /** Newest first. */
   list(query?: UserQuery): Promise<Readonly<{ items: readonly ManagedUser[]; next: string | null }>>;
   create(user: UserFields & Readonly<{ email: string }>): Promise<ManagedUser>;
-  /** What is not named stays. Access tokens that say what is no longer true end within a second. */
+  /** Changes the named fields and keeps all others. Access tokens that the change makes wrong end within a second. */
   update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean }>): Promise<ManagedUser>;
   delete(id: string): Promise<void>;
   /** Ends all the user's sessions. */
   signOut(id: string): Promise<void>;
 }>;
 
-/** `me`, `updateMe`: this call's signed-in user; a Problem (`unauthenticated`) is thrown where there is none. */
+/** `me` and `updateMe` act on the signed-in user of this call. They throw a Problem (`unauthenticated`) if nobody is signed in. */
 export type Auth = Readonly<{
   me(): Promise<User>;
   updateMe(data: Readonly<Record<string, unknown>>): Promise<User>;
   users: Users;
-  /** Signs the user in, once and within five minutes, at `POST /v1/auth/login/custom-token`. */
+  /** Returns a token that signs the user in at `POST /v1/auth/login/custom-token`. It works once, within five minutes. */
   customToken(uid: string, claims?: Readonly<Record<string, unknown>>): Promise<string>;
 }>;
 
-/** Why the function runs, if not for a request from outside. `due_at`: RFC 3339. */
+/** The reason for a call that no request from outside has caused. `due_at`: RFC 3339. */
 export type Trigger = Readonly<{ kind: "cron" | "job" | "change"; job: string; attempt: number; due_at: string }>;
 
-/** `key`: while a job of the function with this key waits or runs, no second one is made. At most 20 attempts. */
+/** `key`: while a job of this function with the same key waits or runs, no second one is created. `attempts`: at most 20. */
 export type EnqueueOptions = Readonly<{
   delay_seconds?: number;
   run_at?: Date | string;
@@ -164,20 +164,35 @@ export type Context = Readonly<{
   caller: Caller | null;
   env: Readonly<Record<string, string>>;
   log: Log;
-  /** Documents, with all the project may: no rule is asked. */
+  /** Documents, with the full rights of the project: no rules apply. */
   data: Data;
-  /** Documents with what the caller may (`ctx.as(ctx.caller)`), or somebody not signed in (`null`): rules apply. */
+  /** Documents with the rights of the caller (`ctx.as(ctx.caller)`) or of a visitor who is not signed in (`null`): rules apply. */
   as(caller: Caller | null): Readonly<{ data: Data }>;
   auth: Auth;
-  /** Runs a function of the project later, as a job: again until it succeeds or its attempts are used up. */
+  /** Runs a function of the project later, as a job. The job is repeated until it succeeds or its attempts are used up. */
   enqueue(functionName: string, payload?: unknown, options?: EnqueueOptions): Promise<Job>;
-  /** What runs this call; null for a request from outside. */
+  /** The schedule, job or change that caused this call; null for a request from outside. */
   trigger: Trigger | null;
-  /** Keeps the call alive behind its answer until the promise settles, within the function's `timeout_ms`. */
+  /** Keeps the call alive after its answer until the promise settles, at most until the function's `timeout_ms`. */
   waitUntil(promise: Promise<unknown>): void;
-  /** Aborted at the deadline, and when the client has gone. */
+  /** Aborted when the deadline has passed, the processor time is used up, or the client has disconnected. */
   signal: AbortSignal;
 }>;
 
-/** A Response is sent as it is, anything else as JSON, nothing at all as 204. */
+/**
+ * A function. A returned Response is sent as it is, any other value as JSON, and `undefined` as status 204.
+ *
+ * `request.body` yields bytes as the client sends them. Reading throws a Problem if the body is too large
+ * (`payload_too_large`), the client sends nothing for too long (`request_stalled`), or the answer has ended already
+ * (`call_over`). It throws an AbortError if the client has disconnected.
+ */
 export type Handler = (request: Request, context: Context) => unknown;
+
+/** An error that BunBase answers with. `ctx.data`, `ctx.auth` and reading a request throw it; `fetch` throws a TypeError with it as `cause`. */
+export interface Problem extends Error {
+  /** Never changes between versions, so programs can depend on it. */
+  readonly code: string;
+  readonly status: number;
+  /** An explanation for people, which says what to do next. */
+  readonly detail: string;
+}

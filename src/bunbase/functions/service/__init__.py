@@ -48,7 +48,7 @@ from bunbase.functions.triggers.scheduler import Scheduler
 from bunbase.functions.usage.meter import Meter
 from bunbase.functions.versions.rollout import Rollout
 from bunbase.functions.workers.pool import Pool
-from bunbase.functions.workers.shelf import USUAL_MB
+from bunbase.functions.workers.prewarmed import USUAL_MB
 from bunbase.functions.workers.starter import Starter
 
 
@@ -65,7 +65,7 @@ class FunctionsService:
     triggers: Triggers
     deletion: Deletion
 
-    # what runs beneath and in the background
+    # the machinery beneath, and the background work
     stores: Stores
     starter: Starter
     pool: Pool
@@ -171,9 +171,9 @@ class FunctionsService:
 
     async def prewarm(self) -> None:
         """Start the workers that wait for a bundle, in the memory sizes that functions use most."""
-        shelf = self.starter.shelf
-        shelf.expect(await self.stores.functions.memory_sizes(USUAL_MB, shelf.size))
-        shelf.fill()
+        prewarmed = self.starter.prewarmed
+        prewarmed.expect(await self.stores.functions.memory_sizes(USUAL_MB, prewarmed.size))
+        prewarmed.fill()
 
     async def watch_workers(self) -> None:
         """Enforce the limits of memory and processor time, and look after the pool."""

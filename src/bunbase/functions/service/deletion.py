@@ -40,7 +40,7 @@ class Deletion:
         await self.stores.hours.delete_function(project, name)
 
     async def drop_project(self, project: str) -> None:
-        """Delete the project's functions, variables, logs and statistics. What it used stays, for the bill."""
+        """Delete the project's functions, variables, logs and statistics. Its usage stays, for the bill."""
         await self.stores.functions.delete_all(project)
         await self.stores.variables.delete_all(project)
         self.rollout.end_project(project)

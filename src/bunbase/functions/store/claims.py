@@ -1,7 +1,7 @@
-"""Claiming the next job, as SQL: the one due longest of those that may run.
+"""The SQL that claims the next job: of the due jobs that may run, the one that has been due longest.
 
-In front of it may stand the backlogs of projects that have all they may, thousands of jobs each. So a claim looks at
-the first LOOKED_AT of those due, and only if none of them may run does it ask each project for its own first.
+Before it there may be thousands of due jobs of projects that already run as many as they may. So CLAIM looks only at
+the first LOOKED_AT due jobs. If none of them may run, CLAIM_BEHIND takes the first due job of each project.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 LOOKED_AT: Final = 500
-PICKED: Final = 32  # others may be claiming the first of them just now
+PICKED: Final = 32  # candidates; other processes may be claiming the first ones at this moment
 
-# $1 now, $2 until when, $3 runner, $4 projects that may run no more, $5 jobs that run here
+# $1 now, $2 end of the lease, $3 runner, $4 projects at their limit, $5 jobs that run here
 HELD: Final = "state IN ('waiting', 'running')"
 DUE: Final = f"{HELD} AND look_at <= $1"
 HAS_SLOTS: Final = "project <> ALL ($4::text[])"
@@ -34,7 +34,7 @@ WITH near AS (SELECT seq, project, look_at FROM jobs WHERE {DUE} ORDER BY look_a
 picked AS (SELECT seq FROM near WHERE {HAS_SLOTS} AND {ELSEWHERE} ORDER BY look_at LIMIT {PICKED}),
 {TAKE}"""
 
-# from project to project through the index, a step for each
+# a recursive query that goes from project to project through the index, one step for each
 CLAIM_BEHIND: Final = f"""
 WITH RECURSIVE projects AS (
     SELECT min(project) AS project FROM jobs

@@ -1,4 +1,4 @@
-"""Functions and their versions at rest."""
+"""SQL of functions and their versions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bunbase.pkg.db.database import Database
 
 CHANNEL: Final = "functions_changed"  # payload: `<project> <name>`, or `<project> ` for all of its functions
 
-KEPT_BYTECODE: Final = 2  # of the newest versions: the one that runs and the one to fall back to
+KEPT_BYTECODE: Final = 2  # newest versions whose bytecode is kept: the active one and the one for a rollback
 
 LOCK_PROJECT = "SELECT pg_advisory_xact_lock(hashtextextended('functions ' || $1, 0))"
 TELL = "SELECT pg_notify($1, $2)"
@@ -71,7 +71,7 @@ DELETE_FUNCTIONS = "DELETE FROM functions WHERE project = $1"
 
 
 class ProgramCode(msgspec.Struct, frozen=True):
-    """What a worker gets of a version. `bytecode`: made of this code; often empty."""
+    """The code that a worker loads. `bytecode`: compiled from this code; often empty."""
 
     code: bytes
     bytecode: bytes
@@ -92,7 +92,7 @@ class NewVersion(msgspec.Struct, frozen=True):
 
 
 class FunctionStore:
-    """Each change of a project waits for the one before it, and is told on CHANNEL when it commits."""
+    """Changes of one project are made one after the other, and each is announced on CHANNEL when it commits."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -100,7 +100,7 @@ class FunctionStore:
     async def add_version(
         self, project: str, name: str, new: NewVersion, max_functions: int, keep: int
     ) -> Version | None:
-        """Add a version and make it active; None if that would be one function too many."""
+        """Add a version and make it active. Return None if the project would have too many functions."""
         async with self._change(project, name):
             new_function = not await self.db.value(EXISTS, project, name)
             if new_function and await self.db.value(COUNT, project) >= max_functions:
@@ -117,7 +117,7 @@ class FunctionStore:
         return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
 
     async def activate(self, project: str, name: str, version: int | None) -> Version | None:
-        """Make a version active, by default the one before; None if there is no such version."""
+        """Make a version active, by default the one before the active version. Return None if it does not exist."""
         async with self._change(project, name):
             if version is None:
                 found = await self.db.one(Version, VERSION_BEFORE, project, name)
@@ -138,14 +138,14 @@ class FunctionStore:
         return await self.db.all(Version, VERSIONS, project, name, before, limit)
 
     async def deployment(self, project: str, name: str) -> Deployment | None:
-        """Give what a call of the function runs now."""
+        """Return the deployment that a call of the function runs now."""
         return await self.db.one(Deployment, DEPLOYMENT, project, name)
 
     async def loaded(self, project: str, name: str, version: int) -> ProgramCode | None:
         return await self.db.one(ProgramCode, LOADED, project, name, version)
 
     async def memory_sizes(self, besides: int, limit: int) -> list[int]:
-        """List the limits of memory that functions of any project have besides this one, the most frequent first."""
+        """Return the memory limits of all active versions, most frequent first, without the limit `besides`."""
         return [found.memory_mb for found in await self.db.all(MemorySize, MEMORY_SIZES, besides, limit)]
 
     async def source_map(self, project: str, name: str, version: int) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Calls at rest: a row per function and hour for its statistics, a row per project, dimension and hour for the bill."""
+"""SQL of counts: a row per function and hour for statistics, a row per project, dimension and hour for the bill."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COUNTED: Final = tuple(map(int, (Dimension.FN_CALLS, Dimension.FN_MB_MS, Dimensi
 
 
 class Hour(msgspec.Struct, frozen=True):
-    """`calls`: those that a worker had; `refused`: those that none had. `buckets`: functions/durations.py."""
+    """`calls`: those that a worker ran; `refused`: those that no worker ran. `buckets`: see usage/durations.py."""
 
     project: str
     function: str
@@ -80,7 +80,7 @@ class HourStore:
         self.ledger = Ledger(db)
 
     async def add(self, batch: Batch[Hour], sent: datetime) -> Receipt:
-        """Add a batch to what is kept, once. Its rows come in one order: two writers must not wait for each other."""
+        """Add a batch, once. Its rows must be sorted, so that two writers cannot deadlock."""
         async with self.db.transaction():
             receipt = await self.ledger.add(batch, sent)
             if receipt.new:
@@ -89,18 +89,18 @@ class HourStore:
             return receipt
 
     async def of_function(self, project: str, function: str, since: datetime, limit: int) -> list[Hour]:
-        """Newest first; an hour in which nothing happened has no row."""
+        """Return the function's hours, newest first. An hour without calls has no row."""
         return await self.db.all(Hour, OF_FUNCTION, project, function, since, limit)
 
     async def of_project(self, project: str, since: datetime, limit: int) -> list[UsedHour]:
-        """Newest first."""
+        """Return the project's usage by the hour, newest first."""
         return await self.db.all(UsedHour, OF_PROJECT, project, since, limit, *COUNTED)
 
     async def delete_function(self, project: str, function: str) -> None:
         await self.db.execute(DELETE_FUNCTION, project, function)
 
     async def delete_project(self, project: str) -> None:
-        """The statistics; what was used stays, to be paid for."""
+        """Delete the project's statistics. Its usage stays, for the bill."""
         await self.db.execute(DELETE_PROJECT, project)
 
     async def delete_old(self, before: datetime, usage_age: timedelta) -> None:

@@ -1,4 +1,8 @@
-"""Jobs at rest. Whoever claims one holds it until its lease ends; a dead process lets go of what it held."""
+"""SQL of jobs.
+
+A process that claims a job holds it under a lease. When the process dies, the lease runs out and the job can be claimed
+again. Changes of one document share a lane: a job in a lane waits, `blocked`, until the job before it has left.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,8 @@ from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 
-# feeds that append to a lane and runners that leave it take turns: else a job could wait for one that has just ended
+# A feed that appends to a lane and a runner that leaves it take turns. Otherwise a job could be added as `blocked`
+# behind a job that has just ended, and nothing would ever wake it.
 LOCK_LANES = "SELECT pg_advisory_xact_lock(hashtextextended('functions jobs ' || $1, 0))"
 COUNT = "SELECT count(*) FROM (SELECT FROM jobs WHERE project = $1 AND state <> 'dead' LIMIT $2) AS found"
 COUNT_DEAD = COUNT.replace("<>", "=")
@@ -44,7 +49,7 @@ RELEASE = """
 UPDATE jobs SET state = 'waiting', look_at = $2, runner = NULL, attempt = greatest(attempt - 1, 0)
 WHERE state = 'running' AND runner = $1"""
 
-# only of whoever holds the lease
+# these change a job only while the runner holds its lease
 DELETE_MINE = "DELETE FROM jobs WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"
 RETRY = """
 UPDATE jobs SET state = 'waiting', look_at = $4, due_at = $4, error = $5, runner = NULL, put_off_since = NULL
@@ -70,7 +75,8 @@ ORDER BY seq DESC LIMIT $5"""
 GET = f"{SHOWN} WHERE project = $1 AND id = $2"
 BY_KEY = f"{SHOWN_WITHOUT_PAYLOAD} WHERE project = $1 AND function = $2 AND key = $3 AND state <> 'dead'"
 BUSY = "SELECT EXISTS (SELECT FROM jobs WHERE project = $1 AND function = $2 AND kind = 'cron' AND state <> 'dead')"
-# behind what has come since: its turn in the lane is over; whoever asks for it begins a new chain
+# A replayed job goes behind the jobs that were added since, as its turn in the lane is over. Its depth is 0: a person
+# has looked at it, so it begins a new chain.
 REPLAY = """
 UPDATE jobs SET seq = nextval(pg_get_serial_sequence('jobs', 'seq')), attempt = 0, lost = 0, depth = 0,
     due_at = $3, look_at = $3, put_off_since = NULL,
@@ -89,7 +95,7 @@ DELETE FROM jobs WHERE project = $1 AND seq IN (
 
 
 class JobRow(msgspec.Struct, frozen=True):
-    """A job to be. `depth`: how many runs in a row led to it."""
+    """A job to add. `depth`: how many runs in a row led to it."""
 
     id: str
     function: str
@@ -102,7 +108,7 @@ class JobRow(msgspec.Struct, frozen=True):
 
 
 class ChangeJob(msgspec.Struct, frozen=True):
-    """A job to be in a lane. `depth`: as of JobRow."""
+    """A job to add to a lane, for a changed document. `depth`: how many runs in a row led to it."""
 
     id: str
     lane: str
@@ -111,8 +117,11 @@ class ChangeJob(msgspec.Struct, frozen=True):
 
 
 class ClaimedJob(msgspec.Struct, frozen=True):
-    """A job that this process runs. `lost_at`: when a process that has died began to run it. `put_off_since`: when it,
-    or the one before it in its lane, could not begin for the first time since the last attempt."""
+    """A job that this process runs.
+
+    `lost_at`: when a process that died since began to run it. `put_off_since`: the first time since its last attempt
+    that the job, or the job before it in its lane, could not begin.
+    """
 
     seq: int
     id: str
@@ -131,7 +140,7 @@ class ClaimedJob(msgspec.Struct, frozen=True):
 
 
 class StoredJob(Job, frozen=True):
-    """A job as the API shows it; its payload is JSON, or None where many are listed."""
+    """A job as the API shows it. `payload`: JSON text; None in lists."""
 
     seq: int = 0
     lane: str | None = None
@@ -145,31 +154,31 @@ class JobStore:
     # adding
 
     async def waiting(self, project: str, most: int) -> int:
-        """Count the jobs that are not dead, up to `most`."""
+        """Return the number of jobs that are not dead, counted up to `most`."""
         count: int = await self.db.value(COUNT, project, most)
         return count
 
     async def dead(self, project: str, most: int) -> int:
-        """Count the dead letters, up to `most`."""
+        """Return the number of dead letters, counted up to `most`."""
         count: int = await self.db.value(COUNT_DEAD, project, most)
         return count
 
     async def add(self, project: str, new: JobRow, now: datetime) -> bool:
-        """Add a job; False if one with its key is there, or if there is no such function."""
+        """Add a job. Return False if a job with its key is there, or if there is no such function."""
         what = (new.id, project, new.function, new.kind, new.payload, new.key, new.depth, now, new.due_at, new.attempts)
         return bool(await self.db.execute(ADD, *what))
 
     async def add_changes(
         self, project: str, function: str, changes: Sequence[ChangeJob], now: datetime, attempts: int
     ) -> None:
-        """Add jobs of lanes, in their order; part of the caller's transaction."""
+        """Add jobs to lanes, in their order, as part of the caller's transaction."""
         await self.db.execute(LOCK_LANES, project)
         await self.db.execute(ADD_TO_LANES, project, function, *_columns(changes), now, attempts)
 
     async def add_dead(
         self, project: str, function: str, changes: Sequence[ChangeJob], now: datetime, attempts: int, error: str
     ) -> None:
-        """Add dead letters of what is not to be run; part of the caller's transaction."""
+        """Add dead letters for changes that are not run, as part of the caller's transaction."""
         await self.db.execute(ADD_DEAD, project, function, *_columns(changes), now, attempts, error)
 
     async def by_key(self, project: str, function: str, key: str) -> StoredJob | None:
@@ -184,9 +193,10 @@ class JobStore:
     async def claim(
         self, runner: str, now: datetime, until: datetime, busy: Sequence[str], running: Sequence[int]
     ) -> ClaimedJob | None:
-        """Take one job that is due, or whose runner has let its lease run out.
+        """Claim one job that is due, or whose lease has run out.
 
-        None of a project in `busy`, and none in `running`: those are here, however late the clock says it is.
+        `busy`: projects whose jobs are not claimed. `running`: jobs that run in this process, which are never claimed
+        again here, even if the clock jumped past their leases.
         """
         claimed = await self.db.one(ClaimedJob, CLAIM, now, until, runner, busy, running)
         if claimed is None and (busy or running):
@@ -197,22 +207,26 @@ class JobStore:
         await self.db.execute(EXTEND, runner, running, until)
 
     async def release(self, runner: str, now: datetime) -> None:
-        """Let others run at once what this runner will not finish."""
+        """Let other processes run the jobs that this runner does not finish."""
         await self.db.execute(RELEASE, runner, now)
 
     async def done(self, job: ClaimedJob, runner: str, now: datetime) -> bool:
-        """Each of these gives False when the lease was lost: the job is another's."""
+        """Delete a job that is done. Like the next three, return False if the lease was lost to another process."""
         return await self._leave(job, runner, now, DELETE_MINE)
 
     async def retry(self, job: ClaimedJob, runner: str, at: datetime, error: str) -> bool:
         return bool(await self.db.execute(RETRY, job.seq, runner, job.lost, at, error))
 
     async def postpone(self, job: ClaimedJob, runner: str, now: datetime, at: datetime, error: str) -> bool:
-        """Run it later; this was no attempt."""
+        """Let the job run later. This does not count as an attempt."""
         return bool(await self.db.execute(POSTPONE, job.seq, runner, job.lost, at, error, now))
 
     async def bury(self, job: ClaimedJob, runner: str, now: datetime, error: str) -> bool:
-        """What kept it from beginning keeps the next in its lane too: that one is not put off as long once more."""
+        """Make the job a dead letter.
+
+        If it could not begin, the next job in its lane takes over `put_off_since`. The cause is probably the same, so
+        that job is not put off for the whole time again.
+        """
         return await self._leave(job, runner, now, BURY, now, error, put_off_since=job.put_off_since)
 
     async def _leave(
@@ -232,7 +246,7 @@ class JobStore:
     async def jobs(
         self, project: str, before: int, state: JobStatus | None, function: str | None, limit: int
     ) -> list[StoredJob]:
-        """Newest first."""
+        """Return jobs, newest first."""
         return await self.db.all(StoredJob, LIST, project, before, state, function, limit)
 
     async def job(self, project: str, id: str) -> StoredJob | None:
@@ -243,11 +257,11 @@ class JobStore:
             async with self.db.transaction():
                 await self.db.execute(LOCK_LANES, project)
                 return bool(await self.db.execute(REPLAY, project, id, now))
-        except NotUnique:  # its key was taken at this moment
+        except NotUnique:  # another job took its key at this moment
             return False
 
     async def delete(self, project: str, job: StoredJob, now: datetime) -> bool:
-        """False if it has begun to run."""
+        """Delete a job. Return False if it has begun to run."""
         async with self.db.transaction():
             await self.db.execute(LOCK_LANES, project)
             if not await self.db.execute(DELETE, project, job.id):
@@ -260,7 +274,7 @@ class JobStore:
         return await self.db.execute(DELETE_DEAD, before, limit)
 
     async def crowded(self, most: int) -> list[CrowdedProject]:
-        """List the projects that have more dead letters than they may."""
+        """Return the projects that have more than `most` dead letters."""
         return await self.db.all(CrowdedProject, CROWDED, most)
 
     async def delete_oldest_dead(self, project: str, count: int) -> int:

@@ -1,4 +1,4 @@
-"""The tables that hold log lines: one per day, made ahead, dropped when all of its lines are old."""
+"""The tables of log lines: one for each day, created in advance, dropped when all of its lines are too old."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ PREFIX: Final = "logs_"
 DAY: Final = timedelta(days=1)
 FORMAT: Final = "%Y%m%d"
 
-# Two processes must not make the same day at once; also what log writers wait for.
+# Two processes must not create the same day at once. Writers of log lines take the same lock.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('functions.logs', 0))"
-# Dropping needs the whole table for a moment. Who cannot have it soon comes back later instead of holding up everyone.
+# Dropping locks the whole table for a moment. If a reader holds it for long, give up and try again with the next run of
+# the job: all later readers would wait behind this lock.
 PATIENCE = "SET LOCAL lock_timeout = '2s'"
-# Not to_regclass: while one waits for LOCK, that goes on believing what it knew before.
+# to_regclass is no alternative: after waiting for LOCK it still answers from the catalog as it was before.
 DAYS = """
 SELECT child.relname AS name FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
 WHERE inhparent = 'logs'::regclass ORDER BY child.relname"""
@@ -36,11 +37,11 @@ class LogDays:
         self.db = db
 
     async def days(self) -> list[date]:
-        """Oldest first."""
+        """Return the days that have a table, oldest first."""
         return [found.day for found in await self.db.all(Partition, DAYS)]
 
     async def make(self, day: date) -> None:
-        """Have a table for the day, if there is none yet."""
+        """Create the table of a day, unless it exists."""
         if day in await self.days():
             return
         async with self.db.transaction():
@@ -48,12 +49,12 @@ class LogDays:
             if day in await self.days():
                 return
             name, bounds = _table(day), f"FROM ('{_midnight(day)}') TO ('{_midnight(day + DAY)}')"
-            # Made first and attached then: that lets others read and write meanwhile, as PARTITION OF would not.
+            # Create first, then attach: unlike CREATE TABLE … PARTITION OF, this lets others read and write meanwhile.
             await self.db.execute(f"CREATE TABLE {name} (LIKE logs INCLUDING DEFAULTS)")
             await self.db.execute(f"ALTER TABLE logs ATTACH PARTITION {name} FOR VALUES {bounds}")
 
     async def drop(self, day: date) -> None:
-        """Raises: asyncpg's LockNotAvailableError when somebody reads for long."""
+        """Drop the table of a day. Raises: asyncpg's LockNotAvailableError if a reader holds it for long."""
         async with self.db.transaction():
             await self.db.execute(PATIENCE)
             await self.db.execute(f"DROP TABLE IF EXISTS {_table(day)}")

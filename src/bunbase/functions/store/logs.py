@@ -1,4 +1,4 @@
-"""Log lines at rest."""
+"""SQL of log lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SELECT project, function, version, invocation, at, level, text, truncated
 FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::boolean[])
 WITH ORDINALITY AS line (project, function, version, invocation, at, level, text, truncated, place)
 ORDER BY place"""
-# Times are compared as they are, not behind an "IS NULL OR": only then PostgreSQL passes over the days outside.
+# Times are compared without "IS NULL OR". Otherwise PostgreSQL could not skip the tables of days outside the range.
 LINES = """
 SELECT seq, at, level, text, function, version, invocation, truncated FROM logs
 WHERE project = $1 AND seq > $2 AND seq <= $3 AND at >= $4 AND at < $5 AND level = ANY($6)
@@ -60,14 +60,14 @@ class NewLine(msgspec.Struct, frozen=True):
 
 
 class LogStore:
-    """`function` is None for all of a project's."""
+    """`function`: None stands for all functions of the project."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
         self.days = LogDays(db)
 
     async def add_once(self, writer: str, seq: int, lines: Sequence[NewLine]) -> None:
-        """Add lines unless this writer's batch `seq` or a later one was added before: it sends them in order."""
+        """Add a batch, unless this writer's batch `seq` or a later one was added. Writers send batches in order."""
         async with self.db.transaction():
             if await self.db.execute(TAKE, writer, seq):
                 await self.add(lines)
@@ -75,10 +75,10 @@ class LogStore:
     async def add(self, lines: Sequence[NewLine]) -> None:
         columns = [[getattr(line, name) for line in lines] for name in NewLine.__struct_fields__]
         async with self.db.transaction():
-            # One writer at a time, from the first seq to the commit: who has seen a line has seen all before it.
+            # One writer at a time, from the first seq to the commit: a reader that sees a line has seen all before it.
             await self.db.execute(LOCK)
-            for day in {line.at.date() for line in lines}:  # there already, unless the job that makes them was late
-                await self.days.make(day)
+            for day in {line.at.date() for line in lines}:
+                await self.days.make(day)  # does nothing, unless the job that creates tables was late
             await self.db.execute(ADD, *columns)
             for project in {line.project for line in lines}:
                 await self.db.execute(TELL, CHANNEL, project)
@@ -87,13 +87,13 @@ class LogStore:
         await self.db.execute(FORGET_WRITERS, before)
 
     async def before(self, project: str, function: str | None, seq: int, which: LogFilter, limit: int) -> list[LogLine]:
-        """Newest first."""
+        """Return lines before `seq`, newest first."""
         return await self.db.all(LogLine, BEFORE, project, 0, seq - 1, *_conditions(function, which), limit)
 
     async def after(
         self, project: str, function: str | None, seq: int, until: int, which: LogFilter, limit: int
     ) -> list[LogLine]:
-        """Lines behind `seq` up to `until`, oldest first."""
+        """Return lines after `seq` up to `until`, oldest first."""
         return await self.db.all(LogLine, AFTER, project, seq, until, *_conditions(function, which), limit)
 
     async def newest(self, project: str, function: str | None) -> int:
@@ -106,7 +106,7 @@ class LogStore:
         await self.db.execute(DELETE_PROJECT, project)
 
     async def crowded(self, max_lines: int) -> list[CrowdedProject]:
-        """List the projects that have more lines than they may."""
+        """Return the projects that have more than `max_lines` lines."""
         return await self.db.all(CrowdedProject, CROWDED, max_lines)
 
     async def delete_oldest(self, project: str, count: int) -> int:
@@ -114,7 +114,7 @@ class LogStore:
 
 
 def _conditions(function: str | None, which: LogFilter) -> tuple[object, ...]:
-    """Give the parameters $4 to $10 of LINES."""
+    """Return the parameters $4 to $10 of LINES."""
     levels = LEVELS[LEVELS.index(which.level) :] if which.level else LEVELS
     since, until = which.since or EARLIEST, which.until or LATEST
     return since, until, levels, function, which.invocation, which.version, which.text

@@ -1,4 +1,4 @@
-"""What was run: one row for each attempt."""
+"""SQL of runs: one row for each attempt of a job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.database import Database
 
-# nothing where the function was deleted meanwhile; the lock keeps it from going just now
+# Adds nothing if the function was deleted meanwhile. The lock keeps it from being deleted at this moment.
 ADD = """
 INSERT INTO runs
     (project, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation)
@@ -31,7 +31,7 @@ class RunRow(Run, frozen=True):
     seq: int
 
     def shown(self) -> Run:
-        """Give what the API shows."""
+        """Return the run as the API shows it."""
         return Run(**{name: getattr(self, name) for name in Run.__struct_fields__})
 
 
@@ -40,7 +40,7 @@ class RunStore:
         self.db = db
 
     def transaction(self) -> Any:
-        """Recording a run and letting go of its job belong together."""
+        """Return a transaction, in which a run is recorded and its job is released."""
         return self.db.transaction()
 
     async def add(self, project: str, run: Run) -> None:
@@ -49,14 +49,14 @@ class RunStore:
     async def before(
         self, project: str, function: str, seq: int, kind: TriggerKind | None, outcome: RunOutcome | None, limit: int
     ) -> list[RunRow]:
-        """Newest first."""
+        """Return runs before `seq`, newest first."""
         return await self.db.all(RunRow, BEFORE, project, function, seq, kind, outcome, limit)
 
     async def delete_old(self, before: datetime, limit: int) -> int:
         return await self.db.execute(DELETE_OLD, before, limit)
 
     async def crowded(self, most: int) -> list[CrowdedProject]:
-        """List the projects that have more runs than are kept."""
+        """Return the projects that have more than `most` runs."""
         return await self.db.all(CrowdedProject, CROWDED, most)
 
     async def delete_oldest(self, project: str, count: int) -> int:

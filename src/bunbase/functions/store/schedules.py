@@ -1,4 +1,4 @@
-"""What active versions ask for at rest: schedules, subscriptions to changes, and who follows which project."""
+"""SQL of the triggers of active versions: schedules, subscriptions to changes, and the leases of feeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from bunbase.contracts.triggers import DataTrigger, Schedule, ScheduleState
 from bunbase.pkg.db.database import Database
 
-# A schedule that stays the same keeps its next time: deploying again must not skip a run.
+# If the schedule is unchanged, its next time stays too: a deployment must not skip a run.
 SYNC: Final = (
     """
 DELETE FROM schedules s USING functions f JOIN versions v
@@ -38,7 +38,7 @@ WHERE f.project = $1 AND f.name = $2 AND coalesce(v.config -> 'on', '[]') <> '[]
 ON CONFLICT (project, function) DO UPDATE SET triggers = excluded.triggers""",
 )
 
-# The function's row is locked too, and first of all: whoever deletes it goes the same way.
+# The row of the function is locked too, and first. A deletion locks in the same order, so the two cannot deadlock.
 DUE = """
 SELECT s.project, s.function, s.spec, s.next_at
 FROM schedules s JOIN functions f ON f.project = s.project AND f.name = s.function
@@ -89,7 +89,7 @@ class ScheduleRow(msgspec.Struct, frozen=True):
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """`cursor`: the change that was handed on last."""
+    """A function that asks for changes. `cursor`: the number of the change that was handed on last."""
 
     function: str
     triggers: tuple[DataTrigger, ...]
@@ -101,7 +101,7 @@ class OrphanRow(msgspec.Struct, frozen=True):
 
 
 class Subscriptions(msgspec.Struct, frozen=True):
-    """`orphans`: functions whose deployment did not get to say where to begin, and never will."""
+    """`orphans`: functions whose deployment was interrupted before it set their cursor."""
 
     known: list[Subscription]
     orphans: list[str]
@@ -112,7 +112,7 @@ class HeldFeed(msgspec.Struct, frozen=True):
 
 
 async def sync_triggers(db: Database, project: str, function: str) -> None:
-    """Make what is asked for the same as the active version's; part of the caller's transaction."""
+    """Make schedules and subscriptions equal to those of the active version, as part of the caller's transaction."""
     for statement in SYNC:
         await db.execute(statement, project, function)
 
@@ -122,22 +122,22 @@ class ScheduleStore:
         self.db = db
 
     def transaction(self) -> Any:
-        """What is done with one due schedule belongs together."""
+        """Return a transaction, in which one due schedule is handled."""
         return self.db.transaction()
 
     async def due(self, now: datetime) -> DueSchedule | None:
-        """Lock one schedule that is due or has no next time, for this transaction."""
+        """Return a schedule that is due or has no next time, locked until the transaction ends."""
         return await self.db.one(DueSchedule, DUE, now)
 
     async def set_next(self, project: str, function: str, at: datetime) -> None:
         await self.db.execute(SET_NEXT, project, function, at)
 
     async def work_out_again(self, now: datetime) -> None:
-        """Forget the next times of all schedules that are not due."""
+        """Delete the next times of all schedules that are not due, so that they are computed again."""
         await self.db.execute(WORK_OUT_AGAIN, now)
 
     async def schedules(self, project: str, after: str, limit: int) -> list[ScheduleState]:
-        """By function."""
+        """Return schedules, sorted by function."""
         found = await self.db.all(ScheduleRow, LIST, project, after, limit)
         return [
             ScheduleState(one.function, one.spec.cron, one.spec.time_zone, one.spec.overlap, one.next_at)
@@ -150,7 +150,7 @@ class SubscriptionStore:
         self.db = db
 
     def transaction(self) -> Any:
-        """Handing on changes and moving the cursor belong together."""
+        """Return a transaction, in which changes are handed on and the cursor moves."""
         return self.db.transaction()
 
     async def of(self, project: str, orphaned_before: datetime) -> Subscriptions:
@@ -162,12 +162,13 @@ class SubscriptionStore:
         await self.db.execute(BEGIN, project, function, at)
 
     async def advance(self, project: str, function: str, before: int, to: int) -> bool:
-        """Move the cursor; False if somebody else has moved it."""
-        await self.db.execute(LOCK_FUNCTION, project, function)  # before the row that goes with it, as deleting does
+        """Move the cursor. Return False if another process has moved it."""
+        # the function before its subscription: the same order as a deletion, so the two cannot deadlock
+        await self.db.execute(LOCK_FUNCTION, project, function)
         return bool(await self.db.execute(ADVANCE, project, function, before, to))
 
     async def hold(self, holder: str, now: datetime, until: datetime, at_once: int) -> list[str]:
-        """Keep following what `holder` follows, take on what nobody follows; give all of it."""
+        """Extend the leases of `holder`, lease up to `at_once` free projects for it, and return all of its projects."""
         await self.db.execute(EXTEND, holder, until, now)
         await self.db.execute(FREE, holder, now, until, at_once)
         return [one.project for one in await self.db.all(HeldFeed, HELD, holder, now)]
@@ -176,5 +177,5 @@ class SubscriptionStore:
         await self.db.execute(RELEASE, holder)
 
     async def forget(self, now: datetime) -> None:
-        """Delete the traces of projects that have no subscription any more."""
+        """Delete ended leases of projects that have no subscription any more."""
         await self.db.execute(FORGET, now)

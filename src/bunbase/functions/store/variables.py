@@ -1,4 +1,4 @@
-"""A project's environment at rest: values only as BunKMS sealed them."""
+"""SQL of a project's variables. Values are stored only as BunKMS has sealed them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SealedVariable(msgspec.Struct, frozen=True):
 
 
 class NewVariable(msgspec.Struct, frozen=True):
-    """`exposed`: None leaves it as it is; a new one is."""
+    """`exposed`: None leaves the variable exposed or hidden as it is; a new variable is exposed."""
 
     name: str
     sealed: str
@@ -54,7 +54,7 @@ class VariableStore:
         return await self.db.value(REVISION, project) or 0
 
     async def set(self, project: str, variable: NewVariable, max_variables: int) -> bool | None:
-        """Write a variable, give whether it is exposed; None if it would be one too many."""
+        """Write a variable, and return whether it is exposed; None if the project would have too many variables."""
         async with self._change(project):
             if await self.db.value(COUNT_OTHERS, project, variable.name) >= max_variables:
                 return None

@@ -1,5 +1,5 @@
-"""What runs functions without a request: the clock, jobs, changes of documents.
+"""Runs functions without a request: for schedules, for jobs, for changes of documents.
 
-All of them become jobs (`store/jobs.py`): `scheduler.py` adds those that are due by the clock, `feeds.py` those of
-changes, `queue.py` those that somebody asked for; `runner.py` runs them until they succeed or have no attempt left.
+Every trigger becomes a job (`store/jobs.py`). `scheduler.py` adds jobs of due schedules, `feeds.py` adds jobs of
+changes, `queue.py` adds jobs that somebody enqueued. `runner.py` runs them until they succeed or have no attempt left.
 """

@@ -1,7 +1,7 @@
-"""When a schedule is due: cron lines of five fields in a time zone; when its clock changes, as Debian's cron does.
+"""Computes when a schedule is due: a cron line of five fields, in a time zone.
 
-A time that the clock skips in spring is run right after the jump; one that comes twice in autumn is run once, unless
-the hour is `*`.
+Changes of the clock are handled as in Debian's cron. A time that the clock skips in spring is run right after the jump.
+A time that comes twice in autumn is run once, unless the hour is `*`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bunbase.contracts.triggers import Schedule
 from bunbase.pkg.errors import InvalidInput
 
 MAX_LENGTH: Final = 200
-FIELDS: Final = 5  # a sixth would be seconds: what must run that often is no schedule
+FIELDS: Final = 5  # a sixth field would be seconds, and no schedule runs that often
 
 
 def as_schedule(schedule: str | Schedule) -> Schedule:
@@ -24,12 +24,12 @@ def as_schedule(schedule: str | Schedule) -> Schedule:
 
 
 def check_schedule(schedule: Schedule) -> None:
-    """Raises: InvalidInput saying what is wrong."""
+    """Check a schedule that is deployed. Raises: InvalidInput."""
     next_time(schedule, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def next_time(schedule: Schedule, after: datetime) -> datetime:
-    """Give the first time after `after`, in UTC. Raises: InvalidInput."""
+    """Return the first due time after `after`, in UTC. Raises: InvalidInput."""
     zone = _zone(schedule.time_zone)
     if len(schedule.cron) > MAX_LENGTH:
         raise _invalid("cron", f"a cron line has at most {MAX_LENGTH} characters.")
@@ -37,22 +37,21 @@ def next_time(schedule: Schedule, after: datetime) -> datetime:
         raise _invalid("cron", "a cron line has five fields: minute, hour, day of month, month, day of week.")
     try:
         times = (time.astimezone(UTC) for time in CronSim(schedule.cron, after.astimezone(zone)))
-        return next(time for time in times if time > after)  # while an hour comes again, the first may have passed
+        return next(time for time in times if time > after)  # in a repeated hour the first may have passed
     except CronSimError as error:
-        raise _invalid("cron", f"{schedule.cron!r} is no cron line: {str(error).lower()}.") from None
+        raise _invalid("cron", f"{schedule.cron!r} is not a cron line: {str(error).lower()}.") from None
     except StopIteration:
         raise _invalid("cron", f"{schedule.cron!r} is never due.") from None
 
 
 def _zone(name: str) -> tzinfo:
-    if name == "UTC":  # known without the database of time zones
+    if name == "UTC":  # works without a database of time zones
         return UTC
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):
-        raise _invalid("time_zone", f"{name!r} is no time zone that this machine knows, as Europe/Berlin is.") from None
+        raise _invalid("time_zone", f"this server knows no time zone {name!r}; an example is Europe/Berlin.") from None
 
 
 def _invalid(field: str, message: str) -> InvalidInput:
-    message = f"schedule: {message}"
-    return InvalidInput(message, errors=[{"path": f"/config/schedule/{field}", "message": message}])
+    return InvalidInput.at(f"/config/schedule/{field}", f"schedule: {message}")

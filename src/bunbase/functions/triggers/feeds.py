@@ -236,7 +236,7 @@ class Feeds:
         """Return the ids of the documents that match the trigger's filter now, not when they were changed.
 
         The filter was checked at deployment, so it fails only if an index was dropped since. Then the function's log
-        gets a warning and the changes are passed over: to repeat them for ever would stop all triggers of the project.
+        gets a warning and the changes are passed over. Repeating them for ever would stop all triggers of the project.
         """
         try:
             return await matching(self.bundoc, _project_caller(project), trigger, sorted(ids))
@@ -247,7 +247,7 @@ class Feeds:
             return set()
 
     async def _resync(self, project: str, known: Sequence[Subscription], gone: ResyncRequired) -> None:
-        """Let subscriptions whose next change is not in the log go on from the newest, and tell their functions."""
+        """Move subscriptions whose next change is not in the log to the newest, and warn in their functions' logs."""
         first, last = gone.extra["first"], gone.extra["last"]
         for one in known:
             if first <= one.cursor <= last:

@@ -1,4 +1,4 @@
-"""Which changed documents fulfil the `where` of a trigger: asked of Bundoc, by their ids."""
+"""Asks Bundoc which changed documents match the `where` of a trigger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from bunbase.contracts.bundoc import Bundoc, Query
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.triggers import DataTrigger
 
-IDS_AT_ONCE: Final = 50  # each is one of the 200 terms that a filter may have; the others are for `where`
+IDS_AT_ONCE: Final = (
+    50  # each id counts as one of the 200 terms that a filter may have; the others are left for `where`
+)
 
 
 class _Id(msgspec.Struct, frozen=True, rename={"id": "_id"}):
@@ -24,12 +26,12 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 async def matching(bundoc: Bundoc, caller: Caller, trigger: DataTrigger, ids: Sequence[str]) -> set[str]:
-    """Give the ids of those that fulfil the filter as they are now. Raises: as `Bundoc.query`."""
+    """Return those of the ids whose documents match the filter now. Raises: as `Bundoc.query`."""
     found: set[str] = set()
     for start in range(0, len(ids), IDS_AT_ONCE):
         where = _question(ids[start : start + IDS_AT_ONCE], trigger)
         cursor: str | None = None
-        while True:  # a page of large documents ends early
+        while True:  # a page may hold fewer documents than its limit, if they are large
             query = Query(where, limit=IDS_AT_ONCE, cursor=cursor, select=("_id",))
             page = msgspec.json.decode((await bundoc.query(caller, trigger.collection, query)).body, type=_Page)
             found |= {one.id for one in page.items}
@@ -39,7 +41,7 @@ async def matching(bundoc: Bundoc, caller: Caller, trigger: DataTrigger, ids: Se
 
 
 async def try_out(bundoc: Bundoc, caller: Caller, trigger: DataTrigger) -> None:
-    """Ask the filter for as many ids as it will ever be asked for. Raises: as `Bundoc.query`."""
+    """Run the filter with as many ids as it may ever get, to see that it is valid. Raises: as `Bundoc.query`."""
     await matching(bundoc, caller, trigger, [f"none-{number}" for number in range(IDS_AT_ONCE)])
 
 

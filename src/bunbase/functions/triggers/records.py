@@ -102,4 +102,4 @@ class RunRecords:
 
 
 class _SettledBefore(Exception):
-    """The run was recorded by the try before: undo this one."""
+    """An earlier try has recorded the run, so this one is undone."""

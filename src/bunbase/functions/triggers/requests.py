@@ -1,4 +1,4 @@
-"""A job as the request that its function gets."""
+"""Turns a job into the request that its function receives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ATTEMPT: Final = "x-bunbase-attempt"
 
 
 class ChangedDocument(msgspec.Struct, frozen=True):
-    """Which document a job of a change is about."""
+    """The document that a change is about."""
 
     collection: str
     id: str
@@ -40,7 +40,7 @@ def cron_payload(scheduled_at: datetime) -> bytes:
 
 
 def change_payload(change: ChangeEntry) -> bytes:
-    """All of a change but the document, which is read when the function runs."""
+    """Return the change as JSON, without its document. The document is read when the function runs."""
     told = {name: getattr(change, name) for name in ("op", "collection", "id", "rev", "at")}
     return msgspec.json.encode(told)
 

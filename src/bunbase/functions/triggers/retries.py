@@ -1,4 +1,4 @@
-"""How long to wait before another attempt."""
+"""Computes how long a job waits before its next attempt."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 
 MAX_RETRY_SECONDS: Final = 3600.0
 MAX_DOUBLINGS: Final = 20
-JITTER: Final = 0.25  # what failed together must not come back together
+JITTER: Final = 0.25  # spreads out jobs that failed at the same time
 
 
 def retry_seconds(first: float, attempt: int) -> float:
-    """Give the wait after so many attempts: `first`, then twice as long each time, at most an hour, give or take."""
+    """Return how long to wait after an attempt: `first`, then twice as long each time, up to an hour, with jitter."""
     wait: float = min(first * 2 ** min(attempt - 1, MAX_DOUBLINGS), MAX_RETRY_SECONDS)
     return wait * SystemRandom().uniform(1 - JITTER, 1 + JITTER)

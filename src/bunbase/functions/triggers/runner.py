@@ -120,7 +120,7 @@ class Runner:
         return await self._claim(set())
 
     async def _claim(self, besides: set[str]) -> ClaimedJob | None:
-        """Claim one job; none of the projects in `besides`, and none of those with as many runs as they may have."""
+        """Claim one job. Projects in `besides` and projects at their limit of runs are passed over."""
         most = self.settings.max_triggered_runs_per_project
         busy = {project for project, count in self.running.items() if count >= most}
         now = self.clock.now()

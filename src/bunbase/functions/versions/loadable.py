@@ -14,9 +14,8 @@ from bunbase.functions.workers.deployment import Deployment
 
 MAX_BYTES: Final = 32 << 20
 
-Key = tuple[
-    str, str, int, str
-]  # project, name, version, sha256: if a deleted name is used again, its versions begin at 1 again
+# Project, name, version and sha256. The hash is needed because a deleted name may be used again, from version 1 on.
+Key = tuple[str, str, int, str]
 LookUp = Callable[[str, str, int], Awaitable[ProgramCode | None]]
 
 

@@ -31,7 +31,7 @@ class Rollout:
 
     async def begin(self, project: str, version: Version, code: ProgramCode) -> None:
         """Run a version that was just deployed, with its code ready in memory for the first worker."""
-        self.loadable.forget(project, version.name)  # older versions that were deleted now start no worker any more
+        self.loadable.forget(project, version.name)  # the deployment may have deleted old versions
         self.loadable.keep((project, version.name, version.version, version.sha256), code)
         await self.replace_outdated(project, version.name)
 

@@ -1,5 +1,5 @@
-"""The head of a function's answer, as its worker sent it: checked, since it goes into HTTP as it is. What would have an
-effect beyond this one answer is dropped (far_reaching.py).
+"""The head of a function's answer. It is checked, because it goes into HTTP unchanged, and headers that have an effect
+beyond this one answer are dropped (far_reaching.py).
 """
 
 from __future__ import annotations

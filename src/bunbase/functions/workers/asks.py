@@ -1,8 +1,8 @@
-"""What a worker asks of the host while it runs a call: documents, users, requests to the network.
+"""Asks: the requests of a worker to the host during a call, for documents, users or the network.
 
-A frame says what is asked and for which of the worker's calls; who asks (project, version, signed-in user) is read from
-the host's own side of the connection. Bodies stream both ways with credit, like answers: at most WINDOW_BYTES of each
-wait here. An ask ends with its call.
+A frame names the method and the call that asks. The identity of the asker (project, version, signed-in user) is taken
+from the host's own records, never from the frame. Bodies stream both ways with credit (window.py). An ask ends with its
+call.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 class Host(Protocol):
-    """What answers asks."""
+    """The side that answers asks."""
 
     async def answer(self, ask: Ask) -> None:
         """Reply once, by `reply` or by `begin`, `send` and `end`; or raise a Problem."""
@@ -46,7 +46,7 @@ class Host(Protocol):
 
 
 class DeafHost:
-    """For a bundle that is only tried: it may compute, not act."""
+    """The host of a bundle that is only tried: such a bundle may compute, but all its asks are refused."""
 
     async def answer(self, ask: Ask) -> None:
         raise UnknownHostCall("A bundle that is being tried cannot ask for anything.")
@@ -80,7 +80,7 @@ class Ask:
         return self.whole is None or len(self.whole) > 0
 
     async def body(self, max_bytes: int) -> bytes:
-        """Give the whole body. Raises: TooLarge."""
+        """Return the whole body. Raises: TooLarge."""
         if self.whole is not None:
             return self.whole
         async with self._asks.large:
@@ -92,7 +92,7 @@ class Ask:
             return bytes(collected)
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """Give the body as it comes."""
+        """Yield the body in the pieces that arrive."""
         if self.whole is not None:
             yield self.whole
             return
@@ -176,7 +176,7 @@ class Ask:
 
 
 class Asks:
-    """Those of one worker."""
+    """The open asks of one worker."""
 
     def __init__(self, deployment: Deployment, send: Send) -> None:
         self.deployment = deployment
@@ -196,7 +196,7 @@ class Asks:
         ask.task.add_done_callback(lambda task: self._gone(task, ask))
 
     def refuse(self, number: int) -> None:
-        """Answer what comes from a call that is over, or from none."""
+        """Refuse an ask whose call has ended or never existed."""
         over = CallOver(
             "Await what you start, or hand it to ctx.waitUntil(promise): afterwards nothing is done for it."
         )

@@ -68,7 +68,7 @@ class Call:
         return self._head
 
     async def read(self) -> bytes:
-        """Give what has come, b"" at the end. Raises the Problem that broke it off."""
+        """Return the bytes that have arrived, b"" at the end. Raises the Problem that broke the answer off."""
         while not self._buffer:
             if self._problem is not None:
                 raise self._problem
@@ -82,7 +82,7 @@ class Call:
         return data
 
     def whole(self) -> bytes | None:
-        """Give all of the body, if it is there and well; None while there is more to wait for."""
+        """Return the rest of the body if the answer has ended without a problem; otherwise None."""
         if not self._ended or self._problem is not None:
             return None
         data = bytes(self._buffer)
@@ -106,7 +106,7 @@ class Call:
 
     @property
     def waiting_bytes(self) -> int:
-        """What has come and is not read yet."""
+        """The bytes that have arrived and are not read yet."""
         return len(self._buffer)
 
     # for the worker

@@ -1,4 +1,4 @@
-"""What a worker serves for life."""
+"""A deployment, which a worker serves for its whole life; the requests it gets and the log lines it writes."""
 
 from __future__ import annotations
 

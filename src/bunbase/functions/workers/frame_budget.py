@@ -1,12 +1,16 @@
-"""How many frames a worker may send, of whatever kind: each costs the host some microseconds of everybody's time.
+"""A bound on the number of frames, of any kind, that a worker may send.
 
-Sending costs the worker work of its own: it joins the pieces of a body, and a log line or a question is
-made of some. Frames that are forged cost it next to nothing: one write of a buffer that is ready holds 28,000. So a
-frame is paid for with processor time, and the ratio tells the two apart.
+The concern: each frame costs the server some microseconds, which every project pays for. A bound for each
+kind of frame would let a hostile worker use all kinds in turn.
 
-Measured with the runtime, for a millisecond of the worker's processor time: 97 frames of a stream that gives one byte
-in each round of the event loop, 81 questions, 360 log lines (of which a call has 4,096 at most). A worker that keeps
-below PER_CPU_MS costs the host no more than one that asks questions all the time.
+The idea: an honest worker uses processor time of its own for each frame, because it joins bodies and formats log lines.
+Forged frames cost almost nothing: one write of a prepared buffer holds 28,000 of them. So frames are paid for with the
+worker's processor time, which the kernel measures and the worker cannot forge.
+
+Measured with the runtime, per millisecond of the worker's processor time: 97 frames of a stream that yields one byte in
+each round of the event loop; 81 asks; 360 log lines (a call may log at most 4,096). A worker that stays below
+PER_CPU_MS costs the server no more than one that asks all the time. The kernel's clock is read only when the frames on
+credit (BURST, and PER_CALL for each new call) are used up.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ class FrameBudget:
         self._add(PER_CALL)
 
     def spend(self, frames: int) -> None:
-        """Raises: BadFrame for more than the worker can have worked for."""
+        """Pay for frames. Raises: BadFrame if the worker's processor time cannot have produced so many."""
         self._left -= frames
         if self._left < 0:
             burnt = self._cpu.total_ms()

@@ -85,9 +85,9 @@ class FrameReader:
         self.buffer = bytearray()
 
     def push(self, data: bytes) -> Generator[tuple[int, int, bytes], None, None]:
-        """Give type, id and payload of each frame that is now complete. Raises: BadFrame.
+        """Yield type, id and payload of each frame that is now complete. Raises: BadFrame.
 
-        Whoever breaks off (and closes this) is given the rest with the next push.
+        If the caller stops early and closes the generator, the next push yields the remaining frames.
         """
         buffer = self.buffer
         buffer += data

@@ -32,7 +32,7 @@ class Group:
         return len(self.queue) > self.starting * self.deployment.config.concurrency
 
     def free_worker(self) -> Worker | None:
-        """Give the least busy worker that has room."""
+        """Return the least busy worker that has room, or None."""
         free = [worker for worker in self.workers if worker.has_room]
         return min(free, key=lambda worker: len(worker.calls), default=None)
 
@@ -54,7 +54,7 @@ class Group:
                 waiter.started.set_exception(problem)
 
     def retire(self) -> None:
-        """Serve what waits, then end. What was already on its way to it gets a worker that ends after it."""
+        """Serve the waiting calls, then end. A call that arrives later still gets a worker, which ends after it."""
         self.retiring = True
         self.feed()
 

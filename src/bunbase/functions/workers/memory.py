@@ -1,4 +1,4 @@
-"""What a process holds: its threads, and the memory that others could not use in its place."""
+"""The memory and the threads of one process, read from /proc."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ OWN: Final = (b"RssAnon", b"RssShmem")  # not RssFile: the pages of Bun's execut
 THREADS: Final = b"Threads"
 
 
-class Held(NamedTuple):
-    """`mb`: resident memory in MiB without pages of files."""
+class ProcessMemory(NamedTuple):
+    """`mb`: resident memory in MiB, without the pages of files, which other processes can share."""
 
     mb: float
     threads: int
 
 
-def held_by(pid: int) -> Held:
-    """Give nothing at all for a process that is gone."""
+def memory_of(pid: int) -> ProcessMemory:
+    """Return zeros for a process that has ended."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:
             lines = status.read().splitlines()
     except OSError:
-        return Held(0.0, 0)
+        return ProcessMemory(0.0, 0)
     fields = dict(line.split(b":", 1) for line in lines if line.startswith((*OWN, THREADS)))
-    return Held(sum(int(fields[name].split()[0]) for name in OWN if name in fields) / 1024, int(fields.get(THREADS, 0)))
+    return ProcessMemory(
+        sum(int(fields[name].split()[0]) for name in OWN if name in fields) / 1024, int(fields.get(THREADS, 0))
+    )

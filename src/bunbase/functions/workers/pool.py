@@ -1,4 +1,4 @@
-"""Shares workers out: who gets a call at once, who waits, when another worker starts and which one makes room."""
+"""Assigns calls to workers: a free one at once, or a place in the queue; starts workers, and ends others for room."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Pool(Owner):
         self.drained = asyncio.Event()
 
     async def start(self, deployment: Deployment, request: Request) -> Call:
-        """Give the call once a worker has it.
+        """Return the call once a worker has begun it.
 
         Raises: FunctionOverloaded, FunctionsUnavailable; FunctionError if the bundle does not load, FunctionCrashed if
         its workers died of it.
@@ -135,7 +135,7 @@ class Pool(Owner):
                 log.warning("calls were still under way when BunBase stopped")
         await self.starter.close()
 
-    # what workers tell
+    # events of the workers
 
     def said(self, said: Said) -> None:
         self.say(said)
@@ -163,7 +163,7 @@ class Pool(Owner):
         # not at once: when it was ended to make room, whom the room is for comes first
         asyncio.get_running_loop().call_soon(self._serve)
 
-    # who gets the next worker
+    # starting workers
 
     def _serve(self) -> None:
         """Start workers for those who wait, one each before anybody gets a second, as far as there is room."""
@@ -175,7 +175,7 @@ class Pool(Owner):
                 return
 
     def _hungry(self, group: Group) -> bool:
-        """Say whether calls wait that no worker under way will take, and one more may be."""
+        """True if calls wait that no starting worker will take, and the function may have one more worker."""
         return group.wants_worker and group.size < self.settings.max_workers_per_function
 
     def _grow(self, group: Group, hungry: int) -> bool:

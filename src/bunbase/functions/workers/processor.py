@@ -45,7 +45,7 @@ class ProcessorTime:
             call.cpu_ms += burnt_ms / len(calls)
 
     def take(self) -> float:
-        """Give the milliseconds burnt since this was last asked."""
+        """Return the milliseconds used since the last call of `take`."""
         taken, self._uncounted_ms = self._uncounted_ms, 0.0
         return taken
 

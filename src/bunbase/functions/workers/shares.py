@@ -1,4 +1,4 @@
-"""Who gives way when all workers there may be are taken: fair shares, first among projects, then among functions.
+"""Fair shares when no more workers may start: first among projects, then among functions.
 
 A function that has to wait takes a worker from a project that has at least two more than its own, or, within its
 project, from a function with two more. When shares are even and it has none at all, it takes turns: after TURN_SECONDS
@@ -19,7 +19,7 @@ FEWER: Final = 2  # less, and two would take from each other for ever
 
 
 def idle_longest(groups: Iterable[Group]) -> Worker | None:
-    """Give the worker that nobody would miss soonest, if there is one without calls."""
+    """Return the worker that has been idle longest, or None if none is idle."""
     idle = (worker for group in groups if not group.queue for worker in group.workers if worker.idle)
     return min(idle, key=lambda worker: worker.idle_since, default=None)
 

@@ -1,4 +1,4 @@
-"""Starts workers and loads bundles into them; knows every process that lives, watches what they hold, ends them."""
+"""Starts workers, loads bundles into them, watches their memory and processor time, and ends them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.functions.workers.launch import RUNTIME, launch_of
-from bunbase.functions.workers.memory import held_by
+from bunbase.functions.workers.memory import memory_of
+from bunbase.functions.workers.prewarmed import USUAL_MB, PrewarmedWorkers
 from bunbase.functions.workers.program import Program
-from bunbase.functions.workers.shelf import USUAL_MB, Shelf
 from bunbase.functions.workers.start import NeverStood, WorkerDied
 from bunbase.functions.workers.trials import Trials
 from bunbase.functions.workers.worker import RETIRED, Owner, Worker
@@ -43,72 +43,77 @@ FindBun = Callable[[], Path]
 
 
 class Starter:
-    """`find_bun` raises FunctionsUnavailable where there is none; asked each time, so an installation heals itself."""
+    """`find_bun` raises FunctionsUnavailable if Bun is not installed.
+
+    It is called for every start, so that functions work as soon as Bun has been installed.
+    """
 
     def __init__(self, zygote: Zygote, find_bun: FindBun, settings: FunctionsSettings) -> None:
         self.zygote = zygote
         self.find_bun = find_bun
         self.settings = settings
-        self.guard = True  # the words of the sandbox; tests of its walls do without
+        self.guard = True  # runtime/guard.ts; tests of the kernel's walls turn it off
         self.sandbox = Sandbox(settings.sandbox, RUNTIME, settings.confine_with, settings.max_cpus_per_worker)
-        self.alive: set[Worker] = set()  # those that have a bundle, or are being given one
-        self.shelf = Shelf(self._spawn, settings.prewarmed or 0, settings.load_seconds)
+        self.alive: set[Worker] = set()  # those that have a bundle or are loading one
+        self.prewarmed = PrewarmedWorkers(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0
         self.most_threads = most_threads()
         self.trials = Trials()
 
     async def start(self, deployment: Deployment, program: Program, owner: Owner) -> Worker:
-        """Give a worker ready for calls, a prewarmed one where there is. Raises: LoadFailed, FunctionsUnavailable.
+        """Return a worker that is ready for calls, prewarmed if possible. Raises: LoadFailed, FunctionsUnavailable.
 
-        One that dies while it loads is no proof against the bundle: somebody may have killed it, or the zygote.
+        A worker that dies while it loads does not prove that the bundle is bad: the worker or the zygote may have been
+        killed from outside. So up to MAX_STARTS workers try to load it.
         """
         self.find_bun()
         memory_mb = deployment.config.memory_mb
-        worker = self.shelf.take(memory_mb)
+        worker = self.prewarmed.take(memory_mb)
         for _ in range(MAX_STARTS - 1):
             with suppress(WorkerDied):
                 return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, owner)
-            worker = None  # what killed the zygote killed all that were prewarmed
-            program = msgspec.structs.replace(program, bytecode=b"")  # or was it this?
+            worker = None  # if the zygote was killed, all prewarmed workers died with it
+            program = msgspec.structs.replace(program, bytecode=b"")  # the bytecode may be the cause
         try:
             return await self._loaded(await self._spawn(memory_mb), deployment, program, owner)
         except NeverStood as died:
             raise FunctionsUnavailable("Workers end before their runtime stands; ask `bunbase doctor`.") from died
 
     async def try_load(self, deployment: Deployment, program: Program) -> None:
-        """Load a bundle into a worker of its own, which then ends. Raises: LoadFailed, FunctionsUnavailable,
-        FunctionOverloaded.
+        """Check that a bundle loads, in a worker that then ends.
+
+        Raises: LoadFailed, FunctionsUnavailable, FunctionOverloaded.
         """
         async with self.trials.turn(deployment.project):
-            worker = await self.start(deployment, program, Owner())  # it is no version of anything yet
+            worker = await self.start(deployment, program, Owner())  # a bundle that is only tried has no owner
             worker.kill(RETIRED)
 
     async def compile(self, project: str, code: bytes) -> bytes:
-        """Give a bundle's bytecode, b"" where it is not worth its while or cannot be had.
+        """Return a bundle's bytecode; b"" if the bundle is too small or too large for it, or if compiling failed.
 
-        Made in a worker that then ends without having run the bundle: no function can put its own in place of it.
+        The worker that compiles ends without running the bundle, so the bundle's code cannot tamper with the bytecode.
         """
         if not SHORTEST_COMPILED <= len(code) <= LONGEST_COMPILED:
             return b""
         try:
             async with self.trials.turn(project):
-                worker = self.shelf.take(USUAL_MB) or await self._spawn(USUAL_MB)
+                worker = self.prewarmed.take(USUAL_MB) or await self._spawn(USUAL_MB)
                 return await self._compiled(worker, code)
         except (Problem, WorkerDied, TimeoutError) as failure:
             log.info("a bundle was not compiled", reason=str(failure) or type(failure).__name__)
             return b""
 
     def watch_memory(self) -> None:
-        """Kill each worker that holds more than its function may; those without a call are looked at rarely.
+        """Kill each worker that exceeds its function's memory; idle ones are checked in few rounds only.
 
-        Threads are counted here since RLIMIT_NPROC counts them per user, and without root all workers are one user.
+        Threads are counted here because RLIMIT_NPROC counts per user, and without root all workers have the same user.
         """
         self.rounds += 1
         self.sandbox.tidy()
         for worker in list(self.alive):
             if worker.idle and self.rounds % ROUNDS_PER_IDLE_LOOK:
                 continue
-            limit, held = worker.deployment.config.memory_mb, held_by(worker.pid)
+            limit, held = worker.deployment.config.memory_mb, memory_of(worker.pid)
             worker.held_mb = held.mb
             worker.peak_mb = max(worker.peak_mb, held.mb)
             if held.mb > limit * MEMORY_TOLERANCE:
@@ -120,19 +125,19 @@ class Starter:
         metrics.worker_memory.set(max((worker.held_mb for worker in self.alive), default=0) * (1 << 20))
 
     def watch_cpu(self) -> None:
-        """End calls, and workers without any, that use more processor time than they may."""
+        """End calls, and workers without calls, that use too much processor time."""
         for worker in list(self.alive):
             worker.check_cpu()
 
     async def close(self) -> None:
-        await self.shelf.close()
+        await self.prewarmed.close()
         for worker in list(self.alive):
             worker.kill("BunBase is shutting down")
         await self.zygote.close()
         await self.sandbox.close()
 
     async def _spawn(self, memory_mb: int) -> Worker:
-        """Give a worker that has no bundle; its runtime may not stand yet. Raises: FunctionsUnavailable."""
+        """Start a worker without a bundle; its runtime may not be ready yet. Raises: FunctionsUnavailable."""
         confinement, cgroup = await self.sandbox.confinement(memory_mb), await self.sandbox.cgroup(memory_mb)
         try:
             launch = launch_of(self.find_bun(), memory_mb, confinement, str(cgroup.path) if cgroup else "")
@@ -143,7 +148,7 @@ class Starter:
             raise
         worker = Worker(process, self.settings.max_response_bytes, self._gone, cgroup)
         try:
-            await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=process.channel)
+            await asyncio.get_running_loop().create_unix_connection(lambda: worker.connection, sock=process.channel)
         except BaseException as error:
             worker.kill("it could not be reached")
             process.channel.close()
@@ -160,7 +165,7 @@ class Starter:
             await worker.load(deployment, program, self.settings.load_seconds, self.guard)
         except BaseException:
             worker.kill("it could not be loaded")
-            self._gone(worker)  # should it have died on the shelf
+            self._gone(worker)  # needed if it died while it was prewarmed: then `on_death` ran earlier
             raise
         return worker
 
@@ -173,7 +178,7 @@ class Starter:
             self._gone(worker)
 
     def _gone(self, worker: Worker) -> None:
-        self.shelf.forget(worker)
+        self.prewarmed.forget(worker)
         self.alive.discard(worker)
         if worker.cgroup is not None:
             worker.cgroup.leave()

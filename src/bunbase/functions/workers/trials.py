@@ -1,6 +1,6 @@
-"""Whose bundle is tried or compiled next: few at once on top of the workers that serve, and one of a project at most.
+"""Turns for trying and compiling bundles: few at once, beside the workers that serve, and one per project.
 
-So who deploys bundles that take long to load waits for them, and others do not.
+A project whose bundles load slowly waits for its own bundles and does not delay other projects.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Upload:
     # for who sends
 
     def begin(self, max_bytes: int, silence_seconds: float) -> int:
-        """Give how many bytes there is room for; from now on they are waited for. `max_bytes`: of all the body."""
+        """Return how many bytes may be fed; the wait for them begins. `max_bytes`: the bound of the whole body."""
         self._max_bytes, self._silence_seconds = max_bytes, silence_seconds
         self._wait_for_more()
         return self.window.left

@@ -1,4 +1,12 @@
-"""One Bun process and the calls in it. It serves one deployment for life; nothing it sends is trusted."""
+"""The life of one Bun process and of the calls in it. Nothing that the process sends is trusted.
+
+1. The starter spawns the process and connects `connection`. The worker may now wait, without a bundle (prewarmed.py).
+2. `load` hands over a bundle. From then on the worker serves this one deployment until it ends.
+3. `begin` starts a call, and its deadline runs. Frames of the process (`_hear`) feed the call until it ends.
+4. A call that runs out of time or processor time is answered at once, and the worker is pinged. If it does not react
+   within PONG_SECONDS, it is in an endless loop: it is killed. In either case it takes no new calls.
+5. `retire` lets the calls under way end first; `kill` ends the process now, and its calls fail as crashed.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +15,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
-from itertools import islice
-from typing import Final, cast
+from typing import Final
 
 from bunbase.contracts.function_logs import LogLevel
 from bunbase.contracts.functions import FunctionCpuExceeded, FunctionCrashed, FunctionError, FunctionTimeout
@@ -18,57 +25,52 @@ from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
+from bunbase.functions.workers.connection import Connection
 from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Request, Said
 from bunbase.functions.workers.frame_budget import FrameBudget
-from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, FrameReader, encode_frame, join_payload, text_of
+from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, join_payload, text_of
+from bunbase.functions.workers.invocation import invoke_payload
 from bunbase.functions.workers.limits import (
-    LINE_OVERHEAD_BYTES,
-    MAX_CALL_LOG_BYTES,
     MAX_ERROR_BYTES,
-    MAX_FRAME_BYTES,
-    MAX_LINE_BYTES,
     MAX_STRAY_FRAMES,
-    WINDOW_BYTES,
 )
+from bunbase.functions.workers.log_lines import check_logged, read_line
 from bunbase.functions.workers.processor import MAX_IDLE_MS, ProcessorTime
 from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.start import OF_START, LoadFailed, Start, WorkerDied
 from bunbase.functions.workers.upload import Upload
 from bunbase.functions.workers.zygote import Spawned
-from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import Problem
 
 PONG_SECONDS: Final = 0.25
-MAX_FRAMES_A_TURN: Final = 128  # 1 ms; of the smallest, 28,000 may come at once, and for 0.3 s nobody else got a turn
-LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
 RETIRED: Final = "retired"
 OF_UPLOADS: Final = frozenset({Frame.BODY_CREDIT, Frame.BODY_CANCEL})
 BURNT_WHILE_IDLE: Final = (
-    f"The worker used {MAX_IDLE_MS:g} ms of processor time while no call was under way, and was replaced: what goes on "
-    "behind an answer belongs in ctx.waitUntil."
+    f"The worker used {MAX_IDLE_MS:g} ms of processor time while no call was running, and was replaced. "
+    "Pass work that goes on after the answer to ctx.waitUntil(promise)."
 )
 OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
 
 
 class Owner:
-    """Whom a worker tells what becomes of it and of its calls; this one does not care."""
+    """The receiver of a worker's events. This base class ignores all of them."""
 
     def said(self, said: Said) -> None: ...
 
     def free(self, worker: Worker) -> None:
-        """Hear that a call has ended and left its place."""
+        """A call has ended, and the worker has room for another."""
 
     def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
-        """`seconds`: from the call's beginning to its end, with what it handed to waitUntil."""
+        """A call has ended. `seconds`: its whole duration, including work that it handed to waitUntil."""
 
     def died(self, worker: Worker) -> None:
-        """Hear, once, that the process is done with."""
+        """The process has ended. Called once."""
 
 
-class Worker(asyncio.Protocol):
-    """Generic until it is given a bundle by `load`: from then on `owner` and `deployment` stay what they are.
+class Worker:
+    """After `load`, `owner` and `deployment` never change.
 
-    `on_death(worker)`: once when the process is done with, before its owner hears of it.
+    `on_death(worker)`: called once when the process has ended, before the owner is told.
     """
 
     def __init__(
@@ -83,10 +85,10 @@ class Worker(asyncio.Protocol):
         self.deployment = NOTHING_YET
         self.cpu = ProcessorTime(process.pid)
         self.loaded_at = 0.0
-        self.best_before = float("inf")  # in seconds behind loaded_at
+        self.best_before = float("inf")  # seconds after `loaded_at`
         self.calls: dict[int, Call] = {}
         self.served = 0
-        self.held_mb = self.peak_mb = 0.0  # memory when it was last looked at, and at most
+        self.held_mb = self.peak_mb = 0.0  # memory at the last check, and the highest so far
         self.idle_since = time.monotonic()
         self.retiring = False
         self.dead = ""  # why
@@ -95,17 +97,14 @@ class Worker(asyncio.Protocol):
         self._pidfd = process.pidfd
         self._max_answer_bytes = max_answer_bytes
         self._loop = asyncio.get_running_loop()
-        self._reader = FrameReader(MAX_FRAME_BYTES)
-        self._transport: asyncio.WriteTransport | None = None
-        self._reading: asyncio.ReadTransport | None = None
         self._start = Start(self._loop)
         self._deadlines: dict[int, asyncio.TimerHandle] = {}
         self._pong_due: asyncio.TimerHandle | None = None
-        self._full = False  # it does not read what is sent to it
         self._background_log_bytes = 0
         self._stray_frames = 0
         self._budget = FrameBudget(self.cpu)
-        self._asks = Asks(NOTHING_YET, self._send)
+        self.connection = Connection(self._hear, self.kill, self._lost, self._budget)
+        self._asks = Asks(NOTHING_YET, self.connection.send)
 
     @property
     def has_room(self) -> bool:
@@ -115,18 +114,13 @@ class Worker(asyncio.Protocol):
     def idle(self) -> bool:
         return not self.calls
 
-    @property
-    def unsent_bytes(self) -> int:
-        """What waits here until the worker reads."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
-
     async def ready(self, seconds: float) -> None:
-        """Wait until its runtime stands. Raises: WorkerDied, FunctionsUnavailable, TimeoutError."""
+        """Wait until the runtime is ready. Raises: WorkerDied, FunctionsUnavailable, TimeoutError."""
         async with asyncio.timeout(seconds):
             await self._start.ready
 
     async def load(self, deployment: Deployment, program: Program, seconds: float, guard: bool = True) -> None:
-        """Hand over what is to run. `guard`: runtime/guard.ts. Raises: LoadFailed, FunctionsUnavailable."""
+        """Load a bundle. `guard`: whether runtime/guard.ts is active. Raises: LoadFailed, FunctionsUnavailable."""
         self.deployment = self._asks.deployment = deployment
         self._start.compiled.cancel()  # bytecode is made where no bundle has run
         if self.dead:
@@ -142,8 +136,10 @@ class Worker(asyncio.Protocol):
         }
         try:
             async with asyncio.timeout(seconds):
-                await self._start.ready  # writing to one that has ended would hide what it said last: why
-                self._send(Frame.LOAD, 0, join_payload(meta, program.code, program.bytecode))
+                await (
+                    self._start.ready
+                )  # writing to an ended process would hide its last message, which says why it ended
+                self.connection.send(Frame.LOAD, 0, join_payload(meta, program.code, program.bytecode))
                 await self._start.loaded
             self.cpu.forget()
             self.loaded_at = self.idle_since = time.monotonic()
@@ -151,10 +147,10 @@ class Worker(asyncio.Protocol):
             raise LoadFailed(f"It did not finish loading within {seconds:g} s.") from None
 
     async def compile(self, code: bytes, seconds: float) -> bytes:
-        """Give a bundle's bytecode, b"" where there is none, without running it. Raises: WorkerDied, TimeoutError."""
+        """Return a bundle's bytecode, or b"", without running the bundle. Raises: WorkerDied, TimeoutError."""
         async with asyncio.timeout(seconds):
             await self._start.ready
-            self._send(Frame.COMPILE, 0, code)
+            self.connection.send(Frame.COMPILE, 0, code)
             return await self._start.compiled
 
     def begin(self, request: Request) -> Call:
@@ -168,19 +164,19 @@ class Worker(asyncio.Protocol):
             request,
             cold=number == 1,
             max_bytes=self._max_answer_bytes,
-            grant=lambda count: self._send(Frame.CREDIT, number, LENGTH.pack(count)),
-            cancel=lambda: self._send(Frame.CANCEL, number, b"The client has gone."),
+            grant=lambda count: self.connection.send(Frame.CREDIT, number, LENGTH.pack(count)),
+            cancel=lambda: self.connection.send(Frame.CANCEL, number, b"The client has gone."),
         )
         if request.more:
-            call.upload = Upload(len(request.body), partial(self._send_on, number), call.refuse)
+            call.upload = Upload(len(request.body), partial(self._send_for, number), call.refuse)
         self.calls[number] = call
         self._deadlines[number] = self._loop.call_later(timeout, self._expire, number)
-        self._send(Frame.INVOKE, number, _invoke_payload(request))
+        self.connection.send(Frame.INVOKE, number, invoke_payload(request))
         return call
 
     def check_cpu(self) -> None:
-        """Break off calls that have used up their processor time; end a worker that burns it without a call."""
-        # until it reacts it is a call broken off that burns, and its neighbours do not pay for that
+        """Break off calls that have used up their processor time; end a worker that uses it without a call."""
+        # While a ping is unanswered, a call that was broken off uses the processor. The other calls do not pay for it.
         self.cpu.settle(self.calls.values() if self._pong_due is None else ())
         for number, call in list(self.calls.items()):
             if call.cpu_ms > self.deployment.config.cpu_ms and number in self.calls:
@@ -190,7 +186,7 @@ class Worker(asyncio.Protocol):
             self.kill(RETIRED)
 
     def retire(self) -> None:
-        """Take no more calls, and end after those that run."""
+        """Take no more calls, and end after the running ones."""
         self.retiring = True
         if self.idle:
             self.kill(RETIRED)
@@ -201,11 +197,10 @@ class Worker(asyncio.Protocol):
             return
         self.dead = why
         self.cpu.settle(self.calls.values())
-        with suppress(ProcessLookupError):  # it was faster
+        with suppress(ProcessLookupError):  # the process has ended already
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         os.close(self._pidfd)
-        if self._transport is not None:
-            self._transport.abort()
+        self.connection.close()
         if self._pong_due is not None:
             self._pong_due.cancel()
         self._asks.close()
@@ -217,50 +212,7 @@ class Worker(asyncio.Protocol):
         self._on_death(self)
         self.owner.died(self)
 
-    # asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's share no base class with asyncio's
-        self._reading = cast(asyncio.ReadTransport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        heard = 0
-        try:
-            with closing(self._reader.push(data)) as frames:
-                for type, id, payload in islice(frames, MAX_FRAMES_A_TURN):
-                    heard += 1
-                    self._hear(type, id, payload)
-                    if self.dead:
-                        return
-            self._budget.spend(heard)
-        except (BadFrame, RecursionError) as wrong:  # JSON may be nested deeper than it can be read
-            self.kill(f"it broke the protocol: {wrong}")
-        if heard == MAX_FRAMES_A_TURN and not self.dead:
-            self._stop_reading()
-            self._loop.call_soon(self._read_on)
-
-    def pause_writing(self) -> None:
-        """Hear no more from a worker that does not read: each of its questions would leave an answer waiting here."""
-        self._full = True
-        self._stop_reading()
-
-    def resume_writing(self) -> None:
-        self._full = False
-        self._read_on()
-
-    def _stop_reading(self) -> None:
-        if self._reading is not None:
-            self._reading.pause_reading()
-
-    def _read_on(self) -> None:
-        """Hear what has come already, then what comes."""
-        if self._reading is None or self._full or self.dead or self._reading.is_closing():
-            return
-        self._reading.resume_reading()
-        self.data_received(b"")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.kill((self.cgroup and self.cgroup.cause_of_death) or "its process ended")
+    # frames from the process
 
     def _hear(self, type: int, id: int, payload: bytes) -> None:
         match type:
@@ -282,7 +234,7 @@ class Worker(asyncio.Protocol):
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
-            case _ if type in OF_UPLOADS:  # also behind the answer: a call that lingers may still read
+            case _ if type in OF_UPLOADS:  # allowed after the answer too: a call that lingers may still read
                 if call.upload is None:
                     raise BadFrame("credit for a body that came whole")
                 call.upload.hear(type, payload)
@@ -301,7 +253,7 @@ class Worker(asyncio.Protocol):
             case Frame.DONE:
                 self._end_answer(id, Outcome.CANCELLED if call.abandoned else Outcome.OK)
             case Frame.ERROR if call.abandoned:
-                self._end_answer(id, Outcome.CANCELLED)  # most likely the very error that our cancelling caused
+                self._end_answer(id, Outcome.CANCELLED)  # most likely caused by our own CANCEL
             case Frame.ERROR:
                 self._log(call, text_of(payload[:MAX_ERROR_BYTES]))
                 failure = FunctionError("The function threw an error; its log has the details.")
@@ -310,7 +262,7 @@ class Worker(asyncio.Protocol):
                 raise BadFrame(f"a frame of type {type}")
 
     def _end_answer(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
-        """Let the reader go; a call that lingers keeps its place, its deadline and what it may ask."""
+        """End the answer. A call that lingers keeps its place in the worker, its deadline and its right to ask."""
         call = self.calls[number]
         if call.lingers:
             call.end(problem)
@@ -330,27 +282,23 @@ class Worker(asyncio.Protocol):
     def _hear_of_ask(self, type: int, number: int, payload: bytes) -> None:
         ask = self._asks.open.get(number)
         if ask is None:
-            self._stray()  # it crossed the answer on its way
+            self._stray()  # the frame and the answer crossed on their way
         else:
             ask.hear(type, payload)
 
     def _hear_line(self, id: int, payload: bytes) -> None:
-        size = len(payload) - 2 + LINE_OVERHEAD_BYTES
         call = self.calls.get(id)
         if id and call is None:
             return self._stray()
-        if size > MAX_LINE_BYTES + LINE_OVERHEAD_BYTES or size < LINE_OVERHEAD_BYTES or payload[0] >= len(LEVELS):
-            raise BadFrame("a log line that cannot be")
+        line = read_line(payload)
         if call is None:
-            self._background_log_bytes += size
-            logged = self._background_log_bytes
+            self._background_log_bytes += line.size
+            check_logged(self._background_log_bytes)
         else:
-            call.logged_bytes += size
-            logged = call.logged_bytes
-        if logged > MAX_CALL_LOG_BYTES + MAX_LINE_BYTES:  # room for the mark that says where it was cut
-            raise BadFrame("more log than a call may write")
+            call.logged_bytes += line.size
+            check_logged(call.logged_bytes)
         invocation = call.request.invocation if call else ""
-        self.owner.said(Said(self.deployment, invocation, LEVELS[payload[0]], text_of(payload[2:]), payload[1] != 0))
+        self.owner.said(Said(self.deployment, invocation, line.level, line.text, line.truncated))
         return None
 
     def _stray(self) -> None:
@@ -361,29 +309,29 @@ class Worker(asyncio.Protocol):
     def _expire(self, number: int) -> None:
         timeout_ms = self.deployment.config.timeout_ms
         self._log(self.calls[number], f"The call did not end within {timeout_ms} ms.")
-        self._send(Frame.CANCEL, number, b"The call has run out of time.")
+        self.connection.send(Frame.CANCEL, number, b"The call has run out of time.")
         problem = FunctionTimeout(f"It ran for {timeout_ms} ms, the longest it may.")
         self._break_off(number, Outcome.TIMEOUT, problem)
 
     def _overspend(self, number: int) -> None:
         cpu_ms = self.deployment.config.cpu_ms
         self._log(self.calls[number], f"The call used {cpu_ms} ms of processor time, the most it may.")
-        self._send(Frame.CANCEL, number, b"The call has used up its processor time.")
+        self.connection.send(Frame.CANCEL, number, b"The call has used up its processor time.")
         problem = FunctionCpuExceeded(f"It used {cpu_ms} ms of processor time, the most it may: the function's cpu_ms.")
         self._break_off(number, Outcome.CPU, problem)
 
     def _break_off(self, number: int, outcome: Outcome, problem: Problem) -> None:
-        """Answer, then see whether the process still listens; it gets no new calls in either case."""
+        """Answer the caller, then check whether the process still reacts. It gets no new calls in either case."""
         self.retiring = True
         self._end(number, outcome, problem)
         if not self.dead and self._pong_due is None:
-            self._send(Frame.PING, 0)
+            self.connection.send(Frame.PING, 0)
             self._pong_due = self._loop.call_later(PONG_SECONDS, self.kill, "it no longer reacts")
 
     def _give_up_long(self, number: int, call: Call) -> None:
         self._log(call, f"The answer was longer than {self._max_answer_bytes} bytes.")
-        self._send(Frame.CANCEL, number, b"The answer is too long.")
-        self.retiring = True  # who knows whether the function stops
+        self.connection.send(Frame.CANCEL, number, b"The answer is too long.")
+        self.retiring = True  # the function may ignore the CANCEL and go on
         self._end(number, Outcome.ERROR, FunctionError("The answer was longer than this installation lets through."))
 
     def _end(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
@@ -404,25 +352,8 @@ class Worker(asyncio.Protocol):
     def _log(self, call: Call, text: str) -> None:
         self.owner.said(Said(self.deployment, call.request.invocation, LogLevel.ERROR, text))
 
-    def _send_on(self, number: int, type: Frame, payload: bytes) -> None:
-        self._send(type, number, payload)
+    def _send_for(self, number: int, type: Frame, payload: bytes) -> None:
+        self.connection.send(type, number, payload)
 
-    def _send(self, type: Frame, id: int, payload: bytes = b"") -> None:
-        if self._transport is not None and not self.dead:
-            self._transport.write(encode_frame(type, id, payload))
-
-
-def _invoke_payload(request: Request) -> bytes:
-    user, trigger = request.user, request.trigger
-    meta = {
-        "invocation": request.invocation,
-        "method": request.method,
-        "path": request.path,
-        "headers": request.headers,
-        "caller": user and {"uid": user.uid, "email": user.email, "role": user.role, "claims": user.claims},
-        "trigger": trigger
-        and {"kind": trigger.kind, "job": trigger.job, "attempt": trigger.attempt, "due_at": rfc3339(trigger.due_at)},
-        "credit": WINDOW_BYTES,
-        "more": request.more,
-    }
-    return join_payload(meta, request.body)
+    def _lost(self) -> None:
+        self.kill((self.cgroup and self.cgroup.cause_of_death) or "its process ended")

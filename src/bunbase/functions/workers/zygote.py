@@ -35,7 +35,7 @@ KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)  # without it some Pythons do not s
 
 @dataclass(frozen=True)
 class Launch:
-    """What to exec. `environment` is all that the process will have; None as `confinement`: trusted code only."""
+    """The program to execute. `environment`: all variables of it. `confinement`: None only for trusted code."""
 
     program: str
     arguments: tuple[str, ...]
@@ -164,7 +164,7 @@ class Zygote:
         self._lose()
 
     def _lose(self) -> None:
-        """Give up the zygote that there is; its socket's end is its own."""
+        """Drop the current zygote. Closing its socket ends it."""
         control, self.control = self.control, None
         process, self.process = self.process, None
         if control is not None:

@@ -1,13 +1,20 @@
-"""The zygote: a small process that does nothing but start workers. Imports the standard library and the sandbox only.
+"""The zygote: a small process that only starts workers. It imports only the standard library and the sandbox.
 
-A server with threads, an event loop and open connections must not fork: the child would inherit all of it in the
-middle of whatever the threads were doing. So the server starts this one process first and asks it over a SEQPACKET
-socket, whose descriptor is the first argument (the second is the server's pid): one JSON message with the worker's
-channel by SCM_RIGHTS, answered by `{"pid"}` with a pidfd, or by `{"error"}`. What it forks becomes Bun, or bubblewrap
-whose child becomes Bun; the pid is Bun's in either case.
+The concern: a server with threads, an event loop and open connections must not fork, because the child would inherit
+all of them in the middle of whatever the threads were doing. So the server starts this process first. Its life:
 
-It ends when the server does, however that ends: then the socket does. And PR_SET_PDEATHSIG takes every worker along,
-even one that is stuck in an endless loop and would never see its own channel close.
+1. `main` receives two arguments: the descriptor of a SEQPACKET socket to the server, and the server's pid.
+2. It ignores the usual signals. Only the server ends it, after the calls have ended.
+3. `serve` waits for a message of the server or for the end of a child, which it reaps.
+4. A message is JSON with the settings of one worker; the worker's channel comes along by SCM_RIGHTS.
+5. `fork_worker` looks up the rules of the sandbox (once, before the fork, since this costs more than all the rest).
+6. The child closes every other descriptor, enters its control group, gives up its privileges and becomes Bun; or it
+   becomes bubblewrap, whose child becomes Bun. If any step fails, nothing is executed, and the reason goes to the
+   channel as an UNCONFINED frame.
+7. The zygote answers `{"pid"}` with a pidfd, or `{"error"}`. The pid is Bun's in both cases.
+8. When the server ends, in whatever way, the socket closes and `serve` returns.
+9. When the zygote ends, PR_SET_PDEATHSIG makes the kernel kill every worker, even one in an endless loop that would
+   never notice that its channel has closed.
 """
 
 from __future__ import annotations
@@ -33,7 +40,7 @@ from bunbase.functions.sandbox.limits import enter_cgroup
 from bunbase.functions.sandbox.seccomp import BUN_FD
 
 CHANNEL_FD = 3
-INFO_FD = 4  # on which bubblewrap says what its child's pid is
+INFO_FD = 4  # bubblewrap writes its child's pid here
 MAX_MESSAGE_BYTES = 64 * 1024
 LAUNCH_FAILED = 127
 UNCONFINED = 15  # workers/frames.py: the one frame that is not Bun's
@@ -91,7 +98,7 @@ def reap() -> None:
 
 
 def fork_worker(wanted: dict[str, Any], channel: int) -> tuple[int, int]:
-    """Give pid and pidfd of the new worker. Raises: OSError."""
+    """Return the pid and a pidfd of the new worker. Raises: OSError."""
     zygote = os.getpid()
     confinement = Confinement.read(wanted["confinement"]) if wanted["confinement"] else None
     if confinement is not None and confinement.bubblewrap:
@@ -121,14 +128,14 @@ def forked(become: Callable[[], None]) -> int:
             become()
         except Exception as error:
             refuse(str(error))
-        finally:  # whatever happened: never go on as a second zygote
+        finally:  # never go on as a second zygote, whatever happened
             os._exit(LAUNCH_FAILED)
     return pid
 
 
 @cache
 def rules_of(program: str, directory: str) -> list[Rule]:
-    """Looked up before the fork, once: it costs more than all the rest."""
+    """Return the rules for files. Cached and called before the fork, because it costs more than all other steps."""
     return rules_for(program, directory)
 
 
@@ -140,7 +147,7 @@ def walls_of(program: str, directory: str) -> list[str]:
 def become_worker(
     wanted: dict[str, Any], confinement: Confinement | None, rules: list[Rule], channel: int, zygote: int
 ) -> None:
-    """Shed everything of the zygote, be confined, and exec. Whatever it raises: then nothing may be executed."""
+    """Drop everything of the zygote, confine this process, and exec Bun. If this raises, nothing may be executed."""
     os.setsid()
     keep_only(channel, wanted["program"])
     if wanted["group"]:
@@ -159,7 +166,7 @@ def become_worker(
 def become_bubblewrap(
     wanted: dict[str, Any], confinement: Confinement, walls: list[str], channel: int, told: int, zygote: int
 ) -> None:
-    """The same, but for what bubblewrap itself does once it is executed."""
+    """Do the same as `become_worker`, without the steps that bubblewrap does itself."""
     os.setsid()
     keep_only(channel, confinement.bubblewrap, told)
     if wanted["group"]:
@@ -173,7 +180,7 @@ def become_bubblewrap(
 
 
 def keep_only(channel: int, program: str, told: int | None = None) -> None:
-    """Leave open: nothing as standard input and output, the channel, what is executed until then, and `told`."""
+    """Close every descriptor but the channel, the program to execute, and `told`; 0 to 2 become /dev/null."""
     channel = os.dup(channel)  # above the standard descriptors and 3, whatever it was before
     executed = os.open(program, os.O_PATH | os.O_CLOEXEC)
     null = os.open(os.devnull, os.O_RDWR)
@@ -190,7 +197,7 @@ def keep_only(channel: int, program: str, told: int | None = None) -> None:
 
 
 def refuse(reason: str) -> None:
-    """Tell the server over the channel why there will be no worker."""
+    """Tell the server over the channel why no worker starts."""
     text = reason.encode()
     with suppress(OSError):
         os.write(CHANNEL_FD, struct.pack(">IBI", 5 + len(text), UNCONFINED, 0) + text)
@@ -212,7 +219,7 @@ def die_with_parent(parent: int) -> bool:
 
 
 def main() -> None:
-    # The socket's end says the same; but a copy of it in some other child of the server would keep it open.
+    # The closing socket would end the zygote too, but a copy of it in another child of the server would keep it open.
     if not die_with_parent(int(sys.argv[2])):
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,1 +1,1 @@
-"""Settings: one frozen Struct per room, filled from defaults < bunbase.toml < environment < flags."""
+"""Settings: one frozen Struct per room. Flags go before the environment, bunbase.toml and defaults, in this order."""

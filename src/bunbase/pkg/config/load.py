@@ -1,7 +1,7 @@
-"""Fill every room's settings, and remember where each value came from.
+"""Read the settings of every room, and remember the source of each value.
 
-Sources, weakest first: the Struct's default; `[server.<room>]` in bunbase.toml; `BUNBASE_<ROOM>__<NAME>` in the
-environment; flags `<room>.<name>=<value>`. All mistakes are reported at once.
+The sources, from the weakest to the strongest: the Struct's default; `[server.<room>]` in bunbase.toml;
+`BUNBASE_<ROOM>__<NAME>` in the environment; flags `<room>.<name>=<value>`. All mistakes are reported together.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ MASK = "********"
 
 
 class ConfigError(CannotStart):
-    """Every mistake in the configuration, one per line."""
+    """The message lists all mistakes in the configuration, one per line."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One setting as it stands: `room.name`, its value, and the source that set it."""
+    """One setting: `room` and `name`, its value, and `origin`, the source that set it."""
 
     room: str
     name: str
@@ -41,7 +41,7 @@ class Value:
 
     @property
     def shown(self) -> str:
-        """Give the value for human eyes: secrets masked, a password inside a URL too."""
+        """Return the value as it may be printed: secrets and URLs with a password are masked."""
         if not self.value or not SECRET.search(self.name):
             return msgspec.json.encode(self.value).decode()
         return MASK
@@ -66,11 +66,11 @@ def load_config(
     flags: Mapping[str, str] | None = None,
     aliases: Mapping[str, str] | None = None,
 ) -> Config:
-    """Read the settings of every room in `kinds`. A missing file is an empty one.
+    """Return the settings of every room in `kinds`. A file that does not exist counts as empty.
 
-    `aliases`: other names of variables, `{"BUNBASE_PORT": "BUNBASE_GATEWAY__PORT"}`; the full name wins.
+    `aliases`: short names of variables, such as `{"BUNBASE_PORT": "BUNBASE_GATEWAY__PORT"}`; the full name wins.
 
-    Raises: ConfigError naming each wrong key or value, its source, and what is allowed.
+    Raises: ConfigError, which names each wrong key or value, its source, and the allowed ones.
     """
     environment = os.environ if environment is None else environment
     mistakes: list[str] = []
@@ -133,7 +133,7 @@ def _from_environment(
     for variable, full in [*short, *named]:
         text = environment.get(variable, "")
         if not text:
-            continue  # set to nothing is not set
+            continue  # an empty variable counts as not set
         room, _, name = full.removeprefix(PREFIX).lower().partition("__")
         if room not in kinds:
             mistakes.append(f"{variable}: there is no room {room}; allowed: {', '.join(kinds)}")
@@ -157,7 +157,7 @@ def _from_flags(kinds: Mapping[str, type[msgspec.Struct]], flags: Mapping[str, s
 
 
 def _read(text: str, kind: type[msgspec.Struct], name: str) -> Any:
-    """Texts stand for themselves; lists and tables are written as JSON."""
+    """Return the value of a text: lists and tables are read as JSON, other texts are returned unchanged."""
     if text[:1] in "[{":
         try:
             return msgspec.json.decode(text)
@@ -181,7 +181,7 @@ def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list
 
 
 def _choices(hint: Any) -> str:
-    """Say what is allowed where a setting is one of a few words; msgspec only says that it is none of them."""
+    """Return the allowed words of a setting as part of a message; msgspec's own message does not list them."""
     if get_origin(hint) is Literal:
         return f"; allowed: {', '.join(map(str, get_args(hint)))}"
     if isinstance(hint, type) and issubclass(hint, Enum):

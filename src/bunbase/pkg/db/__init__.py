@@ -1,1 +1,1 @@
-"""PostgreSQL: a pool and a schema per room, plain SQL, rows as msgspec Structs."""
+"""PostgreSQL: each room has its own schema and pool, writes plain SQL, and reads rows as msgspec Structs."""

@@ -1,4 +1,4 @@
-"""A room's own door to PostgreSQL: one schema, one pool, SQL with parameters, rows out as Structs."""
+"""The access of one room to PostgreSQL: one schema, one pool, SQL with parameters, and rows as Structs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ DELETE_BATCH = 1000  # rows
 
 
 class Database:
-    """Statements inside `transaction()` share its connection; outside, each takes one from the pool.
+    """Runs statements. Inside `transaction()` they share its connection; outside, each takes one from the pool.
 
-    All raise: Unreachable, DatabaseBusy.
+    All methods raise: Unreachable, DatabaseBusy.
     """
 
     def __init__(self, url: str, pool: asyncpg.Pool, schema: str) -> None:
@@ -36,7 +36,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Commit at the end of the block, roll back if it raises. Inside another, be a part of that one."""
+        """Commit at the end of the block, or roll back if it raises.
+
+        A nested block is part of the outer transaction.
+        """
         if self._transaction.get() is not None:
             yield
             return
@@ -49,7 +52,7 @@ class Database:
                 yield
             except BaseException:
                 with suppress(asyncpg.InterfaceError, *LOST), _whole_or_gone(connection):
-                    await block.rollback()  # with the connection, the transaction is gone too
+                    await block.rollback()  # if the connection is lost, PostgreSQL rolls back by itself
                 raise
             finally:
                 self._transaction.reset(token)
@@ -66,12 +69,12 @@ class Database:
         return None if record is None else _to(row, record)
 
     async def value(self, sql: str, *args: Any) -> Any:
-        """Give the first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         async with self._connection() as connection:
             return await connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: Any) -> int:
-        """Run a statement; give how many rows it changed."""
+        """Run a statement and return the number of rows that it changed."""
         async with self._connection() as connection:
             status: str = await connection.execute(sql, *args)
         count = status.rpartition(" ")[2]
@@ -87,7 +90,7 @@ class Database:
 
     @asynccontextmanager
     async def notifications(self, channel: str) -> AsyncIterator[Notifications]:
-        """Listen on a connection of its own."""
+        """Yield the notifications of a channel, received on a connection outside the pool."""
         connection = await connect(self.url)
         try:
             notifications = Notifications(connection)
@@ -98,7 +101,10 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        """For one statement, and nothing else: what goes wrong inside is taken for PostgreSQL's."""
+        """Yield a connection for a single statement.
+
+        Run nothing else inside: its errors would pass for PostgreSQL's.
+        """
         current = self._transaction.get()
         if current is not None:
             with as_problems():
@@ -121,10 +127,13 @@ class Database:
 
 @contextmanager
 def _whole_or_gone(connection: Any) -> Iterator[None]:
-    """Close a connection whose BEGIN, COMMIT or ROLLBACK was cut short: nobody knows whether it is in a transaction."""
+    """Close the connection if BEGIN, COMMIT or ROLLBACK is cut short, for example by a cancellation.
+
+    Nobody knows then whether the connection is still in a transaction, so the pool must not reuse it.
+    """
     try:
         yield
-    except asyncpg.PostgresError:  # an answer, at least: the transaction is over
+    except asyncpg.PostgresError:  # PostgreSQL has answered, so the transaction is over
         raise
     except BaseException:
         connection.terminate()
@@ -141,7 +150,7 @@ def _to(row: Any, record: asyncpg.Record) -> Any:
 
 @asynccontextmanager
 async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator[Database]:
-    """Open a room's schema, brought up to date from the SQL files of the package `migrations`.
+    """Apply the migrations of the package `migrations` to a room's schema, and yield the Database.
 
     Raises: MigrationEdited, SchemaTooNew, Unreachable.
     """
@@ -171,7 +180,7 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
 
 
 async def ping(url: str) -> None:
-    """Ask PostgreSQL for an answer. Raises: Unreachable."""
+    """Check that PostgreSQL answers. Raises: Unreachable, DatabaseBusy."""
     connection = await connect(url)
     try:
         with as_problems():

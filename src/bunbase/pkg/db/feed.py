@@ -1,11 +1,27 @@
 """A feed of short-lived facts that every process must know within a second, such as revocations.
 
-A room that uses it has the table
+The life of one fact:
+
+    1. `publish` inserts a row and calls pg_notify in one transaction. So a fact is told if and only if it is stored.
+    2. Every follower holds one connection that listens. PostgreSQL delivers the notification when the transaction
+       commits.
+    3. A new follower listens first and reads the stored facts after that. So it may hear a fact twice, but it never
+       misses one that is published in between.
+    4. After each second without news, the follower asks PostgreSQL for an answer on the listening connection, and then
+       yields `alive`. Without that query, a connection that a firewall dropped silently would look like a quiet feed,
+       because a listener never sends anything by itself.
+    5. A reader that hears nothing for three seconds stops trusting the feed and asks the room with every request
+       (`gateway/revoked.py`).
+
+Alternative: a look-up with every request, which would double its cost. See
+docs/decisions/0007-revocations-are-pushed.md.
+
+A room that uses a feed has this table:
 
     CREATE TABLE revocations (
         kind text NOT NULL,
         id text NOT NULL,
-        until double precision NOT NULL,  -- Unix seconds; forgotten afterwards
+        until double precision NOT NULL,  -- Unix seconds; the row is deleted afterwards
         PRIMARY KEY (kind, id)
     )
 """
@@ -25,7 +41,7 @@ from bunbase.pkg.errors import Unreachable
 T = TypeVar("T", bound=msgspec.Struct)
 
 HEARTBEAT_SECONDS = 1.0
-READY, ALIVE = "ready", "alive"  # kinds that the feed itself tells
+READY, ALIVE = "ready", "alive"  # kinds that are not stored: the feed itself tells them
 
 ADD = """
 INSERT INTO revocations (kind, id, until) VALUES ($1, $2, $3)
@@ -36,7 +52,7 @@ FORGET = "DELETE FROM revocations WHERE until <= $1"
 
 
 class Feed(Generic[T]):
-    """Facts of type `item` (fields kind, id, until), kept in the room's table and told by NOTIFY."""
+    """Facts of the type `item`, a Struct with the fields kind, id and until."""
 
     def __init__(self, db: Database, item: type[T], clock: Clock) -> None:
         self.db = db
@@ -45,18 +61,17 @@ class Feed(Generic[T]):
         self.channel = f"{db.schema}_revocations"
 
     async def publish(self, kind: str, id: str, until: float) -> None:
-        """Write a fact down and tell it; inside a transaction both happen when it commits."""
+        """Store a fact and notify all followers. Inside a transaction, both happen when it commits."""
         fact = self._fact(kind, id, until)
         async with self.db.transaction():
             await self.db.execute(ADD, kind, id, until)
             await self.db.execute(TELL, self.channel, msgspec.json.encode(fact).decode())
 
     async def follow(self) -> AsyncIterator[T]:
-        """Yield every fact that stands, then a fact of kind `ready`, then every new fact.
+        """Yield every stored fact that has not passed, then a fact of kind `ready`, then every new fact.
 
         After each second without news, yield a fact of kind `alive`.
-
-        Raises: Unreachable, DatabaseBusy when PostgreSQL is out of reach: follow again.
+        Raises: Unreachable, DatabaseBusy. The caller must then follow again from the beginning.
         """
         ready, alive = self._fact(READY), self._fact(ALIVE)
         async with self.db.notifications(self.channel) as news:
@@ -76,7 +91,7 @@ class Feed(Generic[T]):
                 yield msgspec.json.decode(told, type=self.item)
 
     async def forget(self) -> int:
-        """Delete the facts whose time has passed; return how many there were."""
+        """Delete the facts whose time has passed, and return their number."""
         return await self.db.execute(FORGET, self.clock.now().timestamp())
 
     def _fact(self, kind: str, id: str = "", until: float = 0.0) -> T:

@@ -1,6 +1,18 @@
-"""The ledger of usage: batches of pkg/usage, each added once, summed by project, dimension and hour.
+"""The ledger of usage: it adds each batch of pkg/usage once, summed by project, dimension and hour.
 
-A room that uses it has the tables
+The life of one batch:
+
+    1. A writer sends the batch `(writer, seq)`. It sends the same batch again until it gets an answer.
+    2. One transaction inserts the number into `usage_batches` and, only if it was not there, adds the amounts to
+       `usage_hours`. So a batch counts once, even if COMMIT succeeded and only its answer was lost.
+    3. Amounts are added in sorted order. Two writers therefore lock the same rows in the same order, without deadlock.
+    4. The answer holds PostgreSQL's time, from which the writer learns how wrong its own clock is.
+
+Alternatives that were rejected: to remember only the newest number of each writer, because a batch that arrives late or
+out of order would count twice or never; to delete acknowledged numbers, because a first try that timed out may commit
+after the second was acknowledged. See docs/decisions/0039-usage-counts-once.md.
+
+A room that uses a ledger has these tables:
 
     CREATE TABLE usage_batches (
         writer text NOT NULL,
@@ -49,22 +61,22 @@ ON CONFLICT (project, dimension, hour) DO UPDATE SET amount = kept.amount + excl
 OF_PROJECT: Final = """
 SELECT project, dimension, hour, amount FROM usage_hours
 WHERE project = $1 AND dimension = ANY($2::smallint[]) AND hour >= $3 ORDER BY hour DESC, dimension LIMIT $4"""
-# PostgreSQL's own clock decides: a process whose clock is years ahead must not delete what is to be paid for.
+# PostgreSQL's own clock decides: a process whose clock is years ahead must not delete usage that is still to be billed.
 DELETE_BATCHES: Final = "DELETE FROM usage_batches WHERE at < coalesce($1::timestamptz, now()) - $2::interval"
 DELETE_HOURS: Final = "DELETE FROM usage_hours WHERE hour < coalesce($1::timestamptz, now()) - $2::interval"
 
 
 class Ledger:
-    """`clock`: of tests. Else PostgreSQL's own decides: the one clock that all writers share."""
+    """`clock`: only for tests. Otherwise PostgreSQL's clock decides, because all writers share it."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
         self.db = db
         self.clock = clock
 
     async def add(self, batch: Batch[Any], sent: datetime) -> Receipt:
-        """Add a batch unless its number was added before; within a transaction of the caller, as a part of that.
+        """Add a batch, unless its number was added before. Inside a transaction of the caller, this is part of it.
 
-        Of a writer whose clock is more than ten minutes wrong all amounts go into the hour of their arrival.
+        `sent`: the writer's time. If it is wrong by more than ten minutes, all amounts count in the hour of arrival.
         """
         async with self.db.transaction():
             receipt = await self._taken(batch)
@@ -79,19 +91,19 @@ class Ledger:
             return receipt
 
     async def of_project(self, project: str, dimensions: Sequence[int], since: datetime, limit: int) -> list[Amount]:
-        """Newest first."""
+        """Return the amounts of a project, newest hours first."""
         return await self.db.all(Amount, OF_PROJECT, project, list(dimensions), since, limit)
 
     async def prune(self) -> int:
-        """Delete the numbers of batches that nobody will send again; return how many."""
+        """Delete the numbers of batches so old that no writer sends them again. Return how many were deleted."""
         return await self.db.execute(DELETE_BATCHES, self._now(), BATCHES_KEPT)
 
     async def delete_older(self, age: timedelta) -> int:
-        """Delete the hours that lie so long back; return how many rows."""
+        """Delete the hours that are older than `age`. Return the number of deleted rows."""
         return await self.db.execute(DELETE_HOURS, self._now(), age)
 
     def _now(self) -> datetime | None:
-        """Return the time of tests; None for PostgreSQL's own."""
+        """Return the time of the test's clock, or None to let PostgreSQL's clock decide."""
         return None if self.clock is None else self.clock.now()
 
     async def _taken(self, batch: Batch[Any]) -> Receipt:

@@ -1,4 +1,4 @@
-"""Forward-only migrations: numbered SQL files, applied once, in order, under an advisory lock, never edited."""
+"""Forward-only migrations: numbered SQL files, applied once and in order, under an advisory lock, and never edited."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ CREATE TABLE IF NOT EXISTS migrations (
 
 
 class MigrationEdited(CannotStart):
-    """A migration that was applied does not read as it did then."""
+    """The file of a migration was edited after the migration was applied."""
 
 
 class SchemaTooNew(CannotStart):
-    """A newer BunBase has changed the schema in ways that this one does not know."""
+    """A newer BunBase has changed the schema, and this version does not know how."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 def migrations_in(package: str) -> list[Migration]:
-    """Read a package's SQL files in order. Raises ValueError for a bad name or a gap in the numbers."""
+    """Return the SQL files of a package, in order. Raises: ValueError for a bad name or a gap in the numbers."""
     found = []
     for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
         if not file.name.endswith(".sql"):
@@ -58,10 +58,10 @@ def migrations_in(package: str) -> list[Migration]:
 
 
 async def migrate(url: str, schema: str, package: str) -> None:
-    """Bring a schema up to date; processes that start together wait for each other.
+    """Bring a schema up to date. Processes that start together wait for each other.
 
-    Raises: MigrationEdited, SchemaTooNew, Unreachable, and what PostgreSQL says of a bad statement: nothing of its file
-    is applied.
+    If a statement fails, nothing of its file is applied, and the exception of asyncpg is raised.
+    Raises also: MigrationEdited, SchemaTooNew, Unreachable.
     """
     await apply_migrations(url, schema, migrations_in(package))
 
@@ -78,11 +78,11 @@ async def apply_migrations(url: str, schema: str, migrations: list[Migration]) -
         for migration in migrations:
             await _apply(connection, schema, migration, applied.get(migration.number))
     finally:
-        await connection.close()  # lets go of the lock too
+        await connection.close()  # this releases the lock too
 
 
 def _check_known(schema: str, applied: int, known: int) -> None:
-    """Refuse before anything is read or written: what is new may be a ban, or a limit."""
+    """Refuse a newer schema before any data is read: it may hold bans or limits that this version ignores."""
     if applied > known:
         raise SchemaTooNew(
             f"a newer BunBase has run on this database ({schema} has migration {applied:04}, this version knows "

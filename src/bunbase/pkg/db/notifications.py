@@ -1,4 +1,4 @@
-"""What other processes tell by NOTIFY, heard on a connection of its own."""
+"""Notifications that other processes send by NOTIFY, received on a connection outside the pool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import asyncpg
 
 from bunbase.pkg.db.connecting import as_problems
 
-MAX_UNREAD: Final = 10_000  # who is further behind begins anew
+MAX_UNREAD: Final = (
+    10_000  # a reader that is further behind loses the connection, and must follow again from the beginning
+)
 CHECK_SECONDS: Final = 5.0
 
 
@@ -24,12 +26,13 @@ class Notifications:
             await self.connection.add_listener(channel, lambda *heard: self._heard(heard[3]))
 
     async def get(self) -> str | None:
-        """Give the next payload, or None when the connection is lost."""
+        """Return the next payload, or None if the connection was lost."""
         return await self.unread.get()
 
     async def check(self) -> None:
-        """See that what is told would come through: who only listens never learns of a line that was cut without a
-        word. Raises: Unreachable, DatabaseBusy.
+        """Check that the connection still works. Raises: Unreachable, DatabaseBusy.
+
+        A connection that only listens never notices by itself that a firewall has dropped it.
         """
         with as_problems():
             await self.connection.fetchval("SELECT 1", timeout=CHECK_SECONDS)

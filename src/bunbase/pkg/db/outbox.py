@@ -1,6 +1,18 @@
-"""The outbox: what other rooms must hear is written in the transaction that made it true, and told until they heard.
+"""The outbox: events for other rooms, delivered at least once.
 
-A room that uses it has the table
+Concern: "delete a project, then call the other rooms" loses the calls if the process dies in between; to call first
+would tell of a deletion that may never be committed.
+
+The life of one event:
+
+    1. `post` inserts the event in the same transaction that makes it true.
+    2. A job calls `relay` every few seconds, and at once when an event was posted.
+    3. `relay` locks one event (SKIP LOCKED, so that several processes share the work) and delivers it.
+    4. If the delivery succeeds, the event is deleted in the same transaction. If the process dies in between, the event
+       is delivered again, so receivers must be idempotent.
+    5. If the delivery fails, the event waits 1, 2, 4, … seconds, at most five minutes. Later events do not wait for it.
+
+A room that uses an outbox has this table:
 
     CREATE TABLE outbox (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -48,13 +60,13 @@ class Outbox:
         self.db = db
 
     async def post(self, topic: str, payload: Any) -> None:
-        """Write an event down; call it inside the transaction that it tells of."""
+        """Add an event. Call this inside the transaction that makes the event true."""
         await self.db.execute(POST, topic, payload)
 
     async def relay(self, deliver: Deliver) -> int:
-        """Deliver what is due, at least once each; give how many were delivered.
+        """Deliver the events that are due, at most RELAY_LIMIT. Return how many were delivered.
 
-        An event whose delivery raises is tried again after 1, 2, 4, … seconds, at most every five minutes.
+        If a delivery raises, the event is tried again after 1, 2, 4, … seconds, at most after five minutes.
         """
         delivered = 0
         for _ in range(RELAY_LIMIT):

@@ -1,15 +1,15 @@
-"""HTTP/1.1 on one connection, with a bound on everything that a client may take: time, bytes, places.
+"""HTTP/1.1 on one connection, with a limit on everything that a client may use: time, bytes, connections.
 
-A subclass of uvicorn's HttpToolsProtocol, which is internal to uvicorn: `tests/gateway/test_uvicorn.py` pins what is
-relied on. When something is late, and what happens then: `timed.py`. The life of a request:
+It is a subclass of uvicorn's HttpToolsProtocol. That class is internal to uvicorn; `tests/gateway/test_uvicorn.py`
+checks the members that we use. `timed.py` holds all deadlines. The life of a request:
 
 1. `connection_made`: the connection is counted, or refused with 503.
-2. `on_message_begin`: the clock starts. `on_headers_complete`: the head is checked (`head.py`); what is no request of
-   HTTP is refused here, in one place for every port and lane. A good one becomes an Exchange, and the app runs.
-3. `on_body`: the body comes by a deadline. When it does not, the app hears of it as a Problem from `receive`.
-4. The answer is written. A client that does not take it is hung up on (`unsent.py`).
-5. What still comes of a request behind its answer is read and dropped, within bounds, so that the client gets to read
-   the answer: closing at once on a client that sends would reset the connection, and lose what was written.
+2. `on_message_begin`: the clock starts. `on_headers_complete`: the head is checked (`head.py`), in one place for every
+   port and lane. An invalid head is refused; a valid one becomes an Exchange, and the app runs.
+3. `on_body`: the body must arrive by a deadline. If it does not, `receive` raises a Problem in the app.
+4. The answer is written. The connection of a client that does not read it is closed (`unsent.py`).
+5. The rest of a request after its answer is read and dropped, within limits, so that the client can read the answer.
+   Closing at once, while the client sends, would reset the connection, and the client would lose the answer.
 """
 
 from __future__ import annotations
@@ -161,8 +161,10 @@ class Http1Protocol(TimedProtocol):
         self._read(head)
 
     def hang_up(self) -> None:
-        """End the connection behind what was written. What the client still sends is read over for a while: closed on
-        it, it would be reset, and the answer lost.
+        """End the connection after the written answer.
+
+        If the client still sends, its bytes are read and dropped for a while: closing at once would reset the
+        connection, and the client would lose the answer.
         """
         if self.ended:
             return
@@ -203,7 +205,7 @@ class Http1Protocol(TimedProtocol):
         else:  # of several that wait for their turn, `cycle` is the last
             self.cycle.keep_alive = False
 
-    # what the parser tells
+    # called by the parser
 
     def on_message_begin(self) -> None:
         if self.ended or self.deaf:
@@ -321,7 +323,7 @@ class Http1Protocol(TimedProtocol):
             on_response=self.on_response_complete,
         )
 
-    # what is no request
+    # bytes that are no request
 
     def _stop_reading(self, error: Exception, came: int) -> None:
         """The parser is at its end: refuse what it could not read, or end the body that it broke off."""

@@ -1,5 +1,6 @@
-"""The embedded PostgreSQL: found, set up, started, and ended with the process that started it.
+"""The embedded PostgreSQL: BunBase finds it, sets it up and starts it. It ends with the process that started it.
 
-It listens on a Unix socket in a directory of its owner's alone, knows callers by their operating-system user, and
-never runs as root. Where root's data directory is closed to the user it runs as, its files lie below /var/lib/bunbase.
+It listens only on a Unix socket, in a directory that only its own user can enter, and authenticates callers by their
+operating-system user. It never runs as root. If BunBase runs as root and the data directory is closed to PostgreSQL's
+user, its files are below /var/lib/bunbase.
 """

@@ -1,4 +1,4 @@
-"""Which operating-system user PostgreSQL runs as: never root."""
+"""The operating-system user that PostgreSQL runs as: never root."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from bunbase.pkg.postgres.errors import PostgresUnavailable
 
-UNPRIVILEGED: Final = ("postgres", "nobody")  # in this order, when we are root
+UNPRIVILEGED: Final = ("postgres", "nobody")  # tried in this order if BunBase runs as root
 
 
 @dataclass(frozen=True)
 class Account:
-    """The user PostgreSQL runs as, and the one who calls it."""
+    """The user that PostgreSQL runs as. `caller`: the user that BunBase runs as."""
 
     name: str
     uid: int
@@ -30,12 +30,15 @@ class Account:
 
     @property
     def become(self) -> dict[str, Any]:
-        """Give what makes `subprocess` run a program as this user."""
+        """Return the arguments with which `subprocess` runs a program as this user."""
         return {"user": self.uid, "group": self.gid, "extra_groups": ()} if self.drops_root else {}
 
     @contextmanager
     def acting(self) -> Iterator[None]:
-        """Be this user for a block; for root, in a program that has no other thread yet."""
+        """Act as this user until the end of the block.
+
+        Only root can do this, and only while there is no other thread.
+        """
         os.setegid(self.gid)
         os.seteuid(self.uid)
         try:
@@ -45,7 +48,7 @@ class Account:
             os.setegid(0)
 
     def can_enter(self, directory: Path) -> bool:
-        """Tell whether this user may pass through a directory and every one above it."""
+        """Return whether this user may pass through a directory and all directories above it."""
         return all(self._may_pass(one) for one in (directory, *directory.parents))
 
     def _may_pass(self, directory: Path) -> bool:
@@ -58,7 +61,7 @@ class Account:
 
 
 def account_for(data: Path) -> Account:
-    """Give ourselves; for root, the user who owns the data already, else an unprivileged one.
+    """Return our own user; for root, the user that owns the data already, or else an unprivileged user.
 
     Raises: PostgresUnavailable when there is no such user.
     """

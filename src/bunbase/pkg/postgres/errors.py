@@ -1,4 +1,4 @@
-"""What the caller sees when PostgreSQL cannot be had."""
+"""The error of the embedded PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from bunbase.pkg.errors import CannotStart
 
 
 class PostgresUnavailable(CannotStart):
-    """The embedded PostgreSQL cannot run here; the message says what to do."""
+    """The embedded PostgreSQL cannot run here; the message tells what to do."""

@@ -1,4 +1,4 @@
-"""A new cluster's data: what `initdb` makes, whole or not at all."""
+"""Create the data of a new cluster with `initdb`, completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ INIT_SECONDS: Final = 120.0
 
 
 def initialise(place: Place, binaries: Binaries, durable: bool, lock: int) -> None:
-    """Raises: PostgresUnavailable."""
+    """Run initdb in a draft directory, and rename it when it is complete. Raises: PostgresUnavailable."""
     draft = place.draft
     if draft.exists():
-        shutil.rmtree(draft)  # an earlier attempt that was killed
+        shutil.rmtree(draft)  # left by an earlier attempt that was killed
     hand_over(draft, place.account)
     with tempfile.TemporaryFile() as output:
         process = spawn(_initdb(binaries, draft, durable), place.account, draft, output, lock)
@@ -40,7 +40,7 @@ def initialise(place: Place, binaries: Binaries, durable: bool, lock: int) -> No
 
 
 def _initdb(binaries: Binaries, draft: Path, durable: bool) -> list[str | Path]:
-    # Text sorts by code point, alike on every machine; 15 and 16 bring no locale of their own but C.
+    # Text sorts by code point, the same on every machine. PostgreSQL 15 and 16 have no built-in locale except C.
     own_locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if binaries.major >= 17 else []
     return [
         binaries.bin / "initdb",

@@ -1,13 +1,14 @@
-"""Where a cluster's files lie.
+"""The places of a cluster's files.
 
-    <home>/data              what initdb makes and PostgreSQL writes
+    <home>/data              created by initdb, written by PostgreSQL
     <home>/socket            the socket, unless its path would be too long for the kernel
     <home>/postgres.lock     held by every process of the server (earlier.py)
-    <home>/holder.lock       held by the BunBase that started it, where the home is not in its data directory
-    <home>/postgresql.conf   written by us at each start, like pg_hba.conf and pg_ident.conf
+    <home>/holder.lock       held by the BunBase that started it, if the home is outside its data directory
+    <home>/postgresql.conf   written by BunBase at each start, like pg_hba.conf and pg_ident.conf
     <home>/postgres.log
 
-For root, everything but data and socket belongs to root: we never write where another user could plant a link.
+If BunBase runs as root, everything except data and socket belongs to root: root must never write into a directory where
+another user could place a link.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ NOTE: Final = "moved.txt"
 OWNER: Final = "belongs-to.txt"
 SOCKET: Final = "socket"
 HOLDER: Final = "holder.lock"
-# Where directories for sockets lie, and how their names begin: each is new, of one owner, and short.
-TEMPORARY: Final = (Path("/tmp"), "bunbase-")  # noqa: S108  mkdtemp makes them, nobody guesses them
-MAX_SOCKET_DIRECTORY: Final = 85  # bytes; sockaddr_un holds 108, `/.s.PGSQL.5432.lock` comes on top
+# The parent of temporary directories for sockets, and the beginning of their names: short, so that a socket's path
+# fits.
+TEMPORARY: Final = (Path("/tmp"), "bunbase-")  # noqa: S108  mkdtemp makes them, with names that cannot be guessed
+MAX_SOCKET_DIRECTORY: Final = 85  # bytes; sockaddr_un holds 108, and `/.s.PGSQL.5432.lock` must fit too
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Place:
 
     @property
     def draft(self) -> Path:
-        """Where `initdb` works, until all is there."""
+        """The directory in which `initdb` works until the data is complete."""
         return self.home / "data.new"
 
     @property
@@ -56,7 +58,7 @@ class Place:
 
 
 def place_for(data_dir: Path, shared: Path = SHARED) -> Place:
-    """Give the home of the cluster of `data_dir`: there, or below `shared` where root's files are closed to others.
+    """Return the cluster's place: in `data_dir`, or below `shared` if PostgreSQL's user cannot enter `data_dir`.
 
     Raises: PostgresUnavailable.
     """
@@ -79,10 +81,11 @@ def place_for(data_dir: Path, shared: Path = SHARED) -> Place:
 
 
 def hold_home(home: Path, data_dir: Path) -> int:
-    """Hold a home that lies elsewhere: who holds its data directory need not be the only one whose note leads here.
+    """Lock a home outside the data directory. Return the descriptor, or -1 if the data directory's own lock is enough.
 
-    A copy of a directory that was renamed while it was in use would take its PostgreSQL for one that an earlier owner
-    left, and end it. Return -1 where the data directory's own lock is enough. Raises: PostgresUnavailable.
+    The lock of the data directory is not enough if two directories lead to the same home. That happens if a directory
+    is copied and then renamed while its server runs: the copy would take that server for a leftover, and end it.
+    Raises: PostgresUnavailable.
     """
     if home == data_dir.resolve():
         return -1
@@ -96,13 +99,15 @@ def hold_home(home: Path, data_dir: Path) -> int:
 
 
 def socket_directory(place: Place) -> Path:
-    """Give a directory that only PostgreSQL's user (and root) can enter, short enough to hold a socket."""
+    """Return a directory for the socket: only PostgreSQL's user and root can enter it, and its path is short enough."""
     near = place.home / SOCKET
     if len(os.fsencode(near)) <= MAX_SOCKET_DIRECTORY:
         near.mkdir(mode=0o700, exist_ok=True)
         directory = near
     else:
-        directory = Path(tempfile.mkdtemp(prefix=TEMPORARY[1], dir=TEMPORARY[0]))  # new, 0700, and short
+        directory = Path(
+            tempfile.mkdtemp(prefix=TEMPORARY[1], dir=TEMPORARY[0])
+        )  # a new directory with mode 0700 and a short path
     if place.account.drops_root:
         os.chown(directory, place.account.uid, place.account.gid, follow_symlinks=False)
     status = directory.lstat()
@@ -112,14 +117,14 @@ def socket_directory(place: Place) -> Path:
 
 
 def hand_over(directory: Path, account: Account) -> None:
-    """Make a directory for PostgreSQL's user alone."""
+    """Make a directory that only PostgreSQL's user can use."""
     directory.mkdir(mode=0o700)
     if account.drops_root:
         os.chown(directory, account.uid, account.gid)
 
 
 def _opened_to(account: Account, home: Path) -> Path:
-    """Let the account's group pass through its home, which stays root's."""
+    """Let the account's group pass through the home. The home still belongs to root."""
     if home.stat().st_uid == 0:
         os.chown(home, 0, account.gid)
         home.chmod(0o750)
@@ -127,7 +132,7 @@ def _opened_to(account: Account, home: Path) -> Path:
 
 
 def _moved(data_dir: Path, account: Account, shared: Path) -> Path:
-    """Make a home elsewhere. Not named after the data directory's path: a new one there must not find old data."""
+    """Make a home below `shared`. Its name is random, so that a new data directory at an old path finds no old data."""
     try:
         shared.mkdir(mode=0o755, parents=True, exist_ok=True)
         status = shared.stat()
@@ -151,17 +156,17 @@ def _moved(data_dir: Path, account: Account, shared: Path) -> Path:
 
 
 def _noted(data_dir: Path) -> Path:
-    """Read where the data lie, and make sure that it is not another data directory's note, copied along."""
+    """Return the home that the note names, after checking that the note is not a copy of another directory's note."""
     note, home = data_dir / NOTE, _noted_home(data_dir)
     if not home.is_dir():
-        raise PostgresUnavailable(f"{note} says the data lie in {home}, which is missing: put it back")
+        raise PostgresUnavailable(f"{note} says that the data is in {home}, which is missing: put it back")
     owner = Path((home / OWNER).read_text("utf-8").strip())
     if owner != data_dir and (owner / NOTE).exists() and _noted_home(owner) == home:
         raise PostgresUnavailable(
             f"{data_dir} is a copy of {owner}, and {home} belongs to that one: copy it too, and name the copy in {note}"
         )
     if owner != data_dir:
-        os.close(hold_home(home, data_dir))  # nobody works there, so this is the directory's new name
+        os.close(hold_home(home, data_dir))  # no server works there, so the directory was renamed
         replace_secret_file(home / OWNER, f"{data_dir}\n")
     return home
 

@@ -1,4 +1,9 @@
-"""PostgreSQL's processes, which end with us."""
+"""Start PostgreSQL's programs so that they end with this process, however it ends.
+
+Concern: after kill -9 of BunBase no code of ours runs any more, and PostgreSQL would go on alone. Decision: the kernel
+sends the signal (PR_SET_PDEATHSIG). It does so when the *thread* that forked ends, so only the main thread starts
+programs.
+"""
 
 from __future__ import annotations
 
@@ -15,41 +20,41 @@ from bunbase.pkg.postgres.account import Account
 
 PR_SET_PDEATHSIG: Final = 1
 POLL_SECONDS: Final = 0.01
-FAST: Final = signal.SIGINT  # fast shutdown: end sessions, write a checkpoint, leave
+FAST: Final = signal.SIGINT  # fast shutdown: end all sessions, write a checkpoint, exit
 IMMEDIATE: Final = signal.SIGQUIT
 
 
 def spawn(
     arguments: list[str | Path], account: Account, directory: Path, output: IO[Any], lock: int
 ) -> subprocess.Popen[bytes]:
-    """Start a program of PostgreSQL that gets SIGINT when we die, however we die; it holds `lock` as long as it lives.
+    """Start a program of PostgreSQL. It gets SIGINT when this process ends, and holds `lock` as long as it lives.
 
-    The kernel ties that to the thread that forks, so this is called from the main thread.
+    Call this from the main thread only.
     """
     prctl, ourselves = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
 
     def die_with_us() -> None:
-        prctl(PR_SET_PDEATHSIG, FAST)  # a change of user clears it; this runs after that change
+        prctl(PR_SET_PDEATHSIG, FAST)  # a change of user clears this setting, but preexec_fn runs after that change
         if os.getppid() != ourselves:
-            os._exit(1)  # we died in between
+            os._exit(1)  # the parent ended before prctl was called
 
-    return subprocess.Popen(  # noqa: S603  programs that we found ourselves
+    return subprocess.Popen(  # noqa: S603  find_binaries found these programs
         arguments,
         cwd=directory,
         env=_environment(),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C at the terminal is for us; we then end PostgreSQL in its turn
+        start_new_session=True,  # so Ctrl-C at the terminal reaches only us, and we stop PostgreSQL after the rooms
         umask=0o077,
         pass_fds=(lock,),
-        preexec_fn=die_with_us,  # safe, for there is no other thread yet
+        preexec_fn=die_with_us,  # safe, because there is no other thread yet
         **account.become,
     )
 
 
 def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait for a condition; tell whether it came true in time."""
+    """Wait until a condition is true. Return False if that takes longer than `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= end:
@@ -59,6 +64,6 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Keep nothing that could change what PostgreSQL does (PGDATA, PGOPTIONS, locale), only how it is loaded."""
+    """Return an environment without variables that change PostgreSQL's behaviour: PGDATA, PGOPTIONS, the locale."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}

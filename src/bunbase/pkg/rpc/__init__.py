@@ -1,1 +1,1 @@
-"""Calls between rooms: the same Protocol, answered here or over HTTP as JSON-RPC 2.0."""
+"""Calls between rooms: the same Protocol, answered in this process or over HTTP as JSON-RPC 2.0."""

@@ -1,4 +1,4 @@
-"""The methods that a room of another process may call; without an entry the answer is no."""
+"""Decide which methods a room of another process may call. A method that the table does not list is refused."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Any
 from bunbase.pkg.errors import Forbidden
 from bunbase.pkg.rpc.tokens import Passport
 
-# both take the caller, the name of the method (whole, or within its room) and the arguments; both raise Forbidden
+# Both take the caller, the method and its arguments, and raise Forbidden. Admit gets `<room>.<method>`, Scope the
+# method's name alone.
 Admit = Callable[[Passport, str, Mapping[str, Any]], None]
 Scope = Callable[[str, str, Mapping[str, Any]], None]
 
 Table = Mapping[str, Mapping[str, frozenset[str]]]  # room → caller → names of methods
 
-CLIENTS = "clients"  # programs outside that a room vouches for: callers of their own, whatever that room may call
+# programs outside, for which a room vouches: they have their own entries, and none of that room's
+CLIENTS = "clients"
 
 
 def admission(table: Table, scopes: Mapping[str, Scope]) -> Admit:
-    """Admit what the table names; `scopes`: rooms that look at arguments too."""
+    """Return a function that admits the calls in the table. `scopes`: checks of arguments, by room."""
 
     def admit(by: Passport, method: str, arguments: Mapping[str, Any]) -> None:
         room, _, name = method.partition(".")

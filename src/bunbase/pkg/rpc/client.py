@@ -1,4 +1,12 @@
-"""A stand-in for a room that runs elsewhere: the same Protocol, every call posted to its internal port."""
+"""A proxy for a room in another process: it has the same Protocol and posts every call to that process's internal port.
+
+The life of one call:
+
+    1. The arguments become a Struct that was built from the Protocol's type hints, encoded in MessagePack.
+    2. The request carries a service token for the called room, the request id, and the milliseconds left.
+    3. The answer is decoded into the type that the Protocol names; a problem becomes the same Python class again.
+    4. Nothing is sent twice. A call that fails may have been executed, and only the caller knows if it is idempotent.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +37,9 @@ T = TypeVar("T")
 
 log = logger("rpc")
 
-CALL_SECONDS = 35.0  # a caller may wait 30 s for news, and the answer takes time too
+CALL_SECONDS = 35.0  # a caller may wait 30 s for news, and the answer needs some time too
 CONNECT_SECONDS = 2.0
-STREAM_IDLE_SECONDS = 330.0  # a function may stay silent this long before its own timeout ends it
+STREAM_IDLE_SECONDS = 330.0  # a function may send nothing for so long before its own timeout ends it
 POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
 
 
@@ -55,9 +63,9 @@ class RpcConnections:
         return self.http.build_request("POST", "/rpc", content=body, headers=headers, timeout=timeout)
 
     async def ask(self, path: str, seconds: float, caller: str, room: str) -> None:
-        """GET an address of the other process with the token that `caller` sends to `room`.
+        """Check, by a GET request with the token that `caller` sends to `room`, that the other process answers 200.
 
-        Raises: Unreachable unless it answers 200, which it does not for a token that it would refuse.
+        Raises: Unreachable, also if the other process refuses the token.
         """
         try:
             headers = {"authorization": f"Bearer {self.tokens.current(caller, room)}"}
@@ -78,7 +86,7 @@ class RpcConnections:
 
 @dataclass(frozen=True)
 class CallTarget:
-    """Which room calls which method of which other one."""
+    """The two rooms of a call: `caller` calls the method `name` of `room`."""
 
     caller: str
     room: str
@@ -90,11 +98,14 @@ class CallTarget:
 
 
 class Remote:
-    """What every stand-in is, so that one can tell it from a room in this process."""
+    """Base class of all proxies, by which a proxy can be recognised."""
 
 
 def remote(room: str, contract: type[T], line: RpcConnections, caller: str) -> T:
-    """Build a stand-in for `contract`, for the room `caller`. It raises the contract's own Problems, or Unreachable."""
+    """Return a proxy for `contract`, used by the room `caller`.
+
+    It raises the contract's own Problems, or Unreachable.
+    """
     make = {True: _streaming, False: _posting}
     calls = wire.calls_of(contract)
     methods = {call.name: make[call.streams](CallTarget(caller, room, call.name), call, line) for call in calls}
@@ -210,7 +221,7 @@ def _refused(status: int, body: bytes) -> Problem:
         problem = problem_from_body(msgspec.json.decode(body, type=dict[str, Any]))
     except msgspec.MsgspecError:
         return Unreachable(f"The other side answered {status} without a problem document.")
-    if isinstance(problem, Unauthenticated):  # ours is at fault: a user who is told 401 would sign in again for nothing
+    if isinstance(problem, Unauthenticated):  # not the user's fault: a user who gets 401 would sign in again in vain
         log.error("another process refuses this one's service token", reason=problem.detail)
         return Unreachable(f"Another process refuses this one's service token: {problem.detail}")
     return problem

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 (https://www.jsonrpc.org/specification): from the bytes of a request to the bytes of its answer."""
+"""JSON-RPC 2.0 (https://www.jsonrpc.org/specification): from a decoded request to the envelope of its answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOBODY = Passport("", "")
 
 
 class Method:
-    """A method that can be called by `name`, `<room>.<method>`: `target` takes the call's arguments by keyword."""
+    """A method that can be called. `name`: `<room>.<method>`; `target`: takes the call's arguments by keyword."""
 
     def __init__(self, name: str, call: ContractMethod, target: Callable[..., Any]) -> None:
         self.name = name
@@ -31,7 +31,7 @@ class Method:
         self.target = target
 
     def bind(self, params: Any) -> dict[str, Any]:
-        """Read named or positional params. Raises msgspec.ValidationError."""
+        """Return the arguments in named or positional params. Raises: msgspec.ValidationError."""
         fields = self.call.arguments.__struct_fields__
         if isinstance(params, list):
             if len(params) > len(fields):
@@ -42,7 +42,7 @@ class Method:
 
 
 def methods_of(room: str, contract: type, service: Any) -> dict[str, Method]:
-    """Give every method of a contract under the name `<room>.<method>`."""
+    """Return every method of a contract by its name `<room>.<method>`."""
     methods = [Method(f"{room}.{call.name}", call, getattr(service, call.name)) for call in wire.calls_of(contract)]
     return {method.name: method for method in methods}
 
@@ -56,9 +56,9 @@ class CallFailed(Exception):
 
 
 class Dispatcher:
-    """Answers single calls, batches and notifications; streams are found by `stream()` first.
+    """Answers single calls, batches and notifications. For a streaming method, the server asks `stream()` first.
 
-    `admit`: asked before each call, of a batch too. Without it, everybody who gets here may call everything.
+    `admit`: decides about each call, also inside a batch. Without it, every caller may call every method.
     """
 
     def __init__(self, methods: Mapping[str, Method], admit: Admit | None = None) -> None:
@@ -66,7 +66,7 @@ class Dispatcher:
         self.admit = admit
 
     async def answer(self, request: Any, by: Passport | None = None) -> Any:
-        """Give the answer envelope(s) for a decoded request; None when there is nothing to answer."""
+        """Return the envelope or envelopes that answer a decoded request, or None if it needs no answer."""
         if isinstance(request, list):
             if not request or len(request) > wire.MAX_BATCH:
                 message = f"A batch holds 1 to {wire.MAX_BATCH} calls"
@@ -76,7 +76,7 @@ class Dispatcher:
         return await self._answer_one(request, by)
 
     def stream(self, request: Any) -> tuple[Any, Method, Any] | None:
-        """Give id, method and params if `request` calls a streaming method."""
+        """Return id, method and params if `request` calls a streaming method, otherwise None."""
         if not isinstance(request, dict):
             return None
         method = self.methods.get(str(request.get("method")))
@@ -86,7 +86,7 @@ class Dispatcher:
         return None if id is MISSING else id, method, request.get("params", {})
 
     def arguments(self, method: Method, params: Any, by: Passport | None) -> dict[str, Any]:
-        """Return what `params` stand for, if `by` may call the method with them. Raises: CallFailed."""
+        """Return the arguments in `params`, if `by` may call the method with them. Raises: CallFailed."""
         arguments = bound(method, params)
         if self.admit is not None:
             try:
@@ -120,7 +120,10 @@ class Dispatcher:
 
 
 async def guarded(call: Awaitable[Any]) -> Any:
-    """Await a call; whatever goes wrong becomes CallFailed, and a bug is logged, not told."""
+    """Await a call.
+
+    Raises: CallFailed, in place of any other exception; a bug is logged, and the caller gets only its id.
+    """
     try:
         return await call
     except CallFailed:
@@ -133,7 +136,7 @@ async def guarded(call: Awaitable[Any]) -> Any:
 
 
 async def guarded_items(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """The same for a stream of items."""
+    """Yield the items of a stream. Raises: CallFailed, in the same way as `guarded`."""
     while True:
         item = await guarded(anext(items, MISSING))
         if item is MISSING:
@@ -147,7 +150,7 @@ def failed_by(problem: Problem) -> CallFailed:
 
 
 def bound(method: Method, params: Any) -> dict[str, Any]:
-    """Give the arguments that `params` stand for. Raises: CallFailed."""
+    """Return the arguments in `params`. Raises: CallFailed."""
     try:
         return method.bind(params)
     except (msgspec.ValidationError, TypeError) as error:
@@ -155,12 +158,12 @@ def bound(method: Method, params: Any) -> dict[str, Any]:
 
 
 def failure(id: Any, failed: CallFailed) -> dict[str, Any]:
-    """Give the envelope of an answer that is an error."""
+    """Return the envelope of an error."""
     return {"jsonrpc": "2.0", "id": None if id is MISSING else id, "error": failed.error}
 
 
 def _id_of(request: Any) -> Any:
-    """Give the id to answer under: MISSING for a notification, None where no id can be made out."""
+    """Return the id of a request: MISSING for a notification, None if the id cannot be read."""
     id = request.get("id", MISSING) if isinstance(request, dict) else None
     return id if id is MISSING or _is_id(id) else None
 

@@ -1,7 +1,8 @@
-"""The keys of rooms: a room proves itself with a private Ed25519 key, the others know its public key.
+"""The keys of rooms: a room proves its identity with a private Ed25519 key, and the other rooms know its public key.
 
-Either all are derived from one service secret, where every process is trusted alike; or each process holds the secrets
-of its own rooms and the public keys of all, so that a process that was taken over can speak for its own rooms alone.
+There are two ways to set them. Either all keys are derived from one service secret, and every process is trusted in the
+same way; or each process holds the secrets of its own rooms and the public keys of all rooms. In the second case, an
+attacker who takes over a process can speak only for the rooms of that process.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from joserfc.jwk import OKPKey
 
 KEY_BYTES: Final = 32
 PURPOSE: Final = b"bunbase room key v1/"
-ID_CHARACTERS: Final = 12  # tells two keys of one room apart while they are changed
+ID_CHARACTERS: Final = 12  # enough to distinguish two keys of one room while they are changed
 
 
 class BadKey(ValueError):
-    """The text is no key of a room."""
+    """The text is not the key of a room."""
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """`id`: the room and the beginning of the key's SHA-256. Tokens name it."""
+    """A room's public key. `id`: the room and the beginning of the key's SHA-256; tokens carry it as `kid`."""
 
     room: str
     id: str
@@ -43,14 +44,17 @@ class PrivateKey:
 
 @dataclass(frozen=True)
 class RoomKeys:
-    """`own`: of the rooms that this process speaks for, by room. `known`: of all rooms, by the id of the key."""
+    """`own`: private keys of the rooms in this process, by room. `known`: public keys of all rooms, by the key's id."""
 
     own: Mapping[str, PrivateKey]
     known: Mapping[str, PublicKey]
 
 
 def derived_keys(service_secrets: Iterable[str], own: Iterable[str], rooms: Iterable[str]) -> RoomKeys:
-    """Derive the keys of all rooms. Tokens are signed under the first secret; those of the others are accepted too."""
+    """Derive the keys of all rooms.
+
+    Tokens are signed with keys of the first secret; keys of all secrets are accepted.
+    """
     secrets = list(service_secrets)
     private = {room: room_secret(secrets[0], room) for room in own}
     public = {room: [public_key(room_secret(secret, room)) for secret in secrets] for room in {*rooms, *private}}

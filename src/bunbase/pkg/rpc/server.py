@@ -1,4 +1,12 @@
-"""The internal port: an ASGI app that answers `POST /rpc` to holders of a service token, and nobody else."""
+"""The internal port: an ASGI app that answers `POST /rpc`, only for callers with a service token.
+
+The life of one call:
+
+    1. The service token is checked before the body is read, so a stranger cannot make us read 32 MiB.
+    2. The body is decoded, and the table of admission is asked for each call (`dispatch.py`, `admission.py`).
+    3. The call runs until its deadline, which the caller sent. If the caller disconnects, the call is cancelled.
+    4. A streaming method answers with one envelope per item; any other answers with one envelope.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +33,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Told = tuple[int, str, bytes]  # status, content type, body
 
 DEFAULT_DEADLINE_SECONDS = 60.0
-MAX_DEADLINE_MS = 1_000_000_000  # eleven days: nobody waits longer
+MAX_DEADLINE_MS = 1_000_000_000  # eleven days; no caller waits longer
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A call as it arrived."""
+    """A call that arrived. `packed`: in MessagePack; `seconds`: until its deadline."""
 
     by: Passport
     packed: bool
@@ -39,9 +47,10 @@ class Asked:
 
 
 class RpcApp:
-    """`plain` answers GET requests that need no token, such as /metrics and /api/health, by path.
+    """The app of the internal port.
 
-    `checked` does so too, and is told who sent a token; one that no call would be answered with is refused.
+    `plain`: by path, functions that answer requests without a token, such as /metrics and /api/health.
+    `checked`: the same, but the function gets the sender of a token. An invalid token is refused.
     """
 
     def __init__(
@@ -88,7 +97,7 @@ class RpcApp:
         return self.tokens.check(_token(headers))
 
     def _sender(self, headers: dict[str, str]) -> Passport | None:
-        """Return whose token came, None without one. Raises: Unauthenticated."""
+        """Return the sender of the token, or None without a token. Raises: Unauthenticated."""
         token = _token(headers)
         return self.tokens.check(token) if token else None
 
@@ -151,7 +160,7 @@ async def _respond(send: Send, status: int, content_type: str, body: bytes) -> N
 
 
 async def _reply(send: Send, packed: bool, answer: Any) -> None:
-    """Send the answer to a call or a batch; None, for notifications, is no content."""
+    """Send the answer to a call or a batch. None, the answer to notifications, becomes 204 No Content."""
     content_type = wire.MSGPACK if packed else wire.JSON
     if answer is None:
         return await _respond(send, 204, content_type, b"")
@@ -160,7 +169,7 @@ async def _reply(send: Send, packed: bool, answer: Any) -> None:
 
 
 async def _stream(send: Send, packed: bool, id: Any, method: Method, arguments: dict[str, Any]) -> None:
-    """Send one envelope per item. A failure before or amid the items is the last envelope."""
+    """Send one envelope per item. If the call fails, the last envelope holds the error."""
     content_type = wire.STREAM_MSGPACK if packed else wire.STREAM_JSON
     headers = [(b"content-type", content_type.encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

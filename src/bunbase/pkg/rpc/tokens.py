@@ -1,8 +1,9 @@
-"""Service tokens: how a room of one process proves itself to a room of another.
+"""Service tokens: by these a room of one process proves its identity to a room of another process.
 
-A room that calls signs a short JWT with its own key: `sub` is the room that calls, `aud` the room that is called. The
-process that is called looks the key up by `kid`, and asks what that room may call (`pkg/rpc/admission.py`). A token
-lives for five minutes and may be used many times; it is accepted by the room that it names, and by no other.
+The calling room signs a short JWT with its own key: `sub` is the calling room, `aud` the called room. The called
+process finds the public key by `kid`, and then checks what that room may call (`pkg/rpc/admission.py`). A token lives
+for five minutes and may be used many times, but only the room in `aud` accepts it. See docs/decisions/0037-rooms-
+trust-rooms-by-name.md.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ from bunbase.pkg.rpc.room_keys import PublicKey, RoomKeys
 
 ALGORITHM: Final = "Ed25519"
 LIFETIME_SECONDS: Final = 300
-RENEW_SECONDS: Final = 60  # a token is replaced this long before its end, so that none dies on the way
-SKEW_SECONDS: Final = 60  # between the clocks of two machines
+RENEW_SECONDS: Final = 60  # a token is replaced this long before its end, so that no token expires on its way
+SKEW_SECONDS: Final = 60  # allowed difference between the clocks of two machines
 MAX_LENGTH: Final = 1024
-MAX_REMEMBERED: Final = 1000  # tokens that were checked: a room has one for each room that it calls
+MAX_REMEMBERED: Final = 1000  # checked tokens; a calling room has one token for each called room
 
 
 @dataclass(frozen=True)
 class Passport:
-    """`room`: which one calls, or vouches for `client`, a program outside. `audience`: which one is called."""
+    """The content of a checked token.
+
+    `room`: the room that calls, or that vouches for `client`; `client`: a program outside; `audience`: the called room.
+    """
 
     room: str
     audience: str
@@ -45,7 +49,7 @@ class ServiceClaims(msgspec.Struct, frozen=True):
 
 
 class ServiceTokens:
-    """Mints tokens for the rooms of this process; checks those of all rooms whose keys are known."""
+    """Mints tokens for the rooms of this process, and checks tokens of all rooms whose keys are known."""
 
     def __init__(self, keys: RoomKeys, now: Callable[[], float] = time.time) -> None:
         self.now = now
@@ -56,13 +60,16 @@ class ServiceTokens:
     def current(self, room: str, audience: str) -> str:
         """Return a token for a call of `room` to `audience` that is valid for at least another minute."""
         token, expires_at = self._minted.get((room, audience), ("", 0.0))
-        if not RENEW_SECONDS <= expires_at - self.now() <= LIFETIME_SECONDS:  # more: the clock was put back
+        if not RENEW_SECONDS <= expires_at - self.now() <= LIFETIME_SECONDS:  # more if the clock was set back
             token = self.mint(room, audience)
             self._minted[room, audience] = (token, self.now() + LIFETIME_SECONDS)
         return token
 
     def mint(self, room: str, audience: str, client: str = "") -> str:
-        """Sign a token. `client`: the program outside that it is for. Raises: CannotStart without the room's key."""
+        """Return a new token.
+
+        `client`: the program outside that gets it. Raises: CannotStart without the room's key.
+        """
         key = self._keys.own.get(room)
         if key is None:
             raise CannotStart(f"this process holds no key of {room}: see `bunbase service-secrets`")
@@ -73,7 +80,7 @@ class ServiceTokens:
         return jwt.encode({"alg": ALGORITHM, "kid": key.id}, claims, key.key, algorithms=[ALGORITHM])
 
     def check(self, token: str) -> Passport:
-        """Return who calls whom. Raises: Unauthenticated unless a known room signed the token and it still lives."""
+        """Return the content of a token. Raises: Unauthenticated, if no known room signed it or if it has expired."""
         known = self._checked.get(token)
         if known is not None and known[1] > self.now():
             return known[0]
@@ -88,18 +95,18 @@ class ServiceTokens:
         try:
             key = self._key(token)
             claims = msgspec.convert(jwt.decode(token, key.key, algorithms=[ALGORITHM]).claims, ServiceClaims)
-        except (JoseError, ValueError, TypeError, RecursionError):  # TypeError: `crit` is no list of names
-            raise Unauthenticated("This port takes service tokens only.") from None
+        except (JoseError, ValueError, TypeError, RecursionError):  # TypeError: `crit` is not a list of names
+            raise Unauthenticated("This port accepts only service tokens.") from None
         if claims.sub != key.room:
             raise Unauthenticated("This service token names another room than its key belongs to.")
         if not self.now() < claims.exp <= self.now() + LIFETIME_SECONDS + SKEW_SECONDS:
-            raise Unauthenticated("This service token has expired, or lives longer than any may.")
+            raise Unauthenticated("This service token has expired, or its lifetime is longer than allowed.")
         return Passport(key.room, claims.aud, claims.client), claims.exp
 
     def _key(self, token: str) -> PublicKey:
-        """Raises: ValueError, JoseError, Unauthenticated."""
+        """Return the key that a token names. Raises: ValueError, JoseError, Unauthenticated."""
         if len(token) > MAX_LENGTH:
-            raise ValueError("no token of ours is longer")
+            raise ValueError("the token is too long")
         key = self._keys.known.get(str(jws.extract_compact(token.encode()).headers().get("kid")))
         if key is None:
             raise Unauthenticated("No key of this service token's room is known here: see `bunbase service-secrets`.")

@@ -1,7 +1,7 @@
-"""How calls look on the wire: JSON-RPC 2.0 envelopes, as JSON for any client or MessagePack between our own.
+"""The wire format of calls: JSON-RPC 2.0 envelopes, in JSON for any client or in MessagePack between our processes.
 
-A streaming method answers with length-prefixed MessagePack frames (or lines of JSON): one envelope per item, then
-an envelope with `end`. The method is `<room>.<name>`; params are named.
+A streaming method answers with length-prefixed MessagePack frames (or lines of JSON): one envelope per item, then an
+envelope with `end`. The method is `<room>.<name>`, and params are named.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class ContractMethod:
-    """One method of a contract: how its arguments and its answer look on the wire."""
+    """One method of a contract. `arguments`: all arguments as one Struct; `answer`: the type of the answer or item."""
 
     name: str
     arguments: type[msgspec.Struct]
@@ -49,9 +49,9 @@ class ContractMethod:
 
 
 def calls_of(contract: type) -> list[ContractMethod]:
-    """List the public methods of a Protocol, each with its arguments as one Struct.
+    """Return the public methods of a Protocol.
 
-    Raises TypeError for a method that is neither async nor gives an AsyncIterator.
+    Raises: TypeError for a method that is neither async nor returns an AsyncIterator.
     """
     return [
         _call(name, method)
@@ -65,7 +65,7 @@ def _call(name: str, method: Any) -> ContractMethod:
     answer = hints.pop("return")
     streams = get_origin(answer) is AsyncIterator
     if not streams and not inspect.iscoroutinefunction(method):
-        raise TypeError(f"{method.__qualname__} must be async or give an AsyncIterator")
+        raise TypeError(f"{method.__qualname__} must be async or return an AsyncIterator")
     defaults = {name: one.default for name, one in inspect.signature(method).parameters.items()}
     fields = [
         (name, hint) if defaults[name] is inspect.Parameter.empty else (name, hint, defaults[name])

@@ -1,4 +1,4 @@
-"""Batches of counts, as they travel from a writer to the store."""
+"""Batches of counts, which a writer sends to the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = TypeVar("Row")
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """`hour`: its first moment."""
+    """The usage of a project in one dimension and one hour. `hour`: the first moment of the hour."""
 
     project: str
     dimension: int
@@ -21,9 +21,10 @@ class Amount(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, Generic[Row], frozen=True):
-    """`writer` (one life of one process) and `seq` name it for ever; what it holds never changes.
+    """Amounts that are added together. `writer` and `seq` identify the batch for ever, and its content never changes.
 
-    `rows`: what else a room adds up in the same transaction, such as statistics of functions.
+    `writer`: a new name at each start of a process.
+    `rows`: other numbers that a room adds up in the same transaction, such as statistics of functions.
     """
 
     writer: str
@@ -33,7 +34,7 @@ class Batch(msgspec.Struct, Generic[Row], frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """`at`: the store's time. `new`: False if the batch had been added before."""
+    """The answer of the store. `at`: the store's time. `new`: False if the batch was added before."""
 
     at: datetime
     new: bool
@@ -44,7 +45,10 @@ def hour_of(time: datetime) -> datetime:
 
 
 def summed(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
-    """Add up what belongs together, in one order: two writers must not wait for each other's rows."""
+    """Add up amounts of the same project, dimension and hour.
+
+    Return them sorted, so that two writers cannot deadlock.
+    """
     total: dict[tuple[str, int, datetime], int] = {}
     for one in amounts:
         key = (one.project, one.dimension, one.hour)

@@ -1,4 +1,4 @@
-"""Counters in memory: what was used since it was last frozen. Of the event loop alone, so without a lock."""
+"""Counters in memory: usage since the last batch. Only the event loop uses them, so they need no lock."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from bunbase.pkg.usage.dimensions import Dimension
 
 log = logger("usage")
 
-MAX_COUNTERS: Final = 60_000  # of 20,000 projects that call functions, while the store is away; some 10 MB
-MAX_AMOUNT: Final = 1 << 62  # the store's numbers end at 2^63
+MAX_COUNTERS: Final = (
+    60_000  # enough for 20,000 projects that call functions while the store is unreachable; about 10 MB
+)
+MAX_AMOUNT: Final = 1 << 62  # the store's numbers must stay below 2^63
 HOUR: Final = timedelta(hours=1)
 DIMENSIONS: Final = max(Dimension) + 1
 
 
 class Usage:
-    """`add` costs 70 ns: it does not look at the clock. Whoever knows the time tells it by `turn_to`.
+    """Counts usage by hour. `add` takes 70 ns, because it does not read the clock: `turn_to` tells it the hour.
 
-    A writer does with each flush: of a room that does not, the first seconds of an hour count in the one before.
+    The writer calls `turn_to` with each flush, so the first seconds of an hour may count in the hour before.
     """
 
     def __init__(self, now: datetime) -> None:
@@ -31,21 +33,21 @@ class Usage:
         self.earlier: list[tuple[datetime, list[_Amounts]]] = []
 
     def add(self, project: str, dimension: int, amount: int = 1) -> None:
-        """Count a whole number of what `dimension` says. What has no room any more is a metric."""
+        """Count `amount` of a dimension. If all counters are taken, only the metric of dropped usage grows."""
         try:
             self.amounts[dimension][project] += amount
         except _NoRoom:
             _drop(dimension, amount)
 
     def turn_to(self, now: datetime) -> None:
-        """Count what comes now in the hour that it is."""
+        """Count from now on in the hour of `now`."""
         if self.hour <= now < self.hour + HOUR:
             return
         self.earlier.append((self.hour, self.amounts))
         self.hour, self.amounts = hour_of(now), self._nothing()
 
     def take(self) -> tuple[Amount, ...]:
-        """Return all that was counted, and begin at nothing."""
+        """Return everything that was counted, and start again from zero."""
         hours = [*self.earlier, (self.hour, self.amounts)]
         self.earlier, self.amounts, self.counters = [], self._nothing(), 0
         return summed(
@@ -61,7 +63,7 @@ class Usage:
 
 
 class _Amounts(dict[str, int]):
-    """Of one dimension in one hour, by project."""
+    """The amounts of one dimension in one hour, by project."""
 
     __slots__ = ("usage",)
 
@@ -80,10 +82,10 @@ class _NoRoom(Exception):
 
 
 def _is_sound(dimension: int, amount: int) -> bool:
-    """Refuse what would keep the store from ever taking the batch, and the good amounts beside it."""
+    """Return whether the store can take an amount. A bad one would make it refuse the whole batch, for ever."""
     if type(amount) is int and 0 < amount < MAX_AMOUNT:
         return True
-    log.error("usage that is no whole number above nothing was dropped", dimension=dimension, amount=str(amount))
+    log.error("usage that is not a positive whole number was dropped", dimension=dimension, amount=str(amount))
     _drop(dimension, 1)
     return False
 

@@ -1,4 +1,4 @@
-"""The dimensions of usage. A number stands in the database for ever: new ones are added, none is given away again."""
+"""The dimensions of usage. The database stores the numbers, so a number is never changed or reused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Dimension(IntEnum):
     DOC_WRITES = 2
     DOC_BYTE_HOURS = 3
     FN_CALLS = 4
-    FN_MB_MS = 5  # of each call its milliseconds times the megabytes its function may hold
+    FN_MB_MS = 5  # for each call: its milliseconds times the megabytes that its function may use
     FN_CPU_US = 6
     EGRESS_BYTES = 7
     RT_MESSAGES = 8

@@ -1,4 +1,4 @@
-"""What end users do themselves: signing up, in and out, and their profile."""
+"""Routes for end users themselves: sign up, sign in, sign out, and the own profile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ProjectId = Annotated[str, QueryParameter(pattern=ID)]
 
 
 class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: the user's own, at most 16 KiB of JSON."""
+    """`data`: data that the user may change, at most 16 KiB of JSON."""
 
     email: str
     password: str
@@ -52,15 +52,15 @@ class UserMe(msgspec.Struct, frozen=True):
 
 @post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS, cache_control=NO_STORE)
 async def signup(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
-    """An email that is taken answers 409: who may sign up can find out who has, as with any form that does not wait
-    for a mail."""
+    """The answer is 409 if the email is taken. So a caller who may sign up can find out which emails have an account,
+    as with any sign-up form that does not send a confirmation mail first."""
     return await tenant_auth.signup(keyed, data.email, data.password, data.data)
 
 
 @post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def user_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLogin) -> UserSignedIn:
-    """A wrong password and an unknown email answer alike, in like time. A banned user hears so (403 `user_banned`)
-    only with the right password."""
+    """A wrong password and an unknown email get the same answer, after the same time. A banned user gets 403
+    `user_banned`, but only with the right password."""
     return await tenant_auth.login(keyed, data.email, data.password)
 
 
@@ -74,7 +74,7 @@ async def user_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth],
 async def custom_token_login(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CustomTokenLogin
 ) -> UserSignedIn:
-    """The project's server makes it, for a user it knows: `POST /v1/auth/custom-token`. Each signs in once."""
+    """The project's server makes the token with `POST /v1/auth/custom-token`. Each token signs a user in once."""
     return await tenant_auth.login_with_custom_token(keyed, data.token)
 
 
@@ -86,18 +86,18 @@ async def custom_token_login(
     cache_control=NO_STORE,
 )
 async def user_refresh(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserRefresh) -> UserSignedIn:
-    """Each refresh token works once; a retry within ten seconds gets the same pair (with a new access token, if a
-    change of the user ended that one), later reuse ends the session."""
+    """Each refresh token works once. A retry within ten seconds gets the same pair, but with a new access token if a
+    change of the user ended the first one. A later reuse ends the session."""
     return await tenant_auth.refresh(keyed, data.refresh_token)
 
 
 @post("/v1/auth/logout", summary="End the session", tags=TAGS, status_code=204)
 async def user_logout(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
-    """Its access token stops working within a second, everywhere."""
+    """The session's access token stops working everywhere within a second."""
     await tenant_auth.logout(client)
 
 
-@get("/v1/auth/me", summary="The signed-in user", tags=TAGS)
+@get("/v1/auth/me", summary="Get the signed-in user", tags=TAGS)
 async def user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
     return UserMe(await tenant_auth.me(client))
 
@@ -109,7 +109,7 @@ async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantA
 
 @get("/v1/auth/jwks.json", summary="A project's public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) -> Jwks:
-    """The RS256 keys to check the project's users' tokens with (RFC 7517); `project` is its id."""
+    """The RS256 keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
     return await tenant_auth.jwks(project)
 
 

@@ -25,14 +25,21 @@ from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
 
 TAGS = ["End users: administration"]
 
-OfEmail = Annotated[str | None, QueryParameter(max_length=MAX_LENGTH, description="This address, in capitals or not.")]
-Beginning = Annotated[str | None, QueryParameter(max_length=MAX_LENGTH, description="How the address begins.")]
+OfEmail = Annotated[
+    str | None,
+    QueryParameter(max_length=MAX_LENGTH, description="Only the user with this address, in capital or small letters."),
+]
+Beginning = Annotated[
+    str | None, QueryParameter(max_length=MAX_LENGTH, description="Only users whose address begins with this text.")
+]
 OfRole = Annotated[str | None, QueryParameter(max_length=64)]
-Banned = Annotated[bool | None, QueryParameter(description="Only those who are banned, or are not.")]
+Banned = Annotated[
+    bool | None, QueryParameter(description="Only banned users (true), or only users that are not banned (false).")
+]
 
 
 class NewCustomToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`claims`: what the session's tokens say beside the user's own claims; at most 1 KiB of JSON."""
+    """`claims`: added to the user's own claims in the session's access tokens; at most 1 KiB of JSON."""
 
     uid: str
     claims: dict[str, Any] = {}
@@ -49,13 +56,13 @@ async def list_users(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> ManagedUsers:
-    """Newest first."""
+    """The newest users come first."""
     return await tenant_auth.users(operator, UserFilter(email, q, role, banned), limit, cursor)
 
 
 @post("/v1/auth/users", summary="Create a user", tags=TAGS)
 async def create_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUser) -> ManagedUser:
-    """Without a password, the user signs in by custom tokens alone. `role` is `user` where none is given."""
+    """A user without a password can sign in only with custom tokens. The default of `role` is `user`."""
     return await tenant_auth.create_user(operator, data)
 
 
@@ -70,15 +77,16 @@ async def get_user(
 async def update_user(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str], data: UserChanges
 ) -> ManagedUser:
-    """What is not named stays; `claims` and `data` are replaced as a whole. A new email, role or claims end the user's
-    access tokens within a second, and the next refresh brings the new ones; a ban and a new password end the sessions.
+    """Fields that are left out do not change; `claims` and `data` are replaced as a whole. A new email, role or claims
+    end the user's access tokens within a second, and the next refresh returns an access token with the new values. A
+    ban or a new password ends all sessions of the user.
     """
     return await tenant_auth.update_user(operator, user_id, data)
 
 
 @delete("/v1/auth/users/{user_id:str}", summary="Delete a user", tags=TAGS)
 async def delete_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str]) -> None:
-    """With all sessions; access tokens stop working within a second. Documents stay."""
+    """All sessions of the user end, and access tokens stop working within a second. Documents are not deleted."""
     await tenant_auth.delete_user(operator, user_id)
 
 
@@ -90,7 +98,7 @@ async def list_user_sessions(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> UserSessions:
-    """Those that stand, newest first."""
+    """Lists the sessions that have not ended, newest first."""
     return await tenant_auth.user_sessions(operator, user_id, limit, cursor)
 
 
@@ -98,7 +106,7 @@ async def list_user_sessions(
 async def end_user_sessions(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str]
 ) -> None:
-    """Access tokens stop working within a second."""
+    """Ends all sessions of the user. Access tokens stop working within a second."""
     await tenant_auth.end_user_sessions(operator, user_id)
 
 
@@ -106,7 +114,7 @@ async def end_user_sessions(
 async def make_custom_token(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewCustomToken
 ) -> CustomToken:
-    """Signs the user in, once and within five minutes, at `POST /v1/auth/login/custom-token`."""
+    """The token signs the user in once, within five minutes, at `POST /v1/auth/login/custom-token`."""
     return await tenant_auth.custom_token(operator, data.uid, data.claims)
 
 

@@ -1,4 +1,4 @@
-"""What the project's servers and developers do with its users."""
+"""Administration of users, by the project's servers and its developers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What signed-in users read and change about themselves."""
+"""The profile that signed-in users read and change themselves."""
 
 from __future__ import annotations
 

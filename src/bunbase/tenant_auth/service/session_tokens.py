@@ -1,4 +1,4 @@
-"""The tokens of a session: an access token that BunKMS signs, and a refresh token that only its hash is kept of."""
+"""The tokens of a session: an access token that BunKMS signs, and a refresh token that is stored only as a hash."""
 
 from __future__ import annotations
 

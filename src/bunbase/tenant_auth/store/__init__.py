@@ -1,4 +1,7 @@
-"""All SQL of tenant-auth: one file per kind of row. Statements lead with the project; only clean-up goes across all."""
+"""All SQL of tenant-auth.
+
+Every statement names the project first, except those that delete old rows of all projects.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions and their refresh tokens at rest, and the custom tokens that were used."""
+"""Sessions, their refresh tokens, and used custom tokens in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, RefreshToken, Session
 from bunbase.tenant_auth.access_tokens import Subject, Voucher
 
-# ADD_SESSION and ROTATE lock the user first, as every change of a user does. So one waits for the other, and then finds
-# another version: no token that says what is no longer true gets a session, and neither waits in a circle.
+# ADD_SESSION and ROTATE lock the user first, as every change of a user does. So one of them waits for the other and
+# then
+# finds another version of the user. No session gets a token with outdated content, and no deadlock is possible, because
+# all lock in the same order.
 ADD_SESSION = """
 WITH person AS (SELECT id FROM users WHERE project = $1 AND id = $2 AND version = $3 FOR SHARE),
 session AS (
@@ -71,7 +73,7 @@ DELETE FROM used_custom_tokens WHERE (project, id) IN
 
 
 class NewSession(msgspec.Struct, frozen=True):
-    """`version`: of the user as the first tokens speak of him. `claims`: what they say beside the user's own."""
+    """A session to store. `version`: of the user in its first tokens; `claims`: added to the user's own claims."""
 
     session: Session
     version: int
@@ -80,7 +82,7 @@ class NewSession(msgspec.Struct, frozen=True):
 
 
 class StoredToken(RefreshToken, frozen=True):
-    """`claims`: of the session."""
+    """A stored refresh token. `claims`: those of its session."""
 
     claims: dict[str, Any]
 
@@ -91,50 +93,50 @@ class SessionStore:
         self.feed = feed
 
     async def add(self, project: str, new: NewSession) -> bool:
-        """Add a session; False if the user has another version by now, or is no more."""
+        """Add a session. Return False if the user has another version by now, or was deleted."""
         one, first = new.session, new.pair.stored()
         session = (one.id, one.ip, one.agent, one.created_at, one.expires_at, new.claims)
         args = (one.user_id, new.version, *session, first.hash, first.expires_at)
         return bool(await self.db.execute(ADD_SESSION, project, *args))
 
     async def add_by(self, project: str, voucher: Voucher, new: NewSession) -> bool:
-        """Add a session and use up the custom token it was made for, both or neither. Raises: CustomTokenUsed."""
+        """Add a session and mark its custom token as used, in one transaction. Raises: CustomTokenUsed."""
         async with self.db.transaction():
             if not await self.add(project, new):
                 return False
             if not await self.db.execute(USE_CUSTOM_TOKEN, project, voucher.id, voucher.expires_at):
-                raise CustomTokenUsed("Each one signs in once: ask your server for another.")
+                raise CustomTokenUsed("A custom token signs in once: ask your server for another.")
             return True
 
     async def alive(self, project: str, id: str, version: int, now: datetime) -> bool:
         return bool(await self.db.value(ALIVE, project, id, version, now))
 
     async def page(self, project: str, user: str, now: datetime, before: str, limit: int) -> list[UserSession]:
-        """Give the sessions of a user that stand, newest first, from behind the id `before` if it is not empty."""
+        """Return the open sessions of a user, newest first: those after the id `before`, if it is not empty."""
         return await self.db.all(UserSession, SESSIONS, project, user, now, before, limit)
 
     async def addresses(self, project: str, email: str, limit: int) -> list[str]:
-        """Return from where the user's latest sessions were opened."""
+        """Return the IP addresses from which the user's latest sessions were opened."""
         return await self.db.value(ADDRESSES, project, email, limit) or []
 
     async def end(self, project: str, id: str, now: datetime, until: float) -> None:
-        """End a session and tell every process, both or neither; an ended one stays as it is."""
+        """End a session and tell all processes, in one transaction. A session that has ended is not changed."""
         async with self.db.transaction():
             if await self.db.execute(END_SESSION, project, id, now):
                 await self.feed.publish(RevokedKind.SESSION, id, until)
 
     async def end_all(self, project: str, user: str, now: datetime) -> None:
-        """End a user's sessions; that its access tokens end is told with the user's new version."""
+        """End all sessions of a user. The new version of the user tells all processes that its access tokens end."""
         await self.db.execute(END_ALL, project, user, now)
 
     async def refresh_token(self, project: str, hash: bytes) -> StoredToken | None:
         return await self.db.one(StoredToken, REFRESH_TOKEN, project, hash)
 
     async def rotate(self, project: str, old_token: str, of: Subject, next: Pair, now: datetime) -> bool:
-        """Use up a refresh token and put the next in its place; False if it was used, its session has ended, or the
-        user has another version by now.
+        """Mark a refresh token as used and add the next one.
 
-        Of two at once the second waits for the first one's row, and then finds it used.
+        Return False if it was used, if its session has ended, or if the user has another version by now. If two
+        requests do this at once, the second waits for the lock of the row and then finds the token used.
         """
         old, new, sealed = fingerprint(old_token), next.stored(), next.sealed_with(old_token)
         args = (of.user.id, of.version, old, now, sealed, new.hash, new.expires_at)
@@ -144,6 +146,6 @@ class SessionStore:
         return await self.db.execute(FORGET_PAIRS, used_before)
 
     async def delete_over(self, before: datetime) -> None:
-        """Delete, batch by batch, sessions and tokens that ended or expired before a time."""
+        """Delete the sessions and tokens that ended or expired before a time."""
         for statement in (DELETE_SESSIONS, DELETE_REFRESH_TOKENS, DELETE_CUSTOM_TOKENS):
             await self.db.delete_in_batches(statement, before)

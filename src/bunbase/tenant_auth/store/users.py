@@ -1,4 +1,4 @@
-"""Users at rest."""
+"""Users in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bunbase.pkg.db.feed import Feed
 from bunbase.tenant_auth.people import Change, Person
 from bunbase.tenant_auth.store.sessions import NewSession, SessionStore
 
-LAST: Final = "\U0010ffff"  # sorts behind every character of an address
+LAST: Final = "\U0010ffff"  # sorts after every character of an address
 
 COUNT_USERS = "SELECT count(*) FROM users WHERE project = $1"
 ADD_USER = """
@@ -52,8 +52,10 @@ class _Row(User, frozen=True):
 
 
 class UserStore:
-    """A change that ends access tokens is told to every process in the same transaction. `until`: Unix seconds after
-    which every token of before is dead by itself."""
+    """Users of all projects. A change that ends access tokens tells all processes in the same transaction.
+
+    `until`: Unix seconds at which every access token from before the change has expired.
+    """
 
     def __init__(self, db: Database, feed: Feed[Revocation], sessions: SessionStore) -> None:
         self.db = db
@@ -64,14 +66,14 @@ class UserStore:
         return int(await self.db.value(COUNT_USERS, project))
 
     async def add(self, project: str, new: Person) -> None:
-        """Raises: EmailTaken."""
+        """Add a user. Raises: EmailTaken."""
         user = new.user
         args = (user.id, user.email, user.email_verified, new.password_hash, user.role, user.claims, user.data)
         if not await self.db.execute(ADD_USER, project, *args, user.created_at):
             raise EmailTaken("Sign in instead, or use another address.")
 
     async def add_signed_in(self, project: str, new: Person, first: NewSession) -> None:
-        """Add a user together with the first session. Raises: EmailTaken."""
+        """Add a user and the first session in one transaction. Raises: EmailTaken."""
         async with self.db.transaction():
             await self.add(project, new)
             await self.sessions.add(project, first)
@@ -83,13 +85,13 @@ class UserStore:
         return _person(await self.db.one(_Row, BY_EMAIL, project, email))
 
     async def page(self, project: str, only: UserFilter, before: str, limit: int) -> list[Person]:
-        """Give users newest first, from behind the id `before`, or from the newest if that is empty."""
+        """Return users, newest first: those after the id `before`, or from the newest on if it is empty."""
         sql, args = _narrowed(only, before)
         rows = await self.db.all(_Row, f"{USERS}{sql} ORDER BY id DESC LIMIT ${len(args) + 2}", project, *args, limit)
         return [row.person() for row in rows]
 
     async def change(self, project: str, id: str, alter: Alter, now: datetime, until: float) -> Person | None:
-        """Change a user by a pure function; None if there is no such user. Raises: EmailTaken."""
+        """Change a user by the pure function `alter`. Return None if there is no such user. Raises: EmailTaken."""
         try:
             async with self.db.transaction():
                 row = await self.db.one(_Row, TO_CHANGE, project, id)
@@ -101,7 +103,7 @@ class UserStore:
         return await self.db.one(User, UPDATE_DATA, project, id, data)
 
     async def delete(self, project: str, id: str, until: float) -> bool:
-        """Delete a user with all sessions and tokens; False if there is none."""
+        """Delete a user with all sessions and tokens. Return False if there is no such user."""
         async with self.db.transaction():
             version = await self.db.value(DELETE_USER, project, id)
             if version is None:
@@ -110,7 +112,7 @@ class UserStore:
             return True
 
     async def drop_project(self, project: str) -> None:
-        """Delete every user of a project, and with each its sessions and tokens."""
+        """Delete all users of a project, with their sessions and tokens."""
         await self.db.delete_in_batches(DROP_USERS, project)
 
     async def _change(self, project: str, before: Person, alter: Alter, now: datetime, until: float) -> Person:
@@ -130,7 +132,7 @@ def _person(row: _Row | None) -> Person | None:
 
 
 def _narrowed(only: UserFilter, before: str) -> tuple[str, list[Any]]:
-    """Give the conditions that are asked for, and no others, so that each finds its index."""
+    """Return SQL with only the conditions that are set, so that PostgreSQL uses the index of each."""
     conditions: list[str] = []
     args: list[Any] = []
 

@@ -1,0 +1,156 @@
+"""The documents in a copy of a project: bring them to today's format, count them, give them new numbers.
+
+A backup is such a copy. Everything here runs in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from bunbase.bundoc.backups.engine import Contents, Progress
+from bunbase.bundoc.sqlite_engine.altering import SIZE
+from bunbase.bundoc.sqlite_engine.change_log import ends
+from bunbase.bundoc.sqlite_engine.data_keys import key_version
+from bunbase.bundoc.sqlite_engine.formats import bring_up
+from bunbase.bundoc.sqlite_engine.mending import rekey
+from bunbase.bundoc.sqlite_engine.revisions import raise_above, spent
+from bunbase.bundoc.sqlite_engine.tables import COLLECTIONS, FORMAT, format_of, tables_of
+from bunbase.contracts.backups import BackedUpCollection, BackupDamaged, BackupTooNew
+from bunbase.pkg.sealed_sqlite.connection import DATABASE, connect
+from bunbase.pkg.sealed_sqlite.copying import copy_pages, open_copy
+from bunbase.pkg.sealed_sqlite.files import sync_file
+
+LOOK_STEPS: Final = 100_000
+UNKNOWN_LEAP: Final = 1 << 32  # more than the numbers that a file may have issued which can no longer be read
+
+SHIFT: Final = "UPDATE docs_N SET rev = rev + ?"
+
+Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # format, seq, collections
+
+
+class IssuedNumbers(msgspec.Struct, frozen=True):
+    """The numbers that a file had issued before it was replaced.
+
+    `last`: of its newest change. `revs`: none of its revisions is greater. `empty`: it has no collections.
+    """
+
+    last: int = 0
+    revs: int = 0
+    empty: bool = True
+
+
+def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) -> None:
+    """Let the numbers of a copy continue above all numbers that clients have seen before it takes its place.
+
+    Its change log begins above the newest change that was ever issued: a client that asks for the changes after an
+    older one is told to read the collections again. Its revisions begin above the ones that were issued, so that no
+    revision is given twice for an id (docs/decisions/0033).
+
+    `issued`: by the file that this copy replaces; None if that file cannot be read. `own`: the copy was made from the
+    same project, so its documents keep their revisions.
+    """
+    connection = connect(path, key)
+    try:
+        with connection:
+            last, revs = ends(connection)[1], spent(connection)
+            before = issued or IssuedNumbers(last + UNKNOWN_LEAP, revs + UNKNOWN_LEAP)
+            if not own and before.revs:
+                _shift_revisions(connection, before.revs)
+                raise_above(connection, before.revs + revs)
+            if own:  # a file that issued less than its copy began anew in between: the lost numbers are unknown
+                raise_above(connection, before.revs if before.revs >= revs else revs + UNKNOWN_LEAP)
+            connection.execute("DELETE FROM changes")
+            connection.execute("UPDATE log SET floor = ?", (max(last, before.last) + 1,))
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    finally:
+        connection.close()
+    sync_file(path)
+
+
+def recreate(source: Path, source_key: bytes, target: Path, key: bytes, progress: Progress) -> tuple[Measures, int]:
+    """Make a database of today's format from a copy, under another key. Return also the format that the copy had.
+
+    Raises: BackupDamaged, BackupTooNew.
+    """
+    with reading(source, source_key, progress) as connection:
+        format = _check_format(connection)
+        copy_pages(connection, target, key, progress.tell)
+    made = connect(target, key)
+    try:
+        bring_up(made)
+        made.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return _measure(made), format
+    finally:
+        made.close()
+
+
+def examine_copy(path: Path, key: bytes, progress: Progress) -> Measures:
+    """Read every page and every row of a copy. Raises: BackupDamaged, BackupTooNew."""
+    with reading(path, key, progress) as connection:
+        _check_format(connection)
+        found = connection.execute("PRAGMA integrity_check(1)").get
+        if found != "ok":
+            raise damaged(str(found))
+        return _measure(connection)
+
+
+def measure_copy(path: Path, key: bytes, progress: Progress) -> Measures:
+    """Return what a copy holds; for a copy that was made a moment ago, without a check of its pages."""
+    with reading(path, key, progress) as connection:
+        return _measure(connection)
+
+
+@contextmanager
+def reading(path: Path, key: bytes, progress: Progress) -> Iterator[apsw.Connection]:
+    """Open a copy that nobody writes to. Raises: BackupDamaged, and as `Progress.tell`."""
+    connection = open_copy(path, key)
+    try:
+        connection.set_progress_handler(progress.stopped.is_set, LOOK_STEPS)
+        yield connection
+    except (apsw.NotADBError, apsw.CorruptError, apsw.IOError) as error:
+        raise damaged(f"a page cannot be read under the project's key ({type(error).__name__})") from error
+    except apsw.InterruptError:
+        progress.go_on()
+        raise
+    finally:
+        connection.close()
+
+
+def damaged(why: str) -> BackupDamaged:
+    return BackupDamaged(f"{DATABASE} of this backup is damaged: {why}. Use another backup.", file=DATABASE)
+
+
+def contents(found: Measures, wrapped: str, changed_at: int) -> Contents:
+    format, seq, collections = found
+    return Contents(format, key_version(wrapped) or 0, seq, changed_at, collections)
+
+
+def _measure(connection: apsw.Connection) -> Measures:
+    listed = []
+    rows: list[Any] = connection.execute(COLLECTIONS).fetchall()
+    for name, number, _ in sorted(rows):
+        documents, size = connection.execute(SIZE.replace("docs_N", f"docs_{number}")).get
+        listed.append(BackedUpCollection(name, documents, size))
+    return format_of(connection), ends(connection)[1], tuple(listed)
+
+
+def _shift_revisions(connection: apsw.Connection, by: int) -> None:
+    """Raise the revision of every document by this number, and build the indexes on `_rev` again."""
+    for table in tables_of(connection).values():
+        connection.execute(SHIFT.replace("docs_N", table.name), (by,))
+        for index in table.indexes:
+            if b'_rev"' in msgspec.json.encode(index.definition):
+                rekey(connection, table, index)
+
+
+def _check_format(connection: apsw.Connection) -> int:
+    found = format_of(connection)
+    if found > FORMAT:
+        raise BackupTooNew(f"The backup has format {found}; this BunBase reads up to {FORMAT}: install a newer one.")
+    return found

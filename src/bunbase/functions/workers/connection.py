@@ -1,0 +1,110 @@
+"""The socket between the server and one worker: bytes in and out, and how much of the event loop a worker may take.
+
+The life of the bytes that arrive:
+1. `data_received` cuts them into frames (frames.py) and passes each to `hear`.
+2. After MAX_FRAMES_A_TURN frames it stops reading and goes on in the next turn of the event loop. Without this bound, a
+   worker that sent 28,000 of the smallest frames in one write kept every other caller waiting for 0.3 s.
+3. Every frame is paid from the worker's budget (frame_budget.py). A worker that sends more than it can have worked for
+   is broken off, as is one whose frames cannot be read.
+4. While the worker does not read what the server writes, the server does not read either (`pause_writing`): each
+   question of such a worker would leave one more answer waiting in the server's memory.
+5. When the process ends, the kernel closes the socket, and `on_lost` is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
+from typing import Final, cast
+
+from bunbase.functions.workers.frame_budget import FrameBudget
+from bunbase.functions.workers.frames import BadFrame, Frame, FrameReader, encode_frame
+from bunbase.functions.workers.limits import MAX_FRAME_BYTES
+
+MAX_FRAMES_A_TURN: Final = 128  # they take 1 ms
+
+
+class Connection(asyncio.Protocol):
+    """After `close`, nothing is sent or heard any more.
+
+    `hear(type, id, payload)` takes one frame and may raise BadFrame. `on_broken(why)` is called when the worker broke
+    the protocol, `on_lost()` when the socket is closed.
+    """
+
+    def __init__(
+        self,
+        hear: Callable[[int, int, bytes], None],
+        on_broken: Callable[[str], None],
+        on_lost: Callable[[], None],
+        budget: FrameBudget,
+    ) -> None:
+        self.closed = False
+        self._hear = hear
+        self._on_broken = on_broken
+        self._on_lost = on_lost
+        self._budget = budget
+        self._frames = FrameReader(MAX_FRAME_BYTES)
+        self._loop = asyncio.get_running_loop()
+        self._writing: asyncio.WriteTransport | None = None
+        self._reading: asyncio.ReadTransport | None = None
+        self._full = False  # the worker does not read what is sent to it
+
+    @property
+    def unsent_bytes(self) -> int:
+        """The bytes that wait in the server until the worker reads."""
+        return self._writing.get_write_buffer_size() if self._writing is not None else 0
+
+    def send(self, type: Frame, id: int, payload: bytes = b"") -> None:
+        if self._writing is not None and not self.closed:
+            self._writing.write(encode_frame(type, id, payload))
+
+    def close(self) -> None:
+        self.closed = True
+        if self._writing is not None:
+            self._writing.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._writing = cast(asyncio.WriteTransport, transport)
+        self._reading = cast(asyncio.ReadTransport, transport)  # cast: uvloop's transports have other base classes
+
+    def data_received(self, data: bytes) -> None:
+        heard = 0
+        try:
+            with closing(self._frames.push(data)) as frames:
+                for type, id, payload in islice(frames, MAX_FRAMES_A_TURN):
+                    heard += 1
+                    self._hear(type, id, payload)
+                    if self.closed:
+                        return
+            self._budget.spend(heard)
+        except (BadFrame, RecursionError) as wrong:  # JSON may be nested deeper than it can be read
+            self._on_broken(f"it broke the protocol: {wrong}")
+        if heard == MAX_FRAMES_A_TURN and not self.closed:
+            self._stop_reading()
+            self._loop.call_soon(self._read_on)
+
+    def pause_writing(self) -> None:
+        self._full = True
+        self._stop_reading()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._read_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lost()
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.pause_reading()
+
+    def _read_on(self) -> None:
+        """Hear the frames that have arrived already, then go on reading."""
+        if self._reading is None or self._full or self.closed or self._reading.is_closing():
+            return
+        self._reading.resume_reading()
+        self.data_received(b"")

@@ -1,0 +1,85 @@
+"""Copy a project's database, page by page, to a file under another key. Everything here runs in a thread.
+
+SQLite's backup API works between two encrypted connections and encrypts each page anew under the key of the target.
+The source holds one read transaction, so the copy is the database at one moment, and no write makes the copy begin
+anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from bunbase.pkg.sealed_sqlite.connection import connect
+from bunbase.pkg.sealed_sqlite.files import sync_file
+from bunbase.pkg.secret_files import OWNER_ONLY, sync_directory
+
+PAGES: Final = 256  # copied between two calls of `on_progress`: 1 MiB, some 5 ms
+PIECE: Final = 1 << 20
+
+OnProgress = Callable[[int, int], None]  # bytes copied so far, bytes of all; it may raise to stop the copy
+
+
+def copy_snapshot(path: Path, key: bytes, target: Path, target_key: bytes, on_progress: OnProgress) -> None:
+    """Copy a database as it is now, while others read and write it."""
+    source = connect(path, key)
+    try:
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the first read fixes the snapshot
+        copy_pages(source, target, target_key, on_progress)
+    finally:
+        source.close()
+
+
+def copy_pages(source: apsw.Connection, path: Path, key: bytes, on_progress: OnProgress) -> None:
+    """Write the copy; it is on disk when this returns. After an error the caller deletes the unfinished file."""
+    page = int(source.execute("PRAGMA page_size").get)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+    target = _open(str(path), key, apsw.SQLITE_OPEN_READWRITE)
+    try:
+        target.pragma("journal_mode", "off")
+        target.pragma("synchronous", "off")
+        with target.backup("main", source, "main") as backup:
+            while not backup.done:
+                backup.step(PAGES)
+                on_progress((backup.page_count - backup.remaining) * page, backup.page_count * page)
+    finally:
+        target.close()
+    sync_file(path)
+    sync_directory(path.parent)
+
+
+def copy_closed(path: Path, target: Path, on_progress: OnProgress) -> None:
+    """Copy a database that nobody has open, byte for byte, so under the same key."""
+    total = path.stat().st_size
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+    with path.open("rb") as source, open(descriptor, "wb") as copy:
+        while piece := source.read(PIECE):
+            copy.write(piece)
+            on_progress(copy.tell(), total)
+        copy.flush()
+        os.fsync(copy.fileno())
+    sync_directory(target.parent)
+
+
+def open_copy(path: Path, key: bytes) -> apsw.Connection:
+    """Open a copy that nobody writes to, read-only and without creating a file beside it."""
+    address = f"{path.absolute().as_uri()}?immutable=1"
+    return _open(address, key, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+
+def _open(path: str, key: bytes, flags: int) -> apsw.Connection:
+    """Open a file without proving the key: an empty target has no page to prove it with."""
+    connection = apsw.Connection(path, flags=flags)
+    try:
+        connection.pragma("cipher", "chacha20")
+        connection.pragma("key", f"raw:{key.hex()}")
+        connection.pragma("temp_store", "memory")  # a check must not write plaintext to the disk
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,84 @@
+"""The files of one project: create, measure and delete them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from bunbase.pkg.sealed_sqlite.connection import DATABASE, connect
+from bunbase.pkg.sealed_sqlite.key_file import NAME as KEY_FILE
+from bunbase.pkg.secret_files import OWNER_ONLY, sync_directory
+
+LOG: Final = f"{DATABASE}-wal"
+SHARED_INDEX: Final = f"{DATABASE}-shm"
+SMALLEST_BYTES: Final = 4096  # one page
+
+
+def create_database(directory: Path, key: bytes, create_tables: Callable[[apsw.Connection], None]) -> None:
+    """Create an empty database; it is on disk when this returns. The rest of an unfinished attempt is deleted."""
+    delete_database(directory)
+    path = directory / DATABASE
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, OWNER_ONLY))  # SQLite gives its log the same mode
+    connection = connect(path, key, create=True)
+    try:
+        create_tables(connection)
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    finally:
+        connection.close()
+    sync_directory(directory)
+
+
+def is_missing(path: Path) -> bool:
+    """True if there is no database, or not even its first page."""
+    return not path.exists() or path.stat().st_size < SMALLEST_BYTES
+
+
+def modified_at(directory: Path) -> int | None:
+    """Return when the database was last written, in nanoseconds since 1970; None if there is no database."""
+    try:
+        latest = (directory / DATABASE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+    try:
+        log = (directory / LOG).stat()
+    except FileNotFoundError:
+        return latest
+    return max(latest, log.st_mtime_ns) if log.st_size else latest
+
+
+def size_of(directory: Path) -> int:
+    """Return the bytes of the database and its log."""
+    return sum((directory / name).stat().st_size for name in (DATABASE, LOG) if (directory / name).exists())
+
+
+def delete_database(directory: Path) -> None:
+    for name in (DATABASE, LOG, SHARED_INDEX):
+        (directory / name).unlink(missing_ok=True)
+
+
+def delete_directory(directory: Path) -> None:
+    """Delete everything that the project has.
+
+    The key file is deleted after the database: if the server dies in between, a later call still asks BunKMS for the
+    key, and BunKMS refuses, because the project's key is destroyed. Without a key file, a new project would begin here.
+    """
+    if not directory.exists():
+        return
+    delete_database(directory)
+    (directory / KEY_FILE).unlink(missing_ok=True)
+    for left_over in directory.iterdir():
+        left_over.unlink()
+    directory.rmdir()
+    sync_directory(directory.parent)
+
+
+def sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,76 @@
+"""`key.json` beside a project's database: its wrapped data key, and whether the database was ever complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bunbase.pkg.sealed_sqlite.connection import DATABASE
+from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
+from bunbase.pkg.secret_files import create_secret_file, replace_secret_file, sync_directory
+
+NAME: Final = "key.json"
+
+
+class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of a key file.
+
+    `wrapped`: the data key as BunKMS wrapped it.
+    `complete`: the database was created and synced. From then on a missing or empty database is a loss. Before that
+    nobody was told that anything is stored, so an unfinished database may be thrown away.
+    `next`: during a rotation, the wrapped key that follows; the database opens under one of the two.
+    `since`: when this data key came into use, "" for the first one.
+    """
+
+    wrapped: str
+    complete: bool = False
+    format: int = 1
+    next: str = ""
+    since: str = ""
+
+
+def read_key_file(directory: Path) -> KeyFile | None:
+    """Return the key file, None if there is none. Raises: FileUnreadable when it is damaged."""
+    path = directory / NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=KeyFile)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise FileUnreadable(f"The key file is damaged: {error}.") from error
+
+
+def begin_key_file(directory: Path, wrapped: str) -> KeyFile:
+    """Store the key of a new project; it is on disk when this returns.
+
+    Raises: FileUnreadable when there is a database already: its key file was lost, and a new key does not open it.
+    """
+    if (directory / DATABASE).exists():
+        raise FileUnreadable("The project's key file is missing: restore it from a backup.")
+    if not directory.exists():
+        directory.mkdir(mode=0o700)
+        sync_directory(directory.parent)
+    begun = KeyFile(wrapped)
+    create_secret_file(directory / NAME, _text(begun))
+    return begun
+
+
+def complete_key_file(directory: Path, wrapped: str) -> None:
+    """Store this key as the key of a complete database."""
+    replace_secret_file(directory / NAME, _text(KeyFile(wrapped, complete=True)))
+
+
+def change_key_file(directory: Path, **values: str) -> KeyFile | None:
+    """Put new values into the key file; they are on disk when this returns. Return None if there is no key file."""
+    found = read_key_file(directory)
+    if found is None:
+        return None
+    new = msgspec.structs.replace(found, **values)
+    replace_secret_file(directory / NAME, _text(new))
+    return new
+
+
+def _text(file: KeyFile) -> str:
+    return msgspec.json.format(msgspec.json.encode(file)).decode() + "\n"

@@ -1,0 +1,112 @@
+"""Bundoc serves only from the directory that holds the documents of its installation."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bunbase.bundoc.settings import BundocSettings
+from bunbase.pkg.errors import CannotStart, Unreachable
+from bunbase.pkg.sealed_sqlite.directory_id import FILE, WrongDirectory
+from tests.bundoc.backups.backed_up import put, whole_bundoc
+from tests.fakes import FakeKms
+
+ID = r"dir_[0-9a-z]{26}"
+
+
+async def filled(data_dir: Path, kms: FakeKms) -> None:
+    async with whole_bundoc(data_dir, kms) as bundoc:
+        await put(bundoc, "bread")
+
+
+async def has_bread(data_dir: Path, kms: FakeKms, settings: BundocSettings | None = None) -> bool:
+    async with whole_bundoc(data_dir, kms, settings or BundocSettings()) as bundoc:
+        return bool(await bundoc.documents.engine.get("prj_a", "posts", "bread"))
+
+
+def id_in(data_dir: Path) -> str:
+    return (data_dir / "bundoc" / FILE).read_text().strip()
+
+
+async def test_an_empty_directory_is_refused_where_documents_are_elsewhere(tmp_path: Path, kms: FakeKms) -> None:
+    """A directory was not mounted: no client gets 404 for an existing document, and no revision is given twice."""
+    await filled(tmp_path / "right", kms)
+
+    for _ in range(2):  # the id that the first attempt left behind does not help the second one
+        with pytest.raises(WrongDirectory) as refused:
+            await filled(tmp_path / "empty", kms)
+
+    said = str(refused.value)
+    assert f"{tmp_path}/empty/bundoc is not where the documents of this installation are" in said
+    assert f"BUNBASE_BUNDOC__REPLACES_DIRECTORY={id_in(tmp_path / 'right')}" in said
+    assert await has_bread(tmp_path / "right", kms)
+
+
+async def test_a_second_bundoc_on_another_directory_is_refused(tmp_path: Path, kms: FakeKms) -> None:
+    async with whole_bundoc(tmp_path / "first", kms) as bundoc:
+        with pytest.raises(WrongDirectory):
+            await filled(tmp_path / "second", kms)
+        await put(bundoc, "bread")
+
+
+@pytest.mark.parametrize("documents", [True, False])
+async def test_a_directory_of_an_earlier_version_gets_an_id(tmp_path: Path, kms: FakeKms, documents: bool) -> None:
+    async with whole_bundoc(tmp_path, kms) as bundoc:
+        if documents:
+            await put(bundoc, "bread")
+    (tmp_path / "bundoc" / FILE).unlink()
+    kms.directories.clear()
+
+    assert await has_bread(tmp_path, kms) is documents
+
+    assert re.fullmatch(ID, id_in(tmp_path))
+    assert kms.directories == {"bundoc": id_in(tmp_path)}
+
+
+async def test_the_same_directory_may_move(tmp_path: Path, kms: FakeKms) -> None:
+    await filled(tmp_path / "old", kms)
+
+    shutil.move(tmp_path / "old", tmp_path / "new")
+
+    assert await has_bread(tmp_path / "new", kms)
+
+
+async def test_a_new_directory_takes_the_place_of_one_that_is_gone_for_good_once(tmp_path: Path, kms: FakeKms) -> None:
+    """The setting may stay: it names the directory that is gone, and does not help a third one."""
+    await filled(tmp_path / "lost", kms)
+    replacing = BundocSettings(replaces_directory=id_in(tmp_path / "lost"))
+
+    assert not await has_bread(tmp_path / "new", kms, replacing)
+
+    assert not await has_bread(tmp_path / "new", kms)
+    for wrong in ("third", "lost"):
+        with pytest.raises(WrongDirectory):
+            await has_bread(tmp_path / wrong, kms, replacing)
+
+
+async def test_a_guess_replaces_nothing(tmp_path: Path, kms: FakeKms) -> None:
+    await filled(tmp_path / "right", kms)
+
+    with pytest.raises(WrongDirectory):
+        await has_bread(tmp_path / "other", kms, BundocSettings(replaces_directory="again"))
+
+
+async def test_nothing_is_served_before_bunkms_has_confirmed_the_directory(tmp_path: Path, kms: FakeKms) -> None:
+    kms.reachable = False
+
+    with pytest.raises(Unreachable):  # a later start succeeds
+        await filled(tmp_path, kms)
+    kms.reachable = True
+
+    await filled(tmp_path, kms)
+
+
+async def test_a_damaged_id_is_named(tmp_path: Path, kms: FakeKms) -> None:
+    await filled(tmp_path, kms)
+    (tmp_path / "bundoc" / FILE).write_text("")
+
+    with pytest.raises(CannotStart, match=r"directory\.id is damaged"):
+        await filled(tmp_path, kms)
