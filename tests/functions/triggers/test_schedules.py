@@ -27,6 +27,12 @@ WAITS = """async (req) => {
 }"""
 
 
+@pytest.fixture(autouse=True)
+def ticks_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave it to each test when schedules are looked at, so that none is run behind its back."""
+    monkeypatch.setattr("bunbase.functions.jobs.TICK_SECONDS", 3600)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(NOON)
