@@ -149,7 +149,7 @@ class DirectoryArchive:
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
         except OSError as error:
-            log.error("the backup directory refused", error=repr(error))
+            log.error("an error of the backup directory", error=repr(error))
             raise disk_problem(error) from error
 
 

@@ -120,4 +120,4 @@ def disk_problem(error: OSError) -> Exception:
     """Return the Problem to raise for an error of the disk."""
     if error.errno in NO_ROOM:
         return DiskFull("There is no room for the backup: free some space, then try again.")
-    return BackupFailed(f"The disk refused: {error.strerror or type(error).__name__}. The server's log says more.")
+    return BackupFailed(f"The disk failed: {error.strerror or type(error).__name__}. The server's log says more.")

@@ -88,7 +88,7 @@ class BackupsService:
             work = partial(self.work.restore, unauthenticated=unauthenticated)
             running = self._begin(JobKind.RESTORE, caller.project, id, work, reads=source.project)
             who = caller.signed_in().id
-            log.info("a restore begins", project=caller.project, backup=id, of=source.project, developer=who)
+            log.info("a restore has begun", project=caller.project, backup=id, of=source.project, developer=who)
             return running.current()
 
     async def delete_backup(self, caller: Caller, id: str) -> None:

@@ -109,7 +109,7 @@ class SqliteCopies:
             itself = source == project and format >= KEEPS_REVISIONS
             async with self.files.holding(project) as directory:
                 if own.settled and (await self.files.held_key(project))[1] != own.key:
-                    raise BundocBusy("The project has a new data key since; try again.", retry_after_seconds=1)
+                    raise BundocBusy("The project has got a new data key meanwhile; try again.", retry_after_seconds=1)
                 issued = await self._keep_what_is_there(directory, own, safety, progress)
                 progress.go_on()
                 await self._in_thread(renumber, path, own.key, issued, itself)

@@ -299,5 +299,5 @@ def _most_open(settings: BundocSettings) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     most = max(1, (allowed - min(other, allowed // 2)) // DESCRIPTORS_PER_FILE)
     if most < settings.max_open_projects:
-        log.warning("too few open files are allowed for max_open_projects", allowed=allowed, wanted=wanted, open=most)
+        log.warning("too few files may be open for max_open_projects", allowed=allowed, wanted=wanted, open=most)
     return min(most, settings.max_open_projects)

@@ -82,7 +82,7 @@ class Rotations:
         found = await self.files.key_file(project)
         version = key_version(found.wrapped)
         if version is None:
-            raise DataUnreadable("The key file is damaged: what it holds is no wrapped key.")
+            raise DataUnreadable("The key file is damaged: it does not hold a wrapped key.")
         running = self.running.get(project)
         return KeyState(
             version=version,

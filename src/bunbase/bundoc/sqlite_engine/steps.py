@@ -143,7 +143,7 @@ def _end_document(transaction: Transaction, collection: str, table: Table, docum
     """
     result = transaction.attempt(lambda inner: delete(inner, collection, document, always=True))
     if isinstance(result, Problem) and not isinstance(result, BundocBusy):
-        log.warning("documents that refer to an ended one were left", collection=collection, reason=result.detail)
+        log.warning("references to an expired document were left", collection=collection, reason=result.detail)
         transaction.remove(collection, table, document)
     elif isinstance(result, Exception):
         raise result

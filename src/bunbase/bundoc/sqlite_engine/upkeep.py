@@ -55,7 +55,7 @@ class Upkeep:
                     await self._prune(project, file)
                     await self.also(project, file)
             except Problem as problem:
-                log.warning("a project was not tended", project=project, reason=problem.detail)
+                log.warning("upkeep of a project failed", project=project, reason=problem.detail)
 
     async def _next_of_round(self) -> list[str]:
         """Return as many projects as must be visited now so that the round ends within a day."""
