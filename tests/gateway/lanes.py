@@ -20,7 +20,7 @@ from bunbase.contracts.functions import Functions
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.fast_lane import FastLane
-from bunbase.gateway.hot import Hot, HotRequest
+from bunbase.gateway.hot_routes import HotRequest, HotRoutes
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
@@ -40,7 +40,7 @@ NEW_ID = re.compile(rb"[0-9a-z]{26}")
 KEY = f"x-bunbase-key: {SECRET}"
 
 
-class CountingHot(Hot):
+class CountingHot(HotRoutes):
     """`taken`: how many requests the fast lane has taken."""
 
     taken = 0

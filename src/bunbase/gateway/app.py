@@ -42,8 +42,8 @@ def front_door(settings: GatewaySettings, routes: Sequence[Any], dependencies: d
     """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
     site, proxies = dependencies["site"], Proxies(settings.trusted_proxies)
     sharing = cors(settings, site.dev)
-    callers = Callers(guards.identity, guards.limits, proxies, site.dev)
-    login_guard = DefineMiddleware(LoginGuard, limits=guards.limits, identity=guards.identity, trusted_proxies=proxies)
+    callers = Callers(guards, proxies, site.dev)
+    login_guard = DefineMiddleware(LoginGuard, guards=guards, trusted_proxies=proxies)
 
     middleware = [login_guard]
     if site.dev:

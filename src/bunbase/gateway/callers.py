@@ -31,25 +31,23 @@ from bunbase.gateway.credentials import (
     bearer_token,
     client_ip,
     project_key,
+    sender_of,
 )
 from bunbase.gateway.frame import CALLER
-from bunbase.gateway.identity import Identity
-from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.guards import Guards
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
 
 AnyRequest = Request[Any, Any, Any]
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-MAX_AGENT: Final = 200
 
 
 class Callers:
-    def __init__(
-        self, identity: Identity, limits: LoginLimits, trusted_proxies: Container[str], dev: bool = False
-    ) -> None:
-        self.identity = identity
-        self.limits = limits
+    def __init__(self, guards: Guards, trusted_proxies: Container[str], dev: bool = False) -> None:
+        self.identity = guards.identity
+        self.limits = guards.limits
+        self.clients = guards.clients
         self.trusted_proxies = trusted_proxies
         self.dev = dev
 
@@ -86,10 +84,7 @@ class Callers:
         key = project_key(request.headers, request.query_params)
         if not key:
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
-        holder = self.identity.known_holder(key)
-        if holder is None:
-            ip = client_ip(request, self.trusted_proxies)
-            holder = await self.limits.look_up(ip, key, lambda: self.identity.key_holder(key))
+        holder = await self.clients.holder(key, client_ip(request, self.trusted_proxies))
         return self._caller(request, holder.kind, project=holder.project)
 
     async def operator(self, request: AnyRequest) -> Caller:
@@ -150,8 +145,7 @@ class Callers:
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
         """Return the Caller, and add the caller to the log line of this request."""
-        ip, agent = client_ip(request, self.trusted_proxies), request.headers.get("user-agent", "")[:MAX_AGENT]
-        caller = Caller(kind, **known, ip=ip, agent=agent)
+        caller = sender_of(request, self.trusted_proxies).caller(kind, **known)
         request.scope["state"][CALLER] = caller
         return caller
 

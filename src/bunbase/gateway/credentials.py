@@ -6,9 +6,11 @@ from collections.abc import Container, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 from litestar import Request
 
 from bunbase.contracts.bunauth import InvalidToken
+from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.platform import InvalidKey
 from bunbase.pkg.ip_addresses import canonical_address
 
@@ -20,7 +22,19 @@ KEY_PARAMETER: Final = "key"
 PROJECT_PARAMETER: Final = "project"
 SECRET_PREFIX: Final = "sk_"
 KNOWN_PEERS: Final = 4096
+MAX_AGENT: Final = 200
 MAX_LENGTH: Final = 8192  # no token of ours is longer; more would only fill caches
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """The program that sent a request. `ip`: in canonical spelling. `agent`: the beginning of its User-Agent."""
+
+    ip: str
+    agent: str
+
+    def caller(self, kind: CallerKind, **known: Any) -> Caller:
+        """Return a Caller at this address. `known`: the other fields of Caller."""
+        return Caller(kind, **known, ip=self.ip, agent=self.agent)
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:
@@ -45,6 +59,10 @@ def project_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
                 "A secret key in an address ends up in logs: send it as X-Bunbase-Key, and rotate this one."
             )
     return key[:MAX_LENGTH]
+
+
+def sender_of(request: Request[Any, Any, Any], trusted_proxies: Container[str]) -> Sender:
+    return Sender(client_ip(request, trusted_proxies), request.headers.get("user-agent", "")[:MAX_AGENT])
 
 
 def client_ip(request: Request[Any, Any, Any], trusted_proxies: Container[str]) -> str:

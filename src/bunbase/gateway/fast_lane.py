@@ -1,77 +1,43 @@
-"""The fast lane: hot routes answered where their bytes arrive, without ASGI; everything else goes on to the app.
+"""The fast lane: hot routes are answered where their bytes arrive, without ASGI; all other requests go on to the app.
 
-A subclass of Http1Protocol, which bounds what a client may take, for this lane and the ordinary one. A request that is
-being answered here stands in `self.cycle` as a Turn, so that uvicorn's own machinery queues what is pipelined behind
-it, waits for it when the server stops, and keeps the answers in order.
+FastLane is the protocol of a connection at the front door. Http1Protocol, its base, limits time, bytes and connections
+for both lanes. The life of one request:
+
+1. `data_received` feeds the parser, which calls the `on_…` methods below (`pkg/http1/protocol.py`).
+2. `on_headers_complete`: `_hot_request` decides the lane. It wants a route of `hot_routes.py`, a head with nothing
+   unusual about it, and no earlier request in progress. Any other request goes the ordinary way, as if the lane was not
+   there: the lane refuses nothing by itself, so no rule is written twice.
+3. The request becomes a Turn (`turn.py`) in `self.cycle`; its body is collected in `turn.parts`, under the deadlines
+   of `pkg/http1/timed.py`. If the body does not come, `_fail` answers.
+4. `on_message_complete` hands the Turn over to `answering.py`: the caller from the request before on this connection
+   or from caches, then the room's function, then one write. A read that waits for nothing is over before
+   `data_received` returns.
+5. Whatever has to wait goes on in a task. The Turn stays in `self.cycle` until its answer is written, so requests
+   behind it wait, and answers leave in order.
+
+Why not ASGI with a faster framework, and what this costs: docs/decisions/0010-a-fast-lane-inside-uvicorn.md.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import time
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import aclosing
 from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from bunbase.contracts.caller import Caller
-from bunbase.contracts.fast_routes import Answer
-from bunbase.gateway.by_hand import Waiting, begin
-from bunbase.gateway.hot import HotRequest
-from bunbase.gateway.lane import Known, Lane, answering, problem_answer
-from bunbase.gateway.record import record
+from bunbase.gateway.answering import CLIENT_GONE, AnsweringProtocol, problem_answer
+from bunbase.gateway.hot_routes import HotRequest
+from bunbase.gateway.lane import Lane
 from bunbase.gateway.request_ids import request_id_from
-from bunbase.gateway.wire import answer_bytes, header_lines
-from bunbase.pkg import context
-from bunbase.pkg.errors import Problem, RequestStalled, Stopping
+from bunbase.gateway.turn import Turn
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.http1.connections import Connections
-from bunbase.pkg.http1.exchange import RETRY_SECONDS
-from bunbase.pkg.http1.protocol import Http1Protocol
-from bunbase.pkg.logger import logger
 
-log = logger("gateway")
-
-CLIENT_GONE: Final = 499
-TURN_SECONDS: Final = 0.01  # for the requests of one slice: one that begins later gets a task of its own
+TURN_SECONDS: Final = 0.01  # for the requests of one slice: one that begins later goes the ordinary way, to a task
 
 
-class Turn:
-    """One request that the lane answers, from the end of its head to the answer.
-
-    `disconnected`, `keep_alive`, `response_complete` and `message_event` are what uvicorn asks of a cycle; the
-    constants are what Http1Protocol asks of one: the body is timed as any that does not stream.
-    """
-
-    problem: Final = None
-    silence_seconds: Final = None
-    own_time: Final = False
-    late: Final = RequestStalled("The request did not come in time: send it again.")
-
-    def __init__(self, request: HotRequest, request_id: str) -> None:
-        self.request = request
-        self.request_id = request_id
-        self.started = time.perf_counter()
-        self.parts: list[bytes] = []
-        self.caller: Caller | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.disconnected = False
-        self.keep_alive = True
-        self.response_complete = False
-
-    @property
-    def message_event(self) -> Turn:
-        return self
-
-    def set(self) -> None:
-        """The client is gone: what only reads need not go on. A write is finished, as it would be elsewhere."""
-        if self.disconnected and self.task is not None and self.request.mounted.route.reads:
-            self.task.cancel()
-
-
-class FastLane(Http1Protocol):
+class FastLane(AnsweringProtocol):
     def __init__(
         self,
         lane: Lane,
@@ -81,14 +47,9 @@ class FastLane(Http1Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(door, config, server_state, app_state, _loop)
-        self.lane = lane
+        super().__init__(lane, door, config, server_state, app_state, _loop)
         self.turn: Turn | None = None  # the request whose body is being read
         self.turn_ends = 0.0  # of the loop, for the data that is being parsed
-        self.own = contextvars.copy_context()  # for one turn after the other; a task keeps it, and there is a new one
-        self.known = Known(lane)
-        self.dated: list[tuple[bytes, bytes]] | None = None
-        self.date = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -130,7 +91,7 @@ class FastLane(Http1Protocol):
         else:
             self.in_message = False
             self.stop_by = None
-            self._take(turn)
+            self._answer(turn)
 
     def _hot_request(self) -> HotRequest | None:
         """Return the request if the lane takes it: no earlier one is in progress, and nothing about it is unusual."""
@@ -154,116 +115,3 @@ class FastLane(Http1Protocol):
             return
         turn.keep_alive = False
         self._finish(turn, problem_answer(problem, turn.request, turn.request_id))
-
-    # from request to answer
-
-    def _take(self, turn: Turn) -> None:
-        """Answer in this very moment if nothing has to be waited for; a task answers otherwise."""
-        turn.caller = self.known.caller(turn.request, self._peer())
-        if turn.caller is None or not turn.request.mounted.by_hand:
-            self._start(turn, self._asked(turn))
-            return
-        try:
-            answer = self.own.run(_begin, turn, turn.caller)
-        except Waiting as waiting:
-            self._start(turn, waiting.rest)
-        except Exception as error:
-            self._finish(turn, problem_answer(error, turn.request, turn.request_id))
-        else:
-            if answer.rest is None:
-                self._finish(turn, answer)
-            else:
-                self._start(turn, _at_once(answer))
-
-    def _start(self, turn: Turn, answering: Coroutine[Any, Any, Answer]) -> None:
-        own, self.own = self.own, contextvars.copy_context()
-        own.run(context.request_id.set, turn.request_id)
-        turn.task = self.loop.create_task(self._finish_later(turn, answering), context=own)
-        turn.task.add_done_callback(self.tasks.discard)
-        self.tasks.add(turn.task)
-
-    async def _asked(self, turn: Turn) -> Answer:
-        turn.caller = await self.lane.caller(turn.request, self._peer())
-        return await answering(turn.request, turn.caller, b"".join(turn.parts))
-
-    async def _finish_later(self, turn: Turn, answering: Coroutine[Any, Any, Answer]) -> None:
-        try:
-            answer = await answering
-        except asyncio.CancelledError:
-            if turn.disconnected:
-                self._record(turn, CLIENT_GONE)
-                raise
-            turn.keep_alive = False
-            problem = Stopping("The server stopped before the answer was ready.", retry_after_seconds=RETRY_SECONDS)
-            answer = problem_answer(problem, turn.request, turn.request_id)
-        except Exception as error:
-            answer = problem_answer(error, turn.request, turn.request_id)
-        if answer.rest is None:
-            self._finish(turn, answer)
-        else:
-            await self._stream(turn, answer, answer.rest)
-
-    async def _stream(self, turn: Turn, answer: Answer, rest: AsyncGenerator[bytes, None]) -> None:
-        """Send the body as it comes, no faster than the client takes it; hang up where it breaks off."""
-        status = CLIENT_GONE
-        try:
-            async with aclosing(rest):
-                self._write_head(turn, answer)
-                status = answer.status
-                async for part in rest:
-                    if self.ended or self.transport.is_closing():
-                        return
-                    if part:
-                        self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
-                    await self.flow.drain()
-            if not self.ended and not self.transport.is_closing():
-                self.transport.write(b"0\r\n\r\n")
-        except Problem as problem:
-            log.warning("an answer was broken off", code=problem.code, request_id=turn.request_id)
-            self.hang_up()
-        except Exception as error:
-            problem_answer(error, turn.request, turn.request_id)  # a bug: it says so in the log
-            self.hang_up()
-        finally:
-            self._over(turn, status)
-
-    def _finish(self, turn: Turn, answer: Answer) -> None:
-        self._write_head(turn, answer)
-        self._over(turn, answer.status)
-
-    def _write_head(self, turn: Turn, answer: Answer) -> None:
-        """Write the answer, or all of it that is there."""
-        if not turn.disconnected and not self.ended and not self.transport.is_closing():
-            headers = turn.request.headers
-            cors = self.lane.cors.lines(headers[b"origin"], b"cookie" in headers) if b"origin" in headers else b""
-            self.transport.write(answer_bytes(answer, self._date(), cors, turn.request_id, turn.keep_alive))
-
-    def _over(self, turn: Turn, status: int) -> None:
-        turn.response_complete = True
-        if not turn.keep_alive:
-            self.hang_up()
-        self._record(turn, status)
-        if self.pipeline or self.flow.read_paused:
-            self.on_response_complete()
-        else:
-            self.since = self.loop.time()
-            self.server_state.total_requests += 1
-
-    def _record(self, turn: Turn, status: int) -> None:
-        route, seconds = turn.request.mounted.route, time.perf_counter() - turn.started
-        record(route.method, route.path, status, seconds, turn.request_id, turn.caller)
-
-    def _date(self) -> bytes:
-        headers = self.server_state.default_headers  # uvicorn makes a new list every second
-        if headers is not self.dated:
-            self.dated, self.date = headers, header_lines(headers)
-        return self.date
-
-
-async def _at_once(answer: Answer) -> Answer:
-    return answer
-
-
-def _begin(turn: Turn, caller: Caller) -> Answer:
-    context.request_id.set(turn.request_id)
-    return begin(answering(turn.request, caller, b"".join(turn.parts)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bunbase.gateway.clients import Clients
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.project_hosts import ProjectHosts
@@ -11,8 +12,11 @@ from bunbase.gateway.project_hosts import ProjectHosts
 
 @dataclass(frozen=True)
 class Guards:
-    """`identity`: who calls; `limits`: whether they try too often; `hosts`: whose project a host belongs to."""
+    """`identity`: checks keys and tokens. `limits`: how often strangers may try. `clients`: makes Callers from both.
+    `hosts`: finds the project that a host belongs to.
+    """
 
     identity: Identity
     limits: LoginLimits
+    clients: Clients
     hosts: ProjectHosts

@@ -14,8 +14,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import KeyHolder
 from bunbase.gateway.credentials import client_ip, project_key
-from bunbase.gateway.identity import Identity
-from bunbase.gateway.login_limits import DEVELOPERS, Asking, LoginLimits, Place
+from bunbase.gateway.guards import Guards
+from bunbase.gateway.login_limits import DEVELOPERS, Asking, Place
 
 DEVELOPERS_LOGIN: Final = "/api/auth/login"
 USERS_LOGIN: Final = "/v1/auth/login"
@@ -33,10 +33,11 @@ class _Email(msgspec.Struct, frozen=True):
 class LoginGuard:
     """Middleware of the app, so that requests are routed already: no other spelling of an address slips past."""
 
-    def __init__(self, app: ASGIApp, limits: LoginLimits, identity: Identity, trusted_proxies: Container[str]) -> None:
+    def __init__(self, app: ASGIApp, guards: Guards, trusted_proxies: Container[str]) -> None:
         self.app = app
-        self.limits = limits
-        self.identity = identity
+        self.limits = guards.limits
+        self.identity = guards.identity
+        self.clients = guards.clients
         self.trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,13 +80,7 @@ class LoginGuard:
         if request.scope["path_template"].startswith(OF_DEVELOPERS):
             return None
         key = project_key(request.headers, request.query_params)
-        if not key:
-            return None
-        known = self.identity.known_holder(key)
-        if known is not None:
-            return known
-        ip = client_ip(request, self.trusted_proxies)
-        return await self.limits.look_up(ip, key, lambda: self.identity.key_holder(key))
+        return await self.clients.holder(key, client_ip(request, self.trusted_proxies)) if key else None
 
     def _knows(self, holder: KeyHolder | None, email: str, ip: str) -> Asking:
         async def asking() -> bool:

@@ -11,10 +11,11 @@ from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.app import cors, front_door
+from bunbase.gateway.clients import Clients
 from bunbase.gateway.fast_lane import FastLane
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
-from bunbase.gateway.hot import Hot, mounted
+from bunbase.gateway.hot_routes import HotRoutes, mounted
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.login_limits import LoginLimits
@@ -37,7 +38,7 @@ async def open_gateway(
     bunauth = rooms[BunAuth]
     identity = Identity(bunauth, rooms[Platform], rooms[TenantAuth], settings.cached_credentials)
     limits = LoginLimits(settings)
-    guards = Guards(identity, limits, project_hosts(site.functions_host, site.public_url))
+    guards = Guards(identity, limits, Clients(identity, limits), project_hosts(site.functions_host, site.public_url))
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},
@@ -71,5 +72,5 @@ def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module]
         hot += [mounted(route, service, by_hand) for route in module.fast_routes]
     sharing = cors(settings, dev)
     welcome = sharing.is_origin_allowed if dev else None
-    hot_routes = Hot(hot, settings.max_body_bytes, welcome)
+    hot_routes = HotRoutes(hot, settings.max_body_bytes, welcome)
     return Lane(hot_routes, guards, Proxies(settings.trusted_proxies), sharing)

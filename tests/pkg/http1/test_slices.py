@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bunbase.pkg.http1.protocol import SLICE_BYTES, Http1Protocol
+from bunbase.pkg.http1.protocol import Http1Protocol
+from bunbase.pkg.http1.slices import SLICE_BYTES
 from tests.pkg.http1.door import port
 
 MANY = 3000

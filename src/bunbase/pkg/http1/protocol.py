@@ -35,13 +35,11 @@ from bunbase.pkg.http1.answers import refusal
 from bunbase.pkg.http1.connections import Connections
 from bunbase.pkg.http1.exchange import Exchange, GuardedTransport
 from bunbase.pkg.http1.head import ASTERISK, BLANKS, Head, checked_head
-from bunbase.pkg.http1.held_flow import HeldFlow
 from bunbase.pkg.http1.incoming import EXTENSION
 from bunbase.pkg.http1.server_wide import server_wide
-from bunbase.pkg.http1.timed import TimedProtocol
+from bunbase.pkg.http1.slices import SlicedProtocol
 from bunbase.pkg.http1.upgrade import brings_a_body, head_without_upgrade
 
-SLICE_BYTES: Final = 8 << 10  # parsed in one turn of the loop: 300 of the smallest requests, each of them some 80 µs
 VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # as llhttp says it
 
 
@@ -49,7 +47,7 @@ class Ended(Exception):
     """Stops the parser: nothing that comes now is a request."""
 
 
-class Http1Protocol(TimedProtocol):
+class Http1Protocol(SlicedProtocol):
     def __init__(
         self,
         door: Connections,
@@ -62,9 +60,6 @@ class Http1Protocol(TimedProtocol):
         self.door = door
         self.refused = False
         self.problem: Problem | None = None  # with the head that is being parsed
-        self.unparsed = bytearray()  # the rest of a piece that is parsed slice by slice
-        self.next_slice: asyncio.Handle | None = None
-        self.began = False  # a request, in the slice that is being parsed
         self.piece_bytes = 0  # of the data that is being parsed
         self.body_came = False  # with it
         self.head_again = b""  # of a request whose head the parser has to read once more
@@ -75,7 +70,6 @@ class Http1Protocol(TimedProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        self.flow: HeldFlow = HeldFlow(transport)
         self.guarded = GuardedTransport(self)
         self.admitted = self.door.admit(self._peer())
         if not self.admitted:
@@ -90,45 +84,6 @@ class Http1Protocol(TimedProtocol):
         self.ended = True
         self._forget_unparsed()
         super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what came: a large piece in slices, for thousands of requests may stand in it."""
-        if not self.unparsed and len(data) <= SLICE_BYTES:
-            self._parse(data)
-            return
-        self.unparsed += data
-        if self.next_slice is None:
-            self._parse_slice()
-
-    def _parse_slice(self) -> None:
-        """Parse until a slice is over in which a request began: a body may be as long as it likes."""
-        self.next_slice, self.began = None, False
-        while self.unparsed and not self.began:
-            piece = bytes(self.unparsed[:SLICE_BYTES])
-            del self.unparsed[:SLICE_BYTES]
-            self._parse(piece)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Let others have their turn before the next slice; it waits while requests wait for their answers."""
-        if self.unparsed:
-            self.flow.hold()
-            if self.next_slice is None and not self.pipeline:
-                self.next_slice = self.loop.call_soon(self._parse_slice)
-        elif self.flow.held:
-            self.flow.held = False
-            if not self.pipeline and len(getattr(self.cycle, "body", b"")) <= HIGH_WATER_LIMIT:
-                self.flow.resume_reading()
-
-    def _forget_unparsed(self) -> int:
-        """Return how many bytes there were."""
-        if self.next_slice is not None:
-            self.next_slice.cancel()
-            self.next_slice = None
-        left = len(self.unparsed)
-        self.unparsed.clear()
-        self.flow.held = False
-        return left
 
     def _parse(self, data: bytes) -> None:
         while data:

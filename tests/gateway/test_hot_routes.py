@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.bundoc.routes.fast import FAST_ROUTES
-from bunbase.gateway.hot import Hot, mounted
+from bunbase.gateway.hot_routes import HotRoutes, mounted
 
-HOT = Hot([mounted(route, None, by_hand=True) for route in FAST_ROUTES], max_body_bytes=1000)
+HOT = HotRoutes([mounted(route, None, by_hand=True) for route in FAST_ROUTES], max_body_bytes=1000)
 KEY = (b"x-bunbase-key", b"sk_a")
 HOST = (b"host", b"api.example")
 LIMIT = re.compile(r"[0-9]+")

@@ -54,7 +54,7 @@ class HotRequest(msgspec.Struct, frozen=True):
     search: str = ""
 
 
-class Hot:
+class HotRoutes:
     """`welcome`: True for an origin whose pages may write (`local_guard.py`); None: all may. A write of any other
     page goes the ordinary way."""
 

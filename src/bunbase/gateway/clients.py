@@ -1,0 +1,48 @@
+"""Make the Caller of a request that sends a project key: one way for both lanes and for the login guard."""
+
+from __future__ import annotations
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import KeyHolder
+from bunbase.gateway.credentials import Sender, bearer_token
+from bunbase.gateway.identity import Identity
+from bunbase.gateway.login_limits import LoginLimits
+
+
+class Clients:
+    def __init__(self, identity: Identity, limits: LoginLimits) -> None:
+        self.identity = identity
+        self.limits = limits
+
+    def known_caller(self, sender: Sender, key: str, authorization: str | None) -> Caller | None:
+        """Return the Caller if caches know key and token. None: ask `caller`, which looks them up or refuses them."""
+        holder = self.identity.known_holder(key)
+        if holder is None:
+            return None
+        user = None
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            user = self.identity.known_user(holder.project, token) if scheme == "Bearer" else None
+            if user is None:
+                return None
+        return sender.caller(holder.kind, project=holder.project, user=user)
+
+    async def caller(self, sender: Sender, key: str, authorization: str) -> Caller:
+        """Return the Caller; `authorization`: the header, "" if there is none.
+
+        Raises: InvalidKey, InvalidToken, TokenExpired, RateLimited, Unreachable.
+        """
+        holder = await self.holder(key, sender.ip)
+        token = bearer_token({"authorization": authorization})
+        user = await self.identity.end_user(holder.project, token) if token else None
+        return sender.caller(holder.kind, project=holder.project, user=user)
+
+    async def holder(self, key: str, ip: str) -> KeyHolder:
+        """Return the project and kind of a key. An unknown key counts against its address if it is not valid.
+
+        Raises: InvalidKey, RateLimited, Unreachable.
+        """
+        known = self.identity.known_holder(key)
+        if known is not None:
+            return known
+        return await self.limits.look_up(ip, key, lambda: self.identity.key_holder(key))
