@@ -11,6 +11,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.routes import BaseRoute
 
 from bunbase import __version__
+from bunbase.gateway.examples import with_examples
 
 NOT_FOUND_PATH: Final = "/{path:str}"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -38,7 +39,7 @@ class Document(JsonRenderPlugin):
     """The document as it is served."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return super().render(request, with_problems(openapi_schema))
+        return super().render(request, completed(openapi_schema))
 
 
 OPENAPI: Final = OpenAPIConfig(
@@ -56,6 +57,11 @@ def openapi() -> OpenAPIConfig:
     config = copy(OPENAPI)
     config.openapi_router = DocumentOnly("/api", route_handlers=[], include_in_schema=False)
     return config
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """Add what Litestar does not know to its document, in place: the failures of each operation, and examples."""
+    return with_examples(with_problems(document))
 
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import msgspec
 
 import bunbase
 from bunbase.gateway.app import given, rooms_app
-from bunbase.gateway.openapi import with_problems
+from bunbase.gateway.openapi import completed
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import MODULES
 from bunbase.pkg.errors import CODES
@@ -36,7 +36,7 @@ def openapi_document() -> str:
     names = (*CALLERS, *OTHERS, *(module.name for module in MODULES))
     routes = [route for module in MODULES for route in module.routes]
     app = rooms_app(GatewaySettings(), routes, given(dict.fromkeys(names)))
-    document: dict[str, Any] = with_problems(app.openapi_schema.to_schema())
+    document: dict[str, Any] = completed(app.openapi_schema.to_schema())
     return msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2).decode() + "\n"
 
 

@@ -1,0 +1,79 @@
+"""An example of each body that the OpenAPI document describes, by method and path.
+
+They stand here, and not beside the routes, so that they tell one story that can be tried from top to bottom: a bakery
+with posts, one end user and the function `resize`. `tests/e2e/test_every_route.py` sends each of them to its route.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+PROJECT: Final = "/api/projects/{project}"
+USER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7ha"
+POST: Final = {"title": "Rye bread", "author": USER, "published": True}
+SIGN_IN: Final = {"email": "ada@example.com", "password": "correct horse battery"}
+TOKEN: Final = "the refresh_token of the last answer"
+
+EXAMPLES: Final[dict[tuple[str, str], Any]] = {
+    ("POST", "/api/auth/register"): {**SIGN_IN, "name": "Ada"},
+    ("POST", "/api/auth/login"): SIGN_IN,
+    ("POST", "/api/auth/refresh"): {"refresh_token": TOKEN},
+    ("POST", "/api/auth/tokens"): {"name": "ci", "scopes": ["read", "write"], "expires_in_seconds": 7_776_000},
+    ("POST", "/api/projects"): {"name": "Bakery"},
+    ("PATCH", PROJECT): {"name": "Ada's bakery"},
+    ("DELETE", PROJECT): {"confirm": "bakery"},
+    ("POST", f"{PROJECT}/keys"): {"kind": "secret", "name": "server"},
+    ("POST", f"{PROJECT}/keys/{{key_id}}/rotate"): {"grace_seconds": 3600},
+    ("PUT", f"{PROJECT}/env/{{name}}"): {"value": "the key of the payment provider", "exposed": False},
+    ("PUT", f"{PROJECT}/functions/{{name}}"): {
+        "bundle": 'module.exports.default = () => new Response("hello");',
+        "config": '{"access": "key", "timeout_ms": 5000}',
+    },
+    ("POST", f"{PROJECT}/functions/{{name}}/rollback"): {"version": 1},
+    ("POST", f"{PROJECT}/jobs"): {"function": "resize", "payload": {"image": "rye.jpg"}, "delay_seconds": 60},
+    ("POST", f"{PROJECT}/backups/restore"): {"backup": "bkp_01jd7qv8x2r4m6t0w9c3e5g7hb"},
+    ("PUT", f"{PROJECT}/backups/schedule"): {"every_hours": 24, "kept": 7},
+    ("POST", f"{PROJECT}/import"): '{"_id": "rye", "title": "Rye bread"}\n{"_id": "spelt", "title": "Spelt bread"}\n',
+    ("POST", "/v1/auth/signup"): {"email": "eve@example.com", "password": "apples and pears", "data": {"name": "Eve"}},
+    ("POST", "/v1/auth/login"): {"email": "eve@example.com", "password": "apples and pears"},
+    ("POST", "/v1/auth/login/custom-token"): {"token": "the token of POST /v1/auth/custom-token"},
+    ("POST", "/v1/auth/refresh"): {"refresh_token": TOKEN},
+    ("PATCH", "/v1/auth/me"): {"data": {"name": "Eve", "theme": "dark"}},
+    ("POST", "/v1/auth/users"): {"email": "new@example.com", "password": "plums and cherries", "role": "editor"},
+    ("PATCH", "/v1/auth/users/{user_id}"): {"role": "editor", "claims": {"team": "bread"}},
+    ("POST", "/v1/auth/custom-token"): {"uid": USER, "claims": {"team": "bread"}},
+    ("PUT", "/v1/collections/{collection}"): {
+        "indexes": [{"fields": ["author"]}, {"fields": ["title"], "type": "text", "stemming": "english"}],
+        "rules": {"list": "true", "get": "true", "create": "auth.uid == next.author"},
+    },
+    ("POST", "/v1/collections/{collection}/misfits"): {"schema": {"required": ["title"]}, "limit": 20},
+    ("POST", "/v1/rules/test"): {
+        "collection": "posts",
+        "op": "create",
+        "auth": {"uid": USER},
+        "next": POST,
+        "rules": {"create": "auth.uid == next.author"},
+    },
+    ("POST", "/v1/data/{collection}"): POST,
+    ("PUT", "/v1/data/{collection}/{id}"): POST,
+    ("PATCH", "/v1/data/{collection}/{id}"): {"published": False},
+    ("POST", "/v1/data/{collection}/query"): {"where": {"published": True}, "sort": ["title"], "limit": 20},
+    ("POST", "/v1/data/{collection}/aggregate"): {"group": ["author"], "values": {"posts": {"$count": True}}},
+    ("POST", "/v1/commit"): {
+        "writes": [
+            {"op": "put", "collection": "posts", "id": "rye", "data": POST},
+            {"op": "patch", "collection": "posts", "id": "rye", "data": {"$inc": {"likes": 1}}},
+        ]
+    },
+    ("POST", "/v1/jobs"): {"function": "resize", "payload": {"image": "rye.jpg"}},
+    ("POST", "/v1/import"): '{"_id": "rye", "title": "Rye bread"}\n{"_id": "spelt", "title": "Spelt bread"}\n',
+}
+
+
+def with_examples(document: dict[str, Any]) -> dict[str, Any]:
+    """Add its example to each body that the OpenAPI document describes."""
+    for (method, path), example in EXAMPLES.items():
+        operation = document["paths"].get(path, {}).get(method.lower())
+        for media in operation["requestBody"]["content"].values() if operation else ():
+            media["example"] = example
+    return document

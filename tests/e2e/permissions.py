@@ -1,0 +1,175 @@
+"""The table of permissions: for each route, the callers that it answers. It refuses all others.
+
+A caller is refused with 401, 403, or 404 `project_not_found`. Personal tokens without the scope `write` are refused
+wherever the method is no reading one: the gateway sees to that for all routes, so `row` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+NOBODY = "nobody"  # sends no credentials
+PUBLISHABLE = "publishable key"
+USER = "publishable key and a signed-in end user"
+SECRET = "secret key"
+OUTSIDER = "developer who is no member"
+VIEWER, DEVELOPER, ADMIN, OWNER = "viewer", "developer", "admin", "owner"  # members, each with a session
+WRITER = "owner's personal token: read, write"
+READER = "owner's personal token: read"
+
+KEYS: Final = {PUBLISHABLE, USER, SECRET}
+OWNERS: Final = {OWNER, WRITER, READER}
+ADMINS: Final = OWNERS | {ADMIN}
+DEVELOPERS: Final = ADMINS | {DEVELOPER}
+VIEWERS: Final = DEVELOPERS | {VIEWER}
+ACCOUNTS: Final = VIEWERS | {OUTSIDER}
+EVERYBODY: Final = KEYS | ACCOUNTS | {NOBODY}
+SESSIONS: Final = {OUTSIDER, VIEWER, DEVELOPER, ADMIN, OWNER}
+SERVERS: Final = {SECRET}
+
+READING: Final = ("GET", "HEAD", "OPTIONS")
+P: Final = "/api/projects/{project}"
+FUNCTION: Final = f"{P}/functions/{{name}}"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """`query`: what is sent behind the path. `body`: in place of the example that the OpenAPI document has."""
+
+    method: str
+    route: str
+    allowed: frozenset[str]
+    query: str = ""
+    body: dict[str, Any] | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+def row(
+    method: str, route: str, allowed: set[str], query: str = "", body: dict[str, Any] | None = None, **fields: str
+) -> Permission:
+    """Return a row of the table. `fields`: what the placeholders of the path stand for, if it is not invented."""
+    if method not in READING and allowed != EVERYBODY:
+        allowed = allowed - {READER}
+    return Permission(method, route, frozenset(allowed), query, body, fields)
+
+
+PERMISSIONS: Final = (
+    # the instance
+    row("GET", "/api/health", EVERYBODY),
+    row("GET", "/api/ready", EVERYBODY),
+    row("GET", "/api/instance", EVERYBODY),
+    row("POST", "/rpc", EVERYBODY, body={"jsonrpc": "2.0", "id": 1, "method": "auth.verify", "params": {"token": ""}}),
+    row("GET", "/.well-known/jwks.json", EVERYBODY),
+    row("GET", "/.well-known/openid-configuration", EVERYBODY),
+    # accounts of developers
+    row("POST", "/api/auth/register", EVERYBODY),
+    row("POST", "/api/auth/login", EVERYBODY),
+    row("POST", "/api/auth/refresh", EVERYBODY, body={"refresh_token": "{refresh_token}"}),
+    row("GET", "/api/auth/me", ACCOUNTS),
+    row("GET", "/api/auth/tokens", ACCOUNTS),
+    row("POST", "/api/auth/tokens", SESSIONS),
+    row("DELETE", "/api/auth/tokens/{token_id}", ACCOUNTS),
+    # projects
+    row("GET", "/api/projects", ACCOUNTS),
+    row("POST", "/api/projects", ACCOUNTS),
+    row("GET", P, VIEWERS),
+    row("PATCH", P, ADMINS),
+    row("DELETE", P, OWNERS, body={"confirm": "another project"}),
+    row("GET", f"{P}/keys", VIEWERS),
+    row("POST", f"{P}/keys", ADMINS),
+    row("DELETE", f"{P}/keys/{{key_id}}", ADMINS),
+    row("POST", f"{P}/keys/{{key_id}}/rotate", ADMINS),
+    row("GET", f"{P}/data-key", VIEWERS),
+    row("POST", f"{P}/data-key/rotate", ADMINS),
+    # backups
+    row("GET", f"{P}/backups", DEVELOPERS),
+    row("POST", f"{P}/backups", DEVELOPERS),
+    row("GET", f"{P}/backups/schedule", DEVELOPERS),
+    row("PUT", f"{P}/backups/schedule", ADMINS),
+    row("DELETE", f"{P}/backups/schedule", ADMINS),
+    row("POST", f"{P}/backups/restore", ADMINS),
+    row("GET", f"{P}/backups/jobs/{{job}}", DEVELOPERS),
+    row("GET", f"{P}/backups/{{backup}}", DEVELOPERS),
+    row("DELETE", f"{P}/backups/{{backup}}", ADMINS),
+    row("POST", f"{P}/backups/{{backup}}/verify", DEVELOPERS),
+    row("GET", f"{P}/export", DEVELOPERS),
+    row("POST", f"{P}/import", DEVELOPERS, "?collection=posts&mode=skip"),
+    # functions, as their developers see them
+    row("GET", f"{P}/env", DEVELOPERS),
+    row("GET", f"{P}/env", {ADMIN, OWNER}, "?reveal=true"),  # no personal token here has the scope `secrets`
+    row("PUT", f"{P}/env/{{name}}", DEVELOPERS, name="PAYMENT_KEY"),
+    row("DELETE", f"{P}/env/{{name}}", DEVELOPERS, name="PAYMENT_KEY"),
+    row("GET", f"{P}/functions", VIEWERS),
+    row("GET", FUNCTION, VIEWERS),
+    row("PUT", FUNCTION, DEVELOPERS, name="deployed"),
+    row("DELETE", FUNCTION, DEVELOPERS),
+    row("GET", f"{FUNCTION}/versions", VIEWERS),
+    row("GET", f"{FUNCTION}/versions/{{version}}/bundle", DEVELOPERS, version="1"),
+    row("POST", f"{FUNCTION}/rollback", DEVELOPERS),
+    row("GET", f"{FUNCTION}/logs", VIEWERS),
+    row("GET", f"{FUNCTION}/runs", VIEWERS),
+    row("GET", f"{FUNCTION}/stats", VIEWERS),
+    row("GET", f"{P}/logs", VIEWERS),
+    row("GET", f"{P}/usage", VIEWERS),
+    row("GET", f"{P}/schedules", VIEWERS),
+    row("GET", f"{P}/jobs", VIEWERS),
+    row("POST", f"{P}/jobs", DEVELOPERS),
+    row("GET", f"{P}/jobs/{{job_id}}", DEVELOPERS),
+    row("POST", f"{P}/jobs/{{job_id}}/replay", DEVELOPERS),
+    row("DELETE", f"{P}/jobs/{{job_id}}", DEVELOPERS),
+    row("POST", "/v1/jobs", SERVERS),
+    # calls of a function with `access: "key"`; tests/functions/boundary has the other three
+    *(
+        row(method, f"/v1/functions/{{name}}{below}", KEYS, name="called")
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+        for below in ("", "/{path}")
+    ),
+    # end users
+    row("POST", "/v1/auth/signup", KEYS),
+    row("POST", "/v1/auth/login", KEYS),
+    row("POST", "/v1/auth/login/custom-token", KEYS, body={"token": "{custom_token}"}),
+    row("POST", "/v1/auth/refresh", KEYS, body={"refresh_token": "{user_refresh_token}"}),
+    row("GET", "/v1/auth/me", {USER}),
+    row("PATCH", "/v1/auth/me", {USER}),
+    row("GET", "/v1/auth/jwks.json", EVERYBODY, "?project={project}"),
+    row("GET", "/v1/auth/users", SERVERS | VIEWERS),
+    row("POST", "/v1/auth/users", SERVERS | DEVELOPERS),
+    row("GET", "/v1/auth/users/{user_id}", SERVERS | VIEWERS),
+    row("PATCH", "/v1/auth/users/{user_id}", SERVERS | DEVELOPERS),
+    row("DELETE", "/v1/auth/users/{user_id}", SERVERS | DEVELOPERS),
+    row("GET", "/v1/auth/users/{user_id}/sessions", SERVERS | VIEWERS),
+    row("DELETE", "/v1/auth/users/{user_id}/sessions", SERVERS | DEVELOPERS),
+    row("POST", "/v1/auth/custom-token", SERVERS | DEVELOPERS),
+    # collections
+    row("GET", "/v1/collections", SERVERS | VIEWERS),
+    row("GET", "/v1/collections/{collection}", SERVERS | VIEWERS),
+    row("PUT", "/v1/collections/{collection}", SERVERS | DEVELOPERS, collection="made"),
+    row("POST", "/v1/collections/{collection}/misfits", SERVERS | DEVELOPERS),
+    row("DELETE", "/v1/collections/{collection}", SERVERS | DEVELOPERS),
+    row("POST", "/v1/rules/test", SERVERS | DEVELOPERS),
+    # documents of a collection whose rules allow everything
+    row("GET", "/v1/data/{collection}", KEYS, collection="posts"),
+    row("POST", "/v1/data/{collection}", KEYS, collection="posts"),
+    row("GET", "/v1/data/{collection}/{id}", KEYS, collection="posts"),
+    row("PUT", "/v1/data/{collection}/{id}", KEYS, collection="posts"),
+    row("PATCH", "/v1/data/{collection}/{id}", KEYS, collection="posts"),
+    row("DELETE", "/v1/data/{collection}/{id}", KEYS, collection="posts"),
+    row("POST", "/v1/data/{collection}/query", KEYS, collection="posts"),
+    row("POST", "/v1/data/{collection}/aggregate", KEYS, collection="posts"),
+    row("POST", "/v1/commit", KEYS),
+    row("GET", "/v1/changes", SERVERS),
+    row("GET", "/v1/export", SERVERS),
+    row("POST", "/v1/import", SERVERS, "?collection=posts&mode=skip"),
+    # the same documents where no rule allows anything
+    row("GET", "/v1/data/{collection}", SERVERS, collection="closed"),
+    row("POST", "/v1/data/{collection}", SERVERS, collection="closed"),
+    row("PUT", "/v1/data/{collection}/{id}", SERVERS, collection="closed"),
+    row("POST", "/v1/data/{collection}/query", SERVERS, collection="closed"),
+    row("POST", "/v1/data/{collection}/aggregate", SERVERS, collection="closed"),
+)
+
+SIGN_OUTS: Final = (  # played last: they end the sessions of the callers
+    row("POST", "/api/auth/logout", SESSIONS),
+    row("POST", "/v1/auth/logout", {USER}),
+)

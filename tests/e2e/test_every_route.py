@@ -1,0 +1,233 @@
+"""Play the tables of permissions and of hostile sizes against a real installation: all rooms, all routes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+import pytest
+
+from bunbase.gateway.examples import EXAMPLES, SIGN_IN
+from bunbase.house.generate import openapi_document
+from tests.e2e import permissions as who
+from tests.e2e.conftest import new_database
+from tests.e2e.hostile_sizes import BODY_BYTES, LONG, NESTED, NOTHING, STREAMED
+from tests.e2e.instance import SETUP_TOKEN, Instance
+from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS, Permission
+
+MEMBERS = (who.VIEWER, who.DEVELOPER, who.ADMIN, who.OWNER)
+REFUSED = {401: {"unauthenticated", "invalid_token", "invalid_key"}, 403: {"forbidden", "rule_denied"}}
+REFUSED[404] = {"project_not_found"}
+MISREAD = {400, 415, 422}  # statuses that an example must not meet
+INVENTED = {  # examples whose token or project does not exist: the route says so, and has understood the rest
+    ("DELETE", who.P): "confirmation_needed",
+    ("POST", "/api/auth/refresh"): "invalid_token",
+    ("POST", "/v1/auth/refresh"): "invalid_token",
+    ("POST", "/v1/auth/login/custom-token"): "invalid_token",
+}
+BUNDLE = b'module.exports.default = () => new Response("hello")'
+OPEN_RULES = dict.fromkeys(("list", "get", "create", "update", "delete"), "true")
+
+
+@dataclass
+class Installation:
+    """`headers`: the credentials of each caller of the table. `names`: values for placeholders and bodies."""
+
+    http: httpx.Client
+    headers: dict[str, dict[str, str]]
+    names: dict[str, str]
+
+    def own_session(self, below: str) -> dict[str, str]:
+        """Sign in anew: the owner below /api, and below /v1 the end user, for a server with the secret key."""
+        account = {**SIGN_IN, "email": "owner@example.com"} if below == "/api" else EXAMPLES["POST", "/v1/auth/login"]
+        keys = self.headers[who.SECRET] if below == "/v1" else {}
+        signed_in = self.http.post(f"{below}/auth/login", json=account, headers=keys).raise_for_status().json()
+        return keys | {"Authorization": f"Bearer {signed_in['access_token']}"}
+
+    def send(self, one: Permission, caller: str) -> httpx.Response:
+        names = self.names | one.fields
+        path, headers = filled(one.route, names) + filled(one.query, names), self.headers[caller]
+        body = one.body if one.body is not None else EXAMPLES.get((one.method, one.route))
+        if one.route == who.FUNCTION and body is not None:
+            files = {"bundle": ("f.js", body["bundle"].encode()), "config": (None, body["config"].encode())}
+            return self.http.request(one.method, path, files=files, headers=headers)
+        kind = "application/x-ndjson" if isinstance(body, str) else "application/json"
+        headers = headers if body is None else headers | {"Content-Type": kind}
+        return self.http.request(one.method, path, content=as_bytes(body, names), headers=headers)
+
+
+def as_bytes(body: Any, names: dict[str, str]) -> bytes:
+    """Return a body as it is sent: lines as they are; JSON with the names in place of its placeholders."""
+    if isinstance(body, str):
+        return body.encode()
+    text = "" if body is None else msgspec.json.encode(body).decode()
+    for name, value in names.items():
+        text = text.replace(f'"{{{name}}}"', f'"{value}"')
+    return text.encode()
+
+
+def filled(template: str, names: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: names.get(found[1], "none"), template)
+
+
+@pytest.fixture(scope="module")
+def installation(home: Path, postgres: str) -> Iterator[Installation]:
+    place = home / "every_route"
+    place.mkdir()
+    instance, database = Instance("one", place), new_database(postgres)
+    settings = {"DATABASE_URL": database, "BUNBASE_BUNAUTH__SIGNUPS": "open", "BUNBASE_LOG_LEVEL": "warning"}
+    instance.commands["dev"][1].update(settings)
+    try:
+        instance.start()
+        yield inhabited(instance.http, database)
+    finally:
+        instance.close()
+
+
+def inhabited(http: httpx.Client, database: str) -> Installation:
+    """Register every caller of the table, and fill a project."""
+
+    def post(path: str, body: Any, headers: dict[str, str]) -> Any:
+        return http.post(path, json=body, headers=headers).raise_for_status().json()
+
+    headers, accounts = {}, {}
+    for name in (who.OWNER, who.OUTSIDER, who.VIEWER, who.DEVELOPER, who.ADMIN):
+        new = {
+            "email": f"{name.replace(' ', '-')}@example.com",
+            "password": SIGN_IN["password"],
+            "setup_token": SETUP_TOKEN,
+        }
+        accounts[name] = post("/api/auth/register", new, {})
+        headers[name] = {"Authorization": f"Bearer {accounts[name]['access_token']}"}
+    post("/api/auth/register", {**SIGN_IN, "name": "Ada"}, {})
+    project = post("/api/projects", {"name": "every route"}, headers[who.OWNER])
+    members = {name: accounts[name]["user"]["id"] for name in MEMBERS if name != who.OWNER}
+    asyncio.run(add_members(database, project["id"], members))
+    for name, scopes in ((who.READER, ["read"]), (who.WRITER, ["read", "write"])):
+        token = post("/api/auth/tokens", {"name": name, "scopes": scopes}, headers[who.OWNER])["token"]
+        headers[name] = {"Authorization": f"Bearer {token}"}
+    for caller in headers:  # as a developer names the project at addresses below /v1
+        headers[caller]["X-Bunbase-Project"] = project["id"]
+
+    keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in project["keys"]}
+    eve = post("/v1/auth/signup", EXAMPLES["POST", "/v1/auth/signup"], keys["publishable"])
+    user = {**keys["publishable"], "Authorization": f"Bearer {eve['access_token']}"}
+    headers |= {who.NOBODY: {}, who.PUBLISHABLE: keys["publishable"], who.SECRET: keys["secret"], who.USER: user}
+
+    for collection, rules in (("posts", OPEN_RULES), ("closed", {})):
+        made = http.put(f"/v1/collections/{collection}", json={"rules": rules}, headers=keys["secret"])
+        made.raise_for_status()
+    at = f"/api/projects/{project['id']}/functions/called"
+    http.put(at, files={"bundle": ("f.js", BUNDLE)}, headers=headers[who.OWNER]).raise_for_status()
+    # a token that was used answers 401 custom_token_used: the caller was let in, the token was not
+    custom = post("/v1/auth/custom-token", {"uid": eve["user"]["id"]}, keys["secret"])["token"]
+    post("/v1/auth/login/custom-token", {"token": custom}, keys["publishable"])
+    names = {"project": project["id"], "custom_token": custom, "version": "1"}
+    names |= {"refresh_token": accounts[who.OUTSIDER]["refresh_token"], "user_refresh_token": eve["refresh_token"]}
+    return Installation(http, headers, names)
+
+
+async def add_members(database: str, project: str, members: dict[str, str]) -> None:
+    """Write the members into the table of Platform: it has no route for that yet."""
+    connection = await asyncpg.connect(database)
+    try:
+        for role, developer in members.items():
+            row = "INSERT INTO platform.members (project, developer, role, created_at) VALUES ($1, $2, $3, now())"
+            await connection.execute(row, project, developer, role)
+    finally:
+        await connection.close()
+
+
+def is_refused(reply: httpx.Response) -> bool:
+    """True if the caller may not call this route, whatever is sent to it."""
+    return reply.status_code in REFUSED and code(reply) in REFUSED[reply.status_code]
+
+
+def described(reply: httpx.Response) -> str:
+    """Return a line for the report of a failure."""
+    return f"{reply.request.method} {reply.request.url.path[:120]} answered {reply.status_code} {reply.text[:160]}"
+
+
+def code(reply: httpx.Response) -> str:
+    is_problem = reply.headers.get("content-type", "").startswith("application/problem+json") and reply.content
+    return str(reply.json()["code"]) if is_problem else ""
+
+
+def test_each_route_answers_the_callers_of_its_row_and_refuses_all_others(installation: Installation) -> None:
+    assert "\n".join(wrongly_answered(installation, PERMISSIONS)) == ""
+
+
+def wrongly_answered(installation: Installation, rows: Iterable[Permission]) -> list[str]:
+    """Play the rows with every caller. Return what differs from the table."""
+    wrong = []
+    for one in rows:
+        for caller in sorted(who.EVERYBODY, key=lambda caller: caller in one.allowed):  # refusals change nothing
+            reply = installation.send(one, caller)
+
+            is_head = one.method == "HEAD"  # its answer has no code
+            refused = reply.status_code in REFUSED if is_head else is_refused(reply)
+            if refused is (caller in one.allowed) or reply.status_code == 500:
+                wrong.append(f"{caller}: {described(reply)}")
+    return wrong
+
+
+def test_the_example_of_each_body_is_understood_by_its_route(installation: Installation) -> None:
+    rows = {(one.method, one.route): one for one in reversed(PERMISSIONS)}
+    caller = {True: who.OWNER, False: who.SECRET}
+    wrong = []
+    for method, route in EXAMPLES:
+        one = Permission(method, route, frozenset(), rows[method, route].query, None, rows[method, route].fields)
+
+        reply = installation.send(one, who.USER if route == "/v1/auth/me" else caller[route.startswith("/api/")])
+
+        expected = INVENTED.get((method, route))
+        if (reply.status_code in MISREAD or is_refused(reply)) if expected is None else code(reply) != expected:
+            wrong.append(described(reply))
+
+    assert "\n".join(wrong) == ""
+
+
+def requests_of_hostile_sizes() -> Iterator[tuple[str, str, str, bytes]]:
+    """Yield method, route, address and body of each request."""
+    document = msgspec.json.decode(openapi_document())["paths"]
+    for (method, route), most in sorted(BODY_BYTES.items(), key=lambda one: one[0][1].endswith("/logout")):
+        at = route.replace("{collection}", "posts").replace("{version}", "1")
+        yield method, route, at, b"0" * (max(most, 2 << 20) + 1)
+        if most != NOTHING:
+            yield method, route, at, b"[" * NESTED
+        for placeholder in re.findall(r"\{\w+\}", route):
+            if placeholder != "{project}":
+                yield method, route, route.replace(placeholder, "x" * LONG), b""
+        for parameter in document[route][method.lower()].get("parameters", ()):
+            if parameter["in"] == "query":
+                yield method, route, f"{at}?{parameter['name']}={'x' * LONG}", b""
+
+
+def test_no_route_is_troubled_by_sizes(installation: Installation) -> None:
+    wrong, owner, user = [], installation.own_session("/api"), installation.own_session("/v1")
+    for method, route, at, body in requests_of_hostile_sizes():
+        most, headers = BODY_BYTES[method, route], dict(owner if route.startswith("/api/") else user)
+        if route == who.FUNCTION:
+            headers["Content-Type"] = "multipart/form-data; boundary=x"
+
+        path = filled(at, installation.names)
+        reply = installation.http.request(method, path, content=body, headers=headers)
+
+        too_large = most not in (NOTHING, STREAMED) and len(body) > most
+        told = (reply.status_code == 413) if too_large else reply.status_code < 500
+        if not told:
+            wrong.append(f"{len(body)} bytes: {described(reply)}")
+
+    assert "\n".join(wrong) == ""
+
+
+def test_signing_out_is_for_those_who_are_signed_in(installation: Installation) -> None:
+    """This test is the last of the file: afterwards no session stands."""
+    assert "\n".join(wrongly_answered(installation, SIGN_OUTS)) == ""

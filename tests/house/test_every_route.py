@@ -1,0 +1,62 @@
+"""A new route must join every table of routes. Isolation checks its own table: `tests/e2e/test_isolation.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.gateway.examples import EXAMPLES
+from bunbase.gateway.hot_routes import HotRoutes, mounted
+from bunbase.house.generate import openapi_document
+from bunbase.house.modules import MODULES
+from tests.e2e.hostile_sizes import BODY_BYTES
+from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS
+from tests.gateway.lanes import KEY
+from tests.gateway.test_both_lanes import HOT
+
+FAST_ROUTES = [route for module in MODULES for route in module.fast_routes]
+
+
+@pytest.fixture(scope="module")
+def operations() -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the operations of the OpenAPI document by method and path."""
+    paths = msgspec.json.decode(openapi_document())["paths"]
+    return {(method.upper(), path): one for path, methods in paths.items() for method, one in methods.items()}
+
+
+def test_every_route_has_a_row_in_the_table_of_permissions(operations: dict[tuple[str, str], Any]) -> None:
+    rows = {(row.method, row.route) for row in (*PERMISSIONS, *SIGN_OUTS)}
+
+    assert rows ^ set(operations) == set(), "add it to tests/e2e/permissions.py"
+
+
+def test_every_route_has_a_row_in_the_table_of_hostile_sizes(operations: dict[tuple[str, str], Any]) -> None:
+    assert set(BODY_BYTES) ^ set(operations) == set(), "add it to tests/e2e/hostile_sizes.py"
+
+
+def test_every_described_body_has_an_example(operations: dict[tuple[str, str], Any]) -> None:
+    bodies = {key: one["requestBody"]["content"] for key, one in operations.items() if "requestBody" in one}
+    shown = {key for key, content in bodies.items() if all("example" in media for media in content.values())}
+
+    assert shown ^ set(bodies) == set(), "add it to src/bunbase/gateway/examples.py"
+    assert shown ^ set(EXAMPLES) == set(), "an example for a route that has no body"
+
+
+@pytest.mark.parametrize("route", FAST_ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_hot_route_is_asked_in_both_lanes(route: Any) -> None:
+    hot = HotRoutes([mounted(route, None, by_hand=True)], max_body_bytes=2 << 20)
+
+    asked = [line for line, _, body in HOT if hot.request(*request_head(line, body))]
+
+    assert asked, "add it to HOT in tests/gateway/test_both_lanes.py"
+
+
+def request_head(line: str, body: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:
+    """Return method, address and the usual headers of a request."""
+    method, _, address = line.partition(" ")
+    name, _, key = KEY.partition(": ")
+    headers = [(b"host", b"localhost"), (name.encode(), key.encode())]
+    length = [(b"content-length", str(len(body)).encode())] if body else []
+    return method.encode(), address.encode(), headers + length
