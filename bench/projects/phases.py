@@ -16,7 +16,7 @@ from tests.fakes import FakeKms
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine, open_sqlite_engine
-from bunbase.contracts.bundoc import NO_PRECONDITION
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.clock import SystemClock
 

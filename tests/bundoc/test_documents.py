@@ -18,7 +18,7 @@ from bunbase.bundoc.documents import (
     new_document,
     seen,
 )
-from bunbase.contracts.bundoc import DocumentTooLarge, InvalidDocument
+from bunbase.contracts.bundoc.problems import DocumentTooLarge, InvalidDocument
 from bunbase.pkg.errors import InvalidInput, Malformed
 
 NAMES = st.text(st.characters(exclude_characters=[*map(chr, range(0x20)), "\x7f"], exclude_categories=["Cs"]))

@@ -21,32 +21,18 @@ from litestar.response import Stream
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth import Account, InvalidCredentials, InvalidToken, SignedIn, TokenExpired, TokenReused
-from bunbase.contracts.bundoc import KeyState
+from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
-from bunbase.contracts.function_logs import LogLevel, LogLine, LogPage
-from bunbase.contracts.functions import (
-    FunctionConfig,
+from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
+from bunbase.contracts.functions.logs import LogLevel, LogLine, LogPage
+from bunbase.contracts.functions.problems import (
     FunctionError,
     FunctionNotFound,
     InvalidBundle,
-    Variable,
     VariableNotFound,
-    Variables,
-    Version,
     VersionNotFound,
-    Versions,
 )
-from bunbase.contracts.platform import (
-    ConfirmationNeeded,
-    InvalidKey,
-    Key,
-    Keys,
-    NewProject,
-    Project,
-    ProjectNotFound,
-    Projects,
-)
-from bunbase.contracts.triggers import (
+from bunbase.contracts.functions.triggers import (
     Job,
     JobNotFound,
     Jobs,
@@ -57,6 +43,17 @@ from bunbase.contracts.triggers import (
     Schedules,
     ScheduleState,
     TriggerKind,
+)
+from bunbase.contracts.functions.variables import Variable, Variables
+from bunbase.contracts.platform import (
+    ConfirmationNeeded,
+    InvalidKey,
+    Key,
+    Keys,
+    NewProject,
+    Project,
+    ProjectNotFound,
+    Projects,
 )
 from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.errors import Problem, Unauthenticated

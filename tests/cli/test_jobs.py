@@ -6,7 +6,7 @@ import pytest
 
 from bunbase.cli.errors import Usage
 from bunbase.cli.project_file import read_project_file
-from bunbase.contracts.triggers import (
+from bunbase.contracts.functions.triggers import (
     ChangeOp,
     DataTrigger,
     JobStatus,

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.module import MODULE
-from bunbase.contracts.backups import (
+from bunbase.contracts.bundoc.backups import (
     BackupJobNotFound,
     BackupNotFound,
     BackupSchedule,
@@ -18,33 +18,35 @@ from bunbase.contracts.backups import (
     ImportMode,
     JobState,
 )
-from bunbase.contracts.bundoc import (
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
+from bunbase.contracts.bundoc.documents import (
     NO_PRECONDITION,
     Aggregation,
-    Bundoc,
-    CollectionNotFound,
-    CollectionReferenced,
     Commit,
     CommitResult,
+    Highlight,
+    Precondition,
+    Query,
+)
+from bunbase.contracts.bundoc.problems import (
+    CollectionNotFound,
+    CollectionReferenced,
     DocumentExists,
     DocumentNotFound,
     DocumentReferenced,
     DocumentTooLarge,
-    Highlight,
     InvalidDocument,
     InvalidQuery,
     InvalidSchema,
     InvalidUpdate,
-    Precondition,
-    Query,
     ResyncRequired,
     RuleDenied,
     StaleRevision,
     UniqueViolation,
 )
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import KeyDestroyed, Kms
 from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem
 from bunbase.pkg.metrics import metrics_text

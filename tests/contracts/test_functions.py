@@ -9,22 +9,19 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.caller import Role
-from bunbase.contracts.function_logs import LogFilter, LogLevel
-from bunbase.contracts.functions import (
-    Chunk,
+from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
+from bunbase.contracts.functions.logs import LogFilter, LogLevel
+from bunbase.contracts.functions.problems import (
     FunctionCpuExceeded,
     FunctionCrashed,
     FunctionError,
     FunctionNotFound,
-    Functions,
     FunctionTimeout,
-    Head,
     InvalidBundle,
-    Invocation,
-    Receiving,
     VariableNotFound,
     VersionNotFound,
 )
+from bunbase.contracts.functions.service import Functions
 from bunbase.functions.module import MODULE
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge, Unauthenticated

@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.functions import FunctionNotFound, Functions
-from bunbase.contracts.triggers import DataTrigger, JobNotDead, JobNotFound, JobStatus, NewJob, RunOutcome, Schedule
+from bunbase.contracts.functions.problems import FunctionNotFound
+from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.functions.triggers import (
+    DataTrigger,
+    JobNotDead,
+    JobNotFound,
+    JobStatus,
+    NewJob,
+    RunOutcome,
+    Schedule,
+)
 from bunbase.functions.module import MODULE
 from bunbase.pkg.errors import InvalidInput
 from tests.functions.calls import MEMBER, PROJECT, SERVER, deploy

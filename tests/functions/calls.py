@@ -11,8 +11,10 @@ from typing import Any, cast
 import msgspec
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.function_logs import LogFilter, LogLine
-from bunbase.contracts.functions import Bundle, Chunk, FunctionConfig, Functions, Head, Invocation, Receiving, Version
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig, Version
+from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
+from bunbase.contracts.functions.logs import LogFilter, LogLine
+from bunbase.contracts.functions.service import Functions
 from tests.rooms import member_caller, secret_caller
 
 PROJECT = "prj_one"

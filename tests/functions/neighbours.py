@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.errors import Unreachable

@@ -10,7 +10,7 @@ import httpx
 from litestar import Litestar
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes import ROUTES
 from bunbase.gateway.app import given
 from bunbase.gateway.problems import HANDLERS

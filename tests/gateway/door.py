@@ -12,10 +12,13 @@ import httpx
 import msgspec
 
 from bunbase.contracts.bunauth import BunAuth
-from bunbase.contracts.bundoc import Bundoc, Page
+from bunbase.contracts.bundoc.documents import Page
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Chunk, FunctionNotFound, Functions, Head, Invocation
+from bunbase.contracts.functions.invocations import Chunk, Head, Invocation
+from bunbase.contracts.functions.problems import FunctionNotFound
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.module import open_gateway

@@ -14,9 +14,9 @@ import msgspec
 
 from bunbase.bundoc.module import MODULE as BUNDOC
 from bunbase.contracts.bunauth import BunAuth
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.fast_lane import FastLane

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Head, Invocation
+from bunbase.contracts.functions.invocations import Head, Invocation
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.gateway.project_hosts import ProjectHosts, project_hosts
 from bunbase.gateway.settings import GatewaySettings

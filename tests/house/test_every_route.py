@@ -14,7 +14,7 @@ from bunbase.house.modules import MODULES
 from tests.e2e.hostile_sizes import BODY_BYTES
 from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS
 from tests.gateway.lanes import KEY
-from tests.gateway.test_both_lanes import HOT
+from tests.gateway.whole.test_both_lanes import HOT
 
 FAST_ROUTES = [route for module in MODULES for route in module.fast_routes]
 
@@ -50,7 +50,7 @@ def test_every_hot_route_is_asked_in_both_lanes(route: Any) -> None:
 
     asked = [line for line, _, body in HOT if hot.request(*request_head(line, body))]
 
-    assert asked, "add it to HOT in tests/gateway/test_both_lanes.py"
+    assert asked, "add it to HOT in tests/gateway/whole/test_both_lanes.py"
 
 
 def request_head(line: str, body: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:

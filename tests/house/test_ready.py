@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions.service import Functions
 from bunbase.house.build import House, open_rooms
 from bunbase.house.internal import internal_app
 from bunbase.house.ready import readiness

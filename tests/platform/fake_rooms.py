@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms

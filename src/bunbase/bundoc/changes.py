@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 
-from bunbase.contracts.bundoc import BundocBusy
+from bunbase.contracts.bundoc.problems import BundocBusy
 
 
 class Waiters:

@@ -10,7 +10,7 @@ import msgspec
 from bunbase.bundoc.documents import check_collection, check_id, document_at, fields_at, new_document
 from bunbase.bundoc.update.parse import has_operators, parse_update
 from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Patch, Put, Update, Write
-from bunbase.contracts.bundoc import Precondition
+from bunbase.contracts.bundoc.documents import Precondition
 from bunbase.pkg import effort
 from bunbase.pkg.errors import InvalidInput, Malformed, Problem, TooLarge
 from bunbase.pkg.ids import new_id

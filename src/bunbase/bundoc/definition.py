@@ -12,7 +12,7 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.checking import check_schema
 from bunbase.bundoc.schema.references import Reference, references_of
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.contracts.collections import CollectionSpec, Rules
+from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
 from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.rules.check import check_indices

@@ -13,7 +13,8 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.contracts.bundoc import Document, DocumentTooLarge, InvalidDocument
+from bunbase.contracts.bundoc.documents import Document
+from bunbase.contracts.bundoc.problems import DocumentTooLarge, InvalidDocument
 from bunbase.pkg import effort
 from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput, Malformed

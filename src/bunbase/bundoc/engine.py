@@ -11,8 +11,8 @@ from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.writes import CommitStep, Committed, Guard, Write
-from bunbase.contracts.bundoc import Changes, KeyState
-from bunbase.contracts.collections import Collection, CollectionSpec
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
+from bunbase.contracts.bundoc.documents import Changes, KeyState
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
 from bunbase.bundoc.sqlite_engine.engine import open_sqlite_engine
 from bunbase.bundoc.transfer.routes import ROUTES as TRANSFER_ROUTES
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site

@@ -11,7 +11,7 @@ from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.transfer.service import TransferService
-from bunbase.contracts.backups import (
+from bunbase.contracts.bundoc.backups import (
     Backup,
     BackupJob,
     BackupPage,
@@ -22,9 +22,18 @@ from bunbase.contracts.backups import (
     ImportLine,
     ImportMode,
 )
-from bunbase.contracts.bundoc import Aggregation, Changes, Commit, Document, KeyState, Page, Precondition, Query
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, MisfitQuery, Misfits
+from bunbase.contracts.bundoc.documents import (
+    Aggregation,
+    Changes,
+    Commit,
+    Document,
+    KeyState,
+    Page,
+    Precondition,
+    Query,
+)
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.collections import Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.pkg.clock import Clock
 
 

@@ -36,23 +36,20 @@ from bunbase.bundoc.reading.querying import aggregated_page, queried
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Put, Write
-from bunbase.contracts.bundoc import (
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, MisfitQuery, Misfits
+from bunbase.contracts.bundoc.documents import (
     Aggregation,
     Changes,
-    CollectionNotFound,
     Commit,
     CommitResult,
     Document,
-    DocumentReferenced,
     KeyState,
     Page,
     Precondition,
     Query,
-    RuleDenied,
-    UniqueViolation,
 )
+from bunbase.contracts.bundoc.problems import CollectionNotFound, DocumentReferenced, RuleDenied, UniqueViolation
 from bunbase.contracts.caller import Caller, CallerKind, Role
-from bunbase.contracts.collections import Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor

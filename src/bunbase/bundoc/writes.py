@@ -11,7 +11,8 @@ from bunbase.bundoc.documents import Fields, Lookup, StoredDocument, read_fields
 from bunbase.bundoc.update.apply import updated
 from bunbase.bundoc.update.merge_patch import merged_fields
 from bunbase.bundoc.update.parse import Change
-from bunbase.contracts.bundoc import DocumentExists, DocumentNotFound, InvalidDocument, Precondition, StaleRevision
+from bunbase.contracts.bundoc.documents import Precondition
+from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, InvalidDocument, StaleRevision
 
 
 class Create(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.prompts import confirm
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.backups import Backup, BackupPage, BackupScheduleState
+from bunbase.contracts.bundoc.backups import Backup, BackupPage, BackupScheduleState
 from bunbase.contracts.platform import NewProject, Project
 
 BackupId = Annotated[str, Parameter(help="The backup's id, from `bunbase backup list`.")]

@@ -9,7 +9,7 @@ from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.session import Session
-from bunbase.contracts.backups import BackupJob, JobState
+from bunbase.contracts.bundoc.backups import BackupJob, JobState
 
 FIRST_SECONDS: Final = 0.05
 MOST_SECONDS: Final = 1.0  # between two requests for the job's state

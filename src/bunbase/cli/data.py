@@ -18,7 +18,7 @@ from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.last_line import cut_to_whole_lines
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.backups import Imported, ImportMode, RefusedLine
+from bunbase.contracts.bundoc.backups import Imported, ImportMode, RefusedLine
 
 SILENCE_SECONDS: Final = 120.0
 BLOCK_BYTES: Final = (

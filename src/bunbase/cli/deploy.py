@@ -24,7 +24,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.project_file import read_project_file
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.functions import Version
+from bunbase.contracts.functions.deployments import Version
 
 SOME_FAILED = 1
 

@@ -14,7 +14,7 @@ from bunbase.cli.entries import Entry
 from bunbase.cli.errors import Failure, Refused
 from bunbase.cli.http import Call, at
 from bunbase.cli.session import Session
-from bunbase.contracts.functions import FunctionConfig, Version, Versions
+from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
 
 UPLOAD_SECONDS: Final = 120.0  # the server loads a bundle once before it answers
 

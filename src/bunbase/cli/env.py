@@ -14,7 +14,7 @@ from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.prompts import ask_secret, secret_from_input
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.functions import Variable, Variables
+from bunbase.contracts.functions.variables import Variable, Variables
 
 Assignment = Annotated[
     str,

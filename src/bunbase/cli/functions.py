@@ -16,8 +16,8 @@ from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.functions import FunctionConfig, Version, Versions
-from bunbase.contracts.triggers import Schedule
+from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
+from bunbase.contracts.functions.triggers import Schedule
 
 Name = Annotated[str, Parameter(help="The function's name.")]
 Number = Annotated[int | None, Parameter(help="A number from `bunbase functions versions`.")]

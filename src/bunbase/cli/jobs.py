@@ -14,7 +14,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.triggers import Job, Jobs, JobStatus, Run, RunOutcome, Runs
+from bunbase.contracts.functions.triggers import Job, Jobs, JobStatus, Run, RunOutcome, Runs
 
 JobId = Annotated[str, Parameter(help="A job's id, from `bunbase jobs list`.")]
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many to show, newest first.")]

@@ -15,7 +15,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.bundoc import KeyState
+from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.platform import Key, Keys, Project
 
 DAY_SECONDS = 86400

@@ -20,7 +20,7 @@ from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output, visible
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.sse import events
-from bunbase.contracts.function_logs import LogLevel, LogLine, LogPage
+from bunbase.contracts.functions.logs import LogLevel, LogLine, LogPage
 from bunbase.pkg.clock import rfc3339
 
 SILENCE_SECONDS: Final = (

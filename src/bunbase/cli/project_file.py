@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from bunbase.cli.errors import Failure, Usage
-from bunbase.contracts.functions import FunctionConfig
+from bunbase.contracts.functions.deployments import FunctionConfig
 
 NAME: Final = "bunbase.toml"
 ALLOWED: Final = ("project", "functions", "server")

@@ -25,7 +25,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from bunbase.cli.errors import Usage
-from bunbase.contracts.collections import Rules
+from bunbase.contracts.bundoc.collections import Rules
 
 RULES: Final = Path("rules.toml")
 TESTS: Final = ("rules.test.toml", "rules.test.json", "rules/*.test.toml", "rules/*.test.json")

@@ -15,7 +15,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.rule_coverage import Covered, lines, merge_runs, percent
 from bunbase.cli.rule_files import RULES, TestCase, read_rules, read_tests, test_files
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.collections import Rules
+from bunbase.contracts.bundoc.collections import Rules
 
 TEST_SECONDS = 60.0
 FAILED = 1

@@ -7,7 +7,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.session import open_session
-from bunbase.contracts.triggers import Schedules
+from bunbase.contracts.functions.triggers import Schedules
 
 MOST = 500  # functions of a project
 

@@ -23,7 +23,7 @@ from bunbase.cli.saved_files import SavedFiles
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.watched_functions import WatchedFunctions
 from bunbase.cli.watched_project import project_to_watch
-from bunbase.contracts.function_logs import LogPage
+from bunbase.contracts.functions.logs import LogPage
 
 LOOK_SECONDS: Final = 0.05  # between two looks at the disk; a look at a hundred files takes a millisecond
 REST: Final = 20  # a pause is 20 times as long as a look, so that watching takes a twentieth of a processor at most

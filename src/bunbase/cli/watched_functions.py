@@ -12,7 +12,7 @@ from bunbase.cli.entries import Entry, entries
 from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
 from bunbase.cli.project_file import NAME, read_project_file
 from bunbase.cli.session import Session
-from bunbase.contracts.functions import Version
+from bunbase.contracts.functions.deployments import Version
 
 
 class WatchedFunctions:

@@ -10,9 +10,10 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.functions import Functions, FunctionsUnavailable
+from bunbase.contracts.functions.problems import FunctionsUnavailable
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.functions.assembly import assemble
 from bunbase.functions.egress.opening import open_fetcher

@@ -10,7 +10,7 @@ from litestar import Request, Response, get, post
 from bunbase import __version__
 from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions.service import Functions
 from bunbase.gateway import rpc
 from bunbase.gateway.media import check_json_of
 from bunbase.pkg.api_json import api_json

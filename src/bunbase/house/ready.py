@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions.service import Functions
 from bunbase.house.build import House
 from bunbase.pkg.db.database import ping
 from bunbase.pkg.ready import OTHERS_SECONDS, Check, Readiness

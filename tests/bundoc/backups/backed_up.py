@@ -10,8 +10,9 @@ from pathlib import Path
 from bunbase.bundoc.module import open_bundoc
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.contracts.backups import BackupJob, JobState
-from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
+from bunbase.contracts.bundoc.backups import BackupJob, JobState
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock

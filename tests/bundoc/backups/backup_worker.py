@@ -10,8 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-from bunbase.contracts.backups import JobState
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.backups import JobState
+from bunbase.contracts.bundoc.service import Bundoc
 from tests.bundoc.backups.backed_up import OWNER, backed_up, put, restored, whole_bundoc
 from tests.fakes import FakeKms
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bunbase.contracts.backups import JobState
+from bunbase.contracts.bundoc.backups import JobState
 from tests.bundoc.backups.backed_up import OWNER, backed_up, bodies, ended, whole_bundoc
 from tests.bundoc.backups.backup_worker import fill
 from tests.fakes import FakeKms

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bunbase.bundoc.backups.jobs import MAX_REMEMBERED, MAX_WAITING, Jobs, RunningJob
-from bunbase.contracts.backups import BackupBusy, BackupJob, BackupJobNotFound, JobKind, JobState
+from bunbase.contracts.bundoc.backups import BackupBusy, BackupJob, BackupJobNotFound, JobKind, JobState
 from bunbase.pkg import context
 
 

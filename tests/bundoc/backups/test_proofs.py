@@ -13,7 +13,7 @@ import pytest
 
 from bunbase.bundoc.backups.schedule import HOUR_SECONDS, outdated
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.contracts.backups import (
+from bunbase.contracts.bundoc.backups import (
     Authenticity,
     BackupAltered,
     BackupDamaged,
@@ -21,7 +21,7 @@ from bunbase.contracts.backups import (
     BackupUnauthenticated,
     JobState,
 )
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.pkg.clock import ManualClock, SystemClock
 from tests.bundoc.backups.backed_up import (

@@ -13,7 +13,7 @@ from litestar.di import Provide
 
 from bunbase.bundoc.module import MODULE
 from bunbase.bundoc.room import BundocRoom
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.platform import Membership, ProjectNotFound
 from bunbase.gateway.app import given

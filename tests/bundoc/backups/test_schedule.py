@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bunbase.bundoc.backups.schedule import HOUR_SECONDS, next_period
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.contracts.backups import BackupReason, BackupSchedule
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.backups import BackupReason, BackupSchedule
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import ManualClock, SystemClock
 from tests.bundoc.backups.backed_up import OTHER_OWNER, OTHER_SERVER, OWNER, backed_up, put, whole_bundoc

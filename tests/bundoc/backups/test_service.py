@@ -16,8 +16,9 @@ from bunbase.bundoc.backups.archive import check_files
 from bunbase.bundoc.backups.engine import Progress
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.sqlite_engine.tables import FORMAT
-from bunbase.contracts.backups import BackupBusy, BackupNotFound, BackupReason, JobState, ProjectRestoring
-from bunbase.contracts.bundoc import Bundoc, DocumentNotFound, ResyncRequired
+from bunbase.contracts.bundoc.backups import BackupBusy, BackupNotFound, BackupReason, JobState, ProjectRestoring
+from bunbase.contracts.bundoc.problems import DocumentNotFound, ResyncRequired
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Role
 from bunbase.pkg.errors import Forbidden

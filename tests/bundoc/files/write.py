@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller

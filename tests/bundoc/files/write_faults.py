@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION
-from bunbase.contracts.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.files.write import PROJECT, SECRET
 from tests.fakes import FakeKms

@@ -8,22 +8,19 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
-    Aggregation,
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Precondition, Query
+from bunbase.contracts.bundoc.problems import (
     BundocBusy,
     DocumentExists,
     DocumentNotFound,
     InvalidQuery,
     InvalidUpdate,
-    Precondition,
-    Query,
     RuleDenied,
     StaleRevision,
     UniqueViolation,
 )
 from bunbase.contracts.caller import Caller, EndUser
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.errors import DeadlineExceeded, InvalidInput, Problem
 from tests.rooms import publishable_caller, secret_caller
 

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, Aggregation, DocumentNotFound, Query
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
+from bunbase.contracts.bundoc.problems import DocumentNotFound
 from bunbase.contracts.caller import Caller, EndUser
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.rules.refusal import InvalidRule
 from tests.bundoc.engines import sqlite_engine

@@ -9,9 +9,10 @@ import pytest
 
 from bunbase.bundoc.permissions.access import Budget
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, CollectionNotFound, RuleDenied
+from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.problems import CollectionNotFound, RuleDenied
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.collections import CollectionSpec, Rules
 from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem
 from bunbase.pkg.rules.refusal import InvalidRule
 from tests.rooms import member_caller, publishable_caller, secret_caller

@@ -21,8 +21,8 @@ from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.sqlite_engine.index_tables import create_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table, create_format, table_of
-from bunbase.contracts.bundoc import QueryNeedsIndex
-from bunbase.contracts.collections import IndexSpec
+from bunbase.contracts.bundoc.collections import IndexSpec
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg.rules.inputs import Inputs
 from tests.bundoc.query.generated import documents, filters, scalars, values
 from tests.seeds import examples

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bunbase.bundoc.query.text import Term, TextSearch, parse_search, parse_text, parse_where_and_search
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
-from bunbase.contracts.bundoc import InvalidQuery
-from bunbase.contracts.collections import IndexSpec
+from bunbase.contracts.bundoc.collections import IndexSpec
+from bunbase.contracts.bundoc.problems import InvalidQuery
 from tests.seeds import examples
 
 TABLE = TextTable(1, 1, IndexSpec(("title", "body"), type="text"), ready=True, built=0)

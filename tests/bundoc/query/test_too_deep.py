@@ -11,7 +11,8 @@ from bunbase.bundoc.module import MODULE
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.sql import condition
 from bunbase.bundoc.sqlite_engine.searching import prepare
-from bunbase.contracts.bundoc import InvalidQuery, Query
+from bunbase.contracts.bundoc.documents import Query
+from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms

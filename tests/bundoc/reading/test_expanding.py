@@ -12,9 +12,10 @@ from bunbase.bundoc.documents import MAX_BYTES, Lookup, StoredDocument, seen
 from bunbase.bundoc.reading.expanding import MAX_EXPANDED, expanded, expansions
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, InvalidQuery, Query
+from bunbase.contracts.bundoc.collections import CollectionSpec
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
+from bunbase.contracts.bundoc.problems import DocumentNotFound, InvalidQuery
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.collections import CollectionSpec
 
 CALLER = Caller(CallerKind.SECRET, project="prj_a")
 

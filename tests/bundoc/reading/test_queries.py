@@ -18,16 +18,9 @@ from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches, single
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
-    Aggregation,
-    CollectionNotFound,
-    InvalidQuery,
-    Query,
-    QueryNeedsIndex,
-    UniqueViolation,
-)
-from bunbase.contracts.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
+from bunbase.contracts.bundoc.problems import CollectionNotFound, InvalidQuery, QueryNeedsIndex, UniqueViolation
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import InvalidInput
 from tests.bundoc.engines import sqlite_engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bunbase.bundoc.routes.preconditions import etag, precondition, unchanged
-from bunbase.contracts.bundoc import NO_PRECONDITION, Document, Precondition
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Document, Precondition
 from bunbase.pkg.errors import Malformed
 
 

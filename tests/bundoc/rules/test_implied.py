@@ -21,8 +21,9 @@ from bunbase.bundoc.rules.rule import compile_rule
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import NO_PRECONDITION, QueryNeedsIndex
-from bunbase.contracts.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg.rules.inputs import Inputs
 from tests.bundoc.rules.test_agreement import CALLERS, CREATED, DOCUMENTS, NOW, RULES, compiled
 from tests.rooms import secret_caller

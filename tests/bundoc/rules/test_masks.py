@@ -12,17 +12,9 @@ from bunbase.bundoc.documents import new_document
 from bunbase.bundoc.query.predicate import MISSING, reached
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
-    Aggregation,
-    Document,
-    Highlight,
-    InvalidQuery,
-    Page,
-    Query,
-    RuleDenied,
-)
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Document, Highlight, Page, Query
+from bunbase.contracts.bundoc.problems import InvalidQuery, RuleDenied
 from tests.rooms import publishable_caller, secret_caller
 from tests.seeds import seeds
 

@@ -7,8 +7,8 @@ import pytest
 
 from bunbase.bundoc.rules.rule import auth_of
 from bunbase.bundoc.rules.ruleset import OPERATIONS, Operation, RuleSet
+from bunbase.contracts.bundoc.collections import Rules
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.collections import Rules
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.refusal import InvalidRule
 

@@ -9,8 +9,8 @@ import pytest
 from bunbase.bundoc.definition import check_spec
 from bunbase.bundoc.schema.checking import MAX_LEVELS
 from bunbase.bundoc.schema.references import Reference, references_of
-from bunbase.contracts.bundoc import InvalidSchema
-from bunbase.contracts.collections import CollectionSpec
+from bunbase.contracts.bundoc.collections import CollectionSpec
+from bunbase.contracts.bundoc.problems import InvalidSchema
 
 REFERENCE = {"type": "string", "x-ref": "users"}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import stored_form
 from bunbase.bundoc.schema.validating import MAX_ERRORS, MAX_VALUES, DocumentSchema, read_exactly
-from bunbase.contracts.bundoc import InvalidDocument
+from bunbase.contracts.bundoc.problems import InvalidDocument
 
 
 def violations(schema: dict[str, Any], body: bytes, strict: bool = False) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import CommitStep, Create
-from bunbase.contracts.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 

@@ -16,8 +16,8 @@ from bunbase.bundoc.query.text import parse_text
 from bunbase.bundoc.sqlite_engine.altering import BATCH, BATCH_BYTES, Build, Declare
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import CommitStep, Create
-from bunbase.contracts.bundoc import BundocBusy
-from bunbase.contracts.collections import Collection, CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.problems import BundocBusy
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.sqlite_engine.build_writer import COLLECTION, DOCUMENTS, INDEXES, PROJECT, filled
 from tests.fakes import FakeKms

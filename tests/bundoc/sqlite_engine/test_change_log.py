@@ -16,16 +16,15 @@ from bunbase.bundoc.sqlite_engine import change_log
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine, open_sqlite_engine
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Put, Update
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
+from bunbase.contracts.bundoc.collections import CollectionSpec
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Precondition
+from bunbase.contracts.bundoc.problems import (
     BundocBusy,
     DocumentExists,
     DocumentNotFound,
-    Precondition,
     ResyncRequired,
     StaleRevision,
 )
-from bunbase.contracts.collections import CollectionSpec
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.sealed_sqlite.connection import connect
 from tests.bundoc.engines import Seconds, sqlite_engine

@@ -9,14 +9,8 @@ import pytest
 from bunbase.bundoc.documents import MAX_BYTES, StoredDocument, fields_of
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
 from bunbase.bundoc.writes import Create, Delete, Patch, Put
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
-    DocumentExists,
-    DocumentNotFound,
-    DocumentTooLarge,
-    Precondition,
-    StaleRevision,
-)
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Precondition
+from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, DocumentTooLarge, StaleRevision
 from bunbase.contracts.bunkms import KeyDestroyed
 from tests.fakes import FakeKms
 

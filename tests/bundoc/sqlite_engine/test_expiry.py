@@ -10,9 +10,10 @@ import pytest
 
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.expiry import ends_at
-from bunbase.contracts.bundoc import NO_PRECONDITION, Aggregation, DocumentNotFound, Query, UniqueViolation
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
+from bunbase.contracts.bundoc.problems import DocumentNotFound, UniqueViolation
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.collections import CollectionSpec, IndexSpec
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 

@@ -17,7 +17,8 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.copies import _settle_log
 from bunbase.bundoc.sqlite_engine.copy_contents import measure_copy
 from bunbase.bundoc.sqlite_engine.tables import FORMAT, format_of
-from bunbase.contracts.bundoc import NO_PRECONDITION, Query, ResyncRequired
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
+from bunbase.contracts.bundoc.problems import ResyncRequired
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.sealed_sqlite.connection import DATABASE
 from tests.bundoc.engines import sqlite_engine

@@ -13,8 +13,9 @@ from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.predicate import elements
 from bunbase.bundoc.query.sort import MAX_ENTRIES
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, InvalidDocument, UniqueViolation
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.problems import InvalidDocument, UniqueViolation
 from tests.rooms import publishable_caller, secret_caller
 from tests.seeds import seeds
 

@@ -13,7 +13,8 @@ import pytest
 from bunbase.bundoc.backups.engine import Contents, Progress, Safety
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
-from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, Query, UniqueViolation
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
+from bunbase.contracts.bundoc.problems import DocumentNotFound, UniqueViolation
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.files.write import PROJECT, SECRET
 from tests.fakes import FakeKms

@@ -14,7 +14,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine import engine as engine_module
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create
-from bunbase.contracts.bundoc import BundocBusy
+from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.sealed_sqlite.connection import cache_share, connect

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentReferenced
+from bunbase.contracts.bundoc.collections import CollectionSpec
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.problems import DocumentReferenced
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.collections import CollectionSpec
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 from tests.seeds import examples

@@ -14,10 +14,11 @@ import pytest
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.sqlite_engine import revisions
 from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS, Revisions
-from bunbase.contracts.backups import ImportLine, ImportMode
-from bunbase.contracts.bundoc import NO_PRECONDITION, Document, Precondition, StaleRevision
+from bunbase.contracts.bundoc.backups import ImportLine, ImportMode
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Document, Precondition
+from bunbase.contracts.bundoc.problems import StaleRevision
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.errors import Problem
 from tests.bundoc.backups.backed_up import OTHER_OWNER, OTHER_SERVER, OWNER, SERVER, backed_up, restored, whole_bundoc
 from tests.fakes import FakeKms

@@ -21,7 +21,8 @@ from bunbase.bundoc.sqlite_engine import rotation
 from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create
-from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, DocumentExists, KeyState
+from bunbase.contracts.bundoc.documents import KeyState
+from bunbase.contracts.bundoc.problems import BundocBusy, DataUnreadable, DocumentExists
 from bunbase.pkg.sealed_sqlite import rekeying
 from bunbase.pkg.sealed_sqlite.connection import connect
 from bunbase.pkg.sealed_sqlite.key_file import KeyFile

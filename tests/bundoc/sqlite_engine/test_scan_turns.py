@@ -17,7 +17,8 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create
-from bunbase.contracts.bundoc import BundocBusy, Query
+from bunbase.contracts.bundoc.documents import Query
+from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.pkg import metrics
 from bunbase.pkg.context import deadline_in
 from bunbase.pkg.errors import DeadlineExceeded

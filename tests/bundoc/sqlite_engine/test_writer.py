@@ -16,15 +16,8 @@ from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.bundoc.writes import Create, Delete, Put
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
-    BundocBusy,
-    DiskFull,
-    DocumentExists,
-    DocumentNotFound,
-    Precondition,
-    StaleRevision,
-)
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Precondition
+from bunbase.contracts.bundoc.problems import BundocBusy, DiskFull, DocumentExists, DocumentNotFound, StaleRevision
 from bunbase.pkg.errors import InvalidInput
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from bunbase.bundoc.transfer.batches import Importing
 from bunbase.bundoc.transfer.lines import Lines
-from bunbase.contracts.backups import Imported, ImportLine, ImportMode
-from bunbase.contracts.bundoc import Bundoc, BundocBusy, CollectionNotFound, RuleDenied
+from bunbase.contracts.bundoc.backups import Imported, ImportLine, ImportMode
+from bunbase.contracts.bundoc.problems import BundocBusy, CollectionNotFound, RuleDenied
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, Role
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from tests.bundoc.backups.backed_up import OTHER_SERVER, OWNER, SERVER, bodies, put, whole_bundoc

@@ -18,7 +18,7 @@ from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.update.apply import updated
 from bunbase.bundoc.update.order import form, same
 from bunbase.bundoc.update.parse import parse_update
-from bunbase.contracts.bundoc import InvalidUpdate
+from bunbase.contracts.bundoc.problems import InvalidUpdate
 from bunbase.pkg.bun import find_bun
 from tests.seeds import examples
 

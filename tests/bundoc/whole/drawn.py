@@ -23,9 +23,9 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.sqlite_engine.index_tables import create_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.searching import Searching, prepare
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table, create_format, table_of
-from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.contracts.bundoc.collections import IndexSpec, Rules
+from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.contracts.caller import Caller, EndUser
-from bunbase.contracts.collections import IndexSpec, Rules
 from bunbase.pkg.rules.refusal import InvalidRule
 from tests.rooms import publishable_caller
 

@@ -25,7 +25,7 @@ import msgspec
 from bunbase.bundoc.commits import steps_of
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms

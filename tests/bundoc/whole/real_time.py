@@ -12,7 +12,7 @@ from collections import defaultdict
 from itertools import islice
 from typing import Any, Final
 
-from bunbase.contracts.bundoc import ChangeEntry
+from bunbase.contracts.bundoc.documents import ChangeEntry
 
 Seen = tuple[int, str] | None
 

@@ -18,7 +18,7 @@ import msgspec
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.writes import Create
-from bunbase.contracts.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms

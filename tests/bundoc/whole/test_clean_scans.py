@@ -22,15 +22,10 @@ from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.transfer.service import TransferService
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
-    Aggregation,
-    InvalidQuery,
-    Query,
-    QueryNeedsIndex,
-)
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
+from bunbase.contracts.bundoc.problems import InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
 from bunbase.pkg.errors import DeadlineExceeded, Problem
 from bunbase.pkg.sealed_sqlite.scanners import Scan
 from tests.rooms import publishable_caller, secret_caller

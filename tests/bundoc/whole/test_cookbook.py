@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, RuleDenied
+from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.problems import DocumentNotFound, RuleDenied
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.collections import CollectionSpec, Rules
 from tests.rooms import publishable_caller, secret_caller
 
 PAGE = Path(__file__).parents[3] / "docs" / "rules.md"

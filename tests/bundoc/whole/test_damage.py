@@ -14,7 +14,7 @@ from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.tables import FORMAT
 from bunbase.bundoc.writes import Create
-from bunbase.contracts.bundoc import DataUnreadable
+from bunbase.contracts.bundoc.problems import DataUnreadable
 from bunbase.pkg.errors import DeadlineExceeded
 from bunbase.pkg.sealed_sqlite.connection import connect
 from tests.bundoc.engines import sqlite_engine

@@ -6,8 +6,8 @@ import pytest
 
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.altering import MAX_DEFINED_BYTES
-from bunbase.contracts.bundoc import CollectionNotFound
-from bunbase.contracts.collections import CollectionSpec, Rules
+from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
+from bunbase.contracts.bundoc.problems import CollectionNotFound
 from bunbase.pkg.errors import InvalidInput
 from tests.bundoc.permissions.test_access import SERVER
 

@@ -11,8 +11,9 @@ import pytest
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.altering import Declare, Drop, Expire, Retime
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, DocumentReferenced, Query
-from bunbase.contracts.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
+from bunbase.contracts.bundoc.problems import DocumentNotFound, DocumentReferenced
 from tests.bundoc.permissions.test_access import SERVER, put
 
 PAST = "2020-01-01T00:00:00Z"

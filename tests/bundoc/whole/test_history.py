@@ -21,7 +21,7 @@ from bunbase.bundoc.query.filters import Compare
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import ChangeEntry
+from bunbase.contracts.bundoc.documents import ChangeEntry
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.killing import killed
 from tests.bundoc.whole.history_writer import COLLECTION, PROJECT, new_fields

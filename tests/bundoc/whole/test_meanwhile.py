@@ -8,8 +8,9 @@ import pytest
 
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import Aggregation, BundocBusy, CollectionNotFound, Page, Query
-from bunbase.contracts.collections import Collection, CollectionSpec
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
+from bunbase.contracts.bundoc.documents import Aggregation, Page, Query
+from bunbase.contracts.bundoc.problems import BundocBusy, CollectionNotFound
 from tests.bundoc.permissions.test_access import SERVER, C, body, put
 
 DEADLINE_SECONDS = 10.0

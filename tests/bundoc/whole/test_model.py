@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.contracts.bundoc import (
-    Document,
-    DocumentExists,
-    DocumentNotFound,
-    Precondition,
-    StaleRevision,
-)
+from bunbase.contracts.bundoc.documents import Document, Precondition
+from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, StaleRevision
 from bunbase.pkg.errors import Problem
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.update.test_merge_patch import by_the_rfc

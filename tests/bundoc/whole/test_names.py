@@ -19,17 +19,10 @@ from bunbase.bundoc.query.sql import _json_path
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.transfer.service import TransferService
-from bunbase.contracts.backups import ImportLine, ImportMode
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
-    Aggregation,
-    Highlight,
-    InvalidDocument,
-    InvalidQuery,
-    InvalidSchema,
-    Query,
-)
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.backups import ImportLine, ImportMode
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Highlight, Query
+from bunbase.contracts.bundoc.problems import InvalidDocument, InvalidQuery, InvalidSchema
 from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.rules.refusal import InvalidRule

@@ -9,17 +9,16 @@ import pytest
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.altering import Declare
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
+from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
+from bunbase.contracts.bundoc.problems import (
     BundocBusy,
     DocumentNotFound,
     DocumentReferenced,
     InvalidDocument,
     InvalidQuery,
-    Query,
     RuleDenied,
 )
-from bunbase.contracts.collections import CollectionSpec, Rules
 from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, body, fields_of, put, refusal, user
 
 OPEN = Rules(list="true", get="true", create="true", update="true", delete="true")

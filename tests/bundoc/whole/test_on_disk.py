@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bunbase.bundoc.documents import fields_of
 from bunbase.bundoc.writes import Create, Delete, Patch
-from bunbase.contracts.bundoc import NO_PRECONDITION
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 

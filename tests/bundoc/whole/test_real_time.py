@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bunbase.contracts.bundoc import ChangeEntry
+from bunbase.contracts.bundoc.documents import ChangeEntry
 from tests.bundoc.whole.real_time import in_real_time
 
 LOG = [

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
-from bunbase.contracts.bundoc import NO_PRECONDITION, DocumentNotFound, DocumentReferenced, InvalidDocument
+from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.problems import DocumentNotFound, DocumentReferenced, InvalidDocument
 from bunbase.contracts.caller import Caller, EndUser
-from bunbase.contracts.collections import CollectionSpec, Rules
 from bunbase.pkg.errors import Problem
 from tests.rooms import publishable_caller, secret_caller
 

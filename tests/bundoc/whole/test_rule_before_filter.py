@@ -29,8 +29,9 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine import project_file, searching, text_tables
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.searching import Limits, Searching, prepare
-from bunbase.contracts.bundoc import Aggregation, Highlight, QueryNeedsIndex
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import Aggregation, Highlight
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, put
 from tests.bundoc.whole import drawn
 from tests.bundoc.whole.drawn import CALLERS, Draw, empty_connection, rule_set

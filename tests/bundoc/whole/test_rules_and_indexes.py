@@ -27,9 +27,9 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.searching import Limits
 from bunbase.bundoc.sqlite_engine.tables import Table
-from bunbase.contracts.bundoc import QueryNeedsIndex
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from tests.bundoc.permissions.test_access import ADA, NOBODY, SERVER, C, asked, listed, put
 from tests.bundoc.whole import drawn
 from tests.bundoc.whole.drawn import CALLERS, WORDS, Draw, empty_connection, kept, rule_set, searching

@@ -13,9 +13,10 @@ from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.rules.rule import auth_of, compile_rule
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import Highlight, InvalidQuery, QueryNeedsIndex
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.documents import Highlight
+from bunbase.contracts.bundoc.problems import InvalidQuery, QueryNeedsIndex
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.pkg.rules.inputs import Inputs
 from tests.bundoc.permissions.test_access import ADA, EVE, SERVER, C, asked, put
 

@@ -12,17 +12,16 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.altering import Declare
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.sqlite_engine.referring import MAX_CHANGED
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, MisfitQuery
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Query
+from bunbase.contracts.bundoc.problems import (
     BundocBusy,
     CollectionReferenced,
     DocumentNotFound,
     DocumentReferenced,
     InvalidDocument,
-    Query,
 )
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, MisfitQuery
 from bunbase.pkg.errors import InvalidInput
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms

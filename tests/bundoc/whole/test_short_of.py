@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.sqlite_engine.faults import problem_of
-from bunbase.contracts.bundoc import DiskFull
+from bunbase.contracts.bundoc.problems import DiskFull
 
 DEADLINE_SECONDS = 60.0
 SMALL_DISK = 'mount -t tmpfs -o size=8m tmpfs "$1" && shift && exec "$@"'

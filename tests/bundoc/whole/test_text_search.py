@@ -13,15 +13,9 @@ from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import parse_text
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
-    Aggregation,
-    DocumentExists,
-    Highlight,
-    InvalidQuery,
-    QueryNeedsIndex,
-)
-from bunbase.contracts.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Highlight
+from bunbase.contracts.bundoc.problems import DocumentExists, InvalidQuery, QueryNeedsIndex
 from bunbase.pkg.errors import InvalidInput
 from tests.bundoc.reading.test_queries import CALLER, C, ask, examined, put, walked
 

@@ -26,12 +26,13 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.transfer.service import TransferService
-from bunbase.contracts.backups import ImportLine, ImportMode
-from bunbase.contracts.bundoc import NO_PRECONDITION, Aggregation, Bundoc, Highlight, Query
+from bunbase.contracts.bundoc.backups import ImportLine, ImportMode
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Highlight, Query
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
 from bunbase.contracts.fast_routes import Asked
-from bunbase.contracts.triggers import ChangeOp, DataTrigger
+from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger
 from bunbase.functions.triggers.filters import matching
 from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Problem

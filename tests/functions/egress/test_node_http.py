@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from bunbase.contracts.functions import Bundle, FunctionConfig
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.bun import find_bun
 from tests.functions.calls import MEMBER, call

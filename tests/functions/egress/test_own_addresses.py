@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 
-from bunbase.contracts.host_calls import AddressNotAllowed
+from bunbase.contracts.functions.host_calls import AddressNotAllowed
 from bunbase.functions.egress import own_addresses
 from bunbase.functions.egress.addresses import Address, networks
 from bunbase.functions.egress.network import CheckedNetwork

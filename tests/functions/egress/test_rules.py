@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.contracts.host_calls import HostNotAllowed, InvalidFetch, SecretNotFound
+from bunbase.contracts.functions.host_calls import HostNotAllowed, InvalidFetch, SecretNotFound
 from bunbase.functions.egress.addressed import follow_location, read_target
 from bunbase.functions.egress.addresses import networks, reachable
 from bunbase.functions.egress.allowed import check_allow_net, check_allowed, read_entry

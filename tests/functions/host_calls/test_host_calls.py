@@ -11,10 +11,11 @@ import pytest
 import pytest_asyncio
 
 from bunbase.bundoc.module import MODULE as BUNDOC
-from bunbase.contracts.bundoc import Bundoc, DocumentNotFound
+from bunbase.contracts.bundoc.problems import DocumentNotFound
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.functions import FunctionCrashed, FunctionError
+from bunbase.contracts.functions.problems import FunctionCrashed, FunctionError
 from bunbase.contracts.tenant_auth import NewUser, TenantAuth
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.function_logs import LogLevel
+from bunbase.contracts.functions.logs import LogLevel
 from bunbase.functions.store.logs import NewLine
 from tests.functions.calls import PROJECT
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from bunbase.contracts.function_logs import LogLevel
-from bunbase.contracts.functions import FunctionConfig
+from bunbase.contracts.functions.deployments import FunctionConfig
+from bunbase.contracts.functions.logs import LogLevel
 from bunbase.functions.logs.buffer import MAX_BYTES, MAX_LINES, LogBuffer
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.store.logs import NewLine

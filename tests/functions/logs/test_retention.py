@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import asyncpg
 import pytest
 
-from bunbase.contracts.function_logs import LogFilter
+from bunbase.contracts.functions.logs import LogFilter
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db.migrations import migrations_in

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bunbase.contracts.functions import Bundle, FunctionConfig, FunctionError, InvalidBundle
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
+from bunbase.contracts.functions.problems import FunctionError, InvalidBundle
 from bunbase.functions.logs.stack_traces import MAX_DECODED, StackTraces
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.bun import find_bun

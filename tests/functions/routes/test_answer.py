@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from bunbase.contracts.functions import Chunk, FunctionError, Head
+from bunbase.contracts.functions.invocations import Chunk, Head
+from bunbase.contracts.functions.problems import FunctionError
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.errors import Problem
 from tests.functions.calls import call, deploy, invoke, log_of, request

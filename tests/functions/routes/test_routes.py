@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions.service import Functions
 from bunbase.functions.service import FunctionsService
 from tests.functions.calls import MEMBER, SERVER, deploy, said, until
 from tests.functions.web import served

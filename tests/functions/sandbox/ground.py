@@ -17,7 +17,7 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from bunbase.contracts.functions import FunctionConfig
+from bunbase.contracts.functions.deployments import FunctionConfig
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.functions.sandbox.layers import ConfineWith, find_bubblewrap
 from bunbase.functions.sandbox.switch import Sandbox, Switch

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.functions import FunctionCrashed, FunctionsUnavailable
+from bunbase.contracts.functions.problems import FunctionCrashed, FunctionsUnavailable
 from bunbase.functions.sandbox.bun_files import links_for, rules_for
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.functions.sandbox.layers import ConfineWith

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.functions import FunctionCrashed
+from bunbase.contracts.functions.problems import FunctionCrashed
 from bunbase.functions.module import MODULE
 from bunbase.functions.sandbox import cgroups
 from bunbase.functions.sandbox.cgroups import group_of

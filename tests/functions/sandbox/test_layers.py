@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.contracts.functions.problems import FunctionsUnavailable
 from bunbase.functions.module import MODULE
 from bunbase.functions.sandbox import switch
 from bunbase.functions.sandbox.bun_files import interpreter_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bunbase.contracts.functions import Bundle, FunctionConfig
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
 from bunbase.functions.service import FunctionsService
 from tests.functions.calls import MEMBER, call, request
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.functions import FunctionCrashed, FunctionTimeout
+from bunbase.contracts.functions.problems import FunctionCrashed, FunctionTimeout
 from bunbase.functions.sandbox.limits import most_threads
 from bunbase.pkg.errors import Problem
 from tests.functions.calls import until

@@ -7,13 +7,8 @@ import asyncpg
 import pytest
 
 from bunbase.contracts.caller import Role
-from bunbase.contracts.functions import (
-    Bundle,
-    FunctionConfig,
-    FunctionNotFound,
-    InvalidBundle,
-    VersionNotFound,
-)
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
+from bunbase.contracts.functions.problems import FunctionNotFound, InvalidBundle, VersionNotFound
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.bun import find_bun
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge

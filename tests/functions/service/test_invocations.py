@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
-from bunbase.contracts.functions import Chunk, FunctionError, FunctionNotFound, Head
+from bunbase.contracts.functions.invocations import Chunk, Head
+from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound
 from bunbase.functions.boundary.leaving import CONFINED
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.workers.limits import WINDOW_BYTES

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bunbase.contracts.function_logs import ALL_LINES, LogFilter, LogLevel
-from bunbase.contracts.functions import FunctionNotFound
+from bunbase.contracts.functions.logs import ALL_LINES, LogFilter, LogLevel
+from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.functions.logs.followers import MAX_OF_PROJECT
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.cursors import InvalidCursor

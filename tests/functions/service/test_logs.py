@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bunbase.contracts.caller import Role
-from bunbase.contracts.function_logs import LogLine
+from bunbase.contracts.functions.logs import LogLine
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.limits import LINE_OVERHEAD_BYTES, MAX_CALL_LOG_BYTES, MAX_LINE_BYTES

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.contracts.caller import Role
-from bunbase.contracts.functions import FunctionError, FunctionNotFound, FunctionOverloaded
+from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound, FunctionOverloaded
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.usage import meter
 from bunbase.functions.usage.durations import BUCKETS, bucket_of, percentile_ms, upper_seconds

@@ -6,7 +6,7 @@ import pytest
 
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Developer, Role
-from bunbase.contracts.functions import VariableNotFound
+from bunbase.contracts.functions.problems import VariableNotFound
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.errors import Forbidden, InvalidInput

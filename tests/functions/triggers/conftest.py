@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.bundoc.module import MODULE as BUNDOC
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site

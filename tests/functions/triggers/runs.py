@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.function_logs import LogLevel
-from bunbase.contracts.functions import Functions
-from bunbase.contracts.triggers import Job, JobStatus, NewJob, Run, RunOutcome
+from bunbase.contracts.functions.logs import LogLevel
+from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.functions.triggers import Job, JobStatus, NewJob, Run, RunOutcome
 from tests.functions.calls import DEADLINE_SECONDS, MEMBER, SERVER, log_of
 
 SAY = "async (req, ctx) => { console.log(JSON.stringify({ body: await req.json(), trigger: ctx.trigger })) }"

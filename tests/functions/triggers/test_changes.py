@@ -8,8 +8,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
-from bunbase.contracts.triggers import JobStatus, RunOutcome, TriggerKind
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.functions.triggers import JobStatus, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.triggers.feeds import BATCH

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
-from bunbase.contracts.collections import CollectionSpec
-from bunbase.contracts.collections import Rules as RulesOf
-from bunbase.contracts.function_logs import LogLevel
-from bunbase.contracts.triggers import JobStatus, TriggerKind
+from bunbase.contracts.bundoc.collections import CollectionSpec
+from bunbase.contracts.bundoc.collections import Rules as RulesOf
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.functions.logs import LogLevel
+from bunbase.contracts.functions.triggers import JobStatus, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings

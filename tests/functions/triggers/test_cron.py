@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.contracts.triggers import Schedule
+from bunbase.contracts.functions.triggers import Schedule
 from bunbase.functions.triggers.cron import check_schedule, next_time
 from bunbase.pkg.errors import InvalidInput
 

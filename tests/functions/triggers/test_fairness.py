@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bunbase.contracts.triggers import NewJob, TriggerKind
+from bunbase.contracts.functions.triggers import NewJob, TriggerKind
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store.claims import LOOKED_AT

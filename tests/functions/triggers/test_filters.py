@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
-from bunbase.contracts.collections import CollectionSpec
-from bunbase.contracts.collections import Rules as DocumentRules
+from bunbase.contracts.bundoc.collections import CollectionSpec
+from bunbase.contracts.bundoc.collections import Rules as DocumentRules
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Rooms

@@ -7,9 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bunbase.contracts.caller import Role
-from bunbase.contracts.function_logs import LogLevel
-from bunbase.contracts.functions import FunctionNotFound
-from bunbase.contracts.triggers import JobNotDead, JobNotFound, JobStatus, NewJob, QueueFull, RunOutcome, TriggerKind
+from bunbase.contracts.functions.logs import LogLevel
+from bunbase.contracts.functions.problems import FunctionNotFound
+from bunbase.contracts.functions.triggers import (
+    JobNotDead,
+    JobNotFound,
+    JobStatus,
+    NewJob,
+    QueueFull,
+    RunOutcome,
+    TriggerKind,
+)
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.triggers import JobNotFound, JobStatus, NewJob
+from bunbase.contracts.functions.triggers import JobNotFound, JobStatus, NewJob
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.triggers.queue import MAX_PAYLOAD_BYTES
 from bunbase.pkg.cursors import InvalidCursor

@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
-from bunbase.contracts.functions import FunctionOverloaded
-from bunbase.contracts.triggers import Job, JobStatus, RunOutcome
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.functions.problems import FunctionOverloaded
+from bunbase.contracts.functions.triggers import Job, JobStatus, RunOutcome
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.clock import ManualClock

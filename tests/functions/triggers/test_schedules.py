@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.triggers import JobStatus, RunOutcome, TriggerKind
+from bunbase.contracts.functions.triggers import JobStatus, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.clock import ManualClock

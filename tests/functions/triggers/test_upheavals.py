@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.bundoc import NO_PRECONDITION, Bundoc
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import FunctionNotFound
-from bunbase.contracts.triggers import JobNotFound, RunOutcome
+from bunbase.contracts.functions.problems import FunctionNotFound
+from bunbase.contracts.functions.triggers import JobNotFound, RunOutcome
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.modules import Rooms
 from tests.bundoc.backups.backed_up import backed_up, restored

@@ -14,7 +14,8 @@ import msgspec
 import pytest_asyncio
 
 from bunbase.cli.bundle import bundle
-from bunbase.contracts.functions import Bundle, FunctionConfig, Invocation
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
+from bunbase.contracts.functions.invocations import Invocation
 from bunbase.functions.service import FunctionsService
 from tests.functions.calls import MEMBER, call
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bunbase.contracts.functions import FunctionNotFound, InvalidBundle
+from bunbase.contracts.functions.problems import FunctionNotFound, InvalidBundle
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.deployment import Deployment

@@ -6,10 +6,9 @@ import signal
 
 import pytest
 
-from bunbase.contracts.functions import (
-    Bundle,
-    Chunk,
-    FunctionConfig,
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
+from bunbase.contracts.functions.invocations import Chunk
+from bunbase.contracts.functions.problems import (
     FunctionCrashed,
     FunctionError,
     FunctionOverloaded,

@@ -15,7 +15,7 @@ import pytest
 
 from bunbase.cli.bundle import bundle
 from bunbase.cli.functions_new import SETTINGS, Template
-from bunbase.contracts.functions import Bundle, FunctionConfig
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
 from bunbase.functions.service import FunctionsService
 from tests.functions.calls import MEMBER, Answer, call, log_of, request
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.contracts.functions import FunctionConfig
+from bunbase.contracts.functions.deployments import FunctionConfig
 from bunbase.functions.workers.asks import Ask, Asks, Host, Opening, read_opening
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, join_payload

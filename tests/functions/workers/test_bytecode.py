@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bunbase.contracts.functions import Bundle, FunctionConfig
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.store.functions import ProgramCode
 from bunbase.functions.versions.loadable import Loadable

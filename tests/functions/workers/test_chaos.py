@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from bunbase.contracts.functions import FunctionCrashed
+from bunbase.contracts.functions.problems import FunctionCrashed
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from tests.functions.calls import MEMBER, call, deploy, until

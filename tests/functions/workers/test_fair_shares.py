@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from bunbase.contracts.functions import FunctionOverloaded
+from bunbase.contracts.functions.problems import FunctionOverloaded
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from tests.functions.calls import Answer, bundle, call, request, until

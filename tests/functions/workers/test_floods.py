@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.functions import FunctionConfig, FunctionCrashed
+from bunbase.contracts.functions.deployments import FunctionConfig
+from bunbase.contracts.functions.problems import FunctionCrashed
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.workers.connection import MAX_FRAMES_A_TURN
 from bunbase.functions.workers.deployment import Deployment, Request

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from bunbase.contracts.functions import FunctionError, FunctionOverloaded, FunctionsUnavailable
+from bunbase.contracts.functions.problems import FunctionError, FunctionOverloaded, FunctionsUnavailable
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from tests.functions.calls import MEMBER, call, deploy, log_of, request, until

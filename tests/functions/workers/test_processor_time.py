@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bunbase.contracts.functions import FunctionCpuExceeded, FunctionCrashed
+from bunbase.contracts.functions.problems import FunctionCpuExceeded, FunctionCrashed
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from tests.functions.calls import MEMBER, call, deploy, invoke, log_of, request, until

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bunbase.contracts.functions import FunctionOverloaded
+from bunbase.contracts.functions.problems import FunctionOverloaded
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.workers.trials import MAX_OF_PROJECT
 from tests.functions.calls import MEMBER, PROJECT, bundle, until

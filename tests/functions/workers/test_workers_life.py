@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.functions import FunctionCrashed, FunctionsUnavailable
+from bunbase.contracts.functions.problems import FunctionCrashed, FunctionsUnavailable
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings

@@ -21,8 +21,15 @@ import msgspec
 
 from bunbase.bundoc.backups.engine import Progress, disk_problem
 from bunbase.bundoc.backups.proofs import Proofs, StoredManifest, unreadable
-from bunbase.contracts.backups import BackedUpFile, Backup, BackupDamaged, BackupNotFound, BackupSchedule, Manifest
-from bunbase.contracts.bundoc import DiskFull
+from bunbase.contracts.bundoc.backups import (
+    BackedUpFile,
+    Backup,
+    BackupDamaged,
+    BackupNotFound,
+    BackupSchedule,
+    Manifest,
+)
+from bunbase.contracts.bundoc.problems import DiskFull
 from bunbase.pkg.logger import logger
 from bunbase.pkg.secret_files import replace_secret_file, sync_directory, write_synced
 

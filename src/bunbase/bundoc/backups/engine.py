@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from bunbase.contracts.backups import BackedUpCollection, BackupFailed
-from bunbase.contracts.bundoc import DiskFull
+from bunbase.contracts.bundoc.backups import BackedUpCollection, BackupFailed
+from bunbase.contracts.bundoc.problems import DiskFull
 from bunbase.pkg.errors import DeadlineExceeded
 
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)

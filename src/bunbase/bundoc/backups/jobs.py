@@ -12,7 +12,7 @@ import msgspec
 
 from bunbase.bundoc.backups.engine import Progress
 from bunbase.bundoc.counted import counted
-from bunbase.contracts.backups import BackupBusy, BackupFailed, BackupJob, BackupJobNotFound, JobState
+from bunbase.contracts.bundoc.backups import BackupBusy, BackupFailed, BackupJob, BackupJobNotFound, JobState
 from bunbase.pkg import context
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.backups import (
+from bunbase.contracts.bundoc.backups import (
     Authenticity,
     Backup,
     BackupAltered,

@@ -8,8 +8,8 @@ import msgspec
 from litestar import Response, delete, get, post, put
 from litestar.params import PathParameter
 
-from bunbase.contracts.backups import Backup, BackupJob, BackupPage, BackupSchedule, BackupScheduleState
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.backups import Backup, BackupJob, BackupPage, BackupSchedule, BackupScheduleState
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.platform import Platform
 from bunbase.pkg.cursors import DEFAULT_LIMIT

@@ -15,7 +15,7 @@ from typing import Final
 
 from bunbase.bundoc.backups.archive import BackupArchive
 from bunbase.bundoc.backups.engine import Copies
-from bunbase.contracts.backups import Authenticity, Backup, BackupBusy, BackupReason, BackupSchedule
+from bunbase.contracts.bundoc.backups import Authenticity, Backup, BackupBusy, BackupReason, BackupSchedule
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger

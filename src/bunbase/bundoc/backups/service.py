@@ -15,7 +15,7 @@ from bunbase.bundoc.backups.schedule import Scheduler
 from bunbase.bundoc.backups.work import BackupWork
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.contracts.backups import (
+from bunbase.contracts.bundoc.backups import (
     Backup,
     BackupDamaged,
     BackupJob,
@@ -41,7 +41,7 @@ QUERY: Final = "backups"
 
 
 class BackupsService:
-    """The backups of all projects, as `contracts.backups` names them."""
+    """The backups of all projects, as `contracts.bundoc.backups` names them."""
 
     def __init__(self, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings) -> None:
         self.copies = copies

@@ -10,7 +10,7 @@ from bunbase.bundoc.backups.archive import BackupArchive, check_files, list_file
 from bunbase.bundoc.backups.engine import Contents, Copies, Progress, Safety
 from bunbase.bundoc.backups.jobs import RunningJob
 from bunbase.bundoc.backups.proofs import need_proof
-from bunbase.contracts.backups import (
+from bunbase.contracts.bundoc.backups import (
     Authenticity,
     Backup,
     BackupDamaged,

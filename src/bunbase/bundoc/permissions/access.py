@@ -18,7 +18,7 @@ from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule, auth_of
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.seen import seen_fields
-from bunbase.contracts.bundoc import RuleDenied
+from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
 

@@ -15,7 +15,7 @@ from bunbase.bundoc.query.implies import conjuncts
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.text import TextSearch
-from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg import effort
 from bunbase.pkg.errors import DeadlineExceeded
 from bunbase.pkg.rules.inputs import Inputs, Postponed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.permissions.access import Access, bare
-from bunbase.contracts.bundoc import DocumentNotFound
+from bunbase.contracts.bundoc.problems import DocumentNotFound
 
 
 def missing(collection: str, id: str) -> DocumentNotFound:

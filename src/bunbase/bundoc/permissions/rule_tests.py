@@ -11,8 +11,8 @@ import msgspec
 from bunbase.bundoc.documents import ID, Lookup, StoredDocument, check_collection
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
+from bunbase.contracts.bundoc.collections import Rules
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
-from bunbase.contracts.collections import Rules
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import InvalidInput, Malformed, TooLarge
 from bunbase.pkg.moments import EXAMPLE, RFC3339, is_moment, read_moment

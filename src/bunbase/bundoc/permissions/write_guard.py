@@ -29,7 +29,8 @@ from bunbase.bundoc.schema.keywords import pointer
 from bunbase.bundoc.schema.validating import Violation, misfit
 from bunbase.bundoc.update.parse import Change
 from bunbase.bundoc.writes import Check, Create, Delete, Met, Patch, Put, Update, Write, begun, outcome
-from bunbase.contracts.bundoc import NO_PRECONDITION, InvalidDocument, Precondition, StaleRevision
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Precondition
+from bunbase.contracts.bundoc.problems import InvalidDocument, StaleRevision
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.rules.values import timestamp

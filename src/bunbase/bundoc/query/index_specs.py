@@ -13,8 +13,8 @@ from bunbase.bundoc.query.parse import SYSTEM, parse_path, parse_where
 from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.query.sql import condition
 from bunbase.bundoc.query.text import MAX_FIELDS
-from bunbase.contracts.bundoc import InvalidQuery
-from bunbase.contracts.collections import IndexSpec
+from bunbase.contracts.bundoc.collections import IndexSpec
+from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg.errors import InvalidInput
 
 MAX_INDEXES: Final = 32

@@ -27,7 +27,7 @@ from bunbase.bundoc.query.filters import (
     number,
 )
 from bunbase.bundoc.query.order import key
-from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg import effort
 from bunbase.pkg.patterns import (
     FLAGS,

@@ -12,8 +12,8 @@ from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, wanted
 from bunbase.bundoc.query.sort import Order
 from bunbase.bundoc.query.text import TextSearch
-from bunbase.contracts.bundoc import QueryNeedsIndex
-from bunbase.contracts.collections import IndexSpec
+from bunbase.contracts.bundoc.collections import IndexSpec
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 
 
 class Search(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.order import NULL, inverted, short_key
 from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.bundoc.query.predicate import MISSING, elements, reached, single
-from bunbase.contracts.bundoc import InvalidDocument
+from bunbase.contracts.bundoc.problems import InvalidDocument
 
 MAX_FIELDS: Final = 8
 MAX_ENTRIES: Final = 1000  # for one document in one index

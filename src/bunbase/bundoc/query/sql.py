@@ -29,7 +29,7 @@ from bunbase.bundoc.query.filters import (
     Size,
     StartsWith,
 )
-from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.contracts.bundoc.problems import InvalidQuery
 
 KEY_FUNCTION: Final = "bundoc_key"  # JSON text → the key by `order.key`; SQL cannot compare objects
 

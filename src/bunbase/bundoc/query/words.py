@@ -10,7 +10,7 @@ from typing import Any, Final
 from bunbase.bundoc.query.filters import Path
 from bunbase.bundoc.query.predicate import candidates
 from bunbase.bundoc.query.text import Term
-from bunbase.contracts.collections import IndexSpec
+from bunbase.contracts.bundoc.collections import IndexSpec
 
 BETWEEN: Final = "\n\ue000\n"  # a word that no search can contain; it separates the strings of an array
 

@@ -15,7 +15,7 @@ from bunbase.bundoc.definition import NO_TERMS, Terms
 from bunbase.bundoc.documents import Lookup, StoredDocument, read_all, seen
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Engine
 from bunbase.bundoc.schema.references import Reference, named
-from bunbase.contracts.bundoc import InvalidQuery
+from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg import effort
 
 MAX_PATHS: Final = 10

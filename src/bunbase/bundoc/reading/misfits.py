@@ -9,7 +9,7 @@ from typing import Final
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.contracts.collections import Misfit, Misfits
+from bunbase.contracts.bundoc.collections import Misfit, Misfits
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 EXAMINED: Final = 500  # documents per page; at 2 to 10 µs each, they take some milliseconds of a thread

@@ -21,7 +21,8 @@ from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.query.text import TextSearch, parse_where_and_search
 from bunbase.bundoc.reading.expanding import Visible, expanded, expansions, with_expanded
 from bunbase.bundoc.reading.text_answers import check_adding, with_added
-from bunbase.contracts.bundoc import Aggregation, Page, Query, RuleDenied
+from bunbase.contracts.bundoc.documents import Aggregation, Page, Query
+from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
 LOOP_FILTER_BYTES: Final = 2048  # of a filter; parsing takes a millisecond

@@ -19,8 +19,8 @@ from bunbase.bundoc.query.parse import parse_path, refuse
 from bunbase.bundoc.query.search import Found, Words
 from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.query.words import BETWEEN, any_of, fts_columns, text_at
-from bunbase.contracts.bundoc import Highlight, Query
-from bunbase.contracts.collections import IndexSpec
+from bunbase.contracts.bundoc.collections import IndexSpec
+from bunbase.contracts.bundoc.documents import Highlight, Query
 from bunbase.pkg import effort
 
 MAX_FIELDS: Final = 16

@@ -13,9 +13,9 @@ from litestar.params import QueryParameter
 from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, check_media, check_query
 from bunbase.bundoc.routes.openapi import DocumentBody, document_response, no_content, problems
 from bunbase.bundoc.schema.checking import check_size
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, MisfitQuery, Misfits
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.collections import Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.pkg import effort
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.connected import while_connected

@@ -20,7 +20,9 @@ from bunbase.bundoc.routes.openapi import (
     problems,
 )
 from bunbase.bundoc.routes.sent_queries import QUERYING, named
-from bunbase.contracts.bundoc import Bundoc, Changes, Commit, InvalidQuery, Query
+from bunbase.contracts.bundoc.documents import Changes, Commit, Query
+from bunbase.contracts.bundoc.problems import InvalidQuery
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.pkg.connected import while_connected

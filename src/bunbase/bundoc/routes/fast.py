@@ -8,7 +8,8 @@ from typing import Final
 
 from bunbase.bundoc.routes.preconditions import etag, precondition, unchanged
 from bunbase.bundoc.routes.sent_queries import QUERYING, named, read_query
-from bunbase.contracts.bundoc import Bundoc, Document, Precondition, Query
+from bunbase.contracts.bundoc.documents import Document, Precondition, Query
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
 from bunbase.pkg.cursors import DEFAULT_LIMIT

@@ -6,7 +6,8 @@ from typing import Final
 
 from litestar import get, post
 
-from bunbase.contracts.bundoc import Bundoc, KeyState
+from bunbase.contracts.bundoc.documents import KeyState
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected
 

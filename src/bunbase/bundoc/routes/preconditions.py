@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bunbase.contracts.bundoc import NO_PRECONDITION, Document, Precondition
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Document, Precondition
 from bunbase.pkg.errors import Malformed
 
 REVISION: Final = re.compile(r'"([1-9][0-9]{0,17})(?:-[0-9a-f]{1,32})?"')

@@ -10,7 +10,8 @@ from litestar import Response, post
 from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, check_media, check_query
 from bunbase.bundoc.routes.openapi import DocumentBody, page_response, problems
 from bunbase.bundoc.routes.sent_queries import read_body, read_query
-from bunbase.contracts.bundoc import Aggregation, Bundoc
+from bunbase.contracts.bundoc.documents import Aggregation
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.http import Injected

@@ -9,7 +9,7 @@ from litestar import Response, post
 from bunbase.bundoc.routes.collections import PROJECT
 from bunbase.bundoc.routes.documents import AnyRequest, check_media, check_query
 from bunbase.bundoc.routes.openapi import DocumentBody, document_response, problems
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected
 from bunbase.pkg.media import JSON

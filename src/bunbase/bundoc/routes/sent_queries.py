@@ -7,7 +7,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from bunbase.bundoc.query.parse import MAX_BYTES
-from bunbase.contracts.bundoc import Highlight, InvalidQuery, Query
+from bunbase.contracts.bundoc.documents import Highlight, Query
+from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg import effort
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 

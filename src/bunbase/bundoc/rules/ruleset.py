@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from bunbase.bundoc.rules.rule import CompiledRule, Filter, compile_rule
-from bunbase.contracts.collections import Rules
+from bunbase.contracts.bundoc.collections import Rules
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.refusal import InvalidRule
 

@@ -15,7 +15,7 @@ from bunbase.bundoc.query.parse import MAX_PATH_PARTS
 from bunbase.bundoc.schema.cost import MAX_CHECKS, MAX_INSTRUCTIONS, instructions, worst
 from bunbase.bundoc.schema.keywords import Place, Schema, everything, meant, pointer
 from bunbase.bundoc.schema.references import ON_DELETE, ON_DELETES, REF, fields, references_of
-from bunbase.contracts.bundoc import InvalidSchema
+from bunbase.contracts.bundoc.problems import InvalidSchema
 from bunbase.pkg.control_characters import holds_control
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -14,7 +14,7 @@ from bunbase.bundoc.schema.checking import MAX_MESSAGE, refused
 from bunbase.bundoc.schema.closing import closed
 from bunbase.bundoc.schema.cost import Effort
 from bunbase.bundoc.schema.keywords import Schema, pointer
-from bunbase.contracts.bundoc import InvalidDocument
+from bunbase.contracts.bundoc.problems import InvalidDocument
 from bunbase.pkg import effort
 
 MAX_ERRORS: Final = 20

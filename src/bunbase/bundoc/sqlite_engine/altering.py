@@ -21,8 +21,8 @@ from bunbase.bundoc.sqlite_engine.referring import check_unreferenced
 from bunbase.bundoc.sqlite_engine.steps import delete_expired
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
-from bunbase.contracts.bundoc import InvalidDocument, UniqueViolation
-from bunbase.contracts.collections import Collection, CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec
+from bunbase.contracts.bundoc.problems import InvalidDocument, UniqueViolation
 from bunbase.pkg.errors import InvalidInput
 
 BATCH: Final = 200  # documents added to an index at a time; writes wait about 5 ms, 30 ms for much text

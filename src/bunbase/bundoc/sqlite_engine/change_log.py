@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import apsw
 
-from bunbase.contracts.bundoc import ChangeEntry, Changes, ResyncRequired
+from bunbase.contracts.bundoc.documents import ChangeEntry, Changes
+from bunbase.contracts.bundoc.problems import ResyncRequired
 
 Row = tuple[int, str, str, str, int, str, int]  # seq, op, collection, id, rev, at, depth
 

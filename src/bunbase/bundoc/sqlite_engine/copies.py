@@ -30,8 +30,8 @@ from bunbase.bundoc.sqlite_engine.formats import bring_up
 from bunbase.bundoc.sqlite_engine.open_files import PROJECT, OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.revisions import KEEPS_REVISIONS, spent
-from bunbase.contracts.backups import BackupDamaged, BackupFailed
-from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
+from bunbase.contracts.bundoc.backups import BackupDamaged, BackupFailed
+from bunbase.contracts.bundoc.problems import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DecryptionFailed
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger

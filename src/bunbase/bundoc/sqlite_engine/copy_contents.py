@@ -21,7 +21,7 @@ from bunbase.bundoc.sqlite_engine.formats import bring_up
 from bunbase.bundoc.sqlite_engine.mending import rekey
 from bunbase.bundoc.sqlite_engine.revisions import raise_above, spent
 from bunbase.bundoc.sqlite_engine.tables import COLLECTIONS, FORMAT, format_of, tables_of
-from bunbase.contracts.backups import BackedUpCollection, BackupDamaged, BackupTooNew
+from bunbase.contracts.bundoc.backups import BackedUpCollection, BackupDamaged, BackupTooNew
 from bunbase.pkg.sealed_sqlite.connection import DATABASE, connect
 from bunbase.pkg.sealed_sqlite.copying import copy_pages, open_copy
 from bunbase.pkg.sealed_sqlite.files import sync_file

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bunbase.bundoc.counted import fetched
-from bunbase.contracts.bundoc import DataUnreadable
+from bunbase.contracts.bundoc.problems import DataUnreadable
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, Kms
 from bunbase.pkg.sealed_sqlite.data_key import find_key
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable

@@ -32,9 +32,10 @@ from bunbase.bundoc.sqlite_engine.transaction import Task
 from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
 from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.bundoc.writes import CommitStep, Committed, Guard, Write
-from bunbase.contracts.bundoc import BundocBusy, Changes, KeyState
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
+from bunbase.contracts.bundoc.documents import Changes, KeyState
+from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.collections import Collection, CollectionSpec
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger

@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, DiskFull, InvalidQuery
+from bunbase.contracts.bundoc.problems import BundocBusy, DataUnreadable, DiskFull, InvalidQuery
 from bunbase.pkg.errors import DeadlineExceeded
 
 # SQLite's limits on a statement; a filter that reaches one of them came from a caller

@@ -18,8 +18,8 @@ from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.sort import Entries, entries, id_key, meets_array, parse_sort
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex, value_of
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable
-from bunbase.contracts.bundoc import UniqueViolation
-from bunbase.contracts.collections import IndexSpec
+from bunbase.contracts.bundoc.collections import IndexSpec
+from bunbase.contracts.bundoc.problems import UniqueViolation
 
 CREATE_LIST: Final = """
 CREATE TABLE IF NOT EXISTS indexes (

@@ -14,7 +14,7 @@ from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.schema.references import INDEX_PREFIX
-from bunbase.contracts.collections import IndexSpec, IndexState
+from bunbase.contracts.bundoc.collections import IndexSpec, IndexState
 
 FILTERS_KEPT: Final = 512
 

@@ -38,8 +38,8 @@ from bunbase.bundoc.sqlite_engine.data_keys import DataKeys
 from bunbase.bundoc.sqlite_engine.faults import problem_of, problem_of_system
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile, open_project_file
 from bunbase.bundoc.sqlite_engine.tables import create_format
-from bunbase.contracts.backups import ProjectRestoring
-from bunbase.contracts.bundoc import BundocBusy, DataUnreadable
+from bunbase.contracts.bundoc.backups import ProjectRestoring
+from bunbase.contracts.bundoc.problems import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem

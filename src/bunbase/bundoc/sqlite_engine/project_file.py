@@ -22,7 +22,8 @@ from bunbase.bundoc.sqlite_engine.searching import IN_A_SCAN, Limits, Searching,
 from bunbase.bundoc.sqlite_engine.tables import FORMAT, Table, format_of, tables_of
 from bunbase.bundoc.sqlite_engine.watch import LOOP_DOCUMENTS, LoopWatch, Watch, learn_room
 from bunbase.bundoc.sqlite_engine.writer import Writer
-from bunbase.contracts.bundoc import Changes, DataUnreadable, QueryNeedsIndex
+from bunbase.contracts.bundoc.documents import Changes
+from bunbase.contracts.bundoc.problems import DataUnreadable, QueryNeedsIndex
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.logger import logger
 from bunbase.pkg.sealed_sqlite.connection import DATABASE, TimeBound, connect, holds_nothing, set_cache

@@ -19,7 +19,7 @@ from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.writes import Guard, Met, next_rev
-from bunbase.contracts.bundoc import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
+from bunbase.contracts.bundoc.problems import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
 
 MAX_CHANGED: Final = 1000  # documents that one deletion may delete or change; takes the writer some 50 ms
 SHOWN: Final = 64  # characters of an id that is shown in an error; it may be any string

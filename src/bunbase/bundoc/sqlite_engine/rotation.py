@@ -30,7 +30,8 @@ from bunbase.bundoc.sqlite_engine.faults import problem_of, problem_of_system
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.writer import Writer
-from bunbase.contracts.bundoc import BundocBusy, DataUnreadable, KeyState
+from bunbase.contracts.bundoc.documents import KeyState
+from bunbase.contracts.bundoc.problems import BundocBusy, DataUnreadable
 from bunbase.contracts.bunkms import DataKey
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.errors import Internal, Problem

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
-from bunbase.contracts.bundoc import BundocBusy
+from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.sealed_sqlite.scanners import Scan
 

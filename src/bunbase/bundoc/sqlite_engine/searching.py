@@ -32,7 +32,7 @@ from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.text_tables import TextTable, prepare_scores
 from bunbase.bundoc.sqlite_engine.watch import ScanWatch, Ticks, Watch, found_within
-from bunbase.contracts.bundoc import QueryNeedsIndex
+from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg.patterns import pattern
 
 NOT_FULFILLED: Final = -1  # in place of a score; no score is below 0

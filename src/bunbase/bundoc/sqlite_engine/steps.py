@@ -10,7 +10,7 @@ from bunbase.bundoc.sqlite_engine.referring import PendingWrite, check_fits, del
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.writes import CommitStep, Committed, Met
-from bunbase.contracts.bundoc import BundocBusy, InvalidDocument
+from bunbase.contracts.bundoc.problems import BundocBusy, InvalidDocument
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 

@@ -16,7 +16,7 @@ from bunbase.bundoc.query.parse import parse_path
 from bunbase.bundoc.query.text import TextSearch
 from bunbase.bundoc.query.words import any_of, fts_columns, text_at
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
-from bunbase.contracts.collections import IndexSpec
+from bunbase.contracts.bundoc.collections import IndexSpec
 
 LOCAL_SCORE: Final = "bundoc_local_score"
 

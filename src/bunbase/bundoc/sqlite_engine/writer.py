@@ -35,7 +35,7 @@ from bunbase.bundoc.sqlite_engine.steps import do_steps
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction, Work
 from bunbase.bundoc.writes import CommitStep, Committed
-from bunbase.contracts.bundoc import BundocBusy
+from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.logger import logger

@@ -7,8 +7,8 @@ from typing import Final
 
 from bunbase.bundoc.transfer.lines import MAX_LINE_BYTES, Lines
 from bunbase.bundoc.transfer.service import MAX_ERRORS, MAX_LINES
-from bunbase.contracts.backups import Imported, ImportLine, RefusedLine
-from bunbase.contracts.bundoc import DocumentTooLarge
+from bunbase.contracts.bundoc.backups import Imported, ImportLine, RefusedLine
+from bunbase.contracts.bundoc.problems import DocumentTooLarge
 
 BATCH_BYTES: Final = 4 << 20
 

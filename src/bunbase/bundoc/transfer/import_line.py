@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.documents import ID, check_collection, document_at, new_document
-from bunbase.contracts.backups import ImportLine
-from bunbase.contracts.bundoc import InvalidDocument
+from bunbase.contracts.bundoc.backups import ImportLine
+from bunbase.contracts.bundoc.problems import InvalidDocument
 from bunbase.pkg.errors import InvalidInput, Malformed, Problem
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from typing import Final
 
-from bunbase.contracts.backups import ImportLine
+from bunbase.contracts.bundoc.backups import ImportLine
 
 MAX_LINE_BYTES: Final = (2 << 20) + 1024  # the largest body of one document, and the envelope around it
 

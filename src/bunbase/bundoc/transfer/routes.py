@@ -13,8 +13,8 @@ from litestar.response import Stream
 from bunbase.bundoc.routes.documents import check_query
 from bunbase.bundoc.routes.openapi import ImportBody, lines_response, problems
 from bunbase.bundoc.transfer.batches import Importing
-from bunbase.contracts.backups import ExportPart, Imported, ImportMode
-from bunbase.contracts.bundoc import Bundoc
+from bunbase.contracts.bundoc.backups import ExportPart, Imported, ImportMode
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import DeadlineExceeded, Problem
 from bunbase.pkg.http import Injected

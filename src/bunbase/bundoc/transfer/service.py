@@ -13,9 +13,9 @@ from bunbase.bundoc.documents import check_collection, check_id, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.transfer.import_line import ReadLine, read_line
-from bunbase.contracts.backups import ExportPart, Imported, ImportLine, ImportMode, RefusedLine
-from bunbase.contracts.bundoc import (
-    NO_PRECONDITION,
+from bunbase.contracts.bundoc.backups import ExportPart, Imported, ImportLine, ImportMode, RefusedLine
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION
+from bunbase.contracts.bundoc.problems import (
     BundocBusy,
     CollectionNotFound,
     DataUnreadable,
@@ -41,7 +41,7 @@ ENDS: Final = (BundocBusy, DiskFull, DataUnreadable, RuleDenied, KeyDestroyed, K
 
 
 class TransferService:
-    """Export and import, as `contracts.backups` names them."""
+    """Export and import, as `contracts.bundoc.backups` names them."""
 
     def __init__(self, engine: Engine, documents: BundocService) -> None:
         self.transfer_engine = engine

@@ -11,7 +11,7 @@ from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_all, read_fields, 
 from bunbase.bundoc.update.numbers import OutOfRange, added, as_number, is_number, multiplied, zero_like
 from bunbase.bundoc.update.order import compare, form
 from bunbase.bundoc.update.parse import Change, invalid
-from bunbase.contracts.bundoc import InvalidUpdate
+from bunbase.contracts.bundoc.problems import InvalidUpdate
 
 MAX_PADDING: Final = 1000  # nulls that one $set beyond the end of an array may add
 MAX_TESTS: Final = 1_000_000  # elements times conditions; meanwhile other writes wait

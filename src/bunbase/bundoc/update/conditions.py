@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.bundoc.documents import read_all
 from bunbase.bundoc.update.order import compare, form, rank, same
-from bunbase.contracts.bundoc import InvalidUpdate
+from bunbase.contracts.bundoc.problems import InvalidUpdate
 
 ElementTest = Callable[[Any], bool]
 

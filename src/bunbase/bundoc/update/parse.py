@@ -9,7 +9,7 @@ import msgspec
 from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_all, read_fields, read_items
 from bunbase.bundoc.update.conditions import ElementTest, condition
 from bunbase.bundoc.update.numbers import is_number
-from bunbase.contracts.bundoc import InvalidUpdate
+from bunbase.contracts.bundoc.problems import InvalidUpdate
 
 OPERATORS: Final = ("$set", "$unset", "$inc", "$mul", "$min", "$max", "$push", "$addToSet", "$pull", "$now")
 MODIFIERS: Final = ("$each", "$position", "$slice")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from bunbase.contracts.caller import Caller, CallerKind, Role
-from bunbase.contracts.functions import Access
+from bunbase.contracts.functions.deployments import Access
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 
 

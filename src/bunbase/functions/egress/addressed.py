@@ -8,7 +8,7 @@ from urllib.parse import quote, urljoin
 
 import msgspec
 
-from bunbase.contracts.host_calls import InvalidFetch
+from bunbase.contracts.functions.host_calls import InvalidFetch
 
 MAX_LENGTH: Final = 16 << 10
 VISIBLE: Final = bytes(range(0x21, 0x7F)).decode()

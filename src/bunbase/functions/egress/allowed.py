@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.host_calls import HostNotAllowed
+from bunbase.contracts.functions.host_calls import HostNotAllowed
 from bunbase.functions.egress.addressed import PORTS, Target
 from bunbase.pkg.errors import InvalidInput
 

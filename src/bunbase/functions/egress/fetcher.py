@@ -31,7 +31,7 @@ from typing import Final
 import httpcore
 import msgspec
 
-from bunbase.contracts.host_calls import FetchFailed, FetchOverloaded, FetchTooLarge
+from bunbase.contracts.functions.host_calls import FetchFailed, FetchOverloaded, FetchTooLarge
 from bunbase.functions.egress.addressed import Target, follow_location, read_target
 from bunbase.functions.egress.allowed import check_allowed
 from bunbase.functions.egress.hops import REDIRECTS, FetchRequest, Hop, check_asked, first_hop, next_hop
@@ -65,7 +65,7 @@ class Fetcher:
         self.under_way: Counter[str] = Counter()
 
     async def answer(self, ask: Ask, asked: FetchRequest, secrets: Mapping[str, str]) -> None:
-        """Send the request, follow redirects, stream the answer. Raises: the Problems of contracts/host_calls.py."""
+        """Send the request, follow redirects, stream the answer. Raises: the Problems of `contracts.functions`."""
         check_asked(asked)
         with self._counted(ask.deployment.project):
             hop = first_hop(asked, read_target(asked.url), ask.has_body)

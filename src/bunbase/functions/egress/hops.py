@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from bunbase.contracts.host_calls import InvalidFetch
+from bunbase.contracts.functions.host_calls import InvalidFetch
 from bunbase.functions.egress.addressed import Target
 from bunbase.functions.egress.secrets import has_placeholder
 from bunbase.functions.workers.answer_head import HOP_BY_HOP, NAME, VALUE, Headers

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpcore
 
-from bunbase.contracts.host_calls import AddressNotAllowed
+from bunbase.contracts.functions.host_calls import AddressNotAllowed
 from bunbase.functions.egress.addresses import Network, reachable
 from bunbase.functions.egress.own_addresses import OwnAddresses, named_alone
 from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from bunbase.contracts.host_calls import InvalidFetch, SecretNotFound
+from bunbase.contracts.functions.host_calls import InvalidFetch, SecretNotFound
 from bunbase.functions.workers.answer_head import Headers
 
 PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Z_][A-Z0-9_]{0,63})\s*\}\}")

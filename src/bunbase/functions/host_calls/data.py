@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.bundoc import Aggregation, Bundoc, Precondition, Query
+from bunbase.contracts.bundoc.documents import Aggregation, Precondition, Query
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.functions.host_calls.arguments import read
 from bunbase.functions.host_calls.power import Power, caller_of
 from bunbase.functions.workers.asks import Ask

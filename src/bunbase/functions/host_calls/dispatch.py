@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from bunbase.contracts.bundoc import Bundoc
-from bunbase.contracts.host_calls import UnknownHostCall
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.functions.host_calls import UnknownHostCall
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.egress.hops import FetchRequest

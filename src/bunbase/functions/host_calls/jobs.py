@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bunbase.contracts.triggers import ChainTooLong, NewJob
+from bunbase.contracts.functions.triggers import ChainTooLong, NewJob
 from bunbase.functions.host_calls.arguments import read
 from bunbase.functions.logs.warnings import Warn
 from bunbase.functions.triggers.queue import MAX_PAYLOAD_BYTES, Queue

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from bunbase.contracts.function_logs import LogLevel
-from bunbase.contracts.functions import FunctionNotFound
+from bunbase.contracts.functions.logs import LogLevel
+from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.functions.workers.deployment import Deployment, Said, Say
 
 Warn = Callable[[str, str, str], Awaitable[None]]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from litestar.response import Response
 
-from bunbase.contracts.functions import Chunk, Head, Receiving
+from bunbase.contracts.functions.invocations import Chunk, Head, Receiving
 from bunbase.functions.routes.request_body import RequestBody
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger

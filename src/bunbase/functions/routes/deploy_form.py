@@ -9,7 +9,7 @@ import msgspec
 from litestar.datastructures import UploadFile
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIType, Schema
 
-from bunbase.contracts.functions import Bundle, FunctionConfig
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
 from bunbase.pkg.errors import InvalidInput
 
 PARTS: Final = ("bundle", "source_map", "config")

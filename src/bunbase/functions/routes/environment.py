@@ -7,7 +7,8 @@ from litestar import delete, get, put
 from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions, Variable, Variables
+from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.functions.variables import Variable, Variables
 from bunbase.pkg.http import NO_STORE, Injected
 
 TAGS = ["Environment"]

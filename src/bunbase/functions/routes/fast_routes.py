@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
-from bunbase.contracts.functions import MAX_BEGINNING_BYTES, Chunk, Functions, Invocation
+from bunbase.contracts.functions.invocations import MAX_BEGINNING_BYTES, Chunk, Invocation
+from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.answer import WITHOUT_BODY, headers_of
 
 PATHS: Final = ("/v1/functions/{name}", "/v1/functions/{name}/{path}")

@@ -11,7 +11,8 @@ from litestar.params import Body, FromPath
 from litestar.response import Response
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions, Version, Versions
+from bunbase.contracts.functions.deployments import Version, Versions
+from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.deploy_form import FORM, bundle_of
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit

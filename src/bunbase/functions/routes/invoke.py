@@ -10,7 +10,9 @@ from litestar import HttpMethod, Request, route
 from litestar.params import FromPath
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions, Invocation, UpgradeNotSupported
+from bunbase.contracts.functions.invocations import Invocation
+from bunbase.contracts.functions.problems import UpgradeNotSupported
+from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.answer import FunctionAnswer
 from bunbase.functions.routes.request_body import RequestBody
 from bunbase.pkg.http import HOST_SLUG, Injected

@@ -11,8 +11,8 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Response, Stream
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.function_logs import LogFilter, LogLevel, LogLine, LogPage
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions.logs import LogFilter, LogLevel, LogLine, LogPage
+from bunbase.contracts.functions.service import Functions
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput, Problem

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from litestar import Request
 
-from bunbase.contracts.functions import MAX_BEGINNING_BYTES, Receiving
+from bunbase.contracts.functions.invocations import MAX_BEGINNING_BYTES, Receiving
 from bunbase.pkg.errors import ClientGone, Problem
 from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.numbers import whole_number

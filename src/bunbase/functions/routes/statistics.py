@@ -8,8 +8,8 @@ from litestar import get
 from litestar.params import FromPath, QueryParameter
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.function_usage import FunctionStats, Usage
-from bunbase.contracts.functions import Functions
+from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.functions.usage import FunctionStats, Usage
 from bunbase.pkg.http import Injected
 
 MAX_HOURS: Final = 744  # 31 days

@@ -8,8 +8,8 @@ from litestar import delete, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Functions
-from bunbase.contracts.triggers import Job, Jobs, JobStatus, NewJob, RunOutcome, Runs, Schedules, TriggerKind
+from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.functions.triggers import Job, Jobs, JobStatus, NewJob, RunOutcome, Runs, Schedules, TriggerKind
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.contracts.functions.problems import FunctionsUnavailable
 from bunbase.functions.sandbox.cgroups import base_group
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.functions.sandbox.layers import ConfineWith, Layers, layers_here

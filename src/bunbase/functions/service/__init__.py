@@ -6,20 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.function_logs import LogFilter, LogLine, LogPage
-from bunbase.contracts.function_usage import FunctionStats, Usage
-from bunbase.contracts.functions import (
-    Bundle,
-    Chunk,
-    Head,
-    Invocation,
-    Receiving,
-    Variable,
-    Variables,
-    Version,
-    Versions,
-)
-from bunbase.contracts.triggers import (
+from bunbase.contracts.functions.deployments import Bundle, Version, Versions
+from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
+from bunbase.contracts.functions.logs import LogFilter, LogLine, LogPage
+from bunbase.contracts.functions.triggers import (
     Job,
     Jobs,
     JobStatus,
@@ -29,6 +19,8 @@ from bunbase.contracts.triggers import (
     Schedules,
     TriggerKind,
 )
+from bunbase.contracts.functions.usage import FunctionStats, Usage
+from bunbase.contracts.functions.variables import Variable, Variables
 from bunbase.functions.host_calls.dispatch import HostCalls
 from bunbase.functions.logs.buffer import LogBuffer
 from bunbase.functions.logs.followers import Followers

@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 from typing import Final
 
-from bunbase.contracts.functions import Bundle, InvalidBundle
+from bunbase.contracts.functions.deployments import Bundle
+from bunbase.contracts.functions.problems import InvalidBundle
 from bunbase.functions.egress.allowed import check_allow_net
 from bunbase.functions.logs.source_map import BadSourceMap, decode_source_map, read_source_map
 from bunbase.functions.logs.stack_traces import translate

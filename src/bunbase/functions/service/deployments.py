@@ -7,7 +7,8 @@ from typing import Annotated, Final
 import msgspec
 
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.functions import Bundle, Version, VersionNotFound, Versions
+from bunbase.contracts.functions.deployments import Bundle, Version, Versions
+from bunbase.contracts.functions.problems import VersionNotFound
 from bunbase.functions.service.bundles import Bundles
 from bunbase.functions.service.existing import existing_version
 from bunbase.functions.settings import FunctionsSettings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.functions import FunctionNotFound, Version
+from bunbase.contracts.functions.deployments import Version
+from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.functions.store.functions import FunctionStore
 from bunbase.functions.versions.names import could_be_function
 

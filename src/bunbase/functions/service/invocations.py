@@ -8,15 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import (
-    MAX_BEGINNING_BYTES,
-    Chunk,
-    FunctionNotFound,
-    FunctionOverloaded,
-    Head,
-    Invocation,
-    Receiving,
-)
+from bunbase.contracts.functions.invocations import MAX_BEGINNING_BYTES, Chunk, Head, Invocation, Receiving
+from bunbase.contracts.functions.problems import FunctionNotFound, FunctionOverloaded
 from bunbase.functions.boundary.access import admit
 from bunbase.functions.boundary.arriving import headers_for_function, without_key
 from bunbase.functions.boundary.leaving import headers_for_client

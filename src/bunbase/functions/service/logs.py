@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.function_logs import ALL_LINES, LogFilter, LogLine, LogPage
+from bunbase.contracts.functions.logs import ALL_LINES, LogFilter, LogLine, LogPage
 from bunbase.functions.logs.buffer import LogBuffer
 from bunbase.functions.logs.followers import Followers
 from bunbase.functions.service.existing import existing_version

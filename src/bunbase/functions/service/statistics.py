@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.function_usage import FunctionHour, FunctionStats, Usage, UsageHour
+from bunbase.contracts.functions.usage import FunctionHour, FunctionStats, Usage, UsageHour
 from bunbase.functions.service.existing import existing_version
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores

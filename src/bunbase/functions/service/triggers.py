@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 
 from bunbase.contracts.caller import Caller, CallerKind, Role
-from bunbase.contracts.triggers import (
+from bunbase.contracts.functions.triggers import (
     Job,
     JobNotDead,
     JobNotFound,

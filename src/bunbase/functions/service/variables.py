@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.functions import Variable, VariableNotFound, Variables
+from bunbase.contracts.functions.problems import VariableNotFound
+from bunbase.contracts.functions.variables import Variable, Variables
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store.variables import NewVariable, VariableStore
 from bunbase.functions.versions.environments import Environments

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.functions import Bundle, FunctionConfig, Version
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig, Version
 from bunbase.functions.store.schedules import sync_triggers
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.db.database import Database

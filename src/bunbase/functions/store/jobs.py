@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.triggers import Job, JobStatus, TriggerKind
+from bunbase.contracts.functions.triggers import Job, JobStatus, TriggerKind
 from bunbase.functions.store.claims import CLAIM, CLAIM_BEHIND
 from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.connecting import NotUnique

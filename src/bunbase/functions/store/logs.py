@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.function_logs import LogFilter, LogLevel, LogLine
+from bunbase.contracts.functions.logs import LogFilter, LogLevel, LogLine
 from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.functions.store.functions import TELL
 from bunbase.functions.store.log_days import LOCK, LogDays

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
+from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.database import Database
 

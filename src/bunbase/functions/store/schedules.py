@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.triggers import DataTrigger, Schedule, ScheduleState
+from bunbase.contracts.functions.triggers import DataTrigger, Schedule, ScheduleState
 from bunbase.pkg.db.database import Database
 
 # If the schedule is unchanged, its next time stays too: a deployment must not skip a run.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.bundoc import Bundoc, CollectionNotFound, InvalidQuery, QueryNeedsIndex
+from bunbase.contracts.bundoc.problems import CollectionNotFound, InvalidQuery, QueryNeedsIndex
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions import FunctionConfig
-from bunbase.contracts.triggers import ChangeOp, DataTrigger
+from bunbase.contracts.functions.deployments import FunctionConfig
+from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger
 from bunbase.functions.store.schedules import SubscriptionStore
 from bunbase.functions.triggers.cron import as_schedule, check_schedule
 from bunbase.functions.triggers.feeds import Feeds

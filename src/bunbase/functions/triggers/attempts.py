@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.bundoc import Bundoc, BundocBusy, CollectionNotFound, DocumentNotFound
+from bunbase.contracts.bundoc.problems import BundocBusy, CollectionNotFound, DocumentNotFound
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.functions import (
+from bunbase.contracts.functions.problems import (
     FunctionCpuExceeded,
     FunctionCrashed,
     FunctionNotFound,
@@ -19,7 +20,7 @@ from bunbase.contracts.functions import (
     FunctionsUnavailable,
     FunctionTimeout,
 )
-from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
+from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.jobs import ClaimedJob
 from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.triggers.requests import changed_document, request_of, with_document

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from bunbase.contracts.triggers import Schedule
+from bunbase.contracts.functions.triggers import Schedule
 from bunbase.pkg.errors import InvalidInput
 
 MAX_LENGTH: Final = 200

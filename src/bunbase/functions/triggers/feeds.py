@@ -31,17 +31,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from bunbase.contracts.bundoc import (
-    Bundoc,
-    ChangeEntry,
-    Changes,
-    CollectionNotFound,
-    InvalidQuery,
-    QueryNeedsIndex,
-    ResyncRequired,
-)
+from bunbase.contracts.bundoc.documents import ChangeEntry, Changes
+from bunbase.contracts.bundoc.problems import CollectionNotFound, InvalidQuery, QueryNeedsIndex, ResyncRequired
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.triggers import ChainTooLong, DataTrigger, QueueFull, Run, RunOutcome, TriggerKind
+from bunbase.contracts.functions.triggers import ChainTooLong, DataTrigger, QueueFull, Run, RunOutcome, TriggerKind
 from bunbase.functions.logs.warnings import Warn
 from bunbase.functions.store.jobs import ChangeJob
 from bunbase.functions.store.schedules import Subscription, SubscriptionStore

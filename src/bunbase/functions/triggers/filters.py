@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.bundoc import Bundoc, Query
+from bunbase.contracts.bundoc.documents import Query
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.triggers import DataTrigger
+from bunbase.contracts.functions.triggers import DataTrigger
 
 IDS_AT_ONCE: Final = (
     50  # each id counts as one of the 200 terms that a filter may have; the others are left for `where`

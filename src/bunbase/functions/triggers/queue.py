@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.functions import FunctionNotFound
-from bunbase.contracts.triggers import ChainTooLong, Job, JobStatus, NewJob, QueueFull, TriggerKind
+from bunbase.contracts.functions.problems import FunctionNotFound
+from bunbase.contracts.functions.triggers import ChainTooLong, Job, JobStatus, NewJob, QueueFull, TriggerKind
 from bunbase.functions.store.jobs import JobRow, JobStore, StoredJob
 from bunbase.functions.versions.names import could_be_function
 from bunbase.pkg.clock import Clock

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
-from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
+from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.jobs import ClaimedJob, JobStore
 from bunbase.functions.store.runs import RunStore
 from bunbase.functions.triggers.retries import retry_seconds

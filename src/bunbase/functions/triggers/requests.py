@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.bundoc import ChangeEntry
+from bunbase.contracts.bundoc.documents import ChangeEntry
 from bunbase.functions.workers.deployment import Request, Trigger
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import new_id

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.triggers import Run, RunOutcome, TriggerKind
+from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.jobs import JobRow
 from bunbase.functions.store.schedules import DueSchedule, ScheduleStore
 from bunbase.functions.triggers.cron import next_time

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.functions import FunctionNotFound
+from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.functions.versions.names import could_be_function
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache

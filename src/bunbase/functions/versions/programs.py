@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.functions import FunctionNotFound
+from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.functions.versions.environments import Environments
 from bunbase.functions.versions.loadable import Loadable
 from bunbase.functions.workers.asks import Host

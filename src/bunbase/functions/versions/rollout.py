@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.functions import Version
+from bunbase.contracts.functions.deployments import Version
 from bunbase.functions.store.functions import CHANNEL, FunctionStore, ProgramCode
 from bunbase.functions.store.notifications import Notifications
 from bunbase.functions.versions.active import ActiveVersions

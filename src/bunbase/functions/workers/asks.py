@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from bunbase.contracts.host_calls import CallOver, UnknownHostCall
+from bunbase.contracts.functions.host_calls import CallOver, UnknownHostCall
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, join_payload
 from bunbase.functions.workers.limits import MAX_ASKS, MAX_LARGE_ASKS, MAX_WHOLE_BYTES

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
-from bunbase.contracts.functions import FunctionCrashed
+from bunbase.contracts.functions.problems import FunctionCrashed
 from bunbase.functions.workers.answer_head import AnswerHead
 from bunbase.functions.workers.deployment import Request
 from bunbase.functions.workers.frames import BadFrame

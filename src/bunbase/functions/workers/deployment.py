@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.function_logs import LogLevel
-from bunbase.contracts.functions import FunctionConfig
-from bunbase.contracts.triggers import TriggerKind
+from bunbase.contracts.functions.deployments import FunctionConfig
+from bunbase.contracts.functions.logs import LogLevel
+from bunbase.contracts.functions.triggers import TriggerKind
 
 
 class Deployment(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from bunbase.contracts.function_logs import LogLevel
+from bunbase.contracts.functions.logs import LogLevel
 from bunbase.functions.workers.frames import BadFrame, text_of
 from bunbase.functions.workers.limits import LINE_OVERHEAD_BYTES, MAX_CALL_LOG_BYTES, MAX_LINE_BYTES
 

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from bunbase.contracts.function_logs import LogLevel
-from bunbase.contracts.functions import FunctionCrashed, FunctionError, FunctionsUnavailable
+from bunbase.contracts.functions.logs import LogLevel
+from bunbase.contracts.functions.problems import FunctionCrashed, FunctionError, FunctionsUnavailable
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.deployment import Deployment, Request, Said, Say

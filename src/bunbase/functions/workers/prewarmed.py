@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-from bunbase.contracts.functions import FunctionConfig
+from bunbase.contracts.functions.deployments import FunctionConfig
 from bunbase.functions.workers.start import WorkerDied
 from bunbase.functions.workers.worker import RETIRED, Worker
 from bunbase.pkg import metrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.contracts.functions.problems import FunctionsUnavailable
 from bunbase.functions.workers.frames import BadFrame, Frame, text_of
 from bunbase.functions.workers.limits import MAX_BYTECODE_BYTES, MAX_ERROR_BYTES
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.contracts.functions.problems import FunctionsUnavailable
 from bunbase.functions.sandbox.limits import most_threads
 from bunbase.functions.sandbox.switch import Sandbox
 from bunbase.functions.settings import FunctionsSettings

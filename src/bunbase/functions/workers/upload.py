@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.host_calls import CallOver
+from bunbase.contracts.functions.host_calls import CallOver
 from bunbase.functions.workers.frames import BadFrame, Frame
 from bunbase.functions.workers.window import Window
 from bunbase.pkg.errors import InvalidInput, Problem, RequestStalled, TooLarge

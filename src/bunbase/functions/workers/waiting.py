@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from bunbase.contracts.functions import FunctionOverloaded
+from bunbase.contracts.functions.problems import FunctionOverloaded
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.call import Call
 from bunbase.functions.workers.deployment import Request

@@ -19,8 +19,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from bunbase.contracts.function_logs import LogLevel
-from bunbase.contracts.functions import FunctionCpuExceeded, FunctionCrashed, FunctionError, FunctionTimeout
+from bunbase.contracts.functions.logs import LogLevel
+from bunbase.contracts.functions.problems import FunctionCpuExceeded, FunctionCrashed, FunctionError, FunctionTimeout
 from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import bunbase
-from bunbase.contracts.functions import FunctionsUnavailable
+from bunbase.contracts.functions.problems import FunctionsUnavailable
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.pkg.logger import logger
 

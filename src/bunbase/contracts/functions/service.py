@@ -1,190 +1,26 @@
-"""Functions: deploy and run TypeScript on Bun."""
+"""The contract of Functions: deploy and run TypeScript on Bun."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Final, Protocol
-
-import msgspec
+from typing import Protocol
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.function_logs import LogFilter, LogLine, LogPage
-from bunbase.contracts.function_usage import FunctionStats, Usage
-from bunbase.contracts.triggers import (
-    MAX_DATA_TRIGGERS,
-    DataTrigger,
+from bunbase.contracts.functions.deployments import Bundle, Version, Versions
+from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
+from bunbase.contracts.functions.logs import LogFilter, LogLine, LogPage
+from bunbase.contracts.functions.triggers import (
     Job,
     Jobs,
     JobStatus,
     NewJob,
     RunOutcome,
     Runs,
-    Schedule,
     Schedules,
     TriggerKind,
 )
-from bunbase.pkg.errors import Problem
-
-
-class FunctionNotFound(Problem):
-    status, code, title = 404, "function_not_found", "There is no such function"
-
-
-class VersionNotFound(Problem):
-    status, code, title = 404, "version_not_found", "This function has no such version"
-
-
-class VariableNotFound(Problem):
-    status, code, title = 404, "variable_not_found", "There is no such environment variable"
-
-
-class InvalidBundle(Problem):
-    status, code, title = 422, "invalid_bundle", "This bundle cannot be deployed"
-
-
-class FunctionError(Problem):
-    """Details are in the function's log, never in the answer."""
-
-    status, code, title = 500, "function_error", "The function failed"
-
-
-class FunctionCrashed(Problem):
-    status, code, title = 502, "function_crashed", "The function's worker died"
-
-
-class UpgradeNotSupported(Problem):
-    status, code, title = 501, "upgrade_not_supported", "Functions do not speak WebSocket"
-
-
-class FunctionOverloaded(Problem):
-    status, code, title = 503, "function_overloaded", "Too many calls of this function are waiting"
-
-
-class FunctionTimeout(Problem):
-    status, code, title = 504, "function_timeout", "The function did not answer in time"
-
-
-class FunctionCpuExceeded(Problem):
-    status, code, title = 504, "function_cpu_exceeded", "The function used up its processor time"
-
-
-class FunctionsUnavailable(Problem):
-    status, code, title = 503, "functions_unavailable", "Functions cannot run on this installation"
-
-
-MAX_BEGINNING_BYTES: Final = 64 << 10  # of a body whose rest follows; a smaller body is best sent whole
-
-
-class Access(StrEnum):
-    """The callers that a function accepts over HTTP."""
-
-    PUBLIC = "public"  # everybody who can name the project
-    KEY = "key"  # any project key
-    USER = "user"  # a signed-in end user
-    SECRET = "secret"  # the secret key
-
-
-class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of a version. `cpu_ms`: processor time of a call; `allow_net`: hosts that `fetch` may reach.
-
-    `schedule`: a cron line, in UTC, or a Schedule. `on`: the changes of documents that run it.
-    """
-
-    access: Access = Access.KEY
-    timeout_ms: Annotated[int, msgspec.Meta(ge=100, le=300_000)] = 30_000
-    cpu_ms: Annotated[int, msgspec.Meta(ge=100, le=300_000)] = 10_000
-    memory_mb: Annotated[int, msgspec.Meta(ge=64, le=1024)] = 256
-    concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
-    allow_net: Annotated[tuple[str, ...], msgspec.Meta(max_length=64)] = ()
-    schedule: str | Schedule | None = None
-    on: Annotated[tuple[DataTrigger, ...], msgspec.Meta(max_length=MAX_DATA_TRIGGERS)] = ()
-
-
-class Bundle(msgspec.Struct, frozen=True):
-    """`code`: one CommonJS file as `bun build --target=bun --format=cjs` writes it."""
-
-    code: bytes
-    source_map: bytes | None
-    config: FunctionConfig
-
-
-class Version(msgspec.Struct, frozen=True):
-    """`sha256`: hex digest of the bundle; `size`: its bytes; `active`: new calls run it."""
-
-    name: str
-    version: int
-    sha256: str
-    size: int
-    config: FunctionConfig
-    active: bool
-    created_at: datetime
-    created_by: str
-
-
-class Versions(msgspec.Struct, frozen=True):
-    items: tuple[Version, ...]
-    next: str | None = None
-
-
-class Invocation(msgspec.Struct, frozen=True):
-    """`path`: from the function's own root, query included: `/a/b?c=d`. `headers`: lower-case names, repeats kept.
-
-    `more`: `body` is only its beginning, at most MAX_BEGINNING_BYTES; the rest comes by `feed`. `length`: of
-    all of it, where that is known. `own_host`: the request came to the project's own host (`functions.host`).
-    """
-
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    more: bool = False
-    length: int | None = None
-    own_host: bool = False
-
-
-class Receiving(msgspec.Struct, frozen=True, tag="receiving"):
-    """A worker has the call: `room` bytes of the rest of its body may be fed, under the name of the `invocation`."""
-
-    invocation: str
-    room: int
-
-
-class Head(msgspec.Struct, frozen=True, tag="head"):
-    """`queued_ms`: time that the call waited for a worker; `cold`: a worker was started for this call.
-
-    `body`: all of the body, if it was there with the head; then no Chunk follows.
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    version: int
-    invocation: str
-    queued_ms: float
-    cold: bool
-    body: bytes | None = None
-
-
-class Chunk(msgspec.Struct, frozen=True, tag="chunk"):
-    data: bytes
-
-
-class Variable(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`value` is present only if an owner or admin asked to reveal it.
-
-    `exposed`: functions can read it; otherwise it is only inserted into headers of a `fetch` that name it.
-    """
-
-    name: str
-    updated_at: datetime
-    value: str | None = None
-    exposed: bool = True
-
-
-class Variables(msgspec.Struct, frozen=True):
-    items: tuple[Variable, ...]
-    next: str | None = None
+from bunbase.contracts.functions.usage import FunctionStats, Usage
+from bunbase.contracts.functions.variables import Variable, Variables
 
 
 class Functions(Protocol):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions import Chunk, FunctionCrashed, Head, Invocation
+from bunbase.contracts.functions.invocations import Chunk, Head, Invocation
+from bunbase.contracts.functions.problems import FunctionCrashed
 from bunbase.gateway.settings import GatewaySettings
 from tests.functions.calls import until
 from tests.gateway.lanes import KEY, Connection, request, served

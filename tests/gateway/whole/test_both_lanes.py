@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bunbase.contracts.bundoc import Document
+from bunbase.contracts.bundoc.documents import Document
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.lanes import KEY, Reply, Served, served

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bunbase.contracts.bundoc import Document, DocumentExists, Page
+from bunbase.contracts.bundoc.documents import Document, Page
+from bunbase.contracts.bundoc.problems import DocumentExists
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.gateway import fast_lane
 from bunbase.pkg import metrics

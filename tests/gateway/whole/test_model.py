@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bunbase.contracts.bundoc import DocumentExists, DocumentNotFound, Precondition, StaleRevision
+from bunbase.contracts.bundoc.documents import Precondition
+from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, StaleRevision
 from bunbase.gateway.settings import GatewaySettings
 from tests.bundoc.whole.test_model import Model, expected, operations, shown
 from tests.gateway.lanes import KEY, Connection, Reply, Served, served

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from bunbase.contracts.collections import CollectionSpec, IndexSpec, Rules
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.lanes import KEY, Served, served
 from tests.gateway.others import BAKERY, PUBLISHABLE, FakeTenantAuth

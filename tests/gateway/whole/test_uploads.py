@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
 
-from bunbase.contracts.functions import MAX_BEGINNING_BYTES
+from bunbase.contracts.functions.invocations import MAX_BEGINNING_BYTES
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings

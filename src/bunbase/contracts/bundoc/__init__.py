@@ -1,0 +1,1 @@
+"""Bundoc: documents, collections, backups."""

@@ -1,0 +1,103 @@
+"""The problems of Bundoc, the document store."""
+
+from __future__ import annotations
+
+from bunbase.pkg.errors import Problem
+
+
+class DocumentNotFound(Problem):
+    """Also the answer when a rule hides the document."""
+
+    status, code, title = 404, "document_not_found", "There is no such document"
+
+
+class DocumentExists(Problem):
+    status, code, title = 409, "document_exists", "A document with this id exists"
+
+
+class StaleRevision(Problem):
+    """`rev`: the revision stored now, 0 if there is no document."""
+
+    status, code, title = 412, "stale_revision", "The document has changed since you read it"
+
+
+class RuleDenied(Problem):
+    status, code, title = 403, "rule_denied", "No rule allows this"
+
+
+class InvalidSchema(Problem):
+    """A schema that cannot be kept. `errors`: as in InvalidDocument, with paths in the schema."""
+
+    status, code, title = 422, "invalid_schema", "This schema is not understood"
+
+
+class InvalidDocument(Problem):
+    """`errors`: a list of `{"path": JSON Pointer, "message": str}`, with `keyword` if the schema does not match."""
+
+    status, code, title = 422, "invalid_document", "This is not a document that can be stored"
+
+
+class InvalidUpdate(Problem):
+    """`errors`: as in InvalidDocument."""
+
+    status, code, title = 422, "invalid_update", "These update operators cannot be applied"
+
+
+class ResyncRequired(Problem):
+    """`first`: the lowest `since` that can be answered; `last`: the newest change."""
+
+    status, code, title = 410, "resync_required", "These changes are not kept any more"
+
+
+class DocumentTooLarge(Problem):
+    status, code, title = 413, "document_too_large", "A document is at most 1 MiB"
+
+
+class InvalidQuery(Problem):
+    """`path`: the place of the error in the query."""
+
+    status, code, title = 400, "invalid_query", "This query is not understood"
+
+
+class QueryNeedsIndex(Problem):
+    """`index`: the index to create, as `PUT /v1/collections/{name}` takes it; null if none helps."""
+
+    status, code, title = 422, "query_needs_index", "This query would examine too many documents"
+
+
+class UniqueViolation(Problem):
+    """`index`: the unique index in which another document has the same values."""
+
+    status, code, title = 409, "unique_violation", "Another document has this value"
+
+
+class DocumentReferenced(Problem):
+    """`collection`, `field`: where documents are that hold the id; null when it is about how many there are, and for
+    publishable keys.
+    """
+
+    status, code, title = 409, "document_referenced", "Other documents refer to this"
+
+
+class CollectionReferenced(Problem):
+    """`collection`: the collection whose schema refers to this one."""
+
+    status, code, title = 409, "collection_referenced", "Another collection refers to this one"
+
+
+class CollectionNotFound(Problem):
+    status, code, title = 404, "collection_not_found", "There is no such collection"
+
+
+class DataUnreadable(Problem):
+    """The project's file is damaged or was written under another key; nothing in it can be read."""
+
+    status, code, title = 500, "data_unreadable", "The project's data cannot be read"
+
+
+class BundocBusy(Problem):
+    status, code, title = 503, "data_busy", "Too many writes are waiting for this project"
+
+
+class DiskFull(Problem):
+    status, code, title = 507, "disk_full", "The disk is full; nothing was written"

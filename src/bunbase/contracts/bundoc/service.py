@@ -1,0 +1,129 @@
+"""The contract of Bundoc, the document store."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bunbase.contracts.bundoc.backups import Backups
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, MisfitQuery, Misfits
+from bunbase.contracts.bundoc.documents import (
+    Aggregation,
+    Changes,
+    Commit,
+    Document,
+    KeyState,
+    Page,
+    Precondition,
+    Query,
+)
+from bunbase.contracts.caller import Caller
+
+
+class Bundoc(Backups, Protocol):
+    """Every call takes its project from the Caller. A write is answered only when it is on disk (fsync)."""
+
+    async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
+        """Return a document; `expand`: as in Query. Raises: DocumentNotFound, InvalidQuery, RuleDenied."""
+        ...
+
+    async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
+        """Raises: DocumentExists, InvalidDocument, DocumentTooLarge, RuleDenied."""
+        ...
+
+    async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
+        """Replace or create. Raises: StaleRevision, InvalidDocument, DocumentTooLarge, RuleDenied."""
+        ...
+
+    async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
+        """Apply a merge patch (RFC 7396), or update operators when its names begin with `$`.
+
+        Raises: DocumentNotFound, StaleRevision, InvalidDocument, InvalidUpdate, DocumentTooLarge, RuleDenied.
+        """
+        ...
+
+    async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
+        """Delete a document, and treat documents that refer to it as their schemas demand.
+
+        Raises: DocumentNotFound, StaleRevision, DocumentReferenced, RuleDenied.
+        """
+        ...
+
+    async def commit(self, caller: Caller, body: bytes) -> Commit:
+        """Do `{"writes":[…]}` in order, all or none; `write` in a Problem is the number of the failed one.
+
+        Raises: InvalidInput, Malformed, and the Problems of single writes.
+        """
+        ...
+
+    async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
+        """Return changes of documents after `since`, oldest first; if there are none, wait up to `wait_seconds`.
+
+        Raises: ResyncRequired, BundocBusy, RuleDenied.
+        """
+        ...
+
+    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
+        """Return documents by id, oldest id first. Raises: InvalidCursor, RuleDenied."""
+        ...
+
+    async def query(self, caller: Caller, collection: str, query: Query) -> Page:
+        """Return the documents that match a filter, in order; with `count` also their total number, with `explain` also
+        the way in which they were found. Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, CollectionNotFound,
+        RuleDenied.
+        """
+        ...
+
+    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
+        """Compute values over groups of documents. Raises: as `query`."""
+        ...
+
+    async def collections(self, caller: Caller) -> tuple[Collection, ...]:
+        """List the project's collections by name. Raises: RuleDenied."""
+        ...
+
+    async def collection(self, caller: Caller, name: str) -> Collection:
+        """Raises: CollectionNotFound, RuleDenied."""
+        ...
+
+    async def put_collection(self, caller: Caller, name: str, spec: CollectionSpec, wait: bool = True) -> Collection:
+        """Create or change a collection. If `spec` has indexes, the collection has exactly these afterwards, built
+        while writes continue. Without `wait` the answer comes before they are built; an index that stored documents
+        violate then disappears.
+
+        Stored documents that do not match a new schema stay as they are until their next write. Raises: InvalidInput,
+        InvalidRule, InvalidSchema, UniqueViolation when stored documents break a unique index, RuleDenied.
+        """
+        ...
+
+    async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
+        """Return stored documents that do not match a schema, by id. A page before the last may be short or empty.
+
+        Raises: CollectionNotFound, InvalidSchema, InvalidCursor, RuleDenied.
+        """
+        ...
+
+    async def drop_collection(self, caller: Caller, name: str) -> None:
+        """Raises: CollectionNotFound, CollectionReferenced, RuleDenied."""
+        ...
+
+    async def data_key(self, caller: Caller) -> KeyState:
+        """Return the state of the project's data key. Raises: Forbidden."""
+        ...
+
+    async def rotate_data_key(self, caller: Caller) -> KeyState:
+        """Start to encrypt the project's file under a new data key; reads and writes continue.
+
+        Raises: BundocBusy, Forbidden.
+        """
+        ...
+
+    async def test_rules(self, caller: Caller, body: bytes) -> Page:
+        """Evaluate rules for invented callers and documents; return decisions and reasons as JSON. Nothing is written.
+
+        Raises: Malformed, InvalidInput, InvalidRule, CollectionNotFound, RuleDenied.
+        """
+        ...
+
+    async def drop_project(self, project: str) -> None:
+        """Close and delete the files of a destroyed project. Idempotent."""
+        ...

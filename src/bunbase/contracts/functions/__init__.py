@@ -1,0 +1,1 @@
+"""Functions: deployments, invocations, triggers, logs."""
