@@ -1,7 +1,8 @@
 """HTTP/1.1 on one connection, with a limit on everything that a client may use: time, bytes, connections.
 
 It is a subclass of uvicorn's HttpToolsProtocol. That class is internal to uvicorn;
-`tests/gateway/whole/test_uvicorn.py` checks the members that we use. `timed.py` holds all deadlines. The life of a request:
+`tests/gateway/whole/test_uvicorn.py` checks the members that we use. `timed.py` holds all deadlines.
+The life of a request:
 
 1. `connection_made`: the connection is counted, or refused with 503.
 2. `on_message_begin`: the clock starts. `on_headers_complete`: the head is checked (`head.py`), in one place for every
