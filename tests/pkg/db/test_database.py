@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import asyncpg
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 from bunbase.pkg.db import database as database_module
 from bunbase.pkg.db.connecting import DatabaseBusy
-from bunbase.pkg.db.database import Database, ping
+from bunbase.pkg.db.database import POOL_SIZE, Database, ping
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.postgres.cluster import Cluster
 from tests.pkg.db.sample_schema import opened_database
@@ -224,6 +225,27 @@ async def test_a_session_that_is_ended_from_outside_is_replaced(db: Database, da
         await asleep
 
     assert await db.value("SELECT 1") == 1
+    await other.close()
+
+
+async def test_sessions_that_end_between_two_statements_take_no_place_in_the_pool(
+    db: Database, database_url: str
+) -> None:
+    """asyncpg #1069: the connection is closed, but its place was taken until the next start."""
+    other = await asyncpg.connect(database_url)
+    for turns in range(4 * POOL_SIZE):
+        session = await db.value("SELECT pg_backend_pid()")
+        ending = asyncio.create_task(other.fetchval("SELECT pg_terminate_backend($1)", session))
+        with suppress(Unreachable):
+            for _ in range(turns):  # so the end of the session arrives at different moments
+                await asyncio.sleep(0)
+            for number in range(10):
+                await db.value(f"SELECT {number}")
+        await ending
+
+    async with asyncio.TaskGroup() as all_places:
+        for _ in range(POOL_SIZE):
+            all_places.create_task(db.value("SELECT pg_sleep(0.01)"))
     await other.close()
 
 

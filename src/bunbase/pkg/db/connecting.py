@@ -25,6 +25,7 @@ LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
+    asyncpg.InternalClientError,  # "cannot switch to state": the session ended between two statements (asyncpg #1069)
 )
 # Nothing is wrong with the statement: it may succeed the next time.
 PASSING = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
@@ -121,8 +122,18 @@ class Database:
         try:
             yield connection
         finally:
-            with as_problems():
-                await self.pool.release(connection)
+            await self._release(connection)
+
+    async def _release(self, connection: Any) -> None:
+        """Return a connection to the pool, or free its place if the connection is lost.
+
+        If PostgreSQL ends a session between two statements, asyncpg closes the connection but keeps its place taken
+        (asyncpg #1069). Ten such losses would empty the pool until a restart. `terminate` frees the place.
+        """
+        with suppress(asyncpg.InterfaceError, *LOST):  # the statement itself was answered
+            if connection.is_closed():
+                connection.terminate()
+            await self.pool.release(connection)
 
 
 @contextmanager
@@ -176,7 +187,9 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
     try:
         yield Database(url, pool, schema)
     finally:
-        await pool.close()
+        with suppress(asyncpg.InterfaceError, *LOST):
+            async with asyncio.timeout(STATEMENT_SECONDS):  # no statement takes longer; `close` itself would wait on
+                await pool.close()
 
 
 async def ping(url: str) -> None:
