@@ -24,4 +24,6 @@ def schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     rows = [(one.function, one.cron, one.time_zone, "yes" if one.overlap else "no", one.next_at) for one in found.items]
     out.table(("function", "schedule", "time zone", "overlap", "next run"), rows)
     if not found.items:
-        out.hint('None yet. Write schedule = "0 9 * * *" in [functions.<name>] of bunbase.toml, then: bunbase deploy')
+        out.hint(
+            'No function has a schedule. Add one to bunbase.toml, below [functions.<name>]: schedule = "0 9 * * *"'
+        )

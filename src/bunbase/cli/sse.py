@@ -13,7 +13,7 @@ MAX_LINE_BYTES: Final = 1024 * 1024  # no event of BunBase comes near this size
 
 
 class Event(msgspec.Struct, frozen=True):
-    """`id` is "" where the event has none."""
+    """One event. `id`: "" if the event has no id."""
 
     kind: str
     id: str
