@@ -1,4 +1,4 @@
-"""Access tokens of developers: sign them and check them."""
+"""Sign and check the access tokens of developers."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ class AccessTokens:
         return self.newest.sign(claims), issued_at + self.ttl_seconds
 
     def claims(self, token: str) -> dict[str, Any]:
-        """Return the claims of a valid token, whose session may have ended. Raises: BadToken."""
+        """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken."""
         return self.verifier.claims(token, iss=self.issuer, aud=AUDIENCE, type=TYPE)
