@@ -43,8 +43,8 @@ class Requests:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server. `work`: the requests for each kind of work, by the keys of NAMES; `counted`: returns the value of
-    the document that all connections increment; `notes`: remarks about the server for the report.
+    """A running server. `work`: the requests for each kind of work, by the keys of NAMES; `counted`: returns the value
+    of the document that all connections increment; `notes`: remarks about the server for the report.
     """
 
     name: str
