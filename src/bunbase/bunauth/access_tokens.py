@@ -17,7 +17,7 @@ REMEMBERED: Final = 1000
 
 class AccessTokens:
     def __init__(self, keys: list[SigningKey], issuer: str, ttl_seconds: int, clock: Clock) -> None:
-        """`keys`: newest first. The newest key signs; tokens of all keys are accepted."""
+        """`keys`: the signing keys, newest first. The newest key signs; tokens of all keys are accepted."""
         self.newest = keys[0]
         self.issuer = issuer
         self.ttl_seconds = ttl_seconds

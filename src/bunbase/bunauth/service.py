@@ -1,4 +1,4 @@
-"""The rules of BunAuth: accounts, sign-in, sessions and personal access tokens."""
+"""The service of BunAuth: accounts, sign-in, sessions and personal access tokens."""
 
 from __future__ import annotations
 

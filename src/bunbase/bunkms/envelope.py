@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bunbase.contracts.bunkms import DecryptionFailed
 
 KEY_BYTES: Final = 32
-# random: after 2^32 messages with one key, the probability of a repeated nonce is 2^-33 (NIST SP 800-38D §8.3)
+# nonces are random: after 2^32 messages with one key, the probability of a repeat is 2^-33 (NIST SP 800-38D §8.3)
 NONCE_BYTES: Final = 12
 SEALED: Final = re.compile(r"bunkms:v([1-9][0-9]{0,8}):([A-Za-z0-9+/]+={0,2})")
 

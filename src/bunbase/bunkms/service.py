@@ -62,7 +62,7 @@ class KmsService:
         try:
             if newest is not None:
                 self._unwrapped(INSTANCE, newest)
-                if weak:  # only a warning, because the stored data must stay readable
+                if weak:  # only log this, because the stored data must stay readable
                     log.error(
                         "the master key repeats a few bytes and is easy to guess: move the data to a new installation"
                     )

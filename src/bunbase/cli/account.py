@@ -1,4 +1,4 @@
-"""`bunbase login`, `register`, `logout`, `whoami`."""
+"""`bunbase login`, `register`, `logout` and `whoami`: the account that commands use."""
 
 from __future__ import annotations
 

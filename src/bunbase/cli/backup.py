@@ -1,4 +1,4 @@
-"""`bunbase backup`."""
+"""`bunbase backup`: back up, verify, restore and clone a project's documents."""
 
 from __future__ import annotations
 

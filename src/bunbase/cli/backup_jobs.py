@@ -12,7 +12,7 @@ from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.backups import BackupJob, JobState
 
 FIRST_SECONDS: Final = 0.05
-MOST_SECONDS: Final = 1.0  # the pauses between two requests for the job's state double up to this
+MOST_SECONDS: Final = 1.0  # the pause between two requests for the job's state doubles until it is this long
 
 
 def run_backup_job(session: Session, call: Call, text: str, out: Output) -> BackupJob:

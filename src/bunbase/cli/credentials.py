@@ -71,7 +71,7 @@ class KnownServer(msgspec.Struct):
 
 
 class Credentials(msgspec.Struct):
-    """The content of the file. `servers`: by address; `current`: the address of the server of the last sign-in."""
+    """The content of the file. `servers`: the known servers by address; `current`: the address of the last sign-in."""
 
     current: str = ""
     servers: dict[str, KnownServer] = {}

@@ -120,7 +120,7 @@ def _send_block(session: Session, path: str, params: dict[str, str], block: byte
 
 
 def _blocks(file: Path, from_line: int) -> Iterator[tuple[int, bytes]]:
-    """Yield blocks of complete lines, some MiB each, with the number of the block's first line."""
+    """Yield blocks of complete lines, of about BLOCK_BYTES each, with the number of the first line of each."""
     first, lines, size = from_line, list[bytes](), 0
     for number, line in _numbered(file):
         if number < from_line:

@@ -1,4 +1,4 @@
-"""`bunbase deploy`."""
+"""`bunbase deploy`: bundle functions and deploy the changed ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bunbase.contracts.functions.deployments import Version
 
 SOME_FAILED = 1
 
-Name = Annotated[str, Parameter(help="The functions to deploy. Default: all.")]
+Name = Annotated[str, Parameter(help="The functions to deploy. Default: all functions.")]
 Force = Annotated[bool, Parameter(negative="", show_default=False, help="Also upload functions that have not changed.")]
 DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only show what would be uploaded.")]
 

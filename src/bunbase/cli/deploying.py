@@ -107,7 +107,7 @@ def upload(session: Session, project: str, made: BundledFunction) -> Version:
 
 
 def result_of_failure(name: str, active: Mapping[str, Version], failure: Failure) -> Result:
-    """Return the result of a function that could not be deployed; `version` is the one that stays in service."""
+    """Return the result of a function that could not be deployed. `version`: the version that stays in service."""
     current = active.get(name)
     return Result(name, Outcome.FAILED, 0, "", current.version if current else None, failure.document())
 

@@ -19,7 +19,7 @@ from bunbase.contracts.functions.variables import Variable, Variables
 Assignment = Annotated[
     str,
     Parameter(
-        help="NAME=VALUE. With NAME alone, the command asks for the value, or reads it from stdin without a terminal."
+        help="NAME=VALUE. With NAME alone, the command asks for the value, or reads stdin if it is not a terminal."
     ),
 ]
 

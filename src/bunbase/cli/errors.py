@@ -3,9 +3,9 @@
 Failure             1   the command could not do its work
 ├── Refused         1   the server refused the request
 ├── Usage           2   the command line is wrong, or something that it needs is missing
-├── NotSignedIn     3
+├── NotSignedIn     3   nobody is signed in
 └── Unreachable     4   the server did not answer
-Ctrl-C            130
+Ctrl-C            130   the user stopped the command
 """
 
 from __future__ import annotations

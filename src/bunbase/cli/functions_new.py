@@ -1,4 +1,4 @@
-"""`bunbase functions new`."""
+"""`bunbase functions new`: create a function from a template."""
 
 from __future__ import annotations
 

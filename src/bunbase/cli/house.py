@@ -1,4 +1,4 @@
-"""`bunbase dev`, `serve` and `config`. They use the server's code, and import it only when they run."""
+"""`bunbase dev`, `serve` and `config`: commands that use the server's code, and import it only when they run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SettingFlags:
         Parameter(
             negative="",
             show_default=False,
-            help="Set a setting: room.name=value. `bunbase config` lists all settings. Repeatable.",
+            help="A setting, written as room.name=value. `bunbase config` lists all settings. Repeatable.",
         ),
     ] = ()
     port: Annotated[int | None, Parameter(help="The same as --set gateway.port=….")] = None

@@ -1,4 +1,4 @@
-"""`bunbase invoke`."""
+"""`bunbase invoke`: call a function and show its answer."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _below(path: str) -> str:
 
 
 def _refusal(reply: httpx.Response) -> Failure:
-    """Return the failure behind an answer that does not come from the function."""
+    """Return the failure that an answer reports if it does not come from the function."""
     try:
         refuse(reply)
     except Failure as failure:

@@ -72,7 +72,7 @@ def add(
         float, Parameter(validator=Number(gte=0), help="How long to wait before the first attempt.")
     ] = 0.0,
     key: Annotated[
-        str, Parameter(show_default=False, help="A name against duplicates: only one job with this key can exist.")
+        str, Parameter(show_default=False, help="While a job with this key exists, no second job is added.")
     ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:

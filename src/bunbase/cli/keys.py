@@ -1,4 +1,4 @@
-"""`bunbase keys`."""
+"""`bunbase keys`: list, create, rotate and revoke a project's keys, and rotate its data key."""
 
 from __future__ import annotations
 

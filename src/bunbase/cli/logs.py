@@ -1,4 +1,4 @@
-"""`bunbase logs`."""
+"""`bunbase logs`: show the lines that functions wrote to their console."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ from bunbase.cli.sse import events
 from bunbase.contracts.functions.logs import LogLevel, LogLine, LogPage
 from bunbase.pkg.clock import rfc3339
 
-SILENCE_SECONDS: Final = (
-    45.0  # three heartbeats, which the server sends every 15 s: without them the connection is dead
-)
+SILENCE_SECONDS: Final = 45.0  # three heartbeats, since the server sends one every 15 s; then the connection is dead
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 10.0

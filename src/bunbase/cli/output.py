@@ -21,7 +21,7 @@ PIPE_WIDTH: Final = 100_000  # so wide that in a pipe no line is cut off or wrap
 TURNS_TEXT_ROUND: Final = (
     *range(0x202A, 0x202F),
     *range(0x2066, 0x206A),
-)  # marks that change the direction of text: a terminal then displays another text than the real one
+)  # marks that change the direction of text: with them, a terminal shows a text that differs from the real text
 CONTROL: Final = {code: None for code in (*range(32), *range(127, 160), *TURNS_TEXT_ROUND) if chr(code) not in "\t\n"}
 
 

@@ -36,7 +36,7 @@ class ProjectSection(msgspec.Struct, frozen=True):
 
 
 class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
-    """The section of one function. `entry`: its file, relative to bunbase.toml; None: in the default place."""
+    """The section of one function. `entry`: the function's file, relative to bunbase.toml; None: the default file."""
 
     entry: str | None = None
 

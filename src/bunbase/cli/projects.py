@@ -1,4 +1,4 @@
-"""`bunbase projects`."""
+"""`bunbase projects`: list, create, choose and delete projects."""
 
 from __future__ import annotations
 

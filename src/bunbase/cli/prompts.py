@@ -26,7 +26,7 @@ def confirm(yes: bool) -> None:
 
 
 def ask_secret(question: str, otherwise: str) -> str:
-    """Return a line that is not shown while it is typed. Raises: Usage with `otherwise`."""
+    """Return a line that the terminal does not show. Raises: Usage with `otherwise` if there is no terminal."""
     _need_terminal(otherwise)
     try:
         return getpass.getpass(f"{question}: ", stream=sys.stderr)

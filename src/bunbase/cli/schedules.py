@@ -1,4 +1,4 @@
-"""`bunbase schedules`."""
+"""`bunbase schedules`: show the functions that run on a schedule."""
 
 from __future__ import annotations
 

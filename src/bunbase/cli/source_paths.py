@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-MAX_BYTES: Final = 10 << 20  # the server's limit
+MAX_BYTES: Final = 10 << 20  # the server's limit for a source map
 CONTENT: Final = "sourcesContent"
 
 

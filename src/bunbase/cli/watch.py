@@ -25,11 +25,11 @@ from bunbase.cli.watched_functions import WatchedFunctions
 from bunbase.cli.watched_project import project_to_watch
 from bunbase.contracts.functions.logs import LogPage
 
-LOOK_SECONDS: Final = 0.05  # between two checks of the disk; checking a hundred files takes a millisecond
+LOOK_SECONDS: Final = 0.05  # the pause between two checks of the disk; checking a hundred files takes a millisecond
 REST: Final = 20  # a pause is at least 20 times as long as a check: watching takes at most a twentieth of a processor
 SETTLE_SECONDS: Final = 0.01
 MAX_SETTLING: Final = 100  # after this many checks, a file that is still changing is built as it is
-WAIT_SECONDS: Final = 1.0  # between two attempts, until somebody signs in or the server is back
+WAIT_SECONDS: Final = 1.0  # the pause between two attempts, until somebody signs in or the server is back
 
 
 def watch(

@@ -1,4 +1,4 @@
-"""Tokens of end users. BunKMS signs them with the project's own key, which never leaves BunKMS.
+"""Make and check tokens of end users. BunKMS signs them with the project's own key, which never leaves BunKMS.
 
 The gateway reads access tokens. Custom tokens sign a user in, and only this room reads them. A token of one kind is not
 accepted in place of the other, because the two kinds differ in `typ`, in `type` and in `aud`.

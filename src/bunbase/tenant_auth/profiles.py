@@ -1,4 +1,4 @@
-"""Checks of the fields of users: `data`, which users write themselves, and `role` and `claims`, which servers write."""
+"""Check the fields of users: `data`, which users write themselves, and `role` and `claims`, which servers write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bunbase.pkg.errors import InvalidInput
 MAX_DATA_BYTES: Final = 16 << 10
 MAX_CLAIMS_BYTES: Final = 1 << 10  # every request carries them; twice this and an address still fit into a token
 MAX_CLAIMS: Final = 32
-MAX_LEVELS: Final = 32  # the same as for a document
+MAX_LEVELS: Final = 32  # the same limit as for a document
 ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 RESERVED: Final = frozenset(
     ("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "ver", "type", "role", "email", "claims")
@@ -25,7 +25,10 @@ def check_data(data: dict[str, Any]) -> None:
 
 
 def check_claims(claims: dict[str, Any]) -> None:
-    """Check a user's claims: their number, bytes of JSON, and names (not those of tokens). Raises: InvalidInput."""
+    """Check a user's claims: their number, their bytes of JSON, and that no name is a standard name of tokens.
+
+    Raises: InvalidInput.
+    """
     if len(claims) > MAX_CLAIMS:
         raise _invalid("claims", f"A user can have at most {MAX_CLAIMS} claims.")
     if taken := sorted(RESERVED & claims.keys()):

@@ -1,4 +1,4 @@
-"""Return the project that a caller acts in, or refuse the caller."""
+"""Find the project that a caller acts in, and refuse callers that may not act in a project."""
 
 from __future__ import annotations
 
