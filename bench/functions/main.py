@@ -34,7 +34,7 @@ def main(seconds: int = 3, rounds: int = 3) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        home.chmod(0o755)  # PostgreSQL's user must be able to enter
+        home.chmod(0o755)  # PostgreSQL's user must be able to enter this folder
         own = stack.enter_context(bunbase(home / "own"))
         own.deploy("hello", HELLO)
         peers = [stack.enter_context(bare_bun(home / "bun")), stack.enter_context(workerd(home / "workerd"))]

@@ -53,9 +53,9 @@ class Me(msgspec.Struct, frozen=True):
 
 @post("/api/auth/register", summary="Open a developer's account", tags=TAGS, cache_control=NO_STORE)
 async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Register) -> SignedIn:
-    """The first account becomes the installation's administrator. In production its request must contain
-    `setup_token`, which `bunbase serve` prints at its first start. After that, the setting `signups` decides who may
-    register.
+    """The first account becomes the installation's administrator. In production, the request for the first account
+    must contain `setup_token`, which `bunbase serve` prints at its first start. After the first account, the setting
+    `signups` decides who may register.
 
     The answer is 409 if the email is taken. A caller who may register can therefore find out which emails have an
     account. Every sign-up form has this property if it does not send a confirmation mail first.

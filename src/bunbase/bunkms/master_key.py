@@ -47,7 +47,7 @@ def _from_file(path: Path) -> bytes:
 def _decoded(text: str, where: str) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
-    except ValueError:  # raised also for characters outside ASCII
+    except ValueError:  # b64decode also raises this for characters outside ASCII
         key = b""
     if len(key) != KEY_BYTES:
         raise MasterKeyMissing(f"{where} is not 32 bytes in base64; {HOW_TO_MAKE_ONE}")

@@ -25,8 +25,10 @@ class SettingFlags:
             help="A setting, written as room.name=value. `bunbase config` lists all settings. Repeatable.",
         ),
     ] = ()
-    port: Annotated[int | None, Parameter(help="The same as --set gateway.port=….")] = None
-    data_dir: Annotated[str | None, Parameter(help="The same as --set house.data_dir=….")] = None
+    port: Annotated[int | None, Parameter(help="The port to listen on; the same as --set gateway.port=….")] = None
+    data_dir: Annotated[str | None, Parameter(help="The folder for all data; the same as --set house.data_dir=….")] = (
+        None
+    )
 
     def settings(self) -> dict[str, str]:
         """Return the settings by their full names. Raises: Usage."""
