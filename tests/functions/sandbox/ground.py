@@ -1,4 +1,4 @@
-"""The ground of the attacks: workers of a zygote that may be root and may be guarded, and the targets of the attacks."""
+"""The ground of the attacks: workers of a zygote that may be root and may be guarded, and their targets."""
 
 from __future__ import annotations
 

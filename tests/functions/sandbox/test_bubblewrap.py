@@ -1,4 +1,4 @@
-"""Tests of bubblewrap alone: the root that it makes, its outer process, the exec that its filter allows, and its end."""
+"""Tests of bubblewrap alone: the root that it makes, its outer process, the exec that its filter allows, its end."""
 
 from __future__ import annotations
 

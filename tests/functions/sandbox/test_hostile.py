@@ -1,4 +1,4 @@
-"""All known attacks from inside a function. Each must fail: as root or not, with or without the guard, on old kernels."""
+"""All known attacks from inside a function. Each must fail, with and without root, guard and a new kernel."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ async def test_the_log_of_a_project_holds_the_lines_of_all_its_functions(said: F
     assert (await said.logs(member_caller("prj_two"), None, 20, None)).items == ()
 
 
-async def test_a_cursor_belongs_to_its_filter(said: FunctionsService) -> None:
+async def test_a_cursor_is_refused_with_another_filter(said: FunctionsService) -> None:
     first = await said.logs(MEMBER, "f", 1, None, LogFilter(level=LogLevel.WARN))
 
     second = await said.logs(MEMBER, "f", 1, first.next, LogFilter(level=LogLevel.WARN))
@@ -101,7 +101,7 @@ async def test_a_follower_gets_only_lines_that_match_its_filter(said: FunctionsS
     assert texts == ["slow", "failed", "late"]
 
 
-async def test_a_function_that_is_not_there_has_no_log(said: FunctionsService) -> None:
+async def test_the_log_of_a_missing_function_is_not_found(said: FunctionsService) -> None:
     with pytest.raises(FunctionNotFound):
         await said.logs(MEMBER, "nothing", 20, None, ALL_LINES)
     with pytest.raises(FunctionNotFound):

@@ -28,7 +28,7 @@ def settings() -> FunctionsSettings:
 
 
 class Load:
-    """Calls one function repeatedly. `outcomes` counts the calls by result; `seen` lists each caller's answers in order."""
+    """Calls one function repeatedly. `outcomes` counts calls by result; `seen` lists each caller's answers."""
 
     def __init__(self, functions: FunctionsService) -> None:
         self.functions = functions
