@@ -110,7 +110,7 @@ def test_documents_are_nested_at_most_32_levels(opening: str, closing: str, leve
             new_document(too_deep)
 
 
-def test_a_mebibyte_fits_and_one_byte_more_does_not() -> None:
+def test_a_document_of_one_mebibyte_is_accepted_and_one_byte_more_is_refused() -> None:
     frame = len(b'{"a":""}')
     fits = b'{"a":"%b"}' % (b"x" * (MAX_BYTES - frame))
 

@@ -46,7 +46,7 @@ async def test_saved_rules_are_tested_with_the_value_of_each_part(service: Bundo
     assert (admin["allowed"], admin["hidden"]) == (False, [])
 
 
-async def test_an_operation_without_a_rule_is_denied_and_says_so(service: BundocService) -> None:
+async def test_an_operation_without_a_rule_is_denied_with_that_reason(service: BundocService) -> None:
     case = {"collection": "posts", "op": "delete", "auth": ADA, "doc": {}, "rules": {}}
 
     found = await tried(service, case)
@@ -58,7 +58,7 @@ async def test_an_operation_without_a_rule_is_denied_and_says_so(service: Bundoc
     }
 
 
-async def test_lookups_read_stored_documents_or_those_that_were_sent(service: BundocService) -> None:
+async def test_lookups_read_the_stored_documents_or_documents_in_the_request(service: BundocService) -> None:
     await service.put(SERVER, "teams", "red", b'{"members":["ada"]}', NO_PRECONDITION)
     rules = {"create": "auth.uid in get('teams', next.team).members"}
     case = {"collection": "posts", "op": "create", "auth": ADA, "next": {"team": "red"}, "rules": rules}

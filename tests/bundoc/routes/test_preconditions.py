@@ -61,7 +61,7 @@ def test_a_read_refuses_invalid_tags(bad: str) -> None:
 
 
 def test_the_precondition_of_a_write_ignores_the_view() -> None:
-    """Documents, arguable 6: who sees less has another tag, and may send it back."""
+    """Documents, arguable 6: a caller who does not see all fields gets another tag, which a write must accept."""
     seen = Document("d1", 3, b"{}", view="5c1f")
 
     assert etag(seen) == '"3-5c1f"'

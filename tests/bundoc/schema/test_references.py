@@ -1,4 +1,4 @@
-"""Finding the ids at the path of a reference, and removing them."""
+"""Functions that find and remove the ids at the path of a reference."""
 
 from __future__ import annotations
 

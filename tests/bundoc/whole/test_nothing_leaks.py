@@ -107,7 +107,9 @@ async def test_schema_errors_of_a_denied_document_are_not_shown(service: BundocS
 
 
 @pytest.mark.parametrize("change", [{"$max": {"salary": 1}}, {"$min": {"salary": 999}}, {"$min": {"pay.net": 999}}])
-async def test_no_rule_reveals_how_a_hidden_field_compares(service: BundocService, change: dict[str, Any]) -> None:
+async def test_no_update_operator_reveals_how_a_hidden_field_compares(
+    service: BundocService, change: dict[str, Any]
+) -> None:
     """Each of these updates changes nothing, which the update rule would allow."""
     eve = "auth.uid == 'eve'"
     rules = Rules(

@@ -1,4 +1,4 @@
-"""What the guard denies, and what still works: packages may import every module and use its harmless parts."""
+"""Calls that the guard denies, and calls that still work: every module can be imported and used where harmless."""
 
 from __future__ import annotations
 
