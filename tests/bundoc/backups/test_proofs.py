@@ -183,7 +183,7 @@ async def test_an_attacker_on_the_disk_cannot_pass_one_backup_off_as_another(
 
 
 @pytest.mark.parametrize("attack", [swapped, mixed])
-async def test_old_checksums_reveal_changed_files(
+async def test_old_checksums_in_a_manifest_reveal_changed_files(
     bundoc: Bundoc, shelf: Path, attack: Callable[[Path, str, str], str]
 ) -> None:
     """Security 19: the proved manifest holds the SHA-256 of the whole file, so mixed pages are found."""

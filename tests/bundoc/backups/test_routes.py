@@ -136,7 +136,7 @@ async def test_a_backup_is_restored_into_another_project_of_the_same_developer(
     assert problem(await http.post(into, json={"of": "nothing"}))[0] == 422
 
 
-async def test_a_schedule_is_set_and_deleted(http: httpx.AsyncClient) -> None:
+async def test_a_backup_schedule_is_set_and_deleted(http: httpx.AsyncClient) -> None:
     at = f"{BACKUPS}/schedule"
 
     assert (await http.get(at)).json() == {"every_hours": 0, "kept": 7, "own": False}

@@ -36,7 +36,7 @@ async def test_a_project_is_backed_up_once_in_each_period(tmp_path: Path, kms: F
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         await bundoc.backup_service.back_up_due()
-        assert await reasons(bundoc) == []  # its first period began when it was first stored
+        assert await reasons(bundoc) == []  # the first period began with the first write
 
         for day in range(4):
             await put(bundoc, f"day{day}")
@@ -107,7 +107,7 @@ async def test_a_project_may_have_its_own_backup_schedule(tmp_path: Path, kms: F
         assert await reasons(bundoc) == ["scheduled"]
 
 
-async def test_a_failed_backup_does_not_stop_those_of_other_projects(
+async def test_a_failed_backup_does_not_stop_backups_of_other_projects(
     tmp_path: Path, kms: FakeKms, clock: ManualClock
 ) -> None:
     async with room(tmp_path, kms, clock) as bundoc:

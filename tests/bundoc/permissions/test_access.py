@@ -166,7 +166,7 @@ def tried(service: BundocService, caller: Caller, op: str, id: str) -> Any:
 
 
 @pytest.mark.parametrize(("op", "id", "seeing", "blind"), DENIED_WRITES)
-async def test_a_hidden_document_is_answered_like_a_missing_one(
+async def test_a_denied_write_to_a_hidden_document_is_answered_like_one_to_a_missing_document(
     service: BundocService, op: str, id: str, seeing: type[Problem], blind: type[Problem]
 ) -> None:
     await ruled(service, Rules(get="auth.uid == 'ada'"))

@@ -55,7 +55,7 @@ def test_a_filter_has_the_same_result_in_sql_and_in_python(
 
 @settings(max_examples=examples(300), deadline=None)
 @given(document=documents.filter(bool), data=st.data())
-def test_a_document_is_found_by_any_of_its_values(
+def test_a_filter_finds_a_document_by_any_of_its_values(
     sqlite: apsw.Connection, document: dict[str, Any], data: st.DataObject
 ) -> None:
     name = data.draw(st.sampled_from(sorted(document)))

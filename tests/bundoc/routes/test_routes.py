@@ -164,7 +164,7 @@ async def test_an_invalid_limit_is_refused(http: httpx.AsyncClient, limit: str) 
     problem(response)
 
 
-async def test_the_key_may_be_a_query_parameter(http: httpx.AsyncClient) -> None:
+async def test_the_project_key_may_be_a_query_parameter(http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{URL}?key=sk_x")).status_code == 200
 
 
@@ -528,7 +528,7 @@ async def test_an_invalid_schema_is_refused(http: httpx.AsyncClient, body: bytes
     assert refused.json()["errors"][0]["path"] == path
 
 
-async def test_misfits_are_listed_over_http(http: httpx.AsyncClient) -> None:
+async def test_documents_that_violate_the_schema_are_listed_over_http(http: httpx.AsyncClient) -> None:
     await http.put(f"{URL}/d1", json={"title": 1})
 
     found = await http.post("/v1/collections/posts/misfits", json={"schema": {"required": ["n"]}})

@@ -76,7 +76,7 @@ ALL_OPERATIONS = ("list", "get", "create", "update", "delete")
         ("true || " * 600 + "true", "get", 1, "at most 4096 bytes"),
     ],
 )
-def test_a_bad_rule_is_refused_with_its_place(source: str, operation: str, column: int, says: str) -> None:
+def test_an_invalid_rule_is_refused_with_its_place(source: str, operation: str, column: int, says: str) -> None:
     with pytest.raises(InvalidRule) as caught:
         compile_rule(source, operation)
 

@@ -108,7 +108,7 @@ def test_a_field_may_be_named_items() -> None:
     assert references_of(schema) == (Reference(("items", "items"), "users"),)
 
 
-def test_a_reference_in_definitions_is_refused() -> None:
+def test_a_reference_in_schema_definitions_is_refused() -> None:
     schema = {"$defs": {"user": REFERENCE}, "properties": {"author": {"$ref": "#/$defs/user"}}}
 
     assert refused_at(schema) == "/$defs/user/x-ref"

@@ -67,7 +67,7 @@ def test_an_error_names_the_path_of_the_violation(
         ({"minimum": 0}, b"-1e-300", False),
     ],
 )
-def test_numbers_are_compared_as_they_were_sent(schema: dict[str, Any], number: bytes, fits: bool) -> None:
+def test_schemas_compare_numbers_as_they_were_sent(schema: dict[str, Any], number: bytes, fits: bool) -> None:
     assert (violations(properties(n=schema), b'{"n":%b}' % number) == []) is fits
 
 
@@ -137,7 +137,7 @@ def test_other_fields_are_accepted_without_strict() -> None:
     assert violations(STRICT, b'{"title":1,"name":{"last":1},"rows":[{"m":1}]}') == []
 
 
-def test_the_detail_is_the_first_violation() -> None:
+def test_the_detail_of_an_invalid_document_is_its_first_violation() -> None:
     with pytest.raises(InvalidDocument, match=r"^/a: This field is required\.$"):
         DocumentSchema({"required": ["a"]}, False).check(b"{}")
 

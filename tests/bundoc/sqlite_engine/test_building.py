@@ -142,7 +142,7 @@ async def test_an_index_may_be_dropped_while_it_is_built(engine: SqliteEngine) -
     assert (await state(engine)).indexes[0].ready
 
 
-async def test_a_project_is_dropped_while_an_index_is_built(engine: SqliteEngine) -> None:
+async def test_a_project_can_be_dropped_while_an_index_is_built(engine: SqliteEngine) -> None:
     await filled(engine, 5 * BATCH)
     waiting = asyncio.create_task(engine.alter(PROJECT, COLLECTION, CollectionSpec(INDEXES)))
     await until(lambda: _building(engine))

@@ -268,7 +268,7 @@ async def test_indirect_changes_have_the_depth_of_their_write_and_expiry_has_dep
     assert told == [("create", 5), ("delete", 6), ("create", 6), ("delete", 0)]
 
 
-async def test_the_log_holds_every_change_of_every_document(engine: SqliteEngine) -> None:
+async def test_the_change_log_holds_every_change_of_every_document(engine: SqliteEngine) -> None:
     writes = [CommitStep(C, Put(f"d{n % 7}", msgspec.json.encode({"n": n}), NO_PRECONDITION)) for n in range(100)]
     await asyncio.gather(*(engine.commit(P, (step,)) for step in writes))
 

@@ -41,7 +41,7 @@ async def put(bundoc: BundocRoom, id: str, **fields: Any) -> Document:
     return await bundoc.put(SERVER, C, id, msgspec.json.encode(fields), NO_PRECONDITION)
 
 
-async def test_a_document_stored_again_continues_after_its_last_revision(bundoc: BundocRoom) -> None:
+async def test_a_document_created_again_continues_after_its_last_revision(bundoc: BundocRoom) -> None:
     await put(bundoc, "x", v=1)
     await bundoc.delete(SERVER, C, "x", NO_PRECONDITION)
 
@@ -123,7 +123,7 @@ async def test_a_clone_into_an_empty_project_keeps_the_revisions_of_its_source(b
     assert (await bundoc.put(OTHER_SERVER, C, "new", b"{}", NO_PRECONDITION)).rev == 1
 
 
-async def test_a_clone_over_other_documents_shifts_its_revisions(bundoc: BundocRoom) -> None:
+async def test_a_clone_over_other_documents_gets_revisions_above_theirs(bundoc: BundocRoom) -> None:
     await put(bundoc, "x", v=1)
     await bundoc.put_collection(SERVER, C, CollectionSpec((IndexSpec(("-_rev",)),)))
     id = await backed_up(bundoc)

@@ -121,7 +121,7 @@ async def test_a_fold_stops_when_its_caller_leaves(engine: SqliteEngine) -> None
     assert file.users == 0
 
 
-async def test_a_caller_that_waits_for_a_turn_may_leave(engine: SqliteEngine) -> None:
+async def test_a_caller_may_leave_while_its_query_waits_for_a_turn(engine: SqliteEngine) -> None:
     await made_endless(engine, P, SLOW)
     slow = [asked(engine), asked(engine)]
     await running(engine, 2)

@@ -70,7 +70,9 @@ async def test_writes_that_wait_together_share_a_commit(engine: SqliteEngine) ->
     assert 0 < commits(writer) - before < 20
 
 
-async def test_a_bug_in_one_write_leaves_no_trace_of_it(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_write_with_an_internal_error_changes_nothing(
+    engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     insert = Table.insert
 
     def failing(self: Table, connection: apsw.Connection, new: StoredDocument) -> None:

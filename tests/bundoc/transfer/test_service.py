@@ -81,7 +81,7 @@ async def test_an_imported_file_may_have_a_byte_order_mark_and_windows_line_ends
     assert (done.imported, done.failed, done.errors[0].line) == (2, 1, 4)
 
 
-async def test_the_last_of_two_lines_for_one_document_counts(bundoc: Bundoc) -> None:
+async def test_the_last_of_two_imported_lines_for_one_document_counts(bundoc: Bundoc) -> None:
     lines = b"".join(b'{"_id":"d1","n":%d,"filling":"%b"}\n' % (n, b"x" * (20_000 * (n % 2))) for n in range(9))
 
     done = await imported(bundoc, lines, "posts", ImportMode.REPLACE)
@@ -143,7 +143,7 @@ async def test_only_the_first_hundred_errors_of_an_import_are_listed(bundoc: Bun
     assert (done.failed, len(done.errors), done.errors[-1].line) == (1200, 100, 100)
 
 
-async def test_an_import_continues_from_a_line(bundoc: Bundoc) -> None:
+async def test_an_import_can_continue_from_a_given_line(bundoc: Bundoc) -> None:
     lines = b"".join(b'{"_id":"d%d"}\n' % number for number in range(1, 11))
 
     done = await imported(bundoc, lines, "posts", from_line=8)

@@ -59,7 +59,7 @@ def after(document: str, update: str) -> str:
         ("{}", '{"$set":{}}', "{}"),
     ],
 )
-def test_each_operator_does_what_mongodb_does(document: str, update: str, result: str) -> None:
+def test_each_update_operator_has_the_same_result_as_in_mongodb(document: str, update: str, result: str) -> None:
     assert after(document, update) == result
 
 
@@ -174,7 +174,7 @@ def test_updates_agree_with_mingo(cases: list[tuple[dict[str, Any], dict[str, An
 
 
 @given(NUMBERS, NUMBERS)
-def test_numbers_are_calculated_exactly(left: float, right: float) -> None:
+def test_update_operators_calculate_numbers_exactly(left: float, right: float) -> None:
     document = msgspec.json.encode({"n": left}).decode()
 
     for operator, result in (("$inc", left + right), ("$mul", left * right)):

@@ -128,7 +128,7 @@ async def test_a_plain_sqlite_file_is_not_served(directory: Path, kms: FakeKms) 
     await refused(directory, kms)
 
 
-async def test_a_newer_format_is_refused(directory: Path, kms: FakeKms) -> None:
+async def test_a_file_of_a_newer_format_is_refused(directory: Path, kms: FakeKms) -> None:
     async with sqlite_engine(directory, kms) as engine:
         await engine.get(P, C, "d0000")
         file = engine.files.ready(P)

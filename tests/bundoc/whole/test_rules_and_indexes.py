@@ -204,7 +204,7 @@ async def test_a_partial_index_does_not_replace_the_rule(
     assert await seen_by_ada() == (["a"], 1)
 
 
-async def test_an_empty_string_is_listed_if_get_shows_it(service: BundocService) -> None:
+async def test_a_document_with_an_empty_string_is_listed_if_get_shows_it(service: BundocService) -> None:
     """Security 20: the rule `list: !doc.t.startsWith("draft")` did not list documents with `t: ""`."""
     rule = '!doc.t.startsWith("draft") && !doc.t.endsWith("!")'
     await service.put_collection(SERVER, C, CollectionSpec(rules=Rules(list=rule, get=rule)))

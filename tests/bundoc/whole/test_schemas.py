@@ -243,7 +243,7 @@ async def test_restrict_is_ignored_for_documents_that_are_deleted_too(service: B
     assert await ids(service, "posts") == []
 
 
-async def test_a_deletion_has_a_limit_of_changes(service: BundocService) -> None:
+async def test_a_deletion_may_cause_only_a_limited_number_of_changes(service: BundocService) -> None:
     await service.put_collection(CALLER, "posts", referring("cascade"))
     await put(service, "users", "ada")
     for start in range(0, MAX_CHANGED + 1, 500):

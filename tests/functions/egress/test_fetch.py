@@ -47,7 +47,7 @@ def redirect(net: Site, to: str, status: int = 302) -> str:
     return at(net, f"/redirect?status={status}&to={quote(to, safe='')}")
 
 
-async def test_a_request_arrives_as_the_function_made_it(functions: FunctionsService, net: Site) -> None:
+async def test_a_fetch_arrives_at_the_site_as_the_function_sent_it(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/a%20b?c=d"), method="PUT", body="hello", headers={"x-one": "1"})
@@ -76,7 +76,7 @@ async def test_a_host_that_is_not_allowed_is_refused_and_never_looked_up(
     assert net.connections == 0
 
 
-async def test_plain_http_works_if_it_is_allowed(functions: FunctionsService, net: Site) -> None:
+async def test_a_fetch_over_plain_http_works_if_it_is_allowed(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     assert (await fetch(functions, f"http://api.test:{net.plain_port}/"))["status"] == 200
@@ -98,7 +98,7 @@ async def test_a_host_name_is_resolved_once_and_the_connection_uses_the_checked_
 
     first = await fetch(functions, at(net, "/", "rebinding.test"))
     asked = list(resolver.asked)
-    await functions.host_calls.fetcher.pools["prj_one"].aclose()  # so that the next request needs a new connection
+    await functions.host_calls.fetcher.pools["prj_one"].aclose()  # the next request then needs a new connection
     second = await fetch(functions, at(net, "/", "rebinding.test"))
 
     assert (first["status"], asked) == (200, ["rebinding.test"])
@@ -242,7 +242,7 @@ async def test_an_answer_that_is_too_large_is_broken_off(functions: FunctionsSer
     await until(lambda: net.ended == net.connections)
 
 
-async def test_a_head_request_may_ask_how_large_a_large_file_is(functions: FunctionsService, net: Site) -> None:
+async def test_a_head_request_of_a_file_over_the_limit_returns_its_size(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/promises-much"), method="HEAD")
@@ -250,7 +250,7 @@ async def test_a_head_request_may_ask_how_large_a_large_file_is(functions: Funct
     assert (got["status"], dict(got["headers"]).get("content-length")) == (200, str(1 << 40))
 
 
-async def test_a_body_that_is_too_large_is_not_sent(functions: FunctionsService, net: Site) -> None:
+async def test_a_fetch_with_a_body_over_the_limit_is_not_sent(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/up"), method="POST", body="x" * ((2 << 20) + 1))

@@ -121,7 +121,7 @@ def test_invalid_mappings_are_refused(encoded: str, reason: str) -> None:
         decode_source_map(file(mappings=encoded))
 
 
-def test_code_that_the_bundler_added_has_no_origin() -> None:
+def test_code_that_the_bundler_added_has_no_origin_in_a_source_map() -> None:
     map = decode_source_map(file(mappings="AAAA,U"))
 
     assert map.find(1, 1) == Place("functions/a.ts", 1, 1)

@@ -69,7 +69,7 @@ async def test_a_function_is_deployed_called_rolled_back_and_deleted_over_http(w
         ({"bundle": ("x", b" " * (32 << 20))}, {}, "payload_too_large"),
     ],
 )
-async def test_a_bad_deployment_is_refused_with_its_reason(
+async def test_an_invalid_deployment_is_refused_with_its_reason(
     web: httpx.AsyncClient, files: dict[str, Any], data: dict[str, str], code: str
 ) -> None:
     refused = await web.put(f"{CONTROL}/functions/hello", files=files or {"other": b""}, data=data)
@@ -134,7 +134,7 @@ async def test_a_call_without_a_path_reaches_the_function_at_the_root_path(
     assert (await web.get("/v1/functions/echo/?a=1", headers={"host": "h"})).json()["url"] == "http://h/?a=1"
 
 
-async def test_head_is_answered_without_a_body(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+async def test_a_head_request_is_answered_without_a_body(functions: FunctionsService, web: httpx.AsyncClient) -> None:
     await deploy(functions, "f", "(req) => new Response('body', { headers: { 'x-method': req.method } })")
 
     answer = await web.head("/v1/functions/f")
@@ -182,7 +182,7 @@ async def test_cookies_repeated_headers_and_encodings_reach_the_client(
         ("() => process.exit(1)", 502, "function_crashed"),
     ],
 )
-async def test_a_failure_before_the_answer_is_a_problem(
+async def test_a_failure_before_the_answer_is_answered_with_a_problem(
     functions: FunctionsService, web: httpx.AsyncClient, handler: str, status: int, code: str
 ) -> None:
     await deploy(functions, "f", handler, timeout_ms=200)
@@ -193,7 +193,7 @@ async def test_a_failure_before_the_answer_is_a_problem(
     assert "secret" not in answer.text
 
 
-async def test_a_call_that_used_up_its_processor_time_has_its_own_error(
+async def test_a_call_that_used_up_its_processor_time_gets_its_own_error_code(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
     await deploy(functions, "f", "() => { for (;;); }", cpu_ms=100)
@@ -226,7 +226,9 @@ async def test_a_client_that_hangs_up_ends_the_call(functions: FunctionsService,
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-async def test_a_websocket_is_refused_with_its_own_error(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+async def test_a_websocket_is_refused_with_its_own_error_code(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
     await deploy(functions, "echo", ECHO)
     asked = {
         "connection": "Upgrade",

@@ -50,7 +50,7 @@ async def said(functions: FunctionsService) -> FunctionsService:
         ({"since": NOON + timedelta(minutes=1), "level": LogLevel.WARN, "text": "s"}, ["slow"]),
     ],
 )
-async def test_only_lines_that_match_the_filter_are_returned(
+async def test_only_log_lines_that_match_the_filter_are_returned(
     said: FunctionsService, which: dict[str, Any], texts: list[str]
 ) -> None:
     page = await said.logs(MEMBER, "f", 20, None, LogFilter(**which))
@@ -80,7 +80,9 @@ async def test_a_cursor_is_refused_with_another_filter(said: FunctionsService) -
 
 
 @pytest.mark.parametrize("time", [datetime(2026, 5, 10, 12), NOON.replace(year=1), NOON.replace(year=9999)])
-async def test_a_time_without_zone_or_far_away_is_refused(said: FunctionsService, time: datetime) -> None:
+async def test_a_log_filter_with_a_time_without_zone_or_far_away_is_refused(
+    said: FunctionsService, time: datetime
+) -> None:
     with pytest.raises(InvalidInput, match="time zone"):
         await said.logs(MEMBER, "f", 20, None, LogFilter(since=time))
     with pytest.raises(InvalidInput, match="time zone"):

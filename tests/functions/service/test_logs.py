@@ -127,7 +127,7 @@ async def test_a_follower_of_a_log_misses_no_line_and_can_reconnect(functions: F
     assert [line.seq for line in resumed] == sorted(line.seq for line in resumed)
 
 
-async def test_a_follower_is_told_that_there_are_no_new_lines(functions: FunctionsService) -> None:
+async def test_a_follower_receives_none_if_there_are_no_new_lines(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => 1")
     lines = functions.follow_logs(MEMBER, "f", None)
 

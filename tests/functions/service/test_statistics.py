@@ -49,7 +49,7 @@ async def test_later_calls_are_added_to_the_statistics(functions: FunctionsServi
         assert (await functions.stats(MEMBER, "f", 1)).calls == expected
 
 
-async def test_hours_are_counted_separately_and_old_ones_are_deleted(functions: FunctionsService) -> None:
+async def test_usage_is_counted_by_hour_and_old_hours_are_deleted(functions: FunctionsService) -> None:
     clock = functions.statistics.clock = functions.meter.writer.clock = ManualClock(SystemClock().now())
     functions.stores.hours.ledger.clock = clock
     await deploy(functions, "f", HALF)

@@ -57,7 +57,7 @@ async def test_values_are_stored_sealed_and_bound_to_their_name(
     assert await rooms[Kms].unseal(PROJECT, "functions/variable/TOKEN", sealed) == MARKER.encode()
 
 
-async def test_names_are_listed_and_values_revealed_to_admins_only(functions: FunctionsService) -> None:
+async def test_variable_names_are_listed_but_values_are_revealed_only_to_admins(functions: FunctionsService) -> None:
     await functions.set_variable(MEMBER, "B", "two")
     await functions.set_variable(MEMBER, "A", "one")
 

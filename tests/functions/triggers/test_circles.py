@@ -121,7 +121,7 @@ async def test_a_job_that_is_due_in_a_minute_begins_a_new_chain(functions: Funct
     assert await functions.stores.jobs.db.value("SELECT depth FROM jobs WHERE function = 'g'") == 0
 
 
-async def test_a_request_begins_a_chain(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_request_begins_a_new_chain(functions: FunctionsService, bundoc: Bundoc) -> None:
     await deploy(functions, "f", "(req, ctx) => ctx.data.create('posts', {})")
     await call(functions, "f")
     await enqueue(functions, "f")

@@ -37,7 +37,9 @@ async def ids_said(functions: FunctionsService, count: int) -> list[str]:
     return [one["body"]["id"] for one in await said(functions, "f", count)]
 
 
-async def test_a_restore_is_recorded_and_later_changes_are_seen(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_restore_is_recorded_as_a_resync_and_later_changes_run_the_trigger(
+    functions: FunctionsService, bundoc: Bundoc
+) -> None:
     await deploy(functions, "f", SAY, on=ON)
     await write(bundoc, "before")
     backup = await backed_up(bundoc, MEMBER)
