@@ -53,9 +53,8 @@ async def killed_at_work(directory: Path, secret: bytes, work: str) -> None:
     )
     assert process.stdout is not None
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while (
-            line := await process.stdout.readline()
-        ) != b"ready\n":  # skips warnings about folders that were only partly deleted
+        # skips warnings about folders that were only partly deleted
+        while (line := await process.stdout.readline()) != b"ready\n":
             assert line, "the worker ended"
         await asyncio.sleep(random.uniform(0.0, 0.3))  # the crash comes at a random moment
         process.kill()

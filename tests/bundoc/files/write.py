@@ -58,9 +58,8 @@ async def main(target: Path) -> None:
 
 
 async def with_indexes(service: Any, caller: Any) -> None:
-    apart = find_spec(
-        "bunbase.contracts.collections"
-    )  # the first versions had all contracts in one file, and no CollectionSpec
+    # the first versions had all contracts in one file, and no CollectionSpec
+    apart = find_spec("bunbase.contracts.collections")
     contract: Any = import_module(apart.name if apart else "bunbase.contracts.bundoc")
     indexes = (contract.IndexSpec(("title", "-n"), "by_title"),)
     asked = contract.CollectionSpec(indexes) if hasattr(contract, "CollectionSpec") else indexes

@@ -58,10 +58,8 @@ class Clock:
             self.first[owners[seq]] = seq
         self.asked: dict[str, int] = {}  # by call: the line at which the call began
         self.last_acknowledged = 0
-        self.known: defaultdict[str, int] = defaultdict(
-            int
-        )  # by id: later answers must hold this version or a newer one
-        self.begun: dict[str, tuple[int, dict[str, int]]] = {}  # by call: the oldest versions that its answer may hold
+        self.known: defaultdict[str, int] = defaultdict(int)  # by id: the oldest version that later answers may hold
+        self.begun: dict[str, tuple[int, dict[str, int]]] = {}  # by call: `last_acknowledged` and `known` at its start
         self.reads = 0
 
     def begin(self, call: str, when: int) -> None:
