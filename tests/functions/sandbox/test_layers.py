@@ -140,7 +140,7 @@ def test_bubblewrap_is_no_layer_where_users_may_not_make_namespaces() -> None:
     )
 
     assert said.stdout.startswith("bubblewrap: ")
-    assert "let all users make user namespaces" in said.stdout
+    assert "allow all users to create user namespaces" in said.stdout
 
 
 @NEEDS_BUBBLEWRAP

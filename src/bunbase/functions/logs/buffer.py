@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from bunbase.functions.store.logs import NewLine
-from bunbase.functions.workers.deployment import Said
+from bunbase.functions.workers.deployment import LogRecord
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
@@ -50,14 +50,21 @@ class LogBuffer:
         self.begun = 0  # the number of lines in batch `seq`, while it is not known to be written
         self.writing = asyncio.Lock()
 
-    def say(self, said: Said) -> None:
+    def say(self, record: LogRecord) -> None:
         """Add a line, or count it as lost if there is no room."""
-        of = said.deployment
-        if not self._has_room(of.project, len(said.text)):
+        of = record.deployment
+        if not self._has_room(of.project, len(record.text)):
             self.lost += 1
             return
         line = NewLine(
-            of.project, of.name, of.version, said.invocation, self.clock.now(), said.level, said.text, said.truncated
+            of.project,
+            of.name,
+            of.version,
+            record.invocation,
+            self.clock.now(),
+            record.level,
+            record.text,
+            record.truncated,
         )
         self.lines.append(line)
         self._count(line, 1)
