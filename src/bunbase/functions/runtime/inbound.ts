@@ -52,7 +52,7 @@ export class Inbound {
     this.#controller.error(reason);
   }
 
-  /** Gives credit for the bytes that were read. A pull means that the reader has read all earlier bytes. */
+  /** Sends credit for the bytes that were read. A pull means that the reader has read all earlier bytes. */
   #grant(): void {
     if (this.#over || this.#unread < GRANT_BYTES) return;
     const bytes = this.#unread;
