@@ -89,7 +89,7 @@ def is_local(address: Address) -> bool:
         return _can_be_bound(address, family)
     _, type, *_ = HEAD.unpack_from(answer)
     if type != NEW_ROUTE:
-        return False  # there is no route to it
+        return False  # the kernel has no route to the address
     kind: int = ROUTE.unpack_from(answer, HEAD.size)[7]
     return kind == LOCAL
 

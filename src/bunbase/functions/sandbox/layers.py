@@ -17,7 +17,7 @@ import bunbase
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.pkg.bun import BunMissing, find_bun
 
-FILES: Final = ("landlock", "bubblewrap")  # one of them is required; the first that holds is used
+FILES: Final = ("landlock", "bubblewrap")  # one of them is required; the first that works is used
 REQUIRED: Final = ("seccomp", "rlimits")
 FOR_ROOT: Final = ("user", "namespaces")
 WHERE_DELEGATED: Final = ("cgroups",)

@@ -75,8 +75,8 @@ class LogStore:
     async def add(self, lines: Sequence[NewLine]) -> None:
         columns = [[getattr(line, name) for line in lines] for name in NewLine.__struct_fields__]
         async with self.db.transaction():
-            # Only one writer at a time, until its commit. So lines become visible in the order of `seq`, and a reader
-            # that continues after the last line that it saw misses no line.
+            # Only one writer may add lines at a time, until its commit. So lines become visible in the order of `seq`,
+            # and a reader that continues after the last line that it saw misses no line.
             await self.db.execute(LOCK)
             for day in {line.at.date() for line in lines}:
                 await self.days.make(day)  # the table usually exists, except if the background job was late

@@ -81,7 +81,7 @@ class Attempts:
                 await self.records.postpone(job, problem.code)
                 return
             log.warning("a job was given up: it could not begin for too long", job=job.id, project=job.project)
-            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # this was its last attempt
+            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # no further attempts
             result = AttemptResult(RunOutcome.ERROR, problem.code)
         except Problem as problem:
             result = AttemptResult(_outcome(problem), problem.code)

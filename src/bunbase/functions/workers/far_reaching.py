@@ -1,4 +1,4 @@
-"""Recognises headers whose effect reaches beyond one answer: to the origin, browser, connection, or a proxy before us.
+"""Recognises headers whose effect reaches beyond one answer: to the origin, browser, connection, or a proxy in front.
 
 A function may only decide about its own answers. Many projects and BunBase itself may share one host name; even if a
 project has its own host name, the port and the certificate belong to the installation. Each header here changes how

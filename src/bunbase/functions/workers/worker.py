@@ -87,7 +87,7 @@ class Worker:
         self.deployment = NOTHING_YET
         self.cpu = ProcessorTime(process.pid)
         self.loaded_at = 0.0
-        self.best_before = float("inf")  # seconds after `loaded_at`
+        self.best_before = float("inf")  # the age in seconds, counted from `loaded_at`, at which the worker retires
         self.calls: dict[int, Call] = {}
         self.served = 0
         self.held_mb = self.peak_mb = 0.0  # memory at the last check, and the highest so far
