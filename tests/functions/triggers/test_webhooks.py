@@ -155,4 +155,4 @@ async def test_a_missing_secret_is_an_error_of_the_developer(receiver: Functions
         status, answer = await received(receiver, BODY, headers, scheme=scheme, **secret)
 
         assert (status, answer["code"]) == (500, "TypeError")
-        assert "is its variable set?" in answer["detail"]
+        assert "Is its variable set?" in answer["detail"]
