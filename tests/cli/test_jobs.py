@@ -48,7 +48,7 @@ def test_a_job_is_added_and_shown(in_project: FakeApi, bunbase: Bunbase) -> None
     [
         (("add", "mail", "--payload", "text"), 2, "not JSON"),
         (("replay",), 2, "Name at least one job"),
-        (("delete", "job_9"), 1, "no job with this id"),
+        (("delete", "job_9"), 1, "no such job"),
         (("list", "--state", "gone"), 2, "gone"),
     ],
 )
