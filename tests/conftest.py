@@ -22,7 +22,7 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.postgres.cluster import start_cluster
 from tests.seeds import choose_profile
 
-EXTERNAL = "BUNBASE_TEST_DATABASE_URL"  # URL of a PostgreSQL to use instead of a new one; its user must be allowed to create databases
+EXTERNAL = "BUNBASE_TEST_DATABASE_URL"  # URL of an existing PostgreSQL whose user may create databases
 MEMORY = Path("/dev/shm")  # a new database takes 5 ms here, 80 ms on disk
 ENOUGH_BYTES = 1 << 30
 PREFIX = "bunbase-tests-"

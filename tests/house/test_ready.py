@@ -56,7 +56,7 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 def ring(size: int) -> tuple[Module, ...]:
-    """Return two rooms for each process: `needed<n>`, and `needing<n>`, which needs `needed<n+1>` of the next process."""
+    """Return the rooms `needed<n>` and `needing<n>` for each process n; `needing<n>` needs `needed<n+1>`."""
 
     @asynccontextmanager
     async def opening(_settings: Nothing, _rooms: Rooms, _site: Site) -> AsyncIterator[object]:
@@ -74,7 +74,7 @@ def ring(size: int) -> tuple[Module, ...]:
 async def test_readiness_of_processes_that_need_each_other_makes_one_call_per_peer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """Newcomer F1: a readiness check went round the ring for ever. Now a process asks its peer once a second at most."""
+    """Newcomer F1: such a check went round the ring for ever. Now a process asks its peer once a second at most."""
     asked: list[str] = []
     ask = RpcConnections.ask
 
