@@ -66,7 +66,7 @@ async def test_a_personal_token_expires_only_if_it_has_an_expiry(bunauth: BunAut
     assert "exp" not in (await bunauth.verify(endless.token)).claims
 
 
-async def test_a_deleted_personal_token_is_invalid_and_sent_to_the_feed(bunauth: BunAuthService) -> None:
+async def test_a_deleted_personal_token_is_invalid_and_in_the_feed_of_revocations(bunauth: BunAuthService) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
     made = await bunauth.create_token(caller, "lost", BOTH, None)
     assert made.token is not None

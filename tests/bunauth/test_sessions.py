@@ -17,7 +17,7 @@ from tests.rooms import ANYONE
 DAY = 86400
 
 
-async def test_a_refresh_token_is_traded_for_a_new_pair(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_a_refresh_token_is_exchanged_for_a_new_pair(bunauth: BunAuthService, clock: ManualClock) -> None:
     first = await registered(bunauth)
     clock.advance(600)
 
@@ -116,7 +116,7 @@ async def test_logout_ends_the_session_at_once(bunauth: BunAuthService) -> None:
         await bunauth.refresh(ANYONE, signed_in.refresh_token)
 
 
-async def test_the_feed_sends_a_logout_to_present_and_later_followers(
+async def test_a_logout_reaches_present_and_later_followers_of_the_feed_of_revocations(
     bunauth: BunAuthService, clock: ManualClock
 ) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)

@@ -147,7 +147,7 @@ def test_commands_use_the_server_of_the_last_login(
     assert bunbase("whoami", "--json").document["url"] == signed_in.url
 
 
-def test_requests_name_the_command_and_its_version(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_requests_have_a_user_agent_with_the_version_of_the_command(signed_in: FakeApi, bunbase: Bunbase) -> None:
     bunbase("whoami")
 
     assert signed_in.agents == {f"bunbase-cli/{__version__}"}

@@ -131,7 +131,7 @@ def test_a_start_with_clients_without_a_strong_secret_fails(secrets: dict[str, s
         ServiceClients(BunAuthSettings(service_exchange=True, service_client_secrets=secrets))
 
 
-async def test_the_feed_sends_an_ended_session(bunauth: BunAuth) -> None:
+async def test_the_feed_of_revocations_contains_an_ended_session(bunauth: BunAuth) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
     assert caller.developer is not None
     async with feed_of(bunauth) as feed:

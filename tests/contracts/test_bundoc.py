@@ -186,7 +186,7 @@ async def test_a_commit_writes_several_documents_and_appears_in_the_changes(bund
         await bundoc.changes(CALLER, 3, 10, 0.0)
 
 
-async def test_a_change_has_the_depth_of_its_caller(bundoc: Bundoc) -> None:
+async def test_a_change_has_the_trigger_depth_of_its_caller(bundoc: Bundoc) -> None:
     deep = msgspec.structs.replace(CALLER, depth=7)
 
     await bundoc.put(deep, "posts", "d1", b"{}", NO_PRECONDITION)
@@ -298,7 +298,7 @@ async def test_members_manage_collections_within_their_role(bundoc: Bundoc) -> N
         await bundoc.drop_collection(viewer, "posts")
 
 
-async def test_a_rule_that_reads_next_in_list_is_refused(bundoc: Bundoc) -> None:
+async def test_a_list_rule_that_reads_next_is_refused(bundoc: Bundoc) -> None:
     with pytest.raises(InvalidRule) as refused:
         await bundoc.put_collection(CALLER, "posts", CollectionSpec(rules=Rules(list="next.a == 1")))
 

@@ -76,7 +76,7 @@ async def test_problems_of_platform_keep_their_class_over_http(platform: Platfor
             await attempt
 
 
-async def test_the_feed_sends_a_revoked_key(platform: Platform) -> None:
+async def test_the_feed_of_revocations_contains_a_revoked_key(platform: Platform) -> None:
     made = await platform.create_project(ADA, "Bakery")
     async with feed_of(platform) as feed:
         assert (await feed.next()).kind is RevokedKind.READY

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not ROUNDS, reason="a long search: make soak")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_start_after_kill_9_is_ready(kind: str) -> None:
+def test_every_start_after_kill_9_becomes_ready(kind: str) -> None:
     """Newcomer F12: the server must become ready in twenty of twenty starts."""
     if KINDS[kind][0] == CONTAINER and (os.geteuid() != 0 or not shutil.which("unshare")):
         pytest.skip("only root makes containers")

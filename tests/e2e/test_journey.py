@@ -223,7 +223,7 @@ def test_a_commit_is_all_or_nothing_and_appears_in_the_change_log(instance: Inst
     assert [(one["op"], one["id"]) for one in told["items"]] == [("update", "ada"), ("update", "eve")]
 
 
-def test_a_function_is_invoked_and_its_console_is_in_the_log(instance: Instance, app: Path) -> None:
+def test_the_console_output_of_an_invoked_function_is_in_the_log(instance: Instance, app: Path) -> None:
     answer = instance.bunbase("invoke", "hello", "--path", "/?name=Ada", cwd=app)
 
     assert answer == "Hello, Ada!\n"

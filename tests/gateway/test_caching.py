@@ -66,7 +66,7 @@ def test_every_route_that_returns_secrets_sends_no_store() -> None:
 
 
 @pytest.mark.parametrize("who", ["nobody", "developer", "key"])
-async def test_every_answer_forbids_shared_caches_to_keep_it(who: str) -> None:
+async def test_every_answer_without_public_keys_forbids_shared_caches(who: str) -> None:
     """Security 11: a shared cache does not know that X-Bunbase-Key makes an answer private. Errors count too."""
     async with door_of() as door:
         headers = {

@@ -43,7 +43,7 @@ def test_a_secret_key_in_the_query_is_refused() -> None:
         project_key({}, {"key": "sk_1"})
 
 
-def test_a_key_that_is_too_long_is_cut() -> None:
+def test_a_key_that_is_too_long_is_truncated() -> None:
     assert len(project_key({"x-bunbase-key": "x" * 100_000}, {})) == MAX_LENGTH
 
 

@@ -65,7 +65,7 @@ async def asking() -> AsyncIterator[Asking]:
         yield asking
 
 
-async def test_a_developers_token_is_verified_once_without_a_second_call(asking: Asking) -> None:
+async def test_a_developers_token_is_cached_after_its_first_verification(asking: Asking) -> None:
     token = asking.bunauth.token(role="admin")
 
     developer = await asking.identity.developer(token)
@@ -260,7 +260,7 @@ async def test_while_a_feed_is_broken_every_check_calls_the_room(asking: Asking)
     assert await asking.refused_key(SECRET)
 
 
-async def test_a_revocation_during_a_broken_feed_is_enforced_after_it_reconnects(asking: Asking) -> None:
+async def test_a_revocation_during_a_broken_feed_is_enforced_after_the_feed_reconnects(asking: Asking) -> None:
     token = asking.bunauth.token()
     await asking.identity.developer(token)
     await asking.identity.key_holder(SECRET)

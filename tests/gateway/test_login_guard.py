@@ -215,7 +215,7 @@ async def test_the_guard_passes_the_whole_body_on_in_one_piece_or_in_chunks(door
         assert (answer.status_code, answer.json()["user"]["email"]) == (200, "ada@example.com")
 
 
-async def test_a_login_body_that_is_too_large_is_413(door: Door) -> None:
+async def test_a_login_body_that_is_too_large_gets_413(door: Door) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(1000):
             yield b" " * 10_000

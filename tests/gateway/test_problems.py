@@ -56,7 +56,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
 
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("path", [LOGIN, "/api/projects", "/v1/auth/signup", "/api/auth/refresh"])
-async def test_malformed_json_is_400_and_a_wrong_shape_is_422(door: Door, path: str, name: str) -> None:
+async def test_malformed_json_gets_400_and_a_wrong_shape_gets_422(door: Door, path: str, name: str) -> None:
     body, status = BODIES[name]
     headers = JSON | KEY | {"authorization": f"Bearer {door.bunauth.token()}"}
 
@@ -78,7 +78,7 @@ async def test_a_problem_names_the_invalid_field(door: Door) -> None:
 @pytest.mark.parametrize(
     "media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "nonsense;;;="]
 )
-async def test_another_content_type_than_json_is_415(door: Door, media: str) -> None:
+async def test_another_content_type_than_json_gets_415(door: Door, media: str) -> None:
     answer = await door.http.post(LOGIN, content=GOOD, headers={"content-type": media})
 
     assert problem(answer) == (415, "unsupported_media_type")
@@ -104,7 +104,7 @@ async def test_a_deployment_without_a_valid_form_is_refused(door: Door, media: s
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "NONSENSE"])
-async def test_an_unsupported_method_is_405_with_allow(door: Door, method: str) -> None:
+async def test_an_unsupported_method_gets_405_with_allow(door: Door, method: str) -> None:
     answer = await door.http.request(method, LOGIN)
 
     assert problem(answer) == (405, "method_not_allowed")
@@ -131,12 +131,12 @@ async def test_a_head_request_gets_405_with_allow(door: Door) -> None:
         "/" + "a" * 5000,
     ],
 )
-async def test_an_unknown_path_is_404(door: Door, path: str) -> None:
+async def test_an_unknown_path_gets_404(door: Door, path: str) -> None:
     assert problem(await door.http.get(path, headers=KEY)) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/api/projects/%00", "/api/projects/%00/keys", "/api/projects/" + "a" * 5000])
-async def test_an_impossible_project_name_is_404(door: Door, path: str) -> None:
+async def test_an_impossible_project_name_gets_404(door: Door, path: str) -> None:
     answer = await door.http.get(path, headers={"authorization": f"Bearer {door.bunauth.token()}"})
 
     assert problem(answer) == (404, "project_not_found")
@@ -144,7 +144,7 @@ async def test_an_impossible_project_name_is_404(door: Door, path: str) -> None:
 
 @pytest.mark.parametrize("limit", ["0", "-1", "501", "9" * 30, "1.5", "abc", "", "%00", "%ff", "true", "NaN", "1%00"])
 @pytest.mark.parametrize("path", [DATA, "/api/projects"])
-async def test_an_invalid_limit_is_422(door: Door, path: str, limit: str) -> None:
+async def test_an_invalid_limit_gets_422(door: Door, path: str, limit: str) -> None:
     headers = KEY | {"authorization": f"Bearer {door.tenant_auth.token()}"}
     if path != DATA:
         headers["authorization"] = f"Bearer {door.bunauth.token()}"
@@ -161,7 +161,7 @@ async def test_a_repeated_query_parameter_is_accepted(door: Door, query: str) ->
 
 
 @pytest.mark.parametrize("query", ["cursor=" + "x" * 2049, "limit=1&limit=x", "limit=x&limit=1"])
-async def test_an_invalid_query_parameter_is_never_a_server_error(door: Door, query: str) -> None:
+async def test_an_invalid_query_parameter_never_causes_a_server_error(door: Door, query: str) -> None:
     answer = await door.http.get(f"{DATA}?{query}", headers=KEY)
 
     assert answer.status_code in (200, 422)
@@ -169,7 +169,7 @@ async def test_an_invalid_query_parameter_is_never_a_server_error(door: Door, qu
         problem(answer)
 
 
-async def test_a_huge_body_is_413_with_or_without_its_length(door: Door) -> None:
+async def test_a_huge_body_gets_413_with_or_without_its_length(door: Door) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(300):
             yield b" " * 10_000
@@ -184,7 +184,7 @@ async def test_a_huge_body_is_413_with_or_without_its_length(door: Door) -> None
         assert answer.json()["detail"] == "Send at most 2,097,152 bytes."
 
 
-async def test_a_content_length_that_is_no_number_is_400(door: Door) -> None:
+async def test_a_content_length_that_is_no_number_gets_400(door: Door) -> None:
     answer = await door.http.post(LOGIN, content=b"{}", headers=JSON | {"content-length": "abc"})
 
     assert problem(answer) == (400, "malformed_request")
@@ -200,7 +200,7 @@ async def test_a_bug_shows_the_caller_only_the_request_id(door: Door, headers: d
     assert "KeyError" not in answer.text
 
 
-async def test_an_impossible_host_header_is_400(door: Door) -> None:
+async def test_an_impossible_host_header_gets_400(door: Door) -> None:
     assert problem(await door.http.get("/api/health", headers={"host": "a b<c>"})) == (400, "malformed_request")
 
 

@@ -112,7 +112,7 @@ async def test_a_projects_host_refuses_a_key_of_another_project(door: Served) ->
 
 
 @pytest.mark.parametrize("host", ["nobody.fn.example.com", "a.bakery.fn.example.com", ".fn.example.com"])
-async def test_a_host_of_no_project_is_404(door: Served, host: str) -> None:
+async def test_a_host_of_no_project_gets_404(door: Served, host: str) -> None:
     for line in ("GET /hello", "GET /v1/functions/hello", "GET /api/health"):
         status, answer = await ask(door, line, f"host: {host}", KEY)
         assert status == 404
@@ -139,7 +139,7 @@ def test_the_api_may_be_at_localhost_while_projects_are_below_it() -> None:
     assert project_hosts("*.localhost", "http://localhost:7190").suffix == ".localhost"
 
 
-async def test_the_host_of_a_deleted_project_is_404(door: Served) -> None:
+async def test_the_host_of_a_deleted_project_gets_404(door: Served) -> None:
     asked = -1
     async with asyncio.timeout(PATIENCE_SECONDS):
         while asked != door.platform.calls["project_of"]:  # the gateway caches the project once it follows deletions

@@ -72,7 +72,7 @@ def test_expired_names_are_removed_step_by_step() -> None:
     assert len(recent.times) == 1
 
 
-def test_names_that_differ_only_in_their_split_have_separate_counts() -> None:
+def test_names_of_equal_text_but_different_parts_have_separate_counts() -> None:
     recent = Recent(limit=2, seconds=60)
 
     recent.add(("a", "b"))

@@ -36,7 +36,7 @@ def test_every_route_has_a_row_in_the_table_of_hostile_sizes(operations: dict[tu
     assert set(BODY_BYTES) ^ set(operations) == set(), "add it to tests/e2e/hostile_sizes.py"
 
 
-def test_every_described_body_has_an_example(operations: dict[tuple[str, str], Any]) -> None:
+def test_every_documented_body_has_an_example(operations: dict[tuple[str, str], Any]) -> None:
     bodies = {key: one["requestBody"]["content"] for key, one in operations.items() if "requestBody" in one}
     shown = {key for key, content in bodies.items() if all("example" in media for media in content.values())}
 

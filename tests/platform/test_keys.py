@@ -117,7 +117,7 @@ async def test_rotation_never_extends_the_expiry_of_a_key(platform: PlatformServ
     assert not await works(platform, value_of(new))
 
 
-async def test_the_feed_sends_rotated_and_revoked_keys(platform: PlatformService) -> None:
+async def test_the_feed_of_revocations_contains_rotated_and_revoked_keys(platform: PlatformService) -> None:
     made = await bakery(platform)
     async with feed_of(platform) as feed:
         assert (await feed.next()).kind is RevokedKind.READY

@@ -253,7 +253,7 @@ async def test_the_slug_of_a_deleted_project_is_never_used_again(platform: Platf
     assert (await platform.create_project(BOB, "Bakery")).slug.startswith("bakery-")
 
 
-async def test_the_feed_sends_a_deleted_project(platform: PlatformService) -> None:
+async def test_the_feed_of_revocations_contains_a_deleted_project(platform: PlatformService) -> None:
     made = await platform.create_project(ADA, "Bakery")
     async with feed_of(platform) as feed:
         assert (await feed.next()).kind is RevokedKind.READY

@@ -137,7 +137,7 @@ async def test_spaces_and_tabs_around_a_header_value_are_ignored(lanes: tuple[Se
 HOSTS = ((), ("a", "b"), ("a", "a"), ("a/b",), ("a?b",), ("a b",), ("u:p@e",), ("a/admin?x=",), ("a:x",), ("a\\b",))
 
 
-async def test_a_request_with_no_or_two_or_invalid_hosts_is_400(lanes: tuple[Served, Served]) -> None:
+async def test_a_request_with_no_or_two_or_invalid_hosts_gets_400(lanes: tuple[Served, Served]) -> None:
     """Auth F8, Outside suites F4: RFC 9112 section 3.2. The connection closes, and later bytes are not parsed."""
     canary = head(f"GET {D1} HTTP/1.1", "host: a", KEY)
     for path, hosts, closing in product((D1, ECHO, "/api/health", "/nowhere"), HOSTS, ((), ("connection: close",))):
@@ -266,7 +266,7 @@ async def test_a_client_that_disconnects_during_its_body_is_counted_as_499(lanes
         assert [line for line in logs if line["log_level"] in ("error", "critical")] == []
 
 
-async def test_a_body_with_an_invalid_chunk_size_is_400(lanes: tuple[Served, Served]) -> None:
+async def test_a_body_with_an_invalid_chunk_size_gets_400(lanes: tuple[Served, Served]) -> None:
     """Outside suites F3: the chunk size `ZZ` once caused a 500."""
     for path in ("/v1/data/posts", "/api/auth/login", "/v1/auth/signup"):
         reply = await alike(

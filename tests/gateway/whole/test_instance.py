@@ -11,7 +11,7 @@ from bunbase.pkg.errors import Unreachable
 from tests.gateway.door import Door
 
 
-async def test_health_and_instance_describe_the_server(door: Door) -> None:
+async def test_health_and_instance_return_the_version_and_the_state(door: Door) -> None:
     assert (await door.http.get("/api/health")).json() == {"status": "ok", "version": __version__}
     assert (await door.http.get("/api/instance")).json() == {
         "version": __version__,

@@ -165,7 +165,7 @@ async def test_a_body_that_is_too_large_is_refused(lane: Served) -> None:
         ("a header without a colon",),
     ],
 )
-async def test_an_invalid_request_is_400_and_closes_the_connection(lane: Served, headers: tuple[str, ...]) -> None:
+async def test_an_invalid_request_gets_400_and_closes_the_connection(lane: Served, headers: tuple[str, ...]) -> None:
     async with lane.connected() as connection:
         connection.send(request(f"PUT {D1}", KEY, *headers) + b"{}")
         reply = await connection.reply()
@@ -218,7 +218,7 @@ async def test_a_request_for_an_upgrade_is_left_to_the_ordinary_lane(lane: Serve
 
 
 @pytest.mark.parametrize("bomb", [f"x-bomb: {'x' * MAX_HEAD_BYTES * 2}", "a: b\r\n" * MAX_HEAD_BYTES])
-async def test_headers_that_are_too_large_are_431(lane: Served, bomb: str) -> None:
+async def test_headers_that_are_too_large_get_431(lane: Served, bomb: str) -> None:
     async with lane.connected() as connection:
         connection.send(f"GET {D1} HTTP/1.1\r\n{bomb}".encode())
         reply = await connection.reply()
@@ -226,7 +226,7 @@ async def test_headers_that_are_too_large_are_431(lane: Served, bomb: str) -> No
     assert (reply.status, b"headers_too_large" in reply.body) == (431, True)
 
 
-async def test_a_request_that_arrives_too_slowly_is_408_and_closes_the_connection(tmp_path: Path) -> None:
+async def test_a_request_that_arrives_too_slowly_gets_408_and_closes_the_connection(tmp_path: Path) -> None:
     async with served(tmp_path, read_seconds=0.05) as lane:
         for beginning in (b"GET /v1/da", request(f"PUT {D1}", KEY, "content-length: 9") + b"{"):
             async with lane.connected() as connection:

@@ -148,7 +148,7 @@ async def test_a_function_can_echo_a_body_while_the_client_still_sends_it(place:
     assert await connection.reader.readexactly(5) == b"0\r\n\r\n"
 
 
-async def test_an_answer_may_begin_before_the_request_has_a_body(place: Place, connection: Connection) -> None:
+async def test_an_answer_may_begin_before_the_first_byte_of_the_body(place: Place, connection: Connection) -> None:
     await place.deploy("""(req) => new Response(new ReadableStream({ async start(c) {
         c.enqueue("ready"); c.enqueue(await req.text()); c.close();
     } }))""")
@@ -170,7 +170,7 @@ async def test_a_body_of_any_size_arrives_whole(place: Place, connection: Connec
         assert await body_of(connection) == str(size).encode()
 
 
-async def test_an_upload_can_be_read_with_every_method_of_request(place: Place, connection: Connection) -> None:
+async def test_an_upload_can_be_read_as_json_text_buffer_or_blob(place: Place, connection: Connection) -> None:
     ways = {
         "(await req.json()).length": b"1000000",
         "(await req.text()).length": b"1000002",
@@ -265,7 +265,7 @@ async def test_a_client_that_disconnects_is_noticed_even_if_the_function_does_no
 
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(request_silence_seconds=0.2)])
-async def test_an_upload_that_stalls_is_408_and_aborts_the_function(place: Place, connection: Connection) -> None:
+async def test_an_upload_that_stalls_gets_408_and_aborts_the_function(place: Place, connection: Connection) -> None:
     await place.deploy(STAY)
 
     reply = await connection.ask("POST /v1/functions/f", KEY, "content-length: 100000")
@@ -517,7 +517,7 @@ async def test_after_its_answer_a_function_cannot_read_the_rest_of_the_body(
     await place.will_say("call_over")
 
 
-async def test_a_function_that_exceeds_its_time_during_an_upload_is_504(place: Place, connection: Connection) -> None:
+async def test_a_function_that_exceeds_its_time_during_an_upload_gets_504(place: Place, connection: Connection) -> None:
     await place.deploy(REPORT, timeout_ms=200)
 
     reply = await connection.ask("POST /v1/functions/f", KEY, "content-length: 100000")

@@ -44,7 +44,7 @@ def test_uvicorn_still_has_every_member_that_the_lane_uses() -> None:
     assert {"read_paused", "write_paused"} <= set(FlowControl.__init__.__code__.co_names), RECHECK
 
 
-def test_uvicorn_uses_only_members_of_a_cycle_that_our_turn_has() -> None:
+def test_uvicorn_uses_only_members_of_a_cycle_that_our_class_turn_has() -> None:
     asked = set()
     for name in ("connection_lost", "shutdown", "on_headers_complete", "on_response_complete"):
         code = inspect.getsource(getattr(HttpToolsProtocol, name))
@@ -58,7 +58,7 @@ def test_uvicorn_uses_only_members_of_a_cycle_that_our_turn_has() -> None:
     }, RECHECK
 
 
-def test_a_cycle_uses_only_members_of_a_transport_that_ours_has() -> None:
+def test_uvicorn_uses_only_members_of_a_transport_that_our_transport_has() -> None:
     asked = set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle)))
 
     assert asked == {"write", "close", "is_closing"}, RECHECK

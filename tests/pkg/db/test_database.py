@@ -149,7 +149,7 @@ async def test_an_error_raised_inside_a_transaction_keeps_its_type(db: Database)
             raise ConnectionResetError("some other service went away")
 
 
-async def test_a_violated_constraint_raises_the_error_of_asyncpg(db: Database) -> None:
+async def test_a_violated_constraint_raises_the_original_error_of_asyncpg(db: Database) -> None:
     await db.execute(ADD, "a", 1)
 
     with pytest.raises(asyncpg.UniqueViolationError):

@@ -21,8 +21,8 @@ LARGE = 6 << 20
 class App:
     """An app whose behaviour depends on the path. `met` records how each request ended.
 
-    `/read` reads the body, `/early` answers without reading it, `/wait` waits for `go_on` first. `/silent` sets its
-    limit of silence, `/own` has no limit of time. `/large` sends LARGE bytes, `/stream` 128 MiB in parts.
+    `/read` reads the body, `/early` answers without reading it, `/wait` waits for `go_on` first. `/silent` limits
+    only the silence of its body, `/own` turns the time limit off. `/large` sends LARGE bytes, `/stream` more in parts.
     """
 
     met: list[Any] = field(default_factory=list)

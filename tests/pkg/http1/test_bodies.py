@@ -18,7 +18,7 @@ MIB = 1 << 20
 @pytest.mark.parametrize(
     ("framing", "part"), [("content-length: 100", b"x"), ("transfer-encoding: chunked", b"1\r\nx\r\n"), ("a: b", b"")]
 )
-async def test_a_body_that_stalls_is_408_and_closes_the_connection(framing: str, part: bytes) -> None:
+async def test_a_body_that_stalls_gets_408_and_closes_the_connection(framing: str, part: bytes) -> None:
     """Security 4, Auth F9: a body has a time limit on every route."""
     async with port(read_seconds=0.1) as open_port, open_port.connected() as client:
         client.send("POST /read", framing, body=part)
@@ -29,7 +29,7 @@ async def test_a_body_that_stalls_is_408_and_closes_the_connection(framing: str,
             assert open_port.app.met == ["request_stalled"]
 
 
-async def test_a_body_that_arrives_byte_by_byte_too_slowly_is_408() -> None:
+async def test_a_body_that_arrives_byte_by_byte_too_slowly_gets_408() -> None:
     """Security 4: a received byte extends the time only by 1 / bytes_per_second."""
     async with port(read_seconds=0.2, bytes_per_second=1 << 20) as open_port, open_port.connected() as client:
         client.send("POST /read", "content-length: 100000")
@@ -84,7 +84,7 @@ async def test_time_in_which_the_app_does_not_read_is_not_counted() -> None:
 
 
 @pytest.mark.parametrize("part", [b"ZZ\r\n", b"-1\r\n", b"1\r\nxyz\r\n"])
-async def test_a_body_with_invalid_chunks_is_400_and_closes_the_connection(part: bytes) -> None:
+async def test_a_body_with_invalid_chunks_gets_400_and_closes_the_connection(part: bytes) -> None:
     async with port() as open_port, open_port.connected() as client:
         client.send("POST /read", "transfer-encoding: chunked", body=b"3\r\nabc\r\n")
         await until(lambda: open_port.app.begun)
@@ -110,7 +110,7 @@ async def test_a_client_that_disconnects_during_its_body_logs_no_error(caplog: p
 
 
 @pytest.mark.parametrize("path", ["/read", "/silent", "/own"])
-async def test_a_body_that_stalls_while_the_server_stops_is_408(path: str) -> None:
+async def test_a_body_that_stalls_while_the_server_stops_gets_408(path: str) -> None:
     """Auth F9: the answer was a 500 once."""
     app = App(silence=DeadlineExceeded("Nothing came."), silence_seconds=60)
     async with port(app, stop_seconds=0.05) as open_port:
@@ -124,7 +124,7 @@ async def test_a_body_that_stalls_while_the_server_stops_is_408(path: str) -> No
     assert b"connection: close" in answer
 
 
-async def test_a_request_that_takes_too_long_while_the_server_stops_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_takes_too_long_while_the_server_stops_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
     """Auth F9."""
     monkeypatch.setattr("bunbase.pkg.serve.DRAIN_SECONDS", 0.2)
     async with port() as open_port:

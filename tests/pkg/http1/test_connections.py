@@ -60,7 +60,7 @@ async def test_many_stalled_bodies_of_one_address_do_not_block_other_clients() -
                 pass
 
 
-async def test_a_connection_beyond_the_limit_is_503_with_retry_after() -> None:
+async def test_a_connection_beyond_the_limit_gets_503_with_retry_after() -> None:
     async with port(connections=1) as open_port, open_port.connected() as first, open_port.connected() as second:
         first.send("GET /read")
         assert await first.status() == 200
@@ -150,7 +150,7 @@ async def test_a_connection_without_a_request_is_closed_without_an_answer() -> N
 @pytest.mark.parametrize(
     "beginning", [b"G", b"GET /read HTTP/1.1\r\nhost: a\r\nx", b"GET /read HTTP/1.1\r\nhost: a\r\n"]
 )
-async def test_a_request_head_that_stalls_is_408(beginning: bytes) -> None:
+async def test_a_request_head_that_stalls_gets_408(beginning: bytes) -> None:
     async with port(read_seconds=0.05) as open_port, open_port.connected() as client:
         client.writer.write(beginning)
 

@@ -39,7 +39,7 @@ def test_an_invalid_host_is_refused(host: bytes) -> None:
     ("version", "hosts", "good"),
     [("1.1", 0, False), ("1.1", 1, True), ("1.1", 2, False), ("1.0", 0, True), ("1.0", 1, True), ("1.0", 2, False)],
 )
-def test_http_1_1_has_exactly_one_host(version: str, hosts: int, good: bool) -> None:
+def test_a_request_of_http_1_1_has_exactly_one_host(version: str, hosts: int, good: bool) -> None:
     """Outside suites F4, Auth F8."""
     if good:
         checked_head(b"GET", b"/", version, [HOST] * hosts)
@@ -93,7 +93,7 @@ def test_an_invalid_target_is_refused(method: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["a:80", "/", "http://a/"])
-def test_connect_is_refused(target: str) -> None:
+def test_the_method_connect_is_refused(target: str) -> None:
     with pytest.raises(NotSupported):
         checked_head(b"CONNECT", target.encode(), "1.1", [HOST])
 

@@ -184,7 +184,7 @@ async def test_a_stream_in_json_has_one_envelope_per_line(over: Wire) -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer nonsense", "Basic dGVzdHM6dGVzdHM="])
-async def test_a_call_without_a_valid_service_token_is_401(over: Wire, authorization: str) -> None:
+async def test_a_call_without_a_valid_service_token_gets_401(over: Wire, authorization: str) -> None:
     reply = await over.post(msgspec.json.encode({**LEND, "id": 1}), authorization=authorization)
 
     assert (reply.status_code, reply.json()["code"]) == (401, "unauthenticated")
@@ -208,13 +208,13 @@ async def test_the_app_serves_only_post_rpc(over: Wire, method: str, path: str, 
     assert (await over.client.request(method, path)).status_code == status
 
 
-async def test_a_deadline_that_is_no_number_is_400(over: Wire) -> None:
+async def test_a_deadline_that_is_no_number_gets_400(over: Wire) -> None:
     reply = await over.post(msgspec.json.encode({**LEND, "id": 1}), **{wire.DEADLINE_HEADER: "soon"})
 
     assert (reply.status_code, reply.json()["code"]) == (400, "malformed_request")
 
 
-async def test_a_call_that_exceeds_its_deadline_is_504(over: Wire) -> None:
+async def test_a_call_that_exceeds_its_deadline_gets_504(over: Wire) -> None:
     reply = await over.post(b'{"jsonrpc":"2.0","id":1,"method":"library.wait_forever"}', **{wire.DEADLINE_HEADER: "20"})
 
     assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")

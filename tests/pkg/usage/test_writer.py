@@ -195,7 +195,7 @@ async def _poisoned(world: World) -> int:
     return seq
 
 
-async def test_two_flushes_at_once_send_each_batch_once() -> None:
+async def test_simultaneous_flushes_send_each_batch_once() -> None:
     world = World()
     world.add(0, "a", 1)
 

@@ -55,7 +55,7 @@ async def test_expired_and_unknown_refresh_tokens_are_refused(
         await tenant_auth.refresh(AT_BAKERY, "urt_unknown")
 
 
-async def test_a_logout_ends_the_session_and_is_sent_to_the_feed(
+async def test_a_logout_ends_the_session_and_is_in_the_feed_of_revocations(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     new = await signed_up(tenant_auth)
