@@ -11,7 +11,7 @@ async def _ready(value: int) -> int:
     return value
 
 
-async def test_a_coroutine_without_a_wait_ends_at_once() -> None:
+async def test_a_coroutine_that_never_waits_returns_its_result_at_once() -> None:
     assert begin(_ready(3)) == 3
 
 
@@ -21,7 +21,7 @@ async def test_a_coroutine_that_waits_continues_in_a_task() -> None:
     async def twice() -> int:
         first = await future
         await asyncio.sleep(0)
-        async with asyncio.timeout(10):  # now there is a task to ask for
+        async with asyncio.timeout(10):  # asyncio.timeout needs a current task
             return first + await _ready(1)
 
     with pytest.raises(Waiting) as waiting:
@@ -31,7 +31,7 @@ async def test_a_coroutine_that_waits_continues_in_a_task() -> None:
     assert await asyncio.create_task(waiting.value.rest) == 5
 
 
-async def test_errors_come_out_before_and_after_the_wait() -> None:
+async def test_an_error_reaches_the_caller_before_and_after_the_first_wait() -> None:
     async def fails(first: bool) -> None:
         if not first:
             await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def test_errors_come_out_before_and_after_the_wait() -> None:
         await asyncio.create_task(waiting.value.rest)
 
 
-async def test_cancelling_reaches_the_coroutine() -> None:
+async def test_cancelling_the_task_runs_the_finally_of_the_coroutine() -> None:
     cleaned = []
 
     async def stuck() -> None:

@@ -19,7 +19,7 @@ class Clock:
 
 @settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 8)), max_size=60))
-def test_a_window_counts_what_a_list_of_all_times_would(happened: list[tuple[str, float]]) -> None:
+def test_the_count_of_a_sliding_window_equals_a_full_list_of_times(happened: list[tuple[str, float]]) -> None:
     clock, times = Clock(), defaultdict(list)
     recent = Recent(limit=4, seconds=10, clock=clock)
 
@@ -36,8 +36,8 @@ def test_a_window_counts_what_a_list_of_all_times_would(happened: list[tuple[str
     assert recent.size == sum(len(kept) for kept in recent.times.values())
 
 
-def test_a_million_names_that_a_stranger_invents_do_not_fill_the_memory() -> None:
-    """Security 8: of many names only so many are remembered, each in so many bytes, however long it was."""
+def test_twenty_thousand_invented_names_do_not_fill_the_memory() -> None:
+    """Security 8: the number of names has a bound, and each name takes 16 bytes whatever its length."""
     recent = Recent(limit=20, seconds=60, names=1000, times=3000)
 
     for number in range(20_000):
@@ -50,7 +50,7 @@ def test_a_million_names_that_a_stranger_invents_do_not_fill_the_memory() -> Non
     assert recent.left(("address", "developers", "one that goes on")) == 0
 
 
-def test_many_times_of_few_names_are_bounded_too() -> None:
+def test_the_number_of_kept_times_has_a_bound() -> None:
     recent = Recent(limit=1000, seconds=60, names=1000, times=3000)
 
     for number in range(20_000):
@@ -59,7 +59,7 @@ def test_many_times_of_few_names_are_bounded_too() -> None:
     assert recent.size <= 3000
 
 
-def test_old_names_are_forgotten_gradually() -> None:
+def test_expired_names_are_removed_step_by_step() -> None:
     clock = Clock()
     recent = Recent(limit=2, seconds=60, clock=clock)
     for number in range(100):
@@ -72,7 +72,7 @@ def test_old_names_are_forgotten_gradually() -> None:
     assert len(recent.times) == 1
 
 
-def test_parts_of_a_name_are_kept_apart() -> None:
+def test_names_of_equal_text_but_different_parts_have_separate_counts() -> None:
     recent = Recent(limit=2, seconds=60)
 
     recent.add(("a", "b"))
