@@ -132,7 +132,7 @@ async def test_the_refusal_names_one_document_and_none_to_callers_bound_by_rules
         await service.create(publishable_caller("prj_a"), C, b'{"k":[2,{"x":1}]}')
 
     assert told.value.detail in {f"Document {id} has the same k: the index k is unique." for id in ("n1", "n2")}
-    assert bound.value.detail == "Another document has the same values: the index k is unique."
+    assert bound.value.detail == "Another document has the same values, but the index k is unique."
 
 
 async def test_too_many_elements_are_refused(service: BundocService) -> None:
