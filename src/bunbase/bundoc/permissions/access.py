@@ -67,7 +67,7 @@ class Budget:
 
 
 class LoopBudget(Budget):
-    """The limits of one call in the event loop. Work beyond them raises Postponed: a thread must repeat the call."""
+    """The limits of one call in the event loop. Work beyond them raises Postponed, and a thread repeats the call."""
 
     postpones = True
 
