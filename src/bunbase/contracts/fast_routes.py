@@ -53,7 +53,7 @@ class FastRoute:
     `path`: the path, spelt as in the ordinary route. `query`: the parameters that the fast lane accepts, with patterns
     of their values; the ordinary lane handles a request with anything else, and knows how to refuse it. `whole`: the
     route accepts any query and reads all headers itself. `reads`: the work stops when the client has disconnected.
-    `max_body_bytes`: the ordinary lane takes a larger body, since it can stream it; None for the gateway's setting.
+    `max_body_bytes`: the ordinary lane handles larger bodies, and may stream them; None for the gateway's setting.
     """
 
     method: str

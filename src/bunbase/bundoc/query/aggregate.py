@@ -101,7 +101,10 @@ def _value(name: str, said: dict[str, Any], group: tuple[str, ...]) -> Value:
             refuse(at, "$count takes true.")
         return Value(name, operator, ())
     if operator not in COMPUTE:
-        refuse(f"{at}/{operator}", f"{operator} is not known; the operators are $count {' '.join(sorted(COMPUTE))}.")
+        refuse(
+            f"{at}/{operator}",
+            f"The operator {operator} is not known; the operators are $count {' '.join(sorted(COMPUTE))}.",
+        )
     return Value(name, operator, parse_path(of, f"{at}/{operator}"))
 
 

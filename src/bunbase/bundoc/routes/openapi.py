@@ -1,4 +1,4 @@
-"""OpenAPI descriptions of bodies that the routes of Bundoc pass on as bytes."""
+"""OpenAPI descriptions of the bodies that the routes of Bundoc do not parse."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def read_query(body: bytes) -> Query:
 
 
 def read_body(body: bytes, kind: type[B]) -> B:
-    """Parse a body of the given type. Raises: InvalidQuery."""
+    """Parse a body to the type `kind`. Raises: InvalidQuery."""
     if len(body) > MAX_BODY_BYTES:
         raise InvalidQuery(f"A query has at most {MAX_BODY_BYTES} bytes, and its filter at most {MAX_BYTES}.", path="")
     effort.note(len(body))

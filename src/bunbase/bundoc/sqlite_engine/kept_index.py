@@ -46,7 +46,7 @@ class KeptIndex(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The name of its table."""
+        """The name of the table of this index."""
 
     @property
     @abstractmethod

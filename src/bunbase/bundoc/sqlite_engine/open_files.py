@@ -168,7 +168,7 @@ class OpenFiles:
         return found
 
     async def projects(self) -> list[str]:
-        """Return all projects that have a directory. Their files need not be open."""
+        """Return all projects that have a directory. Their files may be open or closed."""
 
         def found() -> list[str]:
             return [entry.name for entry in os.scandir(self.directory) if PROJECT.fullmatch(entry.name)]
@@ -321,7 +321,7 @@ class OpenFiles:
         file.key_proven_at = asked_at
 
     async def _rewrap(self, project: str, file: ProjectFile) -> None:
-        """Wrap the data key again if the project's key in BunKMS has a newer version than its wrapping."""
+        """Wrap the data key under the newest version of the project's key in BunKMS, if it has an older version."""
         wrapped = await self.keys.rewrap(project, file.wrapped_key)
         if wrapped != file.wrapped_key:
             await self._in_thread(partial(change_key_file, file.path.parent, wrapped=wrapped))
@@ -359,7 +359,7 @@ class OpenFiles:
         log.error("a project's data cannot be read", project=project, reason=repr(error))
 
     def _share_cache(self, new: ProjectFile | None = None) -> None:
-        """Give every file the same share of the page cache.
+        """Set the page cache of every file to the same share.
 
         The share changes only at powers of two, so opening one file among thousands rarely resizes the other caches.
         """

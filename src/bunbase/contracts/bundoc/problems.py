@@ -80,7 +80,7 @@ class DocumentReferenced(Problem):
 
 
 class CollectionReferenced(Problem):
-    """`collection`: the collection whose schema refers to this one."""
+    """`collection`: the collection whose schema refers to this collection."""
 
     status, code, title = 409, "collection_referenced", "Another collection refers to this one"
 
