@@ -179,7 +179,7 @@ class BunAuth(Protocol):
         ...
 
     async def tokens(self, caller: Caller) -> PersonalTokens:
-        """Return the caller's personal access tokens, newest first. An account has at most 100 of them."""
+        """Return the caller's personal access tokens, newest first. An account has at most 100 tokens."""
         ...
 
     async def delete_token(self, caller: Caller, id: str) -> None:

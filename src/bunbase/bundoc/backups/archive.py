@@ -266,7 +266,7 @@ def _make_folder(path: Path, exist_ok: bool = False) -> None:
 
 
 def _remove_folder(path: Path) -> None:
-    """Delete a folder. Its manifest goes first, so that a backup that a crash left half-deleted is not listed."""
+    """Delete a folder, first its manifest. If a crash interrupts this, the rest of the backup is not listed."""
     if path.exists():
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path)

@@ -64,7 +64,7 @@ async def delete_backup(member: Injected[Caller], bundoc: Injected[Bundoc], back
 
 @post(f"{BACKUPS}/{{backup:str}}/verify", summary="Verify a backup", tags=TAGS, status_code=202)
 async def verify_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> Response[BackupJob]:
-    """Starts to check the proof, the checksums, the pages and the counts of the backup.
+    """Starts to check the proof, the checksums, the database pages and the document counts of the backup.
 
     The job fails with `backup_damaged` if the backup is damaged (the detail names the damage), with `backup_altered` if
     somebody changed the backup on its disk, or with `backup_unauthenticated` if only the proof is missing.

@@ -152,7 +152,7 @@ async def _written(collection: Collection) -> bytes:
 
 
 async def _read(body: bytes, kind: type[B], what: str) -> B:
-    """Parse a description, in a thread if it is long. Raises: InvalidInput, or InvalidSchema if the schema is too large."""
+    """Parse a body, in a thread if it is long. Raises: InvalidInput, or InvalidSchema if the schema is too large."""
     if len(body) <= LOOP_BYTES:
         return _described(body, kind, what)
     return await asyncio.to_thread(_described, body, kind, what)

@@ -84,7 +84,8 @@ IfChanged = Annotated[
 async def create_document(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    """Stores a JSON object under its `_id`. Without `_id`, it gets a new id that sorts after all earlier new ids.
+    """Stores a JSON object under its `_id`. Without `_id`, the object gets a new id, which sorts after all earlier new
+    ids.
 
     If a name appears twice in an object, the last value counts. All digits of numbers are kept.
     """

@@ -72,7 +72,7 @@ COLUMNS: Final = {"_id": "d.id", "_rev": "d.rev", "_created": "d.created", "_upd
 
 
 class Pushed(msgspec.Struct, frozen=True):
-    """A condition in SQL. `exact`: true if it equals the rule; otherwise it may select more rows than the rule."""
+    """A condition in SQL. `exact`: true if it equals the rule; otherwise it may select more rows."""
 
     condition: Condition
     exact: bool

@@ -37,7 +37,7 @@ def is_light(search: Search) -> bool:
 
 
 def _nodes(where: Filter, left: int) -> int:
-    """Return how many more nodes the filter may have; below 0 if it has too many nodes, or a node that is slow."""
+    """Return how many more nodes the filter may have. The result is below 0 if there are too many, or a slow node."""
     match where:
         case And() | Or():
             left -= 1

@@ -40,7 +40,7 @@ class ScanTurns:
                 return await asyncio.shield(scanning)
             except asyncio.CancelledError:
                 scan.unwanted = True
-                await _wait_for(scanning)  # some milliseconds, until thread and connection are free
+                await _wait_for(scanning)  # takes some milliseconds, and frees the thread
                 raise
 
     def new_scan(self) -> Scan:

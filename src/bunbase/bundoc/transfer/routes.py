@@ -48,7 +48,7 @@ async def export_documents(
 
     Without `collection`, every line is `{"collection":…,"document":{…}}`. Needs the secret key. Documents may change
     while the export runs; for a copy of all documents at one moment, make a backup. To continue an export that was
-    interrupted, send the id in its last complete line as `after`.
+    interrupted, send the id in its last complete line as `after` (without `collection`: `collection/id`).
     """
     check_query(request, ("collection", "after"))
     return await _export(bundoc, client, collection, after)

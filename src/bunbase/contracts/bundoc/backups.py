@@ -230,7 +230,7 @@ class Backups(Protocol):
         ...
 
     async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
-        """Start a job that checks the proof, the checksums, the pages and the counts of a backup.
+        """Start a job that checks the proof, the checksums, the database pages and the document counts of a backup.
 
         The job fails with BackupAltered, with BackupDamaged, whose detail names the damage, or with
         BackupUnauthenticated if only the proof is missing.
