@@ -39,7 +39,7 @@ def test_a_key_comes_from_the_header_or_else_from_the_address() -> None:
 
 
 def test_a_secret_key_in_an_address_is_refused() -> None:
-    with pytest.raises(InvalidKey, match="rotate this one"):
+    with pytest.raises(InvalidKey, match="rotate this key"):
         project_key({}, {"key": "sk_1"})
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunbase.gateway.recent import Recent
+from bunbase.gateway.recent import SlidingWindow
 from tests.seeds import examples
 
 
@@ -21,7 +21,7 @@ class Clock:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 8)), max_size=60))
 def test_a_window_counts_what_a_list_of_all_times_would(happened: list[tuple[str, float]]) -> None:
     clock, times = Clock(), defaultdict(list)
-    recent = Recent(limit=4, seconds=10, clock=clock)
+    recent = SlidingWindow(limit=4, seconds=10, clock=clock)
 
     for name, pause in happened:
         clock.now += pause
@@ -38,7 +38,7 @@ def test_a_window_counts_what_a_list_of_all_times_would(happened: list[tuple[str
 
 def test_a_million_names_that_a_stranger_invents_do_not_fill_the_memory() -> None:
     """Security 8: of many names only so many are remembered, each in so many bytes, however long it was."""
-    recent = Recent(limit=20, seconds=60, names=1000, times=3000)
+    recent = SlidingWindow(limit=20, seconds=60, names=1000, times=3000)
 
     for number in range(20_000):
         recent.add(("address", "developers", f"2001:db8:{number:x}::/64" + "x" * 250))
@@ -51,7 +51,7 @@ def test_a_million_names_that_a_stranger_invents_do_not_fill_the_memory() -> Non
 
 
 def test_many_times_of_few_names_are_bounded_too() -> None:
-    recent = Recent(limit=1000, seconds=60, names=1000, times=3000)
+    recent = SlidingWindow(limit=1000, seconds=60, names=1000, times=3000)
 
     for number in range(20_000):
         recent.add((str(number % 20),))
@@ -61,7 +61,7 @@ def test_many_times_of_few_names_are_bounded_too() -> None:
 
 def test_old_names_are_forgotten_gradually() -> None:
     clock = Clock()
-    recent = Recent(limit=2, seconds=60, clock=clock)
+    recent = SlidingWindow(limit=2, seconds=60, clock=clock)
     for number in range(100):
         recent.add((str(number),))
 
@@ -73,7 +73,7 @@ def test_old_names_are_forgotten_gradually() -> None:
 
 
 def test_parts_of_a_name_are_kept_apart() -> None:
-    recent = Recent(limit=2, seconds=60)
+    recent = SlidingWindow(limit=2, seconds=60)
 
     recent.add(("a", "b"))
 

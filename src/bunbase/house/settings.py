@@ -53,7 +53,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
 
 
 def load_settings(flags: dict[str, str] | None = None, file: Path | None = None) -> Config:
-    """Return all settings, from flags, the environment, bunbase.toml in this directory, and defaults; the first wins.
+    """Return all settings. A flag wins over the environment, then follow bunbase.toml and the default.
 
     Raises: ConfigError.
     """
