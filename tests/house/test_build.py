@@ -176,7 +176,7 @@ async def test_a_room_calls_in_its_own_name_whatever_else_runs_in_its_process(he
 
 
 async def test_a_needed_room_without_an_address_is_named_with_the_setting(here: Site) -> None:
-    with pytest.raises(CannotStart, match=r"""^cellar is needed here .*BUNBASE_HOUSE__PEERS='\{"cellar":"http"""):
+    with pytest.raises(CannotStart, match=r"""^cellar is needed but does not run in this process.*BUNBASE_HOUSE__PEERS='\{"cellar":"http"""):
         async with open_rooms(["hall"], Settings, here, {"attic": "http://127.0.0.1:1"}, Story().modules):
             pass
 
@@ -213,8 +213,8 @@ async def test_readiness_names_the_peer_that_is_dead_and_the_one_that_lives(here
     ("secret", "rooms", "why"),
     [
         (SECRET, ("attic",), ""),
-        ("the secret of another installation", ("attic",), "No key of this service token's room is known here"),
-        (SECRET, ("hall",), "this process holds no key of attic"),
+        ("the secret of another installation", ("attic",), "The key of this service token is not known here"),
+        (SECRET, ("hall",), "this process does not have the key of attic"),
     ],
 )
 async def test_readiness_says_that_a_peer_refuses_this_process(

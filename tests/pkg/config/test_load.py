@@ -118,7 +118,7 @@ def test_a_file_of_the_wrong_shape_is_named(tmp_path: Path, toml: str) -> None:
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "bunbase.toml").write_bytes(b"\xff\xfe")
 
-    with pytest.raises(ConfigError, match=r"bunbase\.toml: this is not TOML"):
+    with pytest.raises(ConfigError, match=r"bunbase\.toml: the file is not valid TOML"):
         load_config(KINDS, tmp_path / "bunbase.toml", {})
 
 
