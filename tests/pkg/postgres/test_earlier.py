@@ -136,7 +136,7 @@ def test_what_cannot_be_seen_but_holds_the_data_is_waited_for_then_named(
     place = place_for(short / "pg")
     lock = earlier.take_over(place)
 
-    with pytest.raises(PostgresUnavailable, match=r"something holds .*postgres\.lock"):
+    with pytest.raises(PostgresUnavailable, match=r"another process holds .*postgres\.lock"):
         earlier.take_over(place)
 
     os.close(lock)
