@@ -63,8 +63,9 @@ class AnsweringProtocol(Http1Protocol):
         """Answer before this method returns if nothing has to wait; otherwise answer in a task.
 
         A task costs one more iteration of the event loop and a new context. Therefore the room's coroutine is first
-        stepped outside of any task (`by_hand.py`). It gets a task when it has to wait for something. Two kinds of
-        requests get a task from the start: those whose caller is not cached, and those of a service in another process.
+        stepped outside of any task (`by_hand.py`). If the coroutine has to wait for something, it continues in a task.
+        Two kinds of requests get a task from the start: requests whose caller is not cached, and requests to a service
+        in another process.
         """
         turn.caller = self.recent.caller(turn.request, self._peer())
         if turn.caller is None or not turn.request.mounted.by_hand:
@@ -137,7 +138,7 @@ class AnsweringProtocol(Http1Protocol):
             log.warning("an answer was broken off", code=problem.code, request_id=turn.request_id)
             self.hang_up()
         except Exception as error:
-            problem_answer(error, turn.request, turn.request_id)  # it logs the bug; its answer cannot be sent any more
+            problem_answer(error, turn.request, turn.request_id)  # only for the log entry: the status was already sent
             self.hang_up()
         finally:
             self._end(turn, status)
@@ -160,7 +161,7 @@ class AnsweringProtocol(Http1Protocol):
         self._record(turn, status)
         if self.pipeline or self.flow.read_paused:
             self.on_response_complete()
-        else:  # no request waits: of `on_response_complete`, only these two lines would have an effect
+        else:  # no request waits, so these two lines have the same effect as `on_response_complete`
             self.since = self.loop.time()
             self.server_state.total_requests += 1
 

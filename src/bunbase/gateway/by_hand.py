@@ -36,7 +36,7 @@ async def _rest(coroutine: Coroutine[Any, Any, T], awaited: Any) -> T:
 
 @types.coroutine
 def _going_on(coroutine: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
-    """Yield to the task everything that the coroutine waits for. `awaited`: the first of these futures."""
+    """Yield to the task all futures that the coroutine waits for. `awaited`: the first of these futures."""
     try:
         while True:
             try:

@@ -140,7 +140,7 @@ class Callers:
         if self.dev and asked == "true":
             return True
         if asked == "true" or len(asked) > MAX_LENGTH:
-            raise InvalidToken("X-Bunbase-Explain takes the access token of a developer who is a member.")
+            raise InvalidToken("Send a developer's access token in X-Bunbase-Explain: that of a member of the project.")
         developer = await self._developer_of(request, asked)
         await self.identity.membership(developer.id, project)
         return True

@@ -45,7 +45,7 @@ def bearer_token(headers: Mapping[str, str]) -> str:
     scheme, _, token = header.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token or len(token) > MAX_LENGTH:
-        raise InvalidToken("The header reads: Authorization: Bearer <token>.")
+        raise InvalidToken("Send the header in this form: Authorization: Bearer <token>.")
     return token
 
 

@@ -97,7 +97,7 @@ class Identity:
         if claims is None:
             claims = await self.user_keys.claims(project, token)
             if claims.get("aud") != project or claims.get("type") != "user":
-                raise InvalidToken("This token belongs to another project or is no user's access token.")
+                raise InvalidToken("This token belongs to another project, or it is not an end user's access token.")
             self.users.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
         if self._ended(claims):

@@ -1,4 +1,4 @@
-"""A cache of the public keys (JWKS) of each signer. It fetches them again when a token names an unknown key id."""
+"""A cache of the public keys (JWKS) of each signer. If a token has an unknown key id, the keys are fetched again."""
 
 from __future__ import annotations
 

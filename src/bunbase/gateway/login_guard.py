@@ -30,7 +30,7 @@ class _Email(msgspec.Struct, frozen=True):
 
 
 class LoginGuard:
-    """Runs inside the app, after routing: it compares route templates, so no other spelling of a path gets past it."""
+    """The middleware. It runs after routing and compares route templates, so the spelling of a path does not matter."""
 
     def __init__(self, app: ASGIApp, guards: Guards, trusted_proxies: Container[str]) -> None:
         self.app = app

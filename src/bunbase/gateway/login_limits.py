@@ -13,15 +13,15 @@ The life of one sign-in:
 4. Otherwise, if the account has too many failures, the attempt waits for its turn in the slow lane (`slow_lane.py`),
    and then continues.
 
-Hard place 1: a limit per account that refuses. Symptom: anybody could lock the owner out of an account, even the
-administrator, with 20 wrong passwords a minute. Cause: the count of an account cannot tell the owner from a stranger.
-Therefore the account alone never causes a refusal, only a slow turn, and a known address passes. Rejected: a cookie
-for known devices (OWASP device cookies), because clients of an API keep no cookies.
+Hard place 1: the limit per account. Symptom: with 20 wrong passwords a minute, anybody could lock the owner out of an
+account, even the administrator. Cause: the count of an account contains the failures of strangers too. Therefore this
+limit never refuses an attempt but only delays it, and an attempt from a known address is not delayed. Rejected: a
+cookie for known devices (OWASP device cookies), because clients of an API have no cookies.
 
 Hard place 2: attempts in parallel. Symptom: a thousand guesses, sent at once, would all pass before the first failure
-is counted. Cause: a failure is known only after the password was hashed. Therefore `under_way` counts attempts that
-have no result yet, and an attempt waits as long as those could use up the failures that are left. Rejected: counting
-each attempt as a failure until it succeeds. An office whose people sign in at the same moment would then be refused,
+is counted. Cause: a failure is known only after the password was hashed. Therefore `under_way` counts attempts without
+a result. A new attempt waits if the limit would be exceeded in case all these attempts fail. Rejected: counting each
+attempt as a failure until it succeeds. An office whose people sign in at the same moment would then be refused,
 although nobody typed a wrong password.
 
 Hard place 3: look-ups of unknown keys and tokens (`look_up`). Symptom: after too many invented keys from one address,

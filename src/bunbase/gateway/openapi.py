@@ -1,4 +1,4 @@
-"""The OpenAPI document of all routes. It is served at /api/openapi.json, and describes every failure as a Problem."""
+"""The OpenAPI document of all routes, served at /api/openapi.json. It describes every failure as a Problem."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def on_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[bytes]:
 def bug_problem(bug: Exception, method: str, path: str, request_id: str) -> Problem:
     """Log the bug, and return the Problem that the caller sees."""
     log.error("a request failed unexpectedly", method=method, path=path, request_id=request_id, exc_info=bug)
-    return Internal(f"Quote request {request_id} when you report this.")
+    return Internal(f"Report this error with the request id {request_id}.")
 
 
 def on_unreadable(_request: Request[Any, Any, Any], _error: Exception) -> Response[bytes]:
@@ -83,7 +83,7 @@ def on_unreadable(_request: Request[Any, Any, Any], _error: Exception) -> Respon
 
 def unreadable_problem() -> Problem:
     """Return the Problem for UnicodeDecodeError (bytes that are not UTF-8) and RecursionError (too deep nesting)."""
-    return Malformed("The body is not JSON in UTF-8, or nested too deeply.")
+    return Malformed("The body is not JSON in UTF-8, or it is nested too deeply.")
 
 
 HANDLERS: Final[dict[Any, Any]] = {
@@ -100,7 +100,7 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
         case NotFoundException():
             return NotFound(f"There is no route {request.scope['path']}; /api/openapi.json lists all routes.")
         case MethodNotAllowedException():
-            return MethodNotAllowed(f"{request.scope['path']} does not answer {request.method}.")
+            return MethodNotAllowed(f"The route {request.scope['path']} does not support {request.method}.")
         case NotAuthorizedException():
             return Unauthenticated(refusal.detail)
         case ValidationException():
@@ -115,7 +115,7 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
             return Malformed(refusal.detail or "The request could not be read.")
         case _:
             log.error("an unforeseen refusal", status=refusal.status_code, exc_info=refusal)
-            return Internal(f"Quote request {context.request_id.get()} when you report this.")
+            return Internal(f"Report this error with the request id {context.request_id.get()}.")
 
 
 def _too_large(request: Request[Any, Any, Any]) -> str:

@@ -1,13 +1,13 @@
 """A priority queue for sign-ins to an account under attack: one sign-in per second, the least suspicious first.
 
-The queue is only used after an account had too many wrong passwords, and only for addresses that the account never
-used before (`login_limits.py`).
+An attempt enters the queue if its account had too many wrong passwords, and if the account has never signed in from
+the attempt's address (`login_limits.py`).
 
 Hard place: the order of the queue. Symptom: in the order of arrival, an owner at a new address would wait behind all
-guesses of the attacker, and time out. Cause: an attacker can fill the queue faster than it empties. Therefore the
-attempt with the fewest earlier failures goes first: failures from its address, then from the network around the
-address. Among equal attempts, the newest goes first. So an owner gets in within seconds. A full queue drops the attempt
-that would be served last.
+guesses of the attacker, and would be refused after PATIENCE_SECONDS. Cause: an attacker can send guesses faster than
+the queue serves them. Therefore the attempt whose address has the fewest earlier failures goes first. If addresses have
+equally many failures, the networks around them are compared. Among equal attempts, the newest goes first. So an owner
+signs in within seconds. If the queue is full, the attempt that would be served last is refused.
 Rejected: shutting the account, because a stranger could then lock out its owner. Rejected: slower turns, because fewer
 attackers would then be enough to crowd out the owner. The costs: docs/decisions/0035-no-limit-shuts-an-owner-out.md.
 """
@@ -89,7 +89,7 @@ class SlowLane:
 
 
 class _Account:
-    """The queue of one account. It exists from its first turn until one turn length after its last."""
+    """The queue of one account. It exists from the first turn until `turn_seconds` after the last turn."""
 
     def __init__(self) -> None:
         self.waiting: dict[Rank, asyncio.Future[None]] = {}

@@ -115,7 +115,7 @@ async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack
 
 
 class Said:
-    """Logs why a room waits: a new reason at once, the same reason only every few seconds."""
+    """Logs the reason why a room waits. A new reason is logged at once, the same reason only every few seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now

@@ -13,6 +13,6 @@ from bunbase.tenant_auth.module import MODULE as tenant_auth
 
 MODULES: Final = (bunkms, bunauth, tenant_auth, bundoc, functions, platform)
 
-GATEWAY: Final = "gateway"  # it needs every room, and no room needs it
+GATEWAY: Final = "gateway"  # the gateway needs all rooms, and no room needs the gateway
 
 ROOMS: Final = (*(module.name for module in MODULES), GATEWAY)

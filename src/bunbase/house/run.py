@@ -83,7 +83,7 @@ class Plan:
 def run_dev(flags: dict[str, str] | None = None, json: bool = False, beside: Beside = _nothing) -> int:
     """Run all rooms in this process until Ctrl-C, and return the exit code. `json`: write JSON lines for a program.
 
-    `beside(url)`: a context that lasts as long as the server answers at `url`.
+    `beside(url)`: a context manager that is entered when the server is ready at `url`, and left when the server stops.
     """
     return _run(DEV, ROOMS, flags or {}, Terminal(json), beside)
 

@@ -31,9 +31,9 @@ class HouseSettings(msgspec.Struct, frozen=True):
     `internal_max_connections`: the most open connections at the internal port; one address may have half of them.
     `service_secret`: at least 32 bytes, the same in every process. A process that runs all rooms makes its own.
     `second_service_secret`: also accepted while the secret is changed; no token is signed with it.
-    `room_secrets`, `room_keys`: used in place of the service secret. They are the secrets of the rooms in this process
-    and the public keys of all rooms. An attacker who takes over a process can then speak only for its own rooms.
-    `bunbase service-secrets` prints both.
+    `room_secrets`, `room_keys`: the secrets of the rooms in this process, and the public keys of all rooms. They
+    replace the service secret. Then an attacker who takes over a process can act only as the rooms of that process.
+    `bunbase service-secrets` prints both settings.
     """
 
     data_dir: str = ".bunbase"
@@ -53,7 +53,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
 
 
 def load_settings(flags: dict[str, str] | None = None, file: Path | None = None) -> Config:
-    """Return all settings. A flag wins over the environment, then follow bunbase.toml and the default.
+    """Return all settings. The order of precedence is: flags, environment, bunbase.toml, defaults.
 
     Raises: ConfigError.
     """

@@ -22,7 +22,7 @@ class Terminal:
         self.json = json
         self.started = time.monotonic()
         self.told_setup = (
-            False  # if True, the setup line already shows the next command: `register` would fail without its token
+            False  # True after the setup token was shown: that message already contains the next command, `register`
         )
 
     @property

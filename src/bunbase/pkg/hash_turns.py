@@ -38,7 +38,7 @@ class NoRoom(Exception):
 
 
 class TurnQueue:
-    """Waiting requests of one purpose, by pool.
+    """The queue of one purpose. It keeps the waiting requests of each pool in a separate list.
 
     `of_pool`: the most waiting requests of one pool. `of_all`: the most waiting requests of all pools together.
     """

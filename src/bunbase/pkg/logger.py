@@ -38,7 +38,7 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def plain_form() -> Form | None:
-    """Return the format of log lines. Return None if only structlog can write them: logs have colours, or no setup."""
+    """Return the format of log lines, or None if structlog must write them: in colour, or without configuration."""
     handlers = _root.handlers
     return handlers[0].form if handlers and isinstance(handlers[0], _Handler) else None
 

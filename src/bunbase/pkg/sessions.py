@@ -111,9 +111,9 @@ class Pair(msgspec.Struct, frozen=True):
 class Standing(Enum):
     """The state of a refresh token that a client has sent."""
 
-    FRESH = "fresh"  # never used: trade it for a new pair
-    RETRY = "retry"  # used within the grace: return the same pair
-    REUSED = "reused"  # used before that: end the session
+    FRESH = "fresh"  # the token was never used: exchange it for a new pair
+    RETRY = "retry"  # the token was used within the grace period: return the same pair
+    REUSED = "reused"  # the token was used before the grace period: end the session
     EXPIRED = "expired"
     ENDED = "ended"  # the session has ended
 
@@ -137,7 +137,7 @@ def new_session(user_id: str, ip: str, agent: str, now: datetime, settings: Sess
 def new_pair(
     prefix: str, access: tuple[str, int], session_expires_at: datetime, now: datetime, settings: SessionSettings
 ) -> Pair:
-    """Return a pair of `access` (token and expiry) and a new refresh token, which expires with the session at last."""
+    """Return a pair of `access` (token and expiry) and a new refresh token, which never outlives the session."""
     expires_at = min(now + timedelta(seconds=settings.refresh_ttl_seconds), session_expires_at)
     return Pair(*access, new_secret(prefix), expires_at)
 

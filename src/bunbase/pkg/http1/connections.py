@@ -25,7 +25,7 @@ class Connections:
         self._told_at = -TOLD_EVERY_SECONDS
 
     def admit(self, address: str) -> bool:
-        """Count a new connection. Return False if there are too many; otherwise call `leave` when it ends."""
+        """Count a new connection. Return False if there are too many. Otherwise the caller must `leave` at its end."""
         near = neighbourhood(address)
         here = self.by_address.get(near, 0)
         limits = self.limits
@@ -47,7 +47,8 @@ class Connections:
             del self.by_address[near]
 
     def refuse(self) -> bool:
-        """Count a connection that gets a refusal. Return False if there are too many; otherwise call `forget` later."""
+        """Count a connection that gets a refusal. Return False if there are too many. Otherwise the caller must
+        `forget` the connection at its end."""
         if self.refused >= self.limits.refused_at_once:
             return False
         self.refused += 1

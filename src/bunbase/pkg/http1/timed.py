@@ -1,4 +1,4 @@
-"""The deadlines of a connection: until when the client must send or read something, and what happens if it does not.
+"""The deadlines of a connection. If the client does not send or read data in time, the request or connection ends.
 
 Each connection has one timer for all deadlines. Setting a timer with every request would cost more than checking the
 clock from time to time.
@@ -122,7 +122,7 @@ class TimedProtocol(HttpToolsProtocol):
         self._watch_again()
 
     def _deadline(self) -> float | None:
-        """Return until when the client must send or read something; None if the client has nothing to do."""
+        """Return the time at which the client must have sent or read something, or None if it has nothing to do."""
         limits, cycle = self.limits, self.cycle
         if self.ended:
             return self._end_deadline()

@@ -77,7 +77,7 @@ class RpcConnections:
             raise Unreachable(f"{self.address} cannot be reached.") from error
         if reply.status_code in (401, 403):
             refused = _refused(reply.status_code, reply.content)
-            raise Unreachable(f"{self.address} does not answer {caller}: {refused.detail}")
+            raise Unreachable(f"{self.address} refuses the calls of {caller}: {refused.detail}")
         if reply.status_code != 200:
             raise Unreachable(f"{self.address}{path} answered {reply.status_code}.")
 

@@ -132,7 +132,7 @@ async def guarded(call: Awaitable[Any]) -> Any:
         raise failed_by(problem) from problem
     except Exception as error:
         log.exception("a call failed unexpectedly")
-        raise failed_by(Internal(f"Quote request {context.request_id.get()} when you report this.")) from error
+        raise failed_by(Internal(f"Report this error with the request id {context.request_id.get()}.")) from error
 
 
 async def guarded_items(items: AsyncIterator[Any]) -> AsyncIterator[Any]:

@@ -59,6 +59,6 @@ async def _settle(
         return kept or both, key
     key = await source.unwrap(both.next)
     if not await in_thread(opens, path, key):
-        raise FileUnreadable("None of the two keys opens the project's database: restore it from a backup.")
+        raise FileUnreadable("Neither of the two keys opens the project's database: restore it from a backup.")
     kept = await in_thread(partial(change_key_file, directory, wrapped=both.next, next=""))
     return kept or both, key

@@ -20,7 +20,7 @@ class DirectoryTaken(CannotStart):
 def directory_lock(directory: Path, owner: str) -> Iterator[None]:
     """Lock the directory during the block. Create it first if it is missing.
 
-    The kernel releases the lock when the process dies. Wait for an earlier holder that was killed but still ends.
+    The kernel releases the lock when the process dies. Wait for an earlier holder that was killed but has not ended.
     `owner`: the name of the room, for the message. Raises: DirectoryTaken.
     """
     if not directory.exists():

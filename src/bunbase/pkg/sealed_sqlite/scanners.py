@@ -1,4 +1,4 @@
-"""Read one database in threads. Each read has its own connection. It stops at its deadline, or if its caller leaves."""
+"""Read one database in threads. Each read has its own connection, and stops at its deadline or if its caller leaves."""
 
 from __future__ import annotations
 
