@@ -10,8 +10,8 @@ client      The request needs a project key. A token of an end user is optional,
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
             access. On a project's own host, the host names the project: a request without a key is anonymous.
 
-The credentials are checked before the body is read. So the body of an unknown caller is never parsed, and the answer
-to such a request is 401 rather than 400.
+The credentials are checked before the body is read. Therefore the body of an unknown caller is never parsed, and a
+request with missing credentials and an invalid body gets 401, not 400.
 """
 
 from __future__ import annotations

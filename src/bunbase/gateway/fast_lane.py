@@ -1,7 +1,7 @@
 """The fast lane: FastLane answers requests to hot routes inside the HTTP protocol, without ASGI and its framework.
 
 FastLane is the asyncio protocol of one connection at the front door. Its base Http1Protocol limits time, bytes and
-connections. A request that the fast lane does not take goes to the ASGI app: that is the ordinary lane.
+connections. A request that the fast lane does not take goes to the ASGI app, which is the ordinary lane.
 
 The life of one request:
 
@@ -11,8 +11,8 @@ The life of one request:
    lane never refuses a request itself: the rules for refusals exist only once, in the ordinary lane.
 3. The request becomes a Turn (`turn.py`) and is stored in `self.cycle`. `turn.parts` collects its body, under the
    deadlines of `pkg/http1/timed.py`. If the body does not arrive in time, `_fail` answers.
-4. `on_message_complete` passes the Turn to `answering.py`. That finds the caller, calls the room's function, and
-   writes the answer. If nothing has to wait, all this is done before `data_received` returns.
+4. `on_message_complete` passes the Turn to `answering.py`, which finds the caller, calls the room's function, and
+   writes the answer. If nothing has to wait, the answer is written before `data_received` returns.
 5. A request that has to wait continues in a task. Its Turn stays in `self.cycle` until the answer is written. Until
    then later requests of the connection wait, so answers leave in the order of the requests.
 

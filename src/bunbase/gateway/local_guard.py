@@ -22,7 +22,7 @@ from bunbase.pkg.http import HOST_SLUG
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FUNCTIONS: Final = "/v1/functions/"
-NOBODY: Final = "null"  # the origin of sandboxed pages: those of functions on the shared host, and those of other sites
+NOBODY: Final = "null"  # the origin of sandboxed pages: pages of functions on the shared host, and pages of other sites
 DATA_PLANE: Final = "/v1/"  # its routes need a project key, which foreign pages do not have
 # nobody can register these names: RFC 6761, RFC 6762, and ICANN's .internal
 LOCAL_NAMES: Final = ("localhost", "local", "internal", "test")

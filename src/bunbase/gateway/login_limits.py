@@ -124,7 +124,8 @@ class LoginLimits:
     async def attempt(self, place: Place, knows: Asking = nobody_known) -> AsyncIterator[Attempt]:
         """Limit the sign-in inside the block, which sets `failed` on the yielded attempt.
 
-        `knows`: True if the account has signed in from this address before. Waits if too many attempts are under way.
+        `knows`: returns True if the account has signed in from this address before. If too many attempts have no result
+        yet, a new attempt waits.
         Raises: RateLimited with `retry_after_seconds`, the same for accounts that exist and accounts that do not.
         """
         names = place.names
@@ -219,7 +220,7 @@ class LoginLimits:
         return exhausted or self.accounts.left(names.account) <= self.under_way[names.account]
 
     async def _begin(self, names: Names, known: bool) -> None:
-        """Wait until there is room for one more attempt, then count it as under way. Raises: RateLimited."""
+        """Wait until the limits allow one more attempt, then add it to `under_way`. Raises: RateLimited."""
         strict = names.strict(known)
         async with self.settled:
             if not self._has_room(strict):
@@ -240,7 +241,7 @@ class LoginLimits:
             self.waiting = _without(self.waiting, strict)
 
     def _has_room(self, strict: tuple[Name, ...]) -> bool:
-        """True if one more attempt may start, even if all attempts under way fail. Raises: RateLimited."""
+        """True if the limits hold after one more attempt, even if all current attempts fail. Raises: RateLimited."""
         self._refuse_exhausted(strict)
         return all(self._recent(name).left(name) > self.under_way[name] for name in strict)
 

@@ -60,7 +60,7 @@ class SlidingWindow:
         return self.limit - self.count(name)
 
     def wait_seconds(self, name: Name) -> int:
-        """Return after how many whole seconds the limit allows one more event: at least 1."""
+        """Return the whole seconds until the limit allows one more event: at least 1."""
         times = self.times.get(_key(name))
         if not times or len(times) < self.limit:
             return 1

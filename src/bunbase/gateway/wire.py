@@ -18,7 +18,10 @@ CLOSE: Final = b"connection: close\r\n"
 
 
 def answer_bytes(answer: Answer, date: bytes, cors: bytes, request_id: str, keep_alive: bool) -> bytes:
-    """Return the bytes of an answer; of a stream, only those of its head. `date` and `cors`: complete header lines."""
+    """Return the bytes of an answer, or the bytes of its head if the body is a stream.
+
+    `date` and `cors`: complete header lines.
+    """
     own = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
     if answer.rest is not None:
         own += "transfer-encoding: chunked\r\n"

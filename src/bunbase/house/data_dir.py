@@ -1,4 +1,4 @@
-"""The data directory: only its owner can read it, git ignores it, and one process at a time holds it."""
+"""The data directory. Only its owner can read it, git ignores it, and only one process at a time uses it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DataDirectory:
         self._lock = -1
 
     def hold(self) -> None:
-        """Make the directory if it does not exist, and lock it until `release` or the end of the process.
+        """Create the directory if it does not exist, and lock it until `release` or the end of the process.
 
         Wait for an earlier holder that was killed but has not ended yet. Raises: DataDirectoryTaken, CannotStart.
         """

@@ -26,11 +26,11 @@ ALIASES: Final = {
 class HouseSettings(msgspec.Struct, frozen=True):
     """Settings of the process itself.
 
-    `database_url`: PostgreSQL 15 or newer. If empty, BunBase runs its own in the data directory.
+    `database_url`: the URL of a PostgreSQL 15 or newer. If empty, BunBase runs a PostgreSQL in the data directory.
     `peers`: the internal address of each room in another process, such as `{"bunkms": "http://10.0.0.2:7071"}`.
     `internal_max_connections`: the most open connections at the internal port; one address may have half of them.
-    `service_secret`: at least 32 bytes, the same in every process. A process that runs all rooms makes its own.
-    `second_service_secret`: also accepted while the secret is changed; no token is signed with it.
+    `service_secret`: at least 32 bytes, the same in every process. If one process runs all rooms, it creates a secret.
+    `second_service_secret`: a second secret that is accepted while the secret is changed. It does not sign tokens.
     `room_secrets`, `room_keys`: the secrets of the rooms in this process, and the public keys of all rooms. They
     replace the service secret. Then an attacker who takes over a process can act only as the rooms of that process.
     `bunbase service-secrets` prints both settings.

@@ -1,4 +1,4 @@
-"""A measure for the work of one iteration of the event loop. Only tests count it; a running server does not.
+"""A measure for the work of one iteration of the event loop. Only tests count this work; a running server does not.
 
 The unit is the time to read one byte of JSON into Python, which is 15 to 50 ns. Code whose time grows with the data of
 a caller calls `note` with its work in this unit. A test adds up the work of one iteration. A test that measures seconds

@@ -22,7 +22,7 @@ from bunbase.pkg import logger as ordinary
 from bunbase.pkg.logger import Form
 
 FLUSH_SECONDS: Final = 0.02
-MOST_LINES: Final = 2000  # as soon as so many lines wait, they are written
+MOST_LINES: Final = 2000  # as soon as this many lines wait, they are written
 EVENT_WIDTH: Final = 30  # structlog's ConsoleRenderer pads to this width
 PLAIN: Final = re.compile(r"[!#-&(-<>-~]*").fullmatch
 

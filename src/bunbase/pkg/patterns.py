@@ -67,9 +67,9 @@ def with_flags(text: str, flags: str) -> str:
 
 
 def literal_beginning(text: str) -> str:
-    """Return the literal text that every matching text begins with; empty if the pattern has no simple one.
+    """Return the literal prefix of all matching texts. Return "" if the pattern has no simple literal prefix.
 
-    Only patterns that begin with `^` have such a beginning.
+    Only patterns that begin with `^` can have a literal prefix.
     """
     if not text.startswith("^") or "|" in text:
         return ""

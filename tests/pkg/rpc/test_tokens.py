@@ -45,7 +45,7 @@ def test_a_process_cannot_sign_for_a_room_whose_secret_it_does_not_hold() -> Non
 
     with pytest.raises(CannotStart, match="does not have the key of cellar"):
         ServiceTokens(hall).mint("cellar", "hall")
-    with pytest.raises(Unauthenticated, match="names another room"):
+    with pytest.raises(Unauthenticated, match="signed with the key of another room"):
         tokens().check(forged({"sub": "cellar"}))
 
 

@@ -25,9 +25,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     `write_seconds`: a connection is closed if the client reads nothing of the answer for this long. If the answer is
     written in full, the client must also read at least `bytes_per_second` on average.
 
-    If an answer is sent before the end of its request, the rest of the request is read and dropped:
-    `linger_seconds`: for at most this long; `linger_silence_seconds`: until the client pauses for this long;
-    `unread_bytes`: for at most so many bytes.
+    If an answer is sent before the end of its request, the rest of the request is read and dropped, within three
+    limits: `linger_seconds` in total, `linger_silence_seconds` without new data, and `unread_bytes`.
 
     `refused_seconds`: the time that a refused connection has to read its refusal. `refused_at_once`: the most refused
     connections that are open at the same time.

@@ -351,7 +351,7 @@ class Http1Protocol(SlicedProtocol):
         if self.refused:
             self.transport.write_eof()
         else:
-            self.transport.close()  # at once: if the client has sent data already, it may lose the answer
+            self.transport.close()  # a client that has sent data already may lose the answer
 
     def close(self) -> None:
         """Close now. Written data is still sent if the client reads it soon."""

@@ -37,7 +37,7 @@ class Account:
     def acting(self) -> Iterator[None]:
         """Act as this user until the end of the block.
 
-        Only root can do this, and only while there is no other thread.
+        Only root can call this, and only in a process with one thread.
         """
         os.setegid(self.gid)
         os.seteuid(self.uid)

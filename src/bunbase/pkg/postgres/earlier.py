@@ -13,7 +13,7 @@ Decision: check in two ways whether a process still works on the data, and remov
    lock, such as those of an older BunBase, or of a PostgreSQL that a person started.
 
 As long as a check finds a process, wait. The kernel signals a postmaster when its owner ends, and the children of a
-postmaster soon notice that it has ended. If they do not end in time, end them. For rejected alternatives see
+postmaster soon notice its end. If these processes do not end in time, end them. For rejected alternatives see
 docs/decisions/0038-it-always-comes-back.md.
 """
 
@@ -194,7 +194,7 @@ def _works_on(found: Process, directories: tuple[Path, ...], account: Account | 
 def _working_directory(pid: int, account: Account | None) -> tuple[int, int]:
     try:
         status = os.stat(f"/proc/{pid}/cwd")
-    except PermissionError:  # in a container, root may not inspect the processes of other users; these users may
+    except PermissionError:  # in a container, root may not inspect processes of other users, but their owner may
         if account is None or not account.drops_root:
             raise
         with account.acting():

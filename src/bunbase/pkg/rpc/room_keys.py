@@ -1,8 +1,8 @@
 """The keys of rooms: a room proves its identity with a private Ed25519 key, and the other rooms know its public key.
 
-There are two ways to set the keys. In the first, all keys are derived from one service secret that all processes share.
-In the second, each process has the secrets of its own rooms and the public keys of all rooms. Then an attacker who
-takes over a process can only act as the rooms of that process.
+There are two ways to set the keys. The simple way is one service secret that all processes share: all keys are derived
+from this secret. The strict way is that each process has the secrets of its own rooms and the public keys of all rooms.
+Then an attacker who takes over a process can only act as the rooms of that process.
 """
 
 from __future__ import annotations

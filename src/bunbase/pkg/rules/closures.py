@@ -9,8 +9,8 @@ The life of one rule:
 4. An error of CEL is raised as `Failed`. `&&` and `||` absorb the error if another part decides. Otherwise the rule
    denies access.
 
-Rejected: an interpreter that visits the tree for every document. It would be simpler, but it would repeat for every
-document the decision which code belongs to a node (docs/decisions/0011-our-own-parser-for-rules.md).
+Rejected: an interpreter that visits the tree for every document. The interpreter would be simpler, but slower: it would
+select the code for each node again for every document (docs/decisions/0011-our-own-parser-for-rules.md).
 """
 
 from __future__ import annotations

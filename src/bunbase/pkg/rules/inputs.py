@@ -12,8 +12,8 @@ import msgspec
 from bunbase.pkg import effort
 from bunbase.pkg.rules.values import LARGEST_INT, SMALLEST_INT, Failed
 
-MAX_LOOKUPS: Final = 10  # in one evaluation
-MAX_STEPS: Final = 1_000_000  # in one evaluation; a step takes about 0.1 µs
+MAX_LOOKUPS: Final = 10  # the limit for one evaluation
+MAX_STEPS: Final = 1_000_000  # the limit for one evaluation; a step takes about 0.1 µs
 BYTES_FOR_A_STEP: Final = 16  # reading 16 bytes of a document takes as long as one step
 LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 # A fast test for 19 digits in a row: it looks only at every 9th byte, and at least two of these must be digits.

@@ -37,8 +37,8 @@ log = logger("usage")
 
 FREEZE_SECONDS: Final = 5.0  # a room calls `flush` this often, so kill -9 loses at most this much usage
 MAX_AMOUNTS: Final = 1_000  # the most amounts in one batch, because its transaction must not take long
-MAX_UNSENT: Final = 8  # while so many batches wait, the counters are not frozen
-MAX_REFUSALS: Final = 20  # after so many refusals by a reachable store, a batch is dropped
+MAX_UNSENT: Final = 8  # while this many batches wait, the counters are not frozen
+MAX_REFUSALS: Final = 20  # after this many refusals by a reachable store, a batch is dropped
 OFF: Final = timedelta(seconds=60)
 
 Deliver = Callable[[Batch[Row], datetime], Awaitable[Receipt]]
