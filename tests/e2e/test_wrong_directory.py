@@ -29,6 +29,6 @@ def test_bundoc_refuses_to_start_on_an_empty_directory_instead_of_its_own(
         instance._spawn("data")
 
         assert instance.processes.pop("data").wait(STOP_SECONDS * 2) == 1
-        assert "not-mounted/bundoc is not where the documents of this installation are" in instance.log("data")
+        assert "but the documents of this installation are in the directory with the id" in instance.log("data")
     finally:
         instance.close()

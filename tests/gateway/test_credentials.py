@@ -39,7 +39,7 @@ def test_the_key_in_the_header_overrides_the_key_in_the_query() -> None:
 
 
 def test_a_secret_key_in_the_query_is_refused() -> None:
-    with pytest.raises(InvalidKey, match="rotate this one"):
+    with pytest.raises(InvalidKey, match="rotate this key"):
         project_key({}, {"key": "sk_1"})
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunbase.gateway.recent import Recent
+from bunbase.gateway.recent import SlidingWindow
 from tests.seeds import examples
 
 
@@ -21,7 +21,7 @@ class Clock:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 8)), max_size=60))
 def test_the_count_of_a_sliding_window_equals_a_full_list_of_times(happened: list[tuple[str, float]]) -> None:
     clock, times = Clock(), defaultdict(list)
-    recent = Recent(limit=4, seconds=10, clock=clock)
+    recent = SlidingWindow(limit=4, seconds=10, clock=clock)
 
     for name, pause in happened:
         clock.now += pause
@@ -38,7 +38,7 @@ def test_the_count_of_a_sliding_window_equals_a_full_list_of_times(happened: lis
 
 def test_twenty_thousand_invented_names_do_not_fill_the_memory() -> None:
     """Security 8: the number of names has a bound, and each name takes 16 bytes whatever its length."""
-    recent = Recent(limit=20, seconds=60, names=1000, times=3000)
+    recent = SlidingWindow(limit=20, seconds=60, names=1000, times=3000)
 
     for number in range(20_000):
         recent.add(("address", "developers", f"2001:db8:{number:x}::/64" + "x" * 250))
@@ -51,7 +51,7 @@ def test_twenty_thousand_invented_names_do_not_fill_the_memory() -> None:
 
 
 def test_the_number_of_kept_times_has_a_bound() -> None:
-    recent = Recent(limit=1000, seconds=60, names=1000, times=3000)
+    recent = SlidingWindow(limit=1000, seconds=60, names=1000, times=3000)
 
     for number in range(20_000):
         recent.add((str(number % 20),))
@@ -61,7 +61,7 @@ def test_the_number_of_kept_times_has_a_bound() -> None:
 
 def test_expired_names_are_removed_step_by_step() -> None:
     clock = Clock()
-    recent = Recent(limit=2, seconds=60, clock=clock)
+    recent = SlidingWindow(limit=2, seconds=60, clock=clock)
     for number in range(100):
         recent.add((str(number),))
 
@@ -73,7 +73,7 @@ def test_expired_names_are_removed_step_by_step() -> None:
 
 
 def test_names_of_equal_text_but_different_parts_have_separate_counts() -> None:
-    recent = Recent(limit=2, seconds=60)
+    recent = SlidingWindow(limit=2, seconds=60)
 
     recent.add(("a", "b"))
 

@@ -173,7 +173,7 @@ async def test_each_room_of_a_process_calls_other_rooms_with_its_own_key_only(he
         open_rooms(["hall", "attic"], Settings, here, {"cellar": address}, story.modules) as house,
     ):
         assert await house.rooms[Hall].serve("wine") == "wine from the cellar, served"
-        with pytest.raises(CannotStart, match="no key of attic"):
+        with pytest.raises(CannotStart, match="does not have the key of attic"):
             await story.servants["attic"].rooms[Cellar].fetch("wine")
         with pytest.raises(Forbidden, match=r"gateway may not call cellar\.fetch"):
             await house.rooms[Cellar].fetch("wine")
@@ -181,7 +181,9 @@ async def test_each_room_of_a_process_calls_other_rooms_with_its_own_key_only(he
 
 
 async def test_a_needed_room_without_an_address_is_named_with_the_setting_to_change(here: Site) -> None:
-    with pytest.raises(CannotStart, match=r"""^cellar is needed here .*BUNBASE_HOUSE__PEERS='\{"cellar":"http"""):
+    with pytest.raises(
+        CannotStart, match=r"""^cellar is needed but does not run .*BUNBASE_HOUSE__PEERS='\{"cellar":"http"""
+    ):
         async with open_rooms(["hall"], Settings, here, {"attic": "http://127.0.0.1:1"}, Story().modules):
             pass
 
@@ -218,8 +220,8 @@ async def test_readiness_reports_each_peer_as_reachable_or_unreachable(here: Sit
     ("secret", "rooms", "why"),
     [
         (SECRET, ("attic",), ""),
-        ("the secret of another installation", ("attic",), "No key of this service token's room is known here"),
-        (SECRET, ("hall",), "this process holds no key of attic"),
+        ("the secret of another installation", ("attic",), "The key of this service token is not known here"),
+        (SECRET, ("hall",), "this process does not have the key of attic"),
     ],
 )
 async def test_readiness_fails_if_a_peer_refuses_the_token_of_this_process(

@@ -66,7 +66,7 @@ def test_rooms_in_several_processes_need_one_postgresql_and_one_secret(capsys: p
     assert "need a common secret: set BUNBASE_HOUSE__SERVICE_SECRET, or keys" in capsys.readouterr().err
 
     assert run_serve(["bunkms"], ANY_PORT | {"house.service_secret": SECRET}) == 1
-    assert capsys.readouterr().err.endswith("share one PostgreSQL: set DATABASE_URL\n")
+    assert capsys.readouterr().err.endswith("needs a shared PostgreSQL: set DATABASE_URL\n")
 
 
 def test_a_start_with_a_weak_service_secret_fails_before_postgresql_starts(
@@ -75,7 +75,7 @@ def test_a_start_with_a_weak_service_secret_fails_before_postgresql_starts(
     """Security 9: a start with `BUNBASE_HOUSE__SERVICE_SECRET=x` once succeeded."""
     assert run_serve([], ANY_PORT | {"house.service_secret": "x"}) == 1
 
-    assert "BUNBASE_HOUSE__SERVICE_SECRET has 1 bytes, and at least 32 are needed" in capsys.readouterr().err
+    assert "BUNBASE_HOUSE__SERVICE_SECRET has 1 bytes, but it needs at least 32" in capsys.readouterr().err
     assert not Path("data/postgres").exists()
 
 

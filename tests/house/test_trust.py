@@ -80,7 +80,7 @@ def test_a_room_that_calls_no_other_needs_no_secret() -> None:
         ({"room_secrets": SECRETS}, "has no key of"),
         ({"room_keys": {**PUBLIC, "bundoc": ()}, "room_secrets": SECRETS}, "has no key of bundoc"),
         ({"room_keys": PUBLIC}, "functions runs here and needs its own secret"),
-        ({"room_keys": PUBLIC, "room_secrets": {"functions": SECRETS["bundoc"]}}, "belongs to none of its keys"),
+        ({"room_keys": PUBLIC, "room_secrets": {"functions": SECRETS["bundoc"]}}, "matches none of its keys"),
         ({"room_keys": PUBLIC, "room_secrets": {"functions": "short"}}, "32 bytes in base64url"),
         ({"room_keys": {**PUBLIC, "bundoc": ("short",)}, "room_secrets": SECRETS}, "32 bytes in base64url"),
         ({"room_keys": {**PUBLIC, "attic": ("short",)}, "room_secrets": SECRETS}, "there is no room attic"),

@@ -118,7 +118,7 @@ def test_an_invalid_settings_file_is_named_in_the_error(tmp_path: Path, toml: st
 def test_a_binary_settings_file_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "bunbase.toml").write_bytes(b"\xff\xfe")
 
-    with pytest.raises(ConfigError, match=r"bunbase\.toml: this is not TOML"):
+    with pytest.raises(ConfigError, match=r"bunbase\.toml: the file is not valid TOML"):
         load_config(KINDS, tmp_path / "bunbase.toml", {})
 
 

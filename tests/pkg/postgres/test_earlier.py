@@ -138,7 +138,7 @@ def test_a_start_waits_for_the_lock_of_an_invisible_process_and_then_fails(
     place = place_for(short / "pg")
     lock = earlier.take_over(place)
 
-    with pytest.raises(PostgresUnavailable, match=r"something holds .*postgres\.lock"):
+    with pytest.raises(PostgresUnavailable, match=r"another process holds .*postgres\.lock"):
         earlier.take_over(place)
 
     os.close(lock)

@@ -83,7 +83,7 @@ async def test_after_a_crash_that_followed_the_rename_the_new_key_is_kept(projec
 async def test_a_database_under_a_third_key_is_unreadable(project: Path) -> None:
     create_database(project, OTHER, create_table)
 
-    with pytest.raises(FileUnreadable, match="neither of its two keys"):
+    with pytest.raises(FileUnreadable, match="Neither of the two keys"):
         await find_key(project, PlainKeys(), in_thread)
 
     kept = read_key_file(project)
