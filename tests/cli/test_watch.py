@@ -154,7 +154,7 @@ def test_watch_reports_a_deleted_project_and_ends(
     assert watching.process.wait(DEADLINE_SECONDS) == 2
 
 
-def test_watch_beside_a_server_waits_for_a_sign_in(
+def test_the_watch_command_waits_for_a_sign_in_if_a_server_already_runs(
     api: FakeApi, bunbase: Bunbase, home: Path, watch: Callable[..., Watching], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(home / "functions/hello.ts")

@@ -247,7 +247,7 @@ def test_cookies_and_headers_of_a_hostile_function_affect_only_its_own_answers(
 def test_a_page_on_its_projects_own_host_has_storage_cookies_and_service_workers(
     context: BrowserContext, town: Town
 ) -> None:
-    """The setting functions.host gives each project an own host, and so an own origin."""
+    """The setting functions.host gives each project its own host, and therefore its own origin."""
     page = context.new_page()
     page.goto(town.own("hostile", town.hostile))
 

@@ -9,17 +9,27 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.gateway.door import BUG, Door
+from tests.gateway.door import BUG, Door, door_of
 from tests.gateway.others import SECRET
 from tests.seeds import examples
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 JSON = {"content-type": "application/json"}
 KEY = {"x-bunbase-key": SECRET}
 LOGIN, DATA = "/api/auth/login", "/v1/data/posts"
 GOOD = b'{"email": "ada@example.com", "password": "x"}'
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def door() -> AsyncIterator[Door]:
+    """One door for all tests of this file: none of them changes anything."""
+    async with door_of() as opened:
+        yield opened
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:

@@ -121,7 +121,7 @@ async def test_invalid_json_is_a_parse_error(door: Door, body: bytes) -> None:
         (call("auth.verify", "x"), -32602),
     ],
 )
-async def test_an_invalid_call_has_its_error_code(door: Door, body: Any, code: int) -> None:
+async def test_each_kind_of_invalid_call_has_its_own_error_code(door: Door, body: Any, code: int) -> None:
     assert (await rpc(door, body))["error"]["code"] == code
 
 

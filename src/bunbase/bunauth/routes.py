@@ -58,7 +58,7 @@ async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: R
     `signups` decides who may register.
 
     The answer is 409 if the email is taken. A caller who may register can therefore find out which emails have an
-    account. Every sign-up form has this property if it does not send a confirmation mail first.
+    account. Every sign-up form that sends no confirmation mail first reveals this.
     """
     return await bunauth.register(anyone, data.email, data.password, data.name, data.setup_token)
 

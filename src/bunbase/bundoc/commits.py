@@ -41,7 +41,8 @@ read_commit: Final = msgspec.json.Decoder(SentCommit).decode
 def steps_of(sent: bytes) -> tuple[CommitStep, ...]:
     """Return the steps of a commit.
 
-    Raises: Malformed, TooLarge, InvalidInput. The Problem of a write has the index of this write as `write`.
+    Raises: Malformed, TooLarge, InvalidInput. If a write fails, `write` in its Problem is the position of this write in
+    the commit.
     """
     commit = _read(sent)
     if not 1 <= len(commit.writes) <= MAX_WRITES:

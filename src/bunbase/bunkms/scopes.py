@@ -35,7 +35,7 @@ SCOPES: Final = {
 
 
 def check_scope(caller: str, method: str, arguments: Mapping[str, Any]) -> None:
-    """Check the arguments of a call of another room. Raises: Forbidden."""
+    """Check the arguments of a call from another room. Raises: Forbidden."""
     if method == "bind_directory":
         _check_room(caller, arguments["room"])
         return

@@ -143,7 +143,7 @@ def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _add_block(done: Imported, more: Imported, first: int) -> Imported:
-    """Return the total with the result of a block added; line numbers then count from the start of the file."""
+    """Return the sum of both results. The line numbers of `more` become numbers in the whole file."""
     errors = (RefusedLine(first - 1 + one.line, one.code, one.detail) for one in more.errors)
     return Imported(
         done.imported + more.imported,

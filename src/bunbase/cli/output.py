@@ -34,7 +34,7 @@ class Output:
         self.asides = _console(sys.stderr)
 
     def document(self, document: Any) -> None:
-        """Print one line of JSON: the document of a command, or one document of a stream."""
+        """Print one line of JSON: the result of a command, or one item of a stream."""
         sys.stdout.write(api_json(document).decode() + "\n")
         sys.stdout.flush()
 

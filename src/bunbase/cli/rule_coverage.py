@@ -48,7 +48,10 @@ def percent(rules: Iterable[Covered]) -> float:
 
 
 def lines(rules: Iterable[Covered]) -> list[tuple[Any, ...]]:
-    """Return one row for each missing condition: collection, rule, place, missing value, condition."""
+    """Return one row for each condition that was never true or never false in the cases.
+
+    Columns: collection, rule, place, missing value, condition.
+    """
     return [
         (rule.collection, rule.rule, f"{one.line}:{one.column}", f"never {str(one.never).lower()}", one.expr)
         for rule in rules

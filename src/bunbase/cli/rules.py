@@ -84,7 +84,7 @@ def run_tests(
     else:
         _show(out, verdicts, failed, coverage, reached)
     if not failed and reached < min_coverage:
-        out.warn(f"{reached:.1f} % of the conditions were covered, less than {min_coverage:g} %.")
+        out.warn(f"{reached:.1f} % of the conditions were covered; at least {min_coverage:g} % are required.")
     return FAILED if failed or reached < min_coverage else 0
 
 

@@ -9,7 +9,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.session import open_session
 from bunbase.contracts.functions.triggers import Schedules
 
-MOST = 500  # the largest page; by default a project cannot have more functions
+MOST = 500  # the largest page; by default a project cannot have more functions than this
 
 
 def schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:

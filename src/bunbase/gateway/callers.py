@@ -126,7 +126,7 @@ class Callers:
             return self._caller(request, CallerKind.ANONYMOUS, project=project)
         caller = await self.client(request)
         if caller.project != project:
-            raise InvalidKey("This key belongs to another project than this host.")
+            raise InvalidKey("This key belongs to another project than this host: use the host of the key's project.")
         return caller
 
     async def _explains(self, request: AnyRequest, project: str) -> bool:
@@ -157,7 +157,7 @@ class Callers:
             raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
         developer = await self._developer_of(request, token)
         if not developer.session and "write" not in developer.scopes and request.method not in READING:
-            raise Forbidden("This personal access token may only read; make one with the scope write.")
+            raise Forbidden("This personal access token may only read; make a token with the scope `write`.")
         return developer
 
     async def _developer_of(self, request: AnyRequest, token: str) -> Developer:

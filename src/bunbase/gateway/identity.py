@@ -51,7 +51,7 @@ class Identity:
         feeds = (self.ended_sessions, self.ended_user_sessions, self.changed_projects)
         tasks = [asyncio.create_task(feed.run(), name=f"revocations of {feed.name}") for feed in feeds]
         try:
-            with suppress(TimeoutError):  # a room has not started yet: until then, each check asks the room itself
+            with suppress(TimeoutError):  # until a room has started, each check calls that room
                 async with asyncio.timeout(READY_SECONDS):
                     await asyncio.gather(*(feed.ready.wait() for feed in feeds))
             yield

@@ -87,8 +87,8 @@ class NewRefreshToken(msgspec.Struct, frozen=True):
 class Pair(msgspec.Struct, frozen=True):
     """An access token and a refresh token.
 
-    `access_expires_at`: Unix seconds. `version`: the version of the user that the access token names, if users of the
-    room have versions.
+    `access_expires_at`: Unix seconds. `version`: the user version that the access token contains; None if users of
+    the room have no versions.
     """
 
     access_token: str

@@ -32,7 +32,7 @@ ALL_OPERATIONS = ("list", "get", "create", "update", "delete")
         ("doc.owner == auth.uid ? 'a' : 'b'", "get", 1, "this is string"),
         ("size(doc.tags)", "get", 1, "true or false"),
         ("auth.uid == 1", "get", 1, "never equal"),
-        ("'a' < 1", "get", 1, "cannot be compared by order"),
+        ("'a' < 1", "get", 1, "cannot be compared with < or >"),
         ("null < 1", "get", 1, "no order"),
         ("[1] < [2]", "get", 1, "no order"),
         ("'a' - 'b' == doc.x", "get", 1, "no meaning"),

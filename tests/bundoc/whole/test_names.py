@@ -97,7 +97,7 @@ async def test_an_import_refuses_names_with_control_characters_line_by_line(
 
 
 async def test_a_truncated_field_name_does_not_make_a_caller_the_owner(service: BundocService) -> None:
-    """Documents 3: Bob's document with `owner\\0` of Ann is refused, so that no list can show it to her."""
+    """Documents 3: a document of Bob with the field `owner\\0` and Ann's id in it is refused."""
     rules = Rules(list="doc.owner == 'ann'", create="next.owner == 'bob'", get="true")
     await service.put_collection(SERVER, C, CollectionSpec(rules=rules))
 

@@ -379,7 +379,7 @@ async def test_a_frame_that_our_runtime_never_sends_ends_the_worker(functions: F
         functions, "f", f"(() => {{ {SEND} return async () => {{ {forged}; await Bun.sleep(5000); return 1 }} }})()"
     )
 
-    with suppress(FunctionCrashed):  # one of the forgeries does not stop the call from answering
+    with suppress(FunctionCrashed):  # the call still answers after one of the forgeries
         await call(functions, "f")
     await until(lambda: not functions.starter.alive)
 

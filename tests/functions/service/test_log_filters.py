@@ -80,7 +80,7 @@ async def test_a_cursor_is_refused_with_another_filter(said: FunctionsService) -
 
 
 @pytest.mark.parametrize("time", [datetime(2026, 5, 10, 12), NOON.replace(year=1), NOON.replace(year=9999)])
-async def test_a_log_filter_with_a_time_without_zone_or_far_away_is_refused(
+async def test_a_log_filter_is_refused_if_its_time_has_no_zone_or_is_out_of_range(
     said: FunctionsService, time: datetime
 ) -> None:
     with pytest.raises(InvalidInput, match="time zone"):

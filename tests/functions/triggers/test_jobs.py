@@ -186,7 +186,7 @@ async def test_a_dead_letter_is_not_replayed_if_a_concurrent_job_takes_its_key(f
         await replaying
 
 
-async def test_a_job_is_added_if_the_job_with_its_key_is_deleted_at_the_same_time(
+async def test_a_job_is_added_even_if_an_older_job_with_the_same_key_is_deleted_meanwhile(
     functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deploy(functions, "f", SAY)

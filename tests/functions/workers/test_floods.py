@@ -85,7 +85,7 @@ def worker_amid_a_call() -> Iterator[tuple[Worker, list[int]]]:
 
 @pytest.mark.parametrize("type", OF_WORKERS, ids=lambda type: type.name)
 async def test_a_flood_of_any_frame_ends_the_worker(type: Frame) -> None:
-    """Security 12: a budget of frames per call and processor time, not per kind."""
+    """Security 12: all kinds of frames share one budget, which grows with each call and with processor time."""
     for payload in PAYLOADS.values():
         for before in (b"", encode_frame(Frame.HEAD, 1, msgspec.json.encode({"status": 200, "headers": []}))):
             with worker_amid_a_call() as (worker, heard):
@@ -117,7 +117,7 @@ async def test_a_second_start_frame_breaks_the_protocol(type: Frame) -> None:
     ids=lambda twice: twice[0].name,
 )
 async def test_repeating_a_frame_that_may_be_sent_once_breaks_the_protocol(twice: tuple[Frame, bytes]) -> None:
-    """Security 12: ASK_CANCEL and similar frames are repeated."""
+    """Security 12: a worker sends ASK_CANCEL, or a similar frame, twice."""
     with worker_amid_a_call() as (worker, _):
         worker.connection.data_received(encode_frame(twice[0], 1, twice[1]))
         assert not worker.dead

@@ -114,7 +114,7 @@ class Copies(Protocol):
         """Replace all data of the project by a copy of the project `source`, encrypted under the project's own key.
 
         `folder`: the folder of the copy. If this fails, the project keeps its data. Other calls fail with
-        ProjectRestoring meanwhile. The numbers of changes continue above all earlier numbers. Raises: like `examine`.
+        ProjectRestoring meanwhile. New changes get higher numbers than all earlier changes. Raises: like `examine`.
         """
         ...
 

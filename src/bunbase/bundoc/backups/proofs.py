@@ -68,7 +68,8 @@ def need_proof(backup: Backup, unauthenticated: bool) -> None:
     match backup.authenticity:
         case Authenticity.ALTERED:
             raise BackupAltered(
-                "Somebody changed, moved or renamed this backup. Use another backup, and check who can write to it."
+                "Somebody changed, moved or renamed this backup. Use another backup, and check who can write to the "
+                "backup directory."
             )
         case Authenticity.UNAUTHENTICATED if not unauthenticated:
             raise BackupUnauthenticated(

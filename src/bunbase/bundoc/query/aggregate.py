@@ -94,7 +94,7 @@ def _value(name: str, said: dict[str, Any], group: tuple[str, ...]) -> Value:
             "field of the group.",
         )
     if len(said) != 1:
-        refuse(at, 'A value has exactly one operator, such as {"$sum":"price"}.')
+        refuse(at, 'Each value to compute has exactly one operator, such as {"$sum":"price"}.')
     ((operator, of),) = said.items()
     if operator == "$count":
         if of is not True:

@@ -255,7 +255,7 @@ class Reader:
         self.nodes += nodes
         effort.note(nodes * BYTES_FOR_A_NODE)
         if self.nodes > MAX_NODES and not self.kept:
-            refuse(at, f"A filter has at most {MAX_NODES} parts and values.")
+            refuse(at, f"A filter may have at most {MAX_NODES} parts and values in total.")
 
     def _values(self, value: Any, at: str) -> None:
         """Count the values inside a value before its key is built."""

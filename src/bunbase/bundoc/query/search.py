@@ -127,8 +127,8 @@ def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
         advice = "No index can help: use a narrower filter or leave out count."
         if search.bound is not None:
             advice = (
-                "No index can help this filter under the list rule: add the comparisons of the rule to the filter, "
-                "or add a comparison of _id or _created."
+                "No index can help here, because the list rule applies as well: add the comparisons of the rule to the "
+                "filter, or compare _id or _created."
             )
         return QueryNeedsIndex(f"This query examines more than {search.max_scan} documents. {advice}", index=None)
     named = ", ".join(fields)

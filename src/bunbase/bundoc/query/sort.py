@@ -68,7 +68,8 @@ def id_of(order: Order, key: bytes) -> str:
 class Entries(msgspec.Struct, frozen=True):
     """The keys of a document in an index, without its id.
 
-    `many`: the document has an array on a path of the index. `own`: the keys that must be unique in a unique index.
+    `many`: the document has an array on a path of the index. `own`: the keys that no other document may have if the
+    index is unique.
     """
 
     keys: tuple[bytes, ...]

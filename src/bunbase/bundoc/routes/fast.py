@@ -1,4 +1,4 @@
-"""The most frequent routes of documents, from request to answer. Both lanes of the gateway call them."""
+"""The document routes that are called most often. Both lanes of the gateway call these functions."""
 
 from __future__ import annotations
 

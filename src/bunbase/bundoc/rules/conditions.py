@@ -186,9 +186,8 @@ class _Push:
     def truth(self, node: Node, wanted: bool = False) -> Condition:
         """Return SQL that yields 1, 0 or NULL if the node is true, false or an error.
 
-        `wanted`: only 1 matters to the caller, so the SQL may yield 0 in place of NULL. Below NOT this is never
-        allowed: NOT 0 would turn an error into true.
-        Raises: NotPushed.
+        `wanted`: the caller only tests whether the result is 1. Therefore the SQL may yield 0 in place of NULL. Below
+        NOT this is never allowed: NOT 0 would turn an error into true. Raises: NotPushed.
         """
         if id(node) in self.constant:
             return truth_of(self.value_of(node))

@@ -24,7 +24,7 @@ MAX_VALUES: Final = 200
 PATTERNS: Final = {"size_limit": 1 << 20, "dfa_size_limit": 1 << 20}
 HIDDEN: Final = "the value"  # replaces contents of the document in messages
 
-EXACT: Final = 30  # decimals within 10^-30 and 10^30 are compared exactly, such as 4.02 with 0.01
+EXACT: Final = 30  # decimals between 10^-30 and 10^30 are exact: 4.02 is a multiple of 0.01
 
 
 def _exactly(text: str) -> Decimal | float:

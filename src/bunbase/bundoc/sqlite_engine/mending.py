@@ -77,7 +77,9 @@ def mend(connection: apsw.Connection) -> None:
 
 
 def rekey(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Build an index again from the stored documents. An incomplete index gets only the documents that it had."""
+    """Build an index again from the stored documents. An index that is still incomplete gets back only
+    the documents that it contained before.
+    """
     empty = EMPTY if isinstance(index, IndexTable) else EMPTY_TEXT
     connection.execute(empty.replace("index_N", index.name))
     for n, document in _rows(connection, ROWS, table):
@@ -97,7 +99,9 @@ class _Mending:
         """Fill the tables of `revisions.py`. `numbers`: the numbers of all collections."""
         connection = self.connection
         floor, _ = change_log.ends(connection)
-        if floor:  # old entries are deleted; a revision is at most the number of its entry, or older than the log
+        if (
+            floor
+        ):  # the log deletes old entries: a revision is at most the number of its entry, or below the oldest entry
             highest = (connection.execute(HIGHEST.replace("docs_N", f"docs_{number}")).get for number in numbers)
             raise_above(connection, max(floor, *highest, 0))
         connection.execute(ENDED)

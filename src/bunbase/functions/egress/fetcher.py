@@ -182,7 +182,7 @@ class Fetcher:
     @contextmanager
     def _counted(self, project: str) -> Iterator[None]:
         if self.under_way.total() >= self.limits.max_at_once:
-            raise FetchOverloaded("Too many requests of functions are running on this server. Try again soon.")
+            raise FetchOverloaded("The functions on this server have too many outgoing requests open. Try again soon.")
         if self.under_way[project] >= self.limits.max_per_project:
             raise FetchOverloaded(
                 f"The project has {self.limits.max_per_project} running requests, which is the limit. Await some first."

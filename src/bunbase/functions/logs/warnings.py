@@ -10,7 +10,7 @@ from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.functions.workers.deployment import Deployment, LogRecord, WriteLog
 
 Warn = Callable[[str, str, str], Awaitable[None]]
-"""Write a text into a function's log: project, name of the function, text."""
+"""Write a text into a function's log. The arguments are the project, the name of the function and the text."""
 
 
 class LogWarnings:

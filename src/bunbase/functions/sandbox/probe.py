@@ -234,7 +234,7 @@ def fork_often() -> None:
 
 
 def refused(otherwise: str, expected: int, attack: Callable[[], object]) -> None:
-    """Run the attack. Raises: Broken unless it fails with the expected error."""
+    """Run the attack. Raises: Broken if the attack succeeds or fails with another error."""
     try:
         attack()
     except OSError as error:

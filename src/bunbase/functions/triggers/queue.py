@@ -35,7 +35,8 @@ class Queue:
         self.on_added = on_added
 
     async def enqueue(self, project: str, new: NewJob, depth: int = 0) -> Job:
-        """Add a job, or return the job with the same key. `depth`: how many runs in a row led to the new job.
+        """Add a job, or return the job with the same key. `depth`: the number of runs, each caused by the
+        one before, that led to the new job.
 
         Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
         """

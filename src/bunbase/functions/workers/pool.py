@@ -268,7 +268,7 @@ class Pool(WorkerListener):
         return group
 
     def _leave(self, group: Group, waiter: Waiter) -> None:
-        """Take a waiter out of the queue. If its call has started at this moment, abandon the call."""
+        """Take a waiter out of the queue. If its call has started in the meantime, abandon the call."""
         if waiter in group.queue:
             group.queue.remove(waiter)
         elif not waiter.started.cancelled() and waiter.started.exception() is None:

@@ -200,7 +200,7 @@ class _Checker:
                     if side not in COMPARABLE and side != ANY:
                         self.refuse(node, f"{side} has no order.")
                 if known and not alike:
-                    self.refuse(node, f"{left} and {right} cannot be compared by order.")
+                    self.refuse(node, f"{left} and {right} cannot be compared with < or >.")
                 return "bool"
             case "in":
                 if right not in ("list", "map", ANY):

@@ -164,7 +164,11 @@ class _Parser:
     def number(self, token: Token, minus: Token | None) -> Node:
         value = token.value if minus is None else -token.value
         if isinstance(value, int) and value > LARGEST_INT:
-            raise refused(self.source, token.start, "An integer has at most 64 bits; write a double with a point.")
+            raise refused(
+                self.source,
+                token.start,
+                "An integer has at most 64 bits. Write a larger number as a double, with a decimal point.",
+            )
         return Literal(value, start=token.start if minus is None else minus.start, end=token.end)
 
     def call(self, name: Token) -> Node:

@@ -93,7 +93,9 @@ def _number(source: str, text: str, at: int) -> int | float:
     else:
         return _double(source, text, at)
     if value > LARGEST_INT + 1:
-        raise refused(source, at, "An integer has at most 64 bits; write a double with a point.")
+        raise refused(
+            source, at, "An integer has at most 64 bits. Write a larger number as a double, with a decimal point."
+        )
     return value
 
 

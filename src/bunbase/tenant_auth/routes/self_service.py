@@ -53,7 +53,7 @@ class UserMe(msgspec.Struct, frozen=True):
 @post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS, cache_control=NO_STORE)
 async def signup(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
     """The answer is 409 if the email is taken. A caller who may sign up can therefore find out which emails have an
-    account. Every sign-up form has this property if it does not send a confirmation mail first."""
+    account. Every sign-up form that sends no confirmation mail first reveals this."""
     return await tenant_auth.signup(keyed, data.email, data.password, data.data)
 
 
