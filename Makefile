@@ -11,7 +11,7 @@ run: .venv/.run node_modules/.ready  ## the server: all rooms in one process, on
 	@exec $(BIN)/bunbase dev
 
 test: check  ## make check, then all tests: unit, contract and end-to-end
-	$(BIN)/pytest -n 2 --dist loadfile --durations 40
+	$(BIN)/pytest -n 3 --dist loadfile --durations 40
 
 check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated files up to date
 	$(BIN)/ruff format --check .

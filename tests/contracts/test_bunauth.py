@@ -120,7 +120,7 @@ async def test_a_configured_client_gets_a_token_that_may_only_verify(
 @pytest.mark.parametrize(
     ("secrets", "why"),
     [
-        ({}, "no program may use it"),
+        ({}, "set both or neither"),
         ({"billing": "x"}, r"service_client_secrets\.billing has 1 bytes"),
         ({"": BILLING}, "1 to 64 characters"),
     ],
