@@ -41,6 +41,12 @@ def here(tmp_path: Path, database_url: str, clock: ManualClock) -> Site:
     return site(tmp_path, database_url, clock)
 
 
+@pytest.fixture
+def followed_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server itself does not follow changes: the test alone decides when."""
+    monkeypatch.setattr("bunbase.functions.jobs.FOLLOW_SECONDS", 3600)
+
+
 @pytest_asyncio.fixture
 async def other(rooms: Rooms, here: Site, functions: FunctionsService) -> AsyncIterator[FunctionsService]:
     async with opened(MODULE, rooms, here, settings=functions.runner.settings) as service:
@@ -158,6 +164,7 @@ async def test_a_result_after_the_end_of_the_lease_changes_nothing(
     assert (late, own) == (False, True)
 
 
+@pytest.mark.usefixtures("followed_by_hand")
 async def test_a_project_followed_by_a_dead_server_is_followed_by_another(
     functions: FunctionsService, rooms: Rooms, clock: ManualClock
 ) -> None:
@@ -174,6 +181,7 @@ async def test_a_project_followed_by_a_dead_server_is_followed_by_another(
     assert (dead, followed_before, list(functions.feeds.followed)) == ([PROJECT], [], [PROJECT])
 
 
+@pytest.mark.usefixtures("followed_by_hand")
 async def test_a_project_without_triggers_is_no_longer_followed(
     functions: FunctionsService, clock: ManualClock
 ) -> None:
