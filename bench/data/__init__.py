@@ -1,1 +1,1 @@
-"""Documents over HTTP, side by side with servers that do the same: reads, lists, durable writes, rules, counters."""
+"""Measure documents over HTTP, compared with similar servers: reads, lists, durable writes, rules and counters."""

@@ -36,7 +36,7 @@ NOTES_SET_UP = {"indexes": [{"name": "owner", "fields": ["owner"]}], "rules": RU
 
 @contextmanager
 def bunbase(home: Path, fast_lane: bool) -> Iterator[Served]:
-    """Return all work with the fast lane; without it, only the work that shows the difference."""
+    """Yield BunBase: with the fast lane and all work, or without the fast lane and with the work that it speeds up."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {
@@ -68,7 +68,7 @@ def _open_work(server: httpx.Client) -> dict[str, Requests]:
 
 
 def _user_work(server: httpx.Client, key: str) -> dict[str, Requests]:
-    """Return the work that this server answers to end users."""
+    """Return the work of end users, without the requests that this version of BunBase refuses."""
     server.put("/v1/collections/notes", json=NOTES_SET_UP).raise_for_status()
     with client(str(server.base_url), {"x-bunbase-key": key}) as anybody:
         signed_in = posted(anybody, "/v1/auth/signup", ACCOUNT)
@@ -115,6 +115,6 @@ def _fill(server: httpx.Client, collection: str, documents: Iterable[dict[str, A
 def _notes() -> str:
     return (
         f"BunBase: `bunbase dev`, Python {platform.python_version()}, uvicorn {version('uvicorn')}, apsw-sqlite3mc"
-        f" {version('apsw-sqlite3mc')}; pages encrypted (ChaCha20), key checked, one log line a request, writes wait"
-        " for fsync (group commit) and enter the change log"
+        f" {version('apsw-sqlite3mc')}; pages encrypted (ChaCha20), key checked, one log line per request, writes wait"
+        " for fsync (group commit) and are in the change log"
     )

@@ -1,4 +1,4 @@
-"""`bench/run data [seconds a round] [rounds]`: measure the servers in turn, round by round."""
+"""`bench/run data [seconds a round] [rounds]`: measure all servers in each round."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ RESULTS = Path(__file__).parents[1] / "results"
 def main(seconds: int = 3, rounds: int = 3) -> int:
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        home.chmod(0o755)  # PostgreSQL's user must be able to enter; otherwise a run as root keeps its data elsewhere
+        home.chmod(
+            0o755
+        )  # PostgreSQL's user must be able to enter this folder; else PostgreSQL keeps its data elsewhere
         servers = _started(home, stack)
         before = _counts(servers)
         done = _measured(servers, seconds, rounds)
@@ -36,7 +38,7 @@ def main(seconds: int = 3, rounds: int = 3) -> int:
 
 
 def _started(home: Path, stack: ExitStack) -> list[Served]:
-    _say("building the servers to compare with, then starting and filling all of them")
+    _say("building the other servers, then starting and filling all servers")
     go = built(home, "build", "-o", str(home / "peer"), ".")
     pb = built(home, "install", MODULE)
     parse = installed(home / "npm")

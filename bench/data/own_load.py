@@ -1,4 +1,4 @@
-"""A load generator for machines without wrk: reads an order as JSON from stdin, writes a load.Measured to stdout."""
+"""A load generator for machines without wrk. It reads an Order as JSON from stdin and writes a Measured to stdout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 class Connection(asyncio.Protocol):
-    """A connection that sends the next request when an answer is complete. `waits`: the seconds that each took."""
+    """A connection that sends the next request when an answer is complete. `waits`: the seconds of each request."""
 
     def __init__(self, requests: list[bytes], start: int) -> None:
         self.requests = itertools.islice(itertools.cycle(requests), start % len(requests), None)

@@ -1,6 +1,7 @@
-"""Parse Server from npm, installed by name for this run only, with its own PostgreSQL on the same core.
+"""Parse Server from npm, installed only for this run, with its own PostgreSQL on the same core.
 
-It has no rules that filter. A user's documents carry an access list, which replaces the rule on `owner`.
+Parse Server has no rules that filter lists. Its documents have an access list instead, which does the work of BunBase's
+rule on `owner`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ parse.start().then(() => express().use('/parse', parse.app).listen(Number(port),
 
 
 def installed(directory: Path) -> bool:
-    """Install it into `directory`; True if that succeeded."""
+    """Install Parse Server into `directory`; return True if this succeeded."""
     if shutil.which("npm") is None:
         return False
     directory.mkdir()
@@ -67,9 +68,7 @@ def parse_server(home: Path, packages: Path) -> Iterator[Served]:
         until_up(http, "/parse/health")
         work = {**_open_work(http), **_user_work(http, database), **_counters(http)}
         (one,) = work["count one"].addresses
-        notes = (
-            f"Parse Server {version}: PostgreSQL {postgres} beside it on its core (it waits for fsync); not encrypted"
-        )
+        notes = f"Parse Server {version}: PostgreSQL {postgres} on the same core (it waits for fsync); not encrypted"
         yield Served(f"Parse Server {version}", url, notes, work, lambda: read(http, one)["n"])
 
 
@@ -115,7 +114,7 @@ def _fill(http: httpx.Client, name: str, example: dict[str, Any]) -> list[str]:
 
 
 async def _multiply(database: str, user: str) -> list[str]:
-    """Copy the one note to all others in SQL: Parse Server itself would take minutes."""
+    """Make all notes from one note, in SQL: requests to Parse Server would take minutes. Return the user's notes."""
     connection = await asyncpg.connect(database)
     try:
         await connection.execute(MULTIPLY, user)
@@ -128,7 +127,7 @@ async def _multiply(database: str, user: str) -> list[str]:
 
 @contextmanager
 def _postgres(home: Path) -> Iterator[tuple[str, str]]:
-    """Return the address of a new database, and PostgreSQL's version. It is on loopback: Parse Server needs TCP."""
+    """Yield the address of a new database, and PostgreSQL's version. The address is TCP, which Parse Server needs."""
     home.mkdir(parents=True)
     account, port = account_for(home), free_port()
     binaries = within_reach(find_binaries(), account, home.parent)

@@ -1,4 +1,4 @@
-"""PocketBase with its default settings, and the same documents, index and rule."""
+"""PocketBase with its default settings, and with the same documents, index and rule as BunBase."""
 
 from __future__ import annotations
 
@@ -120,6 +120,6 @@ def _page(http: httpx.Client, records: str) -> list[dict[str, Any]]:
 
 def _notes() -> str:
     return (
-        f"PocketBase {VERSION}: as it comes (WAL, synchronous=NORMAL: it does not wait for fsync); `skipTotal=1` on"
-        " lists but where totals are measured; not encrypted"
+        f"PocketBase {VERSION}: default settings (WAL, synchronous=NORMAL: it does not wait for fsync);"
+        " `skipTotal=1` on lists, except where the total is measured; not encrypted"
     )

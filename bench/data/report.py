@@ -1,4 +1,4 @@
-"""The dated result: medians, ratios, latencies, and the conditions of the run."""
+"""Write the dated report of a run: medians, ratios, latencies, and the conditions of the run."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from statistics import median
 from bench.data.load import CONNECTIONS, WRK, Measured
 from bench.data.work import DOCUMENTS, NAMES, Served
 
-Rounds = dict[tuple[str, str], list[Measured]]  # by server and work; the first round is the warm-up
+Rounds = dict[
+    tuple[str, str], list[Measured]
+]  # by name of the server and key of the work; the first round is the warm-up
 Counts = dict[str, int]
 
 
 def report(
     servers: Sequence[Served], done: Rounds, counts: dict[str, tuple[int, int]], seconds: int, rounds: int
 ) -> str:
-    """`counts`: by server, the value of the one counter before and after."""
+    """Return the report. `counts`: for each server, the shared counter before and after the rounds."""
     names = [served.name for served in servers]
     lines = [
         f"# Documents over HTTP, {datetime.now(UTC):%Y-%m-%d}",
         "",
-        f"`bench/run data {seconds} {rounds}`. Requests a second, medians of {rounds} interleaved rounds of",
-        f"{seconds} s, {CONNECTIONS} keep-alive connections, {DOCUMENTS} documents of 400 bytes if not 100,000.",
-        "In brackets: how many times slower than BunBase. Only the ratios carry over to another machine.",
+        f"`bench/run data {seconds} {rounds}`. Requests per second, as medians of {rounds} interleaved rounds of",
+        f"{seconds} s. The load has {CONNECTIONS} keep-alive connections. A collection has {DOCUMENTS} documents of",
+        "400 bytes, or 100,000 where the table says so. In brackets: BunBase's rate divided by this rate. Only these",
+        "ratios are comparable with the ratios of other machines.",
         "",
         *_table(names, [(work, [_rate(done, names[0], name, work) for name in names]) for work in NAMES]),
         "",
@@ -64,25 +67,28 @@ def _median(done: Rounds, name: str, work: str, what: str) -> float | None:
 
 
 def _counted(done: Rounds, name: str, before: int, after: int) -> str:
-    """Requests that were running when a round ended may have counted without an answer."""
+    """Return the line about lost increments.
+
+    A request that was running when a round ended may have been counted without an answer.
+    """
     together, apart = _median(done, name, "count one", "rate"), _median(done, name, "count", "rate")
     assert together is not None
     assert apart is not None
     answered, counted = sum(one.answered for one in done[name, "count one"]), after - before
     lost = max(0, answered - counted)
     return (
-        f"{name}: incrementing one document goes at {together / apart:.2f} of the rate of many; of {answered} answered"
-        f" increments {lost} were lost.\n"
+        f"{name}: the rate of increments of one document is {together / apart:.2f} of the rate with many documents;"
+        f" {lost} of {answered} answered increments were lost.\n"
     )
 
 
 def _conditions(servers: Sequence[Served]) -> list[str]:
-    load = "wrk" if WRK else "bench/data/own_load.py, which is the bottleneck beyond some 15,000 requests a second"
+    load = "wrk" if WRK else "bench/data/own_load.py, which is the bottleneck above about 15,000 requests per second"
     return [
         f"machine: {_cpu()}, {os.cpu_count()} cores, Linux {platform.release()}; load average over the last 5"
         f" minutes: {os.getloadavg()[1]:.1f} (other work shared the machine if this is above 2)",
         f"servers on core 0, load on core 1 by {load}; servers that are not being measured are idle",
-        "owner rule: the user who asks owns 1,000 of 100,000 notes; `owner` has an index",
+        "owner rule: the signed-in user owns 1,000 of 100,000 notes; `owner` has an index",
         *(served.notes for served in servers if served.notes),
     ]
 

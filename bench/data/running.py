@@ -40,12 +40,12 @@ def client(url: str, headers: dict[str, str] | None = None) -> httpx.Client:
 
 
 def posted(http: httpx.Client, address: str, said: Any) -> Any:
-    """Send a request and return the answer. Raises: httpx.HTTPStatusError if it is not 2xx."""
+    """Send a POST request and return the answer. Raises: httpx.HTTPStatusError if the answer is not 2xx."""
     return http.post(address, json=said).raise_for_status().json()
 
 
 def read(http: httpx.Client, address: str) -> Any:
-    """Do the same as `posted`."""
+    """Send a GET request and return the answer. Raises: httpx.HTTPStatusError if the answer is not 2xx."""
     return http.get(address).raise_for_status().json()
 
 

@@ -1,4 +1,4 @@
-"""The measured work, and the requests that one server gets for it."""
+"""The kinds of measured work, and the requests that a server gets for each kind."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-DOCUMENTS: Final = 1000  # in the collection that everybody may read, and in counters
-NOTES: Final = 100_000  # in the collection with a rule; each of OWNERS has the same number
+DOCUMENTS: Final = 1000  # in the collection that everybody may read, and in the collection of counters
+NOTES: Final = 100_000  # in the collection with a rule; each of OWNERS owns the same number of documents
 OWNERS: Final = 100
 BATCH: Final = 500  # writes in one request while a server is filled
 DOCUMENT: Final = {"title": "A document of some 400 bytes", "views": 12345, "draft": False, "text": "lorem ipsum " * 24}
 COUNTER: Final = {"n": 0}
 ACCOUNT: Final = {"email": "bench@example.com", "password": "correct horse battery"}
-WRITER: Final = {**ACCOUNT, "email": "writer@example.com"}  # creates notes, so that the other account keeps 1,000
+WRITER: Final = {
+    **ACCOUNT,
+    "email": "writer@example.com",
+}  # this account creates notes: the other account then keeps 1,000
 
 NAMES: Final = {
     "get": "get one document",
@@ -21,10 +24,10 @@ NAMES: Final = {
     "create": "durable create",
     "user get": "get, end user, owner rule",
     "user list": "list of 20 of 100,000, owner rule",
-    "user total": "the same with exact total",
+    "user total": "the same list with exact total",
     "user create": "durable create, owner rule",
-    "count": "increment, each its own document",
-    "count one": "increment, all the same document",
+    "count": "increment, many documents",
+    "count one": "increment, one document",
 }
 
 
@@ -40,8 +43,8 @@ class Requests:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server. `work`: the work that it supports, by the keys of NAMES; `counted`: reads the one document that
-    all increment; `notes`: its remarks in the report.
+    """A running server. `work`: the requests for each kind of work, by the keys of NAMES; `counted`: returns the value
+    of the document that all connections increment; `notes`: remarks about the server for the report.
     """
 
     name: str
@@ -52,5 +55,5 @@ class Served:
 
 
 def owner_of(number: int, user: str) -> str:
-    """Return the owner of a note. Notes are spread over the owners; the first is the measured user."""
+    """Return the owner of a note. The owners have the same number of notes; the first owner is the measured user."""
     return user if number % OWNERS == 0 else f"owner{number % OWNERS}"

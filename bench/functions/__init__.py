@@ -1,1 +1,1 @@
-"""Calls of functions: warm, never run and cold, next to bare Bun and to workerd."""
+"""Measure calls of functions (warm, never run, and cold), and compare them with bare Bun and workerd."""

@@ -1,4 +1,4 @@
-"""Load by wrk, with a fixed number of calls in flight."""
+"""Send load with wrk, with a fixed number of calls in flight."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ end"""
 
 @dataclass(frozen=True)
 class Measured:
-    """The result of a round. `rate`: answers a second; latencies in milliseconds."""
+    """The result of a round. `rate`: answers per second; `p50`, `p99`: latency in milliseconds."""
 
     rate: float
     p50: float

@@ -1,4 +1,4 @@
-"""`bench/run functions [seconds a round] [rounds]`: measure the servers in turn, round by round."""
+"""`bench/run functions [seconds a round] [rounds]`: measure all servers in each round."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESULTS: Final = Path(__file__).parents[1] / "results"
 IN_FLIGHT: Final = (1, 16, 64)
 SIZES: Final = {"5 KB": 5_000, "500 KB": 500_000}
 FIRST_CALLS: Final = 20
-SETTLE_SECONDS: Final = 0.4  # until the next worker is prewarmed
+SETTLE_SECONDS: Final = 0.4  # in this time the server prewarms the next worker
 BUN_HEAD: Final = "// @bun @bun-cjs\n(function(exports, require, module, __filename, __dirname) {"
 
 Rounds = dict[tuple[str, int], list[Measured]]
@@ -34,7 +34,7 @@ def main(seconds: int = 3, rounds: int = 3) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        home.chmod(0o755)  # PostgreSQL's user must be able to enter
+        home.chmod(0o755)  # PostgreSQL's user must be able to enter this folder
         own = stack.enter_context(bunbase(home / "own"))
         own.deploy("hello", HELLO)
         peers = [stack.enter_context(bare_bun(home / "bun")), stack.enter_context(workerd(home / "workerd"))]
@@ -66,14 +66,14 @@ def warm_calls(servers: list[Served], seconds: int, rounds: int) -> Rounds:
 
 
 def first_calls(own: BunBase, name: str, size: int) -> list[float]:
-    """Return the milliseconds of the first call of each of so many newly deployed functions."""
+    """Deploy FIRST_CALLS functions of this size; return the milliseconds of the first call of each, sorted."""
     took = []
     for number in range(FIRST_CALLS):
         function = f"first-{name.split()[0]}-{number}"
         own.deploy(function, _padded(size, number))
         served = own.served(function)
         time.sleep(SETTLE_SECONDS)
-        own.http.get("/api/health")  # the connection is open
+        own.http.get("/api/health")  # opens the connection, which is not measured
         began = time.perf_counter()
         answer = own.http.get(served.path, headers={**served.headers, "authorization": ""})
         took.append((time.perf_counter() - began) * 1000)
@@ -100,20 +100,20 @@ def report(names: list[str], warm: Rounds, first: dict[str, list[float]], second
     lines = [
         f"# Calls of functions, {datetime.now(UTC):%Y-%m-%d}",
         "",
-        f"`bench/run functions {seconds} {rounds}`. A function that answers `hello`: calls a second · milliseconds at",
-        f"p50 / p99, medians of {rounds} interleaved rounds of {seconds} s. In brackets: times BunBase's rate.",
-        "Servers and load (wrk, one thread) share two cores. BunBase checks the key, confines the function in a",
-        "process of its own, counts and logs every call; bare Bun and workerd do none of this: they are what is left",
-        "to gain, no rivals.",
+        f"`bench/run functions {seconds} {rounds}` calls a function that answers `hello`. Each cell has the calls per",
+        f"second · the latency in milliseconds at p50 / p99, as medians of {rounds} interleaved rounds of {seconds} s.",
+        "In brackets: this rate divided by BunBase's rate. The servers and the load (wrk, one thread) share two cores.",
+        "BunBase checks the key, confines the function in a separate process, and counts and logs every call. Bare Bun",
+        "and workerd do not do this: they show how much BunBase could gain at most, and are not competitors.",
         "",
         "| in flight | " + " | ".join(names) + " |",
         "|---|" + "---|" * len(names),
         *(f"| {n} | " + " | ".join(cell(name, n) for name in names) + " |" for n in IN_FLIGHT),
         "",
-        f"Added over bare Bun with one call in flight: {added:.2f} ms at p50 (goal: 0.3). Goal for the rate: 10,000/s.",
+        f"At p50 with one call in flight, BunBase adds {added:.2f} ms to bare Bun (goal: 0.3). Goal: 10,000 calls/s.",
         "",
-        f"First calls, {FIRST_CALLS} functions each, milliseconds seen by the client (goal for 500 KB,",
-        "prewarmed: 15 at p95):",
+        f"The first call of a function: {FIRST_CALLS} functions per row, in milliseconds at the client (goal for",
+        "500 KB, prewarmed: 15 at p95):",
         "",
         "| | p50 | p95 | worst |",
         "|---|---|---|---|",
@@ -124,7 +124,7 @@ def report(names: list[str], warm: Rounds, first: dict[str, list[float]], second
         "",
         f"- machine: {os.cpu_count()} cores, Linux {platform.release()}; load average over the last 5 minutes:"
         f" {os.getloadavg()[1]:.1f} (other work shared the machine if this is above 2)",
-        f"- Python {platform.python_version()}, Bun {_bun_version()}; `bunbase dev`, everything else as it comes",
+        f"- Python {platform.python_version()}, Bun {_bun_version()}; `bunbase dev` with default settings",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""The measured servers: BunBase with a function that answers hello, and bare Bun and workerd with the same answer."""
+"""The measured servers: BunBase with a function that answers `hello`, bare Bun and workerd with the same answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import httpx
 from bench.data.running import client, free_port, posted, running, until_up
 from bench.data.work import ACCOUNT
 
-CORES: Final = ("taskset", "-c", "0,1")  # servers and load share one pair
+CORES: Final = ("taskset", "-c", "0,1")  # servers and load share these two cores
 BIN: Final = Path(sys.executable).parent
 BUN: Final = Path(__file__).parents[2] / "node_modules" / ".bin" / "bun"
 WORKERD: Final = "1.20261117.1"
@@ -36,7 +36,7 @@ const config :Workerd.Config = (
 
 @dataclass(frozen=True)
 class Served:
-    """A running server. `path`, `headers`: those of the measured call."""
+    """A running server. `path` and `headers` are those of the measured call."""
 
     name: str
     url: str
@@ -45,7 +45,7 @@ class Served:
 
 
 class BunBase:
-    """A running server with a project."""
+    """A running BunBase server with one project."""
 
     def __init__(self, url: str, http: httpx.Client) -> None:
         self.url = url
@@ -83,7 +83,7 @@ def bare_bun(home: Path) -> Iterator[Served]:
 
 @contextmanager
 def workerd(home: Path) -> Iterator[Served | None]:
-    """Return workerd, or None if npm cannot install it."""
+    """Yield a running workerd, or None if npm cannot install workerd."""
     home.mkdir()
     if not _installed(home):
         yield None

@@ -1,1 +1,1 @@
-"""Measure how long one hostile caller makes all others wait: the processor time of the event loop's longest turns."""
+"""Measure how long one hostile caller makes all others wait: the CPU time of the longest turns of the event loop."""

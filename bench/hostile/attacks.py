@@ -1,4 +1,4 @@
-"""The requests of `bench/run hostile`: those with which an audit stopped the whole server, and variations of them."""
+"""The requests of `bench/run hostile`: an audit once stopped the whole server with them or with similar requests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def query(collection: str, where: Any, **more: Any) -> Request:
 
 
 def attacks() -> Iterator[tuple[str, Request]]:
-    """Return requests that an end user with a publishable key may send, under the rules of the project's developer."""
+    """Yield named requests that an end user with a publishable key may send, under the developer's rules."""
     yield "one pattern over 240 KiB", query("texts", {"t": {"$regex": SLOW}})
     yield "six patterns over 240 KiB", query("texts", {"$or": [{"t": {"$regex": SLOW + str(n)}} for n in range(6)]})
     yield "a short page with a pattern", query("texts", {"_id": "d1", "t": {"$regex": SLOW}}, limit=1)

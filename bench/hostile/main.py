@@ -1,7 +1,7 @@
-"""`bench/run hostile [seconds]`: attack one project, and measure the delay of another one.
+"""`bench/run hostile [seconds]`: attack the server through one project, and measure the delay of another project.
 
-Four clients repeat each attack, while a fifth reads a document of another project. The server has one core, as in all
-benchmarks here; the clients have the others.
+Four clients repeat each attack, while a fifth client reads a document of another project. The server has one core, as
+in all these benchmarks; the clients have the other cores.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ JSON = {"content-type": "application/json"}
 
 
 class Felt(msgspec.Struct):
-    """One attack's result. `turn_ms`: the longest turn of the event loop, in its own processor time. `late_ms`: the
-    longest time between two turns, other threads included. `read_ms`: the other project's slowest read.
+    """The result of one attack. `turn_ms`: the CPU time of the longest turn of the event loop; `late_ms`: the longest
+    time between two turns, including the work of other threads; `reads`: the milliseconds of each read of the other
+    project; `answers`: the number of answers to the attack, by status.
     """
 
     name: str
@@ -62,7 +63,7 @@ def main(seconds: float = 4.0) -> int:
 
 @contextmanager
 def served(home: Path) -> Iterator[tuple[str, str, str]]:
-    """Return the server's address, the publishable key of a hostile project, and the secret key of another."""
+    """Yield the server's address, the hostile project's publishable key, and the other project's secret key."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {
@@ -147,12 +148,15 @@ def report(felt: list[Felt], seconds: float) -> str:
     lines = [
         f"# How one hostile project slows another, {datetime.now(UTC):%Y-%m-%d}",
         "",
-        f"`bench/run hostile {seconds:g}`: {ATTACKERS} clients send each attack for {seconds:g} s, one client",
-        "reads a document of another project. The server has one core. `turn`: the longest turn of the event loop,",
-        "in its own processor time, which is what everybody waits for; `late`: the longest time between two turns,",
-        "whoever worked meanwhile: another thread that held the interpreter, or another process on the core.",
-        "The reads are the other project's. All in milliseconds.",
-        f"The goal: no turn above {GOAL_MS:g} ms. The longest: {worst:.1f} ms.",
+        f"`bench/run hostile {seconds:g}`: {ATTACKERS} clients send each attack for {seconds:g} s, while one client",
+        "reads a document of another project. The server has one core. All times are in milliseconds.",
+        "",
+        "- `turn`: the CPU time of the longest turn of the event loop. All other callers wait for this turn.",
+        "- `late`: the longest time between two turns. It includes the time in which another thread held the",
+        "  interpreter lock, or another process used the core.",
+        "- `read`: the reads of the other project.",
+        "",
+        f"The goal: no turn above {GOAL_MS:g} ms. The longest turn: {worst:.1f} ms.",
         "",
         "| attack | turn | late | read, p50 | p99 | worst | answers |",
         "|---|---|---|---|---|---|---|",

@@ -1,7 +1,7 @@
-"""`bunbase dev` with a watch on its event loop: it prints a line `monotonic ms-of-CPU ms-of-wall` for each late beat.
+"""Run `bunbase dev` and watch its event loop: write a line `monotonic ms-of-CPU ms-of-wall` for each late beat.
 
-A beat comes every millisecond. The processor time of the loop's thread between two beats is the turn that delayed the
-beat. The rest of the delay has other causes: another thread held the interpreter lock, or another process the core.
+A beat is due every millisecond. The CPU time of the loop's thread between two beats is the turn that delayed the beat.
+The rest of the delay has other causes: another thread held the interpreter lock, or another process used the core.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Measure many projects on one node: the time to create them, the first read of a cold one, their memory."""
+"""Measure many projects on one node: the time to create them, the first read of a cold project, and the memory."""

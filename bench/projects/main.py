@@ -1,4 +1,4 @@
-"""`bench/run projects [n]`: n projects with a document each, read cold in random order and hot in zipf order."""
+"""`bench/run projects [n]`: create n projects with one document each; read all cold, then some often (zipf order)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results"
-OPEN = (256, 10_000)  # max_open_projects: the default, and the maximum
+OPEN = (256, 10_000)  # values of max_open_projects: the default and the maximum
 
 
 def main(projects: int = 10_000) -> int:
@@ -35,24 +35,26 @@ def report(projects: int, created: dict[str, float], read: list[tuple[int, dict[
         "first read of a cold project, worst": ("cold_worst", "{:.1f} ms"),
         "hot read in zipf order, p50": ("hot_p50", "{:.3f} ms"),
         "hot read in zipf order, p99": ("hot_p99", "{:.2f} ms"),
-        "of those, projects that had to be opened": ("hot_opened", "{:.0%}"),
+        "hot reads that had to open the project": ("hot_opened", "{:.0%}"),
         "first write of a project, p99": ("write_p99", "{:.1f} ms"),
-        "projects that may be open with the descriptors there are": ("most_open", "{:.0f}"),
+        "projects that may be open, by the limit of descriptors": ("most_open", "{:.0f}"),
         "projects open at the end": ("open", "{:.0f}"),
-        "memory when all were read": ("read_mib", "{:.0f} MiB"),
-        "memory when a quarter was written as well": ("written_mib", "{:.0f} MiB"),
-        "descriptors at the end": ("descriptors", "{:.0f}"),
-        "a round of housekeeping": ("tend_ms", "{:.0f} ms"),
-        "closing all": ("close_seconds", "{:.1f} s"),
+        "memory after all projects were read": ("read_mib", "{:.0f} MiB"),
+        "memory after a quarter of them was also written": ("written_mib", "{:.0f} MiB"),
+        "file descriptors at the end": ("descriptors", "{:.0f}"),
+        "one round of housekeeping": ("tend_ms", "{:.0f} ms"),
+        "time to close all projects": ("close_seconds", "{:.1f} s"),
     }
     lines = [
         f"# {projects:,} projects on one node, {datetime.now(UTC):%Y-%m-%d}",
         "",
-        f"`bench/run projects {projects}`. BundocService in one process, one document of 400 bytes a project. Keys",
-        "are wrapped in this process (AES-GCM): BunKMS' own round trip comes on top where a project is cold.",
-        "Files lie in the page cache of the operating system. The goal: a cold project's first read in 20 ms at p99.",
+        f"`bench/run projects {projects}` runs BundocService in one process. Each project has one document of 400",
+        "bytes. Keys are wrapped in this process (AES-GCM); in production, the first read of a cold project also waits",
+        "for a call of BunKMS. The files are in the page cache of the operating system. The goal: the first read of a",
+        "cold project takes at most 20 ms at p99.",
         "",
-        f"Created: {created['a_second']:.0f} projects a second, one fsync for each file, key and document at least.",
+        f"Created: {created['a_second']:.0f} projects per second, with at least one fsync for each file, key and",
+        "document.",
         "",
         "| `max_open_projects` | " + " | ".join(f"{most:,}" for most, _ in read) + " |",
         "|---|" + "---|" * len(read),
@@ -63,13 +65,13 @@ def report(projects: int, created: dict[str, float], read: list[tuple[int, dict[
         "",
         f"- machine: {os.cpu_count()} cores, Linux {platform.release()}; load average over the last 5 minutes:"
         f" {os.getloadavg()[1]:.1f} (other work shared the machine if this is above 1)",
-        f"- Python {platform.python_version()}, apsw-sqlite3mc {version('apsw-sqlite3mc')}; the rest as it comes",
+        f"- Python {platform.python_version()}, apsw-sqlite3mc {version('apsw-sqlite3mc')}; default settings",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _in_a_process(what: str, directory: str, projects: int, most_open: int) -> dict[str, float]:
-    """Run a phase in a separate process, so that it starts cold and its memory is measured alone."""
+    """Run a phase in a separate process: the phase then starts cold, and its memory is measured alone."""
     sys.stderr.write(f"· {what}, {projects} projects, at most {most_open} open\n")
     command = [sys.executable, "-m", "bench.projects.phases", what, directory, str(projects), str(most_open)]
     said: Any = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""Open engines for tests, with small bounds and their own clock."""
+"""Engines for tests, with small limits and a manual clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fakes import FakeKms
 
 
 class Seconds:
-    """A monotonic clock that is moved by hand."""
+    """A monotonic clock that the test moves."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0

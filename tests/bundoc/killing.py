@@ -1,4 +1,4 @@
-"""Writers in their own processes, ended by kill -9 in the middle of their work."""
+"""Writers in separate processes, killed with SIGKILL during their work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEADLINE_SECONDS = 30.0
 
 
 async def killed(module: str, directory: Path, secret: bytes, round: int, mark: bytes, most: int) -> list[str]:
-    """Run a writer and kill it when it has printed `mark` this often; return every complete line that it printed."""
+    """Run a writer, kill it after it has printed `mark` `most` times, and return all complete lines."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -83,7 +83,7 @@ def test_a_body_that_is_not_json_in_utf8_is_refused(sent: bytes) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"[]", b"null", b'"a"', b"1", b"true"])
-def test_only_objects_are_documents(sent: bytes) -> None:
+def test_only_a_json_object_is_a_document(sent: bytes) -> None:
     with pytest.raises(InvalidDocument):
         new_document(sent)
 
@@ -110,7 +110,7 @@ def test_documents_are_nested_at_most_32_levels(opening: str, closing: str, leve
             new_document(too_deep)
 
 
-def test_a_mebibyte_fits_and_one_byte_more_does_not() -> None:
+def test_a_document_of_one_mebibyte_is_accepted_and_one_byte_more_is_refused() -> None:
     frame = len(b'{"a":""}')
     fits = b'{"a":"%b"}' % (b"x" * (MAX_BYTES - frame))
 
@@ -157,7 +157,7 @@ def test_an_unknown_system_field_is_refused_by_name(sent: bytes, path: str) -> N
     assert [error["path"] for error in refused.value.extra["errors"]] == [path]
 
 
-def test_a_new_document_may_have_an_id() -> None:
+def test_a_new_document_may_choose_its_id() -> None:
     assert new_document(b'{"_id":"d-1_A","a":1}') == ("d-1_A", b'{"a":1}')
     for bad in ("", "a b", "a" * 65, "\u00e9", "../x", "a\n"):
         with pytest.raises(InvalidDocument):

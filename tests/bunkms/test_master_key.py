@@ -48,7 +48,7 @@ def test_it_comes_from_the_settings_or_from_a_file(tmp_path: Path, dev: bool) ->
 def test_what_is_no_key_is_refused_with_the_way_to_make_one(tmp_path: Path, text: str) -> None:
     file = a_file(tmp_path / "key", text)
 
-    with pytest.raises(MasterKeyMissing, match=r"BUNBASE_MASTER_KEY is not 32 bytes in base64; make one with"):
+    with pytest.raises(MasterKeyMissing, match=r"BUNBASE_MASTER_KEY is not 32 bytes in base64; make a key with"):
         load_master_key(KmsSettings(master_key=text), tmp_path, dev=False)
     with pytest.raises(MasterKeyMissing, match=str(file)):
         load_master_key(KmsSettings(master_key_file=str(file)), tmp_path, dev=False)

@@ -122,7 +122,7 @@ def test_a_file_that_is_not_there_cannot_be_bundled(home: Path) -> None:
 
 
 def test_functions_and_versions_are_listed(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
-    assert "No function is in service yet" in bunbase("functions", "list").err
+    assert "No function is deployed yet" in bunbase("functions", "list").err
     for text in ("one", "two", "three"):
         write(home / "functions/hello.ts", HANDLER.replace("hi", text))
         bunbase("deploy")

@@ -29,7 +29,7 @@ def test_a_new_projects_keys_are_shown_even_if_they_cannot_be_kept(
 
     assert said.code == 0
     assert "sk_2" in said.out
-    assert "could not be kept" in said.err
+    assert "could not be stored" in said.err
 
 
 def test_the_list_has_every_project_of_every_page_and_marks_the_chosen_one(

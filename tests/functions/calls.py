@@ -54,7 +54,7 @@ def request(path: str = "/", method: str = "GET", body: bytes = b"", **headers: 
 def invoke(
     functions: Functions, name: str, what: Invocation | None = None, caller: Caller = SERVER
 ) -> AsyncGenerator[Receiving | Head | Chunk, None]:
-    """Return the parts of the answer as a generator. A test can close it, as a client that leaves does."""
+    """Return the parts of the answer as a generator. A test can close it, as a client does when it disconnects."""
     return cast("AsyncGenerator[Receiving | Head | Chunk, None]", functions.invoke(caller, name, what or request()))
 
 
@@ -70,7 +70,7 @@ async def call(functions: Functions, name: str, what: Invocation | None = None, 
 
 
 async def log_of(functions: Functions, name: str, invocation: str | None = None) -> list[LogLine]:
-    """Return the lines, oldest first."""
+    """Return the log lines, oldest first."""
     page = await functions.logs(MEMBER, name, 500, None, LogFilter(invocation=invocation))
     return list(reversed(page.items))
 
@@ -79,7 +79,7 @@ async def said(functions: Functions, name: str, text: str) -> None:
     """Poll until the function has printed the line."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while all(line.text != text for line in await log_of(functions, name)):
-        assert time.monotonic() < deadline, "it was not said in time"
+        assert time.monotonic() < deadline, "the function did not print the line in time"
         await asyncio.sleep(0.01)
 
 
@@ -87,5 +87,5 @@ async def until(condition: Callable[[], bool]) -> None:
     """Poll until the condition holds."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         await asyncio.sleep(0.01)

@@ -22,7 +22,7 @@ from tests.rooms import opened, site
 
 @pytest.fixture(scope="session", autouse=True)
 def layers_tried_once() -> Iterator[None]:
-    """Let each opening of Functions know what confines it here: trying takes a process and a tenth of a second."""
+    """Try the layers of the sandbox once per session: each trial starts a process and takes 0.1 s."""
 
     @cache
     def tried(runtime: Path, wanted: ConfineWith, _bubblewrap: str) -> Layers:

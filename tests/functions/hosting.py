@@ -37,7 +37,7 @@ async def killed_host(
     try:
         assert server.stdout is not None
         pids: list[int] = []
-        while not pids:  # its log goes to the same stream
+        while not pids:  # the log of the process goes to the same stream
             line = await asyncio.wait_for(server.stdout.readline(), 30)
             assert line
             pids = [int(word) for word in line.split()] if line.split()[0].isdigit() else []

@@ -82,7 +82,7 @@ async def test_an_account_has_so_many_projects_and_no_more(others: FakeRooms, he
         first = await platform.create_project(ADA, "One")
         await platform.create_project(ADA, "Two")
 
-        with pytest.raises(InvalidInput, match="delete one first"):
+        with pytest.raises(InvalidInput, match="Delete a project first"):
             await platform.create_project(ADA, "Three")
 
         assert await platform.create_project(BOB, "Three")

@@ -1,4 +1,4 @@
-// A small server to measure against: net/http and SQLite, one document table, a key check, fsync before each answer.
+// A small server to compare with. It uses net/http and SQLite, checks a key, and waits for fsync before each answer.
 package main
 
 import (

@@ -1,4 +1,4 @@
-"""Access tokens of developers: sign them and check them."""
+"""Sign and check the access tokens of developers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REMEMBERED: Final = 1000
 
 class AccessTokens:
     def __init__(self, keys: list[SigningKey], issuer: str, ttl_seconds: int, clock: Clock) -> None:
-        """`keys`: newest first. The newest key signs; tokens of all keys are accepted."""
+        """`keys`: the signing keys, newest first. The newest key signs; tokens of all keys are accepted."""
         self.newest = keys[0]
         self.issuer = issuer
         self.ttl_seconds = ttl_seconds
@@ -42,5 +42,5 @@ class AccessTokens:
         return self.newest.sign(claims), issued_at + self.ttl_seconds
 
     def claims(self, token: str) -> dict[str, Any]:
-        """Return the claims of a valid token, whose session may have ended. Raises: BadToken."""
+        """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken."""
         return self.verifier.claims(token, iss=self.issuer, aud=AUDIENCE, type=TYPE)

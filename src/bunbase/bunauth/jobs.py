@@ -1,4 +1,4 @@
-"""Background work of BunAuth: delete sessions, tokens and revocations that are long over."""
+"""Background work of BunAuth: delete sessions, tokens and revocations that ended or expired long ago."""
 
 from __future__ import annotations
 

@@ -9,19 +9,19 @@ from bunbase.pkg.errors import InvalidInput
 
 PREFIX: Final = "bpt"
 TYPE: Final = "personal"
-SCOPES: Final = ("read", "write", "secrets")  # the gateway allows a token without "write" only to read
+SCOPES: Final = ("read", "write", "secrets")  # a token without "write" can only read: the gateway enforces this
 MAX_TOKENS: Final = 100
 
 
 def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the scopes in the order of SCOPES, each once. Raises: InvalidInput."""
+    """Return the scopes without duplicates, in the order of SCOPES. Raises: InvalidInput."""
     if not scopes or not set(scopes) <= set(SCOPES):
-        raise InvalidInput.at("/scopes", f"Name at least one of the scopes: {', '.join(SCOPES)}.")
+        raise InvalidInput.at("/scopes", f"Name one or more of these scopes, and no others: {', '.join(SCOPES)}.")
     return tuple(scope for scope in SCOPES if scope in scopes)
 
 
 def personal_claims(holder: TokenHolder, issuer: str) -> dict[str, Any]:
-    """Return the claims of a personal access token, under the same names as those of an access token."""
+    """Return the claims of a personal access token; they have the same names as the claims of an access token."""
     claims: dict[str, Any] = {
         "iss": issuer,
         "sub": holder.user_id,

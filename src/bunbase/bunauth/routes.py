@@ -22,7 +22,7 @@ Lifetime = Annotated[int, msgspec.Meta(ge=60, le=10 * 366 * 86400)]
 
 
 class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`setup_token`: needed for the first account, in production."""
+    """`setup_token`: production requires it for the first account."""
 
     email: str
     password: str
@@ -40,7 +40,7 @@ class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`expires_in_seconds`: null for a token that never expires."""
+    """`expires_in_seconds`: null makes a token that never expires."""
 
     name: str
     scopes: tuple[Literal["read", "write", "secrets"], ...] = ("read", "write")
@@ -53,12 +53,12 @@ class Me(msgspec.Struct, frozen=True):
 
 @post("/api/auth/register", summary="Open a developer's account", tags=TAGS, cache_control=NO_STORE)
 async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Register) -> SignedIn:
-    """The first account becomes the installation's administrator. In production its request must contain
-    `setup_token`, which `bunbase serve` prints at its first start. After that, the setting `signups` decides who may
-    register.
+    """The first account becomes the installation's administrator. In production, the request for the first account
+    must contain `setup_token`, which `bunbase serve` prints at its first start. After the first account, the setting
+    `signups` decides who may register.
 
-    The answer is 409 if the email is taken. So a caller who may register can find out which emails have an account, as
-    with any sign-up form that does not send a confirmation mail first.
+    The answer is 409 if the email is taken. A caller who may register can therefore find out which emails have an
+    account. Every sign-up form has this property if it does not send a confirmation mail first.
     """
     return await bunauth.register(anyone, data.email, data.password, data.name, data.setup_token)
 
@@ -99,8 +99,8 @@ async def list_tokens(developer: Injected[Caller], bunauth: Injected[BunAuth]) -
 
 @post("/api/auth/tokens", summary="Make a personal access token", tags=TAGS, cache_control=NO_STORE)
 async def create_token(developer: Injected[Caller], bunauth: Injected[BunAuth], data: CreateToken) -> PersonalToken:
-    """The token is shown only in this answer. A token without the scope `write` may only read. With the scope
-    `secrets` it may also read the values of variables, if its owner may."""
+    """The token is shown only in this answer. A token without the scope `write` may only read. A token with the scope
+    `secrets` may also read the values of variables, if its owner may read them."""
     return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds)
 
 
@@ -110,15 +110,20 @@ async def delete_token(developer: Injected[Caller], bunauth: Injected[BunAuth], 
     await bunauth.delete_token(developer, token_id)
 
 
-@get("/.well-known/jwks.json", summary="Public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
+@get("/.well-known/jwks.json", summary="Get the public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def jwks(bunauth: Injected[BunAuth]) -> Jwks:
     """The RS256 keys with which anyone can check developers' access tokens (RFC 7517)."""
     return await bunauth.jwks()
 
 
-@get("/.well-known/openid-configuration", summary="Discovery", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
+@get(
+    "/.well-known/openid-configuration",
+    summary="Get the discovery document",
+    tags=TAGS,
+    cache_control=PUBLIC_FOR_A_WHILE,
+)
 async def discovery(bunauth: Injected[BunAuth]) -> Discovery:
-    """Issuer and address of the keys, for libraries that check tokens."""
+    """The issuer and the address of the public keys, for libraries that check tokens."""
     return await bunauth.discovery()
 
 

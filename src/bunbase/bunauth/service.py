@@ -1,4 +1,4 @@
-"""The rules of BunAuth: accounts, sign-in, sessions and personal access tokens."""
+"""The service of BunAuth: accounts, sign-in, sessions and personal access tokens."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from bunbase.pkg.sessions import (
 )
 
 ROOM: Final = "bunauth"
-POOL: Final = "developers"  # label of the metric of sign-ins
+POOL: Final = "developers"  # the label of developers in the metric of sign-ins
 REFRESH_PREFIX: Final = "brt"
 MAX_NAME_LENGTH: Final = 100
 TOUCH_EVERY: Final = timedelta(minutes=1)  # a token in constant use must not cause a write with every request
@@ -76,7 +76,7 @@ class BunAuthService:
     async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
         email, name = normal_email(email), _name(name)
         first = not await self.store.has_accounts()
-        if first:  # checked before the hash, which is expensive
+        if first:  # check this before hashing the password, which is expensive
             await check_setup(self.store, caller, setup_token, self.site.dev)
         else:
             self._check_signups()
@@ -111,7 +111,7 @@ class BunAuthService:
                     pair = self._new_pair(account, token.session, token.session_expires_at, now)
                     if await self.store.rotate(hash, now, pair, refresh_token):
                         return self._signed_in(account, pair)
-                    # else a twin of this request was faster: look again, and return the same pair as it got
+                    # else a parallel request has used the token: look again, and return the pair of that request
                 case Standing.RETRY:
                     account = await self._account(token.user_id)
                     return self._signed_in(account, token.traded_for(refresh_token))
@@ -126,7 +126,7 @@ class BunAuthService:
                     assert_never(other)
 
     async def logout(self, caller: Caller) -> None:
-        await self._end_session(_with_session(caller, "it has no session to end; delete the token instead").session)
+        await self._end_session(_with_session(caller, "it belongs to no session; delete the token instead").session)
 
     async def me(self, caller: Caller) -> Account:
         return await self._account(caller.signed_in().id)
@@ -154,13 +154,13 @@ class BunAuthService:
         developer = _with_session(caller, "it cannot make other tokens: sign in with your password")
         name, scopes, now = _name(name), personal_tokens.checked_scopes(scopes), self.clock.now()
         if not name:
-            raise _invalid_name("Enter a name that tells where the token is used.")
+            raise _invalid_name("Enter a name that tells you where the token is used.")
         expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
         secret = new_secret(personal_tokens.PREFIX)
         token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret)
         if not await self.store.add_token(developer.id, token, fingerprint(secret), personal_tokens.MAX_TOKENS):
             raise InvalidInput(
-                f"You have {personal_tokens.MAX_TOKENS} tokens, the most an account can have; delete one."
+                f"You have {personal_tokens.MAX_TOKENS} tokens, and an account cannot have more. Delete one first."
             )
         return token
 
@@ -175,7 +175,7 @@ class BunAuthService:
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
         if not self.settings.service_exchange:
             raise ServiceExchangeOff(
-                "Set bunauth.service_exchange = true, and list the programs in bunauth.service_client_secrets."
+                "Set bunauth.service_exchange = true, and name the programs in bunauth.service_client_secrets."
             )
         if not self.service_clients.is_client(client_id, client_secret):
             raise InvalidCredentials("Send the name and the secret of a program in bunauth.service_client_secrets.")

@@ -1,4 +1,4 @@
-"""Programs outside the installation that may call one of its rooms. Each has its own name and secret."""
+"""Service clients: programs outside the installation that may call one of its rooms. Each has a name and a secret."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ NOBODY: Final = fingerprint("")
 
 
 class ServiceClients:
-    """Checks secrets. It compares fingerprints, also for an unknown name, so that the time tells nothing."""
+    """Checks the secrets of service clients.
+
+    An unknown name is compared with a fingerprint too: the response time then does not show which names exist.
+    """
 
     def __init__(self, settings: BunAuthSettings) -> None:
         """Raises: CannotStart."""
         secrets = settings.service_client_secrets
         if settings.service_exchange and not secrets:
             raise CannotStart(
-                "bunauth.service_exchange is on, but no program may use it: set bunauth.service_client_secrets"
+                "bunauth.service_exchange is on, but bunauth.service_client_secrets is empty: set both or neither"
             )
         for name, secret in secrets.items():
             if not 1 <= len(name) <= MAX_NAME_LENGTH:
-                raise CannotStart(f"a name in bunauth.service_client_secrets has 1 to {MAX_NAME_LENGTH} characters")
+                raise CannotStart(
+                    f"names in bunauth.service_client_secrets must have 1 to {MAX_NAME_LENGTH} characters"
+                )
             check_secret(f"bunauth.service_client_secrets.{name}", secret)
         self._fingerprints = {name: fingerprint(secret) for name, secret in secrets.items()}
 

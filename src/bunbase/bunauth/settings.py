@@ -10,7 +10,7 @@ from bunbase.pkg.sessions import SessionSettings
 
 
 class Signups(StrEnum):
-    AUTO = "auto"  # open in dev, invite in production
+    AUTO = "auto"  # OPEN in dev mode, INVITE in production
     OPEN = "open"
     INVITE = "invite"
     CLOSED = "closed"
@@ -25,11 +25,11 @@ class Signups(StrEnum):
 class BunAuthSettings(SessionSettings, frozen=True):
     """Settings of accounts and tokens.
 
-    `signups`: who may register after the first account. `issuer`: `iss` of tokens; if empty, the public URL.
-    `setup_token`: the token that the first account must send, at least 16 characters. If empty, production makes one at
-    the first start and prints it.
-    `service_exchange`: whether programs outside may trade a secret for a service token (`service.exchange` of `/rpc`).
-    `service_client_secrets`: these programs, by name, each with a secret of at least 32 bytes.
+    `signups`: who may register after the first account. `issuer`: the claim `iss` of tokens; if empty, the public URL.
+    `setup_token`: the token that a request for the first account must contain, at least 16 characters. If this setting
+    is empty, a production server makes a token at its first start and prints it.
+    `service_exchange`: True if external programs may trade a secret for a service token (`service.exchange` of `/rpc`).
+    `service_client_secrets`: the secret of each external program, by its name; at least 32 bytes.
     """
 
     signups: Signups = Signups.AUTO

@@ -1,8 +1,8 @@
-"""The setup token: in production, only its holder may open the first account, which administers the installation.
+"""The setup token: in production, only a caller who has this token may open the first account.
 
-Without it, a new server would belong to the first stranger who finds it. The token is set in the settings, or made and
-printed at the first start. Its hash is stored in PostgreSQL, so several processes use the same token. In dev mode, a
-caller on the same machine needs no token.
+The first account administers the installation. Without the token, a new server would belong to the first stranger who
+finds it. The operator sets the token in the settings, or the server makes and prints a token at its first start. Its
+hash is stored in PostgreSQL, which all processes share. In dev mode, a caller on the same machine needs no token.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 PREFIX: Final = "setup"
 MIN_LENGTH: Final = 16
 ANOTHER: Final = (
-    "`bunbase serve` printed it at its first start. If it is lost, start with BUNBASE_BUNAUTH__SETUP_TOKEN=<16 or more "
-    "random characters> and send these."
+    "`bunbase serve` printed the token at its first start. If the token is lost, start the server with "
+    "BUNBASE_BUNAUTH__SETUP_TOKEN=<16 or more random characters>, and send these characters."
 )
 
 
 async def prepare_setup(store: BunAuthStore, chosen: str, dev: bool, tell: Callable[[str], None]) -> None:
-    """Store the chosen token; or, in production, make and tell one, unless an account or a token exists already.
+    """Store the setup token that the operator has chosen, unless an account exists already.
 
+    If no token is chosen in production, make a token, store it and pass it to `tell`, unless one is stored already.
     Raises: CannotStart, if the chosen token is too short.
     """
     if chosen and len(chosen) < MIN_LENGTH:
@@ -52,8 +53,9 @@ async def check_setup(store: BunAuthStore, caller: Caller, token: str, dev: bool
         return
     if dev:
         raise SetupTokenRequired(
-            "In dev mode, open the first account on the machine that runs BunBase. To open it from elsewhere, "
-            "start with BUNBASE_BUNAUTH__SETUP_TOKEN=<16 or more random characters> and send these as `setup_token`."
+            "In dev mode, open the first account from the machine that runs BunBase. To open it from another machine, "
+            "start the server with BUNBASE_BUNAUTH__SETUP_TOKEN=<16 or more random characters>, and send these "
+            "characters as `setup_token`."
         )
     why = "is wrong" if token else "is missing"
     raise SetupTokenRequired(f"`setup_token` {why}: the first account becomes the administrator. {ANOTHER}")

@@ -1,4 +1,4 @@
-"""BunAuth's own signing keys: made once per installation, sealed by BunKMS for storage, and held in memory."""
+"""BunAuth's signing keys. They are made once per installation, sealed by BunKMS for storage, and held in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bunbase.contracts.bunkms import INSTANCE, Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.jwt import SigningKey, new_private_key
 
-CONTEXT: Final = "bunauth:signing-key"  # the context of the seal; its owner is the instance
+CONTEXT: Final = "bunauth:signing-key"  # the context of the sealed keys; their owner is the instance
 
 
 async def load_signing_keys(store: BunAuthStore, kms: Kms, clock: Clock) -> list[SigningKey]:

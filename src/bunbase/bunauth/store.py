@@ -1,6 +1,6 @@
 """Accounts, sessions, tokens and keys in PostgreSQL.
 
-Secrets are stored only as hashes, and private keys only sealed.
+Secrets are stored only as hashes. Private keys are stored only sealed.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class BunAuthStore:
     async def add_first_account(self, new: Credentials) -> bool:
         """Add the first account and delete the setup token.
 
-        Return False if there is an account. Only one caller succeeds.
+        Return False if there is an account already: of several calls at once, only one succeeds.
         """
         async with self.db.transaction():
             await self.db.execute(LOCK, FIRST_ACCOUNT)
@@ -135,12 +135,12 @@ class BunAuthStore:
             return not await self.has_accounts() and await self.add_account(new)
 
     async def setup_token(self) -> bytes | None:
-        """Return the hash of the token that the first account must send."""
+        """Return the hash of the setup token, or None if no token is stored."""
         found: bytes | None = await self.db.value(SETUP_TOKEN)
         return found
 
     async def add_setup_token(self, hash: bytes) -> bool:
-        """Store the hash. Return False if there is one already, from another process that started at the same time."""
+        """Store the hash. Return False if another process, started at the same time, has stored a hash already."""
         return bool(await self.db.execute(ADD_SETUP_TOKEN, hash))
 
     async def replace_setup_token(self, hash: bytes) -> None:
@@ -169,7 +169,7 @@ class BunAuthStore:
         return await self.db.value(ADDRESSES, email, limit) or []
 
     async def end_session(self, id: str, now: datetime, until: float) -> None:
-        """End a session and tell all processes, in one transaction. A session that has ended is not changed."""
+        """End a session and tell all processes, in one transaction. Change nothing if it has ended already."""
         async with self.db.transaction():
             if await self.db.execute(END_SESSION, id, now):
                 await self.feed.publish(RevokedKind.SESSION, id, until)
@@ -178,9 +178,10 @@ class BunAuthStore:
         return await self.db.one(RefreshToken, REFRESH_TOKEN, hash)
 
     async def rotate(self, hash: bytes, now: datetime, next: Pair, old_token: str) -> bool:
-        """Mark a refresh token as used and add the next one. Return False if it was used or its session has ended.
+        """Mark a refresh token as used and add the next token. Return False if it was used or its session has ended.
 
-        If two requests do this at once, the second waits for the lock of the row and then finds the token used.
+        If two requests do this at once, the second request waits for the lock of the row, and then finds that the
+        token was used.
         """
         new = next.stored()
         return bool(await self.db.execute(ROTATE, hash, now, next.sealed_with(old_token), new.hash, new.expires_at))
@@ -194,7 +195,7 @@ class BunAuthStore:
             await self.db.delete_in_batches(statement, before)
 
     async def add_token(self, user: str, new: PersonalToken, hash: bytes, limit: int) -> bool:
-        """Add a personal access token. Return False if the account has `limit` tokens."""
+        """Add a personal access token. Return False if the account has `limit` tokens already."""
         args = (new.id, user, new.name, list(new.scopes), hash, new.created_at, new.expires_at, limit)
         return bool(await self.db.execute(ADD_TOKEN, *args))
 

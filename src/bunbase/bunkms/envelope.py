@@ -1,7 +1,7 @@
 """AES-256-GCM envelopes.
 
-The owner and the purpose of an envelope are authenticated with it, so it cannot be opened for another owner or purpose.
-Its text begins with `bunkms:v` and the version of the key.
+An envelope authenticates its owner and its purpose: it cannot be opened for another owner or purpose. The text of an
+envelope begins with `bunkms:v` and the version of the key.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bunbase.contracts.bunkms import DecryptionFailed
 
 KEY_BYTES: Final = 32
-NONCE_BYTES: Final = (
-    12  # random: after 2^32 messages with one key, a repeat has probability 2^-33 (NIST SP 800-38D §8.3)
-)
+# nonces are random: after 2^32 messages with one key, the probability of a repeat is 2^-33 (NIST SP 800-38D §8.3)
+NONCE_BYTES: Final = 12
 SEALED: Final = re.compile(r"bunkms:v([1-9][0-9]{0,8}):([A-Za-z0-9+/]+={0,2})")
 
 
@@ -40,18 +39,18 @@ def new_key() -> bytes:
 
 
 def parse_sealed(text: str) -> Sealed:
-    """Read the result of `Sealed.text`. Raises: DecryptionFailed for any other text."""
+    """Parse the result of `Sealed.text`. Raises: DecryptionFailed for any other text."""
     match = SEALED.fullmatch(text)
     try:
         if match is not None:
             return Sealed(int(match[1]), base64.b64decode(match[2], validate=True))
     except binascii.Error:
         pass
-    raise DecryptionFailed("A sealed value has the form bunkms:v<version>:<base64>.")
+    raise DecryptionFailed("A sealed value must have the form bunkms:v<version>:<base64>.")
 
 
 def encrypt(key: bytes, plaintext: bytes, *bound_to: str) -> bytes:
-    """Return nonce and ciphertext. `bound_to`: words that must be the same, in the same order, to decrypt."""
+    """Return nonce and ciphertext. `bound_to`: words; decryption needs the same words in the same order."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, plaintext, joined(bound_to))
 
@@ -65,6 +64,6 @@ def decrypt(key: bytes, ciphertext: bytes, *bound_to: str) -> bytes:
 
 
 def joined(words: tuple[str, ...]) -> bytes:
-    """Join words, each after its length, so that two different lists never have the same bytes."""
+    """Return the words as bytes, each word after its length: two different lists then never have the same bytes."""
     encoded = [word.encode() for word in words]
     return b"".join(len(word).to_bytes(4, "big") + word for word in encoded)

@@ -1,7 +1,7 @@
 """The owners and contexts for which a room in another process may call BunKMS.
 
-`house/callers.py` lists the methods that a room may call at all. This module restricts their arguments. For example,
-the functions room may seal and unseal variables of projects, but not unseal the keys that BunAuth sealed for the
+`house/callers.py` lists the methods that a room may call. This module restricts their arguments. For example, the
+functions room may seal and unseal variables of projects, but may not unseal the keys that BunAuth has sealed for the
 instance.
 """
 
@@ -17,7 +17,9 @@ from bunbase.pkg.errors import Forbidden
 
 
 class KeyScope(msgspec.Struct, frozen=True):
-    """`instance`: the room uses keys of the instance, not of projects. `context`: the beginning of all its contexts."""
+    """The scope of one room. `instance`: True for keys of the instance, False for keys of projects; `context`: the
+    prefix of all contexts of the room.
+    """
 
     instance: bool = False
     context: str = ""
@@ -33,7 +35,7 @@ SCOPES: Final = {
 
 
 def check_scope(caller: str, method: str, arguments: Mapping[str, Any]) -> None:
-    """Check the arguments of a call. Raises: Forbidden."""
+    """Check the arguments of a call of another room. Raises: Forbidden."""
     if method == "bind_directory":
         _check_room(caller, arguments["room"])
         return
@@ -46,7 +48,7 @@ def check_scope(caller: str, method: str, arguments: Mapping[str, Any]) -> None:
 
 
 def _check_room(caller: str, room: str) -> None:
-    """Refuse a room that binds another room's directory, which an attacker could take away in this way."""
+    """Refuse a room that binds the directory of another room: an attacker could take the directory away in this way."""
     if caller != room or caller not in SCOPES:
         raise Forbidden(f"{caller} may not bind the directory of another room.")
 

@@ -1,4 +1,6 @@
-"""The rules of BunKMS: which key opens which envelope. After an owner's keys are destroyed, nothing of it opens."""
+"""The service of BunKMS: it opens envelopes with the right key. After an owner's keys are destroyed, no envelope of
+this owner can be opened.
+"""
 
 from __future__ import annotations
 
@@ -35,23 +37,23 @@ counted = partial(metrics.counted, metrics.kms_ops)
 MAX_SECRET_BYTES: Final = 64 << 10
 MAX_MACS: Final = 1000
 
-# the purposes of envelopes; each is authenticated with the envelope, so that none passes for another
+# the purposes of envelopes; an envelope authenticates its purpose, and is not accepted for another purpose
 KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data-key", "secret"
 
 
 class WrongMasterKey(CannotStart):
-    """The master key does not open the stored keys, or could be guessed."""
+    """The master key does not open the stored keys, or is easy to guess."""
 
 
 class KmsService:
-    """Implements the contract. It keeps only the master key in memory; callers may cache other keys for 15 minutes."""
+    """Implements the contract. Only the master key stays in memory; callers may cache other keys for 15 minutes."""
 
     def __init__(self, store: KeyStore, master_key: bytes) -> None:
         self.store = store
         self.master_key = master_key
 
     async def prove_master_key(self) -> None:
-        """Refuse a master key that does not open the instance's keys or, before these exist, that could be guessed.
+        """Check that the master key opens the instance's keys; before these exist, check that it is not easy to guess.
 
         Raises: WrongMasterKey.
         """
@@ -60,14 +62,16 @@ class KmsService:
         try:
             if newest is not None:
                 self._unwrapped(INSTANCE, newest)
-                if weak:  # only a warning, because the stored data must stay readable
+                if weak:  # only log this, because the stored data must stay readable
                     log.error(
-                        "the master key repeats a few bytes and could be guessed: move the data to a new installation"
+                        "the master key repeats a few bytes and is easy to guess: move the data to a new installation"
                     )
             elif weak:
-                raise WrongMasterKey(f"the master key repeats a few bytes and could be guessed; {HOW_TO_MAKE_ONE}")
+                raise WrongMasterKey(f"the master key repeats a few bytes and is easy to guess; {HOW_TO_MAKE_ONE}")
         except DecryptionFailed:
-            raise WrongMasterKey("The stored keys were wrapped with another master key. Start with that one.") from None
+            raise WrongMasterKey(
+                "The stored keys were wrapped with another master key. Start the server with that master key."
+            ) from None
 
     async def create_keys(self, owner: str) -> None:
         with counted("create_keys"):
@@ -93,7 +97,9 @@ class KmsService:
     async def seal(self, owner: str, context: str, plaintext: bytes) -> str:
         with counted("seal"):
             if len(plaintext) > MAX_SECRET_BYTES:
-                raise InvalidInput(f"A secret is at most {MAX_SECRET_BYTES} bytes; use a data key for more.")
+                raise InvalidInput(
+                    f"A secret can have at most {MAX_SECRET_BYTES} bytes. Encrypt larger data with a data key."
+                )
             return await self._seal(owner, SECRET, context, plaintext)
 
     async def unseal(self, owner: str, context: str, sealed: str) -> bytes:
@@ -103,7 +109,9 @@ class KmsService:
     async def make_mac(self, owner: str, context: str, message: bytes) -> str:
         with counted("make_mac"):
             if len(message) > MAX_SECRET_BYTES:
-                raise InvalidInput(f"A message is at most {MAX_SECRET_BYTES} bytes; authenticate its hash.")
+                raise InvalidInput(
+                    f"A message can have at most {MAX_SECRET_BYTES} bytes. Authenticate the hash of a larger message."
+                )
             newest = await self._newest(owner)
             mac = message_code(self._unwrapped(owner, newest), owner, newest.version, context, message)
             return Sealed(newest.version, mac).text()
@@ -111,8 +119,8 @@ class KmsService:
     async def check_macs(self, owner: str, macs: tuple[Mac, ...]) -> tuple[bool, ...]:
         with counted("check_macs"):
             if len(macs) > MAX_MACS:
-                raise InvalidInput(f"At most {MAX_MACS} codes are checked at once.")
-            await self._newest(owner)  # raises for a destroyed owner, which is not the same as a wrong code
+                raise InvalidInput(f"A call can check at most {MAX_MACS} codes.")
+            await self._newest(owner)  # raises if the owner is destroyed, which is another result than a wrong code
             keys: dict[int, bytes | None] = {}
             return tuple([await self._is_mac(owner, one, keys) for one in macs])
 
@@ -132,7 +140,7 @@ class KmsService:
             newest = await self._newest(owner)
             next = newest.version + 1
             if not await self.store.add_version(owner, self._wrapped_version(owner, next)):
-                # raises if it was destroyed meanwhile; otherwise another process has added the same version
+                # raises if the keys were destroyed meanwhile; else another process has added the same version
                 await self._alive(owner)
             return next
 
@@ -144,7 +152,7 @@ class KmsService:
         with counted("bind_directory"):
             if not all(re.fullmatch(ID, id) for id in (room, directory)):
                 raise InvalidInput(
-                    "The names of a room and a directory have at most 64 characters: small letters, digits and _."
+                    "The name of a room or a directory has at most 64 characters: lower-case letters, digits and _."
                 )
             return await self.store.bind_directory(room, directory, replaces)
 
@@ -164,9 +172,9 @@ class KmsService:
         return envelope.decrypt(key, sealed.ciphertext, kind, owner, str(sealed.version), context)
 
     async def _is_mac(self, owner: str, claimed: Mac, keys: dict[int, bytes | None]) -> bool:
-        """Return whether a code is right.
+        """True if the code is right.
 
-        `keys`: the keys by version that were loaded so far; None for a missing version.
+        `keys`: the keys that were loaded so far, by version; None for a version that does not exist.
         """
         try:
             sealed = envelope.parse_sealed(claimed.mac)
@@ -190,7 +198,7 @@ class KmsService:
         return newest
 
     async def _signing_key(self, owner: str) -> SigningKey:
-        """Return the owner's signing key. The first call makes it."""
+        """Return the owner's signing key. The first call makes the key."""
         key = await self.store.signing_key(owner)
         if key is not None:
             return key
@@ -198,9 +206,8 @@ class KmsService:
         new = await asyncio.to_thread(signing.new_signing_key)
         wrapped = envelope.encrypt(self.master_key, new.private, SIGNING_KEY, owner, new.kid)
         await self.store.add_signing_key(owner, SigningKey(new.kid, new.n, new.e, wrapped))
-        key = await self.store.signing_key(
-            owner
-        )  # another process may have added its key first: all use the stored one
+        # another process may have added a key first: all processes use the stored key
+        key = await self.store.signing_key(owner)
         if key is None:
             raise KeyDestroyed(f"The keys of {owner} were destroyed.")
         return key

@@ -6,7 +6,7 @@ import msgspec
 
 
 class KmsSettings(msgspec.Struct, frozen=True):
-    """The master key. `master_key`: 32 bytes in base64; `master_key_file`: a file with mode 0600 that holds the same.
+    """The master key. `master_key`: 32 bytes in base64; `master_key_file`: a file with mode 0600 that holds them.
 
     If neither is set, dev mode makes a key at the first start and stores it in the data directory.
     """

@@ -1,4 +1,4 @@
-"""Keys in PostgreSQL. Each is wrapped, directly or indirectly, with the master key."""
+"""Store keys in PostgreSQL. Every key is wrapped with the master key."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class KeyStore:
         return await self.db.one(OwnerRow, OWNER, owner)
 
     async def add_owner(self, owner: str, first: KeyVersion) -> bool:
-        """Add an owner and its first key version. Return False if the owner exists or was destroyed."""
+        """Add an owner and its first key version. Return False if the owner exists, even if its keys are destroyed."""
         async with self.db.transaction():
             if not await self.db.execute(ADD_OWNER, owner):
                 return False
@@ -68,9 +68,9 @@ class KeyStore:
         return await self.db.one(KeyVersion, VERSION, owner, version)
 
     async def add_version(self, owner: str, next: KeyVersion) -> bool:
-        """Add a version.
+        """Add a key version.
 
-        Return False if another process has just added the same version, or if the owner is destroyed.
+        Return False if another process has just added the same version, or if the owner's keys are destroyed.
         """
         async with self.db.transaction():
             held = await self.db.one(OwnerRow, LOCK_OWNER, owner)
@@ -84,14 +84,14 @@ class KeyStore:
         return await self.db.one(SigningKey, SIGNING, owner)
 
     async def add_signing_key(self, owner: str, key: SigningKey) -> None:
-        """Add the owner's signing key, unless it has one already or is destroyed."""
+        """Add the owner's signing key, unless the owner has one already or its keys are destroyed."""
         async with self.db.transaction():
             held = await self.db.one(OwnerRow, LOCK_OWNER, owner)
             if held is not None and held.destroyed_at is None:
                 await self.db.execute(ADD_SIGNING, owner, key.kid, key.n, key.e, key.wrapped)
 
     async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
-        """Bind the directory if none is bound, or if `replaces` is bound.
+        """Bind a directory to a room, if no directory is bound to the room, or if `replaces` is bound.
 
         Return the directory that is bound afterwards.
         """

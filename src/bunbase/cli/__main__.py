@@ -1,4 +1,4 @@
-"""`python -m bunbase.cli`, the same command where `bunbase` may not be on PATH."""
+"""Run the command as `python -m bunbase.cli`, which also works if `bunbase` is not on PATH."""
 
 from __future__ import annotations
 

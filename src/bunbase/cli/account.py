@@ -1,4 +1,4 @@
-"""`bunbase login`, `register`, `logout`, `whoami`."""
+"""`bunbase login`, `register`, `logout` and `whoami`: the account that commands use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PERSONAL: Final = "bpt_"
 
 
 class Me(msgspec.Struct, frozen=True):
-    """The signed-in account. `project`: the slug chosen with `bunbase projects use`."""
+    """The signed-in account, the server's address, and the slug of the project chosen with `bunbase projects use`."""
 
     user: Account
     url: str = ""
@@ -34,13 +34,15 @@ class Me(msgspec.Struct, frozen=True):
 @Parameter(name="*")
 @dataclass(frozen=True)
 class PasswordFlags:
-    email: Annotated[str, Parameter(show_default=False, help="Your email address; asked for if left out.")] = ""
+    email: Annotated[
+        str, Parameter(show_default=False, help="Your email address. Default: the command asks for it.")
+    ] = ""
     password_stdin: Annotated[
         bool,
         Parameter(
             negative="",
             show_default=False,
-            help=f"Read the password from stdin. Default: {PASSWORD}, else it is asked for.",
+            help=f"Read the password from stdin. Default: {PASSWORD}, else the command asks for it.",
         ),
     ] = False
 
@@ -52,7 +54,7 @@ def login(
     *,
     credentials: PasswordFlags = NO_PASSWORD_FLAGS,
     token: Annotated[
-        str, Parameter(show_default=False, help="Sign in with this token instead of a password, such as bpt_….")
+        str, Parameter(show_default=False, help="Sign in with a token, such as bpt_…, instead of a password.")
     ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
@@ -74,7 +76,8 @@ def register(
     setup_token: Annotated[
         str,
         Parameter(
-            show_default=False, help=f"Needed for the first account on a production server. Default: {SETUP_TOKEN}."
+            show_default=False,
+            help=f"The setup token, which a production server requires for its first account. Default: {SETUP_TOKEN}.",
         ),
     ] = "",
     flags: ServerFlags = SERVER_FLAGS,
@@ -91,10 +94,10 @@ def register(
 
 
 def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Sign out, and delete everything this machine keeps for the server, project keys included."""
+    """Sign out, and delete everything that this machine stores for the server, including project keys."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        session.token = ""  # sign out with the kept token, not with one from the environment
+        session.token = ""  # sign out with the stored token, not with the token from the environment
         if session.known().access_token:
             _end(session, out)
         with session.file.changing() as credentials:
@@ -107,7 +110,7 @@ def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 
 def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show the account that commands use, the server and the chosen project."""
+    """Show the account, the server and the project that commands use."""
     out = Output(flags.json)
     with open_session(flags) as session:
         me = session.ask(Me, Call("GET", "/api/auth/me"))
@@ -142,7 +145,7 @@ def _welcome(session: Session, user: Account, out: Output) -> None:
 
 
 def _end(session: Session, out: Output) -> None:
-    """End the session at the server. A personal token is not a session: it stays valid until it is deleted."""
+    """End the session on the server. A personal token is not a session: it stays valid until its owner deletes it."""
     if session.known().access_token.startswith(PERSONAL):
         return
     try:

@@ -14,18 +14,21 @@ PORT = "BUNBASE_PORT"
 
 
 def server_url(flag: str, last: str) -> str:
-    """Return the flag, else BUNBASE_URL, else the server of the last sign-in, else this machine's. Raises: Usage."""
+    """Return the server's address: the flag, else BUNBASE_URL, else the server of the last sign-in, else this machine.
+
+    Raises: Usage.
+    """
     return normal_url(flag or os.environ.get(VARIABLE, "") or last or default_url())
 
 
 def default_url() -> str:
-    """Return the address of a server on this machine; its port comes from BUNBASE_PORT, as for `bunbase serve`."""
+    """Return the address of a server on this machine; BUNBASE_PORT sets the port, as it does for `bunbase serve`."""
     port = os.environ.get(PORT, "")
     return f"http://127.0.0.1:{port}" if port else DEFAULT_URL
 
 
 def normal_url(url: str) -> str:
-    """Return `url` as the credentials file spells it: lower-case host, no slash at the end. Raises: Usage."""
+    """Return `url` in the form used in the credentials file: host in lower case, no slash at the end. Raises: Usage."""
     try:
         parts = urlsplit(url.strip())
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

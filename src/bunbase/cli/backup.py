@@ -1,4 +1,4 @@
-"""`bunbase backup`."""
+"""`bunbase backup`: back up, verify, restore and clone a project's documents."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Unauthenticated = Annotated[
     Parameter(
         negative="",
         show_default=False,
-        help="Also accept a backup from an older BunBase, which carries no proof of who wrote it.",
+        help="Also accept a backup without a proof of its origin. Backups made by an older BunBase have none.",
     ),
 ]
 
@@ -35,7 +35,7 @@ app = App(name="backup", help="Back up, verify, restore and clone a project's do
 
 @app.command
 def create(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Make an encrypted copy of the project's documents as they are now; reads and writes go on meanwhile."""
+    """Make an encrypted backup of the project's documents. Reads and writes continue meanwhile."""
     out = Output(flags.json)
     with open_session(flags) as session:
         backup = _create_backup(session, needed_project(flags.project, session), out)
@@ -62,7 +62,7 @@ def list_backups(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def verify(backup: BackupId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Check a backup: who wrote it, every checksum, every page and every count."""
+    """Check a backup: the proof of its origin, all checksums, all database pages and all counts."""
     out = Output(flags.json)
     with open_session(flags) as session:
         call = Call("POST", _path(needed_project(flags.project, session), backup, "verify"))
@@ -82,19 +82,22 @@ def restore(
         Parameter(
             name="--from",
             show_default=False,
-            help="Id or slug of the project that the backup was made of. Default: this project.",
+            help="The id or slug of the project that the backup belongs to. Default: this project.",
         ),
     ] = "",
     yes: Yes = False,
     unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Replace all documents of the project by those of a backup. The replaced documents are backed up first."""
+    """Replace all documents of the project with the documents of a backup.
+
+    The server backs up the current documents first.
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         project = session.ask(Project, Call("GET", at("projects", needed_project(flags.project, session))))
         if not yes:
-            out.warn(f"This replaces all documents of {project.name} ({project.slug}) by those of {backup}.")
+            out.warn(f"This replaces all documents of {project.name} ({project.slug}) with the documents of {backup}.")
         confirm(yes)
         body = {"backup": backup, "from_project": from_project, "unauthenticated": unauthenticated}
         job = run_backup_job(session, Call("POST", _path(project.id, "restore"), json=body), f"restoring {backup}", out)
@@ -111,12 +114,12 @@ def clone(
     /,
     *,
     backup: Annotated[
-        str, Parameter(show_default=False, help="Copy this backup. Default: the documents as they are now.")
+        str, Parameter(show_default=False, help="The id of the backup to copy. Default: copy the current documents.")
     ] = "",
     unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Make a new project with a copy of this project's documents, encrypted under a new key."""
+    """Create a project with a copy of this project's documents, encrypted with a new key."""
     out = Output(flags.json)
     with open_session(flags) as session:
         source = needed_project(flags.project, session)
@@ -131,36 +134,38 @@ def clone(
         try:
             run_backup_job(session, Call("POST", _path(new.id, "restore"), json=body), f"filling {new.slug}", out)
         except Failure:
-            out.warn(f"{new.slug} was made, but is empty. To fill it: bunbase backup restore {taken} --from {source}")
+            out.warn(f"{new.slug} was created but is empty. To fill it: bunbase backup restore {taken} --from {source}")
             raise
-        if not backup:  # it was made for the clone alone
+        if not backup:  # the backup was made only for this clone
             session.ask(type(None), Call("DELETE", _path(source, taken)))
     out.done(f"{new.name} ({new.slug}) holds a copy. Its secret key will not be shown again.")
-    out.hint(f"To work in it: bunbase projects use {new.slug}")
+    out.hint(f"To use the new project: bunbase projects use {new.slug}")
 
 
 @app.command
 def delete(backup: BackupId, /, *, yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Delete a backup for good."""
+    """Delete a backup permanently."""
     out = Output(flags.json)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
         if not yes:
-            out.warn(f"This deletes the backup {backup}. There is no way back.")
+            out.warn(f"This deletes the backup {backup}. This cannot be undone.")
         confirm(yes)
         session.ask(type(None), Call("DELETE", _path(project, backup)))
     if flags.json:
         out.document({"id": backup, "deleted": True})
-    out.done(f"{backup} is gone.")
+    out.done(f"{backup} is deleted.")
 
 
 @app.command
 def schedule(
     *,
-    every_hours: Annotated[int | None, Parameter(show_default=False, help="Hours between backups; 0 for none.")] = None,
+    every_hours: Annotated[
+        int | None, Parameter(show_default=False, help="Hours between backups; 0 turns automatic backups off.")
+    ] = None,
     kept: Annotated[int | None, Parameter(show_default=False, help="How many scheduled backups to keep.")] = None,
     inherit: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Go back to the schedule of the installation.")
+        bool, Parameter(negative="", show_default=False, help="Use the schedule of the installation again.")
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
@@ -191,13 +196,13 @@ def _create_backup(session: Session, project: str, out: Output) -> Backup:
 
 
 def _keep_keys(session: Session, new: NewProject, out: Output) -> None:
-    """Keep the new project's keys; only warn on failure, since the project exists and its keys must still be shown."""
+    """Store the new project's keys on this machine. A failure is only a warning, since the project exists already."""
     try:
         with session.changing() as known:
             for key in new.keys:
                 known.keep(StoredKey(key.id, key.kind, key.key or "", ChosenProject(new.id, new.slug)))
     except Failure as failure:
-        out.warn(f"The project was made, but its key could not be kept: {failure.detail}")
+        out.warn(f"The project was made, but its keys could not be stored on this machine: {failure.detail}")
 
 
 def _path(project: str, *below: str) -> str:

@@ -12,11 +12,11 @@ from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.backups import BackupJob, JobState
 
 FIRST_SECONDS: Final = 0.05
-MOST_SECONDS: Final = 1.0  # between two requests for the job's state
+MOST_SECONDS: Final = 1.0  # the pause between two requests for the job's state doubles until it is this long
 
 
 def run_backup_job(session: Session, call: Call, text: str, out: Output) -> BackupJob:
-    """Start a job and wait until it is done; after Ctrl-C the server goes on with it. Raises: Refused if it failed."""
+    """Start a job and wait for its end; after Ctrl-C the server continues the job. Raises: Refused if the job fails."""
     job = session.ask(BackupJob, call)
     seconds = FIRST_SECONDS
     with out.working(text) as told:

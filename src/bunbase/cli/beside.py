@@ -1,4 +1,4 @@
-"""Run `bunbase watch` as a process beside the server of `bunbase dev`: bundling then takes no time from the server."""
+"""Run `bunbase watch` as a separate process for `bunbase dev`: bundling then does not slow the server down."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STOP_SECONDS: Final = 5.0
 def watching(url: str) -> Iterator[None]:
     """Watch the folder and deploy to the server at `url` while the block runs."""
     command = [sys.executable, "-m", "bunbase.cli", "watch", "--url", url, "--beside", str(os.getpid())]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:  # noqa: S603  every word of the command is ours
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:  # noqa: S603  our code writes every word of the command
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Bundle a function with Bun, on this machine: its file and all imports become one CommonJS file and its source map."""
+"""Bundle a function with Bun on this machine: its file and all imports become one CommonJS file with a source map."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPTIONS: Final = (
     "--target=bun",
     "--format=cjs",
     "--sourcemap=external",
-    "--env=disable",  # a function's environment is set on the server: no variable of this machine goes into a bundle
+    "--env=disable",  # a function's variables come from the server: no variable of this machine goes into a bundle
     '--define=process.env.NODE_ENV="production"',
 )
 
@@ -46,7 +46,7 @@ def bundle(entry: Path) -> Bundled:
 def _build(entry: Path, folder: str) -> None:
     try:
         command = [str(find_bun()), "build", str(entry), *OPTIONS, f"--outdir={folder}"]
-        done = subprocess.run(  # noqa: S603  the words are ours, the executable is the developer's own Bun
+        done = subprocess.run(  # noqa: S603  our code writes the arguments; the executable is the developer's Bun
             command, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, timeout=SECONDS, check=False
         )
     except BunMissing as error:
@@ -67,7 +67,8 @@ def _only_output(entry: Path, files: list[Path]) -> Bundled:
     if extra or len(codes) != 1:
         names = ", ".join(extra or sorted(path.name for path in codes)) or "nothing"
         raise Failure(
-            "bundle_failed", f"A bundle is one file, but {entry} became {names}. Import such files as text instead."
+            "bundle_failed",
+            f"A bundle must be one file, but {entry} became {names}. Import such files as text instead.",
         )
     if not maps:
         return Bundled(codes[0].read_bytes(), None)
@@ -76,9 +77,9 @@ def _only_output(entry: Path, files: list[Path]) -> Bundled:
 
 
 def _stamped(code: bytes, source_map: bytes) -> bytes:
-    """Replace Bun's debug id in the bundle by a hash of the source map.
+    """Replace Bun's debug id in the bundle with a hash of the source map.
 
-    If only lines have moved, Bun's id and all other code stay the same. The bundle would then look unchanged and not
-    be uploaded, and stack traces would still point at the old lines.
+    If an edit only moves lines, Bun's id and all other code stay the same. The bundle would then look unchanged and
+    would not be uploaded: stack traces would still point at the old lines.
     """
     return DEBUG_ID.sub(b"//# debugId=%b" % hashlib.sha256(source_map).hexdigest()[:32].upper().encode(), code)

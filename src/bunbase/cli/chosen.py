@@ -14,7 +14,10 @@ VARIABLE: Final = "BUNBASE_PROJECT"
 
 
 def chosen_project(flag: str, session: Session) -> str:
-    """Return the id or slug from the flag, BUNBASE_PROJECT, bunbase.toml or the last `projects use`, else ""."""
+    """Return the id or slug of the chosen project, or "" if no project is chosen.
+
+    The first of these names it: the flag, BUNBASE_PROJECT, bunbase.toml, the last `bunbase projects use`.
+    """
     named = flag or os.environ.get(VARIABLE, "")
     if named:
         return named
@@ -26,7 +29,10 @@ def chosen_project(flag: str, session: Session) -> str:
 
 
 def needed_project(flag: str, session: Session) -> str:
-    """Return the chosen project. Raises: NotSignedIn, since a choice would not help then; Usage if none is chosen."""
+    """Return the id or slug of the chosen project.
+
+    Raises: Usage if no project is chosen; NotSignedIn instead if the user must sign in first.
+    """
     project = chosen_project(flag, session)
     if not project:
         session.check_signed_in()
@@ -35,7 +41,7 @@ def needed_project(flag: str, session: Session) -> str:
 
 
 def choose(project: ChosenProject, session: Session) -> None:
-    """Keep the choice in the credentials file, and in bunbase.toml if this folder has one."""
+    """Write the choice to the credentials file, and to bunbase.toml if this folder has that file."""
     with session.changing() as known:
         known.project = project
     write_project(project.id, project.slug)

@@ -23,7 +23,7 @@ class ChosenProject(msgspec.Struct, frozen=True):
 
 
 class StoredKey(msgspec.Struct, frozen=True):
-    """A project key, kept because it was shown only once."""
+    """A project key. This machine stores it because the server shows a key only once."""
 
     id: str
     kind: CallerKind
@@ -32,7 +32,7 @@ class StoredKey(msgspec.Struct, frozen=True):
 
 
 class KnownServer(msgspec.Struct):
-    """Everything kept for one server. `expires_at`: when the access token expires, in Unix seconds; 0 if not known."""
+    """Everything stored for one server. `expires_at`: when the access token expires, in Unix seconds; 0: unknown."""
 
     email: str = ""
     access_token: str = ""
@@ -42,11 +42,11 @@ class KnownServer(msgspec.Struct):
     keys: list[StoredKey] = []
 
     def key_of(self, project: str) -> StoredKey | None:
-        """Return the key kept for a project, which is named by id or slug."""
+        """Return the stored key of the project with this id or slug, or None."""
         return next((kept for kept in self.keys if project in (kept.project.id, kept.project.slug)), None)
 
     def keep(self, new: StoredKey) -> None:
-        """Keep one key per project. A secret key can do more, so only another secret key replaces it."""
+        """Store one key per project. Only a secret key replaces a secret key, since a secret key can do more."""
         old = self.key_of(new.project.id)
         if old is not None and old.kind is CallerKind.SECRET and new.kind is not CallerKind.SECRET:
             return
@@ -62,7 +62,7 @@ class KnownServer(msgspec.Struct):
 
     def sign_in(self, email: str, access_token: str, refresh_token: str = "", expires_at: float = 0.0) -> None:
         if email != self.email:
-            self.project, self.keys = None, []  # they belong to another account
+            self.project, self.keys = None, []  # the project and the keys belong to the other account
         self.email = email
         self.access_token, self.refresh_token, self.expires_at = access_token, refresh_token, expires_at
 
@@ -71,7 +71,7 @@ class KnownServer(msgspec.Struct):
 
 
 class Credentials(msgspec.Struct):
-    """`current`: the server of the last sign-in."""
+    """The content of the file. `servers`: the known servers by address; `current`: the address of the last sign-in."""
 
     current: str = ""
     servers: dict[str, KnownServer] = {}
@@ -85,7 +85,7 @@ class CredentialsFile:
         self.path = path
 
     def read(self) -> Credentials:
-        """Return the file's content; a missing file is an empty one. Raises: Failure."""
+        """Return the file's content, or empty Credentials if there is no file. Raises: Failure."""
         try:
             with self.path.open("rb") as file:
                 if os.fstat(file.fileno()).st_mode & 0o077:
@@ -113,7 +113,10 @@ class CredentialsFile:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Hold a lock on a second file, since writing replaces the first; the kernel drops it when the holder dies."""
+        """Hold a lock while the block runs; the kernel releases it if the process dies.
+
+        The lock is on a second file, since every write replaces the credentials file itself.
+        """
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)

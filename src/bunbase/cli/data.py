@@ -21,15 +21,17 @@ from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.backups import Imported, ImportMode, RefusedLine
 
 SILENCE_SECONDS: Final = 120.0
-BLOCK_BYTES: Final = (
-    4 << 20
-)  # in one request: progress is shown after each, and at most one is repeated after a failure
+# the size of one request of an import: progress is shown after each request, and a failure repeats at most one request
+BLOCK_BYTES: Final = 4 << 20
 MAX_ERRORS: Final = 100
 SOME_FAILED: Final = 1
 
-File = Annotated[Path, Parameter(help="NDJSON file, one document a line; a name in .gz is compressed.")]
+File = Annotated[Path, Parameter(help="An NDJSON file: one document per line. A file named *.gz is compressed.")]
 Into = Annotated[
-    str, Parameter(show_default=False, help="Only this collection. Default: all; each line then names its collection.")
+    str,
+    Parameter(
+        show_default=False, help="Only this collection. Default: all collections; each line names its collection."
+    ),
 ]
 
 app = App(name="data", help="Export and import documents as lines of JSON.")
@@ -51,10 +53,10 @@ def export_data(
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Write documents to a file, ordered by id."""
+    """Export documents to a file, ordered by id."""
     out = Output(flags.json)
     if file.exists() and not resume:
-        raise Usage(f"{file} exists. Remove it, or use --resume to continue where it ends.", "file_exists")
+        raise Usage(f"{file} exists already. Delete it, or use --resume to continue the export.", "file_exists")
     if resume and _is_gzip(file):
         raise Usage("--resume works with plain files only, not with .gz.", "cannot_resume")
     after = cut_to_whole_lines(file) if resume and file.exists() else ""
@@ -81,13 +83,15 @@ def import_data(
     *,
     collection: Into = "",
     mode: Annotated[ImportMode, Parameter(help="How to treat a document whose id exists already.")] = ImportMode.CREATE,
-    from_line: Annotated[int, Parameter(show_default=False, help="Start at this line; the first is 1.")] = 1,
+    from_line: Annotated[
+        int, Parameter(show_default=False, help="The number of the line to start at. Default: 1, the first line.")
+    ] = 1,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Write the documents of a file to the project; exit code 1 if a line could not be imported."""
+    """Import the documents of a file into the project. The exit code is 1 if a line could not be imported."""
     out = Output(flags.json)
     if from_line < 1:
-        raise Usage("--from-line counts from 1.")
+        raise Usage("--from-line must be 1 or more: the first line is 1.")
     params = {"mode": mode.value} | ({"collection": collection} if collection else {})
     done = Imported(last_line=from_line - 1)
     with open_session(flags) as session, out.working(f"importing {file}") as told:
@@ -97,7 +101,7 @@ def import_data(
                 done = _add_block(done, _send_block(session, path, params, block), first)
             except Failure as failure:
                 last = max(first - 1, first - 1 + int(failure.document().get("last_line", 0)))
-                out.warn(f"All lines up to {last} were handled. To continue: --from-line {last + 1} --mode skip")
+                out.warn(f"All lines up to {last} were processed. To continue: --from-line {last + 1} --mode skip")
                 raise
             told(f"{done.last_line} lines")
     if flags.json:
@@ -116,7 +120,7 @@ def _send_block(session: Session, path: str, params: dict[str, str], block: byte
 
 
 def _blocks(file: Path, from_line: int) -> Iterator[tuple[int, bytes]]:
-    """Yield blocks of complete lines, some MiB each, with the number of the block's first line."""
+    """Yield blocks of complete lines, of about BLOCK_BYTES each, with the number of the first line of each."""
     first, lines, size = from_line, list[bytes](), 0
     for number, line in _numbered(file):
         if number < from_line:
@@ -139,7 +143,7 @@ def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _add_block(done: Imported, more: Imported, first: int) -> Imported:
-    """Add a block's result to the total; its line numbers become those of the file."""
+    """Return the total with the result of a block added; line numbers then count from the start of the file."""
     errors = (RefusedLine(first - 1 + one.line, one.code, one.detail) for one in more.errors)
     return Imported(
         done.imported + more.imported,

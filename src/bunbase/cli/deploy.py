@@ -1,4 +1,4 @@
-"""`bunbase deploy`."""
+"""`bunbase deploy`: bundle functions and deploy the changed ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from bunbase.contracts.functions.deployments import Version
 
 SOME_FAILED = 1
 
-Name = Annotated[str, Parameter(help="The functions to deploy. Default: all.")]
+Name = Annotated[str, Parameter(help="The functions to deploy. Default: all functions.")]
 Force = Annotated[bool, Parameter(negative="", show_default=False, help="Also upload functions that have not changed.")]
 DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only show what would be uploaded.")]
 
@@ -39,10 +39,10 @@ class Deployed(msgspec.Struct, frozen=True):
 
 
 def deploy(*names: Name, force: Force = False, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Bundle functions, and put those that have changed into service: all in functions/, or only the named ones.
+    """Bundle functions, and deploy the changed ones: all functions of functions/, or only the named ones.
 
-    Nothing is uploaded unless all can be bundled. If the server refuses a function, its active version stays in
-    service, the others are still deployed, and the exit code is 1.
+    If a function cannot be bundled, nothing is uploaded. If the server refuses a function, its active version stays
+    in service, the other functions are still deployed, and the exit code is 1.
     """
     out = Output(flags.json)
     found = entries(read_project_file(), names)
@@ -69,7 +69,7 @@ def _put(
 
 
 def show_result(result: Result, out: Output) -> None:
-    """Print the result of a function for people: deployed or failed."""
+    """Tell the user that a function was deployed, or why it could not be deployed."""
     match result.outcome:
         case Outcome.DEPLOYED:
             out.done(f"deployed {result.name} as version {result.version}")

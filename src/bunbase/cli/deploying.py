@@ -1,4 +1,4 @@
-"""Put functions into service: bundle them, compare them with the server's versions, upload those that differ."""
+"""Deploy functions: bundle them, compare them with the server's versions, and upload the changed ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bunbase.cli.http import Call, at
 from bunbase.cli.session import Session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
 
-UPLOAD_SECONDS: Final = 120.0  # the server loads a bundle once before it answers
+UPLOAD_SECONDS: Final = 120.0  # long, since the server loads the bundle once before it answers
 
 
 class Outcome(StrEnum):
@@ -49,7 +49,7 @@ class BundledFunction(msgspec.Struct, frozen=True):
 
 
 def bundle_all(entries: Iterable[Entry]) -> list[BundledFunction]:
-    """Bundle all of them. Raises: Failure with all mistakes, after every function was tried."""
+    """Return the bundles of all functions. Raises: Failure with the errors of all functions that Bun cannot bundle."""
     made, failures = [], list[Failure]()
     for entry in entries:
         try:
@@ -69,7 +69,7 @@ def active_versions(session: Session, project: str) -> dict[str, Version]:
 def put_into_service(
     session: Session, project: str, made: BundledFunction, active: Mapping[str, Version], force: bool = False
 ) -> Result:
-    """Upload a function unless the active version is the same. A refusal by the server becomes the result."""
+    """Upload a function unless its active version is the same. If the server refuses it, return the refusal."""
     current = active.get(made.entry.name)
     if current is not None and same(made, current) and not force:
         return _result(made, Outcome.UNCHANGED, current.version)
@@ -80,7 +80,7 @@ def put_into_service(
 
 
 def rehearse(made: BundledFunction, active: Mapping[str, Version], force: bool = False) -> Result:
-    """Return the result that `put_into_service` would have, without uploading."""
+    """Return the result that `put_into_service` would return, without an upload."""
     current = active.get(made.entry.name)
     unchanged = current is not None and same(made, current) and not force
     outcome = Outcome.UNCHANGED if unchanged else Outcome.TO_DEPLOY
@@ -107,7 +107,7 @@ def upload(session: Session, project: str, made: BundledFunction) -> Version:
 
 
 def result_of_failure(name: str, active: Mapping[str, Version], failure: Failure) -> Result:
-    """Return the result of a function that could not be deployed; `version` is the one that stays in service."""
+    """Return the result of a function that could not be deployed. `version`: the version that stays in service."""
     current = active.get(name)
     return Result(name, Outcome.FAILED, 0, "", current.version if current else None, failure.document())
 

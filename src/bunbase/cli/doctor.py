@@ -1,4 +1,4 @@
-"""`bunbase doctor`: can this machine run BunBase, and confine functions?"""
+"""`bunbase doctor`: check that this machine can run BunBase, and can confine functions to a sandbox."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ ILL: Final = 1
 
 
 def doctor(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> int:
-    """Check that this machine has what BunBase needs, each layer of the sandbox included; exit code 1 if not."""
+    """Check that this machine has what BunBase needs, including each layer of the sandbox.
+
+    The exit code is 1 if something is missing.
+    """
     from bunbase.house.doctor import Health, examine
     from bunbase.house.settings import load_settings
     from bunbase.pkg.config.load import ConfigError

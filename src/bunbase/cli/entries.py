@@ -1,4 +1,4 @@
-"""Find the functions of a folder, and the file where each begins."""
+"""Find the functions of a folder, and the entry file of each function."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def entries(project: ProjectFile, only: Sequence[str] = (), root: Path | None = 
 
 
 def has_functions(folder: Path | None = None) -> bool:
-    """True if the folder has functions, or a bunbase.toml that names some."""
+    """True if the folder has functions, or has a bunbase.toml that names functions or cannot be read."""
     folder = folder or Path()
     if _in_folder(folder / FOLDER):
         return True
     try:
         return bool(read_project_file(folder / NAME).functions)
     except Usage:
-        return True  # the file has a mistake: `bunbase watch` reports it
+        return True  # `bunbase watch` then reports the mistake in the file
 
 
 def _in_folder(folder: Path) -> dict[str, list[Path]]:

@@ -19,7 +19,7 @@ from bunbase.contracts.functions.variables import Variable, Variables
 Assignment = Annotated[
     str,
     Parameter(
-        help="NAME=VALUE. With NAME alone the value is asked for, or read from stdin if stdin is not a terminal."
+        help="NAME=VALUE. With NAME alone, the command asks for the value, or reads stdin if it is not a terminal."
     ),
 ]
 
@@ -29,7 +29,7 @@ Hidden = Annotated[
         name="--hidden",
         negative="--exposed",
         show_default=False,
-        help="Hide the value from functions: they can only send it, by writing {{NAME}} in a header of fetch.",
+        help="Hide the value from functions. They can only send it: {{NAME}} in a header of fetch becomes the value.",
     ),
 ]
 
@@ -45,7 +45,7 @@ def set_variable(variable: Assignment, /, *, hidden: Hidden = None, flags: Proje
     if not equals:
         value = ask_secret(f"Value of {name}", "") if sys.stdin.isatty() else secret_from_input()
         if not value:
-            raise Usage(f"No value was given. To set an empty one, write {name}=")
+            raise Usage(f"No value was given. To set an empty value, write {name}=")
     out = Output(flags.json)
     body: dict[str, Any] = {"value": value} if hidden is None else {"value": value, "exposed": not hidden}
     with open_session(flags) as session:
@@ -58,10 +58,12 @@ def set_variable(variable: Assignment, /, *, hidden: Hidden = None, flags: Proje
 @app.command(name="list")
 def list_variables(
     *,
-    reveal: Annotated[bool, Parameter(negative="", show_default=False, help="Show values; admins only.")] = False,
+    reveal: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Also show the values; only admins can.")
+    ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show the variables, by name."""
+    """Show the variables, ordered by name."""
     out = Output(flags.json)
     params = {"reveal": "true"} if reveal else {}
     with open_session(flags) as session:

@@ -1,11 +1,11 @@
-"""The failures of commands: each has an exit code, and a problem document for `--json`.
+"""The failures of commands. Each failure has an exit code, and a JSON document that `--json` prints.
 
-Failure             1   something could not be done here
+Failure             1   the command could not do its work
 ├── Refused         1   the server refused the request
 ├── Usage           2   the command line is wrong, or something that it needs is missing
-├── NotSignedIn     3
-└── Unreachable     4   no answer
-Ctrl-C            130
+├── NotSignedIn     3   nobody is signed in
+└── Unreachable     4   the server did not answer
+Ctrl-C            130   the user stopped the command
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ INTERRUPTED: Final = 130
 
 
 class Failure(Exception):
-    """A command cannot go on. `detail` tells the user what to do next."""
+    """A command cannot continue. `detail` tells the user why, or what to do next."""
 
     exit_code: ClassVar[int] = 1
 

@@ -32,7 +32,7 @@ class ProjectFlags(ServerFlags):
         str,
         Parameter(
             show_default=False,
-            help="The project's id or slug. Default: BUNBASE_PROJECT, bunbase.toml, last `bunbase projects use`.",
+            help="The project's id or slug. Default: BUNBASE_PROJECT, bunbase.toml, or last `bunbase projects use`.",
         ),
     ] = ""
 

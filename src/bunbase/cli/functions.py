@@ -1,4 +1,4 @@
-"""`bunbase functions`: functions in service, their versions, and new functions from templates."""
+"""`bunbase functions`: list, compare, roll back and delete functions, and create them from templates."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from bunbase.contracts.functions.deployments import FunctionConfig, Version, Ver
 from bunbase.contracts.functions.triggers import Schedule
 
 Name = Annotated[str, Parameter(help="The function's name.")]
-Number = Annotated[int | None, Parameter(help="A number from `bunbase functions versions`.")]
-Old = Annotated[int | None, Parameter(help="The number of one version. Default: the version before NEW.")]
-New = Annotated[int | None, Parameter(help="The number of the other version. Default: the active one.")]
+Number = Annotated[int | None, Parameter(help="The version's number, from `bunbase functions versions`.")]
+Old = Annotated[int | None, Parameter(help="The number of the older version. Default: the version before NEW.")]
+New = Annotated[int | None, Parameter(help="The number of the newer version. Default: the active version.")]
 
-app = App(name="functions", help="List, compare, roll back and delete functions; write new ones.")
-app.command("bunbase.cli.functions_new:new", name="new", help="Write a new function from a template.")
+app = App(name="functions", help="List, compare, roll back, delete and create functions.")
+app.command("bunbase.cli.functions_new:new", name="new", help="Create a function from a template.")
 
 
 @app.command(name="list")
 def list_functions(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the functions in service, by name."""
+    """Show the deployed functions, ordered by name."""
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask_all(Versions, Call("GET", _path(flags, session)))
@@ -43,7 +43,7 @@ def list_functions(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     ]
     out.table(("function", "version", "access", "schedule", "size", "deployed"), rows)
     if not found.items:
-        out.hint("No function is in service yet. Write one: bunbase functions new hello")
+        out.hint("No function is deployed yet. Create one: bunbase functions new hello")
 
 
 @app.command
@@ -89,7 +89,7 @@ def diff(name: Name, old: Old = None, new: New = None, /, *, flags: ProjectFlags
 
 @app.command
 def rollback(name: Name, version: Number = None, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Put an older version back into service at once. Default: the version before the active one."""
+    """Make an older version active again, at once. Default: the version before the active version."""
     out = Output(flags.json)
     body = {} if version is None else {"version": version}
     with open_session(flags) as session:

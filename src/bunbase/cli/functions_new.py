@@ -1,4 +1,4 @@
-"""`bunbase functions new`."""
+"""`bunbase functions new`: create a function from a template."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def new(
     template: Annotated[Template, Parameter(help="The template to start from.")] = Template.HELLO,
     flags: Flags = FLAGS,
 ) -> None:
-    """Write functions/<name>.ts from a template, and its settings to bunbase.toml. No file is overwritten."""
+    """Create functions/<name>.ts from a template, and add its settings to bunbase.toml.
+
+    A function that exists already is not overwritten.
+    """
     out = Output(flags.json)
     if not FUNCTION_NAME.fullmatch(name):
         raise Usage(f"{name_rule(name)}.".capitalize(), "invalid_function_name")

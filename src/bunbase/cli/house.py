@@ -1,4 +1,4 @@
-"""`bunbase dev`, `serve`, `config`: the commands that run the server's own code, which they import when they run."""
+"""`bunbase dev`, `serve` and `config`: commands that use the server's code, and import it only when they run."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ class SettingFlags:
         Parameter(
             negative="",
             show_default=False,
-            help="A setting as room.name=value; `bunbase config` lists them. Repeatable.",
+            help="A setting, written as room.name=value. `bunbase config` lists all settings. Repeatable.",
         ),
     ] = ()
-    port: Annotated[int | None, Parameter(help="The same as --set gateway.port=….")] = None
-    data_dir: Annotated[str | None, Parameter(help="The same as --set house.data_dir=….")] = None
+    port: Annotated[int | None, Parameter(help="The port to listen on; the same as --set gateway.port=….")] = None
+    data_dir: Annotated[str | None, Parameter(help="The folder for all data; the same as --set house.data_dir=….")] = (
+        None
+    )
 
     def settings(self) -> dict[str, str]:
         """Return the settings by their full names. Raises: Usage."""
@@ -54,9 +56,10 @@ def dev(
     settings: SettingFlags = NO_SETTINGS,
     flags: Flags = FLAGS,
 ) -> int:
-    """Run everything on this machine, for development. If the folder has functions, deploy them when they are saved.
+    """Run the whole server on this machine, for development.
 
-    With --json no function is deployed: run `bunbase watch --json` in a second terminal.
+    If this folder has functions, they are deployed now and whenever they are saved. With --json they are not deployed:
+    run `bunbase watch --json` in a second terminal.
     """
     from bunbase.cli.beside import watching
     from bunbase.house.run import run_dev
@@ -73,7 +76,7 @@ def serve(
     settings: SettingFlags = NO_SETTINGS,
     flags: Flags = FLAGS,
 ) -> int:
-    """Run for production: all rooms, or only the named ones."""
+    """Run the server for production: all rooms, or only the named ones."""
     from bunbase.house.run import run_serve
 
     return run_serve(list(rooms), settings.settings(), flags.json)

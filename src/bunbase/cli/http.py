@@ -1,4 +1,4 @@
-"""HTTP to one server: connections, time limits and failures. It knows nothing about accounts."""
+"""Send HTTP requests to one server, with time limits and clear failures. This file knows nothing about accounts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AGENT: Final = f"bunbase-cli/{__version__}"
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `seconds`: how long to wait for the answer, and for each next part of it."""
+    """One request. `seconds`: the time limit for the start of the answer, and again for each further part."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class Http:
         )
 
     def send(self, call: Call, token: str = "", stream: bool = False) -> httpx.Response:
-        """Return the answer, whatever its status. A GET whose connection broke is sent once more.
+        """Return the answer with any status. A GET is sent a second time if the connection breaks.
 
         Raises: Unreachable.
         """
@@ -83,7 +83,7 @@ class Http:
         return self.client.build_request(
             call.method,
             call.path,
-            params=dict(call.params) or None,  # an empty one would wipe out the query of the path
+            params=dict(call.params) or None,  # an empty dict would remove the query that the path has
             headers=headers,
             json=call.json,
             content=call.content,
@@ -99,12 +99,12 @@ class Http:
 
 
 def at(*segments: str) -> str:
-    """Return a path of the API; each segment is quoted, whatever characters it has."""
+    """Return a path of the API; every segment is percent-encoded."""
     return "/api/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 def decode(reply: httpx.Response, kind: type[T]) -> T:
-    """Return the body of a successful answer. Raises: Refused; Failure if the answer is not one of BunBase."""
+    """Return the body of a successful answer. Raises: Refused; Failure if the answer does not come from BunBase."""
     refuse(reply)
     if kind is type(None):
         return kind()
@@ -117,7 +117,7 @@ def decode(reply: httpx.Response, kind: type[T]) -> T:
 
 
 def refuse(reply: httpx.Response) -> None:
-    """Raise a failure unless the answer is a success: Refused; Failure if the answer is not one of BunBase."""
+    """Raise unless the answer is a success: Refused, or Failure if the answer does not come from BunBase."""
     if reply.is_success:
         return
     problem = problem_in(reply)
@@ -130,7 +130,7 @@ def refuse(reply: httpx.Response) -> None:
 
 
 def problem_in(reply: httpx.Response) -> dict[str, Any] | None:
-    """Return the answer's problem document with its request id, or None if it has none."""
+    """Return the answer's problem document with the request id, or None if there is no problem document."""
     if not reply.headers.get("content-type", "").startswith("application/problem+json"):
         return None
     try:

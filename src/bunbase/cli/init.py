@@ -1,4 +1,4 @@
-"""`bunbase init`."""
+"""`bunbase init`: create bunbase.toml and a first function."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.output import Output
 
-Directory = Annotated[Path, Parameter(help="The folder to write to; it is created if missing.")]
+Directory = Annotated[Path, Parameter(help="The folder to write to. It is created if it does not exist.")]
 
 HERE: Final = Path()
-FILES: Final = {"bunbase.toml": "bunbase.toml", "functions/hello.ts": "hello.ts"}  # path to write: template
+FILES: Final = {
+    "bunbase.toml": "bunbase.toml",
+    "functions/hello.ts": "hello.ts",
+}  # the path of each new file, and its template
 
 
 def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Write bunbase.toml and functions/hello.ts. Existing files are never overwritten."""
+    """Create bunbase.toml and functions/hello.ts. Existing files are never overwritten."""
     out = Output(flags.json)
     taken = [name for name in FILES if (directory / name).exists()]
     if taken:
-        raise Usage(f"{directory / taken[0]} exists already, and init overwrites nothing.", "file_exists")
+        raise Usage(f"{directory / taken[0]} exists already: `bunbase init` does not overwrite files.", "file_exists")
     credentials = credentials_file().read()
     project = credentials.server(server_url(flags.url, credentials.current)).project
     for name, template in FILES.items():

@@ -1,4 +1,4 @@
-"""`bunbase invoke`."""
+"""`bunbase invoke`: call a function and show its answer."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from bunbase.cli.output import Output
 from bunbase.cli.session import Session, open_session
 
 KEY: Final = "BUNBASE_KEY"
-ANSWER_SECONDS: Final = 330.0  # the longest time limit of a function, and some for the network
-VERSION_HEADER: Final = "x-bunbase-function-version"  # only answers of the function itself have it
+ANSWER_SECONDS: Final = 330.0  # the longest time limit of a function, plus some time for the network
+VERSION_HEADER: Final = "x-bunbase-function-version"  # only answers of the function itself have this header
 INVOCATION_HEADER: Final = "x-bunbase-invocation"
 FUNCTION_FAILED: Final = 1
 
@@ -36,18 +36,23 @@ def invoke(
     method: Annotated[
         str, Parameter(show_default=False, help="The HTTP method. Default: GET, or POST with --data.")
     ] = "",
-    path: Annotated[str, Parameter(show_default=False, help="Path and query below the function's URL.")] = "",
+    path: Annotated[
+        str, Parameter(show_default=False, help="A path and a query to append to the function's URL.")
+    ] = "",
     data: Annotated[str | None, Parameter(help="The request's body; @FILE reads a file, @- reads stdin.")] = None,
     header: Annotated[
         Sequence[str], Parameter(negative="", show_default=False, help="A header, as 'Name: value'. Repeatable.")
     ] = (),
     key: Annotated[
         str,
-        Parameter(show_default=False, help=f"A key of the project. Default: {KEY}, else the key kept on this machine."),
+        Parameter(show_default=False, help=f"A key of the project. Default: {KEY}, else the stored key."),
     ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Call a function; print its answer on stdout, the status on stderr. Exit code 1 if the status is 400 or more."""
+    """Call a function; print its answer on stdout and the status on stderr.
+
+    The exit code is 1 if the status is 400 or more.
+    """
     out = Output(flags.json)
     body = _body(data)
     headers = _headers(header, body)
@@ -81,8 +86,8 @@ def _key(flag: str, flags: ProjectFlags, session: Session) -> str:
     kept = session.known().key_of(project)
     if kept is None:
         raise Usage(
-            f"No key of project {project} is kept on this machine. Pass --key or set {KEY}, or make a key "
-            "with `bunbase keys create`, which keeps it.",
+            f"No key of project {project} is stored on this machine. Pass --key, set {KEY}, or make a key "
+            "with `bunbase keys create`, which stores it.",
             "no_project_key",
         )
     return kept.key
@@ -124,7 +129,7 @@ def _below(path: str) -> str:
 
 
 def _refusal(reply: httpx.Response) -> Failure:
-    """Return the failure behind an answer that does not come from the function."""
+    """Return the failure that an answer reports if it does not come from the function."""
     try:
         refuse(reply)
     except Failure as failure:

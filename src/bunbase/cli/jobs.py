@@ -1,4 +1,4 @@
-"""`bunbase jobs`: jobs that wait to run a function, jobs that have failed for good, and past runs."""
+"""`bunbase jobs`: jobs that will run a function, jobs whose attempts have all failed, and past runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.triggers import Job, Jobs, JobStatus, Run, RunOutcome, Runs
 
 JobId = Annotated[str, Parameter(help="A job's id, from `bunbase jobs list`.")]
-Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many to show, newest first.")]
+Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many to show at most.")]
 OfFunction = Annotated[str, Parameter(name="--function", show_default=False, help="Only jobs of this function.")]
 
 app = App(name="jobs", help="List, add, replay and delete jobs, which run functions later.")
@@ -27,7 +27,7 @@ app = App(name="jobs", help="List, add, replay and delete jobs, which run functi
 def list_jobs(
     *,
     state: Annotated[
-        JobStatus | None, Parameter(help="Only jobs in this state; dead: all attempts have failed.")
+        JobStatus | None, Parameter(help="Only jobs in this state. The attempts of a dead job have all failed.")
     ] = None,
     function: OfFunction = "",
     limit: Limit = 100,
@@ -67,12 +67,12 @@ def add(
     function: str,
     /,
     *,
-    payload: Annotated[str, Parameter(help="JSON, which the function receives as the request's body.")] = "null",
+    payload: Annotated[str, Parameter(help="The JSON that the function receives as the request's body.")] = "null",
     delay_seconds: Annotated[
         float, Parameter(validator=Number(gte=0), help="How long to wait before the first attempt.")
     ] = 0.0,
     key: Annotated[
-        str, Parameter(show_default=False, help="While a job with this key exists, no second one is made.")
+        str, Parameter(show_default=False, help="While a job with this key exists, no second job is added.")
     ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
@@ -90,7 +90,7 @@ def add(
 
 @app.command
 def replay(*ids: JobId, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Run dead jobs again, each with all its attempts."""
+    """Run dead jobs again; each job gets its full number of attempts."""
     _act_on_each(ids, flags, "replay")
 
 
@@ -109,7 +109,7 @@ def runs(
     limit: Limit = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show a function's past runs by schedule, job or document change, and how each ended; newest first."""
+    """Show a function's past runs, newest first: what started each (schedule, job or document), and how it ended."""
     out = Output(flags.json)
     params: dict[str, Any] = {"limit": limit}
     params |= {"outcome": outcome.value} if outcome is not None else {}
@@ -132,7 +132,7 @@ def _row(run: Run) -> tuple[Any, ...]:
 
 def _act_on_each(ids: tuple[str, ...], flags: ProjectFlags, verb: str) -> None:
     if not ids:
-        raise Usage("Name at least one job by its id; `bunbase jobs list --state dead` shows them.")
+        raise Usage("Name at least one job by its id; `bunbase jobs list --state dead` lists the dead jobs.")
     out = Output(flags.json)
     with open_session(flags) as session:
         for id in ids:

@@ -1,4 +1,4 @@
-"""`bunbase keys`."""
+"""`bunbase keys`: list, create, rotate and revoke a project's keys, and rotate its data key."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def create(
     kind: Annotated[
         Literal["secret", "publishable"], Parameter(help="secret: for your servers; publishable: for apps and pages.")
     ] = "secret",
-    name: Annotated[str, Parameter(help="A name to recognise the key by.")] = "key",
+    name: Annotated[str, Parameter(help="A name that helps you recognise the key.")] = "key",
     expires_in_days: Annotated[
         int | None,
         Parameter(
@@ -57,7 +57,7 @@ def create(
     ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Make a key, show its value once, and keep it on this machine for `bunbase invoke`."""
+    """Make a key, show its value once, and store it on this machine for `bunbase invoke`."""
     body: dict[str, Any] = {"kind": kind, "name": name}
     if expires_in_days is not None:
         body["expires_in_seconds"] = expires_in_days * DAY_SECONDS
@@ -73,11 +73,11 @@ def rotate(
     /,
     *,
     grace_seconds: Annotated[
-        int, Parameter(validator=Number(gte=0), help="How long the old key still works.")
+        int, Parameter(validator=Number(gte=0), help="How many seconds the old key still works.")
     ] = DAY_SECONDS,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Replace a key by a new one of the same kind, and show the new value once."""
+    """Replace a key with a new key of the same kind, and show the new value once."""
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
         body = {"grace_seconds": grace_seconds}
@@ -87,20 +87,20 @@ def rotate(
 
 @app.command
 def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Encrypt the project's documents under a new data key; reads and writes go on meanwhile."""
+    """Encrypt the project's documents with a new data key. Reads and writes continue meanwhile."""
     out = Output(flags.json)
     with open_session(flags) as session:
         at_key = at("projects", needed_project(flags.project, session), "data-key")
         state = session.ask(KeyState, Call("POST", f"{at_key}/rotate"))
-        with out.busy("encrypting the documents under a new key"):
+        with out.busy("encrypting the documents with a new key"):
             while state.rotating:
                 time.sleep(LOOK_SECONDS)
                 state = session.ask(KeyState, Call("GET", at_key))
     if state.failed:
-        raise Failure(state.failed, "The key was not rotated: the old one is still in use. Try again.")
+        raise Failure(state.failed, "The key was not rotated: the old key is still in use. Try again.")
     if flags.json:
         out.document(state)
-    out.done("The documents are encrypted under a new key.")
+    out.done("The documents are encrypted with a new key.")
 
 
 @app.command
@@ -131,4 +131,4 @@ def _show_new(session: Session, new: Key, of: str, flags: ProjectFlags, replaces
                 known.forget_key(replaces)
             known.keep(StoredKey(new.id, new.kind, new.key or "", ChosenProject(project.id, project.slug)))
     except Failure as failure:  # the key exists and was shown, so the command has succeeded
-        out.warn(f"The key was made, but could not be kept for `bunbase invoke`: {failure.detail}")
+        out.warn(f"The key was made, but could not be stored for `bunbase invoke`: {failure.detail}")

@@ -23,7 +23,10 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 def cut_to_whole_lines(file: Path) -> str:
-    """Cut an incomplete line off the file's end; return the value of `after`, "" for the start. Raises: Usage."""
+    """Remove an incomplete last line from the file; return the parameter `after` of the next export.
+
+    The parameter is "" if no line is left: the export then begins at the start. Raises: Usage.
+    """
     try:
         with file.open("r+b") as target:
             size = target.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""`bunbase logs`."""
+"""`bunbase logs`: show the lines that functions wrote to their console."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ from bunbase.cli.sse import events
 from bunbase.contracts.functions.logs import LogLevel, LogLine, LogPage
 from bunbase.pkg.clock import rfc3339
 
-SILENCE_SECONDS: Final = (
-    45.0  # the server sends a heartbeat at least every 15 s: after three missed ones the connection is dead
-)
+SILENCE_SECONDS: Final = 45.0  # three heartbeats, since the server sends one every 15 s; then the connection is dead
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 10.0
@@ -53,16 +51,18 @@ def logs(
     limit: Annotated[
         int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest lines to show.")
     ] = 100,
-    level: Annotated[LogLevel | None, Parameter(help="Only lines of this level or a more severe one.")] = None,
+    level: Annotated[LogLevel | None, Parameter(help="Only lines of this level or of a more severe level.")] = None,
     grep: Annotated[
-        str, Parameter(show_default=False, help="Only lines with this text; upper and lower case are the same.")
+        str, Parameter(show_default=False, help="Only lines that contain this text, in upper or lower case.")
     ] = "",
     since: Annotated[
-        str, Parameter(show_default=False, help="Start of the range: 30s, 15m, 2h or 1d ago, or an RFC 3339 time.")
+        str, Parameter(show_default=False, help="Start of the range: an age (30s, 15m, 2h, 1d) or an RFC 3339 time.")
     ] = "",
     until: Annotated[str, Parameter(show_default=False, help="End of the range, in the same formats as --since.")] = "",
-    invocation: Annotated[str, Parameter(show_default=False, help="Only the lines of this invocation.")] = "",
-    of_version: Annotated[int | None, Parameter(help="Only the lines of this version.")] = None,
+    invocation: Annotated[
+        str, Parameter(show_default=False, help="Only the lines of the invocation with this id.")
+    ] = "",
+    of_version: Annotated[int | None, Parameter(help="Only the lines of this version of the function.")] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Show the lines that functions wrote to their console, oldest first."""
@@ -94,7 +94,7 @@ def logs(
 
 
 def logs_path(project: str, name: str = "") -> str:
-    """Return the API path of one function's lines, or of all lines."""
+    """Return the API path of one function's log, or of the log of all functions."""
     return at("projects", project, "functions", name, "logs") if name else at("projects", project, "logs")
 
 
@@ -119,9 +119,9 @@ def follow_lines(
     params: Mapping[str, Any] = NO_PARAMS,
     pause: Pause = time.sleep,
 ) -> Iterator[LogLine]:
-    """Yield every line after `after` once, as it arrives; connect again when a connection breaks.
+    """Yield every log line with a number above `after`, once, as it arrives.
 
-    Raises: Refused, unless the server is only busy or restarting.
+    If the connection breaks, or the server is busy or restarting, connect again. Raises: Refused for other errors.
     """
     seconds = FIRST_PAUSE_SECONDS
     while True:
@@ -158,7 +158,7 @@ def _line(data: str) -> LogLine:
 
 
 def show(line: LogLine, out: Output, named: bool = False) -> None:
-    """Print a line. `named`: with its function's name, for lists that mix several functions."""
+    """Print a log line. `named`: also print the name of its function, for logs of several functions."""
     if out.json:
         out.document(line)
         return

@@ -1,7 +1,6 @@
-"""The command `bunbase`: the table of its subcommands, and its exit codes.
+"""The command `bunbase`: the table of its subcommands, and the function that runs one and returns its exit code.
 
-A subcommand's module is imported only when that subcommand runs, so that `bunbase --help` answers in a tenth of a
-second.
+The module of a subcommand is imported only when the subcommand runs: `bunbase --help` then takes a tenth of a second.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ SERVER, ACCOUNT, PROJECT, DATA, FUNCTIONS = (
 
 # group, subcommand, module:function, help line; in the order of `bunbase --help`
 COMMANDS: Final = (
-    (SERVER, "dev", "house:dev", "Run everything on this machine, for development."),
-    (SERVER, "serve", "house:serve", "Run for production: all rooms, or only the named ones."),
+    (SERVER, "dev", "house:dev", "Run the whole server on this machine, for development."),
+    (SERVER, "serve", "house:serve", "Run the server, or some of its rooms, for production."),
     (SERVER, "config", "house:config", "Show every setting of the server and where it comes from."),
     (
         SERVER,
         "service-secrets",
         "service_secrets:service_secrets",
-        "Make keys by which processes of the server know each other.",
+        "Print secrets for a server that runs in several processes.",
     ),
     (SERVER, "doctor", "doctor:doctor", "Check that this machine has what BunBase needs."),
     (SERVER, "version", "version:version", "Show the version of this command."),
@@ -46,15 +45,15 @@ COMMANDS: Final = (
     (PROJECT, "env", "env:app", "Set, list and remove variables of a project's functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
     (DATA, "data", "data:app", "Export and import documents as lines of JSON."),
-    (PROJECT, "rules", "rules:app", "Test a project's rules, and put them into force."),
-    (FUNCTIONS, "init", "init:init", "Start a project in a folder: bunbase.toml and a function."),
-    (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and put them into service."),
+    (PROJECT, "rules", "rules:app", "Test and apply a project's access rules."),
+    (FUNCTIONS, "init", "init:init", "Create bunbase.toml and a first function in a folder."),
+    (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and deploy them."),
     (FUNCTIONS, "watch", "watch:watch", "Deploy functions whenever they are saved, and show their logs."),
     (
         FUNCTIONS,
         "functions",
         "functions:app",
-        "List, compare, roll back and delete functions; write new ones.",
+        "List, compare, roll back, delete and create functions.",
     ),
     (FUNCTIONS, "invoke", "invoke:invoke", "Call a function and show its answer."),
     (FUNCTIONS, "logs", "logs:logs", "Show the lines that functions wrote to their console."),
@@ -62,7 +61,7 @@ COMMANDS: Final = (
     (FUNCTIONS, "schedules", "schedules:schedules", "Show the functions that run on a schedule."),
 )
 
-CUT_SHORT: Final = 1  # rich exits with 1 on a broken pipe too
+CUT_SHORT: Final = 1  # the exit code after a broken pipe; rich also exits with 1 then
 
 
 def main() -> None:
@@ -87,7 +86,7 @@ def run(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output closed the pipe, as `head` does
+    except BrokenPipeError:  # the process that reads our output closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CUT_SHORT
     return result if isinstance(result, int) else OK

@@ -17,11 +17,11 @@ from rich.text import Text
 from bunbase.cli.errors import Failure
 from bunbase.pkg.api_json import api_json
 
-PIPE_WIDTH: Final = 100_000  # in a pipe no line is cut off or wrapped
+PIPE_WIDTH: Final = 100_000  # so wide that in a pipe no line is cut off or wrapped
 TURNS_TEXT_ROUND: Final = (
     *range(0x202A, 0x202F),
     *range(0x2066, 0x206A),
-)  # with these marks the displayed text differs from the real one
+)  # marks that change the direction of text: with them, a terminal shows a text that differs from the real text
 CONTROL: Final = {code: None for code in (*range(32), *range(127, 160), *TURNS_TEXT_ROUND) if chr(code) not in "\t\n"}
 
 
@@ -34,7 +34,7 @@ class Output:
         self.asides = _console(sys.stderr)
 
     def document(self, document: Any) -> None:
-        """Print the one JSON document of a command, or one line of a stream of them."""
+        """Print one line of JSON: the document of a command, or one document of a stream."""
         sys.stdout.write(api_json(document).decode() + "\n")
         sys.stdout.flush()
 
@@ -43,7 +43,7 @@ class Output:
         self._fill(table, rows)
 
     def facts(self, facts: Sequence[tuple[str, Any]]) -> None:
-        """Print the fields of one thing, one a line."""
+        """Print the fields of one thing, one field per line."""
         table = Table("", "", box=None, pad_edge=False, show_header=False)
         self._fill(table, facts)
 
@@ -51,7 +51,7 @@ class Output:
         self.results.print(Text(visible(text)), soft_wrap=True)
 
     def hint(self, text: str) -> None:
-        """Print something worth knowing on stderr; nothing with `--json`."""
+        """Print a hint on stderr; with `--json`, print nothing."""
         if not self.json:
             self.asides.print(Text(text, "dim"), soft_wrap=True)
 
@@ -74,7 +74,7 @@ class Output:
 
     @contextmanager
     def working(self, text: str) -> Iterator[Callable[[str], None]]:
-        """Show a spinner as `busy` does; yield a function that takes a text and shows it as the progress."""
+        """Show a spinner as `busy` does; yield a function that shows the progress, which it takes as a text."""
         if self.json or not self.asides.is_terminal:
             yield lambda _far: None
             return
@@ -101,7 +101,9 @@ def report(failure: Failure, json: bool) -> None:
 
 
 def visible(text: str) -> str:
-    """Remove control characters, so that text of a server or a function cannot control the terminal."""
+    """Return the text without control characters: the text comes from a server or a function, and must not control the
+    terminal.
+    """
     return text.translate(CONTROL)
 
 

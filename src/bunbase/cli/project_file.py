@@ -1,4 +1,4 @@
-"""bunbase.toml in the current folder: the project it belongs to and the settings of its functions.
+"""bunbase.toml in the current folder. It names the project of the folder and holds the settings of its functions.
 
     [project]
     id = "prj_…"                    # written by `bunbase projects use`
@@ -6,9 +6,9 @@
 
     [functions.hello]
     entry = "src/hello.ts"          # default: functions/hello.ts or functions/hello/index.ts
-    access = "public"               # and every other field of FunctionConfig
+    access = "public"               # this and every other field of FunctionConfig
 
-`[server.…]` in the same file configures the server; it is ignored here.
+The tables `[server.…]` of the same file configure the server; this module ignores them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ProjectSection(msgspec.Struct, frozen=True):
 
 
 class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
-    """The section of one function. `entry`: its file, relative to bunbase.toml, if it is not in the usual place."""
+    """The section of one function. `entry`: the function's file, relative to bunbase.toml; None: the default file."""
 
     entry: str | None = None
 
@@ -50,7 +50,7 @@ class ProjectFile(msgspec.Struct, frozen=True):
 
 
 def read_project_file(path: Path | None = None) -> ProjectFile:
-    """Return the file's content; a missing file is an empty one. Raises: Usage that lists every mistake in it."""
+    """Return the file's content, or an empty ProjectFile without a file. Raises: Usage, which lists every mistake."""
     path = path or Path(NAME)
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -70,7 +70,7 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
 
 
 def write_project(id: str, slug: str) -> None:
-    """Write the project into the file, if there is one here; everything else in it, comments included, stays."""
+    """Write the project to bunbase.toml, if this folder has the file; keep the rest of the file, including comments."""
     import tomlkit
     from tomlkit.items import Table
 
@@ -91,7 +91,10 @@ def write_project(id: str, slug: str) -> None:
 
 
 def add_function(name: str, settings: dict[str, Any]) -> bool:
-    """Add a function's section to the file; True if it was added. Nothing changes without a file, or if it has one."""
+    """Add a function's section to bunbase.toml, and return True.
+
+    Return False if there is no such file, or if the file has a section of this function already.
+    """
     import tomlkit
 
     path = Path(NAME)
@@ -111,7 +114,7 @@ def add_function(name: str, settings: dict[str, Any]) -> bool:
 
 
 def _inline(value: Any) -> Any:
-    """Return a TOML value that fits on the line of its name: a separate table would end the section."""
+    """Return a TOML value that fits on one line: a table of several lines would end the function's section."""
     import tomlkit
 
     match value:
@@ -143,7 +146,10 @@ def _functions(tables: Any, path: Path, mistakes: list[str]) -> dict[str, Functi
 
 
 def name_rule(name: str) -> str:
-    return f"a function cannot be called {name!r}: lower-case letters, digits and -, a letter first, at most 63"
+    return (
+        f"a function cannot be called {name!r}: a name begins with a lower-case letter and has at most 63 "
+        "lower-case letters, digits and hyphens"
+    )
 
 
 def _section(kind: type[S], table: Any, where: str, mistakes: list[str]) -> S | None:

@@ -1,4 +1,4 @@
-"""`bunbase projects`."""
+"""`bunbase projects`: list, create, choose and delete projects."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def list_projects(*, flags: ServerFlags = SERVER_FLAGS) -> None:
     ]
     out.table(("", "name", "slug", "id", "your role", "created"), rows)
     if not projects.items:
-        out.hint("You have no project yet. Make one: bunbase projects create <name>")
+        out.hint("You have no project yet. Create one: bunbase projects create <name>")
 
 
 @app.command
 def create(
     name: Annotated[str, Parameter(help="The new project's name.")], /, *, flags: ServerFlags = SERVER_FLAGS
 ) -> None:
-    """Make a project and choose it; keep its secret key on this machine."""
+    """Create a project and choose it; store its secret key on this machine."""
     out = Output(flags.json)
-    read_project_file()  # report its mistakes before the project is made, not after
+    read_project_file()  # report mistakes in bunbase.toml before the project is made, not after
     with open_session(flags) as session:
         new = session.ask(NewProject, Call("POST", at("projects"), json={"name": name}))
         if flags.json:
@@ -62,7 +62,10 @@ def create(
 
 @app.command
 def use(project: Named, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Choose the project that other commands act on; also write it to this folder's bunbase.toml, if there is one."""
+    """Choose the project that other commands act on.
+
+    If this folder has a bunbase.toml, the project is also written to that file.
+    """
     out = Output(flags.json)
     read_project_file()
     with open_session(flags) as session:
@@ -83,7 +86,10 @@ def delete(
     ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Delete a project for good: its encryption key is destroyed, and with it all data, in backups too."""
+    """Delete a project permanently.
+
+    Its encryption key is destroyed. Nobody can then read its data, not even from backups.
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(Project, Call("GET", at("projects", project)))
@@ -99,9 +105,9 @@ def delete(
 
 
 def keep_project(session: Session, new: NewProject, out: Output) -> None:
-    """Keep a new project's keys, and choose it.
+    """Store a new project's keys on this machine, and choose the project.
 
-    A failure here is only a warning: the project exists already, and its keys must still be shown.
+    A failure is only a warning, since the project exists already.
     """
     chosen = ChosenProject(new.id, new.slug)
     try:
@@ -110,4 +116,4 @@ def keep_project(session: Session, new: NewProject, out: Output) -> None:
                 known.keep(StoredKey(key.id, key.kind, key.key or "", chosen))
         choose(chosen, session)
     except Failure as failure:
-        out.warn(f"The project was made, but its keys could not be kept: {failure.detail}")
+        out.warn(f"The project was made, but its keys could not be stored on this machine: {failure.detail}")

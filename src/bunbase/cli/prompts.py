@@ -1,4 +1,4 @@
-"""Ask the person at the terminal. Questions go to stderr, so that stdout holds only results."""
+"""Ask the user questions at the terminal. Questions go to stderr, since stdout holds only results."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def ask(question: str, otherwise: str) -> str:
 
 
 def confirm(yes: bool) -> None:
-    """Return if the user confirms, with the flag `yes` or by typing it. Raises: Usage."""
+    """Return if the flag `yes` is set or the user types "yes". Raises: Usage."""
     if not yes and ask("Type yes to go on", "To confirm without a terminal: --yes") != "yes":
         raise Usage("Nothing was changed.", "not_confirmed")
 
 
 def ask_secret(question: str, otherwise: str) -> str:
-    """Return a line that is not shown while it is typed. Raises: Usage with `otherwise`."""
+    """Return a line that the terminal does not show. Raises: Usage with `otherwise` if there is no terminal."""
     _need_terminal(otherwise)
     try:
         return getpass.getpass(f"{question}: ", stream=sys.stderr)

@@ -1,4 +1,4 @@
-"""The coverage of rules by several test files together."""
+"""Merge the coverage of rules that several test files reach."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """A condition of a rule that no test case made `never` (true or false)."""
+    """A condition of a rule that had the value `never` (true or false) in no test case."""
 
     expr: str
     line: int
@@ -18,7 +18,7 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Covered(msgspec.Struct, frozen=True):
-    """The coverage of one rule. `total`: twice its conditions, since each counts once for true and once for false."""
+    """The coverage of one rule. `total`: twice its conditions, since each must be true once and false once."""
 
     collection: str
     rule: str
@@ -28,7 +28,7 @@ class Covered(msgspec.Struct, frozen=True):
 
 
 def merge_runs(runs: Iterable[tuple[Covered, ...]]) -> tuple[Covered, ...]:
-    """Return the coverage of all runs over the same rules: only what no run covered is missing."""
+    """Return the coverage of all runs together: a condition is missing only if no run covered it."""
     merged: dict[tuple[str, str], Covered] = {}
     for run in runs:
         for one in run:
@@ -48,7 +48,7 @@ def percent(rules: Iterable[Covered]) -> float:
 
 
 def lines(rules: Iterable[Covered]) -> list[tuple[Any, ...]]:
-    """Return a row for everything missing: collection, rule, place, value, condition."""
+    """Return one row for each missing condition: collection, rule, place, missing value, condition."""
     return [
         (rule.collection, rule.rule, f"{one.line}:{one.column}", f"never {str(one.never).lower()}", one.expr)
         for rule in rules

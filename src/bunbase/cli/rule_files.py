@@ -1,7 +1,7 @@
 """Read rules.toml and the files that test it.
 
     # rules.toml                               # rules.test.toml
-    [posts]                                    [documents.teams.red]      # documents that look-ups find
+    [posts]                                    [documents.teams.red]      # documents that rules can look up
     list = "auth.uid == doc.owner"             members = ["ada"]
     get = "auth.uid == doc.owner"
                                                [[case]]
@@ -80,7 +80,7 @@ def read_tests(path: Path) -> TestFile:
 
 
 def test_files(named: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Return the named files, else those in the usual places. Raises: Usage if there are none."""
+    """Return the named files, else the files that match TESTS. Raises: Usage if no file is found."""
     found = named or tuple(path for pattern in TESTS for path in sorted(Path().glob(pattern)))
     if not found:
         raise Usage(f"There are no rule tests here: write {TESTS[0]}, or name the files.", "no_tests")

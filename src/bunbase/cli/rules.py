@@ -1,4 +1,4 @@
-"""`bunbase rules`: test a project's rules, and put them into force."""
+"""`bunbase rules`: test a project's access rules, and apply them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from bunbase.contracts.bundoc.collections import Rules
 TEST_SECONDS = 60.0
 FAILED = 1
 
-File = Annotated[Path, Parameter(help="Test files. Default: rules.test.toml and rules/*.test.toml, or .json.")]
+File = Annotated[
+    Path, Parameter(help="The test files. Default: rules.test.toml, rules/*.test.toml, and the same names with .json.")
+]
 RulesFile = Annotated[Path, Parameter(name="--rules", help="The file with the rules.")]
 MinCoverage = Annotated[float, Parameter(help="Fail if the cases cover less than this percentage of the conditions.")]
 
-app = App(name="rules", help="Test a project's rules, and put them into force.")
+app = App(name="rules", help="Test and apply a project's access rules.")
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -56,7 +58,10 @@ def run_tests(
     min_coverage: MinCoverage = 0.0,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Run test files against rules.toml, and show the conditions that no case covers. Nothing is changed."""
+    """Run test files against rules.toml, and show the conditions that no case covers.
+
+    The rules in force do not change.
+    """
     out = Output(flags.json)
     asked = read_rules(rules)
     cases = [(path, read_tests(path)) for path in test_files(files)]
@@ -85,7 +90,7 @@ def run_tests(
 
 @app.command
 def push(*, rules: RulesFile = RULES, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Put the rules of rules.toml into force. Collections that the file does not name stay as they are."""
+    """Apply the rules of rules.toml. Collections that the file does not name keep their rules."""
     out = Output(flags.json)
     asked = read_rules(rules)
     with open_session(flags) as session:
@@ -99,7 +104,7 @@ def push(*, rules: RulesFile = RULES, flags: ProjectFlags = PROJECT_FLAGS) -> No
 
 
 def _trial(rules: dict[str, Rules]) -> dict[str, Any]:
-    """Return a request that checks all rules, sent before the first of them is saved."""
+    """Return the body of a request that checks all rules; it is sent before the first rule is saved."""
     some = next(iter(rules))
     return {"rules": rules, "documents": {}, "cases": [{"collection": some, "op": "get", "doc": {}}]}
 

@@ -1,7 +1,7 @@
-"""Find the files that have changed on disk: those of a project's functions and everything they import.
+"""Find the files that have changed on disk: the files of a project's functions, and all files that they import.
 
-Files are polled. A look at a hundred files takes a millisecond, polling works on every file system (container mounts
-too), and it sees every change, however an editor saves (write, rename, swap files). Notifications miss some.
+This module polls the files. Polling a hundred files takes a millisecond, works on every file system (container mounts
+too), and sees every change, whether an editor writes, renames or swaps files. Notifications miss some changes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class SavedFiles:
         self.seen = self._look()
 
     def watch(self, files: Iterable[Path]) -> None:
-        """Watch these files too from now on."""
+        """Watch these files too, from now on."""
         for file in files:
             path = Path(os.path.abspath(file))
             if path not in self.also and NEVER.isdisjoint(path.parts):

@@ -1,4 +1,4 @@
-"""`bunbase schedules`."""
+"""`bunbase schedules`: show the functions that run on a schedule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.session import open_session
 from bunbase.contracts.functions.triggers import Schedules
 
-MOST = 500  # functions of a project
+MOST = 500  # the largest page; by default a project cannot have more functions
 
 
 def schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
@@ -24,4 +24,6 @@ def schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     rows = [(one.function, one.cron, one.time_zone, "yes" if one.overlap else "no", one.next_at) for one in found.items]
     out.table(("function", "schedule", "time zone", "overlap", "next run"), rows)
     if not found.items:
-        out.hint('None yet. Write schedule = "0 9 * * *" in [functions.<name>] of bunbase.toml, then: bunbase deploy')
+        out.hint(
+            'No function has a schedule. Add one to bunbase.toml, below [functions.<name>]: schedule = "0 9 * * *"'
+        )

@@ -1,4 +1,4 @@
-"""`bunbase service-secrets`: keys for an installation whose rooms run in several processes."""
+"""`bunbase service-secrets`: secrets and public keys for an installation whose rooms run in several processes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from bunbase.cli.output import Output
 
 def service_secrets(
     *rooms: Annotated[
-        str, Parameter(name="ROOM", help="The rooms of one process. Default: each room in a process of its own.")
+        str, Parameter(name="ROOM", help="The rooms of one process. Default: one process for each room.")
     ],
     settings: SettingFlags = NO_SETTINGS,
     flags: Flags = FLAGS,
 ) -> None:
     """Print the environment of a process that runs the named rooms: their secrets, and the public keys of all rooms.
 
-    If house.service_secret is set, the secrets are derived from it. Every process can then be printed separately, and
-    an installation can change over one process at a time. If it is not set, the secrets are random and stored
-    nowhere: the secrets of the other rooms are then printed too, each for a process of its own.
+    If house.service_secret is set, the secrets are derived from it. You can then run this command for each process
+    separately, and switch an installation over one process at a time. If house.service_secret is not set, the secrets
+    are random and are not stored: this command then also prints the secret of every other room, for its own process.
     """
     from bunbase.house.modules import ROOMS
     from bunbase.house.trust import CALLING_ROOMS
@@ -72,7 +72,7 @@ def _print(out: Output, keys: dict[str, list[str]], processes: Sequence[dict[str
     out.line(f"{ROOM_KEYS}='{msgspec.json.encode(keys).decode()}'")
     for secrets in processes:
         if not secrets:
-            out.hint("The rooms that you named call no other room, so they need no secret.")
+            out.hint("The rooms that you named do not call other rooms: they need no secret.")
             continue
         out.hint(f"For the process that runs {' and '.join(secrets)}, and for no other:")
         out.line(f"{ROOM_SECRETS}='{msgspec.json.encode(secrets).decode()}'")

@@ -28,13 +28,13 @@ PAGE_LIMIT: Final = 500
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """The server's description of itself. `setup_complete`: True once there is an account."""
+    """The part of `GET /api/instance` that this module reads. `setup_complete`: True once there is an account."""
 
     setup_complete: bool
 
 
 class Session:
-    """One server and one account. `token`: used instead of the kept tokens, and never renewed."""
+    """One server and one account. `token`: if set, it replaces the stored tokens, and is never renewed."""
 
     def __init__(self, url: str, file: CredentialsFile, token: str = "") -> None:
         self.url = url
@@ -58,7 +58,10 @@ class Session:
             params["cursor"] = page.next
 
     def send(self, call: Call, stream: bool = False) -> httpx.Response:
-        """Return the answer with any status but 401. Raises: NotSignedIn for 401, Unreachable."""
+        """Send a request as the signed-in developer, and return the answer, whose status is never 401.
+
+        A stored token that the server refuses is renewed once. Raises: NotSignedIn, Unreachable.
+        """
         token = self._current_token()
         reply = self.http.send(call, token, stream)
         if reply.status_code == 401 and not self.token and self.known().refresh_token:
@@ -69,17 +72,17 @@ class Session:
         return reply
 
     def check_signed_in(self) -> None:
-        """Raises: NotSignedIn if there is no token, neither given nor kept."""
+        """Raise NotSignedIn unless a token is set or stored."""
         if not self.token and not self.known().access_token:
             raise self._not_signed_in()
 
     def known(self) -> KnownServer:
-        """Return everything kept for this server."""
+        """Return everything that is stored for this server."""
         return self.file.read().server(self.url)
 
     @contextmanager
     def changing(self) -> Iterator[KnownServer]:
-        """Yield everything kept for this server; the block's changes are written back."""
+        """Yield everything that is stored for this server; write the block's changes back."""
         with self.file.changing() as credentials:
             yield credentials.server(self.url)
 
@@ -94,9 +97,9 @@ class Session:
         return known.access_token
 
     def _renew(self, stale: str) -> str:
-        """Trade the refresh token for a new access token and return that.
+        """Trade the refresh token for a new access token, and return the new one.
 
-        A refresh token works only once: if another command has used it meanwhile, return the token that came of it.
+        A refresh token works only once: if another command has used it meanwhile, return the token that it stored.
         """
         with self.changing() as known:
             if known.access_token != stale:

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import msgspec
 
-MAX_BYTES: Final = 10 << 20  # the server's limit
+MAX_BYTES: Final = 10 << 20  # the server's limit for a source map
 CONTENT: Final = "sourcesContent"
 
 
 def relative_map(folder: Path, file: Path) -> tuple[bytes | None, tuple[Path, ...]]:
     """Return the map with paths relative to `folder`, and the paths of the source files.
 
-    No other path of this machine is sent to the server. A map that is too large loses the text of its files; if it is
-    still too large, it is None.
+    No other path of this machine is sent to the server. If the map is too large, it is returned without the text of
+    the source files; if it is still too large, None is returned instead.
     """
     document: dict[str, Any] = msgspec.json.decode(file.read_bytes())
     sources = [Path(os.path.normpath(file.parent.resolve() / source)) for source in document["sources"]]

@@ -9,11 +9,11 @@ import msgspec
 
 from bunbase.cli.errors import Failure
 
-MAX_LINE_BYTES: Final = 1024 * 1024  # no event of BunBase comes near this size
+MAX_LINE_BYTES: Final = 1024 * 1024  # every event of BunBase is much smaller
 
 
 class Event(msgspec.Struct, frozen=True):
-    """`id` is "" where the event has none."""
+    """One event. `id`: "" if the event has no id."""
 
     kind: str
     id: str

@@ -1,4 +1,4 @@
-"""`bunbase version`."""
+"""`bunbase version`: show the version of this command."""
 
 from __future__ import annotations
 

@@ -25,11 +25,11 @@ from bunbase.cli.watched_functions import WatchedFunctions
 from bunbase.cli.watched_project import project_to_watch
 from bunbase.contracts.functions.logs import LogPage
 
-LOOK_SECONDS: Final = 0.05  # between two looks at the disk; a look at a hundred files takes a millisecond
-REST: Final = 20  # a pause is 20 times as long as a look, so that watching takes a twentieth of a processor at most
+LOOK_SECONDS: Final = 0.05  # the pause between two checks of the disk; checking a hundred files takes a millisecond
+REST: Final = 20  # a pause is at least 20 times as long as a check: watching takes at most a twentieth of a processor
 SETTLE_SECONDS: Final = 0.01
-MAX_SETTLING: Final = 100  # a file that never stops changing is then built as it is
-WAIT_SECONDS: Final = 1.0  # between two attempts, until somebody signs in or the server is back
+MAX_SETTLING: Final = 100  # after this many checks, a file that is still changing is built as it is
+WAIT_SECONDS: Final = 1.0  # the pause between two attempts, until somebody signs in or the server is back
 
 
 def watch(
@@ -40,8 +40,8 @@ def watch(
 ) -> None:
     """Deploy the functions of this folder now and whenever they are saved, and show what they print, until Ctrl-C.
 
-    If no project is chosen and the server runs on this machine, a project is made for the folder. If a function
-    cannot be built or is refused, the error is shown and its active version stays in service.
+    If no project is chosen and the server runs on this machine, a project is created for the folder. If a
+    function cannot be bundled, or the server refuses it, the error is shown and its active version stays in service.
     """
     out = Output(flags.json)
     with open_session(flags) as session:
@@ -53,7 +53,7 @@ def watch(
 
 
 def _wait_for_project(session: Session, flags: ProjectFlags, out: Output, parent: int) -> str:
-    """Wait until there is an account and a project, and return its id; "" if `bunbase dev` has ended meanwhile."""
+    """Wait for an account and a project; return the project's id, or "" if `bunbase dev` has ended meanwhile."""
     said = ""
     while _wanted(parent):
         try:
@@ -62,7 +62,7 @@ def _wait_for_project(session: Session, flags: ProjectFlags, out: Output, parent
             if not parent and not isinstance(missing, Unreachable):
                 raise
             if missing.detail != said:
-                out.warn(f"The functions here are not deployed yet: {missing.detail}")
+                out.warn(f"The functions of this folder are not deployed yet: {missing.detail}")
                 said = missing.detail
         time.sleep(WAIT_SECONDS)
     return ""
@@ -102,7 +102,7 @@ def _wait_for_change(files: SavedFiles) -> set[Path]:
 
 
 def _wait_until_settled(files: SavedFiles) -> set[Path]:
-    """Return all further changes once they have stopped: half a file, or half a checkout, is not worth a build."""
+    """Wait until files stop changing, and return all changes: a build of half a file or half a checkout would fail."""
     changed: set[Path] = set()
     for _ in range(MAX_SETTLING):
         time.sleep(SETTLE_SECONDS)
@@ -164,5 +164,5 @@ def _show_logs(flags: ProjectFlags, project: str, after: int) -> None:
 
 
 def _wanted(parent: int) -> bool:
-    """False once the `bunbase dev` that started this process has ended, in whatever way."""
+    """True until the `bunbase dev` that started this process ends; always True if `parent` is 0."""
     return parent in (0, os.getppid())

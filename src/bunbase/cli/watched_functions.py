@@ -16,7 +16,7 @@ from bunbase.contracts.functions.deployments import Version
 
 
 class WatchedFunctions:
-    """The functions of this folder. `sources`: by function, the files of its last bundle."""
+    """The functions of this folder. `sources`: for each function, the files that its last bundle was built from."""
 
     def __init__(self, session: Session, project: str) -> None:
         self.session = session
@@ -26,7 +26,7 @@ class WatchedFunctions:
         self.broken: set[str] = set()
 
     def found(self) -> list[Entry]:
-        """Return the functions of the folder, which may have none. Raises: Usage."""
+        """Return the functions of the folder; the list may be empty. Raises: Usage."""
         try:
             return entries(read_project_file())
         except Usage as usage:
@@ -35,7 +35,7 @@ class WatchedFunctions:
             raise
 
     def touched(self, changed: set[Path]) -> list[Entry]:
-        """Return the functions to build again: new, with changed files or settings, or failed the last time."""
+        """Return the functions to build: new functions, functions with a change, functions that failed last time."""
         return [
             entry
             for entry in self.found()

@@ -1,4 +1,4 @@
-"""Choose the project that a watched folder is deployed to; make one if none is chosen."""
+"""Choose the project that a watched folder is deployed to; create a project if none is chosen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GONE = "project_not_found"
 
 
 def project_to_watch(flag: str, session: Session, out: Output) -> Project:
-    """Return the chosen project. If none is chosen and the server is on this machine, make one for this folder.
+    """Return the chosen project. If none is chosen and the server is on this machine, create one for this folder.
 
     Raises: Usage, and every error of a call.
     """
@@ -30,12 +30,12 @@ def project_to_watch(flag: str, session: Session, out: Output) -> Project:
         raise Usage("Choose a project: --project <id or slug>, or bunbase projects use <id or slug>.", "no_project")
     new = session.ask(NewProject, Call("POST", at("projects"), json={"name": folder_name(Path.cwd())}))
     keep_project(session, new, out)
-    out.done(f"made the project {new.name} ({new.slug}) for this folder")
+    out.done(f"created the project {new.name} ({new.slug}) for this folder")
     return Project(new.id, new.name, new.slug, new.role, new.created_at)
 
 
 def folder_name(folder: Path) -> str:
-    """Return the name of a project that is made for this folder."""
+    """Return the name for a project that is created for this folder."""
     return re.sub(r"[^\w .-]", "", folder.name).strip()[:60] or "App"
 
 

@@ -1,5 +1,6 @@
 """Platform: the control plane.
 
-It knows the projects of the installation, their keys, and the developers who work on them. A new project gets its own
-encryption key. When a project is deleted, that key is destroyed, and every other room is told to delete its data.
+Platform stores the projects of the installation, their keys, and the developers who work on them. A new project gets
+its own encryption key. When a project is deleted, Platform destroys this key, and tells the other rooms to delete the
+project's data.
 """

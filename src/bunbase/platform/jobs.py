@@ -27,7 +27,7 @@ def relay_job(store: PlatformStore, rooms: Rooms) -> Job:
             rooms[Functions].drop_project(project),
             rooms[Bundoc].drop_project(project),
         )
-        # a room that is down must not stop the calls to the others; after a failure, all are called again
+        # a room that is down must not stop the calls to the other rooms; after a failure, all rooms are called again
         failures = [heard for heard in await asyncio.gather(*told, return_exceptions=True) if heard is not None]
         if failures:
             raise failures[0]

@@ -30,7 +30,7 @@ class RenameProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeleteProject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`confirm`: the project's slug, to prevent mistakes."""
+    """`confirm`: the project's slug again, which prevents mistakes."""
 
     confirm: str = ""
 
@@ -47,7 +47,7 @@ class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post("/api/projects", summary="Create a project", tags=TAGS, cache_control=NO_STORE)
 async def create_project(developer: Injected[Caller], platform: Injected[Platform], data: CreateProject) -> NewProject:
-    """Create a project that the caller owns. The answer holds its first two keys; the secret key is shown only here."""
+    """The caller becomes the owner. The answer holds the first two keys; no later answer shows the secret key."""
     return await platform.create_project(developer, data.name)
 
 
@@ -66,13 +66,13 @@ async def get_project(member: Injected[Caller], platform: Injected[Platform]) ->
 
 @patch("/api/projects/{project:str}", summary="Rename a project", tags=TAGS)
 async def rename_project(member: Injected[Caller], platform: Injected[Platform], data: RenameProject) -> Project:
-    """The slug does not change, so existing addresses continue to work."""
+    """The slug does not change: existing addresses continue to work."""
     return await platform.rename_project(member, data.name)
 
 
-@delete("/api/projects/{project:str}", summary="Delete a project for good", tags=TAGS)
+@delete("/api/projects/{project:str}", summary="Delete a project permanently", tags=TAGS)
 async def delete_project(member: Injected[Caller], platform: Injected[Platform], data: DeleteProject) -> None:
-    """Destroys the project's encryption key, so that nobody can read its data any more, not even in backups."""
+    """Destroys the project's encryption key. Nobody can then read its data, not even from backups."""
     await platform.delete_project(member, data.confirm)
 
 

@@ -1,4 +1,4 @@
-"""The rules of Platform: who may use which project, and which keys are valid."""
+"""The service of Platform: projects, the developers who may use them, and their keys."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ class PlatformService:
         developer = caller.signed_in()
         name = _name(name, "A project's name")
         limit = self.settings.max_projects_per_developer
-        await self.store.check_room(developer.id, limit)  # to avoid making keys in vain; add_project checks again
+        await self.store.check_room(developer.id, limit)  # check before making keys; add_project checks again
         id, now = new_id("prj"), self.clock.now()
-        await self.kms.create_keys(id)  # first, so that no project ever exists without a key
+        await self.kms.create_keys(id)  # before the project is stored: no project ever exists without an encryption key
         rows, keys = zip(*(self._new_key(kind, "default", None, now) for kind in PREFIX), strict=True)
         slug = slug_of(name)
         for _ in range(SLUG_ATTEMPTS):
@@ -70,7 +70,7 @@ class PlatformService:
             if await self.store.add_project(project, developer.id, list(rows), limit):
                 return NewProject(id, name, slug, Role.OWNER, now, keys)
             slug = with_suffix(slug_of(name))
-        raise InvalidInput("No free slug was found for this name; choose another.")
+        raise InvalidInput("No free slug was found for this name. Choose another name.")
 
     async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
         developer = caller.signed_in()
@@ -99,10 +99,10 @@ class PlatformService:
         self.tell_others()
         try:
             await self.kms.destroy(project.id)
-        except (
-            Problem
-        ) as problem:  # the project is deleted anyway, and the outbox tries to destroy the key until it succeeds
-            log.warning("a deleted project's key is not destroyed yet", project=project.id, reason=problem.detail)
+        except Problem as problem:  # the project stays deleted, and the outbox tries until the key is destroyed
+            log.warning(
+                "the key of a deleted project could not be destroyed yet", project=project.id, reason=problem.detail
+            )
 
     async def keys(self, caller: Caller) -> Keys:
         caller.need(Role.VIEWER)
@@ -111,7 +111,7 @@ class PlatformService:
     async def create_key(self, caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key:
         caller.need(Role.ADMIN)
         if kind not in PREFIX:
-            raise InvalidInput("A key's kind is publishable or secret.")
+            raise InvalidInput("A key's kind must be publishable or secret.")
         now = self.clock.now()
         expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
         row, key = self._new_key(kind, _name(name, "A key's name"), expires_at, now)
@@ -139,15 +139,15 @@ class PlatformService:
     async def project_of(self, slug: str) -> str:
         found = await self.store.project_of(slug) if "\0" not in slug else None  # PostgreSQL cannot store NUL
         if found is None:
-            raise ProjectNotFound("There is no project at this host.")
+            raise ProjectNotFound("This host name belongs to no project.")
         return found
 
     async def key_holder(self, key: str) -> KeyHolder:
         found = await self.store.key_by_hash(fingerprint(key))
         if found is None:
-            raise InvalidKey("Check the key in X-Bunbase-Key: it is unknown or was revoked.")
+            raise InvalidKey("The key in X-Bunbase-Key is unknown or was revoked. Check the key.")
         if found.expires_at is not None and found.expires_at <= self.clock.now():
-            raise InvalidKey("This key has expired; make or rotate one in the project's settings.")
+            raise InvalidKey("This key has expired. Create or rotate a key in the project's settings.")
         return KeyHolder(
             found.id, found.project, found.kind, 0.0 if found.expires_at is None else found.expires_at.timestamp()
         )
@@ -163,7 +163,7 @@ class PlatformService:
 
     def _no_room_for_a_key(self) -> InvalidInput:
         most = self.settings.max_keys_per_project
-        return InvalidInput(f"The project has {most} keys, the most it can have; revoke one first.")
+        return InvalidInput(f"The project has {most} keys and cannot have more. Revoke a key first.")
 
     def _new_key(self, kind: CallerKind, name: str, expires_at: datetime | None, now: datetime) -> tuple[NewKey, Key]:
         secret, id = new_secret(PREFIX[kind]), new_id("key")
@@ -177,5 +177,5 @@ class PlatformService:
 def _name(name: str, what: str) -> str:
     name = name.strip()
     if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
-        raise InvalidInput.at("/name", f"{what} has 1 to {MAX_NAME_LENGTH} printable characters.")
+        raise InvalidInput.at("/name", f"{what} must have 1 to {MAX_NAME_LENGTH} printable characters.")
     return name

@@ -1,4 +1,4 @@
-"""Slugs: the names of projects in addresses."""
+"""Slugs: the names of projects in URLs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from typing import Final
 
 MAX_LENGTH: Final = 40
-SUFFIX_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # no characters that look like others: no l, o, 0, 1
+SUFFIX_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without characters that look alike: l, o, 0, 1
 SUFFIX_LENGTH: Final = 5
 
 
@@ -22,5 +22,5 @@ def slug_of(name: str) -> str:
 
 
 def with_suffix(slug: str) -> str:
-    """Return another slug for the same name, to use if the first is taken."""
+    """Return another slug for the same name: the slug with a random suffix."""
     return f"{slug}-" + "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(SUFFIX_LENGTH))

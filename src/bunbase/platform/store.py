@@ -81,7 +81,7 @@ class PlatformStore:
     async def add_project(self, project: Project, developer: str, keys: list[NewKey], limit: int) -> bool:
         """Add a project with its first member and keys. Return False if the slug is taken.
 
-        Raises: InvalidInput when the developer has `limit` projects.
+        Raises: InvalidInput, if the developer has `limit` projects already.
         """
         async with self.db.transaction():
             await self.db.execute(LOCK_DEVELOPER, developer)
@@ -95,12 +95,14 @@ class PlatformStore:
             return True
 
     async def check_room(self, developer: str, limit: int) -> None:
-        """Raises: InvalidInput when the developer has `limit` projects."""
+        """Raise InvalidInput if the developer has `limit` projects already."""
         if await self.db.value(COUNT_PROJECTS, developer) >= limit:
-            raise InvalidInput(f"You have {limit} projects, the most an account can have here; delete one first.")
+            raise InvalidInput(
+                f"You have {limit} projects, and an account cannot have more here. Delete a project first."
+            )
 
     async def project(self, ref: str, developer: str) -> Project | None:
-        """Return the project with this id or slug, if the developer is a member of it."""
+        """Return the project with this id or slug, or None if the developer is not a member of it."""
         return await self.db.one(Project, PROJECT, ref, developer)
 
     async def project_of(self, slug: str) -> str | None:
@@ -114,7 +116,7 @@ class PlatformStore:
         await self.db.execute(RENAME, project, name)
 
     async def delete_project(self, project: str, forget_at: float) -> None:
-        """Mark a project as deleted and, in the same transaction, post the event for the other rooms."""
+        """Mark a project as deleted and, in the same transaction, post an event that tells the other rooms."""
         async with self.db.transaction():
             if await self.db.execute(MARK_DELETED, project, self.clock.now()):
                 await self.db.execute(DELETE_KEYS, project)
@@ -126,7 +128,7 @@ class PlatformStore:
         return None if found is None else Membership(found.id, found.slug, Role(found.role))
 
     async def add_key(self, project: str, key: NewKey) -> bool:
-        """Add a key. Return False if the project has the most keys it may have, or is deleted."""
+        """Add a key. Return False if the project cannot have more keys, or is deleted."""
         async with self.db.transaction():
             if not await self._has_room(project):
                 return False
@@ -137,7 +139,7 @@ class PlatformStore:
         return await self.db.all(Key, KEYS, project, self.clock.now(), self.max_keys)
 
     async def key(self, project: str, id: str) -> Key | None:
-        """Return a key that has not expired."""
+        """Return the key with this id, or None if there is no such key or it has expired."""
         return await self.db.one(Key, KEY, project, id, self.clock.now())
 
     async def key_by_hash(self, hash: bytes) -> KeyRow | None:
@@ -153,7 +155,7 @@ class PlatformStore:
     async def replace_key(
         self, project: str, old: str, new: NewKey, old_expires_at: datetime, forget_at: float
     ) -> bool:
-        """Add a key and let an old one expire. Return False if the project has the most keys, or is deleted."""
+        """Add a key and let an old key expire. Return False if the project cannot have more keys, or is deleted."""
         async with self.db.transaction():
             if not await self._has_room(project):
                 return False
@@ -166,7 +168,7 @@ class PlatformStore:
         await self.db.delete_in_batches(DELETE_EXPIRED, before)
 
     async def _has_room(self, project: str) -> bool:
-        """Return whether one more key may be added. Until the transaction ends, nobody else can add one."""
+        """True if one more key may be added. Until the transaction ends, no other transaction can add a key."""
         alive = await self.db.value(LOCK_PROJECT, project)
         count: int = await self.db.value(COUNT_KEYS, project, self.clock.now())
         return bool(alive) and count < self.max_keys

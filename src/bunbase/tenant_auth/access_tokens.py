@@ -1,7 +1,7 @@
-"""Tokens of end users. BunKMS signs them with the project's own key, which never leaves BunKMS.
+"""Make and check tokens of end users. BunKMS signs them with the project's own key, which never leaves BunKMS.
 
-The gateway reads access tokens. Only this room reads custom tokens, which sign a user in. One kind cannot be used as
-the other, because they differ in `typ`, in `type` and in `aud`.
+The gateway reads access tokens. Custom tokens sign a user in, and only this room reads them. A token of one kind is not
+accepted in place of the other, because the two kinds differ in `typ`, in `type` and in `aud`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
 CUSTOM_TTL_SECONDS: Final = 300
 KEYS_TTL_SECONDS: Final = 60.0
 KEYS_CACHED: Final = 10_000  # projects
-REFETCH_SECONDS: Final = 5.0  # tokens with invented key ids must not make us call BunKMS more often than this
-ATTEMPTS: Final = 2  # the key may be replaced between two calls, but not twice in a row
+REFETCH_SECONDS: Final = 5.0  # invented key ids in tokens must not cause a call of BunKMS more often than this
+ATTEMPTS: Final = 2  # the key may be replaced during one attempt, but hardly during two in a row
 
 
 class Subject(msgspec.Struct, frozen=True):
     """The content of an access token.
 
-    `claims`: of the session; if the user has a claim of the same name, that one wins.
+    `claims`: the claims of the session. A claim of the user replaces a claim of the session with the same name.
     """
 
     user: User
@@ -41,7 +41,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Voucher(msgspec.Struct, frozen=True):
-    """The content of a custom token. `uid`: the user that it signs in; `claims`: of the new session."""
+    """The content of a custom token. `uid`: the user whom the token signs in; `claims`: claims of the new session."""
 
     id: str
     uid: str
@@ -85,9 +85,9 @@ class UserTokens:
         try:
             claims = await self._checked(project, token, now)
         except ExpiredToken:
-            raise TokenExpired("A custom token is valid for five minutes: ask your server for a new one.") from None
+            raise TokenExpired("A custom token is valid for five minutes. Ask your server for a new token.") from None
         except BadToken:
-            raise InvalidToken("This is not a custom token of this project: ask your server for one.") from None
+            raise InvalidToken("This is not a custom token of this project. Ask your server for one.") from None
         return Voucher(claims["jti"], claims["sub"], claims["claims"], datetime.fromtimestamp(claims["exp"], UTC))
 
     async def jwks(self, project: str) -> Jwks:
@@ -113,7 +113,7 @@ class UserTokens:
         }
 
     async def _signed(self, project: str, claims: dict[str, Any], typ: str = "JWT") -> str:
-        """Return a signed token. The header names the key before BunKMS signs: if it used another key, try again."""
+        """Return a signed token. Its header names a key before BunKMS signs; if BunKMS used another key, try again."""
         for _ in range(ATTEMPTS):
             kid = (await self._public_keys(project))[0].kid
             unsigned = signing_input(kid, claims, typ)

@@ -1,4 +1,4 @@
-"""Users as they are stored, and the effect of a change on the tokens that speak of them."""
+"""Users as they are stored, and the effect of a change of a user on the tokens of that user."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bunbase.pkg.errors import Unauthenticated
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A user with the fields that are never shown.
+    """A user with the fields that no answer shows.
 
-    `version`: access tokens name the version of the user at the time when they were signed, and are valid only while
-    the user still has that version.
+    `version`: an access token contains the version that the user had when the token was signed. The token is valid
+    only while the user still has this version.
     """
 
     user: User
@@ -24,23 +24,23 @@ class Person(msgspec.Struct, frozen=True):
     version: int = 0
 
     def shown(self) -> ManagedUser:
-        """Return what administration sees of the user."""
+        """Return the user with the fields that only administrators of the project see."""
         known = {field: getattr(self.user, field) for field in self.user.__struct_fields__}
         return ManagedUser(**known, banned=self.banned_at is not None, has_password=self.password_hash is not None)
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A user after a change. `ends_sessions`: all sessions end; a new version of the user ends access tokens only."""
+    """A user after a change. `ends_sessions`: True if all sessions end; a new version alone only ends access tokens."""
 
     person: Person
     ends_sessions: bool = False
 
 
 def with_changes(person: Person, changes: UserChanges, password_hash: str | None, now: datetime) -> Change:
-    """Return the user with `changes` made.
+    """Return the user after `changes`.
 
-    The caller has checked `changes` and put the email into its normal form. `password_hash`: of the new password, None
-    if the password stays.
+    The caller has checked `changes` and put the email into its normal form. `password_hash`: the hash of the new
+    password, or None if the password does not change.
     """
     named = {field: value for field, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
     banned = named.pop("banned", person.banned_at is not None)
@@ -73,7 +73,7 @@ def no_such_user() -> UserNotFound:
 
 
 def signed_in_person(person: Person | None) -> Person:
-    """Return the user that a token belongs to. Raises: Unauthenticated, if the user was deleted since."""
+    """Return the user whom a token belongs to. Raises: Unauthenticated, if the user was deleted."""
     if person is None:
         raise account_deleted()
     return person
@@ -84,9 +84,9 @@ def account_deleted() -> Unauthenticated:
 
 
 def refuse_banned(person: Person) -> None:
-    """Raises: UserBanned."""
+    """Raise UserBanned if the user is banned."""
     if person.banned_at is not None:
-        raise UserBanned("Ask the people who run this application.")
+        raise UserBanned("This user is banned. Ask the operator of this application.")
 
 
 def _with_next_version(person: Person) -> Person:
@@ -94,8 +94,8 @@ def _with_next_version(person: Person) -> Person:
 
 
 def _token_content(person: Person) -> tuple[object, ...]:
-    """Return what access tokens say of a user.
+    """Return the fields of a user that access tokens contain.
 
-    The claims are compared as JSON: 1, 1.0 and True are equal in Python, but rules tell them apart.
+    The claims are compared as JSON: 1, 1.0 and True are equal in Python, but access rules distinguish them.
     """
     return person.user.email, person.user.role, msgspec.json.encode(person.user.claims)

@@ -1,8 +1,9 @@
-"""Places for new users: the bound on the users of a project, kept without making its sign-ups wait for each other.
+"""Places for new users: enforce the maximum of users per project, without sign-ups that wait for each other.
 
-A counter in a database row was tried. Every sign-up of a project then waited for the commit of the one before, and in
-the meantime held a connection that other projects needed. So each process counts the users once a minute and keeps the
-number of free places in memory. One process never exceeds the bound; several processes together may, by a little.
+A counter in a database row was tried. Every sign-up of a project then waited for the commit of the sign-up before, and
+meanwhile held a connection that other projects needed. Each process therefore counts the users once a minute, and keeps
+the number of free places in memory. One process never exceeds the maximum; several processes together may exceed it by
+a few users.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from bunbase.pkg.cache import Cache
 
 PROJECTS: Final = 10_000
 COUNTED_SECONDS: Final = 60.0
-FULL_SECONDS: Final = 5.0  # a full project is not counted again before that, however many want to sign up
-FEW: Final = 100  # if more places are free, only a quarter of them is used before the next count
+FULL_SECONDS: Final = 5.0  # the users of a full project are counted at most this often, even if many want to sign up
+FEW: Final = 100  # if more places are free, only a quarter of them may be used before the next count
 
 
 class _Left(msgspec.Struct):
-    """`full`: no place was free at the last count.
+    """The free places of one project. `full`: True if no place was free at the last count.
 
-    If it is False, the users are counted again when no place is left.
+    If `full` is False and no place is left, the users are counted again.
     """
 
     places: int
@@ -35,13 +36,13 @@ class _Left(msgspec.Struct):
 
 
 class Places:
-    """The places of all projects. `count(project)`: returns how many users a project has now."""
+    """The places of all projects. `count(project)` returns the number of users that a project has now."""
 
     def __init__(self, most: int, count: Callable[[str], Awaitable[int]]) -> None:
         self.most = most
         self.count = count
         self.left: Cache[str, _Left] = Cache(PROJECTS, COUNTED_SECONDS)
-        self.taken: Counter[str] = Counter()  # places of sign-ups under way, whose users are not in the database yet
+        self.taken: Counter[str] = Counter()  # places of sign-ups in progress, whose users are not in the database yet
         self.counting: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager
@@ -50,8 +51,8 @@ class Places:
         left = await self._counted(project)
         if left.places <= 0:
             raise TooManyUsers(
-                f"The project has {self.most} users, the most it can have (tenant_auth.max_users_per_project): "
-                "delete some, or ask the operators of the server for more."
+                f"The project has {self.most} users and cannot have more (tenant_auth.max_users_per_project). "
+                "Delete some users, or ask the operator of the server to raise the limit."
             )
         left.places -= 1
         self.taken[project] += 1
@@ -66,11 +67,11 @@ class Places:
                 del self.taken[project]
 
     def count_again(self, project: str) -> None:
-        """Count again at the next sign-up, because users were deleted."""
+        """Make the next sign-up count the users again, because users were deleted."""
         self.left.drop(project)
 
     async def _counted(self, project: str) -> _Left:
-        """Return the free places. If several sign-ups need a count at once, one counts for all of them."""
+        """Return the free places. If several sign-ups need a count at the same time, only one of them counts."""
         if found := self._last_count(project):
             return found
         async with self.counting.setdefault(project, asyncio.Lock()):

@@ -1,4 +1,4 @@
-"""A whole Bundoc on real files, and how to wait for its backup work."""
+"""A complete Bundoc on real files, and functions that wait for its backup jobs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def put(bundoc: Bundoc, id: str, body: bytes = b'{"n":1}', caller: Caller 
 
 
 async def ended(bundoc: Bundoc, caller: Caller, job: BackupJob) -> BackupJob:
-    """Wait until a job is over."""
+    """Wait until the job is over and return its last state."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while job.state in (JobState.QUEUED, JobState.RUNNING):
             await asyncio.sleep(0.005)

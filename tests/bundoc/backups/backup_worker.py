@@ -1,4 +1,4 @@
-"""A process that does backup work again and again while documents are written, until it is killed.
+"""A process that repeats backup work while documents are written, until it is killed.
 
 python -m tests.bundoc.backups.backup_worker <data directory> <hex secret of the KMS> create|restore
 """

@@ -1,4 +1,4 @@
-"""kill -9 during backup work leaves every project whole, and no half backup in the list."""
+"""kill -9 during backup work leaves every project complete, and no incomplete backup in the list."""
 
 from __future__ import annotations
 
@@ -53,8 +53,9 @@ async def killed_at_work(directory: Path, secret: bytes, work: str) -> None:
     )
     assert process.stdout is not None
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while (line := await process.stdout.readline()) != b"ready\n":  # warnings about folders that were half deleted
+        # skips warnings about folders that were only partly deleted
+        while (line := await process.stdout.readline()) != b"ready\n":
             assert line, "the worker ended"
-        await asyncio.sleep(random.uniform(0.0, 0.3))  # not a wait: the crash comes at a random moment
+        await asyncio.sleep(random.uniform(0.0, 0.3))  # the crash comes at a random moment
         process.kill()
         await process.wait()

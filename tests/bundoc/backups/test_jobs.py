@@ -38,7 +38,7 @@ async def ended(running: RunningJob) -> BackupJob:
     return running.current()
 
 
-async def test_a_job_that_takes_too_long_is_stopped() -> None:
+async def test_a_backup_job_that_takes_too_long_is_stopped() -> None:
     done = await ended(Jobs(seconds=0.0).begin(job(1), until_stopped))
 
     assert done.state is JobState.FAILED
@@ -47,7 +47,7 @@ async def test_a_job_that_takes_too_long_is_stopped() -> None:
     assert (done.done_bytes, done.total_bytes) == (1, 2)
 
 
-async def test_a_deleted_project_ends_its_own_jobs_and_those_that_read_its_backups(jobs: Jobs) -> None:
+async def test_deleting_a_project_ends_its_jobs_and_the_jobs_that_read_its_backups(jobs: Jobs) -> None:
     reading = jobs.begin(job(1), until_stopped, frozenset({("prj_2", "bkp_2")}))
     own = jobs.begin(job(2), until_stopped)
 
@@ -56,7 +56,7 @@ async def test_a_deleted_project_ends_its_own_jobs_and_those_that_read_its_backu
     assert [one.job.state for one in (reading, own)] == [JobState.FAILED, JobState.FAILED]
 
 
-async def test_waiting_jobs_are_bounded(jobs: Jobs) -> None:
+async def test_the_number_of_waiting_backup_jobs_is_limited(jobs: Jobs) -> None:
     for number in range(MAX_WAITING + 1):
         jobs.begin(job(number), until_stopped)
 
@@ -64,7 +64,7 @@ async def test_waiting_jobs_are_bounded(jobs: Jobs) -> None:
         jobs.begin(job(99), at_once)
 
 
-async def test_only_the_newest_jobs_are_remembered(jobs: Jobs) -> None:
+async def test_only_the_newest_backup_jobs_are_kept(jobs: Jobs) -> None:
     for number in range(MAX_REMEMBERED + 1):
         await ended(jobs.begin(job(number), at_once))
 
@@ -73,7 +73,7 @@ async def test_only_the_newest_jobs_are_remembered(jobs: Jobs) -> None:
     assert jobs.one("prj_1", "job_1").state is JobState.DONE
 
 
-async def test_a_bug_fails_the_job_without_details(jobs: Jobs) -> None:
+async def test_an_internal_error_fails_the_backup_job_without_details(jobs: Jobs) -> None:
     async def bug(_running: RunningJob) -> None:
         raise KeyError("a detail that nobody outside may see")
 
@@ -83,7 +83,7 @@ async def test_a_bug_fails_the_job_without_details(jobs: Jobs) -> None:
     assert (done.problem["code"], "detail that" in str(done.problem)) == ("backup_failed", False)
 
 
-async def test_a_job_does_not_inherit_the_deadline_of_the_call(jobs: Jobs) -> None:
+async def test_a_backup_job_does_not_inherit_the_deadline_of_its_request(jobs: Jobs) -> None:
     left = []
 
     async def look(_running: RunningJob) -> None:

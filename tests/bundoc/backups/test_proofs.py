@@ -1,4 +1,4 @@
-"""An attacker who can write to the disk of backups can destroy one, but cannot pass another one off as it."""
+"""An attacker who can write to the disk can destroy a backup, but cannot pass another backup off as it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def shelf(tmp_path: Path) -> Path:
 
 
 async def two(bundoc: Bundoc) -> tuple[str, str]:
-    """Make an older and a newer backup of one project under one data key; each fills other pages."""
+    """Make an older and a newer backup of one project under one data key. Their database pages differ."""
     for content in (b"old", b"new"):
         for number in range(40):
             await put(bundoc, f"d{number}", b'{"is":"%b","filling":"%b"}' % (content, b"x" * 2000))
@@ -64,7 +64,7 @@ async def two(bundoc: Bundoc) -> tuple[str, str]:
 
 
 async def authenticity(bundoc: Bundoc, id: str) -> str:
-    """Return the authenticity in the list, after a check that the backup's own address shows the same."""
+    """Return the authenticity in the list. Assert that the backup's own URL shows the same."""
     listed = {one.id: one.authenticity for one in (await bundoc.backups(OWNER, 100, None)).items}
     assert (await bundoc.backup(OWNER, id)).authenticity is listed[id]
     return listed[id].value
@@ -87,7 +87,7 @@ def edit(folder: Path, old: str, new: str) -> None:
 
 
 async def test_a_backup_is_shown_as_proved_everywhere(bundoc: Bundoc, kms: FakeKms) -> None:
-    """Security 19: also after the project's keys were rotated."""
+    """Security 19: the list and the verification say so, also after the project's keys were rotated."""
     older, newer = await two(bundoc)
     await kms.rotate("prj_a")
 
@@ -123,7 +123,7 @@ def swapped(shelf: Path, older: str, newer: str) -> str:
 
 
 def mixed(shelf: Path, older: str, newer: str) -> str:
-    """Mix pages of the older backup into the newer one: each page is intact, and under the right key."""
+    """Mix pages of the older backup into the newer one. Each page is intact and encrypted with the right key."""
     old, new = bytearray((shelf / older / "data.db").read_bytes()), bytearray((shelf / newer / "data.db").read_bytes())
     new[-2 * PAGE : -PAGE] = old[-2 * PAGE : -PAGE]
     (shelf / newer / "data.db").write_bytes(new)
@@ -137,7 +137,7 @@ def resummed(shelf: Path, id: str) -> str:
 
 
 def moved(shelf: Path, older: str, newer: str) -> str:
-    """Put a backup of another project here, with the code of that project."""
+    """Put a backup of another project here, with the proof (MAC) of that project."""
     (foreign,) = (shelf.parent / "prj_b").iterdir()
     shutil.rmtree(shelf / newer)
     shutil.copytree(foreign, shelf / newer)
@@ -165,7 +165,7 @@ def emptied(shelf: Path, older: str, _newer: str) -> str:
 async def test_an_attacker_on_the_disk_cannot_pass_one_backup_off_as_another(
     bundoc: Bundoc, shelf: Path, attack: Callable[[Path, str, str], str]
 ) -> None:
-    """Security 19."""
+    """Security 19: the attacker renames, mixes, moves or edits backups."""
     await put(bundoc, "d1", caller=OTHER_SERVER)
     await backed_up(bundoc, OTHER_OWNER)
     older, newer = await two(bundoc)
@@ -183,7 +183,7 @@ async def test_an_attacker_on_the_disk_cannot_pass_one_backup_off_as_another(
 
 
 @pytest.mark.parametrize("attack", [swapped, mixed])
-async def test_old_checksums_reveal_changed_files(
+async def test_old_checksums_in_a_manifest_reveal_changed_files(
     bundoc: Bundoc, shelf: Path, attack: Callable[[Path, str, str], str]
 ) -> None:
     """Security 19: the proved manifest holds the SHA-256 of the whole file, so mixed pages are found."""
@@ -198,7 +198,7 @@ async def test_old_checksums_reveal_changed_files(
     assert outcome(await restored(bundoc, newer)) == "backup_damaged"
 
 
-async def test_no_byte_of_a_manifest_or_its_code_can_change(bundoc: Bundoc, shelf: Path) -> None:
+async def test_a_flipped_bit_in_a_manifest_or_its_proof_is_always_detected(bundoc: Bundoc, shelf: Path) -> None:
     """Security 19: every flipped bit is refused, as altered or as damaged."""
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
@@ -208,7 +208,7 @@ async def test_no_byte_of_a_manifest_or_its_code_can_change(bundoc: Bundoc, shel
         good = file.read_bytes()
         for place in range(0, len(good.rstrip()), 7):
             file.write_bytes(good[:place] + bytes([good[place] ^ 1 << place % 7]) + good[place + 1 :])
-            with suppress(BackupDamaged):  # if it is no longer a manifest
+            with suppress(BackupDamaged):  # the file is no longer a manifest
                 assert (await bundoc.backup(OWNER, id)).authenticity is Authenticity.ALTERED
         file.write_bytes(good)
     assert await authenticity(bundoc, id) == "proved"
@@ -240,7 +240,7 @@ async def test_checksums_of_a_backup_without_a_proof_are_checked_too(bundoc: Bun
     assert outcome(await restored(bundoc, newer, unauthenticated=True)) == "backup_damaged"
 
 
-async def test_backups_are_lost_with_the_destroyed_key_that_proved_them(bundoc: Bundoc, kms: FakeKms) -> None:
+async def test_a_backup_is_neither_listed_nor_restored_once_its_key_is_destroyed(bundoc: Bundoc, kms: FakeKms) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
 
@@ -255,7 +255,7 @@ async def test_backups_are_lost_with_the_destroyed_key_that_proved_them(bundoc: 
             await asked
 
 
-async def test_folders_that_somebody_added_do_not_hide_the_others(bundoc: Bundoc, shelf: Path) -> None:
+async def test_added_folders_do_not_hide_real_backups_from_the_list(bundoc: Bundoc, shelf: Path) -> None:
     """Security 19: there are more folders than BunKMS checks in one call."""
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
@@ -268,7 +268,7 @@ async def test_folders_that_somebody_added_do_not_hide_the_others(bundoc: Bundoc
     assert {one.authenticity for one in found if one.id != id} == {Authenticity.ALTERED}
 
 
-async def test_a_page_of_the_list_costs_one_call_of_bunkms(bundoc: Bundoc, kms: FakeKms) -> None:
+async def test_a_page_of_the_backup_list_needs_one_call_to_bunkms(bundoc: Bundoc, kms: FakeKms) -> None:
     await put(bundoc, "d1")
     for _ in range(5):
         await backed_up(bundoc)
@@ -301,7 +301,8 @@ async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms
 
         found = (await bundoc.backups(OWNER, 100, None)).items
         proved = [one.authenticity is Authenticity.PROVED for one in found]
-        assert proved in ([True, False], [True, True, False])  # the room's own job may have made one at its start
+        # the job that runs at the start may have made a backup, too
+        assert proved in ([True, False], [True, True, False])
 
 
 @pytest.mark.parametrize("damage", ["not json", "{}", "directory"])
@@ -337,7 +338,7 @@ async def test_an_unreadable_backup_cannot_be_used_but_can_be_deleted(bundoc: Bu
 
 
 @pytest.mark.parametrize("id", ["bkp_" + "z" * 26, "bkp_" + "o" * 26, "bkp_" + "0" * 26])
-async def test_a_folder_with_a_made_up_name_does_not_hide_the_others(bundoc: Bundoc, shelf: Path, id: str) -> None:
+async def test_a_folder_with_an_invented_name_does_not_hide_real_backups(bundoc: Bundoc, shelf: Path, id: str) -> None:
     await put(bundoc, "d1")
     good = await backed_up(bundoc)
     (shelf / id).mkdir()

@@ -1,4 +1,4 @@
-"""Public HTTP of backups, export and import, with Problems answered as the gateway does."""
+"""The public HTTP API of backups, export and import. Problems are answered as the gateway answers them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROLES = {"prj_a": Role.OWNER, "prj_b": Role.OWNER, "prj_watched": Role.VIEWER}
 
 
 class FakePlatform:
-    """Ada's projects, each with her role in it."""
+    """The projects of Ada, with her role in each."""
 
     async def membership(self, _developer: str, project: str) -> Membership:
         if project not in ROLES:
@@ -103,7 +103,7 @@ async def test_a_backup_is_made_listed_verified_restored_and_deleted(
 async def test_a_backup_without_a_proof_is_restored_on_explicit_request(
     http: httpx.AsyncClient, bundoc: BundocRoom, tmp_path: Path
 ) -> None:
-    """Security 19."""
+    """Security 19: without the explicit request the restore is refused."""
     await put(bundoc, "d1")
     id = (await done(http, bundoc, await http.post(BACKUPS)))["backup"]
     assert (await http.get(f"{BACKUPS}/{id}")).json()["authenticity"] == "proved"
@@ -136,7 +136,7 @@ async def test_a_backup_is_restored_into_another_project_of_the_same_developer(
     assert problem(await http.post(into, json={"of": "nothing"}))[0] == 422
 
 
-async def test_a_schedule_is_set_and_deleted(http: httpx.AsyncClient) -> None:
+async def test_a_backup_schedule_is_set_and_deleted(http: httpx.AsyncClient) -> None:
     at = f"{BACKUPS}/schedule"
 
     assert (await http.get(at)).json() == {"every_hours": 0, "kept": 7, "own": False}
@@ -171,7 +171,7 @@ async def test_an_invalid_request_is_refused_before_anything_is_read(http: httpx
     assert (await http.post("/v1/import?collection=posts")).json()["imported"] == 0
 
 
-async def test_an_import_that_cannot_go_on_names_its_last_line(
+async def test_a_failed_import_names_the_last_imported_line(
     http: httpx.AsyncClient, bundoc: BundocRoom, kms: FakeKms
 ) -> None:
     await kms.destroy("prj_b")

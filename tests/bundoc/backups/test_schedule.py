@@ -1,4 +1,4 @@
-"""Scheduled backups, on a clock that is moved by hand: when they are made, and which of them are kept."""
+"""Scheduled backups with a manual clock: when a backup is made, and which backups are kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAILY = BundocSettings(backup_every_hours=24, backups_kept=2)
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock(SystemClock().now())  # files have the times of the system's clock
+    return ManualClock(SystemClock().now())  # the files on disk have the times of the system clock
 
 
 async def reasons(bundoc: Bundoc, caller: Caller = OWNER) -> list[str]:
@@ -36,7 +36,7 @@ async def test_a_project_is_backed_up_once_in_each_period(tmp_path: Path, kms: F
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         await bundoc.backup_service.back_up_due()
-        assert await reasons(bundoc) == []  # its first period began when it was first stored
+        assert await reasons(bundoc) == []  # the first period began with the first write
 
         for day in range(4):
             await put(bundoc, f"day{day}")
@@ -90,7 +90,7 @@ async def test_retention_keeps_backups_made_by_hand(tmp_path: Path, kms: FakeKms
         assert sorted(await reasons(bundoc)) == ["manual"] * 4 + ["scheduled"] * 2
 
 
-async def test_a_project_may_have_a_schedule_of_its_own(tmp_path: Path, kms: FakeKms, clock: ManualClock) -> None:
+async def test_a_project_may_have_its_own_backup_schedule(tmp_path: Path, kms: FakeKms, clock: ManualClock) -> None:
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         await put(bundoc, "d1", caller=OTHER_SERVER)
@@ -107,7 +107,7 @@ async def test_a_project_may_have_a_schedule_of_its_own(tmp_path: Path, kms: Fak
         assert await reasons(bundoc) == ["scheduled"]
 
 
-async def test_a_failed_backup_does_not_stop_those_of_other_projects(
+async def test_a_failed_backup_does_not_stop_backups_of_other_projects(
     tmp_path: Path, kms: FakeKms, clock: ManualClock
 ) -> None:
     async with room(tmp_path, kms, clock) as bundoc:
@@ -143,7 +143,7 @@ async def test_the_oldest_safety_backups_are_deleted_too(tmp_path: Path, kms: Fa
     st.integers(1, 8760),
     st.floats(0, 4e9),
 )
-def test_every_period_begins_once_and_none_is_longer_than_asked(project: str, hours: int, at: float) -> None:
+def test_every_backup_period_begins_once_and_is_no_longer_than_configured(project: str, hours: int, at: float) -> None:
     schedule = BackupSchedule(hours, 1)
 
     first = next_period(project, schedule, at)

@@ -46,7 +46,7 @@ async def bundoc(tmp_path: Path, kms: FakeKms) -> AsyncIterator[Bundoc]:
         yield bundoc
 
 
-async def test_a_backup_under_load_is_the_project_at_one_moment(bundoc: Bundoc) -> None:
+async def test_a_backup_under_load_holds_the_state_of_one_moment(bundoc: Bundoc) -> None:
     stop = asyncio.Event()
 
     async def write(worker: int) -> None:
@@ -69,7 +69,7 @@ async def test_a_backup_under_load_is_the_project_at_one_moment(bundoc: Bundoc) 
     history = await all_changes(bundoc)
     assert (await restored(bundoc, id)).state is JobState.DONE
     kept = {msgspec.json.decode(line)["document"]["_id"] for line in (await bodies(bundoc)).splitlines()}
-    assert kept == set(history[: backup.seq])  # every write so far, and no later one
+    assert kept == set(history[: backup.seq])  # the backup holds all writes up to its seq, and no later write
     assert backup.collections[0].documents == backup.seq
 
 
@@ -127,7 +127,9 @@ async def test_readers_of_changes_must_resync_after_a_restore(bundoc: Bundoc) ->
 
 
 @pytest.mark.parametrize("name", ["data.db", "key.json"])
-async def test_a_flipped_byte_is_named_and_never_restored(bundoc: Bundoc, tmp_path: Path, name: str) -> None:
+async def test_a_backup_with_a_flipped_byte_is_reported_and_never_restored(
+    bundoc: Bundoc, tmp_path: Path, name: str
+) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     flip(tmp_path / "backups" / "prj_a" / id / name)
@@ -160,7 +162,7 @@ async def test_a_damaged_page_is_found_even_with_a_matching_checksum(bundoc: Bun
     assert (job.problem["code"], job.problem["file"]) == ("backup_damaged", "data.db")
 
 
-async def test_verification_leaves_a_good_backup_as_it_is(bundoc: Bundoc, tmp_path: Path) -> None:
+async def test_verification_does_not_change_a_good_backup(bundoc: Bundoc, tmp_path: Path) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     before = read_all(tmp_path / "backups")
@@ -224,7 +226,9 @@ async def test_a_clone_is_independent_and_has_its_own_key(tmp_path: Path, kms: F
         assert (await bundoc.get(OTHER_SERVER, "posts", "d1")).rev == 1
 
 
-async def test_nobody_reads_a_backup_once_the_key_is_destroyed(bundoc: Bundoc, kms: FakeKms, tmp_path: Path) -> None:
+async def test_a_backup_can_be_neither_verified_nor_restored_once_its_key_is_destroyed(
+    bundoc: Bundoc, kms: FakeKms, tmp_path: Path
+) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     await kms.destroy("prj_a")
@@ -236,7 +240,7 @@ async def test_nobody_reads_a_backup_once_the_key_is_destroyed(bundoc: Bundoc, k
     assert not (tmp_path / "backups" / "prj_a").exists()
 
 
-async def test_a_project_is_closed_only_while_it_is_replaced(
+async def test_a_project_is_unavailable_only_while_a_restore_replaces_its_file(
     bundoc: BundocRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(bundoc, "d1")
@@ -271,7 +275,7 @@ async def test_a_half_written_backup_is_never_listed_and_is_deleted_at_the_start
         assert [one.id for one in (await bundoc.backups(OWNER, 20, None)).items] == [id]
 
 
-async def test_a_list_of_backups_is_walked_in_pages(bundoc: Bundoc) -> None:
+async def test_backups_are_listed_in_pages(bundoc: Bundoc) -> None:
     await put(bundoc, "d1")
     made = [await backed_up(bundoc) for _ in range(5)]
 
@@ -282,7 +286,7 @@ async def test_a_list_of_backups_is_walked_in_pages(bundoc: Bundoc) -> None:
     assert second.next is None
 
 
-async def test_a_deleted_backup_is_gone(bundoc: Bundoc, tmp_path: Path) -> None:
+async def test_a_deleted_backup_is_not_found_and_leaves_no_files(bundoc: Bundoc, tmp_path: Path) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
 
@@ -337,7 +341,7 @@ async def test_a_project_without_a_document_can_be_backed_up_and_restored(bundoc
     assert (job.state, job.safety_backup, await bodies(bundoc)) == (JobState.DONE, None, b"")
 
 
-async def test_roles_decide_who_may_do_what(bundoc: Bundoc) -> None:
+async def test_roles_decide_who_may_make_restore_and_delete_backups(bundoc: Bundoc) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     viewer, developer = (member_caller("prj_a", role) for role in (Role.VIEWER, Role.DEVELOPER))
@@ -360,7 +364,7 @@ async def test_roles_decide_who_may_do_what(bundoc: Bundoc) -> None:
     assert (await bundoc.backup(developer, id)).id == id
 
 
-async def test_the_backups_of_one_project_are_unknown_to_another(bundoc: Bundoc) -> None:
+async def test_a_project_cannot_see_the_backups_of_another_project(bundoc: Bundoc) -> None:
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     job = await bundoc.verify_backup(OWNER, id)
@@ -402,7 +406,7 @@ def sha256(path: Path) -> str:
 
 
 @pytest.mark.parametrize("head_start", [0.0, 0.02, 0.1])
-async def test_a_restore_during_a_rotation_leaves_a_file_and_its_key(
+async def test_a_restore_during_a_key_rotation_leaves_a_file_that_its_key_opens(
     tmp_path: Path, kms: FakeKms, head_start: float
 ) -> None:
     async with whole_bundoc(tmp_path, kms) as bundoc:
@@ -411,7 +415,7 @@ async def test_a_restore_during_a_rotation_leaves_a_file_and_its_key(
         id = await backed_up(bundoc)
 
         await bundoc.rotate_data_key(OWNER)
-        await asyncio.sleep(head_start)  # at whichever step the restore comes
+        await asyncio.sleep(head_start)  # the restore meets the rotation at different steps
         done = await ended(bundoc, OWNER, await bundoc.restore_backup(OWNER, OWNER, id))
         async with asyncio.timeout(DEADLINE_SECONDS):
             while (await bundoc.data_key(OWNER)).rotating:

@@ -1,6 +1,6 @@
-"""Write a project's files as the code that runs this writes them, for `test_old_files.py` of all later code.
+"""Write the files of a project in the format of the imported Bundoc, for `test_formats.py` of later versions.
 
-Run it with the checkout of the version that is to be remembered:
+Run it with a checkout of the version whose format is to be tested:
 PYTHONPATH=<checkout>/src:<checkout> python write.py <new directory>
 """
 
@@ -58,7 +58,8 @@ async def main(target: Path) -> None:
 
 
 async def with_indexes(service: Any, caller: Any) -> None:
-    apart = find_spec("bunbase.contracts.collections")  # the first versions had all in one file, and no CollectionSpec
+    # the first versions had all contracts in one file, and no CollectionSpec
+    apart = find_spec("bunbase.contracts.collections")
     contract: Any = import_module(apart.name if apart else "bunbase.contracts.bundoc")
     indexes = (contract.IndexSpec(("title", "-n"), "by_title"),)
     asked = contract.CollectionSpec(indexes) if hasattr(contract, "CollectionSpec") else indexes

@@ -1,4 +1,4 @@
-"""Write a file of format 6 that holds what later code refuses or reads otherwise, for `test_old_faults.py`.
+"""Write a file of format 6 with values that later versions refuse or read differently, for `test_mending.py`.
 
 Run it with a checkout of that format: PYTHONPATH=<checkout>/src:<checkout> python write_faults.py <new directory>
 """
@@ -30,9 +30,9 @@ NAMES = {
     "deep": rb'{"list":[{"b\n":1,"b":"\u0000"}],"del\u007f":{"a\u0001":[[{"c\t":1}]]}}',
     "plain": rb'{"x":"a\u0000b\n","owner":"cy"}',
 }
-# arrays in a unique index, whose objects and arrays had no keys
+# arrays in a unique index; the format had no index keys for objects and arrays inside them
 ARRAYS = {"empty": b"[]", "null": b"null", "one": b'[1,{"x":1}]', "two": b'[2,{"x":1}]', "three": b"[[3],3]"}
-# times that were read as times, or were not
+# texts that were read as times, and texts that were not
 TIMES = {
     "no_offset": b'"2020-01-01T00:00:00"',
     "no_colon": b'"2020-01-01T00:00:00+0100"',

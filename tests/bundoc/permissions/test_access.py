@@ -1,4 +1,4 @@
-"""Rules in all operations on documents: what each caller may do and see, and how a refusal is answered."""
+"""Rules in all operations on documents: the rights of each caller, the visible data, and the answers to refusals."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ async def test_a_publishable_key_does_not_learn_which_collections_exist(service:
     assert [one.name for one in await service.collections(SERVER)] == ["there"]
 
 
-# the answers to denied writes: `see` may get the document, `blind` may not
+# the answers to denied writes: the caller `see` may get the document, the caller `blind` may not
 DENIED_WRITES = [
     ("create", "new", RuleDenied, RuleDenied),
     ("create", "there", RuleDenied, RuleDenied),
@@ -166,7 +166,7 @@ def tried(service: BundocService, caller: Caller, op: str, id: str) -> Any:
 
 
 @pytest.mark.parametrize(("op", "id", "seeing", "blind"), DENIED_WRITES)
-async def test_a_hidden_document_is_answered_like_a_missing_one(
+async def test_a_denied_write_to_a_hidden_document_is_answered_like_one_to_a_missing_document(
     service: BundocService, op: str, id: str, seeing: type[Problem], blind: type[Problem]
 ) -> None:
     await ruled(service, Rules(get="auth.uid == 'ada'"))
@@ -195,7 +195,7 @@ async def test_a_check_of_a_hidden_document_is_answered_like_one_of_a_missing_do
     assert await fields_of(service, "a", ADA) == {"owner": "ada"}
 
 
-async def test_a_writer_without_read_access_is_not_told_the_revision(service: BundocService) -> None:
+async def test_a_writer_without_read_access_does_not_learn_the_revision(service: BundocService) -> None:
     await ruled(service, Rules(create="true", update="true", delete="true"))
     await put(service, "a", secret=1)
 
@@ -230,7 +230,7 @@ async def test_the_answer_to_a_write_holds_only_fields_that_the_writer_may_read(
 async def test_a_write_that_is_stored_is_not_answered_as_failed(
     service: BundocService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Security 2: slow rules run in a thread, which may time out. The caller must not be led to write again."""
+    """Security 2: slow rules run in a thread, which may time out. An error would make the caller write again."""
 
     async def busy(*_args: Any) -> Any:
         raise BundocBusy("Too many queries run at once.", retry_after_seconds=1)

@@ -76,7 +76,8 @@ async def shown(service: BundocService, caller: Caller, ids: list[str]) -> dict[
 async def test_all_kinds_of_reads_show_the_same_documents(
     tmp_path_factory: Any, rule: str, lookup: str, stored: list[dict[str, Any]]
 ) -> None:
-    rule = f"({rule}) && {lookup}".replace("request.op", "request.collection")  # the one thing that differs
+    # `request.op` differs between the operations
+    rule = f"({rule}) && {lookup}".replace("request.op", "request.collection")
     directory: Path = tmp_path_factory.mktemp("agree")
     async with sqlite_engine(directory / "bundoc", FakeKms()) as engine:
         service = BundocService(engine)

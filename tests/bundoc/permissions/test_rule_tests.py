@@ -1,4 +1,4 @@
-"""POST /v1/rules/test: the decisions of rules, and their reasons."""
+"""Tests of POST /v1/rules/test, which returns the decisions of rules and their reasons."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def refusal(service: BundocService, case: Any, caller: Caller = SERVER) ->
     return caught.value
 
 
-async def test_saved_rules_are_tested_with_the_value_of_each_part(service: BundocService) -> None:
+async def test_a_test_of_saved_rules_shows_the_value_of_each_part(service: BundocService) -> None:
     rules = Rules(get="auth != null &&\n  auth.uid == doc.owner", hidden={"email": "auth.role != 'admin'"})
     await service.put_collection(SERVER, "posts", CollectionSpec(rules=rules))
     case = {"collection": "posts", "op": "get", "doc": {"owner": "ada", "email": "e"}}
@@ -46,7 +46,7 @@ async def test_saved_rules_are_tested_with_the_value_of_each_part(service: Bundo
     assert (admin["allowed"], admin["hidden"]) == (False, [])
 
 
-async def test_an_operation_without_a_rule_is_denied_and_says_so(service: BundocService) -> None:
+async def test_an_operation_without_a_rule_is_denied_with_that_reason(service: BundocService) -> None:
     case = {"collection": "posts", "op": "delete", "auth": ADA, "doc": {}, "rules": {}}
 
     found = await tried(service, case)
@@ -58,7 +58,7 @@ async def test_an_operation_without_a_rule_is_denied_and_says_so(service: Bundoc
     }
 
 
-async def test_lookups_read_stored_documents_or_those_that_were_sent(service: BundocService) -> None:
+async def test_lookups_read_the_stored_documents_or_documents_in_the_request(service: BundocService) -> None:
     await service.put(SERVER, "teams", "red", b'{"members":["ada"]}', NO_PRECONDITION)
     rules = {"create": "auth.uid in get('teams', next.team).members"}
     case = {"collection": "posts", "op": "create", "auth": ADA, "next": {"team": "red"}, "rules": rules}
@@ -71,7 +71,7 @@ async def test_lookups_read_stored_documents_or_those_that_were_sent(service: Bu
     assert "there is no such document" in str(gone["trace"])
 
 
-async def test_a_case_may_set_the_time_and_the_id(service: BundocService) -> None:
+async def test_a_rule_test_may_set_the_time_and_the_id(service: BundocService) -> None:
     rules = {"update": "now < timestamp(doc._created) + duration('24h') && request.id == 'd7' && next._rev == 3"}
     case = {
         "collection": "posts",
@@ -88,7 +88,7 @@ async def test_a_case_may_set_the_time_and_the_id(service: BundocService) -> Non
     assert (in_time["allowed"], late["allowed"]) == (True, False)
 
 
-async def test_coverage_lists_conditions_that_no_case_tried(service: BundocService) -> None:
+async def test_the_coverage_of_rule_tests_lists_conditions_that_no_test_tried(service: BundocService) -> None:
     rules = {"posts": {"get": "doc.open == true || (auth != null && auth.uid == doc.owner)", "delete": "false"}}
     case = {"collection": "posts", "op": "get", "auth": ADA}
     cases = [{**case, "doc": {"owner": "ada", "open": False}}, {**case, "doc": {"open": True}}]
@@ -130,11 +130,11 @@ CASE: dict[str, Any] = {"collection": "posts", "op": "get", "doc": {}, "rules": 
         ({"cases": []}, InvalidInput),
     ],
 )
-async def test_an_invalid_case_is_refused(service: BundocService, changed: Any, kind: type[Problem]) -> None:
+async def test_an_invalid_rule_test_is_refused(service: BundocService, changed: Any, kind: type[Problem]) -> None:
     assert type(await refusal(service, CASE | changed)) is kind
 
 
-async def test_invalid_json_is_refused(service: BundocService) -> None:
+async def test_rule_tests_that_are_not_json_are_refused(service: BundocService) -> None:
     with pytest.raises(Malformed):
         await service.test_rules(SERVER, b"{")
 
@@ -145,7 +145,9 @@ async def test_only_the_secret_key_and_developers_may_test_rules(service: Bundoc
     assert type(await refusal(service, CASE, publishable_caller("prj_a"))) is RuleDenied
 
 
-async def test_cases_that_take_too_long_are_refused(service: BundocService, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rule_tests_that_take_too_long_are_refused(
+    service: BundocService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bunbase.bundoc.permissions.rule_tests.Budget", lambda: Budget(10_000))
     rule = "doc.many.all(a, doc.many.all(b, a + b >= 0))"
     case = {"collection": "posts", "op": "get", "doc": {"many": list(range(20))}}

@@ -1,4 +1,4 @@
-// Asks mingo whether documents fulfil filters: lines of {document, where} in, lines of {matches} or {error} out.
+// Checks with mingo whether documents match filters. Reads lines of {document, where}, writes {matches} or {error}.
 const { readFileSync } = require("node:fs");
 const { Query } = require("mingo");
 

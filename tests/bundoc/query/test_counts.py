@@ -1,4 +1,4 @@
-"""Counts agree with the predicate and the budget, whether they come from keys, from SQL or from each document."""
+"""Counts from keys, from SQL and from documents agree with the predicate, and keep to the budget."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ INDEXES = (
     IndexSpec(("b",), "some", where={"a": 1}),
     IndexSpec(("b",), "listed", where={"a": {"$in": ["a", 1]}}),
 )
-# tests that set fields equal to values, so that an index alone may answer
+# filters that compare fields with values for equality, so that an index alone may answer
 pins = st.dictionaries(
     st.sampled_from(["a", "b", "a.b"]),
     scalars | st.lists(scalars, min_size=1, max_size=3).map(lambda listed: {"$in": listed}),
@@ -213,7 +213,7 @@ def statements(connection: apsw.Connection, table: Table, search: Search) -> lis
         ("true", {"a": 1, "b": 2}, INDEXES[4:5]),
     ],
 )
-def test_a_count_proved_by_keys_reads_no_document(
+def test_a_count_from_index_keys_alone_reads_no_document(
     sqlite: apsw.Connection, source: str, where: Any, specs: tuple[IndexSpec, ...]
 ) -> None:
     table = kept(sqlite, all_of([{"a": "a", "b": 1}, {"a": 1, "b": "a"}, {"a": True}]), specs)
@@ -231,4 +231,4 @@ def test_a_count_in_sql_takes_one_statement_per_range(sqlite: apsw.Connection) -
     assert searching(sqlite, table, search).found().count == 5
     assert len(statements(sqlite, table, search)) == 1
     assert searching(sqlite, table, everybody).found().count == 5
-    assert len(statements(sqlite, table, everybody)) == 2  # keys first: where no rule is asked, all of them count
+    assert len(statements(sqlite, table, everybody)) == 2  # keys first: without a rule, every key counts

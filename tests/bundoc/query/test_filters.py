@@ -45,7 +45,9 @@ def by_python(where: Any, document: dict[str, Any]) -> bool:
 
 @settings(max_examples=examples(500), deadline=None)
 @given(where=filters, document=documents)
-def test_sql_and_python_agree(sqlite: apsw.Connection, where: Any, document: dict[str, Any]) -> None:
+def test_a_filter_has_the_same_result_in_sql_and_in_python(
+    sqlite: apsw.Connection, where: Any, document: dict[str, Any]
+) -> None:
     assume(str(where).count("$regex") <= MAX_PATTERNS)
 
     assert by_sql(sqlite, where, document) == by_python(where, document)
@@ -53,7 +55,7 @@ def test_sql_and_python_agree(sqlite: apsw.Connection, where: Any, document: dic
 
 @settings(max_examples=examples(300), deadline=None)
 @given(document=documents.filter(bool), data=st.data())
-def test_a_document_is_found_by_any_of_its_values(
+def test_a_filter_finds_a_document_by_any_of_its_values(
     sqlite: apsw.Connection, document: dict[str, Any], data: st.DataObject
 ) -> None:
     name = data.draw(st.sampled_from(sorted(document)))
@@ -62,8 +64,8 @@ def test_a_document_is_found_by_any_of_its_values(
 
 
 @pytest.mark.parametrize("value", ["v", ["v"], {"v": 1}])
-def test_a_long_list_of_values_is_one_short_test(value: Any) -> None:
-    """SQLite parses it again for each range of an index: 140 ranges of 140 tests took seconds."""
+def test_a_long_list_of_values_becomes_one_short_sql_condition(value: Any) -> None:
+    """SQLite parses the condition again for each range of an index: 140 ranges of 140 comparisons took seconds."""
     listed = condition(parse_where(msgspec.json.encode({"a": {"$in": [value] * 140}})))
 
     assert len(listed.sql) < 5_000
@@ -164,7 +166,7 @@ def test_an_unknown_part_of_a_filter_is_refused_with_its_path(where: str, path: 
 def test_the_empty_string_is_treated_like_other_strings(
     sqlite: apsw.Connection, path: str, value: Any, sought: str
 ) -> None:
-    """Documents 7, Outside suites F1: substr of an empty blob is NULL in SQLite, so neither test nor $not was true."""
+    """Documents 7, Outside suites F1: in SQLite, substr of an empty blob is NULL; neither `t` nor `$not t` was true."""
     for test in (
         *({"$startsWith": sought}, {"$regex": f"^{sought}"}, {"$eq": sought}, {"$gte": sought}, {"$lt": sought}),
         *({"$in": [sought]}, {"$size": 0}, {"$eq": {"b": sought}}, {"$elemMatch": {"$startsWith": sought}}),
@@ -173,7 +175,7 @@ def test_the_empty_string_is_treated_like_other_strings(
             assert by_sql(sqlite, where, {"a": value}) == by_python(where, {"a": value})
 
 
-def test_a_filter_is_bounded_in_depth() -> None:
+def test_the_depth_of_a_filter_is_limited() -> None:
     where = '{"$and":[' * 17 + '{"a":1}' + "]}" * 17
 
     with pytest.raises(InvalidQuery):
@@ -182,7 +184,7 @@ def test_a_filter_is_bounded_in_depth() -> None:
 
 @settings(max_examples=examples(500), deadline=None)
 @given(left=values, right=values)
-def test_the_order_is_total_and_equal_keys_are_equal_values(left: Any, right: Any) -> None:
+def test_the_sort_order_is_total_and_equal_keys_mean_equal_values(left: Any, right: Any) -> None:
     less, more = sorted([left, right], key=key)
 
     assert key(less) <= key(more)

@@ -59,5 +59,5 @@ def test_an_implied_filter_matches_every_document_that_passes(
         ({"a": None}, {"a": {"$exists": True}}, False),
     ],
 )
-def test_expected_implications_are_found(where: Any, wanted: Any, expected: bool) -> None:
+def test_the_implications_in_the_table_are_found(where: Any, wanted: Any, expected: bool) -> None:
     assert implies(conjuncts(read(where)), read(wanted)) is expected

@@ -1,4 +1,4 @@
-"""Regular expressions: their literal beginning, and the time they take."""
+"""Regular expressions: the literal text at their beginning, and the time that they take."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from tests.seeds import examples
         ("^", ""),
     ],
 )
-def test_a_literal_beginning_is_read_from_the_pattern(text: str, beginning: str) -> None:
+def test_the_literal_beginning_of_a_pattern_is_found(text: str, beginning: str) -> None:
     assert literal_beginning(text) == beginning
 
 
 @settings(max_examples=examples(500), deadline=None)
 @given(text=st.text("ab^$.|()[]?*+{1}\\-é", max_size=8).map("^".__add__), of=st.text("ab.1é\n", max_size=5))
-def test_every_match_has_the_literal_beginning(text: str, of: str) -> None:
+def test_every_match_of_a_pattern_starts_with_its_literal_beginning(text: str, of: str) -> None:
     try:
         sought = pattern(text)
     except InvalidPattern:
@@ -48,13 +48,13 @@ def test_every_match_has_the_literal_beginning(text: str, of: str) -> None:
         assert of.startswith(literal_beginning(text))
 
 
-def test_a_pattern_that_is_exponential_elsewhere_is_fast() -> None:
+def test_a_pattern_that_takes_exponential_time_in_other_engines_is_fast() -> None:
     hostile = pattern("(a*)*(a|aa)+$")
 
     assert not hostile.found_in(b"a" * 200_000 + b"b")
 
 
-def test_a_pattern_in_long_texts_keeps_within_the_time_of_a_search() -> None:
+def test_a_pattern_over_long_texts_stays_within_the_time_limit_of_a_search() -> None:
     connection = apsw.Connection(":memory:")
     prepare(connection)
     sql = f"SELECT {MATCHES_FUNCTION}('a', CAST(value AS BLOB)) FROM json_each('[1, 2, 3]')"

@@ -50,7 +50,7 @@ def test_a_search_text_is_parsed_into_terms(text: str, expected: TextSearch) -> 
 @example('"')
 @example('a "" -"')
 @example("c0 : a")
-def test_no_text_is_a_syntax_error(text: str) -> None:
+def test_no_search_text_causes_a_syntax_error(text: str) -> None:
     connection = apsw.Connection(":memory:")
     connection.execute(TABLE.create_sql)
     connection.execute("INSERT INTO text_1 (rowid, c0, c1) VALUES (1, 'a b', 'c')")
@@ -76,7 +76,7 @@ SOUGHT = st.one_of(
 
 @settings(max_examples=examples(200), deadline=None)
 @given(stored=STORED, sought=st.lists(SOUGHT, max_size=4).map(" ".join))
-def test_a_search_finds_what_a_plain_reading_finds(stored: list[Texts], sought: str) -> None:
+def test_a_text_search_agrees_with_a_simple_model(stored: list[Texts], sought: str) -> None:
     connection = apsw.Connection(":memory:")
     connection.execute("CREATE TABLE docs_1 (n INTEGER PRIMARY KEY, id TEXT)")
     connection.execute(TABLE.create_sql)
@@ -144,7 +144,7 @@ def test_an_invalid_search_is_refused_with_its_path(where: str, path: str) -> No
     assert refused.value.extra["path"] == path
 
 
-def test_a_search_may_name_index_and_fields() -> None:
+def test_a_search_may_name_its_index_and_fields() -> None:
     sought = parse_search({"query": "fox", "index": "by_text", "fields": ["title"]}, "")
 
     assert sought == TextSearch(words("fox"), index="by_text", fields=("title",))

@@ -1,4 +1,4 @@
-"""Expanded references: documents that others refer to are in the same answer."""
+"""Expanded references: an answer includes the documents that its documents refer to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def put(service: BundocService, collection: str, id: str, **fields: Any) -
 
 @pytest.fixture
 async def posts(service: BundocService) -> BundocService:
-    """Teams have members, members write posts; posts name editors, and readers in a list of objects."""
+    """Create teams, users and posts. A user refers to a team; a post refers to its author, editors and readers."""
     readers = {"items": {"properties": {"user": ref("users")}}}
     meta = {"properties": {"editors": {"items": ref("users")}}}
     schema = {"properties": {"author": ref("users"), "meta": meta, "readers": readers}}
@@ -46,7 +46,7 @@ async def posts(service: BundocService) -> BundocService:
 
 
 def names(found: Any) -> Any:
-    """Keep only what was expanded, each document as its id."""
+    """Return only the expanded documents, each as its id."""
     if isinstance(found, list):
         return [names(one) for one in found]
     return {found["_id"]: {field: names(one) for field, one in found.get("_expand", {}).items()}}
@@ -68,7 +68,7 @@ async def test_a_page_includes_the_documents_it_refers_to(posts: BundocService) 
     ]
 
 
-async def test_ids_stay_and_expanded_documents_are_as_stored(posts: BundocService) -> None:
+async def test_expanding_keeps_the_ids_and_returns_documents_as_stored(posts: BundocService) -> None:
     found = (await posts.get(CALLER, "posts", "d1", ("meta.editors",))).body
 
     assert msgspec.json.decode(found)["author"] == "ada"

@@ -140,7 +140,7 @@ async def test_pages_continue_correctly_while_documents_are_added_and_deleted(se
         if cursor is None:
             break
         await service.delete(CALLER, C, seen[-1], NO_PRECONDITION)
-        await put(service, f"a{len(seen)}", {"n": -1})  # before the walk: not seen
+        await put(service, f"a{len(seen)}", {"n": -1})  # sorts before the pages already read, so it is not seen
 
     assert sorted(seen) == [f"m{number:02}" for number in range(30)]
 
@@ -155,7 +155,7 @@ async def test_a_cursor_is_valid_only_for_its_query(service: BundocService) -> N
             await ask(service, where, sort=sort, cursor=cursor)
 
 
-async def test_explain_says_which_index_served_and_how_much_was_examined(service: BundocService) -> None:
+async def test_explain_names_the_index_and_the_number_of_examined_documents(service: BundocService) -> None:
     for number in range(50):
         await put(service, f"d{number:02}", {"owner": f"o{number % 5}", "n": number, "tags": ["x", f"t{number}"]})
     specs = (
@@ -221,7 +221,7 @@ async def test_a_query_counts_all_matches_and_selects_fields(service: BundocServ
     assert page["items"] == [{"_id": "d3", "deep": {"a": 1.0}, "list": [{"b": 2}]}]
 
 
-async def test_values_are_computed_for_each_group(service: BundocService) -> None:
+async def test_aggregates_are_computed_for_each_group(service: BundocService) -> None:
     rows = [("done", 2), ("open", 5), ("done", 10**18), ("open", None), ("done", 2)]
     for number, (status, price) in enumerate(rows):
         await put(service, f"d{number}", {"status": status, "price": price})
@@ -284,7 +284,7 @@ async def test_a_partial_index_holds_only_documents_that_match_its_filter(servic
     assert (await service.collection(CALLER, C)).indexes[0].where == {"status": {"$in": ["open", "new"]}}
 
 
-async def test_a_partial_unique_index_refuses_only_among_its_documents(service: BundocService) -> None:
+async def test_a_partial_unique_index_refuses_duplicates_only_among_its_documents(service: BundocService) -> None:
     spec = IndexSpec(("email",), "active", unique=True, where={"deleted": False})
     await service.put_collection(CALLER, C, CollectionSpec((spec,)))
     await put(service, "d1", {"email": "ada@example.com", "deleted": True})
@@ -322,7 +322,7 @@ async def test_an_index_is_built_while_writes_go_on(service: BundocService) -> N
     assert await walked(service, None, sort=("n",), limit=500) == expected
 
 
-async def test_a_collection_is_made_measured_altered_and_dropped(service: BundocService) -> None:
+async def test_a_collection_is_created_measured_altered_and_dropped(service: BundocService) -> None:
     made = await service.put_collection(
         CALLER, "notes", CollectionSpec((IndexSpec(("n",), "by_n"), IndexSpec(("a", "-b.c"))))
     )

@@ -50,18 +50,18 @@ def test_two_preconditions_are_refused() -> None:
         ('"other-server-tag"', '"3"', False),
     ],
 )
-def test_a_read_compares_weakly(sent: str | None, tag: str, expected: bool) -> None:
+def test_a_read_compares_entity_tags_weakly(sent: str | None, tag: str, expected: bool) -> None:
     assert unchanged(sent, tag) is expected
 
 
 @pytest.mark.parametrize("bad", ["", "3", '"3', '"3" "4"', "*, *", ","])
-def test_a_read_refuses_invalid_tags(bad: str) -> None:
+def test_a_read_refuses_invalid_entity_tags(bad: str) -> None:
     with pytest.raises(Malformed):
         unchanged(bad, '"3"')
 
 
-def test_the_precondition_of_a_write_ignores_the_view() -> None:
-    """Documents, arguable 6: who sees less has another tag, and may send it back."""
+def test_a_write_accepts_the_entity_tag_of_every_view_of_a_document() -> None:
+    """Documents, arguable 6: a caller who does not see all fields gets another tag, which a write must accept."""
     seen = Document("d1", 3, b"{}", view="5c1f")
 
     assert etag(seen) == '"3-5c1f"'
@@ -69,6 +69,6 @@ def test_the_precondition_of_a_write_ignores_the_view() -> None:
 
 
 @pytest.mark.parametrize("bad", ['"3-"', '"3-x"', '"-5c"', '"3-5c-5c"', '"3-' + "5" * 33 + '"', '"' + "3" * 5000 + '"'])
-def test_a_write_refuses_foreign_tags(bad: str) -> None:
+def test_a_write_refuses_entity_tags_that_bundoc_never_sends(bad: str) -> None:
     with pytest.raises(Malformed):
         precondition(bad, None)

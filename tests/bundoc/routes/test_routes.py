@@ -1,4 +1,4 @@
-"""The public HTTP of Bundoc. Problems look as they do behind the gateway; each test chooses its caller."""
+"""The public HTTP API of Bundoc. Problems are answered as the gateway answers them; each test chooses its caller."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ async def test_an_id_can_be_created_only_once(http: httpx.AsyncClient) -> None:
     assert problem(await http.post(URL, json={"_id": "d1"})) == (409, "document_exists")
 
 
-async def test_pages_follow_each_other(http: httpx.AsyncClient) -> None:
+async def test_a_list_is_read_page_by_page_with_cursors(http: httpx.AsyncClient) -> None:
     for number in range(45):
         await http.put(f"{URL}/d{number:02}", json={"n": number})
 
@@ -164,7 +164,7 @@ async def test_an_invalid_limit_is_refused(http: httpx.AsyncClient, limit: str) 
     problem(response)
 
 
-async def test_the_key_may_be_a_query_parameter(http: httpx.AsyncClient) -> None:
+async def test_the_project_key_may_be_a_query_parameter(http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{URL}?key=sk_x")).status_code == 200
 
 
@@ -199,7 +199,7 @@ async def test_an_invalid_document_is_refused_in_the_same_way_by_all_routes(
 @pytest.mark.parametrize(
     "media", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", "json"]
 )
-async def test_other_content_types_are_refused(http: httpx.AsyncClient, method: str, media: str) -> None:
+async def test_a_content_type_other_than_json_is_refused(http: httpx.AsyncClient, method: str, media: str) -> None:
     url = URL if method == "POST" else f"{URL}/d1"
 
     refused = await http.request(method, url, content=b"{}", headers={"content-type": media})
@@ -224,7 +224,7 @@ async def test_update_operators_change_what_is_stored(http: httpx.AsyncClient) -
     assert (changed.json()["n"], changed.json()["tags"]) == (3, ["a", "b"])
 
 
-async def test_operators_and_plain_names_do_not_mix(http: httpx.AsyncClient) -> None:
+async def test_a_patch_may_not_mix_operators_and_plain_fields(http: httpx.AsyncClient) -> None:
     await http.put(f"{URL}/d1", json={"n": 1})
 
     refused = await http.patch(f"{URL}/d1", json={"$inc": {"n": 1}, "title": "x"})
@@ -288,7 +288,7 @@ async def test_changes_are_read_from_the_given_seq(http: httpx.AsyncClient) -> N
 @pytest.mark.parametrize(
     "url", ["/v1/data/Posts", "/v1/data/a-b", "/v1/data/posts/a%20b", f"/v1/data/posts/{'a' * 65}"]
 )
-async def test_names_are_checked(http: httpx.AsyncClient, url: str) -> None:
+async def test_invalid_names_of_collections_and_documents_are_refused(http: httpx.AsyncClient, url: str) -> None:
     assert problem(await http.get(url)) == (422, "invalid_input")
 
 
@@ -320,7 +320,9 @@ BODIES = {
     [("publishable", *one) for one in REQUESTS]
     + [("member", *one) for one in REQUESTS if not one[1].startswith("/v1/collections")],
 )
-async def test_only_the_secret_key_is_accepted(http: httpx.AsyncClient, caller: str, method: str, url: str) -> None:
+async def test_without_rules_only_the_secret_key_is_accepted(
+    http: httpx.AsyncClient, caller: str, method: str, url: str
+) -> None:
     await http.put(f"{URL}/d1", json={"a": 1})
 
     refused = await http.request(method, url, content=BODIES.get(url, b'{"a":2}'), headers={"x-test-caller": caller})
@@ -331,7 +333,7 @@ async def test_only_the_secret_key_is_accepted(http: httpx.AsyncClient, caller: 
 
 
 @pytest.mark.parametrize(("method", "url"), REQUESTS)
-async def test_another_projects_key_never_sees_the_data(http: httpx.AsyncClient, method: str, url: str) -> None:
+async def test_the_key_of_another_project_never_sees_the_data(http: httpx.AsyncClient, method: str, url: str) -> None:
     await http.put(f"{URL}/d1", json={"a": "mine"})
 
     answer = await http.request(method, url, content=BODIES.get(url, b'{"b":1}'), headers={"x-test-caller": "other"})
@@ -526,7 +528,7 @@ async def test_an_invalid_schema_is_refused(http: httpx.AsyncClient, body: bytes
     assert refused.json()["errors"][0]["path"] == path
 
 
-async def test_misfits_are_listed_over_http(http: httpx.AsyncClient) -> None:
+async def test_documents_that_violate_the_schema_are_listed_over_http(http: httpx.AsyncClient) -> None:
     await http.put(f"{URL}/d1", json={"title": 1})
 
     found = await http.post("/v1/collections/posts/misfits", json={"schema": {"required": ["n"]}})

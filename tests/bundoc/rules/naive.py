@@ -1,4 +1,4 @@
-"""A second evaluator of CEL for tests: slow and simple, with errors as values. It shares only the parser."""
+"""A second evaluator of CEL for tests. It is slow and simple, returns errors as values, and shares only the parser."""
 
 from __future__ import annotations
 

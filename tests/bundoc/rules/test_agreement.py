@@ -97,7 +97,7 @@ def compiled(source: str) -> CompiledRule:
 
 
 def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tuple[bool, bool]:
-    """Run the condition of the rule on a real row; return whether it was selected, and whether the rule must decide."""
+    """Run the rule's SQL condition on a real row. Return if the row was selected and if the rule must still decide."""
     filter = rule.filter(inputs)
     condition = filter.condition
     connection = apsw.Connection(":memory:")
@@ -111,7 +111,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tupl
     return found == 1, filter.residual
 
 
-# the type checker refuses about half of what is generated here: that is what it is for
+# the type checker refuses about half of the generated rules, as intended
 @settings(
     max_examples=examples(400),
     deadline=None,
@@ -123,7 +123,9 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tupl
 @example("doc.owner == auth.uid || true", {}, None)
 @example("doc.a == 1", {"a": True}, None)
 @example('doc.a.startsWith("x") && !doc.a.endsWith("x")', {"a": "x\x00y"}, None)
-def test_closure_condition_and_naive_reading_agree(source: str, fields: dict[str, Any], auth: dict[str, Any] | None):
+def test_the_closure_the_sql_condition_and_the_naive_evaluator_agree(
+    source: str, fields: dict[str, Any], auth: dict[str, Any] | None
+):
     rule = compiled(source)
     stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
     request = {"op": "list", "collection": "posts"}
@@ -147,7 +149,7 @@ TESTS_OF_VALUES = ["{} == {}", "{} < {}", "{} >= {}", "{} in [{}]", "{} in doc.t
 @pytest.mark.parametrize("place", ["doc.a", "doc.a.b", "doc.tags[0]", "doc._id"])
 @pytest.mark.parametrize("value", ["", "a", "draft", "\x00", None, [], {"b": ""}, {"": ""}])
 def test_the_empty_string_is_treated_like_other_strings(test: str, place: str, value: Any) -> None:
-    """Security 20: SQLite's substr of an empty blob is NULL, an error in a rule: neither `t` nor `!t` was true."""
+    """Security 20: substr of an empty blob is NULL in SQLite, an error in a rule. Neither `t` nor `!t` was true."""
     fields = {"a": value, "tags": [value]}
     stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
     for sought in ("''", "'a'", "'draft'"):
@@ -182,7 +184,7 @@ def test_the_empty_string_is_treated_like_other_strings(test: str, place: str, v
         ),
     ],
 )
-def test_parts_without_the_document_are_evaluated_before_the_database(source, sql, parameters):
+def test_parts_of_a_rule_without_the_document_are_evaluated_before_the_query(source, sql, parameters):
     auth: dict[str, Any] = {"uid": "ada", "email": None, "role": "user", "claims": {}}
 
     filter = compile_rule(source, "list").filter(Inputs(auth=auth))

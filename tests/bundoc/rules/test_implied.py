@@ -1,4 +1,4 @@
-"""The implied filter of a rule: it matches every allowed document, and indexes are chosen by it."""
+"""The implied filter of a rule matches every allowed document. Indexes are chosen by this filter."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_every_allowed_document_matches_the_implied_filter(
         ("auth != null", EVERYTHING),
     ],
 )
-def test_the_tests_of_single_fields_in_a_rule_are_found(source: str, filter: Filter) -> None:
+def test_conditions_on_single_fields_are_found_in_a_rule(source: str, filter: Filter) -> None:
     assert compile_rule(source, "list").implied(Inputs(auth=ADA)) == filter
 
 
@@ -106,7 +106,7 @@ def test_the_advised_index_can_serve_the_query(
         assert wanted(asked, sort, bound) == tuple(str(field) for field in plan.index.order.fields)
 
 
-async def test_an_index_serves_a_search_through_the_rule_alone(engine: SqliteEngine) -> None:
+async def test_an_index_may_serve_a_search_because_of_the_rule_alone(engine: SqliteEngine) -> None:
     caller, service = secret_caller("prj_a"), BundocService(engine)
     for number in range(60):
         body = msgspec.json.encode({"owner": "ada" if number % 10 == 0 else f"u{number}", "n": number})
@@ -117,7 +117,7 @@ async def test_an_index_serves_a_search_through_the_rule_alone(engine: SqliteEng
     assert condition is not None
     also = Condition(condition.sql, condition.params)
     search = Search(also=also, implied=rule.implied(inputs), count=True, max_scan=6)
-    by_all = await engine.search("prj_a", "posts", search)  # those that it denies are not counted
+    by_all = await engine.search("prj_a", "posts", search)  # denied documents are not counted
 
     with pytest.raises(QueryNeedsIndex) as refused:
         await engine.search("prj_a", "posts", msgspec.structs.replace(search, max_scan=5))

@@ -76,7 +76,7 @@ async def test_no_answer_shows_fields_hidden_below_a_list(orders: BundocService)
 
 @pytest.mark.parametrize("path", HIDDEN)
 async def test_no_filter_or_aggregate_may_use_a_hidden_field(orders: BundocService, path: str) -> None:
-    """Security 10."""
+    """Security 10: the results would reveal the value of the field."""
     first, *rest = path.split(".")
     inner: Any = SECRET
     for name in reversed(rest):
@@ -131,7 +131,7 @@ async def test_pull_refuses_conditions_on_hidden_fields(
 
 
 async def test_schema_errors_of_hidden_elements_are_not_shown(orders: BundocService) -> None:
-    """Documents 6."""
+    """Documents 6: an error could repeat the hidden value."""
     with pytest.raises(RuleDenied):
         await orders.patch(VISITOR, C, "a", b'{"$set":{"items.0.cost":5}}', NO_PRECONDITION)
 
@@ -150,7 +150,7 @@ def nested(chance: random.Random, levels: int) -> Any:
 @pytest.mark.parametrize("seed", seeds(10))
 @pytest.mark.explore
 def test_a_mask_removes_everything_that_a_filter_could_reach(seed: int) -> None:
-    """Documents 6, security 10: for random documents and paths, also through lists in lists; all else stays."""
+    """Documents 6, security 10: for random documents and paths, also through lists in lists. Other fields stay."""
     chance = random.Random(seed)
     for _ in range(50):
         _, body = new_document(msgspec.json.encode({name: nested(chance, 5) for name in NAMES}))

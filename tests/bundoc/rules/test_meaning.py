@@ -1,4 +1,4 @@
-"""A table of rules and their results: True allows, False denies, None is an error, which denies too."""
+"""A table of rules and their results: True allows, False denies. None stands for an error, which also denies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOC = {
 @pytest.mark.parametrize(
     ("source", "means"),
     [
-        # errors are absorbed by what decides, and only by that
+        # an error does not matter if the other side of && or || decides the result
         ("doc.gone == 1", None),
         ("doc.gone == 1 || true", True),
         ("true || doc.gone == 1", True),
@@ -76,7 +76,7 @@ DOC = {
         ("1 + 2 * 3 - 4 == 3 && (1 + 2) * 3 == 9", True),
         ("doc.owner + 'x' == 'adax' && [1] + [2] == [1, 2]", True),
         ("doc.owner + 1 == 'ada1'", None),
-        # text, also beyond the basic plane
+        # text, also with characters beyond U+FFFF
         ("size('é😀') == 2 && size(doc.tags) == 3 && size(doc.in_) == 1", True),
         ("size(doc.n) == 1", None),
         ("doc.owner.startsWith('a') && doc.owner.endsWith('da') && doc.owner.contains('d')", True),
@@ -100,7 +100,7 @@ DOC = {
         ("doc.in_.all(key, key == 'a')", True),
         ("[[1], [2]].exists(l, l.exists(n, n == 2))", True),
         ("doc.n.exists(t, true)", None),
-        # documents elsewhere
+        # look-ups of other documents
         ("get('teams', 'red').lead == auth.uid", True),
         ("get('teams', 'blue').lead == auth.uid", None),
         ("exists('teams', 'red') && !exists('teams', 'blue')", True),
@@ -130,7 +130,7 @@ def test_auth_is_null_without_a_signed_in_user() -> None:
     assert not rule.allows(Inputs(auth=None, doc={"owner": None}))
 
 
-def test_lookups_are_bounded() -> None:
+def test_the_number_of_lookups_of_a_rule_is_limited() -> None:
     asked: list[str] = []
 
     def lookup(collection: str, id: str) -> None:
@@ -169,7 +169,7 @@ def test_a_trace_shows_the_value_of_each_part() -> None:
     assert "now" not in shown
 
 
-def test_a_trace_is_bounded() -> None:
+def test_the_size_of_a_trace_is_limited() -> None:
     rule = compile_rule("doc.l.all(t, t == doc.s)", "get")
 
     _, steps = rule.trace(Inputs(doc={"l": ["x" * 1000] * 1000, "s": "x" * 1000}))

@@ -1,4 +1,4 @@
-"""A rule that cannot work is refused when it is saved, with the place of the mistake."""
+"""An invalid rule is refused when it is saved, with the place of the mistake."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ ALL_OPERATIONS = ("list", "get", "create", "update", "delete")
         ("true || " * 600 + "true", "get", 1, "at most 4096 bytes"),
     ],
 )
-def test_a_bad_rule_is_refused_with_its_place(source: str, operation: str, column: int, says: str) -> None:
+def test_an_invalid_rule_is_refused_with_its_place(source: str, operation: str, column: int, says: str) -> None:
     with pytest.raises(InvalidRule) as caught:
         compile_rule(source, operation)
 
@@ -84,7 +84,7 @@ def test_a_bad_rule_is_refused_with_its_place(source: str, operation: str, colum
     assert (caught.value.extra["line"], caught.value.extra["column"]) == (1, column)
 
 
-def test_a_refusal_names_the_line() -> None:
+def test_the_refusal_of_a_rule_names_the_line() -> None:
     with pytest.raises(InvalidRule) as caught:
         compile_rule("// who may read\nauth != null &&\n  dog.public", "get")
 

@@ -23,7 +23,7 @@ def test_a_collection_without_rules_has_an_empty_rule_set(operation: Operation) 
     assert rules.filter(Inputs(auth=ADA)) is None
 
 
-def test_no_more_than_ten_documents_are_looked_up() -> None:
+def test_a_rule_looks_up_at_most_ten_documents() -> None:
     asked: list[str] = []
 
     def lookup(collection: str, id: str) -> None:
@@ -54,7 +54,7 @@ def test_a_field_counts_as_visible_only_if_no_document_can_hide_it(rule: str, ne
     assert rules.hidden["email"].never(Inputs(auth=ADA)) is never
 
 
-def test_a_refusal_names_the_rule() -> None:
+def test_the_refusal_of_a_rule_set_names_the_rule() -> None:
     with pytest.raises(InvalidRule) as caught:
         RuleSet(Rules(get="true", create="auth.uid == doc.owner"))
 

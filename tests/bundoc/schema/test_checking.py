@@ -1,4 +1,4 @@
-"""Schemas that are accepted, and the places of mistakes in those that are refused."""
+"""Valid schemas are accepted. Invalid schemas are refused with the place of the mistake."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_invalid_schema_is_refused_with_its_place(schema: dict[str, Any], pat
         ({**REFERENCE, "items": REFERENCE}, ""),
     ],
 )
-def test_a_reference_that_cannot_be_kept_is_refused(field: dict[str, Any], path: str) -> None:
+def test_an_invalid_or_misplaced_reference_is_refused_with_its_path(field: dict[str, Any], path: str) -> None:
     assert refused_at({"properties": {"author": field}}) == (f"/properties/author/{path}" if path else "")
 
 
@@ -108,7 +108,7 @@ def test_a_field_may_be_named_items() -> None:
     assert references_of(schema) == (Reference(("items", "items"), "users"),)
 
 
-def test_a_reference_in_definitions_is_refused() -> None:
+def test_a_reference_in_schema_definitions_is_refused() -> None:
     schema = {"$defs": {"user": REFERENCE}, "properties": {"author": {"$ref": "#/$defs/user"}}}
 
     assert refused_at(schema) == "/$defs/user/x-ref"

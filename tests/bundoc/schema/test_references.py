@@ -1,4 +1,4 @@
-"""Finding the ids at the path of a reference, and removing them."""
+"""Functions that find and remove the ids at the path of a reference."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_an_index_has_an_entry_for_every_referenced_id(document: dict[str, Any],
 
 
 @given(document=DOCUMENTS, path=st.sampled_from([("a",), PATH]))
-def test_only_the_given_ids_are_removed(document: dict[str, Any], path: tuple[str, ...]) -> None:
+def test_only_references_to_the_given_ids_are_removed(document: dict[str, Any], path: tuple[str, ...]) -> None:
     left = msgspec.json.decode(without(msgspec.json.encode(document), path, {"x"}))
 
     before = [id for _, id in named(document, path)]
@@ -47,5 +47,5 @@ def test_only_the_given_ids_are_removed(document: dict[str, Any], path: tuple[st
         (b'{"a":"x"}', b'{"a":"x"}'),
     ],
 )
-def test_all_other_bytes_stay_as_stored(document: bytes, expected: bytes) -> None:
+def test_removing_a_reference_keeps_all_other_bytes(document: bytes, expected: bytes) -> None:
     assert without(document, PATH, {"x"}) == expected

@@ -1,4 +1,4 @@
-"""Validation of documents against a schema, and the errors for those that violate it."""
+"""Validation of documents against a schema, and the errors of documents that violate the schema."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def properties(**fields: Any) -> dict[str, Any]:
         (properties(s={"maxLength": 3}), '{"s":"äöü"}'.encode(), []),
     ],
 )
-def test_a_violation_is_named_by_its_place(
+def test_an_error_names_the_path_of_the_violation(
     schema: dict[str, Any], body: bytes, expected: list[tuple[str, str]]
 ) -> None:
     assert violations(schema, body) == expected
@@ -67,7 +67,7 @@ def test_a_violation_is_named_by_its_place(
         ({"minimum": 0}, b"-1e-300", False),
     ],
 )
-def test_numbers_are_compared_as_they_were_sent(schema: dict[str, Any], number: bytes, fits: bool) -> None:
+def test_schemas_compare_numbers_as_they_were_sent(schema: dict[str, Any], number: bytes, fits: bool) -> None:
     assert (violations(properties(n=schema), b'{"n":%b}' % number) == []) is fits
 
 
@@ -122,7 +122,7 @@ def test_strict_accepts_fields_that_the_schema_describes(body: bytes) -> None:
     assert violations(STRICT, body, strict=True) == []
 
 
-def test_strict_does_not_change_conditions() -> None:
+def test_strict_does_not_apply_inside_conditions() -> None:
     at_home = properties(address=properties(country={"const": "home"}))
     address = properties(street={}, country={})
     schema = {**properties(address=address, tax={}), "if": at_home, "then": {"required": ["tax"]}}
@@ -137,13 +137,13 @@ def test_other_fields_are_accepted_without_strict() -> None:
     assert violations(STRICT, b'{"title":1,"name":{"last":1},"rows":[{"m":1}]}') == []
 
 
-def test_the_detail_is_the_first_violation() -> None:
+def test_the_detail_of_an_invalid_document_is_its_first_violation() -> None:
     with pytest.raises(InvalidDocument, match=r"^/a: This field is required\.$"):
         DocumentSchema({"required": ["a"]}, False).check(b"{}")
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(1 << 70), 1 << 70) | st.text(max_size=5)
-NAMES = st.text(min_size=1, max_size=3)  # the library gives the object's own place for a field named ""
+NAMES = st.text(min_size=1, max_size=3)  # for a field named "", the library reports the path of the object
 TYPES = {
     "null": lambda one: one is None,
     "boolean": lambda one: isinstance(one, bool),
@@ -189,15 +189,15 @@ def test_random_documents_are_judged_like_a_simple_validator_does(
     ],
 )
 def test_a_document_that_would_block_the_process_is_refused(schema: Any, document: Any, fits: bool) -> None:
-    """Security 1: the library holds the lock of the interpreter; the second of these took 36 seconds."""
+    """Security 1: the library holds the interpreter lock meanwhile. The second case took 36 seconds."""
     found = DocumentSchema(schema, strict=False).violations(msgspec.json.encode(document))
 
     assert [one["keyword"] for one in found] == ([] if fits else ["effort"])
 
 
 @pytest.mark.parametrize("bound", ["multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"])
-def test_numbers_that_take_long_to_compare_are_counted_first(bound: str) -> None:
-    """Security 1: the library writes out each digit, and no other request is served meanwhile."""
+def test_numbers_that_take_long_to_compare_are_refused_before_the_comparison(bound: str) -> None:
+    """Security 1: the library writes out each digit of a number, and no other request is served meanwhile."""
     checked = DocumentSchema({"properties": {"l": {"items": {bound: 0.01}}}}, strict=False)
 
     def keywords(number: str, times: int) -> set[str]:
@@ -212,7 +212,7 @@ def test_numbers_that_take_long_to_compare_are_counted_first(bound: str) -> None
     assert keywords("19.99", 100_000) == {"effort"}
 
 
-def test_a_very_large_or_small_bound_is_counted_too() -> None:
+def test_numbers_that_meet_a_very_large_or_small_bound_are_refused_too() -> None:
     """Security 1: each value is compared with the bound digit by digit."""
     ordinary = DocumentSchema({"properties": {"l": {"items": {"maximum": 1 << 53}}}}, strict=False)
     assert not ordinary.violations(b'{"l":[%s]}' % b",".join([b"5"] * 300_000))

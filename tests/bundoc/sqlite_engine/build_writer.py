@@ -1,4 +1,4 @@
-"""A process that begins to build indexes, prints this, and is killed.
+"""A process that begins to build indexes and prints that it has begun. The test then kills it.
 
 python -m tests.bundoc.sqlite_engine.build_writer <directory> <hex secret of the KMS>
 """

@@ -1,8 +1,8 @@
-"""Writes, and rotates the data key again and again, until it is killed.
+"""A process that writes documents and rotates the data key repeatedly, until it is killed.
 
 python -m tests.bundoc.sqlite_engine.rotating_writer <directory> <hex secret of the KMS> <round>
 
-It prints `ok <id>` once a document was acknowledged, and `rotated` after each rotation. Other lines are the log.
+It prints `ok <id>` after each acknowledged write, and `rotated` after each rotation. Other lines are the log.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ async def test_an_index_being_built_reports_its_progress(engine: SqliteEngine) -
     assert (index.ready, index.progress) == (True, None)
 
 
-async def test_without_waiting_the_answer_comes_before_the_index(engine: SqliteEngine) -> None:
+async def test_a_caller_that_does_not_wait_gets_an_answer_before_the_index_is_built(engine: SqliteEngine) -> None:
     await filled(engine, 5 * BATCH)
 
     await engine.alter(PROJECT, COLLECTION, CollectionSpec(BY_N), wait=False)
@@ -142,7 +142,7 @@ async def test_an_index_may_be_dropped_while_it_is_built(engine: SqliteEngine) -
     assert (await state(engine)).indexes[0].ready
 
 
-async def test_a_project_is_dropped_while_an_index_is_built(engine: SqliteEngine) -> None:
+async def test_a_project_can_be_dropped_while_an_index_is_built(engine: SqliteEngine) -> None:
     await filled(engine, 5 * BATCH)
     waiting = asyncio.create_task(engine.alter(PROJECT, COLLECTION, CollectionSpec(INDEXES)))
     await until(lambda: _building(engine))

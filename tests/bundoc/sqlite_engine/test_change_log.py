@@ -44,7 +44,7 @@ async def test_a_commit_sees_its_own_writes(engine: Engine) -> None:
     assert done.seq == 3
 
 
-async def test_a_failed_commit_leaves_no_document_no_collection_and_no_gap(engine: Engine) -> None:
+async def test_a_failed_commit_leaves_no_document_no_collection_and_no_gap_in_the_log(engine: Engine) -> None:
     await engine.commit(P, (create("d1"),))
 
     refused = await asyncio.gather(
@@ -73,7 +73,7 @@ async def test_a_check_changes_nothing_and_fails_the_commit_if_the_document_chan
     assert (await engine.changes(P, 0, 10)).next == 1
 
 
-async def test_64_tasks_that_count_at_once_lose_no_count(engine: Engine) -> None:
+async def test_64_tasks_that_increment_a_counter_at_once_lose_no_increment(engine: Engine) -> None:
     await engine.write(P, C, Create("counter", b'{"n":0}'))
     changes = parse_update(fields_of(b'{"$inc":{"n":1}}'))
 
@@ -89,7 +89,7 @@ async def test_64_tasks_that_count_at_once_lose_no_count(engine: Engine) -> None
     assert (await engine.changes(P, 1281, 1)).next == 1281
 
 
-async def test_a_waiting_reader_hears_of_the_next_change_of_its_own_project_only(engine: Engine) -> None:
+async def test_only_a_change_of_its_own_project_wakes_a_waiting_reader(engine: Engine) -> None:
     await engine.write(P, C, Create("d1", b"{}"))
     waiting = asyncio.create_task(engine.changes(P, 1, 10, wait_seconds=20))
     await engine.write("prj_b", C, Create("d1", b"{}"))
@@ -100,7 +100,7 @@ async def test_a_waiting_reader_hears_of_the_next_change_of_its_own_project_only
     assert [one.id for one in (await waiting).items] == ["d2"]
 
 
-async def test_a_wait_ends_in_time_and_waits_are_bounded_in_number(tmp_path: Path) -> None:
+async def test_a_wait_for_changes_times_out_and_the_number_of_waits_is_limited(tmp_path: Path) -> None:
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(), BundocSettings(waiting_for_changes=1)) as engine:
         await engine.write(P, C, Create("d1", b"{}"))
         first, second = await asyncio.gather(
@@ -113,7 +113,9 @@ async def test_a_wait_ends_in_time_and_waits_are_bounded_in_number(tmp_path: Pat
         assert engine.waiters.count == 0
 
 
-async def test_old_changes_are_pruned_and_numbers_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_changes_are_pruned_and_sequence_numbers_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(change_log, "PRUNED_AT_ONCE", 7)
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(), BundocSettings(changes=10)) as engine:
         await asyncio.gather(*(engine.write(P, C, Create(f"d{n}", b"{}")) for n in range(40)))
@@ -161,7 +163,7 @@ async def test_old_changes_of_unused_projects_are_pruned_too(tmp_path: Path) -> 
     assert asked == 12  # each project was opened once
 
 
-async def test_a_project_that_cannot_be_opened_does_not_keep_the_others_from_pruning(tmp_path: Path) -> None:
+async def test_a_project_that_cannot_be_opened_does_not_stop_the_pruning_of_others(tmp_path: Path) -> None:
     kms, seconds, clock = FakeKms(), Seconds(), ManualClock()
     async with open_sqlite_engine(tmp_path / "bundoc", kms, clock, BundocSettings(change_days=1), seconds) as engine:
         for project in ("prj_a", "prj_b", "prj_c"):
@@ -237,7 +239,7 @@ async def test_dropping_a_collection_logs_the_deletion_of_each_document(engine: 
     assert not await engine.drop_collection(P, C)
 
 
-async def test_the_log_remembers_how_many_runs_led_to_a_write(engine: SqliteEngine) -> None:
+async def test_the_change_log_stores_how_many_runs_led_to_a_write(engine: SqliteEngine) -> None:
     deletion = CommitStep(C, Delete("d0", NO_PRECONDITION))
 
     _, refused, *_ = await asyncio.gather(
@@ -254,7 +256,7 @@ async def test_the_log_remembers_how_many_runs_led_to_a_write(engine: SqliteEngi
     assert told == [("d1", 3), ("d2", 3), ("d4", 0), ("d5", 9), ("d1", 0), ("d2", 0), ("d4", 0), ("d5", 0)]
 
 
-async def test_effects_of_a_write_have_its_depth_and_expiry_has_none(engine: SqliteEngine) -> None:
+async def test_indirect_changes_have_the_depth_of_their_write_and_expiry_has_depth_zero(engine: SqliteEngine) -> None:
     past = b'{"ends":"2020-01-01T00:00:00Z"}'
     await engine.alter(P, C, CollectionSpec(expires="ends"))
     await engine.write(P, C, Put("d1", past, NO_PRECONDITION), depth=5)
@@ -266,7 +268,7 @@ async def test_effects_of_a_write_have_its_depth_and_expiry_has_none(engine: Sql
     assert told == [("create", 5), ("delete", 6), ("create", 6), ("delete", 0)]
 
 
-async def test_the_log_holds_every_change_of_every_document(engine: SqliteEngine) -> None:
+async def test_the_change_log_holds_every_change_of_every_document(engine: SqliteEngine) -> None:
     writes = [CommitStep(C, Put(f"d{n % 7}", msgspec.json.encode({"n": n}), NO_PRECONDITION)) for n in range(100)]
     await asyncio.gather(*(engine.commit(P, (step,)) for step in writes))
 

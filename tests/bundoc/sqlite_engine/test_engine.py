@@ -1,4 +1,4 @@
-"""The conformance suite of the Engine Protocol: these claims hold for every engine."""
+"""The conformance suite of the Engine Protocol. Every engine must pass these tests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_a_document_that_was_never_written_is_missing(engine: Engine) -> N
         await engine.write(P, C, patch("d1", b"{}"))
 
 
-async def test_an_id_is_taken_once(engine: Engine) -> None:
+async def test_an_id_can_be_created_only_once(engine: Engine) -> None:
     await written(engine, Create("d1", b'{"a":1}'))
 
     with pytest.raises(DocumentExists):
@@ -96,7 +96,7 @@ async def test_a_write_against_another_revision_changes_nothing(engine: Engine) 
     assert (await written(engine, put("d1", absent=True))).rev == 4
 
 
-async def test_a_revision_of_a_missing_document_is_stale(engine: Engine) -> None:
+async def test_a_write_with_a_revision_of_a_missing_document_fails_as_stale(engine: Engine) -> None:
     for write in (put("d1", rev=1), patch("d1", b"{}", rev=1), Delete("d1", Precondition(rev=1))):
         with pytest.raises(StaleRevision) as refused:
             await engine.write(P, C, write)
@@ -135,7 +135,7 @@ async def test_pages_hold_every_document_once_in_the_order_of_ids(engine: Engine
         assert await walked(engine, limit) == ids
 
 
-async def test_writes_between_pages_do_not_disturb_the_walk(engine: Engine) -> None:
+async def test_writes_between_pages_do_not_repeat_or_hide_other_documents(engine: Engine) -> None:
     ids = [f"m{number:03}" for number in range(100)]
     await asyncio.gather(*(engine.write(P, C, put(id)) for id in ids))
 
@@ -145,11 +145,11 @@ async def test_writes_between_pages_do_not_disturb_the_walk(engine: Engine) -> N
         chunk = await engine.page(P, C, seen[-1] if seen else "", 10)
         seen += [stored.id for stored in chunk.items]
         more = chunk.more
-        await engine.write(P, C, put(f"a{len(seen)}"))  # before the walk: not seen
-        await engine.write(P, C, Delete(seen[-1], NO_PRECONDITION))  # where the walk stands
+        await engine.write(P, C, put(f"a{len(seen)}"))  # sorts before the pages already read: not seen
+        await engine.write(P, C, Delete(seen[-1], NO_PRECONDITION))  # deletes the last document of the page
         if len(seen) == 50:
-            await engine.write(P, C, Delete("m075", NO_PRECONDITION))  # ahead of the walk: not seen any more
-            await engine.write(P, C, put("m0505"))  # ahead of the walk: seen
+            await engine.write(P, C, Delete("m075", NO_PRECONDITION))  # deleted before its page is read: not seen
+            await engine.write(P, C, put("m0505"))  # created before its page is read: seen
 
     assert seen == sorted({*ids, "m0505"} - {"m075"})
 
@@ -165,7 +165,7 @@ async def test_a_page_of_large_documents_ends_early(engine: Engine) -> None:
     assert await walked(engine, 12) == [f"d{number:02}" for number in range(12)]
 
 
-async def test_projects_and_collections_never_see_each_other(engine: Engine) -> None:
+async def test_documents_of_one_project_or_collection_are_invisible_in_others(engine: Engine) -> None:
     for project in ("prj_a", "prj_b"):
         for collection in ("posts", "notes"):
             await engine.write(project, collection, put("d1", f'{{"of":"{project}/{collection}"}}'.encode()))

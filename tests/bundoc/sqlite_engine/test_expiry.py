@@ -1,4 +1,4 @@
-"""Documents expire: they are hidden from every read at their time, and deleted from the file soon after."""
+"""Expiry of documents: from its time on, a document is hidden from every read; soon after, it is deleted."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ async def listed(service: BundocService) -> list[str]:
         (b"{}", None),
     ],
 )
-def test_a_field_with_a_valid_time_sets_the_end(body: bytes, at: int | None) -> None:
-    """Documents 9: a text that is no time by RFC 3339 expires nothing."""
+def test_a_field_with_a_valid_time_sets_the_expiry(body: bytes, at: int | None) -> None:
+    """Documents 9: a text that is not an RFC 3339 time sets no expiry."""
     assert ends_at(body, ["ends", "at"]) == at
 
 
@@ -74,7 +74,7 @@ async def test_an_expired_document_is_in_no_answer(service: BundocService) -> No
     assert msgspec.json.decode(folded.body) == {"items": [{"n": 2}]}
 
 
-async def test_an_expired_document_blocks_no_write(service: BundocService) -> None:
+async def test_an_expired_document_does_not_block_a_write_with_its_id(service: BundocService) -> None:
     unique = CollectionSpec((IndexSpec(("email",), "email", unique=True),), expires="ends.at")
     await service.put_collection(CALLER, "sessions", unique)
     await put(service, "a", PAST, email="ada@a.example")
@@ -95,7 +95,7 @@ async def test_a_patch_of_an_expired_document_finds_nothing(service: BundocServi
         await service.patch(CALLER, "sessions", "old", b'{"a":1}', NO_PRECONDITION)
 
 
-async def test_upkeep_deletes_expired_documents_and_logs_it(service: BundocService) -> None:
+async def test_upkeep_deletes_expired_documents_and_logs_the_deletions(service: BundocService) -> None:
     await service.put_collection(CALLER, "sessions", TIMED)
     for number in range(450):
         await put(service, f"old{number}", PAST)

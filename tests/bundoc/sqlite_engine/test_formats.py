@@ -1,6 +1,6 @@
-"""Files that older versions wrote (`files/write.py`) open, and hold every document.
+"""Files written by older versions (`files/write.py`) open with all their documents.
 
-A new format needs a new folder here: files that the code of the previous format has written.
+A change of the format needs a new folder in `files/`, written by the last version with the previous format.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ async def test_an_old_file_opens_with_all_its_documents(tmp_path: Path, format: 
     expected: dict[str, Any] = msgspec.json.decode((FILES / format / "expected.json").read_bytes())
     last = expected["last_change"]
 
-    for _ in range(2):  # the file as it was, and after it was brought up to date
+    for _ in range(2):  # first the old file, then the file brought up to date
         async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
             service = BundocService(engine)
             for collection, bodies in expected["documents"].items():
@@ -68,7 +68,7 @@ async def test_an_old_file_opens_with_all_its_documents(tmp_path: Path, format: 
 
 
 @pytest.mark.parametrize("format", sorted(path.name for path in FILES.glob("format-*")))
-async def test_a_restore_keeps_an_old_file_that_was_not_opened_since(tmp_path: Path, format: str) -> None:
+async def test_a_restore_can_read_an_old_file_that_was_never_brought_up_to_date(tmp_path: Path, format: str) -> None:
     shutil.copytree(FILES / format, tmp_path / "bundoc" / PROJECT)
     expected: dict[str, Any] = msgspec.json.decode((FILES / format / "expected.json").read_bytes())
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:

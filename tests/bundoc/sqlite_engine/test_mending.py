@@ -42,7 +42,7 @@ async def found(service: BundocService, where: dict[str, Any], collection: str =
 
 
 async def test_control_characters_in_names_become_their_pictures(service: BundocService) -> None:
-    """Documents 3: nothing of an old file is lost, and no name is read as its own beginning."""
+    """Documents 3: no field of an old file is lost, and no name is cut off at U+0000."""
     assert await fields(service, "names", "cut") == {"x\u2400y": 1}
     assert await fields(service, "names", "apart") == {"x\u2400": 1, "x": 2}
     assert await fields(service, "names", "owner") == {"owner\u2400": "ann", "owner": "bob"}
@@ -59,11 +59,11 @@ async def test_large_documents_are_mended_one_by_one(tmp_path: Path, monkeypatch
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
         pieces = BundocService(engine)
         await test_control_characters_in_names_become_their_pictures(pieces)
-        await test_indexes_use_the_new_names(pieces)
+        await test_indexes_use_the_renamed_fields(pieces)
 
 
-async def test_indexes_use_the_new_names(service: BundocService) -> None:
-    """Documents 3: a filter finds the same with an index and without."""
+async def test_indexes_use_the_renamed_fields(service: BundocService) -> None:
+    """Documents 3: a filter finds the same documents with and without an index."""
     assert await found(service, {"x": 1}) == []
     assert await found(service, {"x": 2}) == ["apart"]
     assert await found(service, {"x": {"$in": [1, 2, 3]}}) == ["apart", "taken"]
@@ -94,8 +94,8 @@ async def test_revisions_continue_above_those_in_the_log(service: BundocService)
     assert (await service.put(CALLER, "revs", "new", b"{}", NO_PRECONDITION)).rev == 1
 
 
-async def test_unique_indexes_hold_the_keys_that_they_lacked(service: BundocService) -> None:
-    """Documents 4: equal documents stay, and are refused when they are next written; others are not refused."""
+async def test_unique_indexes_get_the_keys_that_they_lacked(service: BundocService) -> None:
+    """Documents 4: documents with equal values stay, but their next write is refused. Other writes are accepted."""
     for id in ("one", "two", "three", "empty", "null"):
         assert await fields(service, "arrays", id)
     with pytest.raises(UniqueViolation):
@@ -108,8 +108,8 @@ async def test_unique_indexes_hold_the_keys_that_they_lacked(service: BundocServ
         assert (await service.put(CALLER, "arrays", id, b'{"k":%b}' % value, NO_PRECONDITION)).rev == 1
 
 
-async def test_invalid_times_expire_nothing_any_more(service: BundocService) -> None:
-    """Documents 9: a document is there that an earlier version would have deleted after reading its time wrongly."""
+async def test_documents_with_invalid_times_no_longer_expire(service: BundocService) -> None:
+    """Documents 9: an earlier version read these times wrongly and would have deleted the documents."""
     assert await found(service, {}, "times") == ["future", "no_colon", "no_offset"]
     await service.tend()
     assert await fields(service, "times", "no_offset") == {"e": "2020-01-01T00:00:00"}
@@ -118,8 +118,8 @@ async def test_invalid_times_expire_nothing_any_more(service: BundocService) -> 
             await service.get(CALLER, "times", id)
 
 
-async def test_a_backup_of_an_old_format_is_restored_above_what_it_replaces(tmp_path: Path) -> None:
-    """Documents 5: such a file may have given a revision twice already, so its documents get new ones."""
+async def test_a_restored_backup_of_an_old_format_gets_revisions_above_the_replaced_ones(tmp_path: Path) -> None:
+    """Documents 5: the old file may have used a revision twice already, so its documents get new revisions."""
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
         service = BundocService(engine)
         for number in range(7):
@@ -139,4 +139,4 @@ async def test_a_backup_of_an_old_format_is_restored_above_what_it_replaces(tmp_
 
 
 async def kept(_contents: Contents) -> None:
-    """A safety copy that this test does not read."""
+    """Ignore the safety copy."""

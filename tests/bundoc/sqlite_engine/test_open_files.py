@@ -1,4 +1,4 @@
-"""Open files: no more than allowed, and no key older than allowed."""
+"""Open files: their number and the age of their keys are limited."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_a_project_of_very_many_collections_opens(tmp_path: Path, kms: Fak
     ("limits", "open"),
     [((1024, 1 << 20), 10_000), ((1 << 20, 1 << 20), 10_000), ((1024, 20_000), 2708), ((64, 64), 4)],
 )
-def test_no_more_projects_are_open_than_there_are_descriptors_for(
+def test_the_number_of_open_projects_depends_on_the_limit_of_descriptors(
     monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], open: int
 ) -> None:
     raised: list[tuple[int, int]] = []
@@ -85,7 +85,7 @@ def test_no_more_projects_are_open_than_there_are_descriptors_for(
     assert all(soft <= limits[1] for soft, _ in raised)
 
 
-async def test_many_projects_at_once_take_turns(engine: SqliteEngine) -> None:
+async def test_more_projects_than_open_files_are_served_in_turns(engine: SqliteEngine) -> None:
     async def visit(project: str) -> None:
         while True:
             try:
@@ -102,7 +102,7 @@ async def test_many_projects_at_once_take_turns(engine: SqliteEngine) -> None:
         assert await engine.get(f"prj_{number}", C, "d1") is not None
 
 
-async def test_when_all_files_are_in_use_another_one_is_refused(engine: SqliteEngine) -> None:
+async def test_a_project_is_refused_as_busy_when_all_open_files_are_in_use(engine: SqliteEngine) -> None:
     await begun(engine, "prj_1", "prj_2", "prj_3")
     files = engine.files
 
@@ -141,7 +141,7 @@ async def test_many_calls_for_a_closed_project_open_it_once(engine: SqliteEngine
     assert kms.calls == ["generate_data_key"]
 
 
-async def test_the_first_caller_may_leave_while_the_file_opens(engine: SqliteEngine) -> None:
+async def test_a_file_opens_for_other_callers_if_its_first_caller_leaves(engine: SqliteEngine) -> None:
     first = asyncio.create_task(engine.get(P, C, "d1"))
     second = asyncio.create_task(engine.get(P, C, "d1"))
     await asyncio.sleep(0)
@@ -150,7 +150,9 @@ async def test_the_first_caller_may_leave_while_the_file_opens(engine: SqliteEng
     assert await second is None
 
 
-async def test_a_key_is_proven_again_before_it_is_too_old(engine: SqliteEngine, kms: FakeKms, seconds: Seconds) -> None:
+async def test_a_key_in_use_is_confirmed_by_the_kms_before_it_is_too_old(
+    engine: SqliteEngine, kms: FakeKms, seconds: Seconds
+) -> None:
     await begun(engine, P)
     kms.calls.clear()
 
@@ -162,7 +164,9 @@ async def test_a_key_is_proven_again_before_it_is_too_old(engine: SqliteEngine, 
     assert kms.calls == ["unwrap_data_key", "rewrap_data_key"] * 2
 
 
-async def test_the_next_call_proves_an_old_key(engine: SqliteEngine, kms: FakeKms, seconds: Seconds) -> None:
+async def test_the_next_call_confirms_an_old_key_with_the_kms(
+    engine: SqliteEngine, kms: FakeKms, seconds: Seconds
+) -> None:
     await begun(engine, P)
     kms.calls.clear()
 
@@ -238,5 +242,5 @@ async def test_a_second_process_is_refused_with_the_name_of_the_directory(engine
 
 
 @pytest.mark.parametrize(("files", "share"), [(0, 64), (1, 64), (4, 64), (5, 32), (100, 2), (256, 1), (10_000, 1)])
-def test_open_files_share_the_cache(files: int, share: int) -> None:
+def test_open_files_share_the_cache_size(files: int, share: int) -> None:
     assert cache_share(256, 64, files) == share

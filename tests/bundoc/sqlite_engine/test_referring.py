@@ -1,4 +1,4 @@
-"""Random documents refer to each other; a plain model tells which of them are left after random deletions."""
+"""Random documents refer to each other. A plain model computes which documents are left after random deletions."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ KEYS = [(collection, f"d{number}") for collection in COLLECTIONS for number in r
 ON_DELETE = ("restrict", "set_null", "cascade")
 
 Key = tuple[str, str]
-World = dict[Key, dict[str, Any]]  # per document its fields
-Fields = dict[str, tuple[str, str, bool]]  # per field: collection, on_delete, whether it is a list
+World = dict[Key, dict[str, Any]]  # the fields of each document
+Fields = dict[str, tuple[str, str, bool]]  # for each field: collection, on_delete, and whether the field is a list
 
 
 def field_names(collection: str) -> list[str]:
@@ -66,7 +66,7 @@ def held(value: Any) -> list[str]:
 
 
 def after_deletion(fields: Fields, world: World, key: Key) -> World | None:
-    """Return the documents that are left, None if the deletion is refused."""
+    """Return the documents that are left, or None if the deletion is refused."""
     gone = {key}
     while (
         more := {
@@ -103,7 +103,9 @@ async def stored(service: BundocService) -> World:
 
 @settings(max_examples=examples(40), deadline=None)
 @given(drawn=worlds(), deletions=st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
-async def test_deletions_leave_what_a_plain_reading_leaves(drawn: tuple[Fields, World], deletions: list[Key]) -> None:
+async def test_deletions_leave_the_same_documents_as_a_plain_model(
+    drawn: tuple[Fields, World], deletions: list[Key]
+) -> None:
     fields, world = drawn
     with tempfile.TemporaryDirectory() as directory:
         async with sqlite_engine(Path(directory) / "bundoc", FakeKms()) as engine:
@@ -115,7 +117,7 @@ async def test_deletions_leave_what_a_plain_reading_leaves(drawn: tuple[Fields, 
 
             for key in deletions:
                 if key not in world:
-                    continue  # it was deleted with another one
+                    continue  # an earlier deletion also deleted this document
                 expected = after_deletion(fields, world, key)
                 if expected is None:
                     with pytest.raises(DocumentReferenced):

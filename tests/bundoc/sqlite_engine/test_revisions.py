@@ -1,4 +1,4 @@
-"""Documents 5: a revision is never given twice for an id, whatever becomes of the document in between."""
+"""Documents 5: an id never gets the same revision twice, even if its document is deleted in between."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def put(bundoc: BundocRoom, id: str, **fields: Any) -> Document:
     return await bundoc.put(SERVER, C, id, msgspec.json.encode(fields), NO_PRECONDITION)
 
 
-async def test_a_document_stored_again_continues_after_its_last_revision(bundoc: BundocRoom) -> None:
+async def test_a_document_created_again_continues_after_its_last_revision(bundoc: BundocRoom) -> None:
     await put(bundoc, "x", v=1)
     await bundoc.delete(SERVER, C, "x", NO_PRECONDITION)
 
@@ -53,7 +53,7 @@ async def test_a_document_stored_again_continues_after_its_last_revision(bundoc:
     check = b'{"writes":[{"op":"check","collection":"posts","id":"x","if_rev":1}]}'
     with pytest.raises(StaleRevision):
         await bundoc.commit(SERVER, check)
-    assert (await put(bundoc, "y")).rev == 1  # an id that was never used
+    assert (await put(bundoc, "y")).rev == 1  # this id was never used
 
 
 async def test_deleting_and_creating_in_one_commit_raises_the_revision(bundoc: BundocRoom) -> None:
@@ -85,7 +85,7 @@ async def test_a_rule_sees_the_revision_that_a_new_document_gets(bundoc: BundocR
     assert (await bundoc.put(publishable_caller(SERVER.project), C, "x", b"{}", NO_PRECONDITION)).rev == 3
 
 
-async def test_a_dropped_collection_leaves_its_revisions_behind(bundoc: BundocRoom) -> None:
+async def test_a_collection_created_again_continues_after_its_old_revisions(bundoc: BundocRoom) -> None:
     for _ in range(3):
         await put(bundoc, "x")
     await put(bundoc, "gone")
@@ -106,7 +106,7 @@ async def test_a_restore_continues_above_the_revisions_it_replaced(bundoc: Bundo
     await restored(bundoc, id)
 
     kept = await bundoc.get(SERVER, C, "x")
-    assert (kept.rev, msgspec.json.decode(kept.body)["v"]) == (1, 1)  # the content under this revision
+    assert (kept.rev, msgspec.json.decode(kept.body)["v"]) == (1, 1)  # this revision still has this content
     assert (await put(bundoc, "x", v=3)).rev > replaced.rev
     assert (await put(bundoc, "y", v=2)).rev > 1
     assert (await put(bundoc, "z")).rev > 1
@@ -123,7 +123,7 @@ async def test_a_clone_into_an_empty_project_keeps_the_revisions_of_its_source(b
     assert (await bundoc.put(OTHER_SERVER, C, "new", b"{}", NO_PRECONDITION)).rev == 1
 
 
-async def test_a_clone_over_other_documents_shifts_its_revisions(bundoc: BundocRoom) -> None:
+async def test_a_clone_over_other_documents_gets_revisions_above_theirs(bundoc: BundocRoom) -> None:
     await put(bundoc, "x", v=1)
     await bundoc.put_collection(SERVER, C, CollectionSpec((IndexSpec(("-_rev",)),)))
     id = await backed_up(bundoc)
@@ -140,7 +140,7 @@ async def test_a_clone_over_other_documents_shifts_its_revisions(bundoc: BundocR
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(3))
 async def test_no_revision_of_an_id_is_seen_with_two_contents(seed: int, tmp_path: Path, kms: FakeKms) -> None:
-    """Documents 5: through deletions, ends, commits, drops, imports, restores, clones and openings."""
+    """Documents 5: through deletions, expiry, commits, drops, imports, restores, clones and reopened files."""
     chance = random.Random(seed)
     history = History(chance)
     for _ in range(3):
@@ -153,7 +153,7 @@ async def test_no_revision_of_an_id_is_seen_with_two_contents(seed: int, tmp_pat
 
 
 class History:
-    """`seen`: each revision of an id that was ever answered, with its content. `kept`: backups, by their owner."""
+    """Answers and backups so far. `seen`: each revision in an answer, with its content. `kept`: backups by owner."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -216,7 +216,7 @@ class History:
                 assert known == found.body
 
 
-def test_old_deletions_are_folded_into_a_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_revisions_of_old_deletions_are_folded_into_one_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Documents 5: the memory of deleted ids is bounded; new documents begin above the forgotten revisions."""
     monkeypatch.setattr(revisions, "MOST_ENDED", 10)
     connection = remembering()

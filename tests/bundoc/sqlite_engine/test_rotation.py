@@ -1,4 +1,4 @@
-"""A project's data key is replaced while the project is read and written, and a crash leaves one key that opens it."""
+"""A project's data key is replaced during reads and writes. After a crash, one of the two keys opens the file."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def key_file(directory: Path) -> KeyFile:
     return msgspec.json.decode((directory / P / "key.json").read_bytes(), type=KeyFile)
 
 
-async def test_a_new_key_takes_the_place_of_the_old_one_under_load(
+async def test_a_data_key_is_replaced_under_load(
     engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rekeying, "PAGES_AT_ONCE", 4)
@@ -101,7 +101,7 @@ async def test_a_new_key_takes_the_place_of_the_old_one_under_load(
     assert sorted(one.name for one in path.parent.iterdir()) == ["data.db", "key.json"]
 
 
-async def test_nothing_is_readable_in_the_copy(
+async def test_the_copy_made_by_a_rotation_is_unreadable_without_its_key(
     engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await filled(engine, 500)
@@ -233,7 +233,7 @@ async def test_a_restore_ends_a_rotation(engine: SqliteEngine, monkeypatch: pyte
     sync = rekeying.Rekeying.sync
 
     def without_its_draft(copy: rekeying.Rekeying) -> None:
-        copy.path.unlink()  # as `find_key` does when it decides between two keys
+        copy.path.unlink()  # a restore calls `find_key`, which deletes the copy when it decides between two keys
         sync(copy)
 
     with monkeypatch.context() as patched:
@@ -266,17 +266,17 @@ async def test_a_replaced_file_opens_although_the_key_file_could_not_be_written(
     assert (key_file(tmp_path / "bundoc").wrapped, key_file(tmp_path / "bundoc").next) == (before.next, "")
 
 
-async def test_a_destroyed_key_rotates_nothing(engine: SqliteEngine, kms: FakeKms) -> None:
+async def test_a_rotation_is_refused_once_the_key_is_destroyed(engine: SqliteEngine, kms: FakeKms) -> None:
     await filled(engine, 1)
     await kms.destroy(P)
 
     assert (await rotated(engine)).failed == "key_destroyed"
 
 
-async def test_the_end_of_a_project_ends_its_rotation(
+async def test_dropping_a_project_ends_its_rotation(
     engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)  # never done
+    monkeypatch.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)  # the copy never ends
     await filled(engine, 10)
     await engine.rotate_data_key(P)
 
@@ -287,7 +287,9 @@ async def test_the_end_of_a_project_ends_its_rotation(
     assert not (tmp_path / "bundoc" / P).exists()
 
 
-async def test_stopping_does_not_wait_for_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopping_the_engine_does_not_wait_for_a_rotation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kms = FakeKms()
     with monkeypatch.context() as patched:
         patched.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)
@@ -300,7 +302,9 @@ async def test_stopping_does_not_wait_for_a_copy(tmp_path: Path, monkeypatch: py
         assert key_file(tmp_path / "bundoc").next == ""
 
 
-async def test_rotations_are_bounded_in_number(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_concurrent_rotations_is_limited(
+    engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)
     for number in range(4):
         await engine.write(f"prj_{number}", C, Create("d1", b"{}"))

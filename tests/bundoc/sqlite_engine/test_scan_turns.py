@@ -29,7 +29,7 @@ from tests.pkg.waiting import eventually
 from tests.rooms import secret_caller
 
 P, C = "prj_a", "posts"
-WHOLE = Search(count=True)  # a thread does it: only short pages are read in the event loop
+WHOLE = Search(count=True)  # this search runs in a thread: only short pages are read in the event loop
 QUICK, SLOW = "quick", "slow"
 
 
@@ -110,7 +110,7 @@ async def test_a_query_whose_caller_left_is_counted_as_cancelled(engine: SqliteE
     assert metrics.bundoc_ops.labels("query", "cancelled")._value.get() == before + 1
 
 
-async def test_a_fold_stops_as_well(engine: SqliteEngine) -> None:
+async def test_a_fold_stops_when_its_caller_leaves(engine: SqliteEngine) -> None:
     file = await made_endless(engine, P, SLOW)
     folding = asyncio.create_task(engine.fold(P, SLOW, Search(), list))
     await running(engine, 1)
@@ -121,7 +121,7 @@ async def test_a_fold_stops_as_well(engine: SqliteEngine) -> None:
     assert file.users == 0
 
 
-async def test_a_caller_that_waits_for_a_turn_may_leave(engine: SqliteEngine) -> None:
+async def test_a_caller_may_leave_while_its_query_waits_for_a_turn(engine: SqliteEngine) -> None:
     await made_endless(engine, P, SLOW)
     slow = [asked(engine), asked(engine)]
     await running(engine, 2)
@@ -136,7 +136,7 @@ async def test_a_caller_that_waits_for_a_turn_may_leave(engine: SqliteEngine) ->
     assert (await engine.search(P, QUICK, WHOLE)).items[0].id == "d1"
 
 
-async def test_waiting_is_bounded_in_number_and_in_time(engine: SqliteEngine) -> None:
+async def test_the_number_and_the_waiting_time_of_queued_queries_are_limited(engine: SqliteEngine) -> None:
     await made_endless(engine, P, SLOW)
     slow = [asked(engine), asked(engine)]
     await running(engine, 2)
@@ -184,11 +184,11 @@ async def test_a_slow_query_is_named_in_the_log_without_its_values(tmp_path: Pat
 
     (line,) = [log for log in logs if log["event"] == "a slow query"]
     assert (line["project"], line["collection"], line["filter"]) == (P, C, "a = ?")
-    assert (line["index"], line["examined"]) == ("_id", 2)  # for the count, and for the page
+    assert (line["index"], line["examined"]) == ("_id", 2)  # one document for the count, and one for the page
     assert "secret" not in str(line)
 
 
-def test_a_filter_has_a_shape() -> None:
+def test_the_shape_of_a_filter_shows_no_values_and_has_a_limited_length() -> None:
     one, two = Compare(("a", "b"), "=", 1), Compare(("c",), ">", "x")
 
     assert shape(EVERYTHING) == "everything"

@@ -26,7 +26,7 @@ P, C = "prj_a", "posts"
 
 
 async def opened(engine: SqliteEngine) -> tuple[ProjectFile, Writer]:
-    """Return the open project and its writer, which has written once."""
+    """Return the open project and its writer, after one write."""
     await engine.write(P, C, Create("first", b"{}"))
     file = engine.files.ready(P)
     assert file is not None
@@ -44,7 +44,7 @@ async def test_every_commit_is_synced_and_nothing_spills_to_a_temporary_file(eng
         assert connection.pragma("temp_store") == 2  # MEMORY
 
 
-async def test_a_bad_write_does_not_fail_its_neighbours(engine: SqliteEngine) -> None:
+async def test_a_refused_write_does_not_fail_other_writes_of_its_batch(engine: SqliteEngine) -> None:
     await engine.write(P, C, Create("taken", b"{}"))
 
     good = [engine.write(P, C, Create(f"d{number}", b"{}")) for number in range(100)]
@@ -70,7 +70,9 @@ async def test_writes_that_wait_together_share_a_commit(engine: SqliteEngine) ->
     assert 0 < commits(writer) - before < 20
 
 
-async def test_a_bug_in_one_write_leaves_no_trace_of_it(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_write_with_an_internal_error_changes_nothing(
+    engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     insert = Table.insert
 
     def failing(self: Table, connection: apsw.Connection, new: StoredDocument) -> None:
@@ -97,7 +99,7 @@ async def test_a_bug_in_one_write_leaves_no_trace_of_it(engine: SqliteEngine, mo
 async def test_a_failed_commit_fails_the_whole_batch(engine: SqliteEngine) -> None:
     _, writer = await opened(engine)
     assert writer.connection is not None
-    writer.connection.set_commit_hook(lambda: True)  # SQLite then rolls back instead of committing
+    writer.connection.set_commit_hook(lambda: True)  # makes SQLite roll back instead of committing
 
     results = await asyncio.gather(
         *(engine.write(P, name, Create("d1", b"{}")) for name in (C, "fresh")), return_exceptions=True
@@ -141,7 +143,7 @@ async def test_a_full_queue_refuses_a_write_at_once(tmp_path: Path) -> None:
         assert len((await engine.page(P, C, "", 500)).items) == len(stored) + 1 > 10
 
 
-async def test_the_queue_is_bounded_in_bytes_too(tmp_path: Path) -> None:
+async def test_the_write_queue_is_limited_in_bytes_too(tmp_path: Path) -> None:
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(), BundocSettings(queued_mib=1)) as engine:
         await opened(engine)
         body = b'{"a":"%b"}' % (b"x" * 900_000)
@@ -153,7 +155,7 @@ async def test_the_queue_is_bounded_in_bytes_too(tmp_path: Path) -> None:
         assert isinstance(results[0], StoredDocument)
 
 
-async def test_a_caller_that_leaves_early_stops_no_other(engine: SqliteEngine) -> None:
+async def test_a_caller_that_leaves_early_stops_no_write_of_another_caller(engine: SqliteEngine) -> None:
     await opened(engine)
 
     writes = [asyncio.create_task(engine.write(P, C, Create(f"d{number}", b"{}"))) for number in range(50)]
@@ -165,7 +167,7 @@ async def test_a_caller_that_leaves_early_stops_no_other(engine: SqliteEngine) -
     assert all(isinstance(result, StoredDocument) for result in results[1::2])
 
 
-async def test_collections_are_bounded_in_number(tmp_path: Path) -> None:
+async def test_the_number_of_collections_is_limited(tmp_path: Path) -> None:
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(), BundocSettings(max_collections=3)) as engine:
         writes = (engine.write(P, f"c{number}", Create("d1", b"{}")) for number in range(5))
         results = await asyncio.gather(*writes, return_exceptions=True)
@@ -174,7 +176,7 @@ async def test_collections_are_bounded_in_number(tmp_path: Path) -> None:
         assert await engine.write(P, "c0", Create("d2", b"{}")) is not None
 
 
-async def test_the_log_is_brought_into_the_file_as_it_grows(
+async def test_the_write_ahead_log_is_checkpointed_as_it_grows(
     engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "CHECKPOINT_PAGES", 50)
@@ -188,6 +190,6 @@ async def test_the_log_is_brought_into_the_file_as_it_grows(
 
 
 def commits(writer: Writer) -> int:
-    """Each commit of a batch changes the file's data version once, as another connection sees it."""
+    """Return the data version of the file. Another connection sees it change once per commit of a batch."""
     assert writer.connection is not None
     return int(writer.connection.data_version())

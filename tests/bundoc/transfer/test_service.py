@@ -42,7 +42,7 @@ async def test_exported_documents_are_imported_unchanged(bundoc: Bundoc) -> None
     ]
 
 
-async def test_an_export_is_in_the_order_of_ids_and_continues_after_one(bundoc: Bundoc) -> None:
+async def test_an_export_is_in_the_order_of_ids_and_continues_after_a_given_id(bundoc: Bundoc) -> None:
     for collection in ("a", "b", "c"):
         for number in range(3):
             await bundoc.create(SERVER, collection, b'{"_id":"d%d"}' % number)
@@ -58,7 +58,7 @@ async def test_an_export_is_in_the_order_of_ids_and_continues_after_one(bundoc: 
         await exported_ids(bundoc, None, "b")
 
 
-async def test_the_mode_decides_about_documents_that_exist(bundoc: Bundoc) -> None:
+async def test_the_import_mode_decides_about_documents_that_already_exist(bundoc: Bundoc) -> None:
     await put(bundoc, "d1", b'{"n":"old"}')
     lines = b'{"_id":"d1","_rev":7,"_created":"2020-01-01T00:00:00.000Z","n":"new"}\n{"_id":"d2"}\n'
 
@@ -75,13 +75,13 @@ async def test_the_mode_decides_about_documents_that_exist(bundoc: Bundoc) -> No
     assert not document["_created"].startswith("2020")
 
 
-async def test_a_file_may_have_a_byte_order_mark_and_windows_line_ends(bundoc: Bundoc) -> None:
+async def test_an_imported_file_may_have_a_byte_order_mark_and_windows_line_ends(bundoc: Bundoc) -> None:
     done = await imported(bundoc, b'\xef\xbb\xbf{"_id":"d1"}\r\n\r\n{"_id":"d2"}\r\n\xef\xbb\xbf{"_id":"d3"}', "posts")
 
     assert (done.imported, done.failed, done.errors[0].line) == (2, 1, 4)
 
 
-async def test_the_last_of_two_lines_for_one_document_counts(bundoc: Bundoc) -> None:
+async def test_the_last_of_two_imported_lines_for_one_document_counts(bundoc: Bundoc) -> None:
     lines = b"".join(b'{"_id":"d1","n":%d,"filling":"%b"}\n' % (n, b"x" * (20_000 * (n % 2))) for n in range(9))
 
     done = await imported(bundoc, lines, "posts", ImportMode.REPLACE)
@@ -126,7 +126,7 @@ async def test_an_error_names_its_line_and_stops_no_other_line(bundoc: Bundoc) -
     ]
 
 
-async def test_lines_of_a_whole_project_name_their_collection(bundoc: Bundoc) -> None:
+async def test_exported_lines_of_a_whole_project_name_their_collection(bundoc: Bundoc) -> None:
     lines = b'{"collection":"a","document":{"_id":"d1"}}\n{"_id":"d2"}\n{"collection":"A","document":{}}\n'
 
     done = await imported(bundoc, lines, None)
@@ -137,13 +137,13 @@ async def test_lines_of_a_whole_project_name_their_collection(bundoc: Bundoc) ->
     )
 
 
-async def test_only_the_first_hundred_errors_are_listed(bundoc: Bundoc) -> None:
+async def test_only_the_first_hundred_errors_of_an_import_are_listed(bundoc: Bundoc) -> None:
     done = await imported(bundoc, b"nonsense\n" * 1200, "posts")
 
     assert (done.failed, len(done.errors), done.errors[-1].line) == (1200, 100, 100)
 
 
-async def test_an_import_continues_from_a_line(bundoc: Bundoc) -> None:
+async def test_an_import_can_continue_from_a_given_line(bundoc: Bundoc) -> None:
     lines = b"".join(b'{"_id":"d%d"}\n' % number for number in range(1, 11))
 
     done = await imported(bundoc, lines, "posts", from_line=8)
@@ -184,7 +184,7 @@ async def test_only_servers_and_developers_export_and_import(bundoc: Bundoc) -> 
 
 
 @given(st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), max_size=12), st.data())
-def test_lines_do_not_depend_on_how_the_bytes_are_cut(lines: list[bytes], data: st.DataObject) -> None:
+def test_imported_lines_do_not_depend_on_how_the_body_is_split(lines: list[bytes], data: st.DataObject) -> None:
     whole, cut = b"\n".join(lines), Lines(max_bytes=8)
     found: list[ImportLine] = []
     while whole:
@@ -208,7 +208,7 @@ async def imported(
     from_line: int = 1,
     caller: Caller = SERVER,
 ) -> Imported:
-    """Send lines in pieces, as the route does."""
+    """Import the lines in pieces, as the route does."""
     importing = Importing(lambda batch: bundoc.import_documents(caller, collection, mode, batch), from_line)
     for start in range(0, len(lines), 65_536):
         await importing.feed(lines[start : start + 65_536])
@@ -229,5 +229,5 @@ def named(line: dict[str, object]) -> str:
 
 
 def own(line: bytes) -> bytes:
-    """Return the client's own fields, byte for byte."""
+    """Return the line without system fields, byte for byte."""
     return line[: line.index(b'"_rev"')] + line[line.index(b"_updated") + 36 :]

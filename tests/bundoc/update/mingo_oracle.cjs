@@ -1,4 +1,4 @@
-// Applies MongoDB updates with mingo: lines of {document, update} in, lines of {document} or {error} out.
+// Applies MongoDB updates with mingo. Reads lines of {document, update}, writes lines of {document} or {error}.
 const { readFileSync } = require("node:fs");
 const { updateOne } = require("mingo/updater");
 

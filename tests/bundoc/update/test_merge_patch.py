@@ -1,4 +1,4 @@
-"""RFC 7396: its own test vectors (appendix A), and that numbers pass untouched."""
+"""Merge patches: the test vectors of RFC 7396 (appendix A), and numbers that keep their digits."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize(("target", "patch", "result"), VECTORS)
-def test_the_vectors_of_the_rfc_hold(target: str, patch: str, result: str) -> None:
+def test_the_test_vectors_of_rfc_7396_pass(target: str, patch: str, result: str) -> None:
     assert merged(target.encode(), patch.encode()).decode() == result
 
 
-def test_numbers_keep_their_digits() -> None:
+def test_a_merge_patch_keeps_the_digits_of_numbers() -> None:
     target = b'{"price":10.50,"big":123456789012345678901234567890,"inner":{"rate":1e2}}'
 
     assert merged(target, b'{"inner":{"x":0.10}}') == (
@@ -50,14 +50,14 @@ def test_numbers_keep_their_digits() -> None:
 
 
 @given(JSON, JSON)
-def test_it_agrees_with_the_algorithm_of_the_rfc(target: Any, patch: Any) -> None:
+def test_a_merge_patch_agrees_with_the_algorithm_of_rfc_7396(target: Any, patch: Any) -> None:
     result = merged(msgspec.json.encode(target), msgspec.json.encode(patch))
 
     assert msgspec.json.decode(result) == by_the_rfc(target, patch)
 
 
 def by_the_rfc(target: Any, patch: Any) -> Any:
-    """§2, word for word."""
+    """Apply a merge patch by the algorithm of RFC 7396 §2."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}

@@ -59,7 +59,7 @@ def after(document: str, update: str) -> str:
         ("{}", '{"$set":{}}', "{}"),
     ],
 )
-def test_each_operator_does_what_mongodb_does(document: str, update: str, result: str) -> None:
+def test_each_update_operator_has_the_same_result_as_in_mongodb(document: str, update: str, result: str) -> None:
     assert after(document, update) == result
 
 
@@ -168,13 +168,13 @@ def test_updates_agree_with_mingo(cases: list[tuple[dict[str, Any], dict[str, An
 
     for (document, update), wanted in zip(cases, expected, strict=True):
         if "$addToSet" in update and has_duplicates(document):
-            continue  # mingo takes them out; MongoDB's manual says that they stay, and ours stay
+            continue  # mingo removes these values; MongoDB's manual and Bundoc keep them
         ours = msgspec.json.decode(after(write(document).decode(), write(update).decode()))
         assert same(ours, wanted["document"]), (document, update)
 
 
 @given(NUMBERS, NUMBERS)
-def test_numbers_are_calculated_exactly(left: float, right: float) -> None:
+def test_update_operators_calculate_numbers_exactly(left: float, right: float) -> None:
     document = msgspec.json.encode({"n": left}).decode()
 
     for operator, result in (("$inc", left + right), ("$mul", left * right)):
@@ -213,7 +213,7 @@ def test_two_values_are_the_same_if_and_only_if_their_forms_are_equal(left: Any,
 
 
 def test_many_conditions_on_many_elements_are_refused() -> None:
-    """Security 1: other writes wait meanwhile."""
+    """Security 1: other writes wait while the conditions are evaluated."""
     nothing, conditions = ",".join(["{}"] * 2000), ",".join(f'"n{number}":null' for number in range(1000))
     document, update = f'{{"a":[{nothing}]}}', f'{{"$pull":{{"a":{{{conditions}}}}}}}'
 
@@ -247,7 +247,7 @@ NESTED = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_le
     ],
 )
 def test_pull_compares_elements_of_only_one_level_of_arrays(document: str, update: str, result: str) -> None:
-    """Outside suites F2: it deleted elements that no filter would have matched."""
+    """Outside suites F2: $pull deleted elements that no filter would have matched."""
     assert after(document, update) == result
 
 
@@ -258,7 +258,7 @@ def test_pull_compares_elements_of_only_one_level_of_arrays(document: str, updat
     operand=SCALARS,
 )
 def test_pull_removes_the_elements_that_a_filter_would_match(elements: list[Any], operator: str, operand: Any) -> None:
-    """Outside suites F2: every operator, on arrays inside arrays."""
+    """Outside suites F2: all operators, on arrays inside arrays."""
     assume(operand is not None or operator in ("$eq", "$ne", "$in", "$nin"))
     condition = {operator: [operand] if operator in ("$in", "$nin") else operand}
     found = parse_where(msgspec.json.encode({"c": condition}))

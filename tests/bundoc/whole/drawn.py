@@ -1,7 +1,7 @@
-"""Random documents, rules, indexes and filters that often match each other, made by one seeded generator.
+"""A seeded generator of random documents, rules, indexes and filters that often match each other.
 
-They have few names and few values, with lists at every level, dotted paths, null, missing fields, empty strings and
-large numbers.
+The documents have few names and few values, with lists at every level, dotted paths, null, missing fields, empty
+strings and large numbers.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Draw:
         return {"p": self.scalar(), "q": self.scalar()} if name == "o" else self.scalar()
 
     def _put(self, made: dict[str, Any], atom: Atom) -> None:
-        """Put the value at the path: directly, or inside lists where a filter finds it too."""
+        """Put the value at the path, either directly or inside lists, where a filter finds the value, too."""
         value = atom.value
         parts = atom.path.split(".")
         for part in reversed(parts):
@@ -180,7 +180,7 @@ class Draw:
         return {path: self.one_of(value, value, {"$in": [value, "b"]}, {"$in": [value]}, {"$gte": value})}
 
     def index(self, number: int) -> IndexSpec:
-        if self.chance(0.3):  # holds what a rule allows, in an order of its own
+        if self.chance(0.3):  # contains the documents that a rule allows, in another order
             path, value = self.random.choice(self.atoms)
             plain = [name for name in ("owner", "pub", "a", "tags") if name not in self.lists]
             return IndexSpec((self.one_of("-_created", *plain),), f"i{number}", where={path: value})

@@ -1,6 +1,6 @@
-"""A process that writes a few documents in every way and prints each call and answer, until it is killed.
+"""A process that writes a few documents in all ways and prints each call and answer, until it is killed.
 
-Other tasks read the documents meanwhile, one of them or all in one query.
+Other tasks read the documents meanwhile, one document or all documents in one query.
 
 python -m tests.bundoc.whole.history_writer <directory> <hex secret of the KMS> <round>
 
@@ -43,7 +43,7 @@ def say(line: dict[str, Any]) -> None:
 
 
 def chosen(mark: str) -> list[tuple[str, str, str]]:
-    """Return some writes: id, op, mark."""
+    """Return some writes, each as (id, op, mark)."""
     ids = random.sample(range(DOCUMENTS), random.choice((1, 1, 1, 2, 4)))
     ops = random.choices(("create", "put", "patch", "inc", "delete", "claim"), (2, 2, 2, 4, 1, 2), k=len(ids))
     return [(f"d{id}", op, f"{mark}.{at}") for at, (id, op) in enumerate(zip(ids, ops, strict=True))]

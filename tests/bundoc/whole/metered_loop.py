@@ -17,7 +17,7 @@ T = TypeVar("T")
 class MeteredLoop(asyncio.SelectorEventLoop):
     """Counts the work of each turn: everything between two checks of the sockets, while no other request is served.
 
-    `longest_bytes`, `longest_calls`: the most in any turn since `watched` began.
+    `longest_bytes`, `longest_calls`: the highest counts of any turn since `watched` began.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class MeteredLoop(asyncio.SelectorEventLoop):
         self.longest_calls = max(self.longest_calls, self.calls)
 
     async def watched(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run the work and measure it."""
+        """Run the work and count what each turn does."""
         thread = threading.get_ident()
 
         def count(bytes: int) -> None:

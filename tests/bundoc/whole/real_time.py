@@ -1,8 +1,8 @@
 """Check a history against the clock: a call that was answered before another one began comes before it.
 
 The change log numbers the versions of each document. A read saw one of these versions, or no document. The version
-must not be older than one that was acknowledged, or seen by another read, before this read began; and its write must
-have been asked for before the read was over. The versions that one query saw must have existed at one moment.
+must be at least as new as all versions that were acknowledged, or seen by another read, before this read began. The
+write of the version must have begun before the read ended. All versions in one query must have existed at one moment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bunbase.contracts.bundoc.documents import ChangeEntry
 
 Seen = tuple[int, str] | None
 
-FAR: Final = 500  # more versions than can be in progress at once
+FAR: Final = 500  # more versions than writers can have in progress at once
 
 
 class Versions:
@@ -38,7 +38,7 @@ class Versions:
         self.seqs.append(entry.seq)
 
     def at(self, seq: int) -> int:
-        """Return the version after this change."""
+        """Return the number of the version after this change."""
         return bisect_right(self.seqs, seq) - 1
 
     def until(self, version: int) -> float:
@@ -46,7 +46,7 @@ class Versions:
 
 
 class Clock:
-    """Goes through the printed lines in their order."""
+    """The state of the check after the lines so far, which are processed in the order of printing."""
 
     def __init__(self, log: list[ChangeEntry], owners: dict[int, str]) -> None:
         self.owners = owners
@@ -56,10 +56,10 @@ class Clock:
         self.first: dict[str, int] = {}  # the first change of each acknowledged commit
         for seq in sorted(owners, reverse=True):
             self.first[owners[seq]] = seq
-        self.asked: dict[str, int] = {}  # the line at which it was asked for
+        self.asked: dict[str, int] = {}  # by call: the line at which the call began
         self.last_acknowledged = 0
-        self.known: defaultdict[str, int] = defaultdict(int)  # by id: no later answer may hold an older version
-        self.begun: dict[str, tuple[int, dict[str, int]]] = {}  # the oldest versions that a read may return
+        self.known: defaultdict[str, int] = defaultdict(int)  # by id: the oldest version that later answers may hold
+        self.begun: dict[str, tuple[int, dict[str, int]]] = {}  # by call: `last_acknowledged` and `known` at its start
         self.reads = 0
 
     def begin(self, call: str, when: int) -> None:
@@ -92,9 +92,9 @@ class Clock:
         self.reads += 1
 
     def _possible(self, id: str, seen: Seen, least: int, when: int) -> list[int]:
-        """Return the first two versions from `least` on that fit this answer and were asked for by then.
+        """Return the first two versions from `least` on that fit this answer and whose writes had begun by then.
 
-        The numbers of a commit without an answer are unknown; its revision tells which changes it may be.
+        If the commit had no answer, its change numbers are unknown; then all versions with its revision are possible.
         """
         versions = self.versions[id]
         if seen is None:
@@ -112,7 +112,7 @@ class Clock:
 
 
 def in_real_time(lines: list[dict[str, Any]], log: list[ChangeEntry], owners: dict[int, str]) -> int:
-    """Assert that the history fits the clock; return how many reads were checked."""
+    """Assert that the history fits the order of the lines. Return how many reads were checked."""
     clock, ids = Clock(log, owners), {}
     for when, line in enumerate(lines):
         if "call" in line:

@@ -1,4 +1,4 @@
-"""Runs an engine on a full disk or without descriptors, and reports the results as one line of JSON.
+"""A process that runs an engine on a full disk or without descriptors, and prints the results as one JSON line.
 
 python -m tests.bundoc.whole.short_of disk <directory on a small disk>
 python -m tests.bundoc.whole.short_of files <directory>
@@ -41,7 +41,7 @@ def body_of(id: str) -> bytes:
 
 
 async def filled(engine: SqliteEngine, round: str) -> tuple[list[str], str]:
-    """Write until a write is refused; return the acknowledged writes and the refusal."""
+    """Write until a write is refused. Return the acknowledged writes and the refusal."""
     acknowledged: list[str] = []
     for batch in range(1000):
         ids = [f"{round}{batch}x{number}" for number in range(50)]

@@ -1,4 +1,4 @@
-"""Documents 1: however a scan ends, later reads see the last writes.
+"""Documents 1: reads see the last writes, whichever error ended an earlier scan.
 
 REFUSALS lists every error that can end a scan; a new kind of error must be added to it. The test keeps each exception
 while it reads everything again: its traceback holds the frames in which it was raised, and their generators.
@@ -37,11 +37,11 @@ ADA: Final = publishable_caller(P, EndUser("ada", "ada@example.com", "", {}, "")
 DOCUMENTS: Final = 1001
 MAX_SCAN: Final = 500
 
-PATIENT: Final = 1200  # documents that a service may examine if it must reach the end
+PATIENT: Final = 1200  # how many documents the patient service may examine
 
 
 class Place:
-    """An engine with many documents, a service that gives up early, and one that does not."""
+    """An engine with many documents, a service that refuses long scans (`hasty`), and a service that allows them."""
 
     def __init__(self, engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.engine = engine
@@ -255,7 +255,7 @@ REFUSALS: Final[dict[str, tuple[Refuse, type[Problem]]]] = {
         (an_error_of_the_database, InvalidQuery),
     )
 }
-LEAVES_ROWS_OPEN: Final = "an_error_of_the_database"  # left open on purpose: the pool must notice it
+LEAVES_ROWS_OPEN: Final = "an_error_of_the_database"  # leaves its rows open on purpose: the pool must detect this
 
 
 async def filled(service: BundocService) -> None:
@@ -315,10 +315,10 @@ async def refused(place: Place, refuse: Refuse) -> BaseException:
     return held.value
 
 
-async def test_documents_1_whatever_was_refused_later_reads_are_fresh(
+async def test_reads_after_any_refused_scan_see_the_last_writes(
     engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Documents 1: the pool takes a reader back only after it has proved that nothing of the reader is open."""
+    """Documents 1: the pool takes a reader back only after a check that the reader has no open statement."""
     place = Place(engine, monkeypatch)
     await filled(place.patient)
     for number, (name, (refuse, expected)) in enumerate(REFUSALS.items(), 1):

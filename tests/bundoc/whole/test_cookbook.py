@@ -1,4 +1,4 @@
-"""The cookbook in docs/rules.md is correct: each row is tested with a caller who may and one who may not."""
+"""The cookbook in docs/rules.md is correct: each row is tested with an allowed and a denied caller."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MINE = {"owner": "ada"}
 
 @dataclass(frozen=True)
 class Row:
-    """`op`: the operation of the rule. `may`, `may_not`: callers and documents that it allows, or denies."""
+    """A row of the cookbook. `may`, `may_not`: callers and documents that its rule allows or denies."""
 
     op: str
     may: tuple[str | None, dict[str, Any]]
@@ -60,7 +60,7 @@ def caller(uid: str | None) -> Any:
 
 
 async def allowed(service: BundocService, row: Row, uid: str | None, fields: dict[str, Any]) -> bool:
-    """True if the caller may do it; a read must have the same result in a get and in a list."""
+    """True if the rule allows the caller the operation. A get and a list must have the same result."""
     who, body = caller(uid), msgspec.json.encode(fields)
     if row.op == "create":
         return await done(service.create(who, "posts", body))
@@ -86,7 +86,7 @@ def test_every_row_of_the_cookbook_is_tested() -> None:
 
 
 @pytest.mark.parametrize("who", [who for who, row in ROWS.items() if row.op != "hidden"])
-async def test_a_row_allows_only_the_callers_that_it_names(service: BundocService, who: str) -> None:
+async def test_each_row_of_the_cookbook_allows_only_its_callers(service: BundocService, who: str) -> None:
     row, rule = ROWS[who], cookbook()[who]
     await service.put(SERVER, "teams", "red", b'{"members":["ada"]}', NO_PRECONDITION)
     names = ("get", "list") if row.op == "read" else (row.op,)
@@ -97,7 +97,7 @@ async def test_a_row_allows_only_the_callers_that_it_names(service: BundocServic
     assert row.may_not is None or not await allowed(service, row, *row.may_not)
 
 
-async def test_the_row_for_hidden_fields_hides_them(service: BundocService) -> None:
+async def test_the_cookbook_row_for_hidden_fields_hides_the_fields(service: BundocService) -> None:
     (name, rule), *_ = msgspec.json.decode(cookbook()["the owner, for one field"].removeprefix("hidden: ")).items()
     await service.put_collection(SERVER, "posts", CollectionSpec(rules=Rules(get="true", hidden={name: rule})))
     await service.put(SERVER, "posts", "a", b'{"owner":"ada","email":"a@x"}', NO_PRECONDITION)

@@ -38,7 +38,7 @@ async def test_kill_9_during_1000_concurrent_inserts_loses_no_acknowledged_docum
             after, more = chunk.items[-1].id, chunk.more
 
 
-async def test_a_project_can_begin_again_after_a_crash_at_its_beginning(tmp_path: Path) -> None:
+async def test_a_project_opens_after_a_crash_during_its_creation(tmp_path: Path) -> None:
     secret = os.urandom(32)
 
     for round in range(3):
@@ -50,7 +50,7 @@ async def test_a_project_can_begin_again_after_a_crash_at_its_beginning(tmp_path
 
 
 async def killed_at(directory: Path, secret: bytes, round: int, acknowledgements: int) -> set[str]:
-    """Run a writer, kill it after this many acknowledgements, return every line that it printed."""
+    """Run a writer, kill it after this many acknowledgements, and return all lines that it printed."""
     process = await started(directory, secret, round)
     assert process.stdout is not None
     said = b""

@@ -1,4 +1,4 @@
-"""Damaged, cut, swapped or foreign files are noticed, named in the log, and never served."""
+"""Damaged, truncated, swapped or foreign files are detected, named in the log, and never served."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 
 @pytest.fixture
 async def directory(tmp_path: Path, kms: FakeKms) -> Path:
-    """Return the directory of two projects with a thousand documents each, closed."""
+    """Return a closed directory of two projects with a thousand documents each."""
     async with sqlite_engine(tmp_path / "bundoc", kms) as engine:
         for project in (P, "prj_b"):
             body = b'{"filling":"%b"}' % (b"x" * 300)
@@ -36,7 +36,7 @@ async def directory(tmp_path: Path, kms: FakeKms) -> Path:
 
 
 async def refused(directory: Path, kms: FakeKms) -> None:
-    """Assert that no call returns the project's documents, that the log names it, and that others are served."""
+    """Assert that the project is not served, that the log names the project, and that other projects are served."""
     with capture_logs() as logs:
         async with sqlite_engine(directory, kms) as engine:
             for _ in range(2):
@@ -103,14 +103,16 @@ async def test_a_damaged_key_file_is_noticed(directory: Path, kms: FakeKms, cont
     await refused(directory, kms)
 
 
-async def test_another_projects_files_do_not_open_here(directory: Path, kms: FakeKms) -> None:
+async def test_files_copied_from_another_project_do_not_open(directory: Path, kms: FakeKms) -> None:
     for name in ("data.db", "key.json"):
         shutil.copy(directory / "prj_b" / name, directory / P / name)
 
     await refused(directory, kms)
 
 
-async def test_another_projects_database_does_not_open_under_this_key(directory: Path, kms: FakeKms) -> None:
+async def test_a_database_copied_from_another_project_does_not_open_under_this_key(
+    directory: Path, kms: FakeKms
+) -> None:
     shutil.copy(directory / "prj_b" / "data.db", directory / P / "data.db")
 
     await refused(directory, kms)
@@ -126,7 +128,7 @@ async def test_a_plain_sqlite_file_is_not_served(directory: Path, kms: FakeKms) 
     await refused(directory, kms)
 
 
-async def test_a_newer_format_is_refused(directory: Path, kms: FakeKms) -> None:
+async def test_a_file_of_a_newer_format_is_refused(directory: Path, kms: FakeKms) -> None:
     async with sqlite_engine(directory, kms) as engine:
         await engine.get(P, C, "d0000")
         file = engine.files.ready(P)

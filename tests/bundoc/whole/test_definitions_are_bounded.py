@@ -14,7 +14,7 @@ from tests.bundoc.permissions.test_access import SERVER
 LARGE = {"description": "x" * 60_000}
 
 
-async def test_definitions_of_a_project_are_bounded_together(service: BundocService) -> None:
+async def test_the_total_size_of_the_definitions_of_a_project_is_limited(service: BundocService) -> None:
     most = MAX_DEFINED_BYTES // 60_000
     for number in range(most):
         await service.put_collection(SERVER, f"c{number}", CollectionSpec(schema=LARGE))

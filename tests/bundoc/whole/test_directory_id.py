@@ -31,11 +31,11 @@ def id_in(data_dir: Path) -> str:
     return (data_dir / "bundoc" / FILE).read_text().strip()
 
 
-async def test_an_empty_directory_is_refused_where_documents_are_elsewhere(tmp_path: Path, kms: FakeKms) -> None:
-    """A directory was not mounted: no client gets 404 for an existing document, and no revision is given twice."""
+async def test_an_empty_directory_is_refused_if_the_documents_are_elsewhere(tmp_path: Path, kms: FakeKms) -> None:
+    """The real directory was not mounted. No client may get 404 for an existing document or a revision twice."""
     await filled(tmp_path / "right", kms)
 
-    for _ in range(2):  # the id that the first attempt left behind does not help the second one
+    for _ in range(2):  # an id left behind by the first attempt must not help the second attempt
         with pytest.raises(WrongDirectory) as refused:
             await filled(tmp_path / "empty", kms)
 
@@ -66,7 +66,7 @@ async def test_a_directory_of_an_earlier_version_gets_an_id(tmp_path: Path, kms:
     assert kms.directories == {"bundoc": id_in(tmp_path)}
 
 
-async def test_the_same_directory_may_move(tmp_path: Path, kms: FakeKms) -> None:
+async def test_a_directory_may_be_moved_to_another_path(tmp_path: Path, kms: FakeKms) -> None:
     await filled(tmp_path / "old", kms)
 
     shutil.move(tmp_path / "old", tmp_path / "new")
@@ -74,8 +74,8 @@ async def test_the_same_directory_may_move(tmp_path: Path, kms: FakeKms) -> None
     assert await has_bread(tmp_path / "new", kms)
 
 
-async def test_a_new_directory_takes_the_place_of_one_that_is_gone_for_good_once(tmp_path: Path, kms: FakeKms) -> None:
-    """The setting may stay: it names the directory that is gone, and does not help a third one."""
+async def test_only_one_new_directory_may_replace_a_lost_one(tmp_path: Path, kms: FakeKms) -> None:
+    """The setting names the lost directory. It may stay, because it does not allow a third directory."""
     await filled(tmp_path / "lost", kms)
     replacing = BundocSettings(replaces_directory=id_in(tmp_path / "lost"))
 
@@ -87,7 +87,7 @@ async def test_a_new_directory_takes_the_place_of_one_that_is_gone_for_good_once
             await has_bread(tmp_path / wrong, kms, replacing)
 
 
-async def test_a_guess_replaces_nothing(tmp_path: Path, kms: FakeKms) -> None:
+async def test_a_wrong_directory_id_in_the_setting_replaces_nothing(tmp_path: Path, kms: FakeKms) -> None:
     await filled(tmp_path / "right", kms)
 
     with pytest.raises(WrongDirectory):
@@ -104,7 +104,7 @@ async def test_nothing_is_served_before_bunkms_has_confirmed_the_directory(tmp_p
     await filled(tmp_path, kms)
 
 
-async def test_a_damaged_id_is_named(tmp_path: Path, kms: FakeKms) -> None:
+async def test_a_damaged_directory_id_is_reported_at_the_start(tmp_path: Path, kms: FakeKms) -> None:
     await filled(tmp_path, kms)
     (tmp_path / "bundoc" / FILE).write_text("")
 

@@ -25,7 +25,7 @@ ONCE = IndexSpec(("members",), "once", unique=True)
 
 
 async def groups(service: BundocService) -> None:
-    """Make two groups of one user each. Without users both hold {"user":null}, which the index allows once."""
+    """Make two groups with one user each. Without its user a group holds {"user":null}, which must be unique."""
     await service.put_collection(SERVER, "users", CollectionSpec())
     await service.put_collection(SERVER, "groups", CollectionSpec((ONCE,), schema=MEMBERS))
     for number in (1, 2):
@@ -50,7 +50,7 @@ async def test_a_deletion_that_a_unique_index_forbids_is_refused_whole(service: 
     assert (await service.get(SERVER, "users", "u2")).rev == 1
 
 
-async def test_an_expiry_leaves_nothing_half_done(service: BundocService) -> None:
+async def test_an_expiry_updates_or_deletes_all_referring_documents(service: BundocService) -> None:
     await groups(service)
 
     await service.put_collection(SERVER, "users", CollectionSpec(expires="ends"))
@@ -69,7 +69,7 @@ async def test_an_expiry_leaves_nothing_half_done(service: BundocService) -> Non
     assert msgspec.json.decode((await service.get(SERVER, "groups", "g2")).body)["_rev"] == 1
 
 
-async def test_a_unique_value_is_free_however_many_holders_have_expired(service: BundocService) -> None:
+async def test_a_unique_value_held_by_any_number_of_expired_documents_is_free(service: BundocService) -> None:
     await service.put_collection(SERVER, "users", CollectionSpec((IndexSpec(("name",), unique=True),)))
     for number in range(450):
         await put(service, f"u{number:03}", "users", name=f"n{number}", ends=f"2020-01-01T00:{number // 60:02}:00Z")
@@ -93,7 +93,7 @@ async def test_an_expiry_waits_for_the_index_of_references(service: BundocServic
 
     async with asyncio.timeout(DEADLINE_SECONDS):
         while await found(service, {}):
-            await service.tend()  # which continues the build of the index, too
+            await service.tend()  # `tend` also continues the build of the index
 
 
 async def test_large_documents_are_deleted_a_few_at_a_time(service: BundocService, engine: SqliteEngine) -> None:

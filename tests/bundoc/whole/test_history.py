@@ -1,9 +1,9 @@
-"""kill -9 under mixed load: the history of every document could have happened one write after the other.
+"""kill -9 under mixed load leaves a history that is possible if all writes happened one after the other.
 
 The change log has the order of the writes. The test replays it beside the lines that the writers printed. Each
-acknowledged commit must be in the log, complete and under its own numbers. The result of the replay must be what is
-stored. The commit that wrote a document last must not have been refused, and all its writes must have happened, also if
-the kill cut its answer off. BUNBASE_HISTORY_SECONDS makes the run longer.
+acknowledged commit must be in the log, complete and under its own numbers. The result of the replay must equal the
+stored documents. The commit that wrote a document last must not have been refused, and all its writes must have
+happened, even if the process was killed before the answer. BUNBASE_HISTORY_SECONDS makes the run longer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.fakes import FakeKms
 
 WRITER = "tests.bundoc.whole.history_writer"
 SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "3"))
-MOST_ACKNOWLEDGED = 3000  # of one round
+MOST_ACKNOWLEDGED = 3000  # in one round
 
 Written = list[tuple[str, str, str]]
 
@@ -86,7 +86,7 @@ def whole_or_not_at_all(
 def in_the_log(
     called: dict[str, Written], acknowledged: dict[str, tuple[int, list[int]]], log: list[ChangeEntry]
 ) -> dict[int, str]:
-    """Assert that no two acknowledged commits share a number; return the call that each number belongs to."""
+    """Assert that no two acknowledged commits share a number. Return the call of each number."""
     at: dict[int, str] = {}
     for call, (last, revs) in acknowledged.items():
         writes = called[call]
@@ -139,7 +139,7 @@ def written(entry: ChangeEntry, before: Any, called: dict[str, Written], call: s
 
 
 class Content:
-    """A document. If its fields are None, it equals every document of its revision."""
+    """A document, or, with fields None, an unknown document that equals each document of its revision."""
 
     def __init__(self, rev: int, fields: dict[str, Any] | None) -> None:
         self.rev = rev
@@ -167,7 +167,7 @@ async def what_is_there(directory: Path, secret: bytes) -> tuple[list[ChangeEntr
 
 
 async def index_fits(engine: SqliteEngine, slots: dict[str, Any]) -> None:
-    """Assert that each slot is taken once, and that its index leads to the document that holds it and to no other."""
+    """Assert that each slot is used once, and that the index leads only to the document with this slot."""
     assert len(set(slots.values())) == len(slots)
     for id, slot in slots.items():
         found = await engine.search(PROJECT, COLLECTION, Search(where=Compare(("slot",), "=", slot)))

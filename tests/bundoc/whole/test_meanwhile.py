@@ -1,4 +1,4 @@
-"""Two things at once: reads while their collection is dropped, upkeep while the file is closed."""
+"""Concurrent work: reads while their collection is dropped, and upkeep while the file is closed."""
 
 from __future__ import annotations
 
@@ -36,14 +36,16 @@ async def test_lists_that_wait_for_their_turn_survive_the_drop_of_their_collecti
     assert all(isinstance(one, Page | Collection | CollectionNotFound | BundocBusy) for one in results)
 
 
-async def test_a_read_in_the_moment_of_a_drop_must_be_repeated(service: BundocService, engine: SqliteEngine) -> None:
+async def test_a_read_during_the_drop_of_its_collection_is_refused_as_busy(
+    service: BundocService, engine: SqliteEngine
+) -> None:
     await service.put_collection(SERVER, C, CollectionSpec())
     await put(service, "a", n=1)
     tables = (await engine.files.open(SERVER.project)).tables
     known = tables[C]
 
     await service.drop_collection(SERVER, C)
-    tables[C] = known  # the view of a reader that looked a moment before
+    tables[C] = known  # a reader that began before the drop still sees the table
 
     for read in (
         service.get(SERVER, C, "a"),
@@ -56,7 +58,7 @@ async def test_a_read_in_the_moment_of_a_drop_must_be_repeated(service: BundocSe
             await read
 
 
-async def test_upkeep_and_the_closing_of_a_file_do_not_wait_for_each_other(
+async def test_upkeep_and_the_replacement_of_a_file_do_not_deadlock(
     service: BundocService, engine: SqliteEngine
 ) -> None:
     await put(service, "a", ends="2020-01-01T00:00:00Z")

@@ -1,4 +1,4 @@
-"""Any sequence of operations has the same results as on a dict."""
+"""Any sequence of operations has the same results in Bundoc and on a dict."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ operations = st.one_of(
     st.tuples(st.just("reopen")),
 )
 
-Model = dict[str, tuple[int, dict[str, Any]]]  # an id behind a slash: the last revision of what was deleted
+Model = dict[str, tuple[int, dict[str, Any]]]  # an id after a slash holds the last revision of a deleted document
 
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -74,7 +74,7 @@ async def commit(service: BundocService, body: bytes) -> None:
 
 @pytest.mark.parametrize("ask", [create, put, patch, set_, push, each, commit])
 async def test_a_name_with_a_control_character_is_refused(service: BundocService, ask: Ask) -> None:
-    """Documents 3."""
+    """Documents 3: every kind of write refuses the name."""
     await service.put(SERVER, C, "a", b'{"list":[]}', NO_PRECONDITION)
 
     for body in BODIES:
@@ -84,8 +84,10 @@ async def test_a_name_with_a_control_character_is_refused(service: BundocService
     assert (await service.get(SERVER, C, "a")).rev == 1
 
 
-async def test_an_import_refuses_them_line_by_line(service: BundocService, engine: SqliteEngine) -> None:
-    """Documents 3."""
+async def test_an_import_refuses_names_with_control_characters_line_by_line(
+    service: BundocService, engine: SqliteEngine
+) -> None:
+    """Documents 3: the other lines are imported."""
     lines = tuple(ImportLine(number, body) for number, body in enumerate((*BODIES, b'{"x":"\\u0000\\n"}'), 1))
 
     for mode in ImportMode:
@@ -94,7 +96,7 @@ async def test_an_import_refuses_them_line_by_line(service: BundocService, engin
         assert {error.code for error in done.errors} == {"invalid_document"}
 
 
-async def test_a_truncated_name_does_not_make_an_owner(service: BundocService) -> None:
+async def test_a_truncated_field_name_does_not_make_a_caller_the_owner(service: BundocService) -> None:
     """Documents 3: Bob's document with `owner\\0` of Ann is refused, so that no list can show it to her."""
     rules = Rules(list="doc.owner == 'ann'", create="next.owner == 'bob'", get="true")
     await service.put_collection(SERVER, C, CollectionSpec(rules=rules))
@@ -104,8 +106,8 @@ async def test_a_truncated_name_does_not_make_an_owner(service: BundocService) -
 
 
 @pytest.mark.parametrize("name", ["x\0", "x\ny", "\x7f"])
-async def test_no_query_may_name_a_control_character(service: BundocService, name: str) -> None:
-    """Documents 3."""
+async def test_a_query_with_a_control_character_in_a_name_is_refused(service: BundocService, name: str) -> None:
+    """Documents 3: SQLite would cut the name off at U+0000 and read another field."""
     await service.put(SERVER, C, "a", b'{"x":1}', NO_PRECONDITION)
     queries = (
         Query(where=msgspec.json.encode({name: 1})),
@@ -128,8 +130,8 @@ async def test_no_query_may_name_a_control_character(service: BundocService, nam
 
 
 @pytest.mark.parametrize("name", ["x\0", "x\ny", "\x7f"])
-async def test_no_definition_may_name_a_control_character(service: BundocService, name: str) -> None:
-    """Documents 3."""
+async def test_a_definition_with_a_control_character_in_a_name_is_refused(service: BundocService, name: str) -> None:
+    """Documents 3: indexes, expiry settings, rules and schemas all contain names."""
     for spec in (
         CollectionSpec((IndexSpec((name,)),)),
         CollectionSpec((IndexSpec((name,), "words", type="text"),)),
@@ -186,15 +188,16 @@ def escaped(chance: random.Random, text: str) -> str:
 
 @pytest.mark.parametrize("seed", seeds(10))
 @pytest.mark.explore
-def test_sqlite_reads_a_stored_document_as_we_do(seed: int) -> None:
-    """Documents 3: of every path that a query may name, SQLite finds the type and the value that we find."""
+def test_sqlite_and_python_read_a_stored_document_in_the_same_way(seed: int) -> None:
+    """Documents 3: for every path that a query may name, SQLite and Python find the same type and value."""
     chance = random.Random(seed)
     connection = apsw.Connection(":memory:")
     for _ in range(20):
         document = {chance.choice(NAMES): nasty(chance) for _ in range(4)}
         text = escaped(chance, msgspec.json.encode(document).decode())
         if chance.random() < 0.3:
-            text = text[:-1] + (',"a":1}' if len(text) > 2 else '"a":1}')  # a name twice: the last one counts
+            # the name `a` may occur twice: then the last value counts
+            text = text[:-1] + (',"a":1}' if len(text) > 2 else '"a":1}')
         try:
             _, body = new_document(text.encode())
         except Problem:
@@ -236,8 +239,8 @@ def agree(connection: apsw.Connection, body: bytes, ours: Any, path: tuple[str, 
         assert value == (float(expected) if abs(expected) >= 2**63 and expected != -(2**63) else expected), (body, path)
 
 
-def test_a_name_with_an_escaped_control_character_is_known_however_it_is_written() -> None:
-    """Documents 3."""
+def test_every_escape_of_a_control_character_in_a_name_is_recognized() -> None:
+    """Documents 3: upper and lower case, short escapes, and names in nested objects."""
     assert holds_control("\x1f")
     for name in (r"\u0000", r"\u001F", r"\u001f", r"\b", r"\f", r"\n", r"\r", r"\t", r"\u007F", "\x7f", r"\\\u0009"):
         with pytest.raises(InvalidDocument):

@@ -29,7 +29,7 @@ def open_but(**hidden: str) -> Rules:
 
 
 async def referring(service: BundocService, name: str, on_delete: str = "restrict") -> None:
-    """Let a collection without rules refer to the posts, which are open to all."""
+    """Create a collection without rules that refers to the posts. All callers may use the posts."""
     field = {"type": "string", "x-ref": C, "x-on-delete": on_delete}
     await service.put_collection(SERVER, C, CollectionSpec(rules=OPEN))
     await service.put_collection(SERVER, name, CollectionSpec(schema={"properties": {"about": field}}))
@@ -107,8 +107,10 @@ async def test_schema_errors_of_a_denied_document_are_not_shown(service: BundocS
 
 
 @pytest.mark.parametrize("change", [{"$max": {"salary": 1}}, {"$min": {"salary": 999}}, {"$min": {"pay.net": 999}}])
-async def test_no_rule_reveals_how_a_hidden_field_compares(service: BundocService, change: dict[str, Any]) -> None:
-    """Each of these updates changes nothing, which the update rule would allow."""
+async def test_no_update_operator_reveals_how_a_hidden_field_compares(
+    service: BundocService, change: dict[str, Any]
+) -> None:
+    """Each of these updates changes nothing, so the update rule would allow it."""
     eve = "auth.uid == 'eve'"
     rules = Rules(
         get="auth.uid != 'bob'",

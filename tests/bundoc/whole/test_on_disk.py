@@ -15,7 +15,7 @@ MARKERS = ("marker_in_collection", "Marker-In-Id", "marker in a value", "marker 
 SQL = "CREATE TABLE"  # a name in the schema, which every readable SQLite file shows
 
 
-async def test_nothing_is_readable_while_the_file_is_open_or_afterwards(tmp_path: Path) -> None:
+async def test_no_data_is_readable_on_disk_while_the_file_is_open_or_afterwards(tmp_path: Path) -> None:
     collection, id, value, name = MARKERS
     body = f'{{"{name}":"{value}"}}'.encode()
     async with sqlite_engine(tmp_path / "bundoc", FakeKms()) as engine:
@@ -61,7 +61,7 @@ def read_all(directory: Path) -> dict[str, bytes]:
 
 
 def readable(files: dict[str, bytes]) -> list[tuple[str, str]]:
-    """Return every marker that is in one of the files, as UTF-8 or UTF-16, in any case of letters."""
+    """Return each marker found in one of the files, in UTF-8 or UTF-16, in upper or lower case."""
     return [
         (name, marker)
         for name, content in files.items()

@@ -40,7 +40,7 @@ READ = {"read": "r"}
         [call("one"), call("two"), {"ok": "two"}, {"ok": "one"}],
     ],
 )
-def test_a_possible_history_passes(lines: list[dict[str, Any]]) -> None:
+def test_a_possible_history_passes_the_check(lines: list[dict[str, Any]]) -> None:
     in_real_time(lines, LOG, OWNERS)
 
 
@@ -55,6 +55,6 @@ def test_a_possible_history_passes(lines: list[dict[str, Any]]) -> None:
         ([call("two"), READ, saw("r", a=A1), *ONE], "one"),
     ],
 )
-def test_an_impossible_history_fails(lines: list[dict[str, Any]], wrong: str) -> None:
+def test_an_impossible_history_fails_the_check(lines: list[dict[str, Any]], wrong: str) -> None:
     with pytest.raises((AssertionError, KeyError), match=wrong):
         in_real_time(lines, LOG, OWNERS)

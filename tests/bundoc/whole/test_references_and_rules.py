@@ -30,7 +30,7 @@ async def put(service: BundocService, caller: Caller, collection: str, id: str, 
 
 @pytest.fixture
 async def members(service: BundocService) -> BundocService:
-    """Create members that refer to teams and to secret teams. Ann may see only her own team, and no secret ones."""
+    """Create members that refer to teams and to secret teams. Ann may see only her own team, and no secret team."""
     refers = {"team": ref("teams"), "teams": {"items": ref("teams")}, "vault": ref("vaults"), "self": ref("members")}
     await service.put_collection(
         SERVER, "teams", CollectionSpec(rules=Rules(get="doc.owner == auth.uid", create="true"))
@@ -50,7 +50,7 @@ async def refusal(service: BundocService, **fields: Any) -> tuple[type[Problem],
 
 
 async def test_a_document_that_may_not_be_read_looks_missing_to_a_reference(members: BundocService) -> None:
-    """Security 14."""
+    """Security 14: a different error would reveal that the document exists."""
     for field, hidden, missing in (
         ("team", "theirs", "no_such"),
         ("vault", "v1", "no"),
@@ -66,7 +66,7 @@ async def test_a_document_that_may_not_be_read_looks_missing_to_a_reference(memb
 
 
 async def test_references_to_readable_documents_are_accepted(members: BundocService) -> None:
-    """Security 14: also to documents that the same commit created, and references that were there before."""
+    """Security 14: also references to documents of the same commit, and references that were stored before."""
     await put(members, ANN, "members", "m", team="hers", self="m")
     await put(members, SERVER, "members", "m", team="theirs", vault="v1")
     await members.patch(ANN, "members", "m", b'{"name":"m"}', NO_PRECONDITION)

@@ -86,7 +86,7 @@ WORDS: Final = IndexSpec(("title",), "words", type="text")
 
 
 class Asked:
-    """The documents it was asked about. `numbers`: rows that were given a score."""
+    """The ids of documents that a filter was evaluated on, and the numbers of rows that got a score."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -103,7 +103,7 @@ class Asked:
 
 @pytest.fixture
 def spy(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """Note every document for which SQL, or Python, evaluates anything that the caller asked for."""
+    """Record each document for which SQL or Python evaluates a part of the caller's query."""
     asked = Asked()
     monkeypatch.setattr(searching, "condition", _noting(condition))
     monkeypatch.setattr(project_file, "prepare", _preparing(prepare, asked))
@@ -153,7 +153,7 @@ def _scoring(score: Callable[..., float], asked: Asked) -> Callable[..., float]:
 
 
 async def filled(service: BundocService, rule: str, indexes: tuple[IndexSpec, ...]) -> None:
-    """Ada may see d1, d5 and d9, which hold the same as all others; d1 has ended."""
+    """Create twelve documents with equal contents. Ada may see d1, d5 and d9, but d1 has expired."""
     await service.put_collection(SERVER, "teams", CollectionSpec(rules=Rules()))
     await put(service, "red", "teams", members=["ada"])
     await put(service, "blue", "teams", members=["eve"])
@@ -195,15 +195,15 @@ async def test_the_filter_is_never_evaluated_on_denied_documents(
         page = await asked(service, ADA, sort=sort, limit=1)
         await asked(service, ADA, sort=sort, limit=1, cursor=page["next"])
         assert spy.taken() <= allowed
-    assert set(spy.numbers) <= {6, 10}  # d5 and d9
+    assert set(spy.numbers) <= {6, 10}  # the rows of d5 and d9
 
     whole = await asked(service, EVE, where=b'{"n":1}', limit=60)
     assert len(whole["items"]) == 9
-    assert spy.taken() <= {item["_id"] for item in whole["items"]}  # and it is asked about those: the spy sees
+    assert spy.taken() <= {item["_id"] for item in whole["items"]}  # the spy works: it records only shown documents
 
 
 async def test_expanded_documents_are_counted_only_if_they_are_shown(service: BundocService) -> None:
-    """A refusal for the size of what comes along would tell the size of documents that nobody may see."""
+    """A refusal because of the size of expanded documents would reveal the size of hidden documents."""
     author = {"type": "array", "items": {"type": "string", "x-ref": "users"}}
     await service.put_collection(SERVER, "users", CollectionSpec(rules=Rules(get="doc.open == true")))
     spec = CollectionSpec(schema={"properties": {"authors": author}}, rules=Rules(list="true", get="true"))
@@ -234,11 +234,11 @@ async def test_no_refusal_reveals_how_many_documents_are_denied(engine: SqliteEn
 RULED: Final = ["owner", "pub"]
 FREE: Final = ["a", "o.p", "tags"]
 SINGLE_RULES, FILTERS = 4, 8
-AT_THE_END: Final = 3  # steps, in which SQLite sees whether any key at all follows the last of a range
+AT_THE_END: Final = 3  # extra steps of SQLite to see if any key follows the last key of a range
 
 
 def steps_and_answer(documents: list[StoredDocument], specs: list[IndexSpec], search: Search) -> tuple[Any, ...]:
-    """Return what a search costs SQLite, statement by statement, and what comes of it in each of its ways."""
+    """Return the results of a search in each way to run it, and SQLite's steps for each statement."""
     connection = empty_connection()
     table = drawn.kept(connection, documents, specs)
     spent: list[tuple[str, int]] = []
@@ -271,7 +271,7 @@ def steps_and_answer(documents: list[StoredDocument], specs: list[IndexSpec], se
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(6))
 def test_hidden_documents_change_neither_answers_nor_refusals_nor_steps(seed: int) -> None:
-    """`other` differs from `documents` in fields of denied documents that the rule does not look at."""
+    """`other` differs from `documents` only in denied documents, in fields that the rule does not use."""
     draw, whole = Draw(seed, RULED), Draw(seed + 1, RULED + FREE)
     draw.lists &= set(RULED)
     whole.lists, whole.atoms = draw.lists, [*draw.atoms, *whole.atoms]
@@ -300,7 +300,7 @@ def test_hidden_documents_change_neither_answers_nor_refusals_nor_steps(seed: in
                 continue
             one, two = steps_and_answer(documents, specs, bound), steps_and_answer(other, specs, bound)
             if one[2] != two[2]:
-                continue  # a denied document brought a list into an index, which docs/rules.md says can be told
+                continue  # a denied document put a list into an index; docs/rules.md says that callers can tell
             assert one[0] == two[0], (source, where, sort, specs)
             for (sql, some), (same, others) in zip(one[1], two[1], strict=True):
                 assert sql == same
@@ -316,7 +316,7 @@ def changed(draw: Draw, one: StoredDocument) -> StoredDocument:
 
 @pytest.mark.parametrize("source", ["doc.pub in auth.claims.none", "doc.owner == 'a' && doc.pub in auth.claims.none"])
 def test_a_rule_that_allows_nothing_reads_no_index(source: str) -> None:
-    """Found by the test above: nothing implies everything, so a partial index on any field was read for it."""
+    """Found by the test above: an impossible condition implies every filter, so any partial index was read for it."""
     rules = rule_set(source)
     assert rules is not None
 

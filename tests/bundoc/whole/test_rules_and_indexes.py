@@ -1,4 +1,4 @@
-"""A list has the documents that `get` shows and that match the filter, for random rules, filters and indexes.
+"""A list shows exactly the matching documents that `get` shows, for random rules, filters and indexes.
 
 Documents 2: a partial index was used in place of the rule, which was wrong for documents with lists.
 """
@@ -72,7 +72,7 @@ def pages(connection: apsw.Connection, table: Table, search: Search, limit: int)
 def compare(
     connection: apsw.Connection, table: Table, search: Search, expected: list[StoredDocument], limit: int
 ) -> None:
-    """`expected`: all that must be found, in any order."""
+    """Assert that each way to run the search finds the `expected` documents, which may be in any order."""
     in_order = sorted(expected, key=lambda one: position(search.order, msgspec.json.decode(seen(one))))
     ids = [one.id for one in in_order]
 
@@ -91,7 +91,7 @@ def compare(
 def compare_words(
     connection: apsw.Connection, table: Table, search: Search, shown: list[StoredDocument], word: str
 ) -> None:
-    """The fields of the index may hold the word; documents that it does not know are not found."""
+    """Assert that a text search finds exactly the shown documents with the word in fields of the text index."""
     sought = msgspec.structs.replace(search, text=parse_text(word), by_score=not search.order.fields)
     try:
         one = searching(connection, table, msgspec.structs.replace(sought, limit=100, count=True))
@@ -185,7 +185,7 @@ NEWEST = ("-_created",)
 async def test_a_partial_index_does_not_replace_the_rule(
     service: BundocService, rule: str, spec: IndexSpec, fields: dict[str, Any], denied: dict[str, Any]
 ) -> None:
-    """Documents 2: a filter means "or one of its elements", a rule does not. With the index first, and built later."""
+    """Documents 2: a filter also matches elements of a list, a rule does not. The index is built first or later."""
     await service.put_collection(SERVER, C, CollectionSpec((spec,), rules=Rules(list=rule, get=rule)))
 
     async def seen_by_ada() -> tuple[list[str], int]:
@@ -204,8 +204,8 @@ async def test_a_partial_index_does_not_replace_the_rule(
     assert await seen_by_ada() == (["a"], 1)
 
 
-async def test_an_empty_string_is_listed_if_get_shows_it(service: BundocService) -> None:
-    """Security 20: `list: !doc.t.startsWith("draft")` left out `t: ""`."""
+async def test_a_document_with_an_empty_string_is_listed_if_get_shows_it(service: BundocService) -> None:
+    """Security 20: the rule `list: !doc.t.startsWith("draft")` did not list documents with `t: ""`."""
     rule = '!doc.t.startsWith("draft") && !doc.t.endsWith("!")'
     await service.put_collection(SERVER, C, CollectionSpec(rules=Rules(list=rule, get=rule)))
     for id, text in (("a", ""), ("b", "draft 1"), ("c", "done")):
@@ -215,7 +215,7 @@ async def test_an_empty_string_is_listed_if_get_shows_it(service: BundocService)
 
 
 async def test_every_string_starts_with_the_empty_string_with_and_without_an_index(service: BundocService) -> None:
-    """Outside suites F1: `$startsWith: ""` lost the empty string, but not where a partial index answered."""
+    """Outside suites F1: `$startsWith: ""` did not find the empty string, except with a partial index."""
     spec = IndexSpec(("b",), where={"a": {"$startsWith": ""}})
     await service.put_collection(SERVER, C, CollectionSpec((spec,)))
     for id, text in (("d0", ""), ("d1", "x"), ("d2", 7)):

@@ -25,7 +25,7 @@ OWNER = "auth.uid == doc.owner"
 
 
 async def expanded(service: BundocService, caller: Caller, id: str) -> dict[str, Any]:
-    """Return the expanded documents; they must be the same for a single document and in a list."""
+    """Return the expanded documents. Assert that a get and a list expand the same documents."""
     alone = msgspec.json.decode((await service.get(caller, C, id, ("author",))).body)
     listed = await asked(service, caller, expand=("author",))
     (same,) = [item for item in listed["items"] if item["_id"] == id]
@@ -49,7 +49,7 @@ async def test_expanded_documents_must_pass_their_own_rules(service: BundocServi
 
     assert "email" in by_server["author"]
     assert by_eve["author"]["open"] is True
-    assert "email" in by_eve["author"]  # this rule hides it from ada alone
+    assert "email" in by_eve["author"]  # the rule hides the email only from ada
     assert "email" not in (await expanded(service, ADA, "d1"))["author"]
     assert await expanded(service, EVE, "d2") == {}
 

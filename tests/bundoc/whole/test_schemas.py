@@ -106,7 +106,7 @@ async def test_documents_from_before_the_schema_stay_until_they_are_written(serv
     await service.patch(CALLER, "posts", "old", b'{"title":"Now"}', NO_PRECONDITION)
 
 
-async def test_a_reference_must_lead_to_a_document(service: BundocService) -> None:
+async def test_a_reference_must_lead_to_an_existing_document(service: BundocService) -> None:
     rows = {"items": {"properties": {"user": {"type": "string", "x-ref": "users"}}}}
     await service.put_collection(CALLER, "posts", referring("restrict", rows=rows))
     assert await wrong(service, "posts", author="ada") == [("/author", "x-ref")]
@@ -243,7 +243,7 @@ async def test_restrict_is_ignored_for_documents_that_are_deleted_too(service: B
     assert await ids(service, "posts") == []
 
 
-async def test_a_deletion_has_a_limit_of_changes(service: BundocService) -> None:
+async def test_a_deletion_may_cause_only_a_limited_number_of_changes(service: BundocService) -> None:
     await service.put_collection(CALLER, "posts", referring("cascade"))
     await put(service, "users", "ada")
     for start in range(0, MAX_CHANGED + 1, 500):
@@ -317,7 +317,7 @@ async def test_a_crash_during_the_build_of_an_index_keeps_references_checked(
     await put(service, "users", "ada")
     await put(service, "posts", "d1", author="ada")
     spec = CollectionSpec(schema={"properties": {"author": {"type": "string", "x-ref": "users"}}})
-    await engine._task("prj_a", Declare("posts", spec))  # and then the power goes
+    await engine._task("prj_a", Declare("posts", spec))  # the engine stops here, as after a power failure
 
     with pytest.raises(BundocBusy):
         await delete(service, "users", "ada")
@@ -327,7 +327,7 @@ async def test_a_crash_during_the_build_of_an_index_keeps_references_checked(
         await delete(service, "users", "ada")
 
 
-async def test_misfits_are_found_page_by_page(service: BundocService) -> None:
+async def test_documents_that_violate_the_schema_are_listed_in_pages(service: BundocService) -> None:
     for number in range(7):
         await put(service, "posts", f"d{number}", title="x" if number % 2 else number)
 

@@ -1,4 +1,4 @@
-"""A full disk and a lack of descriptors are reported, lose no acknowledged write, and can be recovered from."""
+"""A full disk or a lack of descriptors is reported and loses no acknowledged write. Afterwards writes work again."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ async def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None
 
 def test_a_disk_without_space_for_opening_is_reported_as_full() -> None:
     error = apsw.IOError("disk I/O error")
-    vars(error)["extendedresult"] = apsw.SQLITE_IOERR_SHMSIZE  # seen when a file of an older format is opened there
+    # seen when a file of an older format is opened on a full disk
+    vars(error)["extendedresult"] = apsw.SQLITE_IOERR_SHMSIZE
 
     assert isinstance(problem_of(error), DiskFull)
 

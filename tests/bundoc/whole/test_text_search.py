@@ -1,4 +1,4 @@
-"""Search by words: matches, their order, their highlights, and an index that follows every write."""
+"""Text search: matches, their order, their highlights, and an index that follows every write."""
 
 from __future__ import annotations
 
@@ -64,11 +64,13 @@ async def found(service: BundocService, sought: Any, **more: Any) -> list[int]:
         ({"query": "quick -lazy", "fields": ["title"]}, [1]),
     ],
 )
-async def test_words_find_the_documents_that_hold_them(posts: BundocService, sought: Any, expected: list[int]) -> None:
+async def test_a_search_finds_the_documents_that_hold_its_words(
+    posts: BundocService, sought: Any, expected: list[int]
+) -> None:
     assert sorted(await found(posts, sought)) == expected
 
 
-async def test_a_search_joins_any_other_filter_and_order(posts: BundocService) -> None:
+async def test_a_search_may_be_combined_with_any_filter_and_order(posts: BundocService) -> None:
     assert await found(posts, "fox", sort=("-n",)) == [2, 1]
     page = await ask(posts, {"$search": "fox", "n": {"$gt": 1}}, count=True)
     assert [item["n"] for item in page["items"]] == [2]
@@ -93,7 +95,7 @@ async def test_the_best_matches_come_first_and_pages_continue(service: BundocSer
     assert len(set(ids)) == 30
 
 
-async def test_the_index_follows_every_write(posts: BundocService) -> None:
+async def test_the_text_index_follows_every_write(posts: BundocService) -> None:
     await put(posts, "d0", {"title": "hen", "n": 1})
     assert await found(posts, "fox") == [2]
     assert await found(posts, "hen") == [1]
@@ -104,7 +106,7 @@ async def test_the_index_follows_every_write(posts: BundocService) -> None:
     assert await found(posts, "fox") == [9]
 
 
-async def test_a_refused_commit_leaves_no_words(posts: BundocService) -> None:
+async def test_a_refused_commit_leaves_no_words_in_the_text_index(posts: BundocService) -> None:
     steps: list[dict[str, Any]] = [
         {"op": "create", "collection": C, "id": "new", "data": {"title": "zebra", "n": 8}},
         {"op": "patch", "collection": C, "id": "d0", "data": {"title": "zebra"}},
@@ -118,7 +120,7 @@ async def test_a_refused_commit_leaves_no_words(posts: BundocService) -> None:
     assert await found(posts, '"brown fox"') == [1]
 
 
-async def test_documents_stored_before_the_index_are_found(service: BundocService) -> None:
+async def test_documents_stored_before_the_text_index_are_found(service: BundocService) -> None:
     for number in range(450):
         await put(service, f"d{number:03}", {"title": f"word{number % 9} all", "n": number})
 
@@ -154,7 +156,7 @@ async def test_a_partial_text_index_serves_only_filters_that_imply_its_own(servi
     assert (await ask(service, {"$search": "fo*", "public": True}))["items"] == []
 
 
-async def test_without_a_text_index_the_answer_names_one(service: BundocService) -> None:
+async def test_the_refusal_of_a_search_names_the_missing_text_index(service: BundocService) -> None:
     await put(service, "d1", {"title": "fox"})
 
     with pytest.raises(QueryNeedsIndex) as refused:
@@ -163,7 +165,7 @@ async def test_without_a_text_index_the_answer_names_one(service: BundocService)
     assert refused.value.extra["index"] == {"fields": ["name"], "type": "text"}
 
 
-async def test_too_many_matches_are_refused_and_not_cut_off(engine: SqliteEngine) -> None:
+async def test_a_search_with_too_many_matches_is_refused_and_not_cut_off(engine: SqliteEngine) -> None:
     service = BundocService(engine, max_scan=10)
     await service.put_collection(CALLER, C, CollectionSpec((TEXT,)))
     for number in range(11):
@@ -173,7 +175,7 @@ async def test_too_many_matches_are_refused_and_not_cut_off(engine: SqliteEngine
         await found(service, "fox")
 
 
-async def test_values_are_computed_over_what_a_search_finds(posts: BundocService) -> None:
+async def test_aggregates_are_computed_over_the_results_of_a_search(posts: BundocService) -> None:
     values = b'{"total":{"$sum":"n"},"docs":{"$count":true}}'
 
     page = await posts.aggregate(CALLER, C, Aggregation(values, b'{"$search":"fox"}'))
@@ -218,7 +220,7 @@ async def test_an_invalid_highlight_is_refused(posts: BundocService, more: dict[
         await ask(posts, {"$search": "fox"}, **more)
 
 
-async def test_scores_and_highlights_belong_to_a_search(posts: BundocService) -> None:
+async def test_scores_and_highlights_are_refused_without_a_search(posts: BundocService) -> None:
     for more in ({"score": True}, {"highlight": Highlight(("title",))}):
         with pytest.raises(InvalidQuery):
             await ask(posts, {"n": 1}, **more)
@@ -244,7 +246,7 @@ async def test_a_score_reveals_nothing_about_documents_that_a_rule_hides(engine:
     assert before.scores == after.scores
 
 
-async def test_a_rule_may_name_the_documents_own_columns_beside_any_index(engine: SqliteEngine) -> None:
+async def test_the_condition_of_a_rule_may_use_document_columns_with_any_index(engine: SqliteEngine) -> None:
     service = BundocService(engine)
     await service.put_collection(CALLER, C, CollectionSpec((TEXT, IndexSpec(("n",), "by_n"))))
     await put(service, "d1", {"title": "fox", "n": 1})

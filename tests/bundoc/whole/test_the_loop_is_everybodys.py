@@ -1,7 +1,7 @@
 """Security 1 and 2: no turn of the event loop exceeds its limit, whatever callers send or store.
 
-ATTACKS has each operation on documents, with the input that would make it slow; a new operation must be added. The
-tests count bytes and calls, never seconds; `bench/run hostile` shows seconds.
+ATTACKS lists each operation on documents with input that would make it slow. A new operation must be added. The tests
+count bytes and calls, never seconds; `bench/run hostile` shows seconds.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from tests.bundoc.whole.metered_loop import MeteredLoop
 from tests.fakes import FakeKms
 from tests.rooms import publishable_caller, secret_caller
 
-MOST_BYTES: Final = 512 << 10  # of JSON, or what takes as long: 25 ms at the very worst, a few as a rule
-MOST_CALLS: Final = 20_000  # of functions, in Python and C: at most 10 ms
+MOST_BYTES: Final = 512 << 10  # of JSON, or work that takes as long: usually a few ms, at most 25 ms
+MOST_CALLS: Final = 20_000  # calls of Python and C functions: at most 10 ms
 
 P: Final = "prj_a"
 NUMBERS: Final = list(range(1000))
@@ -85,7 +85,7 @@ def encoded(value: Any) -> bytes:
 
 @asynccontextmanager
 async def hostile(directory: Path) -> AsyncIterator[BundocService]:
-    """A project full of what makes readers slow."""
+    """Yield a service with a project whose documents, rules and schemas make reads slow."""
     async with sqlite_engine(directory, FakeKms(), BundocSettings(read_seconds=0.2)) as engine:
         service = BundocService(engine)
         words = IndexSpec(("words",), "words", type="text")
@@ -154,7 +154,7 @@ async def shows_a_long_description(service: BundocService) -> None:
 
 
 async def asks_for_the_first_time(service: BundocService) -> None:
-    """The rules of a file that was just opened have still to be made."""
+    """Read with rules that are not compiled yet, as after a file was opened."""
     assert isinstance(service.engine, SqliteEngine)
     file = service.engine.files.ready(P)
     assert file is not None
@@ -258,13 +258,13 @@ ATTACKS: Final[dict[str, Attack]] = {
 
 
 def test_no_turn_of_the_event_loop_does_more_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Security 1, security 2: each attack ends, in whatever way, and others are served all the while."""
+    """Security 1, security 2: each attack succeeds or is refused, and other callers are served meanwhile."""
     for name, steps in (("MAX_STEPS", 50_000), ("CALL_STEPS", 100_000), ("SCAN_STEPS", 100_000)):
         for module in (
             "pkg.rules.inputs",
             "bundoc.permissions.access",
             "bundoc.service",
-        ):  # threads are not measured here
+        ):  # lower limits, because work in threads is not measured here
             monkeypatch.setattr(f"bunbase.{module}.{name}", steps, raising=False)
     with asyncio.Runner(loop_factory=MeteredLoop) as runner:
         too_much = runner.run(attacked(tmp_path / "bundoc"))
@@ -290,10 +290,10 @@ async def attacked(directory: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_the_meter_counts_the_work_of_the_event_loop() -> None:
-    """Security 2: as it was before: the rule is asked here and now."""
+    """Security 2: the rule is evaluated in the event loop, as an earlier version did."""
 
     async def asked_at_once() -> None:
-        stored = StoredDocument("d1", 1, "", "", encoded({"t": TEXT[:10_000]}))  # beyond, the budget denies
+        stored = StoredDocument("d1", 1, "", "", encoded({"t": TEXT[:10_000]}))  # the budget would deny a longer text
         access = Access(ADA, "c", RuleSet(Rules(get=MATCHES)), SystemClock().now(), Budget())
         with suppress(Problem):
             read_document(access, "d1", lambda _collection, _id: stored)

@@ -43,7 +43,7 @@ def test_a_project_key_is_removed_from_the_address(sent: str, arrives: str) -> N
 
 
 def test_a_project_key_is_removed_from_the_referer() -> None:
-    """Security 6."""
+    """Security 6: the key is removed from the query of the Referer, too."""
     sent = (("referer", "https://a.example/v1/functions/f?key=pk_1&a=1#b"),)
 
     assert headers_for_function(sent, "prj_one") == (("referer", "https://a.example/v1/functions/f?a=1#b"),)
@@ -107,7 +107,9 @@ def test_every_cookie_that_is_set_comes_back_to_its_project_only(cookie: str) ->
         ("a=b=c; domain", "prj_one.a=b=c; Path=/v1/functions/f", "a=b=c"),
     ],
 )
-def test_a_cookie_is_confined(set_cookie: str, shared: str | None, own: str) -> None:
+def test_the_domain_and_path_of_a_cookie_are_limited_to_its_function(
+    set_cookie: str, shared: str | None, own: str
+) -> None:
     """Security 7: on a shared host a cookie has the function's path and no domain."""
     assert on_shared_host(set_cookie, "prj_one", PATH) == shared
     assert on_own_host(set_cookie) == own
@@ -168,7 +170,7 @@ NEAR = [
 
 @pytest.mark.parametrize("name", FAR)
 def test_a_header_with_an_effect_beyond_the_answer_is_dropped(name: str) -> None:
-    """Security 7."""
+    """Security 7: such a header would affect other pages of the host, the server or a proxy."""
     assert reaches_far(name, "x")
 
 
@@ -192,13 +194,13 @@ def test_a_header_that_affects_only_the_answer_stays(name: str) -> None:
         ("www-authenticate", "", True),
     ],
 )
-def test_some_headers_are_dropped_for_their_values(name: str, value: str, far: bool) -> None:
-    """Security 7: browsers ask for a password in the name of the whole host."""
+def test_headers_with_dangerous_values_are_dropped(name: str, value: str, far: bool) -> None:
+    """Security 7: with a Basic challenge, a browser would ask for a password on behalf of the whole host."""
     assert reaches_far(name, value) is far
 
 
-def test_on_a_shared_host_every_answer_is_confined_in_addition_to_its_own_policy() -> None:
-    """Security 7."""
+def test_on_a_shared_host_every_answer_gets_an_additional_security_policy() -> None:
+    """Security 7: a sandbox policy is added to the policy that the function sets."""
     own = (("content-security-policy", "default-src 'none'"), ("set-cookie", "bb_x=1"), ("content-type", "text/html"))
 
     assert headers_for_client(own, "prj_one", "f", own_host=False) == (own[0], own[2], *CONFINED)

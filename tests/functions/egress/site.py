@@ -30,7 +30,7 @@ class Seen(msgspec.Struct):
 
 
 class Site:
-    """`seen`: the requests, in order. `ended`: how many connections the client has closed."""
+    """A test site. `seen` lists the requests in order; `ended` counts the connections that the client closed."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
@@ -80,7 +80,7 @@ class Site:
                 _head(writer, 200, [("transfer-encoding", "chunked")])
                 writer.write(b"5\r\nfirst\r\n")
                 await writer.drain()
-                await reader.readexactly(1)  # until the client leaves
+                await reader.readexactly(1)  # waits until the client disconnects
             case "/silence":
                 await reader.readexactly(1)
             case "/garbage":

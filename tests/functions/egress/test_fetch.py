@@ -47,7 +47,7 @@ def redirect(net: Site, to: str, status: int = 302) -> str:
     return at(net, f"/redirect?status={status}&to={quote(to, safe='')}")
 
 
-async def test_a_request_arrives_as_the_function_made_it(functions: FunctionsService, net: Site) -> None:
+async def test_a_fetch_arrives_at_the_site_as_the_function_sent_it(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/a%20b?c=d"), method="PUT", body="hello", headers={"x-one": "1"})
@@ -76,13 +76,13 @@ async def test_a_host_that_is_not_allowed_is_refused_and_never_looked_up(
     assert net.connections == 0
 
 
-async def test_plain_http_works_if_it_is_allowed(functions: FunctionsService, net: Site) -> None:
+async def test_a_fetch_over_plain_http_works_if_it_is_allowed(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     assert (await fetch(functions, f"http://api.test:{net.plain_port}/"))["status"] == 200
 
 
-async def test_a_name_that_leads_into_a_private_network_is_refused(functions: FunctionsService, net: Site) -> None:
+async def test_a_host_name_with_a_private_address_is_refused(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/", "private.test"))
@@ -91,21 +91,21 @@ async def test_a_name_that_leads_into_a_private_network_is_refused(functions: Fu
     assert net.connections == 0
 
 
-async def test_a_name_is_looked_up_once_and_the_connection_goes_to_the_checked_address(
+async def test_a_host_name_is_resolved_once_and_the_connection_uses_the_checked_address(
     functions: FunctionsService, net: Site, resolver: FixedResolver
 ) -> None:
     await deploy_fetch(functions, net)
 
     first = await fetch(functions, at(net, "/", "rebinding.test"))
     asked = list(resolver.asked)
-    await functions.host_calls.fetcher.pools["prj_one"].aclose()  # so that the next request needs a new connection
+    await functions.host_calls.fetcher.pools["prj_one"].aclose()  # the next request then needs a new connection
     second = await fetch(functions, at(net, "/", "rebinding.test"))
 
     assert (first["status"], asked) == (200, ["rebinding.test"])
     assert second["code"] == "address_not_allowed"
 
 
-async def test_a_name_without_an_address_fails(functions: FunctionsService, net: Site) -> None:
+async def test_a_fetch_of_a_host_name_without_an_address_fails(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/", "missing.test"))
@@ -180,7 +180,7 @@ async def test_the_number_of_redirects_is_bounded(functions: FunctionsService, n
     ("status", "method", "arrives"),
     [(301, "POST", "GET"), (302, "POST", "GET"), (303, "PUT", "GET"), (302, "PUT", "PUT"), (308, "POST", "POST")],
 )
-async def test_methods_and_bodies_follow_redirects_as_the_fetch_standard_says(
+async def test_redirects_keep_or_drop_methods_and_bodies_as_the_fetch_standard_says(
     functions: FunctionsService, net: Site, status: int, method: str, arrives: str
 ) -> None:
     await deploy_fetch(functions, net)
@@ -210,7 +210,7 @@ async def test_hop_by_hop_headers_are_not_passed_on(functions: FunctionsService,
     assert sorted(map(tuple, got["headers"])) == [("set-cookie", "a=1"), ("set-cookie", "b=2")]
 
 
-async def test_large_bodies_go_both_ways(functions: FunctionsService, net: Site) -> None:
+async def test_large_bodies_are_sent_and_received_whole(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(
         functions,
         net,
@@ -242,7 +242,7 @@ async def test_an_answer_that_is_too_large_is_broken_off(functions: FunctionsSer
     await until(lambda: net.ended == net.connections)
 
 
-async def test_a_head_request_may_ask_how_large_a_large_file_is(functions: FunctionsService, net: Site) -> None:
+async def test_a_head_request_of_a_file_over_the_limit_returns_its_size(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/promises-much"), method="HEAD")
@@ -250,7 +250,7 @@ async def test_a_head_request_may_ask_how_large_a_large_file_is(functions: Funct
     assert (got["status"], dict(got["headers"]).get("content-length")) == (200, str(1 << 40))
 
 
-async def test_a_body_that_is_too_large_is_not_sent(functions: FunctionsService, net: Site) -> None:
+async def test_a_fetch_with_a_body_over_the_limit_is_not_sent(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
     got = await fetch(functions, at(net, "/up"), method="POST", body="x" * ((2 << 20) + 1))
@@ -287,7 +287,9 @@ async def test_a_fetch_ends_with_its_call(functions: FunctionsService, net: Site
     await until(lambda: not functions.host_calls.under_way and net.ended == net.connections)
 
 
-async def test_a_client_that_leaves_ends_the_fetch_that_answers_it(functions: FunctionsService, net: Site) -> None:
+async def test_a_client_that_disconnects_ends_the_fetch_that_its_answer_streams(
+    functions: FunctionsService, net: Site
+) -> None:
     await deploy_fetch(functions, net, f"(req, ctx) => fetch('{at(net, '/drip')}', {{ signal: ctx.signal }})")
     parts = invoke(functions, "f")
     await anext(parts)
@@ -306,7 +308,7 @@ async def test_a_server_that_speaks_no_http_fails_the_fetch(functions: Functions
     assert (got["code"], got["reason"]) == ("fetch_failed", "protocol")
 
 
-async def test_a_secret_is_filled_in_by_the_host_alone(functions: FunctionsService, net: Site) -> None:
+async def test_only_the_host_fills_in_the_value_of_a_hidden_variable(functions: FunctionsService, net: Site) -> None:
     await functions.set_variable(MEMBER, "API_KEY", "sk_hidden", exposed=False)
     await functions.set_variable(MEMBER, "SHOWN", "shown")
     await deploy_fetch(
@@ -348,7 +350,9 @@ async def test_fetch_works_only_while_a_call_runs(functions: FunctionsService, n
     assert net.seen == []
 
 
-async def test_local_addresses_need_no_network(functions: FunctionsService, net: Site) -> None:
+async def test_fetch_reads_data_urls_and_refuses_schemes_other_than_http(
+    functions: FunctionsService, net: Site
+) -> None:
     await deploy_fetch(functions, net)
 
     assert (await fetch(functions, "data:text/plain,hello"))["body"] == "hello"
@@ -398,8 +402,10 @@ WAYS = {
 }
 
 
-async def test_the_type_of_a_body_arrives_however_it_is_sent(functions: FunctionsService, net: Site) -> None:
-    """Auth F1: Bun adds the headers of a body only when they are read, and no more after the body was read."""
+async def test_the_content_type_of_a_request_body_arrives_for_every_kind_of_body(
+    functions: FunctionsService, net: Site
+) -> None:
+    """Auth F1: Bun adds the headers of a body when the headers are first read, but not after the body was read."""
     bodies = ", ".join(f"{name!r}: () => {code}" for name, (code, _) in BODIES.items())
     ways = ", ".join(f"{name!r}: (url, body) => {code}" for name, code in WAYS.items())
     await deploy_fetch(
@@ -431,7 +437,7 @@ async def test_the_type_of_a_body_arrives_however_it_is_sent(functions: Function
     assert wrong == {}
 
 
-async def test_the_type_of_an_answers_body_arrives(functions: FunctionsService, net: Site) -> None:
+async def test_the_content_type_of_an_answer_body_arrives(functions: FunctionsService, net: Site) -> None:
     """Auth F1, for answers: the head of an answer is read before its body."""
     bodies = ", ".join(f"() => {code}" for code, _ in BODIES.values())
     await deploy_fetch(functions, net, f"(req) => new Response([{bodies}][new URL(req.url).pathname.slice(1)]())")

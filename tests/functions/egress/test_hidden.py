@@ -1,4 +1,4 @@
-"""Attacks on hidden variables through requests and their errors."""
+"""Attacks that try to read hidden variables through requests and their errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_blanks_around_a_filled_in_value_are_removed(value: str) -> None:
     assert fill_in(value, {"KEY": "sk", "EMPTY": ""}) == "sk"
 
 
-async def test_variables_filled_in_many_times_do_not_fill_the_hosts_memory(
+async def test_variables_filled_in_many_times_do_not_use_up_the_memory_of_the_host(
     functions: FunctionsService, net: Site
 ) -> None:
     await functions.set_variable(MEMBER, "A", "x" * (32 << 10))

@@ -61,7 +61,9 @@ export default async () => {
 """
 
 
-async def test_a_library_that_uses_node_https_works(functions: FunctionsService, net: Site, tmp_path: Path) -> None:
+async def test_a_client_library_that_uses_node_https_works(
+    functions: FunctionsService, net: Site, tmp_path: Path
+) -> None:
     (tmp_path / "library.cjs").write_text(LIBRARY)
     (tmp_path / "f.ts").write_text(FUNCTION.replace("PORT", str(net.port)))
     build = [str(find_bun()), "build", "--target=bun", "--format=cjs", "f.ts"]

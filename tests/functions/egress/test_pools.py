@@ -20,7 +20,7 @@ def fetcher(monkeypatch: pytest.MonkeyPatch) -> Fetcher:
     return open_fetcher(FunctionsSettings(), FixedResolver({}))
 
 
-async def test_too_many_projects_at_once_do_not_close_each_others_pools(
+async def test_projects_beyond_the_limit_do_not_close_connection_pools_in_use(
     fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[httpcore.AsyncConnectionPool] = []

@@ -1,4 +1,4 @@
-"""Look-ups that never end hold up only the project that causes them."""
+"""DNS look-ups that never end delay only the project that causes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound
 from tests.functions.calls import until
 
 
-async def test_a_project_whose_name_servers_never_answer_does_not_hold_up_another(
+async def test_a_project_whose_name_servers_never_answer_does_not_delay_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answer = threading.Event()
@@ -32,7 +32,7 @@ async def test_a_project_whose_name_servers_never_answer_does_not_hold_up_anothe
         assert all(isinstance(one, NameNotFound) for one in await asyncio.gather(*given_up, return_exceptions=True))
 
         assert await resolver.addresses("api.test", 443, other) == ["192.0.2.1"]
-        assert hostile.locked()  # although nobody waits: the threads are still busy
+        assert hostile.locked()  # no caller waits any more, but the threads are still busy
     finally:
         answer.set()
     await until(lambda: not hostile.locked())

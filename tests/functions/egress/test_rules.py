@@ -60,7 +60,7 @@ from bunbase.pkg.errors import CannotStart, InvalidInput
         "",
     ],
 )
-def test_addresses_that_are_not_public_are_out_of_reach(address: str) -> None:
+def test_addresses_that_are_not_public_are_unreachable(address: str) -> None:
     assert not reachable(address)
 
 
@@ -68,12 +68,12 @@ def test_addresses_that_are_not_public_are_out_of_reach(address: str) -> None:
     "address",
     ["1.1.1.1", "172.32.0.1", "192.0.1.1", "2606:4700::1111", "64:ff9b::101:101", "::ffff:8.8.8.8", "2002:808:808::1"],
 )
-def test_public_addresses_are_in_reach(address: str) -> None:
+def test_public_addresses_are_reachable(address: str) -> None:
     assert reachable(address)
 
 
 @given(st.ip_addresses(v=4))
-def test_an_ipv4_address_is_judged_the_same_in_every_notation(address: IPv4Address) -> None:
+def test_every_notation_of_an_ipv4_address_has_the_same_verdict(address: IPv4Address) -> None:
     number = int(address)
 
     for written in (
@@ -84,7 +84,7 @@ def test_an_ipv4_address_is_judged_the_same_in_every_notation(address: IPv4Addre
         assert reachable(written) == reachable(str(address)), written
 
 
-def test_allowed_networks_are_in_reach_and_no_others() -> None:
+def test_only_allowed_private_networks_are_reachable() -> None:
     also = networks(("10.1.0.0/16", "fd00::/64"))
 
     assert reachable("10.1.2.3", also)
@@ -114,7 +114,7 @@ def test_allowed_networks_are_in_reach_and_no_others() -> None:
         ("[2606:4700::1]", "https://[2606:4700::1]/", True),
     ],
 )
-def test_an_entry_covers_its_host_scheme_and_port(entry: str, url: str, covered: bool) -> None:
+def test_an_entry_of_the_allow_list_covers_its_host_scheme_and_port(entry: str, url: str, covered: bool) -> None:
     try:
         check_allowed((entry,), read_target(url))
     except HostNotAllowed:
@@ -139,7 +139,7 @@ def test_an_entry_covers_its_host_scheme_and_port(entry: str, url: str, covered:
         "x" * 300,
     ],
 )
-def test_an_entry_that_is_no_host_is_refused_with_its_place(entry: str) -> None:
+def test_an_invalid_entry_of_the_allow_list_is_refused_with_its_position(entry: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         check_allow_net(("fine.example.com", entry))
 
@@ -147,7 +147,7 @@ def test_an_entry_that_is_no_host_is_refused_with_its_place(entry: str) -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_an_entry_or_refused(text: str) -> None:
+def test_arbitrary_text_is_a_valid_entry_of_the_allow_list_or_refused(text: str) -> None:
     try:
         entry = read_entry(text)
     except ValueError:
@@ -172,13 +172,13 @@ def test_any_text_is_an_entry_or_refused(text: str) -> None:
         "javascript:alert(1)",
     ],
 )
-def test_an_address_that_could_be_read_two_ways_is_refused(url: str) -> None:
+def test_an_ambiguous_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidFetch):
         read_target(url)
 
 
 @given(st.binary(max_size=60))
-def test_any_location_leads_somewhere_or_is_refused(location: bytes) -> None:
+def test_arbitrary_bytes_are_a_valid_location_or_refused(location: bytes) -> None:
     try:
         target = follow_location(read_target("https://a.test/x"), location)
     except InvalidFetch:
@@ -186,7 +186,7 @@ def test_any_location_leads_somewhere_or_is_refused(location: bytes) -> None:
     assert read_target(target.url) == target
 
 
-def test_relative_locations_are_followed() -> None:
+def test_relative_locations_are_resolved() -> None:
     base = read_target("https://a.test:8443/one/two?q=1")
 
     assert follow_location(base, b"three").url == "https://a.test:8443/one/three"
@@ -206,7 +206,7 @@ def test_placeholders_are_filled_in_and_errors_never_show_the_value() -> None:
     assert "a\nb" not in str(refused.value)
 
 
-def test_impossible_settings_are_reported_at_the_start() -> None:
+def test_invalid_settings_are_reported_at_the_start() -> None:
     with pytest.raises(CannotStart, match="allow_private_networks"):
         open_fetcher(FunctionsSettings(allow_private_networks=("10.0.0.1/8",)))
     with pytest.raises(CannotStart, match="ca_file"):

@@ -1,4 +1,4 @@
-"""Host calls of functions: documents, users, work after the answer; and forged frames."""
+"""Host calls of functions (to documents and users), work after the answer, and forged frames."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def settings() -> FunctionsSettings:
 
 @pytest_asyncio.fixture
 async def rooms(here: Site) -> AsyncIterator[Rooms]:
-    """Real documents and users."""
+    """Yield rooms with real documents and users."""
     rooms = neighbours()
     only_keys = Rooms({Kms: rooms[Kms]})
     async with AsyncExitStack() as stack:
@@ -57,7 +57,9 @@ async def rooms(here: Site) -> AsyncIterator[Rooms]:
         yield rooms
 
 
-async def test_a_function_writes_documents_with_the_projects_power(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_a_function_writes_documents_with_the_rights_of_its_project(
+    functions: FunctionsService, rooms: Rooms
+) -> None:
     await deploy(
         functions,
         "f",
@@ -81,7 +83,7 @@ async def test_a_function_writes_documents_with_the_projects_power(functions: Fu
     assert msgspec.json.decode((await rooms[Bundoc].get(SERVER, "posts", "a")).body)["n"] == 6
 
 
-async def test_problems_arrive_as_errors_with_code_and_reason(functions: FunctionsService) -> None:
+async def test_a_refused_host_call_throws_an_error_with_code_and_reason(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -134,7 +136,7 @@ async def test_a_function_sees_no_documents_of_another_project(functions: Functi
     assert (await call(functions, "f")).json == "document_not_found"
 
 
-async def test_a_function_knows_its_user(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_a_function_can_read_which_user_called_it(functions: FunctionsService, rooms: Rooms) -> None:
     signed_in = await rooms[TenantAuth].signup(publishable_caller(PROJECT), "ada@example.com", "a long password", {})
     await deploy(
         functions,
@@ -188,7 +190,7 @@ async def test_a_function_manages_the_users_of_its_project(functions: FunctionsS
     assert signed_in.user.id == eve["id"]
 
 
-async def test_a_refused_change_of_a_user_is_thrown_with_its_code(functions: FunctionsService) -> None:
+async def test_a_refused_change_of_a_user_throws_an_error_with_its_code(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -335,7 +337,9 @@ async def test_a_host_call_after_the_end_of_its_call_is_refused(functions: Funct
     assert (await call(functions, "f", request("/read"))).json == "call_over"
 
 
-async def test_a_forged_call_number_is_refused_and_harms_nobody(functions: FunctionsService, rooms: Rooms) -> None:
+async def test_a_forged_call_number_is_refused_and_affects_no_other_call(
+    functions: FunctionsService, rooms: Rooms
+) -> None:
     functions.starter.guard = False
     await deploy(
         functions,
@@ -375,7 +379,7 @@ async def test_a_frame_that_our_runtime_never_sends_ends_the_worker(functions: F
         functions, "f", f"(() => {{ {SEND} return async () => {{ {forged}; await Bun.sleep(5000); return 1 }} }})()"
     )
 
-    with suppress(FunctionCrashed):  # the last call answers before it goes too far
+    with suppress(FunctionCrashed):  # one of the forgeries does not stop the call from answering
         await call(functions, "f")
     await until(lambda: not functions.starter.alive)
 
@@ -410,7 +414,7 @@ async def test_a_worker_that_never_reads_is_no_longer_served(functions: Function
 
     await asyncio.gather(calling, return_exceptions=True)
     await until(lambda: not functions.starter.alive)
-    assert 64 << 10 < max(waiting_bytes) < 8 << 20  # without a bound it would be some 200 MB
+    assert 64 << 10 < max(waiting_bytes) < 8 << 20  # without a limit about 200 MB would wait
 
 
 async def test_work_in_wait_until_goes_on_if_the_client_leaves(functions: FunctionsService, rooms: Rooms) -> None:

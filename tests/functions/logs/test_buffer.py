@@ -1,4 +1,4 @@
-"""Lines that wait to be written. Their number is bounded, and one project cannot take all of the room."""
+"""The buffer of log lines that wait to be written. Its size is limited, and one project cannot fill it alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def as_they_are(lines: Sequence[NewLine]) -> Sequence[NewLine]:
 
 
 @pytest.mark.parametrize("text", ["", LONG], ids=["many", "long"])
-async def test_projects_that_flood_leave_room_for_the_lines_of_others(text: str) -> None:
+async def test_projects_that_flood_the_log_buffer_leave_room_for_other_projects(text: str) -> None:
     written: list[NewLine] = []
 
     async def write(_writer: str, _seq: int, lines: Sequence[NewLine]) -> None:
@@ -54,10 +54,10 @@ async def test_projects_that_flood_leave_room_for_the_lines_of_others(text: str)
 @pytest.mark.parametrize(
     "error", [Unreachable("The answer was lost."), asyncio.CancelledError()], ids=["lost", "cancelled"]
 )
-async def test_lines_are_written_once_when_commit_succeeded_and_only_its_answer_was_lost(
+async def test_log_lines_are_written_once_if_commit_succeeded_and_only_its_answer_was_lost(
     functions: FunctionsService, error: BaseException
 ) -> None:
-    """As in billing, finding 2: lines that are kept after any error would be written twice."""
+    """Billing, finding 2: lines that stay in the buffer after such an error would be written twice."""
     await deploy(functions, "f", "() => 1")
     buffer = LogBuffer(functions.stores.logs.add_once, functions.log_lines.clock, as_they_are)
     write = buffer.write

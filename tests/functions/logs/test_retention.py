@@ -30,7 +30,7 @@ def here(tmp_path, database_url: str, clock: ManualClock) -> Site:
     return site(tmp_path, database_url, clock)
 
 
-async def test_a_table_is_ready_for_today_and_tomorrow(functions: FunctionsService, clock: ManualClock) -> None:
+async def test_log_tables_are_created_for_today_and_tomorrow(functions: FunctionsService, clock: ManualClock) -> None:
     await functions.log_retention.keep_days()
     clock.advance(DAY_MINUTES * 60)
     await functions.log_retention.keep_days()
@@ -38,7 +38,7 @@ async def test_a_table_is_ready_for_today_and_tomorrow(functions: FunctionsServi
     assert await functions.stores.logs.days.days() == [TODAY + timedelta(days=number) for number in range(3)]
 
 
-async def test_lines_of_a_day_without_a_table_are_kept_too(functions: FunctionsService) -> None:
+async def test_log_lines_of_a_day_without_a_table_are_kept_too(functions: FunctionsService) -> None:
     await functions.log_retention.keep_days()
 
     await functions.stores.logs.add([line("long ago", -3 * DAY_MINUTES), line("now"), line("far", 9 * DAY_MINUTES)])
@@ -47,7 +47,7 @@ async def test_lines_of_a_day_without_a_table_are_kept_too(functions: FunctionsS
     assert [one.text for one in page.items] == ["far", "now", "long ago"]
 
 
-async def test_days_beyond_the_retention_are_dropped_whole(functions: FunctionsService) -> None:
+async def test_the_tables_of_days_beyond_the_retention_are_dropped(functions: FunctionsService) -> None:
     kept, gone = -7, -8
     await functions.stores.logs.add([line("gone", gone * DAY_MINUTES), line("kept", kept * DAY_MINUTES), line("now")])
 
@@ -58,7 +58,7 @@ async def test_days_beyond_the_retention_are_dropped_whole(functions: FunctionsS
     assert (await functions.stores.logs.days.days())[0] == TODAY - timedelta(days=7)
 
 
-async def test_a_filter_by_time_looks_only_into_the_days_it_names(
+async def test_a_filter_by_time_reads_only_the_tables_of_its_days(
     functions: FunctionsService, database_url: str
 ) -> None:
     await functions.stores.logs.add([line(str(day), day * DAY_MINUTES) for day in range(3)])
@@ -78,7 +78,7 @@ async def test_a_filter_by_time_looks_only_into_the_days_it_names(
     assert "logs_20260510" not in str(plan)
 
 
-async def test_lines_of_the_former_single_table_are_carried_over(database_url: str) -> None:
+async def test_log_lines_of_the_former_single_table_are_moved_to_tables_by_day(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute("CREATE SCHEMA before; SET search_path = before")

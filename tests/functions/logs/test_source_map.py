@@ -21,7 +21,7 @@ from bunbase.functions.logs.stack_traces import MAX_FRAMES, translate
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 SOURCES = ["functions/a.ts", "functions/b.ts"]
 
-Mapping = tuple[int, int, int, int]  # column in the bundle, then file, line and column of its origin; all count from 0
+Mapping = tuple[int, int, int, int]  # column in the bundle; file, line and column of its origin. All count from 0
 
 
 def vlq(number: int) -> str:
@@ -34,7 +34,7 @@ def vlq(number: int) -> str:
 
 
 def mappings(lines: list[list[Mapping]]) -> str:
-    """Encode mappings as the standard says: as differences; the column starts at 0 on every line."""
+    """Encode mappings as the standard says: each number is a difference. The column starts at 0 on every line."""
     before, encoded = (0, 0, 0), []
     for line in lines:
         column, segments = 0, []
@@ -56,14 +56,14 @@ generated_lines = st.lists(st.lists(places, max_size=6, unique_by=lambda one: on
 
 
 @given(generated_lines)
-def test_every_place_of_a_bundle_is_found_again(lines: list[list[Mapping]]) -> None:
+def test_every_position_in_a_bundle_maps_to_its_encoded_origin(lines: list[list[Mapping]]) -> None:
     map = decode_source_map(file(mappings=mappings(lines)))
 
     for number, line in enumerate(lines, 1):
         for (column, source, from_line, from_column), after in pairwise([*line, (10**9, 0, 0, 0)]):
             place = Place(SOURCES[source], from_line + 1, from_column + 1)
             assert map.find(number, column + 1) == place
-            assert map.find(number, after[0]) == place  # up to the beginning of the next one
+            assert map.find(number, after[0]) == place  # the origin applies up to the next mapping
         if line and line[0][0]:
             assert map.find(number, line[0][0]) is None
     assert map.find(0, 1) is None
@@ -73,7 +73,7 @@ def test_every_place_of_a_bundle_is_found_again(lines: list[list[Mapping]]) -> N
 @given(
     st.one_of(st.binary(max_size=200), st.text(alphabet=DIGITS + ",;!é", max_size=60).map(lambda m: file(mappings=m)))
 )
-def test_any_text_is_a_map_or_refused(text: bytes) -> None:
+def test_arbitrary_text_is_a_valid_source_map_or_refused(text: bytes) -> None:
     try:
         map = decode_source_map(text)
     except BadSourceMap:
@@ -116,19 +116,19 @@ def test_a_text_that_is_no_source_map_of_version_3_is_refused(text: bytes) -> No
         ("A," * (MAX_SEGMENTS + 1), "mappings"),
     ],
 )
-def test_mappings_that_make_no_sense_are_refused(encoded: str, reason: str) -> None:
+def test_invalid_mappings_are_refused(encoded: str, reason: str) -> None:
     with pytest.raises(BadSourceMap, match=reason):
         decode_source_map(file(mappings=encoded))
 
 
-def test_code_that_the_bundler_added_has_no_origin() -> None:
+def test_code_that_the_bundler_added_has_no_origin_in_a_source_map() -> None:
     map = decode_source_map(file(mappings="AAAA,U"))
 
     assert map.find(1, 1) == Place("functions/a.ts", 1, 1)
     assert map.find(1, 11) is None
 
 
-def test_a_files_name_cannot_add_lines_to_a_log() -> None:
+def test_a_file_name_cannot_add_lines_to_a_log() -> None:
     map = decode_source_map(file(sources=["a\nERROR forged\x1b[31m" + "x" * 300], mappings="AAAA"))
 
     place = map.find(1, 1)

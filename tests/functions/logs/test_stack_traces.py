@@ -75,7 +75,7 @@ async def test_stack_traces_point_into_typescript(functions: FunctionsService, t
 
 
 @pytest.mark.parametrize(("path", "place"), [("/caught", "hello.ts:9:"), ("/later", "hello.ts:16:")])
-async def test_errors_that_are_printed_or_come_later_are_translated_too(
+async def test_printed_errors_and_errors_after_the_answer_are_translated_too(
     functions: FunctionsService, tmp_path: Path, path: str, place: str
 ) -> None:
     await functions.deploy(MEMBER, "hello", built(tmp_path, hello=HELLO, _shared=SHARED))
@@ -96,7 +96,9 @@ async def test_a_bundle_that_does_not_load_is_refused_with_the_place_of_the_erro
         await functions.deploy(MEMBER, "hello", built(tmp_path, hello=BROKEN))
 
 
-async def test_without_a_map_the_place_in_the_bundle_is_shown(functions: FunctionsService, tmp_path: Path) -> None:
+async def test_without_a_source_map_an_error_shows_its_position_in_the_bundle(
+    functions: FunctionsService, tmp_path: Path
+) -> None:
     bundle = built(tmp_path, hello=HELLO, _shared=SHARED)
     await functions.deploy(MEMBER, "hello", Bundle(bundle.code, None, bundle.config))
     with pytest.raises(FunctionError):
@@ -107,7 +109,7 @@ async def test_without_a_map_the_place_in_the_bundle_is_shown(functions: Functio
     assert "function.js:" in said.text
 
 
-async def test_a_map_whose_mappings_are_broken_leaves_lines_as_they_are(functions: FunctionsService) -> None:
+async def test_a_source_map_with_broken_mappings_leaves_log_lines_unchanged(functions: FunctionsService) -> None:
     map = b'{"version": 3, "sources": ["a.ts"], "mappings": "!!!!"}'
     code = b"module.exports.default = () => { throw new Error('x') }"
     await functions.deploy(MEMBER, "hello", Bundle(code, map, FunctionConfig()))
@@ -142,7 +144,7 @@ async def test_a_function_of_the_same_name_does_not_inherit_the_map_of_a_deleted
     assert "function.js:" in said.text
 
 
-async def test_maps_are_decoded_once_and_few_at_a_time() -> None:
+async def test_source_maps_are_decoded_once_and_few_are_kept_in_memory() -> None:
     fetched: list[str] = []
 
     async def fetch(project: str, function: str, version: int) -> bytes:

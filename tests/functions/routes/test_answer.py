@@ -42,7 +42,7 @@ ODD = {
 }
 
 
-async def test_an_odd_answer_harms_nobody(functions: FunctionsService) -> None:
+async def test_an_invalid_answer_does_not_affect_other_calls(functions: FunctionsService) -> None:
     cases = ",".join(f"{name!r}: () => {code}" for name, code in ODD.items())
     await deploy(
         functions,
@@ -72,7 +72,7 @@ async def test_an_odd_answer_harms_nobody(functions: FunctionsService) -> None:
     assert harmed == {}
 
 
-# expressions for a Response whose body cannot be sent; this must be noticed before the head is sent
+# expressions for a Response whose body cannot be read, which must be detected before the head is sent
 CANNOT_BE_SENT = {
     "used twice": "(globalThis.kept ??= new Response('x'))",
     "read": "(async () => { const r = new Response('x'); await r.text(); return r })()",
@@ -94,7 +94,9 @@ CANNOT_BE_SENT = {
 }
 
 
-async def test_an_answer_that_cannot_be_sent_is_an_error_and_not_half_an_answer(functions: FunctionsService) -> None:
+async def test_an_answer_that_cannot_be_read_becomes_an_error_before_its_head_is_sent(
+    functions: FunctionsService,
+) -> None:
     """Auth F7: the head is sent only when it is certain that the body can be read."""
     cases = ",".join(f"{name!r}: () => {code}" for name, code in CANNOT_BE_SENT.items())
     await deploy(

@@ -28,7 +28,7 @@ async def web(functions: FunctionsService) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_from_deployment_to_deletion(web: httpx.AsyncClient) -> None:
+async def test_a_function_is_deployed_called_rolled_back_and_deleted_over_http(web: httpx.AsyncClient) -> None:
     path = f"{CONTROL}/functions/hello"
     form: dict[str, Any] = {
         "bundle": ("hello.js", CODE),
@@ -69,7 +69,7 @@ async def test_from_deployment_to_deletion(web: httpx.AsyncClient) -> None:
         ({"bundle": ("x", b" " * (32 << 20))}, {}, "payload_too_large"),
     ],
 )
-async def test_a_bad_deployment_is_refused_with_its_reason(
+async def test_an_invalid_deployment_is_refused_with_its_reason(
     web: httpx.AsyncClient, files: dict[str, Any], data: dict[str, str], code: str
 ) -> None:
     refused = await web.put(f"{CONTROL}/functions/hello", files=files or {"other": b""}, data=data)
@@ -111,11 +111,13 @@ async def test_any_method_reaches_the_function_with_the_rest_of_the_path(
         f"{CONTROL}/functions/a%00b/logs",
     ],
 )
-async def test_an_impossible_name_is_not_found(web: httpx.AsyncClient, path: str) -> None:
+async def test_an_invalid_name_of_a_function_is_not_found(web: httpx.AsyncClient, path: str) -> None:
     assert (await web.get(path)).json()["code"] == "function_not_found"
 
 
-async def test_odd_filters_and_methods_do_no_harm(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+async def test_a_null_byte_in_a_request_matches_nothing_and_trace_is_refused(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
     await deploy(functions, "echo", ECHO)
 
     assert (await web.get(f"{CONTROL}/functions/echo/logs?invocation=%00")).json()["items"] == []
@@ -123,14 +125,16 @@ async def test_odd_filters_and_methods_do_no_harm(functions: FunctionsService, w
     assert (await web.request("TRACE", "/v1/functions/echo")).json()["code"] == "method_not_allowed"
 
 
-async def test_the_root_of_a_function_has_a_slash(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+async def test_a_call_without_a_path_reaches_the_function_at_the_root_path(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
     await deploy(functions, "echo", ECHO)
 
     assert (await web.get("/v1/functions/echo", headers={"host": "h"})).json()["url"] == "http://h/"
     assert (await web.get("/v1/functions/echo/?a=1", headers={"host": "h"})).json()["url"] == "http://h/?a=1"
 
 
-async def test_head_is_answered_without_a_body(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+async def test_a_head_request_is_answered_without_a_body(functions: FunctionsService, web: httpx.AsyncClient) -> None:
     await deploy(functions, "f", "(req) => new Response('body', { headers: { 'x-method': req.method } })")
 
     answer = await web.head("/v1/functions/f")
@@ -138,10 +142,10 @@ async def test_head_is_answered_without_a_body(functions: FunctionsService, web:
     assert (answer.status_code, answer.content, answer.headers["x-method"]) == (200, b"", "HEAD")
 
 
-async def test_an_answer_that_was_used_before_is_a_500_and_not_half_an_answer(
+async def test_an_answer_that_was_already_used_causes_a_complete_500_answer(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
-    """Auth F7: over HTTP a head that was sent cannot be taken back."""
+    """Auth F7: a head that was sent over HTTP cannot be changed to a 500."""
     await deploy(functions, "f", "(globalThis.kept = new Response('x'), () => globalThis.kept)")
     assert (await web.get("/v1/functions/f")).text == "x"
 
@@ -150,7 +154,7 @@ async def test_an_answer_that_was_used_before_is_a_500_and_not_half_an_answer(
     assert (refused.status_code, refused.json()["code"]) == (500, "function_error")
 
 
-async def test_cookies_repeated_headers_and_encodings_come_through(
+async def test_cookies_repeated_headers_and_encodings_reach_the_client(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
     await deploy(
@@ -178,7 +182,7 @@ async def test_cookies_repeated_headers_and_encodings_come_through(
         ("() => process.exit(1)", 502, "function_crashed"),
     ],
 )
-async def test_a_failure_before_the_answer_is_a_problem(
+async def test_a_failure_before_the_answer_is_answered_with_a_problem(
     functions: FunctionsService, web: httpx.AsyncClient, handler: str, status: int, code: str
 ) -> None:
     await deploy(functions, "f", handler, timeout_ms=200)
@@ -189,7 +193,7 @@ async def test_a_failure_before_the_answer_is_a_problem(
     assert "secret" not in answer.text
 
 
-async def test_a_call_that_used_up_its_processor_time_has_its_own_error(
+async def test_a_call_that_used_up_its_processor_time_gets_its_own_error_code(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
     await deploy(functions, "f", "() => { for (;;); }", cpu_ms=100)
@@ -200,7 +204,7 @@ async def test_a_call_that_used_up_its_processor_time_has_its_own_error(
     assert "cpu_ms" in answer.json()["detail"]
 
 
-async def test_a_failure_amid_the_answer_breaks_the_connection(
+async def test_a_failure_during_the_answer_breaks_the_connection(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
     await deploy(
@@ -222,7 +226,9 @@ async def test_a_client_that_hangs_up_ends_the_call(functions: FunctionsService,
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-async def test_a_websocket_is_refused_with_its_own_error(functions: FunctionsService, web: httpx.AsyncClient) -> None:
+async def test_a_websocket_is_refused_with_its_own_error_code(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
     await deploy(functions, "echo", ECHO)
     asked = {
         "connection": "Upgrade",
@@ -236,7 +242,7 @@ async def test_a_websocket_is_refused_with_its_own_error(functions: FunctionsSer
     assert (answer.status_code, answer.json()["code"]) == (501, "upgrade_not_supported")
 
 
-async def test_a_connection_cut_amid_a_stream_aborts_the_function(
+async def test_a_connection_closed_during_a_stream_aborts_the_function(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
     await deploy(
@@ -266,7 +272,7 @@ async def test_a_body_that_is_too_large_is_refused(functions: FunctionsService, 
     assert (await web.post("/v1/functions/size", content=b"x" * ((10 << 20) + 1))).json()["code"] == "payload_too_large"
 
 
-async def test_variables_over_http(web: httpx.AsyncClient) -> None:
+async def test_variables_are_set_listed_revealed_and_deleted_over_http(web: httpx.AsyncClient) -> None:
     assert (await web.put(f"{CONTROL}/env/TOKEN", json={"value": "one"})).status_code == 200
 
     listed = (await web.get(f"{CONTROL}/env")).json()["items"]
@@ -306,13 +312,13 @@ async def test_logs_are_read_and_followed_over_http(functions: FunctionsService,
     await until(lambda: not functions.followers.waiting)
 
 
-async def test_following_a_missing_function_is_a_problem_and_no_stream(web: httpx.AsyncClient) -> None:
+async def test_following_the_log_of_a_missing_function_is_answered_with_a_problem(web: httpx.AsyncClient) -> None:
     missing = await web.get(f"{CONTROL}/functions/nothing/logs", params={"follow": "true"})
     assert missing.json()["code"] == "function_not_found"
 
 
 async def events_of(stream: httpx.Response) -> AsyncIterator[Any]:
-    """Return the data of each event, after checking that its id is the line's seq."""
+    """Yield the data of each event. Check that the id of the event is the seq of the line."""
     id = ""
     async for line in stream.aiter_lines():
         name, _, value = line.partition(": ")
@@ -324,7 +330,7 @@ async def events_of(stream: httpx.Response) -> AsyncIterator[Any]:
             yield event
 
 
-def test_the_service_keeps_the_contract() -> None:
+def test_the_service_implements_the_contract() -> None:
     contract: type[Functions] = FunctionsService
     assert contract
 
@@ -359,21 +365,21 @@ async def test_logs_are_filtered_over_http(functions: FunctionsService, web: htt
         "q=" + "x" * 257,
     ],
 )
-async def test_an_impossible_filter_is_a_problem(web: httpx.AsyncClient, query: str) -> None:
+async def test_an_invalid_log_filter_is_refused_with_a_problem(web: httpx.AsyncClient, query: str) -> None:
     refused = await web.get(f"{CONTROL}/logs?{query}")
 
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
     assert refused.headers["content-type"] == "application/problem+json"
 
 
-async def test_following_the_log_of_all_functions_goes_on_after_a_given_line(
+async def test_following_the_log_of_all_functions_continues_after_a_given_line(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
     await deploy(functions, "f", "() => { for (let i = 0; i < 5; i++) console.warn(i) }")
     await web.get("/v1/functions/f")
     first = (await web.get(f"{CONTROL}/logs", params={"limit": 500})).json()["items"][-1]["seq"]
     headers = {"last-event-id": str(first + 2)}
-    params = {"follow": "true", "after": str(first), "level": "warn"}  # an EventSource repeats `after` unchanged
+    params = {"follow": "true", "after": str(first), "level": "warn"}  # an EventSource that reconnects repeats `after`
 
     async with web.stream("GET", f"{CONTROL}/logs", params=params, headers=headers) as stream:
         ids = []
@@ -385,7 +391,7 @@ async def test_following_the_log_of_all_functions_goes_on_after_a_given_line(
     assert ids == [first + 3, first + 4]
 
 
-async def test_a_versions_code_is_what_was_deployed(web: httpx.AsyncClient) -> None:
+async def test_the_code_of_a_version_is_returned_as_it_was_deployed(web: httpx.AsyncClient) -> None:
     path = f"{CONTROL}/functions/hello"
     await web.put(path, files={"bundle": ("hello.js", CODE)})
 

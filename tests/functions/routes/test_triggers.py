@@ -21,7 +21,7 @@ async def http(functions: FunctionsService) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_a_job_over_http(functions: FunctionsService, http: httpx.AsyncClient) -> None:
+async def test_a_job_is_enqueued_and_read_over_http(functions: FunctionsService, http: httpx.AsyncClient) -> None:
     await deploy(functions, "f", SAY)
 
     soon = datetime.now(UTC) + timedelta(hours=1)
@@ -37,7 +37,9 @@ async def test_a_job_over_http(functions: FunctionsService, http: httpx.AsyncCli
     assert gone.status_code == 204
 
 
-async def test_a_dead_letter_and_its_runs_over_http(functions: FunctionsService, http: httpx.AsyncClient) -> None:
+async def test_a_dead_letter_is_replayed_and_its_runs_are_listed_over_http(
+    functions: FunctionsService, http: httpx.AsyncClient
+) -> None:
     await deploy(functions, "f", "() => new Response('no', { status: 418 })", schedule="0 0 1 1 *")
     await enqueue(functions, "f", attempts=1)
     [dead] = await dead_letters(functions, 1)
@@ -73,7 +75,7 @@ async def test_a_dead_letter_and_its_runs_over_http(functions: FunctionsService,
         ("GET", f"{AT}/schedules?cursor=x", None, 400, "invalid_cursor"),
     ],
 )
-async def test_a_wrong_request_is_refused_with_its_reason(
+async def test_an_invalid_request_is_refused_with_its_reason(
     functions: FunctionsService,
     http: httpx.AsyncClient,
     method: str,

@@ -1,8 +1,8 @@
-// Each attack gives something back if it went through, and throws if it did not. `aim` names what the host set out.
+// Each attack returns a value if it succeeded, and throws if it failed. `aim` describes the targets (ground.py).
 const { aim } = process.env;
 const at = JSON.parse(aim);
 const real = (name) => process.getBuiltinModule(name);
-const within = (promise, ms = 500) => // on a slow machine an attack needs longer to go through
+const within = (promise, ms = 500) => // an attack needs longer on a slow machine
   Promise.race([promise, new Promise((_, no) => setTimeout(() => no(new Error("nothing happened")), ms * at.patience))]);
 const once = (start) => within(new Promise((yes, no) => start(yes, no)));
 
@@ -18,7 +18,7 @@ function libc() {
   }
   return library;
 }
-// The attacks name calls by their numbers on x86_64; from 424 on they are the same everywhere.
+// The attacks use the system call numbers of x86_64. Numbers from 424 on are the same on all architectures.
 const OF_AARCH64 = {
   16: 29, 29: 194, 40: 71, 41: 198, 42: 203, 44: 206, 45: 207, 46: 211, 49: 200, 50: 201, 53: 199, 54: 208, 55: 209,
   56: 220, 59: 221, 62: 129, 63: 160, 64: 190, 68: 186, 72: 25, 73: 32, 76: 45, 80: 49, 99: 179, 101: 117, 103: 116,
@@ -54,7 +54,7 @@ const words = (...values) => {
   return real("bun:ffi").ptr(buffer);
 };
 const opens = (path, flags = 0) => sys(257, -100, memory(path), flags, 0o666);
-const elsewhere = new Function("where", "how", "return import(where, how)"); // the engine's own import, not the bundle's
+const elsewhere = new Function("where", "how", "return import(where, how)"); // the import of the engine, not of the bundle
 const imported = (code) => elsewhere(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
 
 const files = {
@@ -191,7 +191,7 @@ const others = {
     worker.onmessage = (event) => yes(event.data); worker.onerror = (event) => no(new Error(event.message));
   }),
   "worker_threads that reads": () => once((yes, no) => new (real("worker_threads").Worker)(`require("worker_threads").parentPort.postMessage(require("fs").readFileSync(${JSON.stringify(at.secret)}, "utf8"))`, { eval: true }).on("message", yes).on("error", no)),
-  "descriptors left open": async () => { // Bun opens and closes its own files meanwhile: what was left open stays
+  "descriptors left open": async () => { // Bun opens and closes files meanwhile, therefore only descriptors that stay open count
     const fs = real("fs");
     const open = () => {
       const found = new Map();
@@ -204,7 +204,7 @@ const others = {
   },
 };
 
-// straight to the kernel
+// system calls that bypass Bun
 const raw = {
   "open": () => sys(2, memory(at.secret), 0, 0),
   "openat": () => opens(at.secret),

@@ -1,4 +1,4 @@
-"""Where attacks take place: workers of a zygote that is root or not, guarded or not; and what they aim at."""
+"""The ground of the attacks: workers of a zygote that may be root and may be guarded, and their targets."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ AS_NOBODY = (
 )  # fmt: skip
 WATCH_SECONDS = 0.03
 PATIENCE = int(os.environ.get("BUNBASE_TEST_PATIENCE", "1"))  # how many times longer than usual an attack may take
-CALL_SECONDS = 300.0 if PATIENCE > 1 else 30.0  # emulated, a minute goes into what takes three seconds
+CALL_SECONDS = 300.0 if PATIENCE > 1 else 30.0  # under emulation, three seconds of work take a minute
 LOAD_SECONDS = 120.0 if PATIENCE > 1 else 10.0
-LONG = {"timeout_ms": 300_000, "cpu_ms": 300_000}  # of a call that makes many attacks
+LONG = {"timeout_ms": 300_000, "cpu_ms": 300_000}  # for a call that makes many attacks
 
 
 class PlainSandbox(Sandbox):
-    """What a server that is not root can do, also with a kernel that knows no more than Landlock's `abi`."""
+    """The sandbox of a server that is not root. The version of Landlock is at most `abi`, as on an older kernel."""
 
     abi = 99
 
@@ -77,7 +77,7 @@ class Ground:
 
 
 async def ask(worker: Worker, path: str = "/") -> bytes:
-    """Call the function; give the body. Raises what came instead."""
+    """Call the function and return its body. Raises the problem of a failed call."""
     async with asyncio.timeout(CALL_SECONDS):
         call = worker.begin(Request("inv", "GET", path, (), None, b""))
         await call.head()
@@ -88,10 +88,10 @@ async def ask(worker: Worker, path: str = "/") -> bytes:
 
 
 class As(StrEnum):
-    """Who starts the workers."""
+    """The user that starts the workers."""
 
     ROOT = "root"
-    MAPPED_ROOT = "mapped root"  # as in a container whose users are mapped to few
+    MAPPED_ROOT = "mapped root"  # as in a container that maps only a few users
     NOBODY = "nobody"
 
 
@@ -136,7 +136,7 @@ async def _watch(starter: Starter) -> None:
 
 @dataclass(frozen=True)
 class Aim:
-    """What an attack would like to have. `env`: how the function hears of it."""
+    """The targets of the attacks. `env` tells the function where they are."""
 
     folder: Path
     secret: Path
@@ -176,7 +176,7 @@ class Aim:
         for listener in (self.tcp, self.unix, self.abstract):
             with suppress(BlockingIOError):
                 listener.accept()
-                raise AssertionError("somebody connected")
+                raise AssertionError("an attack connected")
         with suppress(BlockingIOError):
             self.udp.recv(16)
             raise AssertionError("a datagram arrived")
@@ -184,7 +184,7 @@ class Aim:
 
 @contextmanager
 def aim(folder: Path) -> Iterator[Aim]:
-    """Set out a secret and a canary that anybody may read and write, sockets that listen, a process that lives."""
+    """Set up the targets: a secret and a canary that anybody may read and write, listening sockets, a live process."""
     for above in (folder, *folder.parents[:2]):
         above.chmod(0o777)
     secret, canary = folder / "secret", folder / "canary"

@@ -1,4 +1,4 @@
-"""Runs a seccomp program as the kernel does, on any machine: how the filter of another architecture is tested."""
+"""An interpreter of seccomp programs. With it the filter for one architecture can be tested on another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bunbase.functions.sandbox.bpf import ANY_BIT, ARCHITECTURE, AT_LEAST, EQUAL
 
 
 def verdict(program: Program, audit: int, number: int, arguments: Sequence[int] = ()) -> int:
-    """Give what the program returns for a call. Raises where the kernel would refuse the program."""
+    """Return what the program returns for a system call. Raises if the kernel would refuse the program."""
     words = {NUMBER: number & 0xFFFFFFFF, ARCHITECTURE: audit}
     for place, argument in enumerate([*arguments, *[0] * (6 - len(arguments))]):
         words[16 + 8 * place] = argument & 0xFFFFFFFF

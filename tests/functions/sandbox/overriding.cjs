@@ -1,5 +1,5 @@
-// Puts a spy in the place of everything of the engine that a bundle can reach, and looks whether the runtime hands one
-// of them what is its own: the channel, its frames, asks, calls of others. Answers with what was seen, by which spy.
+// A bundle that replaces every method of the engine that it can reach with a spy. A spy notes when the runtime passes
+// it one of the runtime's own objects: the channel, frames, asks, other calls. `/caught` returns these notes by spy.
 const { apply, ownKeys, getOwnPropertyDescriptor: descriptorOf, getPrototypeOf, defineProperty } = Reflect;
 const isArray = Array.isArray, U8 = Uint8Array, isView = ArrayBuffer.isView, MapOf = Map, SetOf = Set, Text = String;
 const forEachOfMap = Function.prototype.call.bind(Map.prototype.forEach);
@@ -35,7 +35,7 @@ function isOurs(value, depth) {
   } catch { return ""; }
 }
 
-function look(where, self, values) { // without an iterator: those are spied on, too
+function look(where, self, values) { // uses no iterator, because iterators are replaced with spies, too
   if (busy) return;
   busy++;
   try {

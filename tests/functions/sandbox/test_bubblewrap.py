@@ -1,4 +1,4 @@
-"""What is bubblewrap's own: the root it makes, the process it leaves outside, the exec its filter allows, its ends."""
+"""Tests of bubblewrap alone: the root that it makes, its outer process, the exec that its filter allows, its end."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def answered(field: Ground, body: str, path: str = "/") -> Any:
     return msgspec.json.decode(await ask(worker, path))
 
 
-async def test_the_root_has_nothing_but_what_bun_needs(field: Ground) -> None:
+async def test_the_root_contains_only_files_that_bun_needs(field: Ground) -> None:
     bun = str(find_bun())
     files = {path for path, _ in rules_for(bun, str(RUNTIME)) if Path(path).exists()} | SHOWN_OF_ITSELF
     files |= {link for link, _ in links_for(bun)} | {str(path) for path in RUNTIME.rglob("*")}
@@ -71,7 +71,7 @@ async def test_the_root_has_nothing_but_what_bun_needs(field: Ground) -> None:
     assert seen == files | {str(above) for path in files for above in Path(path).parents if above != Path("/")}
 
 
-async def test_nothing_in_the_root_can_be_written_or_added_to(field: Ground) -> None:
+async def test_a_worker_can_write_only_to_the_devices_in_its_root(field: Ground) -> None:
     body = """
         const opened = [];
         for (const path of ["/", ...below("/")]) {
@@ -96,7 +96,7 @@ WAYS_BACK = [
 ]  # fmt: skip
 
 
-async def test_no_path_leads_back(field: Ground) -> None:
+async def test_no_path_leads_out_of_the_root(field: Ground) -> None:
     body = """
         const fs = process.getBuiltinModule("fs");
         const paths = JSON.parse(decodeURIComponent(new URL(req.url).search.slice(1)));
@@ -111,7 +111,7 @@ async def test_no_path_leads_back(field: Ground) -> None:
     assert dict(zip(paths, tried, strict=True)) == {path: ["ENOENT", "ENOENT"] for path in paths}
 
 
-async def test_the_worker_has_no_capability_and_namespaces_of_its_own(field: Ground) -> None:
+async def test_a_worker_has_no_capabilities_and_runs_in_separate_namespaces(field: Ground) -> None:
     worker = await field.worker("module.exports.default = () => [process.pid, process.ppid]")
 
     assert msgspec.json.decode(await ask(worker)) == [1, 0]
@@ -121,12 +121,12 @@ async def test_the_worker_has_no_capability_and_namespaces_of_its_own(field: Gro
         assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
         assert status["NoNewPrivs"] == "1"
     assert Path(f"/proc/{worker.pid}/status").read_text().count("Seccomp:\t2") == 1
-    if os.geteuid() == 0:  # others may not look at these
+    if os.geteuid() == 0:  # other users may not read these links
         for name in NAMESPACES:
             assert os.readlink(f"/proc/{worker.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}")
 
 
-async def test_bubblewrap_leaves_no_descriptor_open_and_keeps_none_of_the_workers(field: Ground) -> None:
+async def test_neither_bubblewrap_nor_the_worker_keeps_extra_descriptors_open(field: Ground) -> None:
     body = """
         const fs = process.getBuiltinModule("fs"), open = {};
         for (const fd of fs.readdirSync("/proc/self/fd")) {
@@ -144,7 +144,7 @@ async def test_bubblewrap_leaves_no_descriptor_open_and_keeps_none_of_the_worker
         assert not any(said.startswith("socket:") for said in outside)
 
 
-async def test_the_outer_process_and_the_mounts_are_out_of_reach(field: Ground, tmp_path: Path) -> None:
+async def test_a_worker_can_change_neither_its_mounts_nor_the_outer_process(field: Ground, tmp_path: Path) -> None:
     reaching = """
         const outer = Number(new URL(req.url).search.slice(1)), MS_REMOUNT = 32, MS_BIND = 4096;
         const attempts = {
@@ -173,14 +173,14 @@ async def test_the_outer_process_and_the_mounts_are_out_of_reach(field: Ground, 
     assert alive(outer)
 
 
-# Bun's own shell of frames (workers/frames.py): a line of the log that belongs to no call
+# writes a frame (workers/frames.py) with a log line that belongs to no call
 TELL = """
 const text = Buffer.from(JSON.stringify(outcomes)), frame = Buffer.alloc(9 + 2 + text.length);
 frame.writeUInt32BE(5 + 2 + text.length); frame[4] = LOG; frame[9] = 1; text.copy(frame, 11);
 require("fs").writeSync(3, frame);"""
 
 
-async def test_executing_bun_once_more_gains_nothing(field: Ground, tmp_path: Path) -> None:
+async def test_a_worker_that_executes_bun_again_stays_confined(field: Ground, tmp_path: Path) -> None:
     anew = f"""{ATTACKS}
         (async () => {{
           const only = {{}};
@@ -203,7 +203,7 @@ async def test_executing_bun_once_more_gains_nothing(field: Ground, tmp_path: Pa
         const variables = strings(...process.env.knobs.split(" "), `aim=${aim}`);
         sys(72, 3, 2, 0); // F_SETFD: the channel stays open
         sys(59, memory(process.execPath), strings("bun", "-e", process.env.anew), variables);"""
-    knobs = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())  # without them it does not even start
+    knobs = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())  # Bun does not start without them
     with aim(tmp_path) as target:
         code = f"{ATTACKS}\nmodule.exports.default = async (req) => {{ {again} }}"
         worker = await field.worker(code, {**target.env, "anew": anew, "knobs": knobs}, **LONG)
@@ -217,7 +217,7 @@ async def test_executing_bun_once_more_gains_nothing(field: Ground, tmp_path: Pa
     await until(lambda: not alive(worker.pid))
 
 
-async def test_either_end_ends_both(field: Ground) -> None:
+async def test_a_worker_and_its_outer_process_end_together(field: Ground) -> None:
     workers = [await field.worker("module.exports.default = () => { for (;;); }") for _ in range(2)]
     outers = [outer_of(worker) for worker in workers]
     calls = [asyncio.create_task(ask(worker)) for worker in workers]
@@ -232,7 +232,7 @@ async def test_either_end_ends_both(field: Ground) -> None:
     await until(lambda: not any(alive(pid) for pid in (*outers, *(worker.pid for worker in workers))))
 
 
-async def test_nothing_outlives_the_zygote(field: Ground) -> None:
+async def test_workers_and_their_outer_processes_end_with_the_zygote(field: Ground) -> None:
     worker = await field.worker("module.exports.default = () => { for (;;); }")
     pids = (worker.pid, outer_of(worker))
     call = asyncio.create_task(ask(worker))
@@ -247,14 +247,14 @@ async def test_nothing_outlives_the_zygote(field: Ground) -> None:
 
 
 BOMBS = [
-    *CRASHES.values(),  # as the first process of its namespace, Bun hears no signal that it has no handler for
+    *CRASHES.values(),  # as process 1 of its namespace, Bun gets no signal that it has no handler for
     TIME_BOMBS["a loop"],
     MEMORY_BOMBS["buffers"],
     MEMORY_BOMBS["wasm"],
 ]
 
 
-async def test_crashes_and_bombs_end_as_they_do_with_landlock(field: Ground) -> None:
+async def test_crashes_and_bombs_are_stopped_inside_bubblewrap_too(field: Ground) -> None:
     workers = [await field.worker(handler(bomb), memory_mb=LIMIT_MB, timeout_ms=3000) for bomb in BOMBS]
     outers = [outer_of(worker) for worker in workers]
 
@@ -267,7 +267,7 @@ async def test_crashes_and_bombs_end_as_they_do_with_landlock(field: Ground) -> 
     await until(lambda: not any(alive(pid) for pid in outers))
 
 
-async def test_limits_that_cannot_be_set_are_told_over_the_channel(
+async def test_a_limit_that_cannot_be_set_is_reported_over_the_channel(
     field: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     confined = field.starter.sandbox.confinement
@@ -283,7 +283,7 @@ async def test_limits_that_cannot_be_set_are_told_over_the_channel(
 
 
 @pytest.mark.parametrize("instead", ["/bin/false", "/bin/cat", "/nowhere/bwrap"])
-async def test_what_is_no_bubblewrap_starts_nothing_and_blames_no_bundle(
+async def test_a_wrong_bubblewrap_program_starts_no_worker_and_blames_no_bundle(
     field: Ground, instead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     confined = field.starter.sandbox.confinement

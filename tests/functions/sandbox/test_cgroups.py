@@ -1,4 +1,4 @@
-"""Control groups: what can be told anywhere, and what needs cgroup v2 with a group of one's own (tests/machines)."""
+"""Control groups. Some tests run anywhere; others need cgroup v2 and a delegated group (tests/machines)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PARTLY = "31 25 0:27 /docker/one /sys/fs/cgroup ro - cgroup2 cgroup rw\n"
         ("0::/a\n", "40 25 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n", None),
     ],
 )
-def test_a_process_finds_its_group(memberships: str, mounts: str, group: str | None) -> None:
+def test_the_control_group_of_a_process_is_found(memberships: str, mounts: str, group: str | None) -> None:
     assert group_of(memberships, mounts) == (Path(group) if group else None)
 
 
@@ -56,7 +56,9 @@ def a_group(folder: Path, controllers: str = "cpu memory pids", processes: str =
     return folder
 
 
-def test_a_group_that_controls_no_memory_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_control_group_without_the_memory_controller_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cgroups, "base_group", lambda: a_group(tmp_path, "cpu pids"))
 
     with pytest.raises(OSError, match="does not control memory"):
@@ -65,7 +67,7 @@ def test_a_group_that_controls_no_memory_is_left_alone(tmp_path: Path, monkeypat
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
-def test_a_group_that_nobody_delegated_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_control_group_that_was_not_delegated_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "base_group", lambda: a_group(tmp_path, processes=f"{os.getpid()}\n"))
 
     with pytest.raises(OSError, match="not delegated"):
@@ -80,7 +82,9 @@ def _a_container(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_a_container")
-def test_processes_of_others_are_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_control_group_that_holds_processes_of_others_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stranger = os.getppid()
     monkeypatch.setattr(cgroups, "base_group", lambda: a_group(tmp_path, processes=f"{os.getpid()}\n{stranger}\n"))
 
@@ -91,7 +95,9 @@ def test_processes_of_others_are_not_moved(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("_a_container")
-def test_what_is_in_a_group_of_its_own_moves_into_a_leaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_processes_of_the_server_move_into_a_leaf_of_its_control_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as child:
         monkeypatch.setattr(cgroups, "base_group", lambda: a_group(tmp_path, processes=f"{os.getpid()}\n{child.pid}\n"))
 
@@ -102,7 +108,7 @@ def test_what_is_in_a_group_of_its_own_moves_into_a_leaf(tmp_path: Path, monkeyp
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids +cpu"
 
 
-def test_a_worker_may_have_its_memory_and_some_headroom(tmp_path: Path) -> None:
+def test_the_control_group_of_a_worker_allows_its_memory_plus_headroom(tmp_path: Path) -> None:
     groups = WorkerCgroups(a_group(tmp_path), max_cpus=0.5)
 
     one, other = groups.make(256), groups.make(64)
@@ -114,7 +120,7 @@ def test_a_worker_may_have_its_memory_and_some_headroom(tmp_path: Path) -> None:
     assert int((groups.path / "cpu.weight").read_text()) < 100
 
 
-def test_without_the_controller_nothing_is_said_of_cpus(tmp_path: Path) -> None:
+def test_without_the_cpu_controller_no_cpu_limit_is_written(tmp_path: Path) -> None:
     groups = WorkerCgroups(a_group(tmp_path, "memory pids"), max_cpus=0.5)
 
     assert not (groups.make(256).path / "cpu.max").exists()
@@ -124,18 +130,20 @@ def test_without_the_controller_nothing_is_said_of_cpus(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("events", "cause"), [("oom 3\noom_kill 0\n", ""), ("oom_kill 1\n", "memory limit of 64 MB exceeded")]
 )
-def test_a_worker_that_the_kernel_killed_died_of_its_memory(tmp_path: Path, events: str, cause: str) -> None:
+def test_a_worker_killed_by_the_kernel_is_reported_as_over_its_memory_limit(
+    tmp_path: Path, events: str, cause: str
+) -> None:
     group = WorkerCgroups(a_group(tmp_path)).make(64)
     (group.path / "memory.events").write_text(events)
 
     assert group.cause_of_death == cause
 
 
-def test_groups_of_processes_that_are_gone_are_removed(tmp_path: Path) -> None:
+def test_control_groups_of_dead_servers_are_removed(tmp_path: Path) -> None:
     with subprocess.Popen(["/bin/true"]) as short_lived:
         gone = f"bunbase.workers-{cgroups.owner(short_lived.pid)}-0"
     (tmp_path / gone / "1").mkdir(parents=True)
-    reused = f"bunbase.workers-{os.getpid()}-1-0"  # a process of this number, but of another time
+    reused = f"bunbase.workers-{os.getpid()}-1-0"  # a server with this pid that started at another time
     mine = f"bunbase.workers-{cgroups.owner(os.getpid())}-0"
     for name in (reused, mine, cgroups.SERVER, "of-another-program"):
         (tmp_path / name).mkdir()
@@ -145,7 +153,7 @@ def test_groups_of_processes_that_are_gone_are_removed(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {mine, cgroups.SERVER, "of-another-program"}
 
 
-def test_its_absence_is_no_refusal() -> None:
+def test_functions_are_not_refused_without_control_groups() -> None:
     without = Layers(7, {"landlock": "", "seccomp": "", "rlimits": "", "cgroups": "cgroup v2 is not mounted here"})
 
     assert without.refusal == ""
@@ -154,7 +162,7 @@ def test_its_absence_is_no_refusal() -> None:
 
 @pytest_asyncio.fixture
 async def field() -> AsyncIterator[Ground]:
-    """Give a ground whose workers have groups."""
+    """Yield a ground whose workers have control groups."""
     missing = layers_here(RUNTIME).layers["cgroups"]
     if missing or As.ROOT not in USERS:
         pytest.skip(f"no cgroups: {missing}")
@@ -162,7 +170,7 @@ async def field() -> AsyncIterator[Ground]:
         yield made
 
 
-async def test_a_worker_lives_in_a_group_which_ends_with_it(field: Ground) -> None:
+async def test_the_control_group_of_a_worker_is_removed_when_the_worker_ends(field: Ground) -> None:
     worker = await field.worker("module.exports.default = () => 1", memory_mb=LIMIT_MB)
     assert worker.cgroup is not None
     path = worker.cgroup.path
@@ -184,10 +192,10 @@ SHARED = """
         return "had it" }"""
 
 
-async def test_shared_memory_that_no_resource_limit_counts_ends_at_the_groups(
+async def test_the_control_group_limits_shared_memory_that_resource_limits_do_not_count(
     field: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(field.starter, "watch_memory", lambda: None)  # as if it were faster than that
+    monkeypatch.setattr(field.starter, "watch_memory", lambda: None)  # the memory grows before the watchdog looks
     worker = await field.worker(SHARED, memory_mb=LIMIT_MB)
 
     with pytest.raises(FunctionCrashed):
@@ -196,7 +204,7 @@ async def test_shared_memory_that_no_resource_limit_counts_ends_at_the_groups(
     assert [line.text for line in field.said] == [f"The worker died: memory limit of {LIMIT_MB} MB exceeded."]
 
 
-async def test_what_a_killed_server_left_is_removed_by_the_next(
+async def test_the_next_server_removes_the_control_groups_of_a_killed_server(
     field: Ground, database_url: str, tmp_path: Path
 ) -> None:
     async with killed_host(database_url, tmp_path) as (server, _):

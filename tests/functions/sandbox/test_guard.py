@@ -1,4 +1,4 @@
-"""What the guard says, and what it must leave alone: packages import what they like and use what computes."""
+"""Calls that the guard denies, and calls that still work: every module can be imported and used where harmless."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.functions.sandbox.ground import USERS, Ground, ask, ground
 
-# expression, what is not available
+# expression, the denied ability that the error names
 DENIED = [
     ('require("fs").readFileSync("/etc/passwd")', "file system access"),
     ('await require("node:fs/promises").readFile("/etc/passwd")', "file system access"),
@@ -40,7 +40,7 @@ DENIED = [
     ('process.chdir("/")', "control over processes"),
 ]
 
-# expression, what it gives
+# expression, its value
 LEFT_ALONE = [
     ('require("path").join("a", "b")', "a/b"),
     ('require("node:url").fileURLToPath("file:///a")', "/a"),
@@ -74,7 +74,7 @@ LEFT_ALONE = [
     ("process.cwd().length > 0", True),
     ("typeof performance.now()", "number"),
     ('await (await fetch("data:,hi")).text()', "hi"),
-    ('await fetch("https://example.com").catch((e) => e.cause.code)', "unknown_host_call"),  # asked of the host
+    ('await fetch("https://example.com").catch((e) => e.cause.code)', "unknown_host_call"),  # the host was asked
     (
         'await new Promise((r) => require("http").get("http://127.0.0.1/").on("error", (e) => r(e.code)))',
         "unknown_host_call",
@@ -99,7 +99,9 @@ async def evaluated(field: Ground, expression: str) -> Any:
 
 
 @pytest.mark.parametrize(("expression", "what"), DENIED)
-async def test_what_is_denied_is_denied_in_words(field: Ground, expression: str, what: str) -> None:
+async def test_a_denied_call_throws_an_error_that_names_what_is_denied(
+    field: Ground, expression: str, what: str
+) -> None:
     outcome = await evaluated(field, expression)
 
     assert (outcome.get("name"), outcome.get("code")) == ("SecurityError", "ERR_BUNBASE_SANDBOX"), outcome
@@ -108,7 +110,7 @@ async def test_what_is_denied_is_denied_in_words(field: Ground, expression: str,
 
 
 @pytest.mark.parametrize(("expression", "expected"), LEFT_ALONE)
-async def test_what_computes_is_left_alone(field: Ground, expression: str, expected: object) -> None:
+async def test_harmless_parts_of_bun_still_work(field: Ground, expression: str, expected: object) -> None:
     assert await evaluated(field, expression) == {"value": expected}
 
 

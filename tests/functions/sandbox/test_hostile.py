@@ -1,4 +1,4 @@
-"""Every way out that anybody thought of. None may be open: as root or not, with the guard or not, on old kernels."""
+"""All known attacks from inside a function. Each must fail, with and without root, guard and a new kernel."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.functions.sandbox.ground import LONG, NEEDS_BUBBLEWRAP, USERS, As, Gr
 ATTACKS = Path(__file__).with_name("attacks.cjs").read_text()
 
 
-NEWEST, OLDEST = 99, 1  # versions of Landlock: what the older ones do not know, seccomp must hold
-# a root of its own may be looked at; test_bubblewrap.py says what is in it
+NEWEST, OLDEST = 99, 1  # versions of Landlock; seccomp must stop what an old version does not cover
+# inside bubblewrap these attacks see only the worker's own root; test_bubblewrap.py tests its contents
 OF_ITS_OWN_ROOT = {"fs.readdirSync /", "fs.readdirSync of the runtime's neighbours", "Bun.$", "read /tmp", "read /home"}
 WITH_LANDLOCK = [(user, guard, NEWEST, ConfineWith.LANDLOCK) for user in USERS for guard in (True, False)]
 WITH_BUBBLEWRAP = [(user, False, 0, ConfineWith.BUBBLEWRAP) for user in USERS]
@@ -38,7 +38,7 @@ async def field(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
 
 
 @pytest.mark.parametrize("attacks", ["files", "others", "raw"])
-async def test_no_attack_goes_through(field: Ground, tmp_path: Path, attacks: str) -> None:
+async def test_no_attack_from_inside_a_function_succeeds(field: Ground, tmp_path: Path, attacks: str) -> None:
     with aim(tmp_path) as target:
         worker = await field.worker(ATTACKS, target.env, **LONG)
 
@@ -66,7 +66,7 @@ CONTROL = {
 
 
 @pytest.mark.parametrize("attacks", CONTROL)
-async def test_without_the_sandbox_they_do_go_through(tmp_path: Path, attacks: str) -> None:
+async def test_the_attacks_succeed_without_the_sandbox(tmp_path: Path, attacks: str) -> None:
     query = urlencode({"only": CONTROL[attacks]}, doseq=True)
     async with ground(USERS[0], guard=False, switch=Switch.OFF) as field:
         with aim(tmp_path) as target:

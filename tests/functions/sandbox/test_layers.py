@@ -26,7 +26,7 @@ from tests.rooms import opened, site
 WITHOUT = Layers(0, {"landlock": "the kernel has no Landlock", "seccomp": "", "rlimits": "", "user": ""})
 
 
-def test_this_machine_gives_every_layer_that_is_required() -> None:
+def test_this_machine_has_every_required_layer() -> None:
     found = layers_here(RUNTIME)
 
     assert found.refusal == ""
@@ -34,12 +34,12 @@ def test_this_machine_gives_every_layer_that_is_required() -> None:
     assert ("user" in found.active) == (os.geteuid() == 0)
 
 
-def test_a_machine_without_landlock_says_so_and_what_to_do() -> None:
+def test_the_refusal_without_landlock_explains_how_to_switch_landlock_on() -> None:
     assert "the kernel has no Landlock" in WITHOUT.refusal
     assert "lsm=landlock" in WITHOUT.refusal
 
 
-def test_where_nothing_confines_files_both_ways_are_named() -> None:
+def test_the_refusal_names_both_ways_to_confine_files_if_neither_works() -> None:
     neither = Layers(
         0, {"landlock": "no Landlock", "bubblewrap": "bwrap is not installed", "seccomp": "", "rlimits": ""}
     )
@@ -49,7 +49,7 @@ def test_where_nothing_confines_files_both_ways_are_named() -> None:
     assert neither.files == ""
 
 
-def test_landlock_comes_first_and_bubblewrap_takes_its_place() -> None:
+def test_landlock_is_preferred_and_bubblewrap_is_the_fallback() -> None:
     both = Layers(7, {"landlock": "", "bubblewrap": "", "seccomp": "", "rlimits": "", "namespaces": ""}, "/bin/bwrap")
     fallback = Layers(0, {**both.layers, "landlock": "no Landlock"}, "/bin/bwrap")
 
@@ -61,11 +61,11 @@ def test_landlock_comes_first_and_bubblewrap_takes_its_place() -> None:
     assert not fallback.confinement(64).namespaces  # bubblewrap makes them itself
 
 
-def test_neither_does_without_seccomp() -> None:
+def test_bubblewrap_without_seccomp_is_refused() -> None:
     assert "seccomp: no filters" in Layers(0, {"bubblewrap": "", "seccomp": "no filters", "rlimits": ""}, "x").refusal
 
 
-# what a kernel without Landlock answers: here its filter of system calls does, for this process and what it starts
+# imitates a kernel without Landlock: a seccomp filter answers for it, in this process and its children
 WITHOUT_LANDLOCK = """
 import json, sys
 from bunbase.functions.sandbox.bpf import EQUAL, NUMBER, give, load, skip
@@ -99,7 +99,7 @@ def test_a_kernel_without_landlock_falls_back_on_bubblewrap() -> None:
     )
 
 
-def test_a_kernel_without_landlock_refuses_where_landlock_is_asked_for() -> None:
+def test_a_kernel_without_landlock_is_refused_if_the_settings_require_landlock() -> None:
     files, _, refusal = without_landlock(ConfineWith.LANDLOCK)
 
     assert files == ""
@@ -108,7 +108,7 @@ def test_a_kernel_without_landlock_refuses_where_landlock_is_asked_for() -> None
 
 
 @pytest.mark.parametrize("bwrap", ["/bin/false", "/bin/echo", "/nowhere/bwrap"])
-def test_a_bubblewrap_that_does_not_confine_is_no_layer(bwrap: str) -> None:
+def test_a_bubblewrap_that_does_not_confine_does_not_count_as_a_layer(bwrap: str) -> None:
     files, _, refusal = without_landlock(ConfineWith.AUTO, BUNBASE_BWRAP=bwrap)
 
     assert files == ""
@@ -116,7 +116,7 @@ def test_a_bubblewrap_that_does_not_confine_is_no_layer(bwrap: str) -> None:
     assert "bwrap is not installed" not in refusal
 
 
-# the same as `sysctl user.max_user_namespaces=0`, but only for this process and what it starts
+# has the effect of `sysctl user.max_user_namespaces=0`, but only in this process and its children
 WITHOUT_NAMESPACES = """
 import os
 from bunbase.functions.sandbox.kernel import unshare
@@ -134,7 +134,7 @@ print(layers_here(RUNTIME, ConfineWith.BUBBLEWRAP).refusal)
 
 
 @NEEDS_BUBBLEWRAP
-def test_bubblewrap_is_no_layer_where_users_may_not_make_namespaces() -> None:
+def test_bubblewrap_does_not_count_if_users_may_not_create_namespaces() -> None:
     said = subprocess.run(
         [sys.executable, "-c", WITHOUT_NAMESPACES], capture_output=True, text=True, check=True, timeout=60
     )
@@ -144,7 +144,7 @@ def test_bubblewrap_is_no_layer_where_users_may_not_make_namespaces() -> None:
 
 
 @NEEDS_BUBBLEWRAP
-async def test_functions_run_in_bubblewrap_where_the_settings_say_so(database_url: str, tmp_path: Path) -> None:
+async def test_functions_run_in_bubblewrap_if_the_settings_require_it(database_url: str, tmp_path: Path) -> None:
     settings = FunctionsSettings(confine_with=ConfineWith.BUBBLEWRAP)
     async with opened(MODULE, neighbours(), site(tmp_path, database_url), settings=settings) as functions:
         await deploy(functions, "f", returning("confined"))
@@ -156,11 +156,11 @@ async def test_functions_run_in_bubblewrap_where_the_settings_say_so(database_ur
     assert "landlock" not in layers
 
 
-def test_a_layer_nobody_tried_does_not_count() -> None:
+def test_a_layer_that_was_not_tried_does_not_count() -> None:
     assert "seccomp" in Layers(7, {"landlock": ""}).refusal
 
 
-# in a process of its own, as the server does it: a child of one with threads may wait for a lock that nobody holds
+# runs in a separate process, as in the server: a fork of a process with threads may wait for a lock forever
 OUTCOME = """
 import errno, os
 from bunbase.functions.sandbox.probe import outcome, refused
@@ -179,7 +179,7 @@ print(outcome(lambda: {trial}))"""
         ("None", ""),
     ],
 )
-def test_a_probe_whose_attack_goes_through_reports_a_broken_layer(trial: str, reason: str) -> None:
+def test_a_probe_whose_attack_succeeds_reports_a_broken_layer(trial: str, reason: str) -> None:
     code = OUTCOME.format(trial=trial)
 
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
@@ -187,7 +187,7 @@ def test_a_probe_whose_attack_goes_through_reports_a_broken_layer(trial: str, re
     assert said.stdout.strip() == reason
 
 
-async def test_without_confinement_functions_refuse_to_start(
+async def test_deployments_are_refused_if_the_machine_cannot_confine_functions(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(switch, "layers_here", lambda *_: WITHOUT)
@@ -199,7 +199,7 @@ async def test_without_confinement_functions_refuse_to_start(
         assert functions.starter.alive == set()
 
 
-async def test_off_is_a_choice_that_runs_functions_unconfined(
+async def test_functions_run_unconfined_if_the_sandbox_is_switched_off(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(switch, "layers_here", lambda *_: WITHOUT)
@@ -227,5 +227,5 @@ async def impossible_confinement(_memory_mb: int) -> Confinement:
     return Confinement(memory_mb=1 << 60, abi=7, own_user=False, namespaces=False)
 
 
-def test_the_dynamic_loader_is_read_from_the_executable() -> None:
+def test_the_path_of_the_dynamic_loader_is_read_from_the_executable() -> None:
     assert Path(interpreter_of(str(find_bun()))).name.startswith("ld-")

@@ -1,4 +1,4 @@
-"""A bundle shares the realm with the runtime: what it overrides must not be handed what is the runtime's own."""
+"""A bundle and the runtime share one realm. Methods that a bundle overrides must not receive the runtime's objects."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.functions.calls import MEMBER, call, request
 OVERRIDING = Path(__file__).with_name("overriding.cjs").read_bytes()
 
 
-async def test_what_a_bundle_overrides_yields_nothing_of_the_runtime(functions: FunctionsService) -> None:
-    """Security 12: overriding Array.prototype.push and every other method of the engine."""
+async def test_methods_that_a_bundle_overrides_receive_nothing_from_the_runtime(functions: FunctionsService) -> None:
+    """Security 12: a bundle overrides Array.prototype.push and every other method of the engine."""
     await functions.deploy(MEMBER, "spy", Bundle(OVERRIDING, None, FunctionConfig(concurrency=1)))
 
     answers = [await call(functions, "spy", request("/work", "POST", b"x" * size)) for size in (10, 60_000)]

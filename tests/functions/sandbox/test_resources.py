@@ -1,4 +1,4 @@
-"""Functions that want all of the machine: each is stopped, its neighbour answers, and no process is left."""
+"""Functions that use up the machine: each is stopped, other workers still answer, and no process remains."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def assert_all_is_well(field: Ground, attacker: int) -> None:
 
 
 @pytest.mark.parametrize("bomb", MEMORY_BOMBS)
-async def test_memory_bombs_end_at_the_limit(field: Ground, bomb: str) -> None:
+async def test_a_memory_bomb_is_stopped_at_the_memory_limit(field: Ground, bomb: str) -> None:
     worker = await field.worker(handler(MEMORY_BOMBS[bomb]), memory_mb=LIMIT_MB, timeout_ms=20_000)
 
     with pytest.raises(Problem):  # killed by the watchdog, or refused memory by the kernel
@@ -91,7 +91,7 @@ async def test_the_log_names_the_memory_limit(field: Ground) -> None:
     assert [line.text for line in field.said] == [f"The worker died: memory limit of {LIMIT_MB} MB exceeded."]
 
 
-async def test_a_worker_that_grows_after_its_call_is_found(field: Ground) -> None:
+async def test_a_worker_that_exceeds_its_memory_limit_after_a_call_is_stopped(field: Ground) -> None:
     worker = await field.worker(
         handler("setInterval(() => keep(new Uint8Array(1 << 20).fill(1)), 10)"), memory_mb=LIMIT_MB
     )
@@ -103,7 +103,7 @@ async def test_a_worker_that_grows_after_its_call_is_found(field: Ground) -> Non
 
 
 @pytest.mark.parametrize("bomb", TIME_BOMBS)
-async def test_time_bombs_end_at_the_deadline(field: Ground, bomb: str) -> None:
+async def test_a_function_that_never_ends_is_stopped_at_its_deadline(field: Ground, bomb: str) -> None:
     worker = await field.worker(handler(TIME_BOMBS[bomb]), timeout_ms=300)
 
     with pytest.raises(FunctionTimeout):
@@ -113,7 +113,7 @@ async def test_time_bombs_end_at_the_deadline(field: Ground, bomb: str) -> None:
 
 
 @pytest.mark.parametrize("crash", CRASHES)
-async def test_crashes_stay_with_who_caused_them(field: Ground, crash: str) -> None:
+async def test_a_crash_does_not_affect_other_workers(field: Ground, crash: str) -> None:
     worker = await field.worker(handler(CRASHES[crash]), timeout_ms=1000)
 
     with pytest.raises(Problem):
@@ -123,7 +123,7 @@ async def test_crashes_stay_with_who_caused_them(field: Ground, crash: str) -> N
     await assert_all_is_well(field, worker.pid)
 
 
-async def test_threads_come_to_an_end(field: Ground) -> None:
+async def test_a_function_cannot_start_more_threads_than_the_limit(field: Ground) -> None:
     body = """
         const stat = () => require("fs").readFileSync("/proc/self/stat", "utf8").split(") ")[1].split(" ");
         const code = URL.createObjectURL(new Blob(["setInterval(() => {}, 1000)"]));
@@ -135,14 +135,14 @@ async def test_threads_come_to_an_end(field: Ground) -> None:
         return Number(stat()[17]);"""
     worker = await field.worker(handler(body), memory_mb=LIMIT_MB, timeout_ms=15_000)
 
-    with suppress(Problem):  # it may die of them, which is as good
+    with suppress(Problem):  # the worker may also die of the threads
         assert int(await ask(worker)) <= most_threads()
 
     worker.kill("the attack is over")
     await assert_all_is_well(field, worker.pid)
 
 
-async def test_native_threads_of_next_to_no_memory_come_to_an_end_too(field: Ground) -> None:
+async def test_a_function_cannot_start_more_native_threads_than_the_limit(field: Ground) -> None:
     body = """
         const types = { dlsym: ["u64", "ptr"], pthread_attr_init: ["ptr"], pthread_attr_setstacksize: ["ptr", "u64"],
             pthread_create: ["ptr", "ptr", "u64", "u64"] };
@@ -180,7 +180,7 @@ async def test_native_threads_of_next_to_no_memory_come_to_an_end_too(field: Gro
     ],
     ids=["log", "forged log", "garbage", "forged calls"],
 )
-async def test_floods_end(field: Ground, flood: str) -> None:
+async def test_a_function_that_floods_its_channel_or_log_is_stopped(field: Ground, flood: str) -> None:
     worker = await field.worker(handler(flood), memory_mb=LIMIT_MB, timeout_ms=1000)
 
     with pytest.raises(Problem):
@@ -191,7 +191,7 @@ async def test_floods_end(field: Ground, flood: str) -> None:
     await assert_all_is_well(field, worker.pid)
 
 
-async def test_an_answer_without_end_is_broken_off(field: Ground) -> None:
+async def test_an_endless_answer_is_broken_off(field: Ground) -> None:
     body = "return new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(1 << 20)) } }))"
     worker = await field.worker(handler(body), timeout_ms=1000)
 
@@ -202,7 +202,7 @@ async def test_an_answer_without_end_is_broken_off(field: Ground) -> None:
     await assert_all_is_well(field, worker.pid)
 
 
-async def test_descriptors_come_to_an_end(field: Ground) -> None:
+async def test_a_function_can_open_only_a_limited_number_of_files(field: Ground) -> None:
     body = """const fs = require("fs"); let opened = 0;
         try { for (; opened < 10_000; opened++) keep(fs.openSync("/dev/null")) } catch {}
         return opened"""
@@ -214,7 +214,7 @@ async def test_descriptors_come_to_an_end(field: Ground) -> None:
     await assert_all_is_well(field, worker.pid)
 
 
-async def test_neighbours_answer_while_an_attack_is_on(field: Ground) -> None:
+async def test_other_workers_answer_during_an_attack(field: Ground) -> None:
     neighbour = await field.worker("module.exports.default = () => 'still here'")
     attackers = [
         await field.worker(handler(TIME_BOMBS["a loop"]), timeout_ms=1500),

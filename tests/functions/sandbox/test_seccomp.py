@@ -32,7 +32,7 @@ HEADERS = {
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
 }
 
-# call, arguments, what the filter says
+# system call, arguments, verdict of the filter
 JUDGED = [
     ("clone", (CLONE_THREAD | 0xF00,), ALLOW),
     ("clone", (17,), REFUSE),
@@ -42,7 +42,7 @@ JUDGED = [
     ("tgkill", (PID, PID, 6), ALLOW),
     ("tgkill", (PID + 1, PID, 6), REFUSE),
     ("prlimit64", (0, 7, 0, 0x7FFF00000000), ALLOW),
-    ("prlimit64", (0, 7, 0x7FFF00000000, 0), REFUSE),  # its lower half is zero
+    ("prlimit64", (0, 7, 0x7FFF00000000, 0), REFUSE),  # the lower half of the pointer is zero
     ("prlimit64", (0, 7, 1, 0), REFUSE),
     ("prlimit64", (PID + 1, 7, 0, 1), REFUSE),
     ("prctl", (15,), ALLOW),
@@ -74,7 +74,7 @@ JUDGED = [
     ("landlock_restrict_self", (), REFUSE),
 ]
 
-# the same where Bun is executed by a path, in bubblewrap's root
+# verdicts inside bubblewrap's root, where Bun is executed by its path
 BY_PATH = [
     ("execve", (), ALLOW),
     ("execveat", (BUN_FD,), REFUSE),
@@ -87,7 +87,9 @@ machines = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 
 @machines
 @pytest.mark.parametrize(("call", "arguments", "expected"), JUDGED)
-def test_arguments_are_judged(machine: Machine, call: str, arguments: tuple[int, ...], expected: int) -> None:
+def test_the_filter_judges_calls_by_their_arguments(
+    machine: Machine, call: str, arguments: tuple[int, ...], expected: int
+) -> None:
     program = worker_filter(PID, machine)
 
     assert verdict(program, machine.audit, machine.numbers[call], arguments) == expected
@@ -95,7 +97,7 @@ def test_arguments_are_judged(machine: Machine, call: str, arguments: tuple[int,
 
 @machines
 @pytest.mark.parametrize(("call", "arguments", "expected"), BY_PATH)
-def test_the_filter_inside_bubblewrap_differs_in_exec_alone(
+def test_the_filter_for_bubblewrap_differs_from_the_usual_one_only_in_exec_calls(
     machine: Machine, call: str, arguments: tuple[int, ...], expected: int
 ) -> None:
     inside, usual = worker_filter(PID, machine, Exec.BY_PATH), worker_filter(PID, machine)
@@ -106,7 +108,7 @@ def test_the_filter_inside_bubblewrap_differs_in_exec_alone(
 
 
 @machines
-def test_all_that_is_not_listed_is_refused(machine: Machine) -> None:
+def test_system_calls_that_are_not_listed_are_refused(machine: Machine) -> None:
     program = worker_filter(PID, machine)
     listed = {number for name, number in machine.numbers.items() if name not in ("fork", "seccomp")}
 
@@ -118,27 +120,29 @@ def test_all_that_is_not_listed_is_refused(machine: Machine) -> None:
 
 @machines
 @given(number=st.integers(0, 2**32 - 1), audit=st.integers(0, 2**32 - 1))
-def test_another_architecture_is_killed_whatever_it_calls(machine: Machine, number: int, audit: int) -> None:
+def test_every_system_call_of_another_architecture_kills_the_process(machine: Machine, number: int, audit: int) -> None:
     if audit != machine.audit:
         assert verdict(worker_filter(PID, machine), audit, number) == KILL
 
 
 @machines
 @given(number=st.integers(0x40000000, 2**32 - 1), arguments=st.lists(st.integers(0, 2**64 - 1), max_size=6))
-def test_numbers_of_x32_are_killed(machine: Machine, number: int, arguments: list[int]) -> None:
+def test_every_x32_system_call_kills_the_process(machine: Machine, number: int, arguments: list[int]) -> None:
     assert verdict(worker_filter(PID, machine), machine.audit, number, arguments) == KILL
 
 
 @machines
 @given(number=st.integers(0, 600), arguments=st.lists(st.integers(0, 2**64 - 1), max_size=6))
-def test_every_call_gets_an_answer(machine: Machine, number: int, arguments: list[int]) -> None:
+def test_every_native_system_call_is_allowed_or_refused_with_an_error(
+    machine: Machine, number: int, arguments: list[int]
+) -> None:
     answer = verdict(worker_filter(PID, machine), machine.audit, number, arguments)
 
     assert answer == ALLOW or answer & 0xFFFF0000 == ERRNO
 
 
 @machines
-def test_the_program_is_one_that_the_kernel_takes(machine: Machine) -> None:
+def test_the_filter_is_a_program_that_the_kernel_accepts(machine: Machine) -> None:
     program = worker_filter(PID, machine)
 
     assert len(encode(program)) == len(program) * INSTRUCTION.size
@@ -150,8 +154,9 @@ def test_the_program_is_one_that_the_kernel_takes(machine: Machine) -> None:
 
 
 @machines
-def test_each_machine_has_a_number_for_what_the_filter_names(machine: Machine) -> None:
-    older = {"open", "poll", "pipe", "select", "dup2", "getpgrp", "arch_prctl", "epoll_wait"}  # x86_64 alone has them
+def test_each_machine_has_a_number_for_each_system_call_of_the_filter(machine: Machine) -> None:
+    # only x86_64 has these calls
+    older = {"open", "poll", "pipe", "select", "dup2", "getpgrp", "arch_prctl", "epoll_wait"}
 
     missing = {name for name in ALWAYS if name not in machine.numbers}
 
@@ -160,7 +165,7 @@ def test_each_machine_has_a_number_for_what_the_filter_names(machine: Machine) -
 
 
 @machines
-def test_the_numbers_are_the_kernels(machine: Machine) -> None:
+def test_the_system_call_numbers_equal_those_in_the_kernel_headers(machine: Machine) -> None:
     header = HEADERS[machine.name]
     if not header.exists():
         pytest.skip("the kernel's headers are not installed here")

@@ -33,7 +33,7 @@ async def test_a_bundle_built_by_bun_runs(functions: FunctionsService, tmp_path:
     assert answer.json == {"greeting": "hello /"}
 
 
-async def test_the_same_code_again_is_a_new_version(functions: FunctionsService) -> None:
+async def test_deploying_the_same_code_again_creates_a_new_version(functions: FunctionsService) -> None:
     await deploy(functions, "hello", returning("one"))
 
     again = await deploy(functions, "hello", returning("one"))
@@ -81,7 +81,7 @@ async def test_rolling_back_runs_the_older_version_at_once(functions: FunctionsS
         await functions.rollback(MEMBER, "hello", 9)
 
 
-async def test_versions_come_newest_first_in_pages(functions: FunctionsService) -> None:
+async def test_versions_are_listed_newest_first_in_pages(functions: FunctionsService) -> None:
     for text in ("one", "two", "three"):
         await deploy(functions, "hello", returning(text))
 
@@ -92,7 +92,7 @@ async def test_versions_come_newest_first_in_pages(functions: FunctionsService) 
     assert second.next is None
 
 
-async def test_old_versions_are_forgotten_but_never_the_active_one(
+async def test_old_versions_are_deleted_but_never_the_active_one(
     functions: FunctionsService, database_url: str
 ) -> None:
     await deploy(functions, "hello", returning("first"))
@@ -125,7 +125,7 @@ async def test_functions_are_listed_by_name_in_pages(functions: FunctionsService
     assert [one.name for one in second.items] == ["c"]
 
 
-async def test_a_deleted_function_is_gone(functions: FunctionsService) -> None:
+async def test_a_deleted_function_cannot_be_read_or_called(functions: FunctionsService) -> None:
     await deploy(functions, "hello", returning("one"))
     await call(functions, "hello")
 
@@ -166,7 +166,7 @@ async def test_roles_decide_who_may_deploy(functions: FunctionsService) -> None:
     assert (await functions.function(viewer, "hello")).version == 1
 
 
-async def test_another_project_sees_and_runs_nothing(functions: FunctionsService) -> None:
+async def test_a_project_can_neither_see_nor_call_functions_of_another_project(functions: FunctionsService) -> None:
     await deploy(functions, "hello", returning("one"))
     stranger = member_caller("prj_two")
 
@@ -181,7 +181,7 @@ async def test_another_project_sees_and_runs_nothing(functions: FunctionsService
         await functions.delete_function(stranger, "hello")
 
 
-async def test_a_dropped_project_leaves_nothing(functions: FunctionsService, database_url: str) -> None:
+async def test_a_dropped_project_leaves_no_rows_behind(functions: FunctionsService, database_url: str) -> None:
     await deploy(functions, "hello", "() => { console.log('x'); return 1 }")
     await functions.set_variable(MEMBER, "TOKEN", "secret")
     await call(functions, "hello")

@@ -49,13 +49,13 @@ async def test_a_function_gets_the_request_as_it_was_sent(functions: FunctionsSe
     assert ["x-a", "1"] in answer["headers"]
 
 
-async def test_an_impossible_host_header_does_no_harm(functions: FunctionsService) -> None:
+async def test_an_invalid_host_header_is_replaced(functions: FunctionsService) -> None:
     await deploy(functions, "echo", ECHO)
 
     assert (await call(functions, "echo", request("/x", host="a b"))).json["url"] == "http://function/x"
 
 
-async def test_credentials_and_connection_headers_stay_outside(functions: FunctionsService) -> None:
+async def test_credentials_and_connection_headers_do_not_reach_the_function(functions: FunctionsService) -> None:
     await deploy(functions, "echo", ECHO)
 
     sent = request(
@@ -71,7 +71,7 @@ async def test_credentials_and_connection_headers_stay_outside(functions: Functi
     assert headers == {"cookie": "a=b"}
 
 
-async def test_a_function_knows_who_it_is_and_who_calls(functions: FunctionsService) -> None:
+async def test_a_function_can_read_its_own_name_and_its_caller(functions: FunctionsService) -> None:
     await deploy(functions, "who", "(req, ctx) => ctx")
 
     signed_in = await call(functions, "who", caller=publishable_caller(PROJECT, ADA))
@@ -109,7 +109,7 @@ async def test_a_handlers_return_value_becomes_the_answer(
     assert (answer.head.status, answer.body) == (status, body)
 
 
-async def test_headers_come_back_even_if_they_are_repeated(functions: FunctionsService) -> None:
+async def test_repeated_headers_of_an_answer_reach_the_caller(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -141,7 +141,7 @@ async def test_headers_come_back_even_if_they_are_repeated(functions: FunctionsS
         ("secret", Unauthenticated, Forbidden, Forbidden, None),
     ],
 )
-async def test_access_decides_who_may_call(
+async def test_the_access_setting_decides_which_callers_may_call(
     functions: FunctionsService,
     access: str,
     nobody: type[Exception] | None,
@@ -172,7 +172,7 @@ async def test_an_unknown_function_is_not_found(functions: FunctionsService) -> 
         await call(functions, "nothing")
 
 
-async def test_an_invocation_that_our_gateway_never_sends_is_refused(functions: FunctionsService) -> None:
+async def test_an_invalid_invocation_is_refused(functions: FunctionsService) -> None:
     await deploy(functions, "f", returning("in"))
 
     for wrong in (request("no-slash"), request("/a b"), request("/\n"), request(method="TRACE")):
@@ -238,7 +238,7 @@ async def test_chunks_arrive_while_the_function_is_still_running(functions: Func
     assert [part async for part in parts] == [Chunk(b"data: 2\n\n")]
 
 
-async def test_a_slow_reader_holds_a_long_answer_back(functions: FunctionsService) -> None:
+async def test_a_long_answer_is_not_buffered_beyond_the_window_for_a_slow_reader(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "long",
@@ -259,7 +259,7 @@ async def test_a_slow_reader_holds_a_long_answer_back(functions: FunctionsServic
     assert grown < 15
 
 
-async def test_a_client_that_leaves_aborts_the_function(functions: FunctionsService) -> None:
+async def test_a_client_that_disconnects_aborts_the_function(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",

@@ -50,7 +50,7 @@ async def said(functions: FunctionsService) -> FunctionsService:
         ({"since": NOON + timedelta(minutes=1), "level": LogLevel.WARN, "text": "s"}, ["slow"]),
     ],
 )
-async def test_only_lines_that_match_the_filter_are_returned(
+async def test_only_log_lines_that_match_the_filter_are_returned(
     said: FunctionsService, which: dict[str, Any], texts: list[str]
 ) -> None:
     page = await said.logs(MEMBER, "f", 20, None, LogFilter(**which))
@@ -67,7 +67,7 @@ async def test_the_log_of_a_project_holds_the_lines_of_all_its_functions(said: F
     assert (await said.logs(member_caller("prj_two"), None, 20, None)).items == ()
 
 
-async def test_a_cursor_belongs_to_its_filter(said: FunctionsService) -> None:
+async def test_a_cursor_is_refused_with_another_filter(said: FunctionsService) -> None:
     first = await said.logs(MEMBER, "f", 1, None, LogFilter(level=LogLevel.WARN))
 
     second = await said.logs(MEMBER, "f", 1, first.next, LogFilter(level=LogLevel.WARN))
@@ -80,7 +80,9 @@ async def test_a_cursor_belongs_to_its_filter(said: FunctionsService) -> None:
 
 
 @pytest.mark.parametrize("time", [datetime(2026, 5, 10, 12), NOON.replace(year=1), NOON.replace(year=9999)])
-async def test_a_time_without_zone_or_far_away_is_refused(said: FunctionsService, time: datetime) -> None:
+async def test_a_log_filter_with_a_time_without_zone_or_far_away_is_refused(
+    said: FunctionsService, time: datetime
+) -> None:
     with pytest.raises(InvalidInput, match="time zone"):
         await said.logs(MEMBER, "f", 20, None, LogFilter(since=time))
     with pytest.raises(InvalidInput, match="time zone"):
@@ -101,7 +103,7 @@ async def test_a_follower_gets_only_lines_that_match_its_filter(said: FunctionsS
     assert texts == ["slow", "failed", "late"]
 
 
-async def test_a_function_that_is_not_there_has_no_log(said: FunctionsService) -> None:
+async def test_the_log_of_a_missing_function_is_not_found(said: FunctionsService) -> None:
     with pytest.raises(FunctionNotFound):
         await said.logs(MEMBER, "nothing", 20, None, ALL_LINES)
     with pytest.raises(FunctionNotFound):

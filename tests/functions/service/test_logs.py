@@ -20,7 +20,7 @@ def settings() -> FunctionsSettings:
     return FunctionsSettings(max_log_lines_per_project=100)
 
 
-async def test_everything_printed_is_kept_with_its_level(functions: FunctionsService) -> None:
+async def test_everything_that_a_function_prints_is_logged_with_its_level(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -47,7 +47,7 @@ async def test_everything_printed_is_kept_with_its_level(functions: FunctionsSer
     assert {(line.function, line.version, line.invocation) for line in lines} == {("f", 1, answer.head.invocation)}
 
 
-async def test_lines_belong_to_the_call_that_printed_them(functions: FunctionsService) -> None:
+async def test_log_lines_belong_to_the_call_that_printed_them(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -89,7 +89,7 @@ async def test_long_lines_and_long_logs_of_one_call_are_cut_and_marked(functions
     assert lines[-1].seq - cut.seq <= MAX_CALL_LOG_BYTES / LINE_OVERHEAD_BYTES + 1
 
 
-async def test_lines_come_newest_first_in_pages(functions: FunctionsService) -> None:
+async def test_log_lines_are_listed_newest_first_in_pages(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => { for (let i = 0; i < 5; i++) console.log(i) }")
     await call(functions, "f")
 
@@ -102,7 +102,7 @@ async def test_lines_come_newest_first_in_pages(functions: FunctionsService) -> 
 
 
 async def some(lines: AsyncIterator[LogLine | None], count: int) -> list[LogLine]:
-    """Take the next `count` lines, passing over the quiet."""
+    """Return the next `count` lines. Skip the None that stands for no new lines."""
     found: list[LogLine] = []
     async with asyncio.timeout(DEADLINE_SECONDS):
         while len(found) < count:
@@ -111,7 +111,7 @@ async def some(lines: AsyncIterator[LogLine | None], count: int) -> list[LogLine
     return found
 
 
-async def test_a_follower_misses_nothing_and_can_reconnect(functions: FunctionsService) -> None:
+async def test_a_follower_of_a_log_misses_no_line_and_can_reconnect(functions: FunctionsService) -> None:
     await deploy(functions, "f", "(req) => { for (let i = 0; i < 50; i++) console.log(new URL(req.url).pathname, i) }")
     await call(functions, "f", request("/before"))
     await log_of(functions, "f")
@@ -127,7 +127,7 @@ async def test_a_follower_misses_nothing_and_can_reconnect(functions: FunctionsS
     assert [line.seq for line in resumed] == sorted(line.seq for line in resumed)
 
 
-async def test_a_follower_is_told_that_there_are_no_new_lines(functions: FunctionsService) -> None:
+async def test_a_follower_receives_none_if_there_are_no_new_lines(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => 1")
     lines = functions.follow_logs(MEMBER, "f", None)
 
@@ -135,7 +135,7 @@ async def test_a_follower_is_told_that_there_are_no_new_lines(functions: Functio
         assert [await anext(lines), await anext(lines)] == [None, None]
 
 
-async def test_viewers_may_read_and_keys_may_not(functions: FunctionsService) -> None:
+async def test_viewers_may_read_logs_and_project_keys_may_not(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => console.log('x')")
     await call(functions, "f")
 
@@ -146,7 +146,7 @@ async def test_viewers_may_read_and_keys_may_not(functions: FunctionsService) ->
         await anext(functions.follow_logs(SERVER, "f", None))
 
 
-async def test_the_oldest_lines_are_deleted_if_there_are_too_many(functions: FunctionsService) -> None:
+async def test_the_oldest_log_lines_are_deleted_beyond_the_limit(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => { for (let i = 0; i < 150; i++) console.log(i) }")
     await call(functions, "f")
     await log_of(functions, "f")

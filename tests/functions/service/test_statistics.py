@@ -41,7 +41,7 @@ async def test_the_statistics_of_a_function_count_its_calls(functions: Functions
     assert (hour.calls, hour.errors, hour.hour) == (4, 1, hour_of(functions.statistics.clock.now()))
 
 
-async def test_later_counts_are_added(functions: FunctionsService) -> None:
+async def test_later_calls_are_added_to_the_statistics(functions: FunctionsService) -> None:
     await deploy(functions, "f", HALF)
 
     for expected in (1, 2, 3):
@@ -49,7 +49,7 @@ async def test_later_counts_are_added(functions: FunctionsService) -> None:
         assert (await functions.stats(MEMBER, "f", 1)).calls == expected
 
 
-async def test_hours_are_counted_separately_and_old_ones_are_deleted(functions: FunctionsService) -> None:
+async def test_usage_is_counted_by_hour_and_old_hours_are_deleted(functions: FunctionsService) -> None:
     clock = functions.statistics.clock = functions.meter.writer.clock = ManualClock(SystemClock().now())
     functions.stores.hours.ledger.clock = clock
     await deploy(functions, "f", HALF)
@@ -105,12 +105,12 @@ async def test_a_call_that_no_worker_ran_is_counted_as_refused(functions: Functi
     assert (stats.calls, stats.refused, stats.p50_ms) == (0, 1, None)
 
 
-async def test_counts_wait_while_the_database_is_away(functions: FunctionsService) -> None:
+async def test_statistics_are_written_later_if_the_database_is_unreachable(functions: FunctionsService) -> None:
     await deploy(functions, "f", HALF)
     add = functions.meter.writer.deliver
 
     async def away(*_: object) -> NoReturn:
-        await call(functions, "f")  # this call is counted while the others are being written
+        await call(functions, "f")  # this call is counted while the earlier counts are being written
         raise Unreachable("PostgreSQL is away.")
 
     await call(functions, "f")
@@ -125,10 +125,10 @@ async def test_counts_wait_while_the_database_is_away(functions: FunctionsServic
 @pytest.mark.parametrize(
     "error", [Unreachable("The answer was lost."), asyncio.CancelledError()], ids=["lost", "cancelled"]
 )
-async def test_a_call_counts_once_when_commit_succeeded_and_only_its_answer_was_lost(
+async def test_a_call_counts_once_if_commit_succeeded_and_only_its_answer_was_lost(
     functions: FunctionsService, error: BaseException
 ) -> None:
-    """Billing, finding 2: counts were kept after any error, and so counted twice if COMMIT had succeeded."""
+    """Billing, finding 2: counts were kept after any error, and were counted twice if COMMIT had succeeded."""
     await deploy(functions, "f", HALF)
     await call(functions, "f")
     add = functions.meter.writer.deliver
@@ -176,7 +176,7 @@ async def test_calls_of_too_many_functions_count_only_as_usage(
     assert metrics.counts_dropped._value.get() == before + 3
 
 
-async def test_statistics_are_for_members_and_for_functions_that_exist(functions: FunctionsService) -> None:
+async def test_only_members_read_statistics_and_only_of_functions_that_exist(functions: FunctionsService) -> None:
     with pytest.raises(FunctionNotFound):
         await functions.stats(MEMBER, "never", 1)
     with pytest.raises(FunctionNotFound):
@@ -196,7 +196,7 @@ def test_a_duration_falls_into_the_bucket_that_holds_it(seconds: float) -> None:
 
 
 @given(st.lists(st.floats(min_value=0.0002, max_value=300), min_size=1, max_size=200), st.sampled_from([0.5, 0.95]))
-def test_a_percentile_is_right_within_an_eighth(durations: list[float], share: float) -> None:
+def test_a_percentile_is_accurate_within_12_percent(durations: list[float], share: float) -> None:
     buckets = [0] * BUCKETS
     for seconds in durations:
         buckets[bucket_of(seconds)] += 1

@@ -57,7 +57,7 @@ async def test_values_are_stored_sealed_and_bound_to_their_name(
     assert await rooms[Kms].unseal(PROJECT, "functions/variable/TOKEN", sealed) == MARKER.encode()
 
 
-async def test_names_are_listed_and_values_revealed_to_admins_only(functions: FunctionsService) -> None:
+async def test_variable_names_are_listed_but_values_are_revealed_only_to_admins(functions: FunctionsService) -> None:
     await functions.set_variable(MEMBER, "B", "two")
     await functions.set_variable(MEMBER, "A", "one")
 
@@ -107,7 +107,7 @@ async def test_a_token_reveals_values_only_with_the_scope_for_it(
             await functions.variables(caller, True)
 
 
-async def test_another_projects_variables_stay_unseen(functions: FunctionsService) -> None:
+async def test_a_project_cannot_see_the_variables_of_another_project(functions: FunctionsService) -> None:
     await functions.set_variable(MEMBER, "TOKEN", "one")
 
     assert (await functions.variables(member_caller("prj_two"), True)).items == ()
@@ -119,7 +119,7 @@ async def test_another_projects_variables_stay_unseen(functions: FunctionsServic
     ("name", "value"),
     [("lower", "x"), ("1A", "x"), ("", "x"), ("A" * 65, "x"), ("A", "x" * ((32 << 10) + 1)), ("A", "a\0b")],
 )
-async def test_an_impossible_variable_is_refused(functions: FunctionsService, name: str, value: str) -> None:
+async def test_an_invalid_variable_is_refused(functions: FunctionsService, name: str, value: str) -> None:
     with pytest.raises(InvalidInput):
         await functions.set_variable(MEMBER, name, value)
 

@@ -1,4 +1,4 @@
-"""Short functions that read what triggers did."""
+"""Short functions that wait for runs, jobs and printed lines of triggers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def said(functions: Functions, name: str, count: int) -> list[Any]:
 
 
 async def runs_of(functions: Functions, name: str, count: int) -> list[Run]:
-    """Wait until there are so many runs, and return them, oldest first."""
+    """Wait until there are `count` runs, and return them, oldest first."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while len(runs := (await functions.runs(MEMBER, name, None, None, 500, None)).items) < count:
         assert time.monotonic() < deadline, f"{name} has run only {runs}"

@@ -79,7 +79,7 @@ async def test_only_the_named_operations_of_matching_documents_count(
     assert {one["body"]["id"] for one in await said(functions, "paid", 1)} == {"a"}
 
 
-async def test_changes_of_a_document_come_in_order_and_hold_up_no_other(
+async def test_changes_of_a_document_run_in_order_and_do_not_delay_other_documents(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     await deploy(
@@ -113,7 +113,7 @@ async def until_blocked(functions: FunctionsService, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_change_that_never_succeeds_becomes_a_dead_letter_and_lets_the_next_run(
+async def test_a_change_that_never_succeeds_becomes_a_dead_letter_and_the_next_change_runs(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     fails_first = """async (req) => {
@@ -134,7 +134,7 @@ async def test_a_change_that_never_succeeds_becomes_a_dead_letter_and_lets_the_n
     assert await said(functions, "f", 2) == [2, 11]
 
 
-async def test_nothing_is_lost_while_no_server_runs(rooms: Rooms, here: Site, bundoc: Bundoc) -> None:
+async def test_no_change_is_lost_while_no_server_runs(rooms: Rooms, here: Site, bundoc: Bundoc) -> None:
     async with opened(MODULE, rooms, here) as functions:
         await deploy(functions, "f", SAY, on=POSTS)
 
@@ -147,7 +147,7 @@ async def test_nothing_is_lost_while_no_server_runs(rooms: Rooms, here: Site, bu
         assert len(await log_of(functions, "f")) == MISSED
 
 
-async def test_two_servers_follow_a_project_once(
+async def test_only_one_of_two_servers_follows_a_project(
     functions: FunctionsService, other: FunctionsService, bundoc: Bundoc
 ) -> None:
     await deploy(functions, "f", SAY, on=POSTS)
@@ -163,7 +163,7 @@ async def test_two_servers_follow_a_project_once(
     assert len(await runs_of(functions, "f", 30)) == 30
 
 
-async def test_a_follower_that_lost_its_lease_adds_nothing(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_follower_that_lost_its_lease_adds_no_jobs(functions: FunctionsService, bundoc: Bundoc) -> None:
     await write(bundoc, "x", n=0)
     await deploy(functions, "f", SAY, on=POSTS)
     [subscription] = (await functions.stores.subscriptions.of(PROJECT, functions.runner.clock.now())).known
@@ -176,7 +176,7 @@ async def test_a_follower_that_lost_its_lease_adds_nothing(functions: FunctionsS
     assert await jobs_of(functions) == []
 
 
-async def test_forgotten_changes_are_recorded_and_the_trigger_goes_on(
+async def test_missed_changes_are_recorded_as_a_resync_and_the_trigger_goes_on(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     await deploy(functions, "f", SAY, on=POSTS)
@@ -193,7 +193,9 @@ async def test_forgotten_changes_are_recorded_and_the_trigger_goes_on(
     await runs_of(functions, "f", 3)
 
 
-async def test_a_new_version_goes_on_where_the_last_one_was(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_new_version_continues_after_the_last_change_of_the_previous_version(
+    functions: FunctionsService, bundoc: Bundoc
+) -> None:
     await deploy(functions, "f", SAY, on=POSTS)
     await write(bundoc, "a", n=1)
     await said(functions, "f", 1)
@@ -215,7 +217,7 @@ async def test_a_new_version_goes_on_where_the_last_one_was(functions: Functions
         ({"collection": "posts", "ops": ["create"], "where": {"a": {"$nope": 1}}}, "nope"),
     ],
 )
-async def test_a_version_with_an_impossible_trigger_is_not_deployed(
+async def test_a_version_with_an_invalid_trigger_is_not_deployed(
     functions: FunctionsService, bundoc: Bundoc, trigger: dict[str, Any], why: str
 ) -> None:
     await write(bundoc, "a", n=1)
@@ -226,9 +228,7 @@ async def test_a_version_with_an_impossible_trigger_is_not_deployed(
     assert refused.value.extra["errors"][0]["path"].startswith("/config/on/0/")
 
 
-async def test_a_data_trigger_is_not_deployed_while_bundoc_is_out_of_reach(
-    without_documents: Rooms, here: Site
-) -> None:
+async def test_a_data_trigger_is_not_deployed_while_bundoc_is_unreachable(without_documents: Rooms, here: Site) -> None:
     async with opened(MODULE, without_documents, here) as functions:
         with pytest.raises(Unreachable):
             await deploy(functions, "f", SAY, on=POSTS)
@@ -240,7 +240,7 @@ def without_documents() -> Rooms:
     return neighbours()
 
 
-async def test_a_filter_is_cheap_in_a_large_collection(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_trigger_filter_works_in_a_large_collection(functions: FunctionsService, bundoc: Bundoc) -> None:
     for start in range(0, 12_000, 500):
         writes = [
             {"op": "create", "collection": "posts", "id": f"d{n}", "data": {"n": n}} for n in range(start, start + 500)

@@ -1,4 +1,4 @@
-"""Functions whose writes cause their own next run. Such a chain ends."""
+"""Functions whose writes cause their own next run. Such a chain of runs is ended at a limit."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def circles(functions: FunctionsService) -> list[str]:
     ],
     ids=["awaited", "behind the answer", "commit"],
 )
-async def test_a_function_that_changes_its_own_document_is_run_nine_times(
+async def test_a_function_that_changes_its_own_document_runs_only_nine_times(
     functions: FunctionsService, bundoc: Bundoc, body: str
 ) -> None:
     await deploy(functions, "f", body, on=ON)
@@ -70,7 +70,9 @@ async def test_a_function_that_changes_its_own_document_is_run_nine_times(
     assert "docs/functions.md#circles" in warning
 
 
-async def test_two_functions_that_answer_each_other_are_one_chain(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_two_functions_that_trigger_each_other_form_one_chain(
+    functions: FunctionsService, bundoc: Bundoc
+) -> None:
     await deploy(functions, "f", "(req, ctx) => ctx.data.put('others', 'b', {})", on=ON)
     await deploy(functions, "g", f"(req, ctx) => {COUNT}", on=[{"collection": "others"}])
 
@@ -82,7 +84,7 @@ async def test_two_functions_that_answer_each_other_are_one_chain(functions: Fun
     assert await counted(bundoc) == MAX_DEPTH // 2
 
 
-async def test_writes_with_a_users_rights_count_too(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_writes_with_the_rights_of_a_user_count_in_the_chain(functions: FunctionsService, bundoc: Bundoc) -> None:
     spec = CollectionSpec(rules=RulesOf(get="true", update="true"))
     await bundoc.put_collection(SERVER, "posts", spec)
     await deploy(functions, "f", f"(req, ctx) => {COUNT.replace('ctx.data', 'ctx.as(null).data')}", on=ON)
@@ -119,7 +121,7 @@ async def test_a_job_that_is_due_in_a_minute_begins_a_new_chain(functions: Funct
     assert await functions.stores.jobs.db.value("SELECT depth FROM jobs WHERE function = 'g'") == 0
 
 
-async def test_a_request_begins_a_chain(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_request_begins_a_new_chain(functions: FunctionsService, bundoc: Bundoc) -> None:
     await deploy(functions, "f", "(req, ctx) => ctx.data.create('posts', {})")
     await call(functions, "f")
     await enqueue(functions, "f")
@@ -130,7 +132,7 @@ async def test_a_request_begins_a_chain(functions: FunctionsService, bundoc: Bun
     assert [one.depth for one in changes.items] == [0, 1]
 
 
-async def test_a_chain_is_remembered_while_no_server_runs(rooms: Rooms, here: Site, bundoc: Bundoc) -> None:
+async def test_the_length_of_a_chain_is_kept_while_no_server_runs(rooms: Rooms, here: Site, bundoc: Bundoc) -> None:
     async with opened(MODULE, rooms, here) as functions:
         await deploy(functions, "f", SAY, on=ON)
 
@@ -156,7 +158,9 @@ async def test_a_replayed_change_begins_a_new_chain(functions: FunctionsService,
     await runs_of(functions, "g", 1)
 
 
-async def test_a_change_that_is_not_run_holds_up_no_other(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_change_that_exceeds_the_chain_limit_does_not_delay_others(
+    functions: FunctionsService, bundoc: Bundoc
+) -> None:
     await deploy(functions, "f", SAY, on=ON)
 
     await bundoc.put(msgspec.structs.replace(SERVER, depth=MAX_DEPTH + 1), "posts", "a", b"{}", NO_PRECONDITION)
@@ -166,7 +170,7 @@ async def test_a_change_that_is_not_run_holds_up_no_other(functions: FunctionsSe
     assert line["body"]["rev"] == 2
 
 
-async def test_many_changes_of_one_run_wait_for_room_and_all_are_run(rooms: Rooms, here: Site, bundoc: Bundoc) -> None:
+async def test_changes_beyond_the_queue_limit_wait_and_all_run(rooms: Rooms, here: Site, bundoc: Bundoc) -> None:
     settings = FunctionsSettings(max_jobs_per_project=10, max_triggered_runs_per_project=16)
     async with opened(MODULE, rooms, here, settings=settings) as functions:
         writes = "Array.from({ length: 110 }, (_, n) => ({ op: 'create', collection: 'others', data: { n } }))"
@@ -180,7 +184,9 @@ async def test_many_changes_of_one_run_wait_for_room_and_all_are_run(rooms: Room
         assert "10 jobs of the project are waiting" in told
 
 
-async def test_a_circle_leaves_only_so_many_dead_letters(rooms: Rooms, here: Site, bundoc: Bundoc) -> None:
+async def test_an_endless_chain_leaves_only_a_limited_number_of_dead_letters(
+    rooms: Rooms, here: Site, bundoc: Bundoc
+) -> None:
     deep = msgspec.structs.replace(SERVER, depth=MAX_DEPTH + 1)
     writes = [{"op": "create", "collection": "posts", "data": {}} for _ in range(300)]
     async with opened(MODULE, rooms, here, settings=FunctionsSettings(max_jobs_per_project=7)) as functions:
@@ -193,7 +199,7 @@ async def test_a_circle_leaves_only_so_many_dead_letters(rooms: Rooms, here: Sit
         assert len(await jobs_of(functions, JobStatus.DEAD)) == 7
 
 
-async def test_projects_with_the_same_names_have_chains_of_their_own(
+async def test_projects_with_equal_names_of_functions_have_separate_chains(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     other = member_caller("prj_two")

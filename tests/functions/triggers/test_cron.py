@@ -37,14 +37,14 @@ def test_a_time_that_the_clock_skips_is_due_right_after_the_jump() -> None:
     assert times(Schedule("30 2 * * *", BERLIN), before, 2) == ["29 01:00", "30 00:30"]  # 03:00 and 02:30 in Berlin
 
 
-def test_a_time_that_comes_twice_is_due_once_and_every_hour_is_every_hour() -> None:
+def test_a_time_that_the_clock_repeats_is_due_once_but_hourly_schedules_run_every_hour() -> None:
     before = datetime(2026, 10, 24, 22, 45, tzinfo=UTC)  # 00:45 in Berlin
 
     assert times(Schedule("30 2 * * *", BERLIN), before, 2) == ["25 00:30", "26 01:30"]
     assert times(Schedule("30 * * * *", BERLIN), before, 4) == ["24 23:30", "25 00:30", "25 01:30", "25 02:30"]
 
 
-def test_a_server_that_looks_while_an_hour_comes_again_finds_no_time_that_has_passed() -> None:
+def test_during_a_repeated_hour_the_next_due_time_is_always_in_the_future() -> None:
     second_time = datetime(2026, 10, 25, 1, 15, tzinfo=UTC)  # 02:15 in Berlin, for the second time
 
     assert times(Schedule("30 2 * * *", BERLIN), second_time, 2) == ["26 01:30", "27 01:30"]
@@ -68,7 +68,7 @@ def test_a_server_that_looks_while_an_hour_comes_again_finds_no_time_that_has_pa
         (Schedule("* * * * *", "a\0b"), "no time zone"),
     ],
 )
-def test_a_text_that_is_no_schedule_is_refused_with_the_reason(schedule: Schedule, why: str) -> None:
+def test_an_invalid_schedule_is_refused_with_the_reason(schedule: Schedule, why: str) -> None:
     with pytest.raises(InvalidInput, match=why) as refused:
         check_schedule(schedule)
 
@@ -79,7 +79,7 @@ FIELD = st.text("0123456789*/,-LW#MONJAN ", max_size=8)
 
 
 @given(st.lists(FIELD, min_size=4, max_size=6).map(" ".join) | st.text(max_size=40))
-def test_any_text_is_a_schedule_or_refused(text: str) -> None:
+def test_arbitrary_text_is_a_valid_schedule_or_refused(text: str) -> None:
     try:
         due = next_time(Schedule(text), datetime(2026, 1, 1, tzinfo=UTC))
     except InvalidInput:
@@ -92,7 +92,9 @@ def test_any_text_is_a_schedule_or_refused(text: str) -> None:
     st.sampled_from(sorted(available_timezones())),
     st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
 )
-def test_the_next_time_is_always_ahead_and_never_far(cron: str, zone: str, after: datetime) -> None:
+def test_the_next_due_time_of_an_hourly_or_daily_schedule_is_within_26_hours(
+    cron: str, zone: str, after: datetime
+) -> None:
     due = next_time(Schedule(cron, zone), after)
 
     assert after < due <= after + timedelta(hours=26)

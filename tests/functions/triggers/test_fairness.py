@@ -1,4 +1,4 @@
-"""A backlog of one project does not hold up others: a project with one job is served soon among thousands."""
+"""A backlog of one project does not delay others: a project with one job is served soon, even among thousands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def settings() -> FunctionsSettings:
     return FunctionsSettings(max_triggered_runs=4, max_triggered_runs_per_project=2)
 
 
-async def test_a_small_project_is_served_although_others_have_waited_longer(functions: FunctionsService) -> None:
+async def test_a_project_with_one_job_is_served_before_the_older_backlogs_of_others(
+    functions: FunctionsService,
+) -> None:
     for project in (*BUSY, "prj_small"):
         await functions.deploy(member_caller(project), "f", bundle("() => {}"))
     for project in BUSY:
@@ -45,7 +47,7 @@ async def test_a_small_project_is_served_although_others_have_waited_longer(func
 
 
 @pytest.mark.parametrize("backlog", [3, LOOKED_AT + 1])
-async def test_the_longest_due_of_those_that_may_run_is_claimed_however_many_stand_in_front(
+async def test_the_oldest_due_job_that_may_run_is_claimed_behind_any_backlog(
     functions: FunctionsService, backlog: int
 ) -> None:
     store, later = functions.stores.jobs, functions.runner.clock.now() + timedelta(hours=2)

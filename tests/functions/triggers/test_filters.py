@@ -20,7 +20,7 @@ from tests.functions.triggers.runs import runs_of, said
 SAY_ID = "async (req, ctx) => { console.log(JSON.stringify((await req.json()).id)) }"
 MIB = 1 << 20
 ASKED: tuple[tuple[dict[str, Any], list[str]], ...] = (
-    ({"secret": "yes"}, ["a"]),  # readable only with the project's own power
+    ({"secret": "yes"}, ["a"]),  # only the rights of the project allow reading this field
     ({"_id": {"$gte": "b"}}, ["b"]),
     ({"$or": [{"secret": "yes"}, {"_rev": 1}]}, ["a", "b"]),
     ({"secret": {"$exists": False}}, ["b"]),
@@ -41,7 +41,9 @@ async def write(bundoc: Bundoc, id: str, **fields: Any) -> None:
     await bundoc.put(SERVER, "posts", id, msgspec.json.encode(fields), NO_PRECONDITION)
 
 
-async def test_large_documents_that_match_are_all_seen(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_trigger_runs_for_every_large_document_that_matches(
+    functions: FunctionsService, bundoc: Bundoc
+) -> None:
     await deploy(functions, "f", SAY_ID, on=on({"n": 1}))
     for number in range(12):
         await write(bundoc, f"d{number}", n=1, text="x" * (MIB - 1024))
@@ -49,7 +51,7 @@ async def test_large_documents_that_match_are_all_seen(functions: FunctionsServi
     assert len(set(await said(functions, "f", 12))) == 12
 
 
-async def test_a_document_of_one_mebibyte_arrives_whole(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_trigger_receives_a_document_of_one_mebibyte_whole(functions: FunctionsService, bundoc: Bundoc) -> None:
     body = "async (req, ctx) => { console.log((await req.json()).document.text.length) }"
     await deploy(functions, "f", body, on=on({"n": 1}))
 
@@ -59,7 +61,7 @@ async def test_a_document_of_one_mebibyte_arrives_whole(functions: FunctionsServ
     assert await said(functions, "f", 1) == [largest]
 
 
-async def test_a_filter_that_can_be_deployed_can_be_asked_of_many_documents(
+async def test_the_largest_filter_that_can_be_deployed_works_for_many_documents(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     await deploy(functions, "wide", SAY_ID, on=on({"n": {"$in": list(range(140))}}))
@@ -74,7 +76,9 @@ async def test_a_filter_that_can_be_deployed_can_be_asked_of_many_documents(
     assert len(await said(functions, "f", 59)) == 59
 
 
-async def test_a_filter_may_ask_for_anything(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_trigger_filter_may_use_hidden_fields_and_system_fields(
+    functions: FunctionsService, bundoc: Bundoc
+) -> None:
     rules = DocumentRules(get="true", hidden={"secret": "true"})
     await bundoc.put_collection(SERVER, "posts", CollectionSpec(rules=rules))
     for number, (where, _) in enumerate(ASKED):
@@ -83,12 +87,14 @@ async def test_a_filter_may_ask_for_anything(functions: FunctionsService, bundoc
     await write(bundoc, "a", secret="yes")
     await write(bundoc, "b")
 
-    await runs_of(functions, f"f{len(ASKED) - 1}", 2)  # the last run saw both
+    await runs_of(functions, f"f{len(ASKED) - 1}", 2)  # the last function ran for both documents
     for number, (_, seen) in enumerate(ASKED):
         assert sorted(await said(functions, f"f{number}", len(seen))) == seen
 
 
-async def test_changes_of_a_dropped_collection_are_passed_over(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_changes_of_a_dropped_collection_do_not_stop_a_trigger(
+    functions: FunctionsService, bundoc: Bundoc
+) -> None:
     await deploy(functions, "f", SAY_ID, on=on({"n": 1}))
     await deploy(functions, "gone", SAY_ID, on=[{"collection": "posts", "ops": ["delete"]}])
     for number in range(3):

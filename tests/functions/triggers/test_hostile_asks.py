@@ -54,7 +54,7 @@ ATTACKS = """async (req, ctx) => {
 }"""
 
 
-async def test_no_argument_of_a_function_is_a_fault_of_the_host(functions: FunctionsService) -> None:
+async def test_no_argument_of_a_host_call_causes_an_internal_error(functions: FunctionsService) -> None:
     await deploy(functions, "f", ATTACKS)
 
     codes: dict[str, str] = (await call(functions, "f")).json
@@ -63,7 +63,7 @@ async def test_no_argument_of_a_function_is_a_fault_of_the_host(functions: Funct
     assert len(codes) > 50
 
 
-async def test_asks_that_cannot_be_sent_do_not_use_up_the_limit(functions: FunctionsService) -> None:
+async def test_host_calls_that_cannot_be_sent_do_not_use_up_the_limit(functions: FunctionsService) -> None:
     body = """async (req, ctx) => {
         const wrong = [10n, { toJSON() { throw new Error() } }, "x".repeat(400_000)];
         for (let i = 0; i < 100; i++) await ctx.data.get("posts", wrong[i % 3]).catch(() => {});

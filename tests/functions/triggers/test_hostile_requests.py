@@ -1,4 +1,4 @@
-"""Requests that nobody sends by mistake. Each gets a 4xx with a code, and none is logged as an internal error."""
+"""Requests that only an attacker sends. Each gets a 4xx with a code, and none is logged as an internal error."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_a_forged_cursor_is_refused(http: httpx.AsyncClient, query: str, p
 
 
 @pytest.mark.parametrize("version", [-1, -(2**31) - 1, -HUGE, HUGE])
-async def test_an_impossible_version_is_not_found(http: httpx.AsyncClient, version: int) -> None:
+async def test_an_invalid_version_is_not_found(http: httpx.AsyncClient, version: int) -> None:
     assert (await http.get(f"{AT}/functions/f/versions/{version}/bundle")).status_code == 404
 
 
@@ -96,7 +96,7 @@ async def test_an_impossible_version_is_not_found(http: httpx.AsyncClient, versi
     ],
     ids=("deep", "name", "key", "surrogate", "delay", "too late", "too early"),
 )
-async def test_an_impossible_job_is_refused(http: httpx.AsyncClient, body: str) -> None:
+async def test_an_invalid_job_is_refused(http: httpx.AsyncClient, body: str) -> None:
     refused(await http.post("/v1/jobs", content=body, headers={"content-type": "application/json"}))
 
 
@@ -108,7 +108,7 @@ async def test_any_json_can_be_a_payload(http: httpx.AsyncClient, payload: Any) 
     assert made.status_code == 201, made.text
 
 
-async def test_an_impossible_config_is_refused(http: httpx.AsyncClient) -> None:
+async def test_an_invalid_config_is_refused(http: httpx.AsyncClient) -> None:
     for config in CONFIGS:
         files = {"bundle": ("f.js", b"module.exports.default = () => 1"), "config": (None, msgspec.json.encode(config))}
         reply = await http.put(f"{AT}/functions/hostile", files=files)

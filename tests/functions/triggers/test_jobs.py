@@ -78,7 +78,7 @@ async def test_a_function_enqueues_jobs(functions: FunctionsService) -> None:
     assert [job.key for job in await jobs_of(functions)] == ["once", None]
 
 
-async def test_a_version_that_vanishes_before_its_job_begins_costs_no_attempt(
+async def test_a_job_loses_no_attempt_if_its_version_is_deleted_before_the_start(
     functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deploy(functions, "mail", SAY)
@@ -130,7 +130,7 @@ async def test_a_job_that_fails_is_tried_again_and_then_becomes_a_dead_letter(fu
         ),
     ],
 )
-async def test_each_way_to_fail_has_its_outcome(
+async def test_each_kind_of_failure_has_its_own_outcome(
     functions: FunctionsService, body: str, outcome: RunOutcome, code: str
 ) -> None:
     await deploy(functions, "f", body, timeout_ms=300)
@@ -169,7 +169,7 @@ async def test_only_dead_letters_are_replayed(functions: FunctionsService) -> No
         await functions.delete_job(MEMBER, waiting.id)
 
 
-async def test_a_dead_letter_whose_key_is_taken_at_this_moment_is_not_replayed(functions: FunctionsService) -> None:
+async def test_a_dead_letter_is_not_replayed_if_a_concurrent_job_takes_its_key(functions: FunctionsService) -> None:
     await deploy(functions, "f", FAILING)
     await enqueue(functions, "f", key="once", attempts=1)
     [dead] = await dead_letters(functions, 1)
@@ -186,7 +186,7 @@ async def test_a_dead_letter_whose_key_is_taken_at_this_moment_is_not_replayed(f
         await replaying
 
 
-async def test_a_job_whose_key_comes_free_at_this_moment_is_added(
+async def test_a_job_is_added_if_the_job_with_its_key_is_deleted_at_the_same_time(
     functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await deploy(functions, "f", SAY)
@@ -204,7 +204,7 @@ async def test_a_job_whose_key_comes_free_at_this_moment_is_added(
     assert [job.id for job in await jobs_of(functions)] == [added.id] != [before.id]
 
 
-async def test_a_chain_of_jobs_that_has_no_end_is_ended(functions: FunctionsService) -> None:
+async def test_an_endless_chain_of_jobs_is_ended(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "loop",
@@ -233,7 +233,7 @@ async def test_a_job_may_enqueue_itself_for_later(functions: FunctionsService) -
     assert job.due_at > datetime.now(UTC) + timedelta(seconds=30)
 
 
-async def test_a_request_that_is_no_valid_job_is_refused(functions: FunctionsService) -> None:
+async def test_a_request_for_an_invalid_job_is_refused_with_its_code(functions: FunctionsService) -> None:
     await deploy(functions, "f", SAY)
 
     for options, problem in (
@@ -287,7 +287,7 @@ async def test_a_full_queue_refuses_jobs(rooms: Rooms, here: Site) -> None:
         assert full.value.headers()["retry-after"] == "5"
 
 
-async def test_lists_come_in_pages(functions: FunctionsService) -> None:
+async def test_jobs_and_runs_are_listed_in_pages(functions: FunctionsService) -> None:
     await deploy(functions, "f", SAY)
     made = [(await enqueue(functions, "f", delay_seconds=60)).id for _ in range(5)]
     for _ in range(3):
@@ -305,7 +305,7 @@ async def test_lists_come_in_pages(functions: FunctionsService) -> None:
     assert (await functions.runs(MEMBER, "f", TriggerKind.CRON, None, 2, None)).items == ()
 
 
-async def test_jobs_and_runs_go_with_their_function(functions: FunctionsService) -> None:
+async def test_jobs_and_runs_are_deleted_with_their_function(functions: FunctionsService) -> None:
     await deploy(functions, "f", SAY)
     await enqueue(functions, "f")
     await runs_of(functions, "f", 1)

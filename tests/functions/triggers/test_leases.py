@@ -1,4 +1,4 @@
-"""Servers that die, or that share the work: two services on one PostgreSQL, and a real process that is killed."""
+"""Leases of jobs when servers die or share the work: two services on one PostgreSQL, and a killed process."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ async def test_a_job_of_a_dead_server_is_run_again_when_its_lease_ends(
 
 
 @pytest.mark.parametrize("committed", [True, False], ids=["only the answer was lost", "nothing was written"])
-async def test_a_job_that_succeeded_is_not_run_again_if_recording_its_run_failed_for_a_moment(
+async def test_a_job_that_succeeded_is_not_run_again_if_its_run_could_not_be_recorded_at_first(
     functions: FunctionsService, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    """As in billing, finding 2: a job whose run could not be recorded was run twice."""
+    """Billing, finding 2: a job whose run could not be recorded was run twice."""
     await deploy(functions, "f", SAY)
     runs, failures = functions.stores.runs, [True]
     transaction = runs.transaction
@@ -95,7 +95,9 @@ async def test_a_job_that_succeeded_is_not_run_again_if_recording_its_run_failed
     assert (await jobs_of(functions), functions.runner.tasks) == ([], {})
 
 
-async def test_a_job_that_no_server_survives_is_a_dead_letter(functions: FunctionsService, clock: ManualClock) -> None:
+async def test_a_job_that_repeatedly_loses_its_server_becomes_a_dead_letter(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
     await deploy(functions, "f", WAITS)
     await enqueue(functions, "f", delay_seconds=5)
     await functions.stores.jobs.db.execute(
@@ -108,7 +110,7 @@ async def test_a_job_that_no_server_survives_is_a_dead_letter(functions: Functio
     assert (dead.error, outcomes(await runs_of(functions, "f", 1))) == ("server_died", [RunOutcome.LOST])
 
 
-async def test_a_job_that_runs_long_stays_where_it_is(
+async def test_a_long_job_stays_with_the_server_that_runs_it(
     functions: FunctionsService, other: FunctionsService, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", WAITS)
@@ -133,13 +135,13 @@ async def test_a_server_that_stops_releases_its_jobs(rooms: Rooms, here: Site) -
         await until(lambda: bool(stopping.runner.tasks))
 
     async with opened(MODULE, rooms, here) as functions:
-        await until(lambda: bool(functions.runner.tasks))  # before its lease ended
+        await until(lambda: bool(functions.runner.tasks))  # the job starts before the old lease ends
         [job] = await jobs_of(functions)
         assert (job.state, job.attempt) == (JobStatus.RUNNING, 1)
         assert (await functions.runs(MEMBER, "f", None, None, 20, None)).items == ()
 
 
-async def test_a_result_that_comes_after_the_lease_changes_nothing(
+async def test_a_result_after_the_end_of_the_lease_changes_nothing(
     functions: FunctionsService, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", SAY)
@@ -156,7 +158,7 @@ async def test_a_result_that_comes_after_the_lease_changes_nothing(
     assert (late, own) == (False, True)
 
 
-async def test_a_project_that_a_dead_server_followed_is_followed_again(
+async def test_a_project_followed_by_a_dead_server_is_followed_by_another(
     functions: FunctionsService, rooms: Rooms, clock: ManualClock
 ) -> None:
     subscriptions, now = functions.stores.subscriptions, clock.now()
@@ -172,7 +174,7 @@ async def test_a_project_that_a_dead_server_followed_is_followed_again(
     assert (dead, followed_before, list(functions.feeds.followed)) == ([PROJECT], [], [PROJECT])
 
 
-async def test_a_project_without_triggers_is_let_go_and_forgotten(
+async def test_a_project_without_triggers_is_no_longer_followed(
     functions: FunctionsService, clock: ManualClock
 ) -> None:
     subscriptions = functions.stores.subscriptions

@@ -34,7 +34,7 @@ async def test_the_largest_payload_arrives_whole(functions: FunctionsService) ->
     assert sorted(await said(functions, "f", 2)) == [LARGEST // 2, LARGEST]
 
 
-async def test_any_json_arrives_as_it_was_sent(functions: FunctionsService) -> None:
+async def test_any_json_payload_arrives_as_it_was_sent(functions: FunctionsService) -> None:
     payloads: tuple[Any, ...] = (None, 0, "", [], {}, "\0", "\u2028", 2**53 + 1, -1.5e300, {"": {"__proto__": 1}})
     await deploy(functions, "f", "async (req) => console.log(await req.text())")
 
@@ -45,7 +45,7 @@ async def test_any_json_arrives_as_it_was_sent(functions: FunctionsService) -> N
     assert sorted(map(msgspec.json.encode, arrived)) == sorted(map(msgspec.json.encode, payloads))
 
 
-async def test_pages_stay_whole_while_jobs_end(functions: FunctionsService) -> None:
+async def test_pages_skip_and_repeat_no_job_while_jobs_end(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => {}")
     made = [(await enqueue(functions, "f", delay_seconds=60)).id for _ in range(6)]
 
@@ -60,7 +60,7 @@ async def test_pages_stay_whole_while_jobs_end(functions: FunctionsService) -> N
             await functions.jobs(caller, state, None, 2, first.next)
 
 
-async def test_projects_with_the_same_names_share_nothing(functions: FunctionsService) -> None:
+async def test_projects_with_equal_names_of_functions_and_keys_share_no_jobs(functions: FunctionsService) -> None:
     for member in (MEMBER, OTHER):
         await functions.deploy(member, "f", bundle("async (req) => console.log(await req.text())"))
     ours = await enqueue(functions, "f", 1, key="once", delay_seconds=60)

@@ -1,4 +1,4 @@
-"""Jobs that cannot begin are put off. This uses up no attempt, but it ends some day."""
+"""Jobs that cannot begin are put off. Putting a job off uses up no attempt, but the total time is limited."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def put_off(functions: FunctionsService, code: str) -> Job:
         await asyncio.sleep(0.02)
 
 
-async def test_a_job_of_a_function_that_is_always_overloaded_is_a_dead_letter_in_the_end(
+async def test_a_job_of_a_function_that_stays_overloaded_becomes_a_dead_letter(
     functions: FunctionsService, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", BUSY_UNLESS_TRIGGERED, concurrency=1)
@@ -109,11 +109,11 @@ async def test_a_job_that_is_put_off_uses_up_no_attempt(functions: FunctionsServ
     [run] = await runs_of(functions, "f", 1)
     assert (run.attempt, run.code) == (1, "http_500")
     await until(lambda: not functions.runner.tasks)
-    # the job has begun, so the time for which it may be put off starts again
+    # the job has begun: the limit on putting it off applies again from the start
     assert await functions.stores.jobs.db.value("SELECT put_off_since FROM jobs") is None
 
 
-async def test_changes_after_one_that_was_given_up_do_not_wait_the_whole_time_again(
+async def test_changes_after_a_dead_letter_do_not_wait_for_the_full_time_again(
     functions: FunctionsService, rooms: Rooms, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", BUSY_UNLESS_TRIGGERED, concurrency=1, on=[{"collection": "posts"}])
@@ -128,7 +128,7 @@ async def test_changes_after_one_that_was_given_up_do_not_wait_the_whole_time_ag
     assert [job.error for job in dead] == ["function_overloaded"] * 3
 
 
-async def test_a_change_whose_document_stays_out_of_reach_is_a_dead_letter_in_the_end(
+async def test_a_change_whose_document_stays_unreachable_becomes_a_dead_letter(
     functions: FunctionsService, rooms: Rooms, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", "() => 1", on=[{"collection": "posts"}])
@@ -142,7 +142,7 @@ async def test_a_change_whose_document_stays_out_of_reach_is_a_dead_letter_in_th
     assert dead.error == "unreachable"
 
 
-async def test_a_schedule_that_cannot_begin_makes_way_for_its_next_run(
+async def test_a_scheduled_run_that_cannot_begin_is_dropped_before_the_next_run(
     functions: FunctionsService, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", BUSY_UNLESS_TRIGGERED, concurrency=1, schedule="0 * * * *")

@@ -50,11 +50,11 @@ async def test_old_runs_and_dead_letters_are_deleted_and_waiting_jobs_are_not(
     assert first.id not in (waiting.id, second.id)
 
 
-async def test_a_project_keeps_no_more_runs_and_dead_letters_than_it_may(functions: FunctionsService) -> None:
+async def test_the_runs_and_dead_letters_of_a_project_are_limited(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => new Response('no', { status: 500 })")
     for count in range(1, 105):
         await enqueue(functions, "f", attempts=1)
-        if count % 4 == 0:  # the limit is five
+        if count % 4 == 0:  # at most five jobs of the project may wait
             await dead_letters(functions, count)
     newest = [job.id for job in (await jobs_of(functions))[-5:]]
 
@@ -64,7 +64,7 @@ async def test_a_project_keeps_no_more_runs_and_dead_letters_than_it_may(functio
     assert len((await functions.runs(MEMBER, "f", None, None, 500, None)).items) == 100
 
 
-async def test_very_many_dead_letters_are_reduced_to_the_limit(functions: FunctionsService) -> None:
+async def test_thousands_of_dead_letters_are_reduced_to_the_limit(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => {}")
     await functions.stores.jobs.db.execute(
         """

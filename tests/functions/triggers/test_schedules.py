@@ -1,4 +1,4 @@
-"""Schedules with a clock that the test moves. A server calls `tick` twice a second."""
+"""Schedules with a manual clock. Each test calls `tick`, which a server calls twice a second."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WAITS = """async (req) => {
 
 @pytest.fixture(autouse=True)
 def ticks_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave it to each test when schedules are looked at, so that none is run behind its back."""
+    """Stop the automatic ticks, so that a schedule runs only when the test calls `tick`."""
     monkeypatch.setattr("bunbase.functions.jobs.TICK_SECONDS", 3600)
 
 
@@ -72,7 +72,7 @@ async def test_a_schedule_runs_its_function_when_it_is_due(functions: FunctionsS
     assert await due_at(functions) == datetime(2026, 5, 4, 12, 10, tzinfo=UTC)
 
 
-async def test_missed_times_are_made_up_for_by_one_run(functions: FunctionsService, clock: ManualClock) -> None:
+async def test_many_missed_due_times_cause_one_run(functions: FunctionsService, clock: ManualClock) -> None:
     await deploy(functions, "f", SAY, schedule={"cron": "*/5 * * * *", "overlap": True})
     await due_at(functions)
 
@@ -85,7 +85,7 @@ async def test_missed_times_are_made_up_for_by_one_run(functions: FunctionsServi
     assert len(await runs_of(functions, "f", 1)) == 1
 
 
-async def test_a_due_time_is_run_by_one_of_several_servers(
+async def test_only_one_of_several_servers_runs_a_due_schedule(
     functions: FunctionsService, other: FunctionsService, clock: ManualClock
 ) -> None:
     for number in range(5):
@@ -101,7 +101,7 @@ async def test_a_due_time_is_run_by_one_of_several_servers(
     assert await jobs_of(functions) == []
 
 
-async def test_a_run_that_goes_on_is_not_overlapped(functions: FunctionsService, clock: ManualClock) -> None:
+async def test_a_due_time_during_a_run_is_skipped(functions: FunctionsService, clock: ManualClock) -> None:
     await deploy(functions, "f", WAITS, schedule="* * * * *")
     await due_at(functions)
     clock.advance(60)
@@ -129,7 +129,9 @@ async def test_a_run_overlaps_if_the_schedule_allows_it(functions: FunctionsServ
     assert [job.state for job in await jobs_of(functions)] == [JobStatus.RUNNING] * 2
 
 
-async def test_a_failed_run_waits_for_the_next_time(functions: FunctionsService, clock: ManualClock) -> None:
+async def test_a_failed_scheduled_run_is_not_retried_before_the_next_due_time(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
     await deploy(functions, "f", "() => { throw new Error('no') }", schedule="* * * * *")
     await due_at(functions)
     clock.advance(60)
@@ -141,12 +143,12 @@ async def test_a_failed_run_waits_for_the_next_time(functions: FunctionsService,
     assert await jobs_of(functions) == []
 
 
-async def test_deploying_again_skips_no_run_and_leaving_the_schedule_out_ends_it(
+async def test_deploying_again_skips_no_run_and_deploying_without_a_schedule_ends_it(
     functions: FunctionsService, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", SAY, schedule="0 * * * *")
     due = await due_at(functions)
-    clock.advance(3600)  # it is due, but no server has handled it yet
+    clock.advance(3600)  # the run is due, but no server has started it yet
 
     await deploy(functions, "f", SAY, schedule="0 * * * *", timeout_ms=1000)
 
@@ -158,7 +160,7 @@ async def test_deploying_again_skips_no_run_and_leaving_the_schedule_out_ends_it
     assert [one.cron for one in (await functions.schedules(MEMBER, 20, None)).items] == ["0 * * * *"]
 
 
-async def test_a_clock_that_was_far_ahead_for_a_moment_stops_no_schedule(
+async def test_a_clock_that_was_briefly_far_ahead_stops_no_schedule(
     functions: FunctionsService, clock: ManualClock
 ) -> None:
     await deploy(functions, "f", SAY, schedule="*/5 * * * *")
@@ -192,7 +194,9 @@ async def test_an_invalid_schedule_is_not_deployed(functions: FunctionsService) 
     assert (await functions.functions(MEMBER, 20, None)).items == ()
 
 
-async def test_a_schedule_that_cannot_be_read_harms_no_other(functions: FunctionsService, clock: ManualClock) -> None:
+async def test_an_unreadable_schedule_does_not_stop_other_schedules(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
     await deploy(functions, "bad", SAY, schedule="0 * * * *")
     await deploy(functions, "good", SAY, schedule="0 * * * *")
     await functions.scheduler.tick()
@@ -205,7 +209,7 @@ async def test_a_schedule_that_cannot_be_read_harms_no_other(functions: Function
         await functions.scheduler.tick()
     await functions.scheduler.tick()
 
-    # not all 25 are OK: times that come while a run goes on are skipped
+    # some of the 25 runs may be skipped: a due time during a run is skipped
     assert RunOutcome.OK in outcomes(await runs_of(functions, "good", 25))
     await until(lambda: not functions.runner.tasks)
     assert not [job for job in await jobs_of(functions) if job.function == "bad"]

@@ -37,7 +37,9 @@ async def ids_said(functions: FunctionsService, count: int) -> list[str]:
     return [one["body"]["id"] for one in await said(functions, "f", count)]
 
 
-async def test_a_restore_is_recorded_and_later_changes_are_seen(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_restore_is_recorded_as_a_resync_and_later_changes_run_the_trigger(
+    functions: FunctionsService, bundoc: Bundoc
+) -> None:
     await deploy(functions, "f", SAY, on=ON)
     await write(bundoc, "before")
     backup = await backed_up(bundoc, MEMBER)
@@ -52,7 +54,7 @@ async def test_a_restore_is_recorded_and_later_changes_are_seen(functions: Funct
     assert sorted(await ids_said(functions, 3)) == ["after", "before", "undone"]
 
 
-async def test_a_clone_replays_nothing_and_runs_nothing_of_the_original(
+async def test_a_cloned_project_runs_neither_changes_nor_jobs_of_the_original(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     await deploy(functions, "f", SAY, on=ON)
@@ -90,7 +92,7 @@ async def test_no_change_is_lost_or_doubled_while_the_data_key_changes(
     assert len(await runs_of(functions, "f", 60)) == 60
 
 
-async def test_only_a_subscription_ahead_of_the_log_goes_on_from_the_newest_change(
+async def test_a_subscription_ahead_of_the_log_continues_from_the_newest_change(
     functions: FunctionsService, bundoc: Bundoc
 ) -> None:
     await deploy(functions, "f", SAY, on=ON)
@@ -150,7 +152,7 @@ async def test_a_function_that_was_deleted_and_created_again_has_no_old_jobs(
     assert (await enqueue(functions, "f", delay_seconds=60, key="once")).id != waiting.id
 
 
-async def test_a_deleted_project_runs_nothing_any_more(functions: FunctionsService, bundoc: Bundoc) -> None:
+async def test_a_deleted_project_runs_no_functions(functions: FunctionsService, bundoc: Bundoc) -> None:
     await deploy(functions, "f", SAY, on=ON)
     await write(bundoc, "a")
     await ids_said(functions, 1)

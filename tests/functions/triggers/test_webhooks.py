@@ -70,7 +70,7 @@ def github(body: bytes, secret: str = SECRET) -> dict[str, str]:
     return {"x-hub-signature-256": f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"}
 
 
-async def test_published_examples_are_accepted(receiver: FunctionsService) -> None:
+async def test_published_examples_of_webhook_signatures_are_accepted(receiver: FunctionsService) -> None:
     of_github = {
         "x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
         "x-github-delivery": "d1",
@@ -148,7 +148,7 @@ async def test_only_the_first_of_thousands_of_signatures_are_checked(receiver: F
     assert (accepted, refused) == (200, 401)
 
 
-async def test_a_missing_secret_is_an_error_of_the_developer(receiver: FunctionsService) -> None:
+async def test_a_missing_webhook_secret_is_reported_as_a_function_error(receiver: FunctionsService) -> None:
     signed = {"stripe": stripe(BODY, ""), "github": github(BODY, ""), "standard-webhooks": standard(BODY)}
     missing: tuple[dict[str, str], ...] = ({"secret": ""}, {})
     for (scheme, headers), secret in itertools.product(signed.items(), missing):

@@ -22,7 +22,7 @@ def settings() -> FunctionsSettings:
 
 
 class Load:
-    """Concurrent calls until the load is stopped. `seen`: the versions that answered, in order."""
+    """Concurrent callers that run until `running` is false. `seen` lists the versions that answered, in order."""
 
     def __init__(self, functions: FunctionsService) -> None:
         self.functions = functions
@@ -55,7 +55,7 @@ async def test_twenty_deploys_under_load_fail_no_call(functions: FunctionsServic
     assert set(load.seen) == set(range(1, DEPLOYS + 2))
 
 
-async def test_deploys_that_follow_each_other_at_once_fail_no_call(functions: FunctionsService) -> None:
+async def test_deploys_without_a_pause_between_them_fail_no_call(functions: FunctionsService) -> None:
     await deploy(functions, "f", SLOW % 1)
     load = Load(functions)
     async with asyncio.TaskGroup() as group:

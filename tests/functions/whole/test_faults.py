@@ -49,7 +49,7 @@ async def in_flight(functions: FunctionsService, name: str, path: str) -> asynci
     return task
 
 
-async def test_a_call_that_waits_for_ever_times_out_and_spares_other_calls(functions: FunctionsService) -> None:
+async def test_a_call_that_waits_forever_times_out_without_ending_other_calls(functions: FunctionsService) -> None:
     await deploy(functions, "f", BY_PATH, timeout_ms=1000)
     forever = await in_flight(functions, "f", "/forever")
     [worker] = functions.starter.alive
@@ -96,7 +96,7 @@ async def test_a_timeout_breaks_off_an_answer_under_way(functions: FunctionsServ
 
 
 @pytest.mark.parametrize("path", ["/exit", "/abort"])
-async def test_a_crash_fails_what_runs_and_the_next_call_gets_a_new_worker(
+async def test_a_crash_fails_the_running_calls_and_the_next_call_gets_a_new_worker(
     functions: FunctionsService, path: str
 ) -> None:
     await deploy(functions, "f", BY_PATH)
@@ -146,7 +146,7 @@ async def test_a_bundle_that_never_finishes_loading_is_refused(functions: Functi
     assert not functions.starter.alive
 
 
-async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> None:
+async def test_a_worker_that_exceeds_its_memory_limit_ends(functions: FunctionsService) -> None:
     await deploy(
         functions,
         "f",
@@ -177,7 +177,7 @@ async def test_too_much_memory_ends_the_worker(functions: FunctionsService) -> N
         "[0, 1, 134, 170, 19, 0, 0, 0, 1, 123, 34, 120, 34, 58, ...Array(100000).fill(91)]",  # nested too deeply
         "[0, 0, 0, 5, 77, 0, 0, 0, 1]",  # a type that does not exist, for a call that exists
         "[0, 0, 0, 9, 32, 0, 0, 0, 1, 0, 0, 0, 1]",  # credit for a request that was already complete
-        "[0, 0, 0, 5, 25, 0, 0, 0, 1, 0, 0, 0, 5, 25, 0, 0, 0, 1]",  # a second frame that says that the call lingers
+        "[0, 0, 0, 5, 25, 0, 0, 0, 1, 0, 0, 0, 5, 25, 0, 0, 0, 1]",  # the frame LINGER, sent twice
         '[0, 0, 0, 32, 19, 0, 0, 0, 1, ...Buffer.from(`{"status":200,"headers":[]}`), 0, 0, 0, 5, 20, 0, 0, 0, 1]',
     ],
 )
@@ -217,7 +217,7 @@ async def test_frames_for_calls_that_do_not_exist_are_ignored(functions: Functio
     assert (await call(functions, "f")).json == 1
 
 
-async def test_a_flood_of_frames_does_not_hold_up_others(functions: FunctionsService) -> None:
+async def test_a_flood_of_frames_does_not_delay_other_functions(functions: FunctionsService) -> None:
     await deploy(functions, "f", "() => 1")
     await call(functions, "f")
     [worker] = [one for one in functions.starter.alive if one.loaded_at]
@@ -231,7 +231,7 @@ async def test_a_flood_of_frames_does_not_hold_up_others(functions: FunctionsSer
     assert (await call(functions, "f")).json == 1
 
 
-async def test_an_answer_in_tiny_pieces_arrives(functions: FunctionsService) -> None:
+async def test_an_answer_in_tiny_chunks_arrives_whole(functions: FunctionsService) -> None:
     body = "() => new Response(new ReadableStream({ async start(c) {"
     body += "for (let n = 0; n < 20_000; n++) c.enqueue(new Uint8Array([n % 251])); c.close() } }))"
     await deploy(functions, "f", body)

@@ -81,7 +81,7 @@ async def test_the_data_template_distinguishes_operations(
     assert [line.text for line in await log_of(functions, "data")] == ([said] if said else [])
 
 
-def test_the_templates_pass_the_strictest_check_of_types(tmp_path: Path) -> None:
+def test_the_templates_pass_the_strictest_type_check(tmp_path: Path) -> None:
     (tmp_path / "functions").mkdir()
     shutil.copy(str(TEMPLATES / "tsconfig.json"), tmp_path)
     for template in Template:

@@ -1,4 +1,4 @@
-"""The bounds of one ask, without a worker at the other end."""
+"""The limits of an ask (a call from a function to the host), tested without a worker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REQUEST = Request("inv_1", "GET", "/", (), None, b"")
 
 
 class Collecting:
-    """A host that takes one body. `asks` are those that came."""
+    """A host that collects the bodies of asks and replies with two windows of data."""
 
     def __init__(self, max_bytes: int = 1 << 20) -> None:
         self.max_bytes = max_bytes
@@ -40,7 +40,7 @@ def asks_with(host: Host) -> tuple[Asks, list[tuple[Frame, int, bytes]]]:
     return asks, sent
 
 
-async def test_more_than_the_window_is_a_broken_protocol() -> None:
+async def test_a_body_that_exceeds_the_window_breaks_the_protocol() -> None:
     asks, _ = asks_with(Collecting())
     asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
     ask = asks.open[1]
@@ -53,7 +53,7 @@ async def test_more_than_the_window_is_a_broken_protocol() -> None:
     await until(lambda: not asks.tasks)
 
 
-async def test_a_body_that_goes_on_behind_its_end_is_a_broken_protocol() -> None:
+async def test_frames_after_the_end_of_a_body_break_the_protocol() -> None:
     asks, _ = asks_with(Collecting())
     asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
     ask = asks.open[1]
@@ -67,7 +67,7 @@ async def test_a_body_that_goes_on_behind_its_end_is_a_broken_protocol() -> None
     await until(lambda: not asks.tasks)
 
 
-async def test_a_body_is_granted_as_it_is_read_and_an_answer_waits_for_its_reader() -> None:
+async def test_credit_for_a_body_is_sent_as_it_is_read_and_the_reply_waits_for_credit() -> None:
     host = Collecting()
     asks, sent = asks_with(host)
     asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
@@ -89,7 +89,7 @@ async def test_a_body_is_granted_as_it_is_read_and_an_answer_waits_for_its_reade
     assert not asks.open
 
 
-async def test_a_body_that_is_too_large_is_refused() -> None:
+async def test_a_body_over_the_limit_of_the_host_is_refused() -> None:
     asks, sent = asks_with(Collecting(max_bytes=10))
     asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
 
@@ -101,7 +101,7 @@ async def test_a_body_that_is_too_large_is_refused() -> None:
     ]
 
 
-async def test_the_end_of_a_call_ends_its_asks_and_no_others() -> None:
+async def test_the_end_of_a_call_ends_only_its_own_asks() -> None:
     asks, sent = asks_with(Collecting())
     asks.begin(1, Opening(1, "put", more=True), b"", REQUEST, 5)
     asks.begin(2, Opening(2, "put", more=True), b"", REQUEST, 5)
@@ -119,7 +119,7 @@ async def test_the_end_of_a_call_ends_its_asks_and_no_others() -> None:
 
 
 class LettingGo:
-    """A host that must put things right when it is cancelled."""
+    """A host that must clean up when it is cancelled."""
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
@@ -133,7 +133,7 @@ class LettingGo:
             self.let_go = True
 
 
-async def test_a_flood_of_cancellations_does_not_break_off_what_lets_go() -> None:
+async def test_repeated_cancellations_do_not_interrupt_the_cleanup_of_an_ask() -> None:
     host = LettingGo()
     asks, sent = asks_with(host)
     asks.begin(1, Opening(1, "fetch"), b"", REQUEST, 5)
@@ -145,7 +145,7 @@ async def test_a_flood_of_cancellations_does_not_break_off_what_lets_go() -> Non
         with pytest.raises(BadFrame):
             asks.open[1].hear(Frame.ASK_CANCEL, b"")
         asks.end_call(1)
-        asks.close()  # as the worker is ended for it
+        asks.close()  # the host closes the asks when it ends the worker for this flood
         await asyncio.sleep(0)
     host.go_on.set()
     await until(lambda: not asks.tasks)
@@ -155,7 +155,7 @@ async def test_a_flood_of_cancellations_does_not_break_off_what_lets_go() -> Non
 
 
 @given(st.binary(max_size=200))
-def test_any_opening_is_read_or_refused(payload: bytes) -> None:
+def test_arbitrary_bytes_are_a_valid_opening_of_an_ask_or_refused(payload: bytes) -> None:
     try:
         opening, body = read_opening(payload)
     except BadFrame:
@@ -165,7 +165,7 @@ def test_any_opening_is_read_or_refused(payload: bytes) -> None:
 
 
 @given(st.integers(0, 2**32), st.text(max_size=30), st.binary(max_size=50))
-def test_what_the_runtime_writes_is_read(call: int, method: str, body: bytes) -> None:
+def test_an_opening_written_by_the_runtime_is_read_back(call: int, method: str, body: bytes) -> None:
     opening, read = read_opening(join_payload({"call": call, "method": method, "args": {"a": 1}}, body))
 
     assert (opening.call, opening.method, bytes(opening.args), read) == (call, method, b'{"a":1}', body)

@@ -1,4 +1,4 @@
-"""Bytecode: a version's bundle is compiled when it is deployed, and only what fits it exactly is ever used."""
+"""Bytecode: a bundle is compiled when it is deployed. Bytecode is used only if it matches the code and the engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LENGTH_BYTES = 4
 
 
 def bundled(body: str, lines: int = 1000) -> bytes:
-    """Give a bundle as `bun build` writes it, with so many functions before `body` that it is worth compiling."""
+    """Return a bundle as `bun build` writes it. Its `lines` of unused functions make it large enough to be compiled."""
     unused = "".join(
         f"function unused_{n}(a, b) {{ return a.map((one) => one + b).join({n}); }}\n" for n in range(lines)
     )
@@ -43,7 +43,7 @@ async def deployed(functions: FunctionsService, code: bytes) -> ProgramCode:
 
 
 async def answer_of(functions: FunctionsService, code: bytes, bytecode: bytes) -> bytes:
-    """Give what a worker answers that loaded this code with this bytecode."""
+    """Return the answer of a worker that loaded this code with this bytecode."""
     deployment = Deployment(PROJECT, "large", 1, "", FunctionConfig(), 0)
     worker = await functions.starter.start(deployment, Program(code, {}, None, bytecode), Owner())
     try:
@@ -63,7 +63,7 @@ async def test_a_large_bundle_is_compiled_once_and_answers(functions: FunctionsS
     assert answer.body == b"hello"
 
 
-async def test_small_and_hand_written_bundles_are_parsed_as_ever(functions: FunctionsService) -> None:
+async def test_small_and_hand_written_bundles_are_not_compiled(functions: FunctionsService) -> None:
     small = await deployed(functions, answering("small", lines=3))
     by_hand = await deployed(functions, answering("large").removeprefix(HEAD.encode()).rpartition(b"})")[0])
 
@@ -71,7 +71,7 @@ async def test_small_and_hand_written_bundles_are_parsed_as_ever(functions: Func
     assert (await call(functions, "large")).body == b"large"
 
 
-async def test_compiling_runs_nothing_of_a_bundle(functions: FunctionsService) -> None:
+async def test_compiling_a_bundle_does_not_run_it(functions: FunctionsService) -> None:
     endless = bundled("for (;;);")
 
     assert await functions.starter.compile(PROJECT, endless)
@@ -80,13 +80,15 @@ async def test_compiling_runs_nothing_of_a_bundle(functions: FunctionsService) -
 @pytest.mark.parametrize(
     "rest", ["(function() { for (;;); })(); (function(exports, require, module) {", "(function(){"]
 )
-async def test_code_that_leaves_its_function_is_not_compiled(functions: FunctionsService, rest: str) -> None:
+async def test_a_bundle_that_closes_its_wrapper_function_is_not_compiled(
+    functions: FunctionsService, rest: str
+) -> None:
     escaping = bundled("module.exports.default = () => 1 });" + rest)
 
     assert await functions.starter.compile(PROJECT, escaping) == b""
 
 
-async def test_stack_traces_name_the_same_place_with_bytecode_and_without(functions: FunctionsService) -> None:
+async def test_stack_traces_are_the_same_with_and_without_bytecode(functions: FunctionsService) -> None:
     code = bundled("module.exports.default = () => new Response(new Error('here').stack);")
 
     made = await functions.starter.compile(PROJECT, code)
@@ -96,7 +98,7 @@ async def test_stack_traces_name_the_same_place_with_bytecode_and_without(functi
 
 
 @pytest.mark.parametrize("broken", ["another engine", "another hash", "cut off", "garbage", "of other code"])
-async def test_bytecode_that_does_not_fit_is_not_used(functions: FunctionsService, broken: str) -> None:
+async def test_bytecode_of_other_code_or_another_engine_is_not_used(functions: FunctionsService, broken: str) -> None:
     code = answering("its own")
     made = await functions.starter.compile(PROJECT, code)
     length = int.from_bytes(made[:LENGTH_BYTES])
@@ -123,8 +125,8 @@ async def test_only_the_newest_versions_keep_their_bytecode(functions: Functions
     assert (await call(functions, "large")).body == b"one"
 
 
-async def test_this_bun_takes_the_bytecode_that_it_made(tmp_path: Path) -> None:
-    """Otherwise a new Bun could reject it, and nobody would notice but by the time that first calls take."""
+async def test_the_installed_bun_accepts_its_own_bytecode(tmp_path: Path) -> None:
+    """Without this test, a new Bun could reject its bytecode unnoticed: only first calls would become slower."""
     (tmp_path / "code.js").write_bytes(answering("hello"))
     script = f"""
         const {{ makeBytecode, fromBytecode }} = await import({str(RUNTIME / "bytecode.ts")!r});
@@ -132,7 +134,7 @@ async def test_this_bun_takes_the_bytecode_that_it_made(tmp_path: Path) -> None:
         const bytecode = makeBytecode(code);
         const of = (bytes) => fromBytecode(code, bytes, {{ filename: "function.js" }})?.cachedDataRejected;
         const stale = bytecode.slice();
-        stale[stale.indexOf("v".charCodeAt(0))] = "w".charCodeAt(0); // in the engine's version
+        stale[stale.indexOf("v".charCodeAt(0))] = "w".charCodeAt(0); // changes the engine's version
         console.log(of(bytecode), of(stale));
     """
 
@@ -141,7 +143,7 @@ async def test_this_bun_takes_the_bytecode_that_it_made(tmp_path: Path) -> None:
     assert said.stdout == "false undefined\n", said.stderr
 
 
-async def test_what_is_remembered_of_bundles_is_bounded_and_forgotten_with_its_function() -> None:
+async def test_cached_bundles_are_bounded_and_forgotten_with_their_function() -> None:
     asked: list[tuple[str, str, int]] = []
 
     async def look_up(project: str, name: str, version: int) -> ProgramCode:

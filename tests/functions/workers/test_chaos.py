@@ -1,4 +1,4 @@
-"""What happens to callers while workers are killed, the zygote is killed, and versions come and go."""
+"""Calls under load while workers and the zygote are killed and versions change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def settings() -> FunctionsSettings:
 
 
 class Load:
-    """Calls one function again and again. `outcomes`: by what came of it; `seen`: every answer, in order, by caller."""
+    """Calls one function repeatedly. `outcomes` counts calls by result; `seen` lists each caller's answers."""
 
     def __init__(self, functions: FunctionsService) -> None:
         self.functions = functions
@@ -46,7 +46,7 @@ class Load:
         await asyncio.gather(*self.tasks)
 
     async def goes_on(self) -> None:
-        """Wait until more calls have been answered than were under way."""
+        """Wait until more new calls have been answered than can have been under way."""
         enough = self.outcomes["ok"] + 2 * CALLERS
         await until(lambda: self.outcomes["ok"] > enough)
 
@@ -59,7 +59,7 @@ class Load:
                 self.outcomes[type(error).__name__] += 1
 
 
-async def test_deployments_under_load_fail_no_call_and_nobody_meets_an_older_version_again(
+async def test_during_deployments_no_call_fails_and_no_caller_gets_an_older_version_again(
     functions: FunctionsService,
 ) -> None:
     await deploy(functions, "f", VERSION)
@@ -74,7 +74,7 @@ async def test_deployments_under_load_fail_no_call_and_nobody_meets_an_older_ver
     await until(lambda: len(functions.pool.groups) == 1)
 
 
-async def test_rolling_back_and_forth_under_load_fails_no_call(functions: FunctionsService) -> None:
+async def test_no_call_fails_during_rollbacks(functions: FunctionsService) -> None:
     await deploy(functions, "f", VERSION)
     await deploy(functions, "f", VERSION)
 
@@ -87,7 +87,7 @@ async def test_rolling_back_and_forth_under_load_fails_no_call(functions: Functi
     assert not (await call(functions, "f")).head.cold
 
 
-async def test_killed_workers_cost_only_the_calls_that_they_had(functions: FunctionsService) -> None:
+async def test_a_killed_worker_fails_only_the_calls_that_it_was_running(functions: FunctionsService) -> None:
     await deploy(functions, "f", VERSION)
 
     async with Load(functions) as load:
@@ -102,7 +102,7 @@ async def test_killed_workers_cost_only_the_calls_that_they_had(functions: Funct
     assert (await call(functions, "f")).head.status == 200
 
 
-async def test_a_killed_zygote_costs_only_the_calls_under_way(functions: FunctionsService) -> None:
+async def test_a_killed_zygote_fails_only_the_calls_under_way(functions: FunctionsService) -> None:
     await deploy(functions, "f", VERSION)
 
     async with Load(functions) as load:

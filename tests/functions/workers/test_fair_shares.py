@@ -1,4 +1,4 @@
-"""Who gets a worker when not everybody can: with real workers, on a machine that may have few."""
+"""Fair shares of workers between projects, with real workers on a machine that allows only four."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def workers_of(functions: FunctionsService) -> Counter[str]:
 
 
 async def keep_busy(functions: FunctionsService, project: str, name: str, callers: int) -> list[asyncio.Task[None]]:
-    """Call again and again, until cancelled."""
+    """Start callers that call the function repeatedly until they are cancelled."""
 
     async def again() -> None:
         while True:
@@ -55,7 +55,7 @@ async def end(tasks: list[asyncio.Task[None]]) -> None:
         assert isinstance(ended, asyncio.CancelledError), ended
 
 
-async def test_a_busy_project_gives_way_to_one_that_has_nothing(functions: FunctionsService) -> None:
+async def test_a_busy_project_gives_a_worker_to_a_project_that_has_none(functions: FunctionsService) -> None:
     await deploy(functions, BUSY, "f", FOR_A_WHILE)
     await deploy(functions, CALM, "g", PID)
     load = await keep_busy(functions, BUSY, "f", 12)
@@ -67,7 +67,7 @@ async def test_a_busy_project_gives_way_to_one_that_has_nothing(functions: Funct
     await end(load)
 
 
-async def test_two_busy_projects_end_up_with_the_same(functions: FunctionsService) -> None:
+async def test_two_busy_projects_get_equal_numbers_of_workers(functions: FunctionsService) -> None:
     await deploy(functions, BUSY, "f", FOR_A_WHILE)
     await deploy(functions, CALM, "g", FOR_A_WHILE)
     load = await keep_busy(functions, BUSY, "f", 12)
@@ -79,7 +79,7 @@ async def test_two_busy_projects_end_up_with_the_same(functions: FunctionsServic
     await end(load)
 
 
-async def test_within_a_project_a_busy_function_gives_way_too(functions: FunctionsService) -> None:
+async def test_a_busy_function_gives_a_worker_to_another_function_of_its_project(functions: FunctionsService) -> None:
     await deploy(functions, BUSY, "f", FOR_A_WHILE)
     await deploy(functions, BUSY, "g", PID)
     load = await keep_busy(functions, BUSY, "f", 12)
@@ -89,7 +89,7 @@ async def test_within_a_project_a_busy_function_gives_way_too(functions: Functio
     await end(load)
 
 
-async def test_more_busy_projects_than_workers_take_turns(functions: FunctionsService) -> None:
+async def test_every_busy_project_is_served_even_with_fewer_workers_than_projects(functions: FunctionsService) -> None:
     projects = [f"prj_{number}" for number in range(5)]
     for project in projects:
         await deploy(functions, project, "f", FOR_A_WHILE)
@@ -102,7 +102,7 @@ async def test_more_busy_projects_than_workers_take_turns(functions: FunctionsSe
     await end(load)
 
 
-async def test_a_project_has_no_more_workers_than_it_may(functions: FunctionsService) -> None:
+async def test_the_workers_of_a_project_are_limited(functions: FunctionsService) -> None:
     functions.pool.settings = FunctionsSettings(max_workers=4, max_workers_per_project=2)
     await deploy(functions, BUSY, "f", FOR_A_WHILE)
 
@@ -115,7 +115,7 @@ async def test_a_project_has_no_more_workers_than_it_may(functions: FunctionsSer
     await end(load)
 
 
-async def test_a_project_at_its_limit_makes_room_among_its_own(functions: FunctionsService) -> None:
+async def test_a_project_at_its_limit_replaces_one_of_its_own_workers(functions: FunctionsService) -> None:
     functions.pool.settings = FunctionsSettings(max_workers=4, max_workers_per_project=1)
     await deploy(functions, CALM, "g", PID)
     await deploy(functions, BUSY, "f", PID)
@@ -129,7 +129,7 @@ async def test_a_project_at_its_limit_makes_room_among_its_own(functions: Functi
     assert (await ask(functions, CALM, "g")).json == neighbour
 
 
-async def test_a_project_queues_no_more_calls_than_it_may(functions: FunctionsService) -> None:
+async def test_the_queued_calls_of_a_project_are_limited(functions: FunctionsService) -> None:
     for name in ("f", "g"):
         await deploy(functions, BUSY, name, FOR_A_WHILE)
     await deploy(functions, CALM, "h", PID)
@@ -146,7 +146,7 @@ async def test_a_project_queues_no_more_calls_than_it_may(functions: FunctionsSe
     assert functions.pool.waiting.by_project == {}
 
 
-async def test_bodies_that_wait_have_a_limit_together(functions: FunctionsService) -> None:
+async def test_the_total_size_of_queued_bodies_is_limited(functions: FunctionsService) -> None:
     functions.pool.waiting.settings = FunctionsSettings(max_waiting_bytes=1 << 20)
     await deploy(functions, BUSY, "f", FOR_A_WHILE)
 

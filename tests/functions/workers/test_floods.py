@@ -1,4 +1,4 @@
-"""Every frame is counted: a worker that sends more than it can have worked for is ended, whatever kind they are of."""
+"""Frames of every type are counted. A worker that sends more frames than its work can explain is ended."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Deaf(asyncio.Transport):
 
 @contextmanager
 def worker_amid_a_call() -> Iterator[tuple[Worker, list[int]]]:
-    """Return a worker whose call 1 uploads and has asked for 1, in a process that burns nothing; and what is heard."""
+    """Yield a worker and the list of frame types that it heard. Its call 1 uploads a body and has opened ask 1."""
     heard: list[int] = []
 
     class Counting(Worker):
@@ -98,7 +98,7 @@ async def test_a_flood_of_any_frame_ends_the_worker(type: Frame) -> None:
 
 
 @pytest.mark.parametrize("type", ONCE, ids=lambda type: type.name)
-async def test_a_start_is_told_once(type: Frame) -> None:
+async def test_a_second_start_frame_breaks_the_protocol(type: Frame) -> None:
     """Security 12: a second READY breaks the protocol."""
     with worker_amid_a_call() as (worker, _):
         worker.connection.data_received(encode_frame(type, 0))
@@ -116,8 +116,8 @@ async def test_a_start_is_told_once(type: Frame) -> None:
     ],
     ids=lambda twice: twice[0].name,
 )
-async def test_what_is_said_once_breaks_the_protocol_when_it_is_said_again(twice: tuple[Frame, bytes]) -> None:
-    """Security 12: repeated ASK_CANCEL and its kin."""
+async def test_repeating_a_frame_that_may_be_sent_once_breaks_the_protocol(twice: tuple[Frame, bytes]) -> None:
+    """Security 12: ASK_CANCEL and similar frames are repeated."""
     with worker_amid_a_call() as (worker, _):
         worker.connection.data_received(encode_frame(twice[0], 1, twice[1]))
         assert not worker.dead
@@ -131,8 +131,8 @@ async def test_what_is_said_once_breaks_the_protocol_when_it_is_said_again(twice
     ("type", "payload"),
     [(Frame.ASK_CHUNK, b""), (Frame.REPLY_CREDIT, LENGTH.pack(1)), (Frame.BODY_CREDIT, LENGTH.pack(1 << 20))],
 )
-async def test_a_frame_that_says_nothing_true_breaks_the_protocol(type: Frame, payload: bytes) -> None:
-    """Security 12: an empty piece of a body, and credit for what was never sent."""
+async def test_an_empty_chunk_or_false_credit_breaks_the_protocol(type: Frame, payload: bytes) -> None:
+    """Security 12: an empty chunk of a body, and credit for bytes that were never sent."""
     with worker_amid_a_call() as (worker, _):
         worker.connection.data_received(encode_frame(type, 1, payload))
 
@@ -144,17 +144,17 @@ async def test_a_frame_that_says_nothing_true_breaks_the_protocol(type: Frame, p
     ["[0, 0, 0, 5, 16, 0, 0, 0, 0]", "[0, 0, 0, 6, 20, 0, 0, 0, 1, 120]", "[0, 0, 0, 5, 30, 0, 0, 0, 9]"],
     ids=["READY", "CHUNK", "ASK_CANCEL"],
 )
-async def test_a_function_that_floods_is_ended_and_its_neighbours_go_on(
+async def test_a_function_that_floods_its_channel_is_ended_and_other_functions_go_on(
     functions: FunctionsService, frame: str
 ) -> None:
-    """Security 12: plain JavaScript forges frames as long as it may run."""
+    """Security 12: plain JavaScript can forge frames for as long as it runs."""
     functions.starter.guard = False
     flood = f"""() => {{
         const one = {frame}, many = new Uint8Array(one.length * 20_000).map((_, at) => one[at % one.length]);
         const head = Buffer.from('{{"status":200,"headers":[]}}'), fs = require("fs");
         fs.writeSync(3, Buffer.concat([new Uint8Array([0, 0, 0, 5 + head.length, 19, 0, 0, 0, 1]), head]));
         const write = (at) => {{ try {{ return fs.writeSync(3, many, at) }} catch {{ return Bun.sleepSync(1) ?? 0 }} }};
-        for (;;) for (let at = 0; at < many.length;) at += write(at);  // to spin would pay for frames
+        for (;;) for (let at = 0; at < many.length;) at += write(at);  // a busy loop would earn budget for frames
     }}"""
     await deploy(functions, "flood", flood, timeout_ms=60_000, cpu_ms=60_000)
     await deploy(functions, "neighbour", "() => 'well'")

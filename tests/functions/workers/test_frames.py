@@ -12,7 +12,7 @@ FRAMES = st.lists(st.tuples(st.sampled_from(Frame), st.integers(0, 2**32 - 1), s
 
 
 @given(FRAMES, st.lists(st.integers(1, 50), min_size=1))
-def test_frames_are_put_together_from_any_pieces(frames: list[tuple[Frame, int, bytes]], sizes: list[int]) -> None:
+def test_frames_are_read_from_pieces_of_any_size(frames: list[tuple[Frame, int, bytes]], sizes: list[int]) -> None:
     reader = FrameReader(1024)
     stream = b"".join(encode_frame(*frame) for frame in frames)
 
@@ -27,7 +27,7 @@ def test_frames_are_put_together_from_any_pieces(frames: list[tuple[Frame, int, 
 
 
 @given(st.binary(max_size=500))
-def test_garbage_is_refused_or_waited_out(garbage: bytes) -> None:
+def test_arbitrary_bytes_are_read_as_frames_buffered_or_refused(garbage: bytes) -> None:
     reader = FrameReader(1024)
 
     try:
@@ -38,7 +38,7 @@ def test_garbage_is_refused_or_waited_out(garbage: bytes) -> None:
     assert sum(len(payload) + 9 for _, _, payload in frames) + len(reader.buffer) == len(garbage)
 
 
-def test_a_frame_beyond_the_limit_is_refused_before_it_has_come() -> None:
+def test_a_frame_over_the_limit_is_refused_as_soon_as_its_header_arrives() -> None:
     reader = FrameReader(100)
 
     with pytest.raises(BadFrame):
@@ -46,7 +46,7 @@ def test_a_frame_beyond_the_limit_is_refused_before_it_has_come() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_a_head_is_read_or_refused(payload: bytes) -> None:
+def test_arbitrary_bytes_are_a_valid_answer_head_or_refused(payload: bytes) -> None:
     try:
         head = read_head(payload)
     except BadFrame:
@@ -70,12 +70,12 @@ def test_a_head_is_read_or_refused(payload: bytes) -> None:
         b"[" * 100_000,
     ],
 )
-def test_a_head_that_http_does_not_allow_is_refused(payload: bytes) -> None:
+def test_an_answer_head_that_http_does_not_allow_is_refused(payload: bytes) -> None:
     with pytest.raises(BadFrame):
         read_head(payload)
 
 
-def test_headers_of_one_connection_are_dropped() -> None:
+def test_hop_by_hop_headers_are_dropped() -> None:
     head = read_head(b'{"status": 200, "headers": [["connection", "X-Own, close"], ["x-own", "1"], ["a", "\xc3\xa9"]]}')
 
     assert head == AnswerHead(200, (("a", "é"),))

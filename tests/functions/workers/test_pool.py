@@ -29,7 +29,7 @@ async def test_more_workers_start_while_all_are_busy(functions: FunctionsService
     assert len({answer.json for answer in answers}) == 2
 
 
-async def test_the_worker_that_is_idle_longest_makes_room(functions: FunctionsService) -> None:
+async def test_the_longest_idle_worker_makes_room_for_another_function(functions: FunctionsService) -> None:
     for name in ("a", "b", "c"):
         await deploy(functions, name, PID)
     pids = {name: (await call(functions, name)).json for name in ("a", "b", "a", "c")}
@@ -39,7 +39,7 @@ async def test_the_worker_that_is_idle_longest_makes_room(functions: FunctionsSe
     assert (await call(functions, "b")).json != pids["b"]
 
 
-async def test_a_function_without_a_worker_gets_the_first_that_comes_free(functions: FunctionsService) -> None:
+async def test_a_function_without_a_worker_gets_the_first_free_place(functions: FunctionsService) -> None:
     await deploy(functions, "busy", SLOW, concurrency=1)
     await deploy(functions, "other", PID)
     busy = [asyncio.create_task(call(functions, "busy")) for _ in range(2)]
@@ -51,7 +51,7 @@ async def test_a_function_without_a_worker_gets_the_first_that_comes_free(functi
     assert len(functions.starter.alive) <= 2
 
 
-async def test_idle_workers_end(functions: FunctionsService) -> None:
+async def test_a_worker_that_is_idle_too_long_ends(functions: FunctionsService) -> None:
     await deploy(functions, "f", PID)
     await call(functions, "f")
     [worker] = functions.starter.alive
@@ -75,7 +75,7 @@ async def test_a_bundle_that_no_longer_loads_fails_its_calls(functions: Function
     assert "NEEDED is not set" in (await log_of(functions, "f"))[-1].text
 
 
-async def test_who_waits_too_long_is_turned_away(functions: FunctionsService) -> None:
+async def test_a_call_that_waits_too_long_is_refused_as_overloaded(functions: FunctionsService) -> None:
     await deploy(functions, "f", SLOW, concurrency=1)
     await call(functions, "f")
     functions.pool.settings = FunctionsSettings(max_workers=1, wait_seconds=0.05)
@@ -88,7 +88,7 @@ async def test_who_waits_too_long_is_turned_away(functions: FunctionsService) ->
     await first
 
 
-async def test_without_bun_functions_are_unavailable_and_say_what_to_do(functions: FunctionsService) -> None:
+async def test_without_bun_calls_and_deployments_are_refused_with_advice(functions: FunctionsService) -> None:
     await deploy(functions, "f", PID)
 
     def no_bun() -> Path:
@@ -103,7 +103,7 @@ async def test_without_bun_functions_are_unavailable_and_say_what_to_do(function
     assert (await functions.function(MEMBER, "f")).version == 1
 
 
-async def test_outcomes_are_counted(functions: FunctionsService) -> None:
+async def test_the_outcomes_of_calls_are_counted(functions: FunctionsService) -> None:
     await deploy(functions, "f", "(req) => { if (req.url.endsWith('/no')) throw 1; return 1 }")
 
     def count(outcome: str) -> float:

@@ -15,7 +15,7 @@ from tests.rooms import opened, site
 
 
 def alive(pid: int) -> bool:
-    """A zombie that nobody has waited for yet is dead enough."""
+    """True if the process runs. A zombie counts as dead."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -23,7 +23,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-async def test_nothing_outlives_a_killed_server_and_the_next_one_goes_on(
+async def test_workers_end_with_a_killed_server_and_the_next_server_works(
     database_url: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     async with killed_host(database_url, tmp_path, number) as (_, pids):
@@ -35,7 +35,7 @@ async def test_nothing_outlives_a_killed_server_and_the_next_one_goes_on(
         assert (await call(functions, "idle")).json == "still here"
 
 
-async def test_closing_the_room_ends_every_process(database_url: str, tmp_path: Path) -> None:
+async def test_closing_functions_ends_every_process_and_keeps_the_log(database_url: str, tmp_path: Path) -> None:
     async with opened(MODULE, neighbours(FakeKms(SECRET)), site(tmp_path, database_url)) as functions:
         await deploy(functions, "f", "() => { console.log('last words'); return 1 }")
         await call(functions, "f")
@@ -46,7 +46,7 @@ async def test_closing_the_room_ends_every_process(database_url: str, tmp_path: 
         assert [line.text for line in await log_of(functions, "f")] == ["last words"]
 
 
-async def test_another_process_hears_of_changes(database_url: str, tmp_path: Path) -> None:
+async def test_a_second_server_sees_new_versions_and_variables(database_url: str, tmp_path: Path) -> None:
 
     rooms = neighbours(FakeKms(SECRET))
     async with (

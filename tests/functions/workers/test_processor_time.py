@@ -1,4 +1,4 @@
-"""Processor time: what a call may use, whom it is charged to, and what becomes of those who burn it behind our back."""
+"""Processor time: the limit of a call, the call that is charged, and workers that burn time outside of calls."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def errors(functions: FunctionsService) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/loop", "/yielding", "/promises", "/threads"])
-async def test_a_call_that_has_used_up_its_processor_time_ends(functions: FunctionsService, path: str) -> None:
+async def test_a_call_ends_when_its_processor_time_is_used_up(functions: FunctionsService, path: str) -> None:
     await deploy(functions, "f", BY_PATH, cpu_ms=300)
 
     with pytest.raises(FunctionCpuExceeded, match="300 ms"):
@@ -52,10 +52,10 @@ async def test_waiting_costs_no_processor_time(functions: FunctionsService) -> N
     await deploy(functions, "f", BY_PATH, cpu_ms=100)
 
     assert (await call(functions, "f", request("/sleep"))).json == "/sleep"
-    assert [(await call(functions, "f")).json for _ in range(20)] == ["/"] * 20  # each has its own 100 ms
+    assert [(await call(functions, "f")).json for _ in range(20)] == ["/"] * 20  # each call may use 100 ms
 
 
-async def test_what_goes_on_behind_an_answer_is_charged_too(functions: FunctionsService) -> None:
+async def test_work_after_the_answer_is_charged_to_the_call(functions: FunctionsService) -> None:
     await deploy(functions, "f", BY_PATH, cpu_ms=300)
 
     assert (await call(functions, "f", request("/behind"))).json == "/behind"
@@ -65,7 +65,7 @@ async def test_what_goes_on_behind_an_answer_is_charged_too(functions: Functions
     assert await errors(functions) == [ALLOWED]
 
 
-async def test_an_answer_under_way_is_broken_off(functions: FunctionsService) -> None:
+async def test_an_answer_is_broken_off_when_its_processor_time_is_used_up(functions: FunctionsService) -> None:
     body = f"""() => new Response(new ReadableStream({{
         start(c) {{ c.enqueue("x") }}, async pull() {{ {BURN} for (;;) {{ burn(20); await Bun.sleep(1) }} }} }}))"""
     await deploy(functions, "f", body, cpu_ms=300)
@@ -77,7 +77,7 @@ async def test_an_answer_under_way_is_broken_off(functions: FunctionsService) ->
             pass
 
 
-async def test_neighbours_share_what_is_burnt_and_the_one_that_burns_for_longest_goes_first(
+async def test_of_two_calls_in_a_worker_only_the_one_that_burns_longer_is_ended(
     functions: FunctionsService,
 ) -> None:
     await deploy(functions, "f", BY_PATH, cpu_ms=600)
@@ -91,7 +91,7 @@ async def test_neighbours_share_what_is_burnt_and_the_one_that_burns_for_longest
     assert neighbour.json == "/sleep"
 
 
-async def test_a_burner_that_no_longer_reacts_is_killed_and_its_neighbours_with_it(functions: FunctionsService) -> None:
+async def test_a_call_that_does_not_react_to_its_abort_ends_its_whole_worker(functions: FunctionsService) -> None:
     await deploy(functions, "f", BY_PATH, cpu_ms=600)
     loop = asyncio.create_task(call(functions, "f", request("/loop")))
     await until(lambda: any(one.cpu_ms > 200 for worker in functions.starter.alive for one in worker.calls.values()))
@@ -108,7 +108,7 @@ async def test_a_burner_that_no_longer_reacts_is_killed_and_its_neighbours_with_
     ]
 
 
-async def test_a_worker_that_burns_between_calls_is_replaced_and_what_it_burnt_is_counted(
+async def test_a_worker_that_burns_between_calls_is_replaced_and_its_time_is_counted(
     functions: FunctionsService,
 ) -> None:
     await deploy(functions, "f", BY_PATH)
@@ -124,7 +124,7 @@ async def test_a_worker_that_burns_between_calls_is_replaced_and_what_it_burnt_i
     assert (await call(functions, "f")).head.cold
 
 
-async def test_processor_time_is_counted_for_the_function_and_for_the_bill(functions: FunctionsService) -> None:
+async def test_processor_time_is_counted_in_the_statistics_and_in_the_usage(functions: FunctionsService) -> None:
     await deploy(functions, "f", BY_PATH)
     await call(functions, "f")
     before = (await functions.stats(MEMBER, "f", 1)).cpu_ms
@@ -132,12 +132,12 @@ async def test_processor_time_is_counted_for_the_function_and_for_the_bill(funct
     await call(functions, "f", request("/some"))
 
     stats, usage = await functions.stats(MEMBER, "f", 1), await functions.usage(MEMBER, 1)
-    assert before + 20 < stats.cpu_ms  # whatever the processor: 300 million rounds are more than that
+    assert before + 20 < stats.cpu_ms  # 300 million rounds take more than 20 ms on any processor
     assert usage.cpu_ms == pytest.approx(stats.cpu_ms)
     assert usage.cpu_ms == pytest.approx(sum(hour.cpu_ms for hour in usage.hours))
 
 
-async def test_a_top_level_that_burns_is_not_charged_to_the_first_call(functions: FunctionsService) -> None:
+async def test_processor_time_spent_loading_is_not_charged_to_the_first_call(functions: FunctionsService) -> None:
     await deploy(functions, "f", f"(() => {{ {BURN} burn(600); return () => 1 }})()", cpu_ms=100)
 
     assert (await call(functions, "f")).json == 1

@@ -1,4 +1,4 @@
-"""Deployments wait for their turn, and those of one project do not make others wait."""
+"""Each deployment waits for a turn to be tried. One project's deployments do not delay those of other projects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.rooms import member_caller
 ENDLESS = "(() => { for (;;); })()"
 
 
-async def test_bundles_that_load_for_ever_hold_up_their_own_project_alone(functions: FunctionsService) -> None:
+async def test_bundles_that_load_forever_delay_only_their_own_project(functions: FunctionsService) -> None:
     trials = functions.starter.trials
     endless = [asyncio.create_task(functions.deploy(MEMBER, "endless", bundle(ENDLESS))) for _ in range(MAX_OF_PROJECT)]
     await until(lambda: trials.of_project[PROJECT] == MAX_OF_PROJECT)

@@ -1,4 +1,4 @@
-"""The bounds of one upload, without a worker at the other end."""
+"""The limits of one upload, tested without a worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONG = 60.0
 
 
 class Ends:
-    """Both ends of an upload. `sent` reached the worker, `refused` whoever waits for the answer."""
+    """Both ends of an upload. `sent` holds frames to the worker, `refused` holds problems for the caller."""
 
     def __init__(self, begun: int = 0, max_bytes: int = 1 << 20, silence_seconds: float = LONG) -> None:
         self.sent: list[tuple[Frame, bytes]] = []
@@ -29,7 +29,7 @@ class Ends:
         return [msgspec.json.decode(payload)["code"] for type, payload in self.sent if type is Frame.BODY_FAIL]
 
 
-async def test_who_has_filled_the_window_waits_until_the_function_has_read() -> None:
+async def test_a_sender_that_filled_the_window_waits_until_the_function_reads() -> None:
     ends = Ends(begun=100)
     feeding = asyncio.create_task(ends.upload.feed(bytes(ends.room), False))
     await until(lambda: bool(ends.sent))
@@ -41,7 +41,7 @@ async def test_who_has_filled_the_window_waits_until_the_function_has_read() -> 
     ends.upload.close()
 
 
-async def test_nobody_can_send_more_than_there_is_room_for() -> None:
+async def test_a_sender_cannot_send_more_than_the_window_allows() -> None:
     ends = Ends()
 
     with pytest.raises(InvalidInput):
@@ -51,7 +51,7 @@ async def test_nobody_can_send_more_than_there_is_room_for() -> None:
 
 
 @pytest.mark.parametrize("payload", [LENGTH.pack(11), LENGTH.pack(2**32 - 1), LENGTH.pack(0), b"", b"12345"])
-async def test_credit_for_what_was_never_sent_is_a_broken_protocol(payload: bytes) -> None:
+async def test_credit_for_bytes_that_were_never_sent_breaks_the_protocol(payload: bytes) -> None:
     ends = Ends(begun=4)
     await ends.upload.feed(b"123456", False)
 
@@ -62,7 +62,7 @@ async def test_credit_for_what_was_never_sent_is_a_broken_protocol(payload: byte
     ends.upload.close()
 
 
-async def test_a_body_that_grows_too_large_fails_for_both_sides() -> None:
+async def test_a_body_over_the_limit_fails_for_the_caller_and_for_the_function() -> None:
     ends = Ends(begun=6, max_bytes=10)
 
     assert await ends.upload.feed(b"1234", False) == WINDOW_BYTES - 10
@@ -74,10 +74,10 @@ async def test_a_body_that_grows_too_large_fails_for_both_sides() -> None:
     assert await ends.upload.feed(b"6", True) is None
 
 
-async def test_silence_ends_an_upload_only_while_there_is_room() -> None:
+async def test_a_silent_sender_ends_the_upload_only_if_the_window_has_room() -> None:
     ends = Ends(silence_seconds=0.05)
     feeding = asyncio.create_task(ends.upload.feed(bytes(WINDOW_BYTES), False))
-    await asyncio.sleep(0.2)  # far beyond the silence that is allowed: the function does not read
+    await asyncio.sleep(0.2)  # longer than the allowed silence, but the function does not read
     assert ends.refused == []
 
     ends.upload.hear(Frame.BODY_CREDIT, LENGTH.pack(1))
@@ -88,7 +88,7 @@ async def test_silence_ends_an_upload_only_while_there_is_room() -> None:
     assert ends.codes() == [RequestStalled.code]
 
 
-async def test_the_end_of_the_call_frees_who_waits_for_room() -> None:
+async def test_the_end_of_the_call_releases_a_sender_that_waits_for_room() -> None:
     ends = Ends()
     feeding = asyncio.create_task(ends.upload.feed(bytes(WINDOW_BYTES), False))
     await until(lambda: bool(ends.sent))
@@ -101,7 +101,7 @@ async def test_the_end_of_the_call_frees_who_waits_for_room() -> None:
     assert ends.refused == []
 
 
-async def test_a_whole_body_is_over_and_its_credit_still_counts() -> None:
+async def test_credit_after_a_complete_body_is_accepted() -> None:
     ends = Ends()
 
     assert await ends.upload.feed(b"all", True) is None
@@ -111,7 +111,7 @@ async def test_a_whole_body_is_over_and_its_credit_still_counts() -> None:
     assert ends.sent == [(Frame.BODY, b"all"), (Frame.BODY_END, b"")]
 
 
-async def test_a_function_that_wants_no_more_gets_no_more() -> None:
+async def test_a_function_that_cancels_its_body_receives_nothing_more() -> None:
     ends = Ends()
     ends.upload.hear(Frame.BODY_CANCEL, b"")
 

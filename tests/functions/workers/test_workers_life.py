@@ -1,4 +1,4 @@
-"""Prewarmed workers, and how workers grow old."""
+"""Prewarmed workers, replacement of old workers, and closing."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def settings() -> FunctionsSettings:
 
 
 async def ready(functions: FunctionsService) -> int:
-    """Wait until a worker waits for a bundle; give its pid."""
+    """Wait until a worker is prewarmed and return its pid."""
     await until(lambda: len(functions.starter.prewarmed.waiting) == 1)
     return functions.starter.prewarmed.waiting[0].pid
 
 
 async def waiting_of(functions: FunctionsService, memory_mb: int) -> int:
-    """Wait until exactly one worker waits for functions of this size; give its pid."""
+    """Wait until exactly one worker of this memory size is prewarmed and return its pid."""
     shelf = functions.starter.prewarmed
 
     def pids() -> list[int]:
@@ -48,7 +48,7 @@ async def waiting_of(functions: FunctionsService, memory_mb: int) -> int:
     return pids()[0]
 
 
-async def test_a_first_call_gets_the_worker_that_waits_and_another_takes_its_place(functions: FunctionsService) -> None:
+async def test_a_first_call_gets_the_prewarmed_worker_and_another_takes_its_place(functions: FunctionsService) -> None:
     await deploy(functions, "f", PID)
     waiting = await ready(functions)
 
@@ -58,7 +58,7 @@ async def test_a_first_call_gets_the_worker_that_waits_and_another_takes_its_pla
     assert await ready(functions) != waiting
 
 
-async def test_a_function_with_memory_of_its_own_gets_a_worker_of_its_own(functions: FunctionsService) -> None:
+async def test_a_function_with_an_unusual_memory_size_gets_a_fresh_worker(functions: FunctionsService) -> None:
     await deploy(functions, "f", PID, memory_mb=512)
     waiting = await ready(functions)
 
@@ -69,9 +69,7 @@ async def test_a_function_with_memory_of_its_own_gets_a_worker_of_its_own(functi
 
 
 @pytest.mark.parametrize("memory_mb", [64, 1024])
-async def test_a_size_in_use_has_a_worker_waiting_too_on_one_of_the_places(
-    rooms: Rooms, here: Site, memory_mb: int
-) -> None:
+async def test_a_memory_size_in_use_gets_a_prewarmed_worker_too(rooms: Rooms, here: Site, memory_mb: int) -> None:
     async with opened(MODULE, rooms, here) as functions:
         await deploy(functions, "f", PID, memory_mb=memory_mb)
         other = await waiting_of(functions, memory_mb)
@@ -85,7 +83,7 @@ async def test_a_size_in_use_has_a_worker_waiting_too_on_one_of_the_places(
         assert await waiting_of(functions, memory_mb)
 
 
-async def test_a_waiting_worker_that_died_is_replaced(functions: FunctionsService) -> None:
+async def test_a_dead_prewarmed_worker_is_replaced(functions: FunctionsService) -> None:
     pid = await ready(functions)
 
     functions.starter.prewarmed.waiting[0].kill("a test ends it")
@@ -93,20 +91,20 @@ async def test_a_waiting_worker_that_died_is_replaced(functions: FunctionsServic
     assert await ready(functions) != pid
 
 
-async def test_a_worker_that_dies_as_it_is_needed_fails_no_call(functions: FunctionsService) -> None:
+async def test_a_prewarmed_worker_that_dies_when_it_is_needed_fails_no_call(functions: FunctionsService) -> None:
     await deploy(functions, "f", PID)
     pid = await ready(functions)
     [worker] = functions.starter.prewarmed.waiting
 
     worker.kill("a test ends it")
-    functions.starter.prewarmed.waiting.insert(0, worker)  # it died, and nobody has heard of it
+    functions.starter.prewarmed.waiting.insert(0, worker)  # it died, but the pool does not know yet
     functions.starter.prewarmed.memory_mb[worker] = USUAL_MB
     answer = await call(functions, "f")
 
     assert answer.json != pid
 
 
-async def test_without_bun_the_shelf_stays_empty_and_calls_say_why(functions: FunctionsService) -> None:
+async def test_without_bun_no_worker_is_prewarmed_and_calls_say_why(functions: FunctionsService) -> None:
     await deploy(functions, "f", PID)
     await ready(functions)
 
@@ -120,13 +118,15 @@ async def test_without_bun_the_shelf_stays_empty_and_calls_say_why(functions: Fu
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("dev", 2), ("production", 8)])
-async def test_a_server_prewarms_more_than_a_laptop(rooms: Rooms, here: Site, mode: str, expected: int) -> None:
+async def test_production_prewarms_more_workers_than_development(
+    rooms: Rooms, here: Site, mode: str, expected: int
+) -> None:
     async with opened(MODULE, rooms, replace(here, mode=mode)) as functions:
         assert functions.starter.prewarmed.size == expected
 
 
 @pytest.mark.parametrize("limit", [{"max_worker_calls": 3}, {"max_worker_seconds": 0.05}])
-async def test_a_worker_that_has_served_long_enough_is_replaced_without_failing_a_call(
+async def test_a_worker_at_its_limit_of_calls_or_age_is_replaced_without_failing_a_call(
     functions: FunctionsService, limit: dict[str, float]
 ) -> None:
     functions.pool.settings = msgspec.structs.replace(functions.pool.settings, **limit)
@@ -142,7 +142,7 @@ async def test_a_worker_that_has_served_long_enough_is_replaced_without_failing_
         await asyncio.gather(*(call_until_replaced() for _ in range(4)))
 
 
-async def test_an_idle_worker_that_holds_nearly_all_it_may_is_replaced(functions: FunctionsService) -> None:
+async def test_an_idle_worker_close_to_its_memory_limit_is_replaced(functions: FunctionsService) -> None:
     hoard = "(globalThis.kept ??= new Uint8Array(110 << 20).fill(1), () => process.pid)"
     await deploy(functions, "f", hoard, memory_mb=128)
 
@@ -152,7 +152,9 @@ async def test_an_idle_worker_that_holds_nearly_all_it_may_is_replaced(functions
     assert (await call(functions, "f")).head.cold
 
 
-async def test_closing_lets_calls_end_and_answers_them(rooms: Rooms, here: Site, settings: FunctionsSettings) -> None:
+async def test_closing_waits_for_running_calls_and_answers_them(
+    rooms: Rooms, here: Site, settings: FunctionsSettings
+) -> None:
     async with opened(MODULE, rooms, here, settings=settings) as functions:
         await deploy(functions, "f", SLOW)
         await call(functions, "f")
@@ -162,7 +164,7 @@ async def test_closing_lets_calls_end_and_answers_them(rooms: Rooms, here: Site,
     assert (await under_way).head.status == 200
 
 
-async def test_closing_lets_work_behind_an_answer_end(rooms: Rooms, here: Site, settings: FunctionsSettings) -> None:
+async def test_closing_waits_for_work_after_an_answer(rooms: Rooms, here: Site, settings: FunctionsSettings) -> None:
     later = "(req, ctx) => ctx.waitUntil(Bun.sleep(200).then(() => console.log('done')))"
     async with opened(MODULE, rooms, here, settings=settings) as functions:
         await deploy(functions, "f", later)
@@ -174,7 +176,7 @@ async def test_closing_lets_work_behind_an_answer_end(rooms: Rooms, here: Site, 
     assert [line.text for line in lines] == ["done"]
 
 
-async def test_closing_waits_no_longer_than_it_should(rooms: Rooms, here: Site) -> None:
+async def test_closing_waits_at_most_the_drain_time(rooms: Rooms, here: Site) -> None:
     settings = FunctionsSettings(drain_seconds=0.1, prewarmed=0)
     async with opened(MODULE, rooms, here, settings=settings) as functions:
         await deploy(functions, "f", "() => new Promise(() => {})", timeout_ms=60_000)
@@ -185,7 +187,7 @@ async def test_closing_waits_no_longer_than_it_should(rooms: Rooms, here: Site) 
     assert endless.exception() is not None
 
 
-async def test_a_version_that_runs_again_before_it_has_ended_keeps_its_new_workers(functions: FunctionsService) -> None:
+async def test_a_version_that_is_restored_while_it_drains_keeps_its_new_workers(functions: FunctionsService) -> None:
     until_told = (
         "async (req, ctx) => { if (req.url.endsWith('/slow')) await new Promise((r) => ctx.signal.onabort = r) }"
     )
@@ -218,7 +220,7 @@ async def test_a_worker_that_is_killed_while_it_loads_fails_neither_a_deployment
     assert (await killed_while_loading(call(functions, "f"))).json == 1
 
 
-async def test_a_worker_that_is_killed_before_its_runtime_stands_fails_no_call(functions: FunctionsService) -> None:
+async def test_a_worker_that_is_killed_before_its_runtime_is_ready_fails_no_call(functions: FunctionsService) -> None:
     await deploy(functions, "f", PID, memory_mb=128)  # nothing prewarmed fits
     task = asyncio.create_task(call(functions, "f"))
     await until(lambda: bool(functions.starter.alive))
@@ -229,7 +231,7 @@ async def test_a_worker_that_is_killed_before_its_runtime_stands_fails_no_call(f
     assert (await task).json != worker.pid
 
 
-async def test_a_call_whose_workers_all_die_while_they_load_is_told_that_they_did(functions: FunctionsService) -> None:
+async def test_a_call_whose_workers_all_die_while_loading_fails_with_that_reason(functions: FunctionsService) -> None:
     await deploy(functions, "f", "(() => { if (process.env.DIE) process.exit(1); return () => 1 })()")
     await functions.set_variable(MEMBER, "DIE", "1")
 

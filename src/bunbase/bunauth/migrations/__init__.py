@@ -1,1 +1,1 @@
-"""SQL of BunAuth, applied in order."""
+"""SQL migrations of BunAuth. They are applied in the order of their numbers."""

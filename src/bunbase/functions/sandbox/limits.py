@@ -7,7 +7,7 @@ import resource
 from typing import Final
 
 MB: Final = 1 << 20
-# Bun 1.4.5 has 253 MB of this before a function holds anything; much less, and it turns its JIT off silently.
+# Bun 1.4 has 253 MB of this before a function holds anything; much less, and it turns its JIT off silently.
 DATA_BEYOND_LIMIT_MB: Final = 300
 ADDRESS_SPACE_MB: Final = 4096  # mostly reserved, never touched; with the knobs of launch.py Bun starts in 2.5 GB
 OPEN_FILES: Final = 256

@@ -1,1 +1,1 @@
-"""SQL of tenant-auth, applied in order."""
+"""SQL migrations of tenant-auth. They are applied in the order of their numbers."""

@@ -1,4 +1,4 @@
-"""Routes for end users themselves: sign up, sign in, sign out, and the own profile."""
+"""Routes for end users: sign up, sign in, sign out, and read and change the user's own profile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ProjectId = Annotated[str, QueryParameter(pattern=ID)]
 
 
 class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: data that the user may change, at most 16 KiB of JSON."""
+    """`data`: any JSON object of at most 16 KiB; the user may change it later."""
 
     email: str
     password: str
@@ -52,8 +52,8 @@ class UserMe(msgspec.Struct, frozen=True):
 
 @post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS, cache_control=NO_STORE)
 async def signup(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
-    """The answer is 409 if the email is taken. So a caller who may sign up can find out which emails have an account,
-    as with any sign-up form that does not send a confirmation mail first."""
+    """The answer is 409 if the email is taken. A caller who may sign up can therefore find out which emails have an
+    account. Every sign-up form has this property if it does not send a confirmation mail first."""
     return await tenant_auth.signup(keyed, data.email, data.password, data.data)
 
 
@@ -86,8 +86,8 @@ async def custom_token_login(
     cache_control=NO_STORE,
 )
 async def user_refresh(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserRefresh) -> UserSignedIn:
-    """Each refresh token works once. A retry within ten seconds gets the same pair, but with a new access token if a
-    change of the user ended the first one. A later reuse ends the session."""
+    """Each refresh token works once. A retry within ten seconds gets the same pair. If a change of the user has ended
+    the pair's access token, the retry gets a new access token. A later reuse ends the session."""
     return await tenant_auth.refresh(keyed, data.refresh_token)
 
 
@@ -107,7 +107,7 @@ async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantA
     return UserMe(await tenant_auth.update_me(client, data.data))
 
 
-@get("/v1/auth/jwks.json", summary="A project's public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
+@get("/v1/auth/jwks.json", summary="Get a project's public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) -> Jwks:
     """The RS256 keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
     return await tenant_auth.jwks(project)

@@ -27,7 +27,7 @@ TAGS = ["End users: administration"]
 
 OfEmail = Annotated[
     str | None,
-    QueryParameter(max_length=MAX_LENGTH, description="Only the user with this address, in capital or small letters."),
+    QueryParameter(max_length=MAX_LENGTH, description="Only the user with this address. Case is ignored."),
 ]
 Beginning = Annotated[
     str | None, QueryParameter(max_length=MAX_LENGTH, description="Only users whose address begins with this text.")
@@ -39,7 +39,7 @@ Banned = Annotated[
 
 
 class NewCustomToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`claims`: added to the user's own claims in the session's access tokens; at most 1 KiB of JSON."""
+    """`claims`: claims that the session's access tokens carry besides the user's own claims; at most 1 KiB of JSON."""
 
     uid: str
     claims: dict[str, Any] = {}
@@ -62,7 +62,7 @@ async def list_users(
 
 @post("/v1/auth/users", summary="Create a user", tags=TAGS)
 async def create_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUser) -> ManagedUser:
-    """A user without a password can sign in only with custom tokens. The default of `role` is `user`."""
+    """A user without a password can sign in only with custom tokens. `role` is `user` by default."""
     return await tenant_auth.create_user(operator, data)
 
 
@@ -77,16 +77,16 @@ async def get_user(
 async def update_user(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str], data: UserChanges
 ) -> ManagedUser:
-    """Fields that are left out do not change; `claims` and `data` are replaced as a whole. A new email, role or claims
-    end the user's access tokens within a second, and the next refresh returns an access token with the new values. A
-    ban or a new password ends all sessions of the user.
+    """Fields that the request leaves out do not change. `claims` and `data` are replaced as a whole. A new email, role
+    or claims end the user's access tokens within a second, and the next refresh returns an access token with the new
+    values. A ban or a new password ends all sessions of the user.
     """
     return await tenant_auth.update_user(operator, user_id, data)
 
 
 @delete("/v1/auth/users/{user_id:str}", summary="Delete a user", tags=TAGS)
 async def delete_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str]) -> None:
-    """All sessions of the user end, and access tokens stop working within a second. Documents are not deleted."""
+    """All sessions of the user end, and access tokens stop working within a second. The user's documents stay."""
     await tenant_auth.delete_user(operator, user_id)
 
 
@@ -98,7 +98,7 @@ async def list_user_sessions(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> UserSessions:
-    """Lists the sessions that have not ended, newest first."""
+    """Lists the user's open sessions, newest first."""
     return await tenant_auth.user_sessions(operator, user_id, limit, cursor)
 
 

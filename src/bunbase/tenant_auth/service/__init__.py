@@ -1,4 +1,4 @@
-"""The rules of tenant-auth, one part per file: signing in, sessions, a user's own profile, and administration."""
+"""The service of tenant-auth, one part per file: sign-in, sessions, a user's own profile, and administration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from bunbase.tenant_auth.store import Stores
 
 
 class TenantAuthService:
-    """Implements the contract: every method passes the call on to the part that does the work."""
+    """Implements the contract: every method calls the part that does the work."""
 
     def __init__(
         self, stores: Stores, passwords: Passwords, access: UserTokens, settings: TenantAuthSettings, clock: Clock

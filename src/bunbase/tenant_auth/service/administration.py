@@ -1,4 +1,4 @@
-"""Administration of users, by the project's servers and its developers."""
+"""Administer users, for the project's servers and its developers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Administration:
         check_data(new.data)
         async with self.places.reserve(project):
             hash = None if new.password is None else await self.passwords.hash(project, new.password)
-            # after the hash, which may wait for its turn: a project whose key was destroyed must not get another user
+            # hashing may wait in a queue; check after it: a project whose key was destroyed must not get another user
             await self.access.check_key(project)
             user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
             person = Person(user, hash)
@@ -129,5 +129,5 @@ def _checked(changes: UserChanges) -> UserChanges:
 
 
 def _normal_beginning(q: str | None) -> str | None:
-    """Return the beginning of an address in the form in which addresses are stored."""
+    """Return the beginning of an address in the normal form in which addresses are stored."""
     return None if q is None else unicodedata.normalize("NFC", q.strip().lower())

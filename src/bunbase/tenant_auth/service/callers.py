@@ -1,4 +1,4 @@
-"""The project that a caller acts in, by kind of caller."""
+"""Find the project that a caller acts in, and refuse callers that may not act in a project."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.pkg.errors import Forbidden, Unauthenticated
 
 
 def keyed_project(caller: Caller) -> str:
-    """Return the project whose key was sent, publishable or secret. Raises: Unauthenticated."""
+    """Return the project of the caller's key, publishable or secret. Raises: Unauthenticated."""
     if caller.kind not in (CallerKind.PUBLISHABLE, CallerKind.SECRET) or not caller.project:
         raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
     return caller.project
@@ -18,7 +18,7 @@ def keyed_project(caller: Caller) -> str:
 def managed_project(caller: Caller, role: Role) -> str:
     """Return the project whose users the caller may manage.
 
-    `role`: the least role that a developer needs; the secret key may do everything.
+    `role`: the lowest role with which a developer may do this; a caller with the secret key may do everything.
     Raises: Unauthenticated, Forbidden.
     """
     match caller.kind:
@@ -27,7 +27,7 @@ def managed_project(caller: Caller, role: Role) -> str:
         case CallerKind.DEVELOPER:
             caller.need(role)
         case CallerKind.PUBLISHABLE:
-            raise Forbidden("Manage users with the project's secret key, from a server.")
+            raise Forbidden("Only the project's secret key can manage users. Use it from a server.")
         case CallerKind.ANONYMOUS:
             raise Unauthenticated("Send the project's secret key: X-Bunbase-Key: sk_….")
         case _ as never:

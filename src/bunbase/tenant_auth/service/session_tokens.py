@@ -1,4 +1,4 @@
-"""The tokens of a session: an access token that BunKMS signs, and a refresh token that is stored only as a hash."""
+"""Make the tokens of a session: an access token, which BunKMS signs, and a refresh token, stored only as a hash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFRESH_PREFIX: Final = "urt"
 
 
 class SessionTokens:
-    """Makes tokens and stores nothing. `clock` and `settings` decide how long each token lives."""
+    """Makes tokens and does not store them. `settings` has the lifetimes of the tokens."""
 
     def __init__(self, access: UserTokens, settings: TenantAuthSettings, clock: Clock) -> None:
         self.access = access
@@ -28,7 +28,7 @@ class SessionTokens:
         self.clock = clock
 
     async def new_session(self, caller: Caller, person: Person, claims: dict[str, Any]) -> NewSession:
-        """Return a session with its first tokens signed. Raises: KeyNotFound, KeyDestroyed."""
+        """Return a new session with its first, signed tokens. Raises: KeyNotFound, KeyDestroyed."""
         now = self.clock.now()
         session = new_session(person.user.id, caller.ip, caller.agent, now, self.settings)
         subject = Subject(person.user, person.version, session.id, claims)
@@ -41,9 +41,9 @@ class SessionTokens:
         return msgspec.structs.replace(pair, version=subject.version)
 
     async def with_new_access(self, project: str, pair: Pair, subject: Subject, now: datetime) -> Pair:
-        """Return the pair with its refresh token kept and a new access token signed.
+        """Return the pair with the same refresh token and a new access token.
 
-        Needed when a change of the user ended the access token of the pair but not the session.
+        This is needed if a change of the user has ended the access token of the pair, but not the session.
         """
         token, expires_at = await self.access.sign(project, subject, now)
         return msgspec.structs.replace(pair, access_token=token, access_expires_at=expires_at, version=subject.version)

@@ -1,13 +1,13 @@
-"""How a session goes on and ends.
+"""Refresh and end sessions.
 
 The life of one refresh:
 
     1. Look the refresh token up by its hash, together with its session. An unknown token is refused.
-    2. FRESH: sign a new pair, then in one statement mark the token as used and add the next one. The statement
-       changes nothing if a twin of this request was faster or the user was changed: begin again at 1.
-    3. RETRY: the token was used less than ten seconds ago, and the answer may have been lost on its way. Return the
+    2. FRESH: sign a new pair. Then one statement marks the token as used and adds the next token. The statement
+       changes nothing if a parallel request used the token, or if the user was changed: begin again at 1.
+    3. RETRY: the token was used less than ten seconds ago, and the client may not have received the answer. Return the
        same pair, which is stored sealed with the old token. If the user was changed since, sign a new access token.
-    4. REUSED: two parties hold the same token. End the session, because nobody can tell which of them is the user.
+    4. REUSED: two parties hold the same token. End the session, because nobody can know which of them is the user.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Sessions:
                     pair = await self.tokens.new_pair(project, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
                         return self.tokens.answer(person.user, pair)
-                    # else a twin of this request was faster, or the user was changed: look again
+                    # else a parallel request used the token, or the user was changed: look again
                 case Standing.RETRY:
                     person, subject = await self._subject(project, token)
                     pair = token.traded_for(refresh_token)

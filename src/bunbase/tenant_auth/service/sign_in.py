@@ -1,4 +1,4 @@
-"""How a session begins: with a sign-up, a password, or a custom token from the project's own server."""
+"""Open a session: with a sign-up, a password, or a custom token from the project's own server."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.store import Stores
 
-POOL: Final = "users"  # label of the metric of sign-ins
-ROLE: Final = "user"  # of everybody who signs up; only the project's server assigns other roles
+POOL: Final = "users"  # the label of end users in the metric of sign-ins
+ROLE: Final = "user"  # the role of all users who sign up; only the project's server assigns other roles
 
 
 class SignIn:
@@ -36,7 +36,7 @@ class SignIn:
         async with self.places.reserve(project):
             hash = await self.passwords.hash(project, password)
             person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.tokens.clock.now()), hash)
-            # sign before storing: a project whose key was destroyed must not get another user
+            # sign before storing the user: a project whose key was destroyed must not get another user
             new = await self.tokens.new_session(caller, person, {})
             await self.stores.users.add_signed_in(project, person, new)
         return self.tokens.answer(person.user, new.pair)
@@ -50,7 +50,7 @@ class SignIn:
             new = await self.tokens.new_session(caller, person, {})
             if await self.stores.sessions.add(project, new):
                 return self.tokens.answer(person.user, new.pair)
-            # else the user was changed meanwhile: check the password again, because it may be another one now
+            # else the user was changed meanwhile: check the password again, since it may have changed too
 
     async def with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
         """Open a session. Raises: InvalidToken, TokenExpired, CustomTokenUsed, UserBanned."""
@@ -59,7 +59,7 @@ class SignIn:
         while True:
             person = await self.stores.users.by_id(project, voucher.uid)
             if person is None:
-                raise InvalidToken("The user that this token would sign in was deleted.")
+                raise InvalidToken("The user of this token was deleted.")
             refuse_banned(person)
             new = await self.tokens.new_session(caller, person, voucher.claims)
             if await self.stores.sessions.add_by(project, voucher, new):

@@ -1,6 +1,6 @@
 """All SQL of tenant-auth.
 
-Every statement names the project first, except those that delete old rows of all projects.
+The first condition of every statement is the project. Only statements that delete old rows act on all projects.
 """
 
 from __future__ import annotations

@@ -15,10 +15,9 @@ from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, RefreshToken, Session
 from bunbase.tenant_auth.access_tokens import Subject, Voucher
 
-# ADD_SESSION and ROTATE lock the user first, as every change of a user does. So one of them waits for the other and
-# then
-# finds another version of the user. No session gets a token with outdated content, and no deadlock is possible, because
-# all lock in the same order.
+# ADD_SESSION and ROTATE first lock the row of the user, and so does every change of a user. If a change holds the lock,
+# these statements wait, and then find another version of the user. No session gets a token with outdated content. No
+# deadlock is possible, because all statements lock in the same order.
 ADD_SESSION = """
 WITH person AS (SELECT id FROM users WHERE project = $1 AND id = $2 AND version = $3 FOR SHARE),
 session AS (
@@ -73,7 +72,7 @@ DELETE FROM used_custom_tokens WHERE (project, id) IN
 
 
 class NewSession(msgspec.Struct, frozen=True):
-    """A session to store. `version`: of the user in its first tokens; `claims`: added to the user's own claims."""
+    """A session to store. `version`: the user's version in its tokens; `claims`: claims besides the user's own."""
 
     session: Session
     version: int
@@ -82,7 +81,7 @@ class NewSession(msgspec.Struct, frozen=True):
 
 
 class StoredToken(RefreshToken, frozen=True):
-    """A stored refresh token. `claims`: those of its session."""
+    """A stored refresh token. `claims`: the claims of its session."""
 
     claims: dict[str, Any]
 
@@ -93,7 +92,7 @@ class SessionStore:
         self.feed = feed
 
     async def add(self, project: str, new: NewSession) -> bool:
-        """Add a session. Return False if the user has another version by now, or was deleted."""
+        """Add a session. Return False if the user has another version meanwhile, or was deleted."""
         one, first = new.session, new.pair.stored()
         session = (one.id, one.ip, one.agent, one.created_at, one.expires_at, new.claims)
         args = (one.user_id, new.version, *session, first.hash, first.expires_at)
@@ -105,14 +104,14 @@ class SessionStore:
             if not await self.add(project, new):
                 return False
             if not await self.db.execute(USE_CUSTOM_TOKEN, project, voucher.id, voucher.expires_at):
-                raise CustomTokenUsed("A custom token signs in once: ask your server for another.")
+                raise CustomTokenUsed("A custom token signs in only once. Ask your server for a new token.")
             return True
 
     async def alive(self, project: str, id: str, version: int, now: datetime) -> bool:
         return bool(await self.db.value(ALIVE, project, id, version, now))
 
     async def page(self, project: str, user: str, now: datetime, before: str, limit: int) -> list[UserSession]:
-        """Return the open sessions of a user, newest first: those after the id `before`, if it is not empty."""
+        """Return a user's open sessions, newest first; if `before` is not empty, only sessions older than this id."""
         return await self.db.all(UserSession, SESSIONS, project, user, now, before, limit)
 
     async def addresses(self, project: str, email: str, limit: int) -> list[str]:
@@ -120,23 +119,23 @@ class SessionStore:
         return await self.db.value(ADDRESSES, project, email, limit) or []
 
     async def end(self, project: str, id: str, now: datetime, until: float) -> None:
-        """End a session and tell all processes, in one transaction. A session that has ended is not changed."""
+        """End a session and tell all processes, in one transaction. Change nothing if it has ended already."""
         async with self.db.transaction():
             if await self.db.execute(END_SESSION, project, id, now):
                 await self.feed.publish(RevokedKind.SESSION, id, until)
 
     async def end_all(self, project: str, user: str, now: datetime) -> None:
-        """End all sessions of a user. The new version of the user tells all processes that its access tokens end."""
+        """End all sessions of a user. The user's new version, which the caller publishes, ends the access tokens."""
         await self.db.execute(END_ALL, project, user, now)
 
     async def refresh_token(self, project: str, hash: bytes) -> StoredToken | None:
         return await self.db.one(StoredToken, REFRESH_TOKEN, project, hash)
 
     async def rotate(self, project: str, old_token: str, of: Subject, next: Pair, now: datetime) -> bool:
-        """Mark a refresh token as used and add the next one.
+        """Mark a refresh token as used and add the next token.
 
-        Return False if it was used, if its session has ended, or if the user has another version by now. If two
-        requests do this at once, the second waits for the lock of the row and then finds the token used.
+        Return False if the token was used, if its session has ended, or if the user has another version meanwhile. If
+        two requests do this at once, the second request waits for the lock of the row, and then finds the token used.
         """
         old, new, sealed = fingerprint(old_token), next.stored(), next.sealed_with(old_token)
         args = (of.user.id, of.version, old, now, sealed, new.hash, new.expires_at)

@@ -52,9 +52,9 @@ class _Row(User, frozen=True):
 
 
 class UserStore:
-    """Users of all projects. A change that ends access tokens tells all processes in the same transaction.
+    """Users of all projects. A change that ends access tokens publishes this to all processes in the same transaction.
 
-    `until`: Unix seconds at which every access token from before the change has expired.
+    `until`: the Unix time, in seconds, at which every access token from before the change has expired.
     """
 
     def __init__(self, db: Database, feed: Feed[Revocation], sessions: SessionStore) -> None:
@@ -85,13 +85,13 @@ class UserStore:
         return _person(await self.db.one(_Row, BY_EMAIL, project, email))
 
     async def page(self, project: str, only: UserFilter, before: str, limit: int) -> list[Person]:
-        """Return users, newest first: those after the id `before`, or from the newest on if it is empty."""
+        """Return users, newest first: the users older than the id `before`, or all users if `before` is empty."""
         sql, args = _narrowed(only, before)
         rows = await self.db.all(_Row, f"{USERS}{sql} ORDER BY id DESC LIMIT ${len(args) + 2}", project, *args, limit)
         return [row.person() for row in rows]
 
     async def change(self, project: str, id: str, alter: Alter, now: datetime, until: float) -> Person | None:
-        """Change a user by the pure function `alter`. Return None if there is no such user. Raises: EmailTaken."""
+        """Change a user with the pure function `alter`. Return None if there is no such user. Raises: EmailTaken."""
         try:
             async with self.db.transaction():
                 row = await self.db.one(_Row, TO_CHANGE, project, id)
@@ -132,7 +132,7 @@ def _person(row: _Row | None) -> Person | None:
 
 
 def _narrowed(only: UserFilter, before: str) -> tuple[str, list[Any]]:
-    """Return SQL with only the conditions that are set, so that PostgreSQL uses the index of each."""
+    """Return SQL with only the conditions that are set: PostgreSQL can then use the index of a condition."""
     conditions: list[str] = []
     args: list[Any] = []
 
